@@ -1,8 +1,8 @@
 """Durable virtual objects for trio, with a remote control.
 
-What is exported here is promised, and so are ``actors.errors``, ``actors.types`` (the data that signatures name), and
-``actors.testing``; the other modules are not. What needs an event loop or a disk is imported when it is first
-used, so that importing this costs little.
+The names exported here are stable, and so are those in ``actors.errors``, ``actors.types`` (the data that signatures name) and
+``actors.testing``; other modules are not. Modules that need an event loop or a disk are imported when they are first used, so
+that importing this package costs little.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 _found = importlib.util.find_spec("playhead")
 _folders = [os.path.realpath(folder) for folder in (_found and _found.submodule_search_locations) or ()]
 _own = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "playhead")
-if _found is not None and _own not in _folders:  # a script or a folder of the user's, which must not be run by this
+if _found is not None and _own not in _folders:  # a script or a folder of the user's, which importing this must not run
     raise ImportError(
         f"{_found.origin or _folders[0]} hides playhead's own package 'playhead': rename it, or start Python from another folder"
     )
 
 from playhead.packages import check_packages
 
-check_packages()  # first: the imports below would fail on a user's journal.py without saying so
+check_packages()  # first: the imports below would fail on a user's journal.py without an explanation
 
 from actors.errors import (
     ActorError,
@@ -146,7 +146,7 @@ _LATER = {
 
 
 _NAMESPACES = ("errors", "testing", "types")
-"""Modules whose names are promised as well."""
+"""Modules whose names are stable as well."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""An app on a journal, in this process."""
+"""Runs an app on a journal in this process."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 RETENTION_SECONDS = 24 * 3600.0
-"""How long the history and result of an ended invocation are kept, unless its handler says otherwise."""
+"""How long the history and result of a completed invocation are kept, unless its handler says otherwise."""
 
 
 MAX_PARTITIONS = 0xFFFF
-"""As many as the keys of a journal have room for."""
+"""The largest number of partitions that a journal's keys can represent."""
 
 
 DRAIN_SECONDS = 10.0
@@ -60,14 +60,14 @@ DRAIN_SECONDS = 10.0
 
 
 class CodeOf(enum.Enum):
-    """Where the code of a runtime is looked for, if it is not named."""
+    """Where the code of a runtime is found if it is not given."""
 
     CLASSES = "classes"
 
 
 @attrs.frozen(kw_only=True)
 class Runtime:
-    """A running app. ``client`` speaks to its objects.
+    """A running app. ``client`` is its client.
 
     ::
 
@@ -78,11 +78,11 @@ class Runtime:
     client: LocalClient
     engine: Engine
     unserved: tuple[UnservedClass, ...] = ()
-    """Classes that the app lacked at the start, though objects of them are stored."""
+    """Classes that have stored objects and that the app lacked at the start."""
 
     @property
     def directory(self) -> HeldDirectory | None:
-        """The data directory, which stays the same one whatever becomes of its name; None if nothing is kept."""
+        """The data directory, which stays the same if it is renamed; None if nothing is stored."""
         return self.engine.journal.directory
 
 
@@ -101,32 +101,32 @@ async def open_runtime(
     drain: Seconds = DRAIN_SECONDS,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
 ) -> AsyncIterator[Runtime]:
-    """Run actors, services and workflows on a data directory, made if it is not there.
+    """Run actors, services and workflows on a data directory, created if it is missing. Unfinished invocations resume.
 
-    What was under way when the directory was last in use goes on. ``durability`` is ``fsync`` (the default: what is
-    acknowledged survives a power cut), ``os`` (it survives the process) or ``memory`` (nothing is kept, no ``path``).
-    ``retention`` is in seconds, or a timedelta. With ``paused``, the gate ``everything`` is closed before anything runs, and stays so until it is
-    opened: look first, then let go on what should. ``code`` is what the classes come from, as ``file.py`` or
-    ``package.module``; by default the modules that they are defined in. It is kept with the data: what is under way goes on on
-    the code that it began on, also after a start on other code. With ``code=None``, or without a ``path``, whatever is served
-    runs everything that has no code of its own. ``journal`` and ``environment`` take the place of the disk, of time, chance and threads.
-    Under ``trio.testing.MockClock`` wall time follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the
-    clock does not jump while a thread works for the runtime.
+    ``durability`` is ``fsync`` (the default: acknowledged work survives a power cut), ``os`` (it survives the process) or
+    ``memory`` (nothing is stored, no ``path``). ``retention`` is in seconds or a timedelta. With ``paused``, the gate
+    ``everything`` is closed before anything runs, and stays closed until it is opened: investigate first, then resume
+    selectively. ``code`` is the source of the classes, as ``file.py`` or ``package.module``; by default the modules in which they
+    are defined. It is stored with the data: unfinished invocations continue on the code on which they began, also after a start
+    on other code. With ``code=None``, or without a ``path``, the given classes run everything that has no code of its own.
+    ``journal`` and ``environment`` replace the disk, and time, randomness and threads. Under ``trio.testing.MockClock`` wall time
+    follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the clock does not jump while a thread works
+    for the runtime.
 
-    With ``fail_fast``, a mistake in the code fails an invocation at once, where the policy does not say otherwise; see
+    With ``fail_fast``, a mistake in the code fails an invocation at once, unless its policy says otherwise; see
     :class:`actors.RetryPolicy`.
 
-    When the block is left no step begins any more, steps that are tasks are cancelled, and begin again at the next start. Those in
-    threads, which cannot be stopped, have ``drain`` seconds to end, and their outcome is kept. After that they are left behind,
-    as is a task that swallows its cancellation; the log names them.
+    When the block is left, no more steps begin. Steps that are tasks are cancelled, and begin again at the next start. Steps in
+    threads, which cannot be stopped, have ``drain`` seconds to end, and their outcomes are kept. After that they are abandoned,
+    and so are tasks that swallow their cancellation; the log names them.
 
-    Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` when the directory cannot be used; see
-    ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` when the disk fails, and
-    :class:`journal.errors.DirectoryLost` within a second when the directory is moved, removed or replaced: nothing is written any
-    more, and the store stays open until the process ends.
+    Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` if the directory cannot be used; see
+    ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` if the disk fails, and
+    :class:`journal.errors.DirectoryLost` within a second if the directory is moved, removed or replaced: nothing more is written,
+    and the store stays open until the process ends.
 
-    A copy that ``playhead restore`` has made begins with the gate ``backlog`` closed: what was under way in its original is held
-    until the gate is opened, and new work is not.
+    A copy made by ``playhead restore`` begins with the gate ``backlog`` closed: the unfinished work of the original is held until
+    the gate is opened, and new work is not.
 
     ::
 
@@ -171,18 +171,18 @@ async def open_runtime(
                         log.warning("%s", without_code(each))
                     engine.open()
                     yield Runtime(client=client, engine=engine, unserved=unserved)
-                except BaseException as raised:  # kept from the nursery, which would wrap it
+                except BaseException as raised:  # kept apart from the nursery, which would wrap it
                     error = raised
                 await engine.drain(drain_seconds)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise alone(group, StoreFailed) from None  # without the nurseries around what broke it
+        raise alone(group, StoreFailed) from None  # without the nurseries around the code that broke it
     if error is not None:
         raise error
 
 
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
-    """Have the registry say what holds from the start."""
+    """Write the rules that hold from the start to the registry."""
     if closed is not None:
         await backend.close_gate(closed.scope, closed.mode, closed.reason)
         await engine.registry.trust()
@@ -192,7 +192,7 @@ async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | No
 
 
 async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) -> None:
-    """Keep a copy from doing what its original may still do, once: after that the gate says whether it may."""
+    """Hold the unfinished work of a copy once, since its original may still be doing it; from then on the gate decides."""
     identity = None if directory is None else directory.identity()
     if directory is None or identity is None or identity.backlog is None or not identity.is_held:
         return
@@ -243,7 +243,7 @@ def _journal(
 
 @asynccontextmanager
 async def _on_record(world: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
-    """The record of the code that runs. At the end of the block it says that no try was lost."""
+    """Open the record of running code. At the end of the block it states that no try was lost."""
     await trio.lowlevel.checkpoint()
     if world.in_flight is not None or journal.directory is None:
         yield world.in_flight
@@ -264,6 +264,6 @@ async def _as_it_is(journal: Journal) -> AsyncIterator[Journal]:
 
 def _user() -> str:
     try:
-        return plain_text(getpass.getuser(), MAX_NAME)  # it may come from the environment, and be anything
+        return plain_text(getpass.getuser(), MAX_NAME)  # a user's environment may raise anything
     except (KeyError, OSError):
         return "unknown"

@@ -1,4 +1,4 @@
-"""Finds an application's own modules by reading their sources. Nothing is imported."""
+"""Finds an application's own modules by reading their sources, without importing anything."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NO_DATA = (".py", ".pyc", ".pyi")
 
 
 def snapshot_of(app: str | Path) -> Snapshot:
-    """The code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError`, ``DeploymentTooLargeError``."""
+    """The code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError` and ``DeploymentTooLargeError``."""
     name, root = entry_of(str(app))
     return _Finder([(name, root)]).snapshot((name,))
 
 
 def snapshot_of_classes(classes: Iterable[type]) -> Snapshot | None:
-    """The code that these classes come from; None where that could not be loaded again: classes from no file (a prompt,
-    a program's text), or made within a function."""
+    """The code of these classes; None if it could not be loaded again: classes from no file (a prompt, a program's text), or made
+    inside a function."""
     wanted = list(classes)
     places: dict[str, tuple[str, Path]] = {}
     for cls in wanted:
@@ -43,7 +43,7 @@ def snapshot_of_classes(classes: Iterable[type]) -> Snapshot | None:
 
 
 def entry_of(app: str) -> tuple[str, Path]:
-    """The module that an application is named by, and its root. Raises :class:`DefinitionError`."""
+    """The module that names an application, and its root. Raises :class:`DefinitionError`."""
     if app.endswith(".py"):
         path = Path(app).absolute()
         if not path.is_file():
@@ -69,7 +69,7 @@ def _is_there(root: Path, module: str) -> bool:
 
 
 def _place_of(cls: type) -> tuple[str, Path] | None:
-    """The module's name, and the folder in which its first part lies."""
+    """The module's name, and the folder that contains its first part."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     if "<locals>" in cls.__qualname__:
@@ -84,7 +84,7 @@ def _place_of(cls: type) -> tuple[str, Path] | None:
 
 
 def _entries(classes: list[type], places: dict[str, tuple[str, Path]]) -> list[str]:
-    """Modules, where they are served as they are; else the single classes."""
+    """Module names if whole modules are served, else class names."""
     shown: list[Any] = [cls for name in places for cls in definitions_in(sys.modules[name])]
     if set(shown) == set(classes):
         return [name for name, _ in places.values()]
@@ -103,7 +103,7 @@ class _SourceModule:
 
 
 class _Finder:
-    """Walks from the entries along their imports. ``places`` are modules, each with the folder that its first part lies in."""
+    """Follows imports from the entries. ``places`` are modules, each with the folder that contains its first part."""
 
     def __init__(self, places: list[tuple[str, Path]]) -> None:
         self._roots: dict[str, Path] = {}
@@ -116,11 +116,11 @@ class _Finder:
             top = name.partition(".")[0]
             self._roots[top] = root
             if not (root / top).is_dir() and root.name not in _SITES:
-                self._folders.append(root)  # a plain module: what lies beside it is the application's too
+                self._folders.append(root)  # a plain module: its neighbours belong to the application too
             self._waiting.append(name)
 
     def snapshot(self, entries: tuple[str, ...]) -> Snapshot:
-        """Everything that is found."""
+        """The snapshot of everything found."""
         while self._waiting and not self._is_too_much:
             self._visit(self._waiting.pop())
         for package in [m for m in self._found.values() if m.path.name == "__init__.py"]:
@@ -175,7 +175,7 @@ def _is_playheads(path: Path) -> bool:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """What is no Python in a package's folder, and in those below that are no packages themselves."""
+    """The files other than Python in a package's folder, and in subfolders that are not packages."""
     for path in folder.iterdir():
         if path.name.startswith((".", "__pycache__")) or path.is_symlink():
             continue
@@ -186,7 +186,7 @@ def _data_files(folder: Path) -> Iterator[Path]:
 
 
 def _imports_of(module: _SourceModule, source: bytes) -> list[str]:
-    """Every module that the source may mean by its imports; code that is no Python has none."""
+    """Every module that the source's imports may mean; a file that is not valid Python has none."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

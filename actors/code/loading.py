@@ -1,8 +1,20 @@
-"""Several deployments side by side in one process.
+"""Loads several deployments side by side in one process. ::
 
-Each is a package of its own, named by its id, so that ``app`` of one is ``dep_ab12….app`` in ``sys.modules`` and everything
-that looks a class's module up finds the right one. The sources do not know: their modules have an ``__import__`` of their own,
-for which an absolute name of the application means that deployment's, also within a function.
+    sys.modules   dep_ab12….app, dep_ab12….app.orders      one package for each deployment
+                  dep_cd34….app, dep_cd34….app.orders
+    source        import app.orders ── __import__ of the module ──► its own deployment's app.orders
+                  import json       ───────────────────────────────► the installed module
+
+Each deployment is a package named by its id, so ``app`` of one is ``dep_ab12….app`` in ``sys.modules``, and code that looks up a
+class's module finds the right one. The sources do not know this: their modules have an ``__import__`` of their own, for which an
+absolute name of the application means that deployment's module, also inside a function.
+
+Invariant: no name outside ``dep_….`` is added to ``sys.modules``, and the finder answers for no other name, so code outside the
+deployments is not affected, and unloading one only deletes its package.
+
+Prior art: ``importlib``'s finders and specs, and the class loaders of OSGi. Alternatives refused: a process for each deployment,
+since an object's exclusive handlers on different code must take turns in one loop; and swapping ``sys.modules`` around each call,
+which breaks as soon as a handler waits.
 """
 
 from __future__ import annotations
@@ -36,10 +48,10 @@ _users: Counter[str] = Counter()
 
 
 class Loaded:
-    """A deployment in ``sys.modules``: the classes that it serves, and the finder that its imports go through."""
+    """A deployment in ``sys.modules``: its classes, and the finder that its imports use."""
 
     def __init__(self, snapshot: Snapshot, folder: Path, shown_as: Path) -> None:
-        """``folder`` is where its files are read, ``shown_as`` what tracebacks and ``__file__`` say."""
+        """``folder`` is the directory of its files, ``shown_as`` the path for tracebacks and ``__file__``."""
         self.deployment = snapshot.deployment
         self.own_names = snapshot.own_names
         self.entries = tuple(entry.partition(":")[0] for entry in snapshot.entries)
@@ -58,7 +70,7 @@ class Loaded:
         sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
-        """As if it had never been loaded."""
+        """Remove its modules."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name in [n for n in sys.modules if n == self.deployment or n.startswith(self._prefix)]:
@@ -67,12 +79,12 @@ class Loaded:
             forget_definition(cls)
 
     def module(self, name: str) -> ModuleType:
-        """A module as this deployment means it."""
+        """A module as this deployment's code sees it."""
         is_own = name.partition(".")[0] in self.own_names
         return importlib.import_module(self._prefix + name if is_own else name)
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        """The finder's part."""
+        """The method of a finder."""
         if not fullname.startswith(self._prefix):
             return None
         at = fullname.removeprefix(self._prefix).replace(".", "/")
@@ -106,7 +118,7 @@ class Loaded:
 
 
 class _Importlib(ModuleType):
-    """``importlib`` as the modules of a deployment see it: ``import_module`` of their own names finds their own."""
+    """``importlib`` as the modules of a deployment see it: ``import_module`` with a name of theirs finds their own module."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__("importlib", importlib.__doc__)
@@ -123,7 +135,7 @@ class _Importlib(ModuleType):
 
 
 class _Loader(SourceFileLoader):
-    """Compiles from the source at every load, since what lies in a cache folder could be stale, and leaves nothing there."""
+    """Compiles from the source at every load and writes no cache, since a cached file could be stale."""
 
     def __init__(self, fullname: str, path: str, reached: str, own_builtins: dict[str, Any]) -> None:
         super().__init__(fullname, path)
@@ -139,10 +151,10 @@ class _Loader(SourceFileLoader):
 
 
 def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loaded:
-    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``, which people know as
-    ``shown_as`` if that is another name. Pairs with :func:`unload`.
+    """Load the deployment, executing it if it is not loaded. Its sources are written below ``cache``, which users know as
+    ``shown_as`` if that is another path. Each call needs an :func:`unload`.
 
-    Raises :class:`BrokenDeploymentError` with the traceback if its code fails; nothing of it stays loaded then.
+    Raises :class:`BrokenDeploymentError` with the traceback if its code fails; then none of it stays loaded.
     """
     with _turn_of(snapshot.deployment):
         with _lock:
@@ -159,7 +171,7 @@ def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loade
 
 
 def _turn_of(deployment: str) -> threading.RLock:
-    """Held while its code is executed: by one thread at a time, and code that never ends does not hold up other code."""
+    """Held while the code is executed: by one thread at a time. Code that never ends does not block other code."""
     with _lock:
         return _turns.setdefault(deployment, threading.RLock())
 
@@ -178,13 +190,13 @@ def _execute(snapshot: Snapshot, cache: Path, shown_as: Path) -> Loaded:
     except BaseException as error:
         loaded.remove()
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            raise  # Control-C is for the program; in another thread it is the code that raises it
+            raise  # Control-C is for the program; in another thread, the code itself has raised it
         raise _broken(snapshot, error) from error
     return loaded
 
 
 def unload(deployment: str) -> None:
-    """Say that it is not needed any more. Once everybody who loaded it has said so, its modules are forgotten."""
+    """Release the deployment. Its modules are removed once every caller of :func:`load` has released it."""
     with _lock:
         if deployment not in _loaded:
             return
@@ -216,7 +228,7 @@ def _named(module: ModuleType, qualname: str) -> type:
 
 
 def _lay_out(snapshot: Snapshot, cache: Path) -> Path:
-    """Write the files that are not there as they should be."""
+    """Write the files that are missing or differ."""
     folder = cache / snapshot.deployment
     for relative, content in snapshot.files.items():
         path = folder / relative

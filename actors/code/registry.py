@@ -1,4 +1,4 @@
-"""The applications that an engine can run: the classes that it was given, and older code, loaded when it is needed."""
+"""The applications that an engine can run: its own classes, and older code that is loaded on demand."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 LATEST = "latest"
-"""What may be said instead of a deployment's id: the one that new work takes."""
+"""The word for the deployment that new work runs on, in place of an id."""
 
 LOAD_TRIES = 5
-"""How often code is tried to be loaded, within about eight seconds, before what is pinned to it is paused."""
+"""How many times code is loaded, within about eight seconds, before the invocations on it are paused."""
 
 _LOAD_POLICY = RetryPolicy(initial_delay=0.5, max_delay=60.0)
 
 
 @attrs.frozen
 class LoadFailure:
-    """Code that cannot be loaded: why, how often that was tried, and when, by trio's clock, it may be tried again."""
+    """Code that cannot be loaded: the error, the number of tries, and when, by trio's clock, the next try may begin."""
 
     error: BrokenDeploymentError
     tries: int
@@ -48,11 +48,11 @@ class LoadFailure:
 
 
 class CodeRegistry:
-    """An :class:`App` for each deployment that is loaded.
+    """An :class:`App` for each loaded deployment.
 
-    ``served`` are the classes that the runtime was given, ``served_as`` the deployment that they are; empty: none, and then
-    what is accepted is pinned to nothing. ``latest`` is what new invocations take: as the registry says, as soon as it is
-    loaded. Code is laid out in the data directory, or in a folder that goes with the runtime.
+    ``served`` are the runtime's classes and ``served_as`` their deployment; if that is empty, new work belongs to no deployment.
+    ``latest`` is what new invocations run on: as the registry says, once it is loaded. Code is written to the data directory, or
+    to a temporary folder.
     """
 
     def __init__(self, served: App, *, served_as: Snapshot | None, offload: Offload) -> None:
@@ -83,24 +83,24 @@ class CodeRegistry:
             self._temporary.cleanup()
 
     def read_from(self, source: Journal) -> None:
-        """Where the code of deployments is kept."""
+        """Set the rows that contain the code of deployments."""
         self._source = source
 
     @property
     def newest(self) -> App:
-        """What new invocations run on."""
+        """The application that new invocations run on."""
         return self._apps[self.latest]
 
     def pinned_to(self, service: str) -> str:
-        """The deployment that a new invocation of the service takes. What is built in runs on the code that runs."""
+        """The deployment of a new invocation of the service. Built-in services run on the runtime's own code."""
         return "" if is_system(service) else self.latest
 
     def find(self, deployment: str, service: str) -> App | None:
-        """The application that an invocation runs on, if it is loaded."""
+        """The application of an invocation, if it is loaded."""
         return self.served if is_system(service) else self._apps.get(deployment)
 
     def resolve(self, wanted: str, service: str) -> str:
-        """The deployment that is meant. Raises :class:`UnknownDeploymentError`."""
+        """The deployment with this id or name. Raises :class:`UnknownDeploymentError`."""
         if is_system(service):
             raise UnknownDeploymentError(f"{service} is built in and always runs on the code that runs")
         if wanted == LATEST:
@@ -110,18 +110,18 @@ class CodeRegistry:
         return wanted
 
     def kept_for_restart(self, deployment: str) -> str:
-        """The deployment that takes the place of one that a restart is to keep: itself, unless it has been pruned, or, while
-        code is being developed, a later save has taken its place. Then it is the latest."""
+        """The deployment for a restart that keeps this one: itself, unless it has been pruned or, in development, replaced by a
+        later save. Then it is the latest."""
         is_there = not deployment or deployment == self.served_as or self.registered.has(deployment)
         return deployment if is_there and deployment not in self._superseded else self.latest
 
     def supersede(self, deployment: str) -> None:
-        """Let restarts of what ran on it take the latest. What runs on it stays there."""
+        """Let restarts of invocations on it use the latest. Invocations on it stay there."""
         self._superseded.add(deployment)
 
     @property
     def is_settled(self) -> bool:
-        """Whether the registry says already what it will say once what is served is registered."""
+        """Whether registering the served code would change nothing."""
         return self.registered.latest == self.latest
 
     def is_loaded(self, deployment: str) -> bool:
@@ -135,9 +135,9 @@ class CodeRegistry:
                 await self._load(snapshot)
 
     async def load(self, deployment: str) -> App:
-        """The application, executed if it is not there yet. Raises :class:`BrokenDeploymentError`.
+        """The application, loaded if necessary. Raises :class:`BrokenDeploymentError`.
 
-        Code that has just failed is not executed again before its pause is over: the error is the same.
+        Code that has just failed is not executed again during its delay: the error is the same.
         """
         async with self._turns[deployment]:
             app = self._apps.get(deployment)
@@ -155,7 +155,7 @@ class CodeRegistry:
             return app
 
     async def load_patiently(self, deployment: str) -> App:
-        """The same, after more tries if need be. Raises :class:`BrokenDeploymentError` when all have failed."""
+        """The same with retries. Raises :class:`BrokenDeploymentError` when all have failed."""
         while True:
             try:
                 return await self.load(deployment)
@@ -166,7 +166,7 @@ class CodeRegistry:
             await trio.sleep_until(failure.again_at)
 
     def failure_of(self, deployment: str) -> LoadFailure | None:
-        """Why it is not loaded, if that has been tried."""
+        """The reason why it is not loaded, if a load has failed."""
         return self._failures.get(deployment)
 
     async def _load(self, snapshot: Snapshot) -> App:
@@ -180,19 +180,19 @@ class CodeRegistry:
         tries = 1 if before is None else before.tries + 1
         seconds = delay_seconds(_LOAD_POLICY, tries, jitter=1.0)
         self._failures[deployment] = LoadFailure(error, tries, trio.current_time() + seconds)
-        # The traceback once: it would be the same for each of the thousands that are pinned to it, and at each try.
+        # The traceback once: it would be the same for each of thousands of invocations, and at each try.
         traceback = f"\n{error.traceback.rstrip()}" if before is None and error.traceback else ""
         log.error("%s (try %d; the next one in %.1f seconds)%s", error, tries, seconds, traceback)
 
     async def trust(self) -> None:
-        """What is served is registered by now."""
+        """The served code is registered now."""
         self._starts_as = None
         await self.obey(self.registered)
 
     async def obey(self, registered: Deployments) -> None:
-        """Go by what the registry says from now on. While the latest cannot be loaded, ``latest`` stays, and it is tried again.
+        """Apply the registry's state. While the latest cannot be loaded, ``latest`` stays, and the load is retried.
 
-        What is served is taken for registered from the start, so that nothing new begins on older code meanwhile.
+        The served code counts as registered from the start, so that no new work begins on older code meanwhile.
         """
         self.registered = registered
         if self._starts_as is not None:
@@ -211,7 +211,7 @@ class CodeRegistry:
             self.latest = latest
 
     async def retry_latest(self) -> None:
-        """Whenever the latest code could not be loaded, try it again, with longer and longer pauses; for ever."""
+        """Retry loading the latest code while it fails, with growing delays. Runs forever."""
         while True:
             await self._latest_failed.wait()
             self._latest_failed = trio.Event()
@@ -229,7 +229,7 @@ class CodeRegistry:
             unload(deployment)
 
     def _folders(self) -> tuple[Path, Path]:
-        """Where code is laid out, as it is reached, and as people know it."""
+        """The folder where code is written: its path for access, and its path for users."""
         directory = self._source.directory
         if directory is not None:
             directory.check()

@@ -1,1 +1,1 @@
-"""The remote control, from outside of handlers."""
+"""The remote control of a runtime, for use outside handlers."""

@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Sent:
-    """What became of a message: the invocation that it is, and whether it was new."""
+    """The result of a send: the id of the invocation, and whether it is new."""
 
     invocation_id: InvocationId
     is_new: bool
 
 
 class Backend(HandleBackend, Protocol):
-    """What a client needs of a runtime. What it needs for one invocation is in :class:`HandleBackend`."""
+    """The operations of a runtime that a client uses. Those for one invocation are in :class:`HandleBackend`."""
 
     # Calls.
 
@@ -85,7 +85,7 @@ class Backend(HandleBackend, Protocol):
     # Reading.
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """The newest invocations that match. Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`."""
+        """The newest invocations that match. Raises :class:`actors.InvalidQueryError` and :class:`actors.QueryTooSlowError`."""
         ...
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
@@ -100,11 +100,11 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def audit(self, query: AuditQuery) -> AuditPage:
-        """A page of the audit, newest first. Raises :class:`actors.InvalidArgumentError` for a cursor that is not one."""
+        """A page of the audit log, newest first. Raises :class:`actors.InvalidArgumentError` for an invalid cursor."""
         ...
 
     async def verify_audit(self) -> AuditCheck:
-        """Whether the chain of hashes of the audit is whole, from its first row."""
+        """Verify the hash chain of the audit log from its first row."""
         ...
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
@@ -114,7 +114,8 @@ class Backend(HandleBackend, Protocol):
     # Objects.
 
     async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        """Keyed objects that have been used, by service and key: after the key ``after``, with keys that begin with ``begin``."""
+        """Keyed objects that have been used, by service and key: those after the key ``after``, and whose keys begin with
+        ``begin``."""
         ...
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
@@ -152,16 +153,17 @@ class Backend(HandleBackend, Protocol):
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckSummary:
-        """Replay all that match on other code, with no effect; see :meth:`HandleBackend.check`."""
+        """Replay all matching invocations on other code, without effects; see :meth:`HandleBackend.check`."""
         ...
 
     # Gates.
 
     async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
-        """Hold everything in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the scope.
+        """Hold every invocation in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the
+        scope.
 
         Raises :class:`actors.UnknownServiceError`, :class:`actors.UnknownHandlerError`, :class:`actors.InvalidKeyError`,
-        :class:`actors.UnknownDeploymentError`, :class:`actors.TooManyGatesError`.
+        :class:`actors.UnknownDeploymentError` and :class:`actors.TooManyGatesError`.
         """
         ...
 
@@ -176,15 +178,15 @@ class Backend(HandleBackend, Protocol):
     # Deployments.
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
-        """All that are registered, the newest first."""
+        """The registered deployments, newest first."""
         ...
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """One of them. Raises :class:`actors.UnknownDeploymentError`."""
+        """The deployment. Raises :class:`actors.UnknownDeploymentError`."""
         ...
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """Its files by path, without their texts. Raises :class:`actors.UnknownDeploymentError`."""
+        """The files of its code by path, without their texts. Raises :class:`actors.UnknownDeploymentError`."""
         ...
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
@@ -194,23 +196,23 @@ class Backend(HandleBackend, Protocol):
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         """Let new invocations run on it; durable on return.
 
-        Raises :class:`actors.UnknownDeploymentError`, :class:`actors.BrokenDeploymentError`.
+        Raises :class:`actors.UnknownDeploymentError` and :class:`actors.BrokenDeploymentError`.
         """
         ...
 
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
-        """Forget it and its code; durable on return.
+        """Delete it and its code; durable on return.
 
-        Raises :class:`actors.UnknownDeploymentError`, :class:`actors.DeploymentInUseError`.
+        Raises :class:`actors.UnknownDeploymentError` and :class:`actors.DeploymentInUseError`.
         """
         ...
 
     # Jobs.
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        """How many invocations a job would take, and ``sample`` of them.
+        """The number of invocations that a job would take now, and ``sample`` of them.
 
-        Raises :class:`actors.InvalidQueryError`, :class:`actors.InvalidArgumentError`, :class:`actors.TooManyItemsError`.
+        Raises :class:`actors.InvalidQueryError`, :class:`actors.InvalidArgumentError` and :class:`actors.TooManyItemsError`.
         """
         ...
 

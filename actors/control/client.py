@@ -1,4 +1,4 @@
-"""Objects and invocations from outside: call them, look at them, steer them."""
+"""Clients: call objects, read their state and control their invocations from outside."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Object = TypeVar("Object", bound="ObjectBase")
 
 
 class Client:
-    """Speaks to the objects of a runtime, in this process or over HTTP (:func:`actors.connect`).
+    """A client of a runtime, in this process or over HTTP (:func:`actors.connect`).
 
     ::
 
@@ -70,16 +70,16 @@ class Client:
         self._backend = backend
 
     def __deepcopy__(self, memo: object) -> Client:
-        """Itself: it is a connection, and no value."""
+        """The client itself: it is a connection and not a value."""
         return self
 
     @property
     def limits(self) -> Limits:
-        """What the runtime takes."""
+        """The limits of the runtime."""
         return self._backend.limits
 
     def actor(self, cls: type[A], key: str) -> A:
-        """A keyed object; its handlers can be called, and sent to."""
+        """A keyed object, for calls and messages."""
         return self._reference(cls, key, Kind.ACTOR)
 
     def service(self, cls: type[S]) -> S:
@@ -97,9 +97,9 @@ class Client:
     async def call(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
     ) -> tuple[InvocationId, Outcome]:
-        """Call by name, with the argument as JSON: one value for one parameter, an object for several, nothing for none.
+        """Call a handler by name, with a JSON argument: one value for one parameter, an object for several, nothing for none.
 
-        Returns how it ended, whatever that is. Raises a ``Refused`` if it was not taken.
+        Returns the outcome, whatever it is. Raises a ``Refused`` if the call was not accepted.
         """
         return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
 
@@ -111,13 +111,13 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
     ) -> Sent:
-        """Send by name; returns once it is durable. ``delay`` in seconds, or as a timedelta."""
+        """Send a message by name; it is durable on return. ``delay`` is in seconds or a timedelta."""
         span = seconds_or_none(delay, "delay")
         return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
 
     @property
     def gates(self) -> GateClient:
-        """What is held: a service, a handler, a key, everything. See :class:`actors.types.GateClient`."""
+        """The gates: pause and resume a service, a handler, a key, or everything. See :class:`actors.types.GateClient`."""
         return GateClient(self._backend)
 
     async def check(
@@ -132,7 +132,7 @@ class Client:
         handler: str | None = None,
         limit: int = MAX_ITEMS,
     ) -> CheckSummary:
-        """Replay all that match on other code, with no effect: how many go through, diverge and where, or raise.
+        """Replay all matching invocations on other code, without effects: how many pass, diverge (and where), or raise.
 
         ``deployment`` is ``latest`` or an id; ``app`` is code on disk instead, ``file.py`` or ``package.module``. See
         :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether that was all, and
@@ -147,16 +147,16 @@ class Client:
 
     @property
     def deployments(self) -> DeploymentClient:
-        """The code that there is, and which of it new work runs on. See :class:`actors.types.DeploymentClient`."""
+        """The registered deployments, and the one that new work runs on. See :class:`actors.types.DeploymentClient`."""
         return DeploymentClient(self._backend)
 
     @property
     def jobs(self) -> JobClient:
-        """One verb for every invocation that a condition fits. See :class:`actors.types.JobClient`."""
+        """Bulk jobs: one verb for every invocation that matches a condition. See :class:`actors.types.JobClient`."""
         return JobClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
+        """The served classes with their handlers, inputs and outputs. With ``system``, the built-in ones as well."""
         return await self._backend.services(system=system)
 
     async def invocations(
@@ -172,21 +172,21 @@ class Client:
     ) -> list[InvocationInfo]:
         """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well.
 
-        ``where`` is a condition in SQL over ``sys_invocation``; raises :class:`actors.InvalidQueryError` where it is none.
+        ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidQueryError` if it is invalid.
         """
         listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
         return await self._backend.find(listing)
 
     def object(self, cls: type[Actor | Workflow] | str, key: str) -> ObjectHandle:
-        """A keyed object as it is kept, by its class or its name: its fields now and then, and changes to them."""
+        """A stored object, by its class or name: its fields now and in the past, and edits."""
         service = checked_name(cls, "cls") if isinstance(cls, str) else definition_of(cls).name
         return ObjectHandle(self._backend, service, key_text(key, service))
 
     async def objects(
         self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
     ) -> list[ObjectName]:
-        """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all that are
-        not built in. With ``begin``, only those whose keys begin with it."""
+        """Keyed objects that have been used, by service and key: of one service, after the key ``after``, or of all that are not
+        built in. With ``begin``, only those whose keys begin with it."""
         return await self._backend.object_names(
             text_or_none(service, "service"),
             checked_text(after, "after"),
@@ -197,7 +197,7 @@ class Client:
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
         """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
 
-        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`.
+        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError` and :class:`actors.QueryTooLargeError`.
 
         ::
 
@@ -215,7 +215,7 @@ class Client:
         limit: int = 100,
         after: str | None = None,
     ) -> AuditPage:
-        """Who steered what, newest first: every verb that was asked for, also those refused or denied.
+        """The audit log, newest first: every control request, including those that were refused or denied.
 
         ::
 
@@ -232,9 +232,10 @@ class Client:
         return await self._backend.audit(query)
 
     async def changes(self, after: int | None = None, *, wait: Seconds = 0.0) -> ChangeSet:
-        """What has changed behind the ``position`` of an earlier answer: invocations, objects, gates and deployments.
+        """The invocations, objects, gates and deployments that have changed after the ``position`` of an earlier answer.
 
-        With ``wait``, in seconds or as a timedelta, it waits so long at most for something to change. Without ``after`` it is where to begin.
+        With ``wait``, in seconds or as a timedelta, it waits at most that long for a change. Without ``after``, it returns the
+        current position.
 
         ::
 
@@ -245,7 +246,7 @@ class Client:
         return await self._backend.changes(count_or_none(after, "after", at_least=0), checked_seconds(wait, "wait"))
 
     async def verify_audit(self) -> AuditCheck:
-        """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""
+        """Verify the hash chain of the audit log from the first row: whether a row was changed or removed."""
         return await self._backend.verify_audit()
 
     def _reference(self, cls: type[Object], key: str | None, kind: Kind) -> Object:

@@ -1,4 +1,4 @@
-"""Deployments from outside: which code there is, which of it new work runs on, and how much of the old is still needed."""
+"""The client for deployments: which code is registered, which of it new work runs on, and how much of the old is still needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DeploymentClient:
-    """The deployments of a runtime. New invocations take the latest; those under way stay on the one they began on.
+    """The deployments of a runtime. New invocations run on the latest; unfinished ones stay on the code on which they began.
 
     ::
 
@@ -25,11 +25,11 @@ class DeploymentClient:
         self._backend = backend
 
     async def list(self) -> tuple[DeploymentInfo, ...]:
-        """All that are registered, the newest first."""
+        """The registered deployments, newest first."""
         return await self._backend.list_deployments()
 
     async def get(self, deployment: str) -> DeploymentInfo:
-        """One of them. Raises :class:`actors.UnknownDeploymentError`."""
+        """The deployment. Raises :class:`actors.UnknownDeploymentError`."""
         return await self._backend.get_deployment(checked_text(deployment, "deployment"))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
@@ -37,7 +37,7 @@ class DeploymentClient:
         return await self._backend.list_code(checked_text(deployment, "deployment"))
 
     async def read(self, deployment: str, path: str) -> CodeFile:
-        """One file of its code, with its text. Raises :class:`actors.UnknownFileError` if it has no such file.
+        """One file of its code, with its text. Raises :class:`actors.UnknownFileError`.
 
         ::
 
@@ -46,17 +46,17 @@ class DeploymentClient:
         return await self._backend.read_code(checked_text(deployment, "deployment"), checked_text(path, "path"))
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
-        """Let new invocations run on it, also if it is an older one. A start on the code that it takes the place of does not
-        make that the latest again: only a client can.
+        """Let new invocations run on it; it may be an older one. Starting a runtime on the replaced code does not make that the
+        latest again: only a client can.
 
         Raises :class:`actors.UnknownDeploymentError`, and :class:`actors.BrokenDeploymentError` if it cannot be imported here.
         """
         return await self._backend.make_latest(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
 
     async def prune(self, deployment: str, *, reason: str = "") -> DeploymentChange:
-        """Forget a deployment and its code.
+        """Delete a deployment and its code.
 
-        Raises :class:`actors.DeploymentInUseError` while it is the latest, or open invocations run on it, with their number.
+        Raises :class:`actors.DeploymentInUseError` if it is the latest or open invocations run on it, with their number.
         """
         return await self._backend.prune_deployment(
             checked_text(deployment, "deployment"), checked_text(reason, "reason")

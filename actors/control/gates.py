@@ -1,4 +1,4 @@
-"""Gates from outside: hold a service, a handler, a key, a deployment, or everything, and let it go on again."""
+"""The client for gates: pause and resume a service, a handler, a key, a deployment, or everything."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class GateClient:
-    """The gates of a runtime. While a gate is closed, what is in its scope is accepted and waits; nothing of it starts or goes on.
+    """The gates of a runtime. While a gate is closed, new work in its scope is accepted and queued; nothing starts or resumes
+    until the gate opens.
 
     A scope is written ``everything``, ``backlog`` (everything accepted before the gate was closed), ``service:Agent``,
-    ``handler:Agent/run_task``, ``key:Chat/alice`` or ``deployment:dep_1…``. What an invocation waits for is still recorded while it is held: results of calls, dates,
-    signals. A cancel is recorded and delivered when the gate opens; a kill works at once. Gates are durable.
+    ``handler:Agent/run_task``, ``key:Chat/alice`` or ``deployment:dep_1…``. Completions of held invocations are still recorded:
+    results of calls, timers, signals. A cancel is recorded and delivered when the gate opens; a kill works at once. Gates are
+    durable.
 
     ::
 
@@ -33,11 +35,11 @@ class GateClient:
     async def close(
         self, scope: str | GateScope, *, mode: str | PauseMode = PauseMode.DRAIN, reason: str = ""
     ) -> GateAnswer:
-        """Hold everything in the scope, whatever was opened in it before. Closing it twice changes nothing.
+        """Hold everything in the scope, including narrower scopes that were opened before. Closing it again changes nothing.
 
         ``drain`` lets a running step end and records it; ``now`` aborts it, and it runs again later. When this returns, nothing
-        of what is held goes on but steps that are ending. Raises ``InvalidScopeError``, ``UnknownServiceError``,
-        ``UnknownHandlerError``, ``InvalidKeyError``, ``TooManyGatesError``.
+        in the scope runs except steps that are ending. Raises ``InvalidScopeError``, ``UnknownServiceError``,
+        ``UnknownHandlerError``, ``InvalidKeyError`` and ``TooManyGatesError``.
         """
         held = one_of(PauseMode, mode, "mode")
         return await self._backend.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
@@ -45,13 +47,13 @@ class GateClient:
     async def open(self, scope: str | GateScope, *, reason: str = "") -> GateAnswer:
         """Resume everything in the scope, except narrower scopes that were closed individually.
 
-        While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
-        exception ends with the gate that it is an exception to. Opening what is not held changes nothing.
+        While a wider gate is closed, this makes an exception to it: close ``everything``, investigate, then open one service. An
+        exception ends together with the gate that it is an exception to. Opening a scope that is not held changes nothing.
         """
         return await self._backend.open_gate(_checked_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[GateInfo, ...]:
-        """The gates that are closed, and the exceptions to them (``state`` is ``open``)."""
+        """The closed gates and the exceptions to them (whose ``state`` is ``open``)."""
         return await self._backend.list_gates()
 
 

@@ -1,7 +1,7 @@
-"""Bulk jobs from outside: one verb for every invocation that a condition fits.
+"""The client for bulk jobs: one verb for every invocation that matches a condition.
 
-A job is durable and runs where the runtime runs: the client that started it may go away, and after a crash it goes on. Each invocation
-is asked once, and what became of it is kept.
+A job is durable and runs in the runtime: the client that started it may disconnect, and after a crash the job continues. The verb
+is applied to each invocation once, and each result is recorded.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from journal.events import ControlResult
 
 SLOWEST, FASTEST = 0.01, 1e6
-"""Invocations that a job may be made to ask a second."""
+"""The lowest and the highest rate of a job, in invocations per second."""
 
 LONGEST_SAMPLE = 1_000
-"""Invocations that a preview shows."""
+"""The number of invocations that a preview shows, at most."""
 
 
 class JobClient:
@@ -59,9 +59,11 @@ class JobClient:
         self._backend = backend
 
     def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations that a condition in SQL over ``sys_invocation`` fits; nothing is read before something is asked.
+        """The invocations that match an SQL condition on ``sys_invocation``; nothing is read until a verb or a preview is
+        requested.
 
-        ``limit`` takes so many at most, the oldest first; without it, all or none. ``rate`` asks so many a second.
+        ``limit`` takes at most this many, the oldest first; without it, the job takes all or is refused. ``rate`` is the number
+        of invocations per second.
         """
         return self.chosen(Choice(where=checked_text(predicate, "predicate", MAX_COUNT)), limit=limit, rate=rate)
 
@@ -137,7 +139,7 @@ class JobSelection:
         return await self.start(JobVerb.KILL, {"reason": checked_text(reason, "reason")})
 
     async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> JobHandle:
-        """Hold them."""
+        """Pause them."""
         return await self.start(
             JobVerb.PAUSE, {"reason": checked_text(reason, "reason"), "mode": one_of(PauseMode, mode, "mode").value}
         )
@@ -145,8 +147,8 @@ class JobSelection:
     async def resume(
         self, *, reason: str = "", deployment: str | None = None, require_compatible: bool = False
     ) -> JobHandle:
-        """Let them go on where they stopped, on other code if a ``deployment`` is named. With ``require_compatible`` each is
-        checked before it is moved, and refused where that code does not get through what is recorded."""
+        """Continue them where they stopped, on other code if ``deployment`` is given. With ``require_compatible`` each is checked
+        before it is moved, and refused if its history does not replay on that code."""
         return await self.start(
             JobVerb.RESUME, {"reason": checked_text(reason, "reason"), **_moved(deployment, require_compatible)}
         )
@@ -162,7 +164,7 @@ class JobSelection:
         deployment: str | None = None,
         require_compatible: bool = False,
     ) -> JobHandle:
-        """Do them again as new invocations, from the beginning or from a step; ``require_compatible`` as for :meth:`resume`."""
+        """Run them again as new invocations, from the beginning or from a step; ``require_compatible`` is as for :meth:`resume`."""
         options: dict[str, Any] = {"reason": checked_text(reason, "reason"), "rewind_state": rewind_state}
         point = checked_point(from_step, "from_step")
         options |= {"from_step": point or None, "hand_over": hand_over}
@@ -170,20 +172,20 @@ class JobSelection:
         return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
 
     async def signal(self, name: str, value: Any = None) -> JobHandle:
-        """Hand each of them a value under a name: one that JSON itself has."""
+        """Send each of them a signal with a plain JSON value."""
         name = checked_name(name, "name", MAX_NAME)
         data = json_of(value, f"signal {name!r}")
         return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
 
     async def purge(self) -> JobHandle:
-        """Forget their histories and results; those that have not ended are refused."""
+        """Delete their histories and results; invocations that have not completed are refused."""
         return await self.start(JobVerb.PURGE, {})
 
     async def start(
         self, verb: str | JobVerb, options: dict[str, Any], *, idempotency_key: str | None = None
     ) -> JobHandle:
-        """The same by name: ``options`` are those of the verb, as JSON has them. Asked again under the same key within a day,
-        it gives the job that there is already. Raises ``InvalidArgumentError``, ``IdempotencyConflictError``."""
+        """Start a job by the name of its verb: ``options`` are those of the verb, as JSON. Repeated under the same key within a
+        day, it returns the existing job. Raises ``InvalidArgumentError`` and ``IdempotencyConflictError``."""
         choice = self._choice
         spec = JobSpec(
             verb=one_of(JobVerb, verb, "verb"),
@@ -223,23 +225,23 @@ class JobHandle:
         return f"<JobHandle {self.id}>"
 
     async def info(self) -> JobInfo:
-        """How it stands. Raises ``UnknownJobError``."""
+        """Its progress. Raises ``UnknownJobError``."""
         return await self._backend.job_info(self.id)
 
     async def result(self) -> JobInfo:
-        """Wait until it has ended, whichever way; how it stands then. Raises ``UnknownJobError``."""
+        """Wait until it has ended and return its final progress. Raises ``UnknownJobError``."""
         return await self._backend.await_job(self.id)
 
     async def cancel(self, *, reason: str = "") -> ControlResult:
-        """Ask no more invocations. What has been asked stays, and is in the outcomes. Raises ``AlreadyCompletedError``."""
+        """Stop the job. Verbs that it has applied stay, and are in its results. Raises ``AlreadyCompletedError``."""
         return await self._backend.cancel_job(self.id, checked_text(reason, "reason"))
 
     async def page(self, *, after: int = 0) -> JobItems:
-        """Outcomes so far: a page of them, from the beginning or behind another page (its ``next``)."""
+        """A page of the results so far, the first or the one after another page (its ``next``)."""
         return await self._backend.job_items(self.id, checked_count(after, "after", at_least=0))
 
     async def items(self) -> AsyncIterator[JobItem]:
-        """All outcomes so far."""
+        """All results so far."""
         after: int | None = 0
         while after is not None:
             page = await self.page(after=after)

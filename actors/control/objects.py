@@ -1,4 +1,4 @@
-"""One object from outside: its fields now and then, who holds it, and changes to it."""
+"""The handle of one object: its fields now and in the past, its holder, and edits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class ObjectHandle:
-    """A keyed object, as ``client.object(Counter, "bob")`` gives it.
+    """A keyed object, from ``client.object(Counter, "bob")``.
 
     ::
 
@@ -35,14 +35,15 @@ class ObjectHandle:
     key: str
 
     async def info(self, *, at: int | None = None) -> ObjectInfo:
-        """Its fields, its mailbox and who holds it; with ``at``, as they were after that event of its log.
+        """Its fields, its mailbox and its holder; with ``at``, as of that event of its log.
 
-        Raises ``HistoryGoneError`` where too much of its log has been purged, ``InvalidArgumentError`` for no such event.
+        Raises ``HistoryGoneError`` if too much of its log has been purged, and ``InvalidArgumentError`` if there is no such
+        event.
         """
         return await self._backend.object_info(self.service, self.key, count_or_none(at, "at"))
 
     async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
-        """Items of a ``Log`` from position ``start`` on, or of a ``Map`` behind the key ``start`` (as JSON)."""
+        """Items of a ``Log`` from index ``start`` on, or of a ``Map`` after the key ``start`` (as JSON)."""
         return await self._backend.object_items(
             self.service,
             self.key,
@@ -55,10 +56,10 @@ class ObjectHandle:
     async def history(
         self, field: str, *, after: int = 0, before: int | None = None, newest_first: bool = False, limit: int = 100
     ) -> list[FieldChange]:
-        """What a field has been, as far as histories are kept: by whom it was changed, when, and to what.
+        """The recorded changes of a field: by whom, when, and the new value.
 
-        The oldest changes behind event ``after``; with ``newest_first``, the newest before event ``before``. What one event
-        has changed is not torn apart: ``limit`` is exceeded by the rest of the last one. ``info().history_from`` tells
+        The oldest changes after event ``after``; with ``newest_first``, the newest before event ``before``. The changes of one
+        event are not split, so the result may exceed ``limit`` by the rest of the last event. ``info().history_from`` shows
         whether older changes have been purged.
         """
         return await self._backend.field_history(
@@ -83,14 +84,14 @@ class ObjectHandle:
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> EditResult:
-        """Change fields: all of it or nothing, recorded as an event, in the order of the mailbox.
+        """Change fields, all of them or none, recorded as an event, in the order of the mailbox.
 
-        ``set`` gives plain fields values, as their types or JSON have them (where the type is ``Any``, as JSON has them); ``clear`` gives fields back their defaults, and maps no items;
-        ``items`` and ``remove`` change items of maps, named by their keys as JSON. With ``if_version`` nothing is done unless
-        the fields were last changed by that event (``info().fields_version``). While a handler holds the key, or others wait
-        for it, an edit is refused; with ``queue`` it waits its turn.
+        ``set`` assigns values to plain fields, as their types or JSON have them (plain JSON for ``Any``). ``clear`` resets fields
+        to their defaults, and empties maps. ``items`` and ``remove`` change items of maps, named by their keys as JSON. With
+        ``if_version``, nothing is changed unless that event was the last to change the fields (``info().fields_version``). While
+        a handler holds the key, or others wait for it, an edit is refused; with ``queue`` it waits its turn.
 
-        Raises ``KeyHeldError``, ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``,
+        Raises ``KeyHeldError``, ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError`` and
         ``NotPossibleError``.
         """
         if isinstance(clear, str):
@@ -127,7 +128,7 @@ class ObjectHandle:
 
 
 def _written(value: Any, field: str) -> Written:
-    """A new value of a field, or of an item of it. Raises :class:`InvalidArgumentError`."""
+    """The new value of a field, or of an item. Raises :class:`InvalidArgumentError`."""
     try:
         return write_by_own_type(value)
     except ValueProblem as error:

@@ -1,4 +1,1 @@
-"""The HTTP face: the server in front of a runtime, and the client that speaks to one.
-
-It knows clients and inspection, and nothing of the engine.
-"""
+"""The HTTP server in front of a runtime, and the client for it. Neither uses the engine directly."""

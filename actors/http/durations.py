@@ -1,4 +1,4 @@
-"""Spans of time as people and other clients write them."""
+"""Durations as people and other clients write them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DURATION = (
     rf"^({_SECONDS}(ms|s)?|[0-9]{{1,6}}(\.[0-9]{{1,6}})?m|[0-9]{{1,5}}(\.[0-9]{{1,6}})?h|[0-9]{{1,4}}(\.[0-9]{{1,6}})?d"
     rf"|P[0-9]{{1,4}}D|P([0-9]{{1,4}}D)?T{_CLOCK})$"
 )
-"""The pattern of a duration: ``10s``, ``500ms``, ``2h``, ``PT10S`` and the like; decades at most."""
+"""The pattern of a duration: ``10s``, ``500ms``, ``2h``, ``PT10S`` and similar; decades at most."""
 
 _WHOLE = re.compile(DURATION)
 _OF_ANY_LENGTH = re.compile(re.sub(r"\{1,[4-9]\}", "+", DURATION.replace(r"(\.[0-9]{1,6})", r"(\.[0-9]+)")))
-"""The same with numbers of any length, to tell a duration that is too long from what is none."""
+"""The same with numbers of any length, to distinguish a duration that is too long from an invalid one."""
 
 _LIMIT = "9999d, 99999h, 999999m or 999999999s, with at most 6 digits after the point"
 _PARTS = re.compile(r"([0-9.]+)(ms|[smhdSMHD]?)")
@@ -26,7 +26,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str, *, bare: str, name: str = "delay") -> float:
-    """Seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError`, by the name of the parameter."""
+    """A duration in seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError` with the name of
+    the parameter."""
     if not _WHOLE.fullmatch(text):
         if _OF_ANY_LENGTH.fullmatch(text):
             raise InvalidArgumentError(f"{name} is {shown(text)}, the limit is {_LIMIT}", path=name)

@@ -1,7 +1,7 @@
-"""What goes over the wire besides what inspection shows.
+"""The request bodies, queries and responses of the API, besides the public records.
 
-Bodies and queries of requests are attrs classes with the limits of each field in its annotation. A field that is not here
-is refused: a misspelt option of a verb must not be taken for none.
+Requests are attrs classes with the limits of each field in its annotation. An unknown field is refused, so that a misspelt option
+of a verb is not ignored.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from journal.events import Children, ControlResult, OutcomeKind, PauseMode, Stat
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
-"""The header that says which invocation a call became."""
+"""The header with the id of the invocation that a call created."""
 
 USER_HEADER = "x-playhead-user"
-"""The person at the command line, as they call themselves; noted beside the token."""
+"""The person at the command line, by their own account; recorded beside the token."""
 
 JSON_LOSES_HEADER = "x-playhead-json-loses"
-"""The types that the value of a signal had in Python and its JSON does not tell, percent-encoded. Clients that send JSON have none."""
+"""The Python types in the value of a signal that its JSON does not preserve, percent-encoded. Clients that send JSON omit it."""
 
 RESTATE_ID_HEADER = "x-restate-id"
-"""The same, for clients that were made for Restate."""
+"""The same for clients made for Restate."""
 
 PROBLEM_TYPE = "application/problem+json"
 
 MAX_REASON = 1_000
-"""Characters of a reason."""
+"""The longest reason, in characters."""
 
 _MAX_NAME = 256
 _MAX_KEY = 1_024
 _MAX_POSITION = 2**63 - 1
 MAX_PAGE = 1_000
-"""Entries of a list at a time."""
+"""The largest page of a list."""
 
 MAX_WAIT = 60.0
-"""Seconds that a request for what is not there yet waits at most."""
+"""How long a request waits for new data at most, in seconds."""
 
 WITH_IDS = (64 << 10) + MAX_NAMED * 48
-"""Bytes of a body that names as many invocations as can be named."""
+"""The size of a body with the largest allowed number of invocation ids, in bytes."""
 
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
@@ -73,16 +73,16 @@ DeploymentWord = Annotated[
 ]
 
 
-# Answers.
+# Responses.
 
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """An error as RFC 9457 has it. ``error`` is the type of the exception, and ``carried`` its attributes, so that a client can
-    raise it again.
+    """An error in the format of RFC 9457. ``error`` is the type of the exception and ``carried`` its attributes, so that a client
+    can raise it again.
 
-    ``path`` says where in the body or the query, if it is there; ``outcome`` how the invocation ended, if that is what is said;
-    ``invocation_status`` how it stands, if that is why.
+    ``path`` is the place in the body or the query; ``outcome`` is the outcome of the invocation, if the error is one;
+    ``invocation_status`` is its status, if that is the reason.
     """
 
     title: str
@@ -99,21 +99,22 @@ class Problem:
 
 
 class SentModel(msgspec.Struct, kw_only=True, rename="camel"):
-    """A message was taken; named as clients of Restate expect it."""
+    """A message was accepted; field names as clients of Restate expect them."""
 
     invocation_id: InvocationId
     status: Literal["Accepted", "PreviouslyAccepted"]
 
 
 class FoundModel(msgspec.Struct, kw_only=True, rename="camel"):
-    """The invocation that was looked up; named as clients of Restate expect it."""
+    """The invocation that was looked up; field names as clients of Restate expect them."""
 
     invocation_id: InvocationId
 
 
 @attrs.frozen(kw_only=True)
 class AnswerModel:
-    """What a verb did. ``new_invocation_id`` is the successor's, where there is one, named as clients of Restate expect it."""
+    """The result of a verb. ``new_invocation_id`` is that of a restart's successor, under the name that clients of Restate
+    expect."""
 
     changed: bool
     before: Status
@@ -123,7 +124,7 @@ class AnswerModel:
 
 
 def answer_model(answer: ControlResult | RestartResult) -> AnswerModel:
-    """What a verb did, for the wire."""
+    """The result of a verb as a response."""
     successor = answer.successor
     return AnswerModel(
         changed=answer.changed,
@@ -143,14 +144,14 @@ class InvocationList:
 
 @attrs.frozen(kw_only=True)
 class ServiceList:
-    """What is served."""
+    """The served classes."""
 
     services: list[ServiceInfo]
 
 
 @attrs.frozen(kw_only=True)
 class EventList:
-    """A piece of the history of an invocation, up to event ``last``. ``is_over``: it has ended, and this is the end."""
+    """Events of an invocation, up to event ``last``. ``is_over``: it has completed, and there are no more."""
 
     events: list[JournalEntry]
     last: int
@@ -159,7 +160,7 @@ class EventList:
 
 @attrs.frozen(kw_only=True)
 class OutputList:
-    """Pieces of the output of an invocation; ``after=last`` gives the next. ``is_over``: it has ended, and these are the last."""
+    """Output pieces of an invocation; ``after=last`` requests the next. ``is_over``: it has completed, and there are no more."""
 
     chunks: list[OutputChunk]
     last: int
@@ -168,14 +169,14 @@ class OutputList:
 
 @attrs.frozen(kw_only=True)
 class ReasonList:
-    """The reasons why an invocation is waiting, in the order in which they have to end."""
+    """The reasons why an invocation waits, in the order in which they must end."""
 
     reasons: list[WaitCause]
 
 
 @attrs.frozen(kw_only=True)
 class GateList:
-    """The gates that are closed, and the exceptions to them."""
+    """The closed gates and the exceptions to them."""
 
     gates: list[GateInfo]
 
@@ -196,14 +197,14 @@ class ItemList:
 
 @attrs.frozen(kw_only=True)
 class ChangeList:
-    """What a field has been, oldest first."""
+    """The changes of a field, oldest first."""
 
     changes: list[FieldChange]
 
 
 @attrs.frozen(kw_only=True)
 class EditedModel:
-    """What an edit did: whether anything is other than it was, and what each field that it changed was, and is."""
+    """The result of an edit: whether a value has changed, and the old and new value of each field."""
 
     changed: bool
     version_before: int
@@ -213,7 +214,7 @@ class EditedModel:
 
 @attrs.frozen(kw_only=True)
 class DeploymentList:
-    """The deployments that are registered, the newest first."""
+    """The registered deployments, newest first."""
 
     deployments: list[DeploymentInfo]
 
@@ -237,14 +238,14 @@ class JobList:
 
 @attrs.frozen(kw_only=True)
 class ServicesQuery:
-    """Which services."""
+    """Which services to list."""
 
     system: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class InvocationsQuery:
-    """Which invocations; ``status`` may be given several times."""
+    """Which invocations to list; ``status`` can be given several times."""
 
     status: list[Status] = attrs.field(factory=list)
     service: Name | None = None
@@ -259,9 +260,9 @@ class InvocationsQuery:
 
 @attrs.frozen(kw_only=True)
 class EventsQuery:
-    """Which events: those after ``after`` (the header Last-Event-ID says the same), of this ``name``, at most ``limit``.
+    """Which events to list: those after ``after`` (or the header Last-Event-ID), with this ``name``, at most ``limit``.
 
-    If there are none yet, some are waited for, ``wait`` seconds at most.
+    If there are none yet, the request waits up to ``wait`` seconds.
     """
 
     after: Position = 0
@@ -271,8 +272,7 @@ class EventsQuery:
 
 
 class OutputView(enum.Enum):
-    """Which pieces of an output: those that stay, once that is known; those and others as they come, with a reset where they are
-    void; or all, with what becomes of them."""
+    """The view of the output: final pieces only; every piece at once with resets; or all pieces with their marks."""
 
     SETTLED = "settled"
     LIVE = "live"
@@ -281,9 +281,9 @@ class OutputView(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class OutputQuery:
-    """Which pieces: those after ``after`` (the header Last-Event-ID says the same), at most ``limit``; as a ``view`` gives them.
+    """Which pieces: those after ``after`` (or the header Last-Event-ID), at most ``limit``, in a ``view``.
 
-    If there are none yet, some are waited for, ``wait`` seconds at most.
+    If there are none yet, the request waits up to ``wait`` seconds.
     """
 
     after: Position = 0
@@ -294,7 +294,7 @@ class OutputQuery:
 
 @attrs.frozen(kw_only=True)
 class AuditQueryModel:
-    """Which rows of the audit; ``after`` is the ``next`` of the page before."""
+    """Which audit rows; ``after`` is the ``next`` of the page before."""
 
     by: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     verb: Name | None = None
@@ -305,7 +305,7 @@ class AuditQueryModel:
 
 @attrs.frozen(kw_only=True)
 class ObjectsQuery:
-    """Which objects: of a service, after the key ``after``, with keys that ``begin`` so; or of all."""
+    """Which objects: those of a service, after the key ``after``, with keys that begin with ``begin``; or all."""
 
     service: Name | None = None
     after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -315,14 +315,14 @@ class ObjectsQuery:
 
 @attrs.frozen(kw_only=True)
 class ObjectQuery:
-    """As of which event of the object's log; now, if none is named."""
+    """As of which event of the object's log; by default now."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ItemsQuery:
-    """Which items: from a position in a log, or after a key of a map as JSON; and after which event."""
+    """Which items: from an index of a log, or after a key of a map (as JSON); and as of which event."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
     start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -331,9 +331,9 @@ class ItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class HistoryQuery:
-    """Which changes: those after an event and before another, from the oldest on or from the newest back.
+    """Which changes: those after one event and before another, from the oldest or from the newest.
 
-    What one event has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
+    The changes of one event are not split, so the result may exceed ``limit`` by the rest of the last event.
     """
 
     after: Position = 0
@@ -344,14 +344,14 @@ class HistoryQuery:
 
 @attrs.frozen(kw_only=True)
 class JobsQuery:
-    """How many jobs."""
+    """How many jobs to list."""
 
     limit: PageSize = 20
 
 
 @attrs.frozen(kw_only=True)
 class JobQuery:
-    """Whether to wait for the job's end."""
+    """Whether to wait until the job has ended."""
 
     wait: bool = False
 
@@ -365,9 +365,9 @@ class JobItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class SendQuery:
-    """``delay`` says when: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds. ``wait``: a call goes on
-    waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of that
-    parameter, however many the handler has; empty: the body is an object of parameters by name."""
+    """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
+    waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
+    parameter; empty: the body is an object of parameters by name."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
@@ -376,14 +376,14 @@ class SendQuery:
 
 @attrs.frozen(kw_only=True)
 class AttachQuery:
-    """``wait``: go on waiting while the invocation is paused; by default a pause is answered with 503."""
+    """``wait``: keep waiting while the invocation is paused; by default a pause is answered with 503."""
 
     wait: bool = False
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
-    """From which step on. A number is an entry of the journal, as clients of Restate count them: it is the last that is kept.
-    ``require_compatible``: only if the code gets through what is kept."""
+    """The step to restart from. A number is an entry of the journal, as clients of Restate count them: the last that is kept.
+    ``require_compatible``: only if the code replays the kept history."""
 
     from_step: StepName | None = None
     deployment: DeploymentWord | None = None
@@ -392,14 +392,14 @@ class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
 
 @attrs.frozen(kw_only=True)
 class ResumeQuery:
-    """``require_compatible``: only if the code gets through what is recorded."""
+    """``require_compatible``: only if the code replays the recorded history."""
 
     require_compatible: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class NoQuery:
-    """Nothing."""
+    """No parameters."""
 
 
 # Bodies.
@@ -407,7 +407,7 @@ class NoQuery:
 
 @attrs.frozen(kw_only=True)
 class CancelBody:
-    """How to cancel."""
+    """The options of a cancel."""
 
     reason: WaitReason = ""
     children: Children = Children.CALLED
@@ -416,7 +416,7 @@ class CancelBody:
 
 @attrs.frozen(kw_only=True)
 class PauseBody:
-    """How to pause."""
+    """The options of a pause."""
 
     reason: WaitReason = ""
     mode: PauseMode = PauseMode.DRAIN
@@ -424,8 +424,8 @@ class PauseBody:
 
 @attrs.frozen(kw_only=True)
 class RestartBody:
-    """How to restart; ``from_step`` is a step's name or path, or ``end`` to keep every recorded step. ``input`` takes the place of
-    the argument; ``json_loses`` is filled in by clients in Python: the types that it had and JSON does not tell."""
+    """The options of a restart. ``from_step`` is the name or path of a step, or ``end`` to keep every recorded step. ``input``
+    replaces the argument. Python clients set ``json_loses``, the types in the input that JSON does not preserve."""
 
     from_step: StepName | None = None
     input: Any = None
@@ -440,7 +440,7 @@ class RestartBody:
 
 @attrs.frozen(kw_only=True)
 class ResumeBody:
-    """How to resume, and on which code."""
+    """The options of a resume, with the code to continue on."""
 
     reason: WaitReason = ""
     deployment: DeploymentWord = "keep"
@@ -448,14 +448,14 @@ class ResumeBody:
 
 @attrs.frozen(kw_only=True)
 class ReasonBody:
-    """Why."""
+    """A reason."""
 
     reason: WaitReason = ""
 
 
 @attrs.frozen(kw_only=True)
 class ChoiceBody:
-    """Which invocations, one way of three: those that a condition fits, those of these ids, or all that refused another job."""
+    """Which invocations: those that match a condition, those with these ids, or those that another job could not change."""
 
     where: Condition = ""
     ids: Annotated[list[IdText], msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most.")] = attrs.field(
@@ -469,21 +469,21 @@ class ChoiceBody:
     ] = ""
 
     def choice(self) -> Choice:
-        """The same, each id once."""
+        """The selection, with each id once."""
         ids = tuple(dict.fromkeys(map(InvocationId, self.ids)))
         return Choice(where=self.where, ids=ids, refused_by=self.refused_by)
 
 
 @attrs.frozen(kw_only=True)
 class PreviewBody(ChoiceBody):
-    """What a job would be for; ``sample`` of the oldest are shown, or the first of those that are not told by a condition."""
+    """A job to preview; ``sample`` of its oldest invocations are shown, or of the first named."""
 
     sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
 
 
 @attrs.frozen(kw_only=True)
 class JobBody(ChoiceBody):
-    """One verb with its options, and for which invocations: ``limit`` of them at most, the oldest first, ``rate`` a second."""
+    """A verb with its options, and the invocations: at most ``limit``, the oldest first, ``rate`` per second."""
 
     verb: JobVerb
     options: dict[str, Any] = attrs.field(factory=dict)
@@ -493,7 +493,7 @@ class JobBody(ChoiceBody):
 
 @attrs.frozen(kw_only=True)
 class GateBody:
-    """How to close a gate: what becomes of steps that run."""
+    """How to close a gate: what happens to running steps."""
 
     reason: WaitReason = ""
     mode: PauseMode = PauseMode.DRAIN
@@ -501,10 +501,10 @@ class GateBody:
 
 @attrs.frozen(kw_only=True)
 class EditBody:
-    """What is to be changed: all of it or nothing. Items of maps are named by their keys as JSON.
+    """A change of fields: all of them or none. Items of maps are named by their keys as JSON.
 
-    With ``if_version`` only if the fields were last changed by that event; with ``queue`` it waits while the key is held.
-    ``json_loses`` is filled in by clients in Python: the types that their values had and JSON does not tell, by field.
+    With ``if_version``, only if that event was the last to change the fields; with ``queue``, the edit waits while the key is
+    held. Python clients set ``json_loses``, the types in their values that JSON does not preserve, by field.
     """
 
     set: dict[str, Any] = attrs.field(factory=dict)
@@ -525,7 +525,7 @@ class IdempotentTarget(
     tag_field="target",
     forbid_unknown_fields=True,
 ):
-    """An invocation by what was called under which idempotency key."""
+    """An invocation by its target and its idempotency key."""
 
     service: Name
     handler: Name

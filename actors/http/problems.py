@@ -1,4 +1,4 @@
-"""Errors as responses: RFC 9457, with the type of the exception, so that a client can raise it again."""
+"""Errors as responses in the format of RFC 9457, with the type of the exception, so that a client can raise it again."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ _encode = msgspec.json.Encoder().encode
 
 
 class NoSuchPathError(Refused):
-    """Nothing is served at this path."""
+    """The server has no such path."""
 
     http_status = 404
 
 
 class MethodNotAllowedError(Refused):
-    """The path is there, the method is not. ``allowed`` are those that are."""
+    """The path exists but not the method. ``allowed`` are the methods that do."""
 
     http_status = 405
     allowed: tuple[str, ...] = ()
 
 
 class SlowBodyError(Refused):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     http_status = 408
 
 
 class WrongMediaTypeError(Refused):
-    """The body is not said to be JSON."""
+    """The content type of the body is not JSON."""
 
     http_status = 415
 
 
 class MisdirectedRequestError(Refused):
-    """The request is meant for another host, or says so: a name that an attacker has pointed here, perhaps."""
+    """The request names another host, possibly a name that an attacker has pointed at this server."""
 
     http_status = 421
 
 
 class HeadTooLargeError(Refused):
-    """The head of the request, its target and headers, is longer than the limit."""
+    """The request line and headers are longer than the limit."""
 
     http_status = 431
 
 
 class NotCompletedYetError(Refused):
-    """The invocation is there, and has no output yet. 470 is what Restate's clients wait for."""
+    """The invocation exists and has no output yet. Restate's clients wait for status 470."""
 
     http_status = 470
 
@@ -86,20 +86,20 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""What every response says to a browser, unless it says otherwise itself."""
+"""The security headers of every response that does not set its own."""
 
 RETRY_AFTER_SECONDS = 1
-"""What a client is told that came when there was no room."""
+"""The delay suggested to a client that was refused for lack of room."""
 
 _PASSING = frozenset(
     {InvocationPausedError, MailboxFullError, SignalBufferFullError, UnavailableError, UnknownOutcomeError}
 )
-"""The refusals whose cause may be gone when the same request is sent again. Those of a class below one of them are not: an object
-that is set aside stays so until the next start."""
+"""The refusals that may succeed when the request is repeated. Their subclasses may not: an object that is set aside stays so
+until the next start."""
 
 
 def _as_actors(error: ActorError | JournalError) -> ActorError:
-    """What the journal says, in this package's words: it is not here, or cannot be read or written for now."""
+    """An error of the journal as one of this package: not here, or not readable or writable for now."""
     match error:
         case ActorError():
             return error
@@ -112,7 +112,7 @@ def _as_actors(error: ActorError | JournalError) -> ActorError:
 
 
 def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:
-    """An error as the body of a response says it. What a class of the user's keeps under names of ours is its own."""
+    """An error as the body of a response. Attributes of a user's class with the same names are the user's own."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
     carried = carried_by(error, details) if own is None or details.typed else b""
@@ -131,8 +131,8 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
 
 
 def _status_of(error: ActorError) -> int:
-    """The status that the class of the error asks for, if it is that of an error."""
-    with contextlib.suppress(BaseException):  # it is an attribute of the user's, and may be anything
+    """The HTTP status that the class of the error names, if it is a valid error status."""
+    with contextlib.suppress(BaseException):  # a user's attribute, which may be anything
         if type(error.http_status) is int and 400 <= error.http_status <= 599:
             return error.http_status
     return ActorError.http_status
@@ -153,7 +153,8 @@ def respond_with(
 
 
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
-    """How to ask again with success. A recorded failure of the same class says nothing about the request that reads it."""
+    """The headers that tell how to repeat the request. A recorded failure of the same class says nothing about the request that
+    reads it."""
     if type(error) in _PASSING:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, MethodNotAllowedError):
@@ -162,7 +163,7 @@ def _headers_of_refusal(error: ActorError) -> dict[str, str]:
 
 
 def encode_unreadable(status: int) -> bytes:
-    """The body of an answer to what cannot be read as a request."""
+    """The body of a response to bytes that are not a valid request."""
     error: Refused
     if status == HeadTooLargeError.http_status:
         error = HeadTooLargeError("the head of the request is too long")

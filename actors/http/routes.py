@@ -1,8 +1,8 @@
-"""What a route is, and how one is found.
+"""The table of routes, and the router.
 
-A route is one entry of a table: method, path, the scope that it needs, and a function. Everything else is read off the
-function: its first line of documentation, the model of its ``query``, the model of its ``body``, and of what it returns.
-The router, the scopes, the OpenAPI document and the tests all read the same table.
+A route is an entry with a method, a path, a required scope and a function. The rest comes from the function: the first line of
+its documentation, the models of its ``query`` and ``body``, and the model that it returns. The router, the scopes, the OpenAPI
+document and the tests all read the same table.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from journal.errors import BrokenInvariant
 Endpoint = Callable[..., Awaitable[Any]]
 
 JsonBody = NewType("JsonBody", bytes)
-"""The annotation of a ``body`` that is any JSON, taken as it is; empty if there was none."""
+"""The annotation of a ``body`` with any JSON; an empty body stays empty."""
 
 
 class TokenScope(enum.Enum):
-    """How far a token reaches; each reaches as far as the ones before it, and further."""
+    """The permission level of a token; each includes the previous ones."""
 
     INVOKE = "invoke"
-    """Call, send, and read the outcome of what was called."""
+    """Call, send, and read the outcomes of those calls."""
     READ = "read"
-    """See everything."""
+    """Read everything."""
     CONTROL = "control"
-    """Steer what runs: cancel, pause, resume, signal, restart."""
+    """Control invocations: cancel, pause, resume, signal, restart."""
     ADMIN = "admin"
     """Do what cannot be undone, and change what is served."""
 
     def covers(self, needed: TokenScope) -> bool:
-        """Whether it reaches as far as is needed."""
+        """Whether it includes the required scope."""
         return _RANKS[self] >= _RANKS[needed]
 
 
@@ -46,11 +46,11 @@ _RANKS = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 @attrs.frozen(eq=False)
 class Route:
-    """One path and method. Segments of the path in braces are anything. ``scope`` is None where nobody has to say who he is.
+    """One path and method. Segments in braces match anything. ``scope`` is None for a route without authentication.
 
-    ``streams``: what it answers to those who accept ``text/event-stream`` is a stream. ``body_bytes`` is how
-    long its body may be, ``holds_values``: beside a user's value. ``repeatable``: asked again under the same idempotency key it is
-    answered as it was. ``is_documented``: the OpenAPI document has it as it stands here.
+    ``streams``: it answers with a stream if the client accepts ``text/event-stream``. ``body_bytes`` is the size limit of the
+    body, and ``holds_values`` says that a user value may be added to that. ``repeatable``: under the same idempotency key it
+    gives the same answer. ``is_documented``: it appears in the OpenAPI document unchanged.
     """
 
     method: str
@@ -79,12 +79,12 @@ class Route:
 
     @property
     def name(self) -> str:
-        """What programs call it."""
+        """Its name for programs."""
         return self.endpoint.__name__
 
     @property
     def summary(self) -> str:
-        """What it does, in a sentence."""
+        """What it does, in one sentence."""
         return (self.endpoint.__doc__ or "").strip().partition("\n")[0]
 
     @property
@@ -93,7 +93,7 @@ class Route:
         return tuple(segment[1:-1] for segment in self.segments if _is_open(segment))
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """What the open segments are, if these are a path of this route; they are as many as its own."""
+        """The values of the open segments if these segments match the route, which has the same number."""
         found: dict[str, str] = {}
         for own, given in zip(self.segments, segments, strict=True):
             if _is_open(own):
@@ -106,7 +106,7 @@ class Route:
 
 
 class Router:
-    """Finds routes. Where several paths fit, the one that says more of it literally is meant."""
+    """Finds routes. If several paths match, the one with more literal segments wins."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
@@ -120,7 +120,7 @@ class Router:
                 self._by_start.setdefault((length, first), []).append(route)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
-        """The route of a request. Raises :class:`NoSuchPathError`, :class:`MethodNotAllowedError`."""
+        """The route of a request. Raises :class:`NoSuchPathError` or :class:`MethodNotAllowedError`."""
         fitting: list[tuple[Route, dict[str, str]]] = []
         length, first = len(segments), segments[0] if segments else ""
         for route in (*self._by_start.get((length, first), ()), *self._open.get(length, ())):

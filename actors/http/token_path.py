@@ -1,4 +1,4 @@
-"""How a client finds a server and its token: known without loading either."""
+"""The location of a data directory's token, for clients that load neither the server nor the store."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def token_path(directory: Path) -> Path:
-    """Where the token of a data directory lies."""
+    """The path of the token of a data directory."""
     return directory / "token"

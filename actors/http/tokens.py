@@ -1,11 +1,11 @@
-"""Tokens: who may ask for what.
+"""API tokens and their scopes.
 
-A data directory has one token of its own, made at the first start and found by every user who may read the directory; it reaches
-everywhere. Further ones have names and scopes; of them only hashes are kept, and with each what the audit has not been told of it
-yet, so that neither is ever there without the other for longer than until the next start.
+A data directory has a token of its own with all permissions, made at the first start and readable by its owner. Further tokens
+have names and scopes. Only their hashes are stored, each together with the audit entry that is still owed, so that neither exists
+without the other for longer than until the next start.
 
-The own token is read once, at the start: another one in its file counts from the next start on. The others are read again whenever
-their file has changed. It is sealed with a checksum, and while it is damaged, none of them opens anything.
+The own token is read once, at the start: a change of its file takes effect at the next start. The file of named tokens is read
+again whenever it has changed. It is sealed with a checksum, and while it is damaged, none of its tokens is accepted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_TOKENS = 1_000
 NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
 OWN_NAME = "main"
-"""What the directory's own token is called."""
+"""The name of the directory's own token."""
 
 
 class UnusableTokenError(UnavailableError):
@@ -52,7 +52,7 @@ class UnusableTokenError(UnavailableError):
 
 
 class DamagedTokensError(UnavailableError):
-    """The file with the tokens that have names is not as it was written."""
+    """The file of named tokens is damaged."""
 
 
 class UnknownTokenError(Refused):
@@ -62,20 +62,20 @@ class UnknownTokenError(Refused):
 
 
 class TokenExistsError(Refused):
-    """A token has this name already."""
+    """A token with this name exists."""
 
     http_status = 409
 
 
 class TooManyTokensError(Refused):
-    """There are as many tokens as there can be."""
+    """The limit on the number of tokens is reached."""
 
     http_status = 409
 
 
 @attrs.frozen
 class Grant:
-    """What a token is worth."""
+    """The permissions of a token."""
 
     name: str
     scope: TokenScope
@@ -83,7 +83,7 @@ class Grant:
 
 @attrs.frozen(kw_only=True)
 class OwedNote:
-    """What the audit is to be told of a token: ``request`` is how it is found there, so that it is told once."""
+    """An audit entry that is owed for a token: ``request`` identifies it there, so that it is written once."""
 
     request: str
     verb: str
@@ -96,7 +96,7 @@ class OwedNote:
 
 @attrs.frozen(kw_only=True)
 class NamedToken:
-    """A token as it is kept: its hash, never itself. One that is revoked opens nothing, and is there until the audit says so."""
+    """A stored token: its hash, never its secret. A revoked one is refused, and stays until its audit entry is written."""
 
     name: str
     scope: TokenScope
@@ -107,17 +107,17 @@ class NamedToken:
 
 
 def make_token(directory: Path | DataDirectory) -> str:
-    """The token of a data directory, made if there is none: 256 bits, readable by its owner only.
+    """The token of a data directory, created if there is none: 256 bits, readable by its owner only.
 
-    Raises :class:`UnusableTokenError` for a file that is a link, that others can read, or that holds too little to be a secret.
+    Raises :class:`UnusableTokenError` for a file that is a link, that others can read, or that is too short to be a secret.
     """
     path = token_path(_directory(directory).root)
     if not _read_own(path):
-        path.unlink(missing_ok=True)  # an empty one would let in a client that shows none
+        path.unlink(missing_ok=True)  # an empty one would admit a client without a token
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
         try:
-            # Whole or not there: one that is cut short would be a token that is easily guessed.
+            # Whole or missing: a truncated one would be easy to guess.
             with contextlib.suppress(FileExistsError):  # another process was faster
                 os.link(made, path)
         finally:
@@ -127,7 +127,7 @@ def make_token(directory: Path | DataDirectory) -> str:
 
 
 def check_token(directory: Path | DataDirectory) -> None:
-    """Raise :class:`UnusableTokenError` if there is a file that cannot be taken for the token."""
+    """Raise :class:`UnusableTokenError` if there is a file that cannot be used as the token."""
     _read_own(token_path(_directory(directory).root))
 
 
@@ -136,7 +136,7 @@ def _directory(directory: Path | DataDirectory) -> DataDirectory:
 
 
 def _read_own(path: Path) -> str:
-    """The token in the file; nothing if there is none, or nothing in it. Raises :class:`UnusableTokenError`."""
+    """The token in the file; empty if there is none. Raises :class:`UnusableTokenError`."""
     try:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
@@ -161,17 +161,17 @@ def _read_own(path: Path) -> str:
 
 
 def _said(error: Exception) -> str:
-    """What the operating system says, without the path, which is not the one that people know."""
+    """The operating system's message without the path, which is not the one that users know."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "it is a link"
     return (error.strerror if isinstance(error, OSError) else None) or "it is not text"
 
 
 class TokenBook:
-    """The tokens of a data directory. What one process writes the others see at once."""
+    """The tokens of a data directory. Other processes see each change at once."""
 
     def __init__(self, directory: Path | DataDirectory) -> None:
-        """``directory``: the one that a server holds, or the path of one."""
+        """``directory`` is the one that a server holds, or a path."""
         self.directory = _directory(directory)
         self._path = self.directory.root / "TOKENS"
         self._seen: tuple[int, int, int] | None = None
@@ -179,10 +179,10 @@ class TokenBook:
         self._damage = ""
         self._own_digest = ""
         self.changing = trio.Lock()
-        """Held while a change is made and the audit is told of it."""
+        """Held while a change is made and audited."""
 
     def grant_of(self, secret: str) -> Grant | None:
-        """What the token is worth; None if it is none of ours. Takes the same time whichever it is.
+        """The permissions of the token; None if it is unknown. Takes the same time for every token.
 
         Raises :class:`DamagedTokensError` if it may be one of those that cannot be read, and :class:`UnusableTokenError`.
         """
@@ -202,19 +202,19 @@ class TokenBook:
         return found
 
     def named(self) -> list[NamedToken]:
-        """All that have names, oldest first. Raises :class:`DamagedTokensError`."""
+        """The named tokens, oldest first. Raises :class:`DamagedTokensError`."""
         self._look_again()
         self._refuse_if_damaged()
         return self._in_force()
 
     def owed(self) -> list[OwedNote]:
-        """What the audit has not been told yet, oldest first for each token."""
+        """The audit entries that are still owed, oldest first for each token."""
         self._look_again()
         self._refuse_if_damaged()
         return [note for token in self._named for note in token.owed]
 
     def settle(self, told: OwedNote) -> None:
-        """The audit has been told of this."""
+        """The audit entry has been written."""
         with self._held():
             left = [
                 attrs.evolve(token, owed=tuple(note for note in token.owed if note.request != told.request))
@@ -223,9 +223,9 @@ class TokenBook:
             self._write([token for token in left if token.owed or not token.is_revoked])
 
     def create(self, name: str, scope: TokenScope, *, owed: OwedNote | None = None) -> str:
-        """A new token, told this once; it counts at once. ``owed`` is kept with it until it is settled.
+        """Create a token; it takes effect at once and is returned only here. ``owed`` is stored with it until it is settled.
 
-        Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError`, :class:`TooManyTokensError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError` and :class:`TooManyTokensError`.
         """
         if not re.fullmatch(NAME_PATTERN, name):
             raise InvalidArgumentError(
@@ -250,7 +250,7 @@ class TokenBook:
         return secret
 
     def revoke(self, name: str, *, owed: OwedNote | None = None) -> None:
-        """Take a token back: it opens nothing any more. ``owed`` as above. Raises :class:`UnknownTokenError`."""
+        """Revoke a token; it takes effect at once. ``owed`` is as above. Raises :class:`UnknownTokenError`."""
         with self._held():
             found = next((token for token in self._in_force() if token.name == name), None)
             if found is None:
@@ -261,7 +261,7 @@ class TokenBook:
 
     @property
     def damage(self) -> str:
-        """Why the tokens with names cannot be read; empty if they can."""
+        """The reason why the named tokens cannot be read; empty if they can."""
         self._look_again()
         return self._damage
 

@@ -22,7 +22,7 @@ _PAGE = 256
 
 @attrs.frozen(kw_only=True)
 class AuditQuery:
-    """Which rows are wanted, newest first. None: whatever it is. ``after`` is the ``next`` of the page before."""
+    """A filter for audit rows, newest first. None matches every value. ``after`` is the ``next`` of the page before."""
 
     by: str | None = None
     verb: str | None = None
@@ -31,7 +31,7 @@ class AuditQuery:
     after: str | None = None
 
     def wants(self, row: AuditRow) -> bool:
-        """Whether this is one of them."""
+        """Whether the row matches."""
         return (
             (self.by is None or row.by == self.by)
             and (self.verb is None or row.verb == self.verb)
@@ -41,10 +41,11 @@ class AuditQuery:
 
 @attrs.frozen(kw_only=True)
 class AuditEntry:
-    """A verb or a change was asked for, obeyed or not. ``partition`` and ``number`` say where it stands in the chain.
+    """A control request, applied or refused. ``partition`` and ``number`` are its place in the chain.
 
-    ``by`` and ``origin`` are who and from where. ``changed``, ``before`` and ``after`` are what it did; a ``refusal`` is
-    there instead if it was refused or denied. ``dropped`` denied tries went unrecorded before this one: there were too many.
+    ``by`` and ``origin`` are the requester and its address. ``changed``, ``before`` and ``after`` are the result; a refused or
+    denied request has a ``refusal`` instead. ``dropped`` counts the denied attempts before this row that were not recorded
+    because there were too many.
     """
 
     partition: int
@@ -66,7 +67,7 @@ class AuditEntry:
 
 @attrs.frozen(kw_only=True)
 class AuditPage:
-    """Rows of the audit, newest first. ``next`` asks for the rows after them; None: there are no more."""
+    """Audit rows, newest first. ``next`` requests the following rows; None means that there are no more."""
 
     entries: list[AuditEntry]
     next: str | None = None
@@ -74,7 +75,7 @@ class AuditPage:
 
 @attrs.frozen(kw_only=True)
 class ChainHead:
-    """How far the chain of a partition goes, and the hash that stands for all of it. Keep it elsewhere to prove a cut later."""
+    """The length of a partition's chain, and the hash over all of it. Store it elsewhere to prove a later truncation."""
 
     partition: int
     number: int
@@ -83,19 +84,19 @@ class ChainHead:
 
 @attrs.frozen(kw_only=True)
 class AuditCheck:
-    """Whether every row follows from the one before it. ``broken`` names the first that does not, in each partition."""
+    """The result of verifying the chains. ``broken`` is the first row of each partition that does not follow from the one before."""
 
     heads: list[ChainHead]
     broken: list[str]
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing was changed or taken out."""
+        """Whether no row was changed or removed."""
         return not self.broken
 
 
 def list_audit(snapshot: JournalSnapshot, query: AuditQuery) -> AuditPage:
-    """A page of the audit. Raises :class:`actors.InvalidArgumentError` if ``after`` is no ``next`` of an earlier page."""
+    """A page of the audit log. Raises :class:`actors.InvalidArgumentError` if ``after`` is not the ``next`` of an earlier page."""
     stops = _stops(snapshot, query.after)
     found: list[AuditEntry] = []
     for partition, row in heapq.merge(*(_newest_first(snapshot, p, stops[p]) for p in stops), key=_newness):
@@ -127,7 +128,7 @@ def _cursor(stops: dict[int, int | None]) -> str:
 
 
 def _stops(snapshot: JournalSnapshot, after: str | None) -> dict[int, int | None]:
-    """The number in each partition before which the page begins; None: at its end."""
+    """The number in each partition before which the page begins; None means at its end."""
     if after is None:
         return dict.fromkeys(range(snapshot.partitions))
     parts = after.split(".")

@@ -20,7 +20,7 @@ _PAGE = 256
 
 @attrs.define(eq=False)
 class ChainCheck:
-    """The check of one chain from its first row, as far as it has come."""
+    """The verification of one chain from its first row, as far as it has come."""
 
     partition: int
     number: int = 0
@@ -29,7 +29,7 @@ class ChainCheck:
     is_done: bool = False
 
     def go_on(self, rows: Readable) -> None:
-        """Hold some more rows against the chain."""
+        """Verify further rows."""
         stop = keys.after_prefix(keys.audit_prefix(self.partition))
         page = rows.scan(keys.audit(self.partition, self.number + 1), stop, limit=_PAGE)
         self.is_done = len(page) < _PAGE

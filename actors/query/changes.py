@@ -1,4 +1,4 @@
-"""What has changed in a runtime since a position, as it becomes durable: for pages and lists that show it live."""
+"""The changes of a runtime since a position, as they become durable, for pages and lists that show it live."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 MAX_CHANGES = 500
-"""Invocations that one answer names."""
+"""The number of invocations in one answer, at most."""
 
 
 @attrs.frozen(kw_only=True)
 class ChangedInvocation:
-    """An invocation whose listing has changed: it is new, or its status, error, deployment or end are other than before.
+    """An invocation that is new, or whose status, error, deployment or end has changed.
 
     Times are wall seconds.
     """
@@ -37,11 +37,11 @@ class ChangedInvocation:
 
 @attrs.frozen(kw_only=True)
 class ChangeSet:
-    """What has changed up to ``position``, which asks for later changes.
+    """The changes up to ``position``, which requests later changes.
 
-    ``objects`` says, by what the ids of an object's invocations begin with, the number of the last event of its log.
-    ``gone`` are invocations that were purged. ``registry``: gates or deployments have changed. Unless ``is_complete``, more has
-    changed than is named here: read again what you show.
+    ``objects`` maps the prefix of an object's invocation ids to the number of the last event in its log. ``gone`` are purged
+    invocations. ``registry`` says that gates or deployments have changed. Unless ``is_complete``, more has changed than is
+    listed: read again what you show.
     """
 
     position: int
@@ -53,7 +53,7 @@ class ChangeSet:
 
 
 def changes_since(journal: Journal, after: int | None) -> ChangeSet:
-    """What has changed behind a position; None: nothing yet, from now on."""
+    """The changes after a position; None returns no changes and the current position."""
     if after is None:
         return ChangeSet(position=journal.changes.look(), is_complete=True)
     changed = journal.changes.since(after, limit=MAX_CHANGES)

@@ -1,4 +1,4 @@
-"""How many rows there are of a kind, counted while everything else goes on."""
+"""Counts rows of a kind while other work continues."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from actors.query.snapshot import JournalSnapshot
 
 RUN = "run"
-"""The request under which a job runs, so that its id tells its invocation's."""
+"""The idempotency key under which a job runs; its id therefore determines its invocation's."""
 
 _PAGES_TOGETHER = 20
 _ENDED = {
@@ -40,7 +40,7 @@ _ENDED = {
 
 
 def run_of_job(job: str) -> InvocationId:
-    """The invocation that a job is."""
+    """The invocation of a job."""
     return new_id(job_target(job, RUN), RUN, 0)
 
 
@@ -50,7 +50,7 @@ def unknown_job(job: str) -> UnknownJobError:
 
 
 def items_of(page: JobPage) -> tuple[JobItem, ...]:
-    """The outcomes that a page of a job holds."""
+    """The results on a page of a job."""
     fates = (page.fates[number] for number in page.items)
     return tuple(
         JobItem(
@@ -66,9 +66,9 @@ def items_of(page: JobPage) -> tuple[JobItem, ...]:
 
 
 def newest_jobs(snapshot: JournalSnapshot) -> Iterator[str]:
-    """The names of jobs, the newest first: they begin with the time, so they are read off the index of objects, from its end.
+    """The names of the newest jobs. They begin with the time, so they are read from the end of the index of objects.
 
-    To look for them among all invocations would take as long as there are many of those.
+    A search among all invocations would take time in proportion to their number.
     """
     return heapq.merge(*(_jobs_of(snapshot, partition) for partition in range(snapshot.partitions)), reverse=True)
 
@@ -92,7 +92,7 @@ async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[Job
 
 
 def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
-    """How a job stands, from the invocation that it is and from its fields. Raises ``UnavailableError``."""
+    """The progress of a job, from its invocation and its fields. Raises ``UnavailableError``."""
     spec = progress.spec
     if spec is None:
         raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")

@@ -1,8 +1,8 @@
-"""Objects that are part of playhead: every runtime serves them besides the user's, on the code that runs.
+"""The built-in objects: every runtime serves them besides the user's, on its own code.
 
-They are written on what users have, so what they decide is as durable, and as visible, as what users' objects do. Their names
-begin with ``playhead.``. They are hidden unless asked for, no gate holds them, and they belong to no deployment. A handler of
-theirs does its work in one turn wherever that is possible, so that a new version of it has nothing to replay.
+They are written with the same classes that users have, so their decisions are as durable and visible as those of user objects.
+Their names begin with ``playhead.``. They are hidden by default, no gate holds them, and they belong to no deployment. Where
+possible, a handler does its work in one turn, so that a new version of it has nothing to replay.
 """
 
 from actors.model.classes import ObjectBase
@@ -11,4 +11,4 @@ from actors.system.job import Job
 from actors.system.registry import Registry
 
 SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job)
-"""All of them."""
+"""The built-in classes."""

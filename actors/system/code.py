@@ -1,6 +1,6 @@
-"""The code of a deployment, kept as long as it may be needed: an object for each, in pieces.
+"""Stores the code of deployments for as long as it is needed: one object for each, in pieces.
 
-The code that loads it reads its rows (:func:`read_code`), in the process that runs it as in one that only reads the directory.
+The code is read from its rows (:func:`read_code`), both in the process that runs it and in one that only reads the directory.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from journal.kv.store import Readable
 
 PIECE_BYTES = 256 << 10
-"""Bytes of a piece."""
+"""The size of a piece in bytes."""
 
 FORGET_SECONDS = 60.0
-"""How long the invocations that bring pieces are kept: what they brought is in the rows."""
+"""How long the invocations that stored the pieces are kept; the pieces themselves are in the rows."""
 
 
 class Code(Actor):
@@ -37,42 +37,42 @@ class Code(Actor):
 
     pieces: Map[int, bytes]
     whole: int = 0
-    """How many pieces there are, once all of them are there."""
+    """The number of pieces, once all of them are stored."""
 
     @handler(retention=FORGET_SECONDS)
     async def keep(self, number: int, of: int, piece: bytes) -> None:
-        """Keep one piece. The last one makes it whole."""
+        """Store one piece. The last one completes it."""
         self.pieces[number] = piece
         if number == of - 1:
             self.whole = of
 
     @handler(retention=FORGET_SECONDS)
     async def forget(self) -> None:
-        """Nothing runs on it any more."""
+        """Delete the code: no invocation runs on it any more."""
         for number in range(self.whole):
             del self.pieces[number]
         self.whole = 0
 
 
 def code_target(deployment: str, handler_name: str) -> Target:
-    """A handler of the object that keeps this deployment's code."""
+    """A handler of the object that stores this deployment's code."""
     return Target(service_name(Code), deployment, handler_name)
 
 
 def pieces_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Number, how many there are, and content of each piece."""
+    """The index, the total number, and the content of each piece."""
     starts = range(0, len(data), PIECE_BYTES)
     for number, start in enumerate(starts):
         yield number, len(starts), data[start : start + PIECE_BYTES]
 
 
 def read_code(rows: Readable, partitions: int, deployment: str) -> Snapshot:
-    """The code of a deployment as it is kept. Raises :class:`BrokenDeploymentError`."""
+    """The stored code of a deployment. Raises :class:`BrokenDeploymentError`."""
     return unpack(deployment, read_packed(rows, partitions, deployment))
 
 
 def read_packed(rows: Readable, partitions: int, deployment: str) -> bytes:
-    """The same, still to be unpacked, which may take long. Raises :class:`BrokenDeploymentError`."""
+    """The same in packed form; unpacking may take long. Raises :class:`BrokenDeploymentError`."""
     stream = stream_of(service_name(Code), deployment)
     field = definition_of(Code).fields["pieces"]
     prefix = keys.items(stream % partitions, stream, field.name)

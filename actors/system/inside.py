@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def current_client() -> InsideClient:
-    """That of the step that runs."""
+    """The client of the running step."""
     step = current_step.get()
     if step is None:
         raise BrokenInvariant("only the steps of built-in objects use it")

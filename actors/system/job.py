@@ -1,8 +1,8 @@
-"""A bulk job: one verb for every invocation that a condition fits, whatever happens to the process meanwhile.
+"""A bulk job: one verb for every invocation that matches a condition, across crashes of the process.
 
-The ids are selected once, as of one moment, and kept. They are then gone through in pages. A page is a step: when it is repeated
-after a crash, each verb carries the same request id, and what was obeyed the first time answers as it did then. So each item is
-obeyed once, and its outcome is recorded once. Cancelling the job is cancelling its invocation.
+The ids are selected once, as of one moment, and stored. They are then processed in pages. A page is a step: when it is repeated
+after a crash, each verb carries the same request id, and a verb that was applied the first time gives the same answer again. So
+each verb is applied once, and its result recorded once. Cancelling the job cancels its invocation.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ _PAGE_SECONDS = 5.0
 _TOGETHER = 64
 _REASON_SHOWN = 300
 _READ_SECONDS = 60.0
-"""How long a look at a job is kept."""
+"""How long a read of a job is kept."""
 
 _STEADFAST = RetryPolicy(max_attempts=20, initial_delay=1.0, max_delay=30.0)
-"""Minutes for a store that takes nothing for now. Then the job is paused, and says why; resuming it goes on."""
+"""Minutes of retries while the store accepts no work. Then the job is paused with the reason; resuming it continues."""
 
 
 class Job(Actor):
@@ -84,7 +84,7 @@ class Job(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def run(self, spec: JobSpec, by: str, ids: tuple[InvocationId, ...] = ()) -> None:
-        """Select, and go through what was selected."""
+        """Select the invocations and process them."""
         self.spec = spec
         choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
         selected = await run(_unrecorded(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
@@ -94,7 +94,7 @@ class Job(Actor):
 
     @shared(retention=_READ_SECONDS)
     async def progress(self) -> JobProgress:
-        """How far it has come."""
+        """The progress of the job."""
         return JobProgress(
             spec=self.spec,
             is_selected=self.is_selected,
@@ -107,7 +107,7 @@ class Job(Actor):
 
     @shared(retention=_READ_SECONDS)
     async def page(self, number: int) -> tuple[JobPage | None, int]:
-        """One page of outcomes, None if there is no such page; and how many there are."""
+        """A page of results, None if there is none; and the number of pages."""
         count = len(self.pages)
         return (self.pages[number] if 0 <= number < count else None), count
 
@@ -120,7 +120,8 @@ class Job(Actor):
                 name = f"{spec.verb.value} {len(page)}"
                 at += self._note(page, await run(body, name=name, retry=_STEADFAST, result_type=Applied))
         except CancelledError:
-            # Some of the page may have been asked, also by a process that died since. They know, and are not asked again.
+            # Some invocations of the page may have been processed, also by a process that died since. They recognise the request
+            # and are not changed again.
             recall = _unrecorded(_recall, spec, ids[at : at + size], self._request)
             recalled = await run(recall, name="recall", retry=_STEADFAST, result_type=Recalled)
             self._note(recalled.ids.split(), recalled.applied)
@@ -152,19 +153,19 @@ def job_target(job: str, handler_name: str) -> Target:
 
 
 def page_size(spec: JobSpec, total: int) -> int:
-    """As many as are done in a few seconds, but never so few that the history of a long job grows without end."""
+    """As many as are processed in a few seconds, but not so few that the history of a long job grows without limit."""
     wanted = _PAGE if spec.rate is None else math.ceil(spec.rate * _PAGE_SECONDS)
     return max(1, min(_PAGE, max(wanted, math.ceil(total / _PAGES))))
 
 
 class _TryAgain(Exception):
-    """The store takes nothing for now; the page is asked for again."""
+    """The store accepts no work for now; the page will be repeated."""
 
 
 def _unrecorded(
     function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
 ) -> Callable[[], Coroutine[Any, Any, R]]:
-    """A step's body with its arguments, which are not recorded: the history has them already, as the results of other steps."""
+    """A step's body with its arguments, which are not recorded: the history has them already as results of other steps."""
 
     async def body() -> R:
         return await function(*args, **kwargs)
@@ -178,7 +179,7 @@ async def _select(spec: JobSpec, choice: Choice) -> Selected:
 
 
 async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin: str) -> Applied:
-    """Ask the verb of one after the other, some at a time; the answers. Told to stop, it stops asking."""
+    """Apply the verb to each invocation, several at a time. Returns the results. When told to stop, it starts no more."""
     client = current_client().acting_as(by, origin)
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
@@ -202,15 +203,15 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin
 async def _ask(
     client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, ItemStatus]
 ) -> None:
-    """Ask one. What has no fate then has to be asked again."""
+    """Apply the verb to one invocation. One without a result must be repeated."""
     try:
         fates[number] = _fate(await _obey(client, spec, of, request))
     except ObjectSetAsideError as refusal:
-        fates[number] = _refused(refusal)  # its own trouble, which asking again does not end
+        fates[number] = _refused(refusal)  # a problem of this invocation, which a repetition does not solve
     except (UnavailableError, UnknownOutcomeError, Unavailable):
         return
     except UnknownInvocationError as refusal:
-        # One that is to be forgotten and is gone: by this job, whose answer was lost, or by another client.
+        # An invocation to be purged is gone: by this job, whose answer was lost, or by another client.
         is_done = spec.verb is JobVerb.PURGE
         gone = ItemStatus(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
         fates[number] = gone
@@ -234,7 +235,7 @@ def _fate(answer: ControlResult) -> ItemStatus:
 
 def _refused(refusal: ActorError | JournalError) -> ItemStatus:
     status = getattr(refusal, "status", None)
-    # Of a code that diverges, many diverge alike; what other refusals say names the invocation, and so is never the same.
+    # Where code diverges, many invocations diverge alike; the texts of other refusals name the invocation and are all different.
     details = refusal.details if isinstance(refusal, IncompatibleError) else None
     reason = str(details["summary"])[:_REASON_SHOWN] if details else ""
     return ItemStatus(
@@ -249,7 +250,8 @@ def _told(fates: list[ItemStatus]) -> Applied:
 
 
 async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
-    """Those that have obeyed this job, and what it changed. What is asked of an object before, it has decided before."""
+    """The invocations to which this job was applied, and the changes. An object decides in order, so an earlier request was
+    decided before."""
     client = current_client()
     found: dict[str, ItemStatus] = {}
     for of in ids:

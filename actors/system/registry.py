@@ -1,7 +1,7 @@
-"""What holds for the whole runtime, as one object: its gates, and its deployments.
+"""The rules of the whole runtime as one object: its gates and its deployments.
 
-Its handlers are the only way these change, so its log tells who changed what, when, and why. An engine does not ask the object:
-it follows its log (``engine.registry``).
+Only its handlers change them, so its log shows who changed what, when, and why. An engine does not call the object: it follows
+its log (``engine.registry``).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of
 
 REGISTRY_KEY = "main"
-"""There is one."""
+"""The only registry's key."""
 
 AUDIT_SECONDS = 90 * 24 * 3600.0
-"""How long it can be seen who changed what here, whatever the retention of users' invocations."""
+"""How long changes to the registry stay visible, whatever the retention of user invocations."""
 
 MAX_GATES = 1_000
-"""Rules that may be in force at a time."""
+"""The number of rules that can be in force at a time."""
 
 
 class Registry(Actor):
-    """Gates and deployments, and who changed them."""
+    """Gates and deployments, and the history of their changes."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
@@ -38,13 +38,13 @@ class Registry(Actor):
     deployments: list[Deployment] = field(factory=list)
     latest: str = ""
     revision: int = 0
-    """Counts what was asked. An object without any state would be removed, and its log start again from 1 under its followers."""
+    """Counts the requests. An object without state would be removed, and its log would start again from 1 under its followers."""
 
     @handler(retention=AUDIT_SECONDS)
     async def close_gate(
         self, scope: GateScope, mode: PauseMode, reason: str, by: str, since: float | None = None
     ) -> GateChange:
-        """Hold everything in the scope; ``since``: from when on, if not from now."""
+        """Hold everything in the scope; ``since`` is the time from which it holds, by default now."""
         self.revision += 1
         at = current_time() if since is None else since
         gate = Gate(scope=scope, state=GateState.CLOSED, since=at, by=by, reason=reason, mode=mode)
@@ -52,7 +52,7 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def open_gate(self, scope: GateScope, reason: str, by: str) -> GateChange:
-        """Let what is in the scope go on."""
+        """Resume everything in the scope."""
         self.revision += 1
         exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)
         return self._keep(*open_gate(Gates(self.gates), exception))
@@ -61,7 +61,7 @@ class Registry(Actor):
     async def register_deployment(
         self, deployment: str, entries: list[str], files: int, size: int, by: str
     ) -> DeploymentChange:
-        """Know a deployment, and that it is served."""
+        """Register a deployment that is served."""
         new = Deployment(
             id=deployment,
             entries=tuple(entries),
@@ -80,7 +80,7 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def prune_deployment(self, deployment: str, reason: str, by: str) -> DeploymentChange:
-        """Forget it; ``reason`` and ``by`` are for the log."""
+        """Remove it; ``reason`` and ``by`` are for the log."""
         return self._take(self._deployments().pruned(deployment))
 
     def _deployments(self) -> Deployments:
@@ -102,10 +102,10 @@ class Registry(Actor):
 
 
 def registry_stream() -> StreamId:
-    """Where it lives."""
+    """The stream of the registry."""
     return stream_of(service_name(Registry), REGISTRY_KEY)
 
 
 def registry_target(handler_name: str) -> Target:
-    """One of its handlers."""
+    """A handler of the registry."""
     return Target(service_name(Registry), REGISTRY_KEY, handler_name)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def deployments_of(registry: ObjectState | None) -> Deployments:
-    """What is registered, by the registry's state; None is one that was never changed."""
+    """The deployments in the registry's state; None is a registry that was never changed."""
     if registry is None:
         return Deployments()
     return Deployments(tuple(_field(registry, "deployments")), _field(registry, "latest"))
 
 
 def gates_of(registry: ObjectState | None) -> Gates:
-    """The gates, likewise."""
+    """The gates in the registry's state; None is a registry that was never changed."""
     return NO_GATES if registry is None else Gates(_field(registry, "gates"))
 
 

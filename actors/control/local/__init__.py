@@ -1,1 +1,1 @@
-"""The remote control of a runtime in this process."""
+"""The backend of a runtime in this process."""

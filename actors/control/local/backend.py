@@ -1,4 +1,4 @@
-"""The backend of a client in the process of the runtime, put together from its parts."""
+"""The backend of a client in the process of the runtime, assembled from its parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LocalBackend(LocalChecks, LocalObjects, LocalDeployments):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:
-        """The same for another client."""
+        """The same backend on behalf of another client."""
         return LocalBackend(self.engine, self.world, self.limits, who, self.queries)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:

@@ -53,7 +53,8 @@ class LocalCalls(LocalServices):
         return command.invocation_id, await self.outcome_of_call(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
-        """How a call ends. Raises :class:`actors.InvocationPausedError` if it is paused and nobody is to wait on."""
+        """The outcome of a call. Raises :class:`actors.InvocationPausedError` if it is paused and the caller does not want to
+        wait."""
         is_fresh = command.request is None
         return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
@@ -63,12 +64,12 @@ class LocalCalls(LocalServices):
         return await self.send_command(self.invoke_by_name(target, argument, idempotency_key, delay))
 
     async def send_command(self, command: c.Invoke) -> Sent:
-        """Send a message; returns once it is durable."""
+        """Send a message; durable on return."""
         accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
     def definition_of(self, service: str) -> Definition:
-        """A class that may be called by name. Raises :class:`actors.UnknownServiceError`."""
+        """The definition of a class that can be called by name. Raises :class:`actors.UnknownServiceError`."""
         if is_system(service):
             raise UnknownServiceError(
                 f"{service} is built in, and cannot be called by name: use the client's own words"
@@ -76,7 +77,7 @@ class LocalCalls(LocalServices):
         return self.engine.app.find(service)
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
-        """The invocation that a call under this key is, or would be."""
+        """The id of the invocation for this idempotency key, existing or not."""
         definition, target = self._named(target)
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
@@ -91,7 +92,7 @@ class LocalCalls(LocalServices):
         delay: float | None,
         parameter: str | None = None,
     ) -> c.Invoke:
-        """A call or a message as a command, with its id. Raises a :class:`actors.Refused`."""
+        """A call or a message by name as a command, with its id. Raises a :class:`actors.Refused`."""
         definition, target = self._named(target)
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
@@ -100,7 +101,7 @@ class LocalCalls(LocalServices):
             read = handler.signature.read
             arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
             if request_key is not None:
-                # The same request may come again in another spelling: with spaces, in another order, 1e3 for 1000.
+                # A repeated request may be spelled differently: with spaces, in another order, 1e3 for 1000.
                 argument, parameter = handler.signature.encode((), arguments), handler.signature.parameter
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
@@ -132,7 +133,7 @@ class LocalCalls(LocalServices):
     # Objects.
 
     def _invoke(self, request: Request) -> c.Invoke:
-        # Refuse here what would be refused there, so that a typo does not travel.
+        # Refuse here what the object would refuse, so that a typo does not travel.
         definition, handler = self.engine.app.handler_of(request.target)
         target = request.target
         if definition.aliases or handler.name != target.handler:
@@ -143,7 +144,7 @@ class LocalCalls(LocalServices):
         return self.command(target, key, argument, parameter, request.options.delay, secret)
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
-        """Something that is called by name, with the names that it is kept under."""
+        """A target by name, with its stored names."""
         definition = self.definition_of(target.service)
         definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)

@@ -1,4 +1,4 @@
-"""Checks invocations of a running journal against a deployment, or against code that is registered nowhere."""
+"""Checks invocations of a running journal against a deployment, or against unregistered code."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 KEEP = "keep"
 
 PROGRESS_SECONDS = 0.5
-"""So often it is told how far a check of many has come."""
+"""How often a check of many invocations reports its progress."""
 
 
 @asynccontextmanager
 async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environment) -> AsyncIterator[tuple[str, App]]:
-    """Code that is registered nowhere, loaded for the block. Raises :class:`actors.BrokenDeploymentError`."""
+    """Load unregistered code for the block. Raises :class:`actors.BrokenDeploymentError`."""
     snapshot = code
     if not isinstance(snapshot, Snapshot):
         snapshot = await world.offload(partial(snapshot_of, os.fspath(snapshot)))
@@ -71,7 +71,7 @@ class Checker:
         self._world = world
 
     async def check(self, of: InvocationId, deployment: str, app: App) -> CheckReport:
-        """One of them."""
+        """Check one invocation."""
         kept = await read_recorded(self._snapshot, of)
         report: CheckReport = await self._world.offload_detached(partial(rehearse, kept, app, deployment, self._world))
         return report
@@ -79,7 +79,7 @@ class Checker:
     async def check_each(
         self, wanted: Sequence[InvocationId], deployment: str, app: App, *, is_complete: bool
     ) -> AsyncGenerator[CheckSummary]:
-        """All of these, in cohorts: how far it has come, at once and then now and again, and at last all of it."""
+        """Check all of these and group the results: yields the summary at the start, from time to time, and at the end."""
         tally = CheckTally(deployment, len(wanted), is_complete)
         told_at = -math.inf
         for of in wanted:
@@ -94,7 +94,7 @@ class Checker:
 
 
 async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
-    """What it has come to."""
+    """The last summary."""
     last: CheckSummary | None = None
     async with aclosing(summaries):
         async for summary in summaries:
@@ -112,7 +112,7 @@ async def checked_code(
     code: str | os.PathLike[str] | Snapshot | None,
     pinned: str,
 ) -> AsyncIterator[tuple[str, App]]:
-    """The code that is meant: ``code`` if it is given, else a deployment by its id, ``latest``, or ``keep``, the ``pinned`` one."""
+    """The code to check against: ``code`` if given, else a deployment by id, ``latest``, or ``keep`` for the ``pinned`` one."""
     if code is not None:
         async with loaded_aside(code, world) as aside:
             yield aside
@@ -124,7 +124,7 @@ async def checked_code(
 
 
 class LocalChecks(LocalJobs):
-    """Checks of invocations that a client names, lists or chooses as for a job."""
+    """Checks of invocations that a client names, lists or selects as for a job."""
 
     async def check(
         self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
@@ -144,7 +144,8 @@ class LocalChecks(LocalJobs):
     async def check_each(
         self, listing: Listing, choice: Choice, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> AsyncGenerator[CheckSummary]:
-        """The same as it goes on; of those that are chosen by ids or by a job if there are any, else of the newest listed."""
+        """Check many and yield the summary as it grows: those selected by ids or by a job if there are any, else the newest
+        listed."""
         if choice.ids or choice.refused_by:
             count, wanted = await self.chosen(choice, at_most=listing.limit)
         else:
@@ -161,7 +162,7 @@ class LocalChecks(LocalJobs):
 
     async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
         if await self._has_obeyed(command, idempotency_key):
-            return await self.execute(command, idempotency_key)  # asked again: it may have gone on since
+            return await self.execute(command, idempotency_key)  # read again: it may have advanced since
         report = await self.check(command.invocation_id, command.deployment or KEEP, None)
         try:
             refuse_incompatible(report)
@@ -177,7 +178,7 @@ class LocalChecks(LocalJobs):
         if command.deployment is not None:
             command = attrs.evolve(
                 command, deployment=report.deployment
-            )  # what was checked, whatever is latest by then
+            )  # the deployment that was checked, whichever is the latest by then
         return await self.execute(command, idempotency_key)
 
     async def _has_obeyed(self, command: c.ResumeInvocation, idempotency_key: str | None) -> bool:

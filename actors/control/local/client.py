@@ -1,4 +1,4 @@
-"""The client in the process of the runtime, which can speak for others."""
+"""The client in the process of the runtime, which can act on behalf of others."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 class LocalClient(Client):
-    """A client in the process of the runtime, which can speak for others."""
+    """A client in the process of the runtime, which can act on behalf of others."""
 
     _backend: LocalBackend
 
     @property
     def who(self) -> Principal:
-        """Who it speaks for."""
+        """The identity that it acts for."""
         return self._backend.who
 
     def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
-        """The same for another client: ``by`` is who, ``origin`` from where. Events and the audit name them.
+        """The same client on behalf of another: ``by`` is its name and ``origin`` its address, for events and the audit log.
 
-        Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
+        Idempotency keys in different realms are different keys, so that a client cannot reach the outcome of another's request.
         """
         return LocalClient(self._backend.acting_as(Principal(by, origin, realm)))
 
@@ -56,25 +56,26 @@ class LocalClient(Client):
         delay: Seconds | None = None,
         parameter: str | None = None,
     ) -> c.Invoke:
-        """A call or a message with the id that it has, or would have. ``parameter`` is the one that ``argument`` is the value of,
-        empty if that names its parameters; None: the signature tells. Raises a :class:`actors.Refused`."""
+        """A call or a message with its id, existing or new. ``parameter`` names the parameter whose value ``argument`` is, empty
+        for an object of parameters; None means as the signature says. Raises a :class:`actors.Refused`."""
         key = checked_request_key(idempotency_key)
         return self._backend.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
 
     async def send_command(self, command: c.Invoke) -> Sent:
-        """Send the message; returns once it is durable."""
+        """Send the message; durable on return."""
         return await self._backend.send_command(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
-        """Make the call; how it ends. Raises :class:`actors.InvocationPausedError` with ``leaves_at_pause`` when it is paused."""
+        """Make the call and return its outcome. With ``leaves_at_pause``, raises :class:`actors.InvocationPausedError` when it is
+        paused."""
         return await self._backend.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
 
     async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
-        """How an invocation ends, likewise."""
+        """The outcome of an invocation, with the same option."""
         return await self._backend.outcome(of, leaves_at_pause=leaves_at_pause)
 
     def kind_of(self, service: str) -> Kind:
-        """What a class is. Raises :class:`actors.UnknownServiceError`."""
+        """The kind of a class. Raises :class:`actors.UnknownServiceError`."""
         return self._backend.definition_of(service).kind
 
     def has_handler(self, service: str, name: str) -> bool:
@@ -82,52 +83,53 @@ class LocalClient(Client):
         return name in self._backend.definition_of(service).called
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
-        """The invocation that a call under this key is, or would be; of a workflow's run without one."""
+        """The id of the invocation for this idempotency key, existing or not; for a workflow's run without a key, the id of the
+        run."""
         return self._backend.id_of_request(target, checked_request_key(idempotency_key))
 
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
-        """Register the code of ``file.py`` or ``package.module`` as it is now, and let new work run on it.
+        """Register the current code of ``file.py`` or ``package.module``, and let new work run on it.
 
-        Raises :class:`actors.BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
+        Raises :class:`actors.BrokenDeploymentError` if it cannot be imported; then nothing has changed.
         """
         return await self._backend.register_deployment(code)
 
     def supersede(self, deployment: str) -> None:
-        """Let restarts that would keep this deployment take the latest, as long as this process runs: a later save of the same
-        code has taken its place."""
+        """While this process runs, let restarts that would keep this deployment use the latest: a later save of the same code has
+        replaced it."""
         self._backend.engine.applications.supersede(deployment)
 
     def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
-        """The pieces of an invocation's output, and what becomes of them, as they are recorded."""
+        """The pieces of an invocation's output, and whether they count, as recorded."""
         return self._backend.marks(of, after, follow=follow)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
+        """The number of selected invocations, and the first ids: the oldest matches of a condition."""
         return await self._backend.chosen(choice, at_most=at_most)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
-        """Replay many on a deployment; tells how far it has come, and at last what it has come to. See :meth:`check`."""
+        """Replay many on a deployment; yields the summary as it grows. See :meth:`check`."""
         return self._backend.check_each(listing, choice, deployment, None)
 
     async def copy_to(self, path: Path) -> None:
-        """Make a backup at ``path`` with everything that is kept, as of now, for ``playhead restore``. Raises ``JournalError``."""
+        """Make a backup at ``path`` of everything stored now, for ``playhead restore``. Raises ``JournalError``."""
         await self._backend.engine.journal.copy_to(path)
 
     def health(self, others: Iterable[HealthReason] = ()) -> Health:
-        """Whether the runtime does its work, and what is wrong if it does not. ``others``: reasons from around it."""
+        """The health of the runtime, with reasons. ``others`` are further reasons from outside the engine."""
         return health_of(self._backend.engine, others)
 
     async def figures(self) -> Figures:
-        """How much there is of what."""
+        """The runtime's metrics."""
         return await figures_of(self._backend.engine)
 
     def ended_lately(self) -> tuple[EndedSecond, ...]:
-        """How much ended, by the second, in the last minutes of this process."""
+        """The number of invocations that completed in each second of the last minutes of this process."""
         return ended_lately(self._backend.engine)
 
     async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:
-        """Have the audit say that a client did something that is asked of no object, or was turned away.
+        """Write an audit entry for an action that concerns no object, or was denied.
 
-        ``dropped``: how many others were turned away since the last note, without one.
+        ``dropped`` counts other denied actions since the last entry that have none of their own.
         """
         await self._backend.engine.note(act, self._backend.who, refusal=refusal, dropped=dropped)

@@ -1,4 +1,4 @@
-"""What a client in this process may ask of deployments: register one, look at them, move ``latest``, prune."""
+"""Deployments, as a client in this process uses them: register, read, move ``latest``, prune."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ log = SafeLogger(__name__)
 
 
 class LocalDeployments(LocalRegistry):
-    """Speaks to the registry, and to the objects that keep code, in the name of a client."""
+    """Calls the registry, and the objects that store code, on behalf of a client."""
 
     async def serve_as(self, snapshot: Snapshot) -> None:
-        """Have it registered that this process serves this code, unless nothing would change."""
+        """Register that this process serves this code, unless nothing would change."""
         applications = self.engine.applications
         is_registered = any(known.id == snapshot.deployment for known in applications.registered.known)
         if is_registered and self._is_kept(snapshot.deployment) and applications.is_settled:
@@ -49,9 +49,9 @@ class LocalDeployments(LocalRegistry):
             )
 
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
-        """Keep the code, then know it; it is the latest from then on, unless ``latest`` was moved away from it.
+        """Store the code, then register it; it becomes the latest, unless ``latest`` was moved away from it.
 
-        Raises :class:`BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
+        Raises :class:`BrokenDeploymentError` if it cannot be imported; then nothing has changed.
         """
         snapshot = code
         if not isinstance(snapshot, Snapshot):
@@ -75,7 +75,7 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
-        """Let new invocations run on it. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
+        """Let new invocations run on it. Raises ``UnknownDeploymentError`` and ``BrokenDeploymentError``."""
         act = ControlAction(verb="make-latest", target=deployment, reason=reason)
         try:
             self.engine.applications.registered.find(deployment)
@@ -89,7 +89,7 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
-        """Forget a deployment that nothing runs on. Raises ``DeploymentInUseError``, ``UnknownDeploymentError``."""
+        """Delete a deployment that no invocation runs on. Raises ``DeploymentInUseError`` and ``UnknownDeploymentError``."""
         act = ControlAction(verb="prune-deployment", target=deployment, reason=reason)
         try:
             await self._check_drained(deployment)
@@ -103,24 +103,24 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
-        """All that are registered, the newest first."""
+        """The registered deployments, newest first."""
         async with self.snapshot() as snapshot:
             known = reversed(self.engine.applications.registered.known)
             return tuple([await self._info(snapshot, each) for each in known])
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """One of them. Raises :class:`UnknownDeploymentError`."""
+        """The deployment. Raises :class:`UnknownDeploymentError`."""
         known = self.engine.applications.registered.find(deployment)
         async with self.snapshot() as snapshot:
             return await self._info(snapshot, known)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code, by path. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
+        """The files of its code, by path. Raises ``UnknownDeploymentError`` and ``BrokenDeploymentError``."""
         snapshot = await self._code(deployment)
         return tuple(_file(path, snapshot.files[path]) for path in sorted(snapshot.files))
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One of them, with its text. Raises ``UnknownFileError`` as well."""
+        """One of the files, with its text. Raises ``UnknownFileError`` as well."""
         snapshot = await self._code(deployment)
         content = snapshot.files.get(path)
         if content is None:

@@ -1,4 +1,4 @@
-"""The history of an invocation, and its output, as they come: of the runtime in this process."""
+"""Streams of the events and the output of an invocation in the runtime of this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """The history of an invocation as an iterator. A class, so that leaving it half-way needs no closing."""
+    """The history of an invocation as an iterator. It is a class, so that leaving it half way needs no closing."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Events:
         return entry_of(await self.next_recorded())
 
     async def next_recorded(self) -> e.Recorded:
-        """The next event, as it is recorded."""
+        """The next recorded event."""
         if self._source is None:
             await self._open()
         source = self._source
@@ -60,10 +60,10 @@ class Events:
             recorded = await anext(source)
             self._after = recorded.number
             if isinstance(recorded.event, e.InvocationsPurged) and self._of in recorded.event.invocation_ids:
-                self._has_ended = True  # and its end has been forgotten with the rest
+                self._has_ended = True  # and its end has been purged with the rest
             if not belongs_to(recorded.event, self._of):
                 continue
-            # One that had ended before may have been restarted since, which stands behind its end.
+            # An invocation that had completed before may have been restarted since, which is recorded after its completion.
             self._has_ended = self._last is None and isinstance(recorded.event, e.InvocationCompleted)
             return recorded
         raise StopAsyncIteration
@@ -82,7 +82,7 @@ class Events:
 
 
 class Marks:
-    """What becomes of the output of an invocation, as an iterator."""
+    """The output marks of an invocation, as an iterator."""
 
     def __init__(self, entries: Events) -> None:
         self._entries = entries

@@ -1,4 +1,4 @@
-"""Whether a runtime does its work, and what is wrong if it does not. Asking reads nothing from the disk."""
+"""The health of a runtime. Asking reads nothing from the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HealthStatus(enum.Enum):
-    """``ok``; ``degraded``: something is wrong and may mend, or needs a person; ``failing``: the process has to be started again."""
+    """``ok``; ``degraded``: a problem that may pass, or needs a person; ``failing``: the process must be restarted."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -23,7 +23,7 @@ class HealthStatus(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class HealthReason:
-    """Something that is wrong: what, as programs know it, and for people. ``stops_work``: no new work is taken because of it."""
+    """A problem, with a code for programs and a text for people. ``stops_work`` says that no new work is accepted because of it."""
 
     code: str
     message: str
@@ -32,7 +32,7 @@ class HealthReason:
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """How a runtime is. ``takes_work``: whether it takes new work."""
+    """The health of a runtime. ``takes_work`` says whether it accepts new work."""
 
     status: HealthStatus = HealthStatus.OK
     takes_work: bool = True
@@ -40,7 +40,7 @@ class Health:
 
 
 def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
-    """As of now. ``others`` are reasons that the engine knows nothing of."""
+    """The current health. ``others`` are reasons from outside the engine."""
     troubles = engine.journal.troubles()
     reasons = [
         HealthReason(code=trouble.kind.value, message=trouble.text, stops_work=trouble.stops_work)

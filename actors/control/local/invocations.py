@@ -1,4 +1,4 @@
-"""What a client in this process may read of invocations, classes, the audit and the change feed."""
+"""Reads of invocations, classes, the audit log and the change feed by a client in this process."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from journal.rows import InvocationRow
 
 _LOOKS_TOGETHER = 100
-"""Open invocations of a list that are looked up at the same time."""
+"""How many open invocations of a list are looked up at the same time."""
 
 
 class LocalInvocations(LocalServices):
-    """Invocations, services, the audit and the change feed, as they are read."""
+    """Reads invocations, services, the audit log and the change feed."""
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         listings = self._by_all_names(listing)
@@ -58,7 +58,7 @@ class LocalInvocations(LocalServices):
         try:
             return await self.engine.look(of, self.who)
         except UnavailableError:
-            # Nothing can be decided, and what was decided can be read.
+            # No new decisions are possible, but the recorded ones can be read.
             return info_of(await self.row(of), None, self.engine.registry.gates)
 
     async def outcome(self, of: InvocationId, *, leaves_at_pause: bool = False) -> Outcome:
@@ -74,7 +74,7 @@ class LocalInvocations(LocalServices):
         return await self.queries.query(self.query_target(), sql, parameters)
 
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        """The number of invocations that match the predicate, and the ids of the oldest of them."""
         return await self.queries.matching(self.query_target(), predicate, at_most=at_most)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
@@ -112,7 +112,7 @@ class LocalInvocations(LocalServices):
         return await self.queries.listed(self.query_target(), listing)
 
     def _by_all_names(self, listing: Listing) -> list[Listing]:
-        """A listing of a class, or of a handler of it, by each name that what it wants may be kept under."""
+        """The filter for a class or a handler, once for each name under which its objects may be stored."""
         if listing.service is None or listing.service not in self.engine.app:
             return [listing]
         definition = self.engine.app.find(listing.service)
@@ -122,11 +122,14 @@ class LocalInvocations(LocalServices):
         return [attrs.evolve(listing, service=name, handler=each) for name in definition.names for each in handlers]
 
     async def _infos(self, rows: Sequence[InvocationRow]) -> list[InvocationInfo]:
-        """The rows as infos: a list says of an open invocation what :meth:`info` says, with its pause and its waits."""
+        """The public records of the rows. For an open invocation the record is the same as from :meth:`info`, with its pause and
+        its waits."""
         found = [info_of(row, None, self.engine.registry.gates) for row in rows]
 
         async def look(at: int) -> None:
-            with contextlib.suppress(Refused, JournalError):  # purged since, or its object is damaged: the row stays
+            with contextlib.suppress(
+                Refused, JournalError
+            ):  # purged since, or its object is damaged: the row alone is used
                 found[at] = await self.info(rows[at].invocation_id)
 
         async with trio.open_nursery() as nursery:

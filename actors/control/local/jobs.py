@@ -1,4 +1,4 @@
-"""Bulk jobs, as a client in this process asks for them."""
+"""Bulk jobs, as a client in this process uses them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 _KEPT_SECONDS = 86_400.0
-"""How long a key finds its job. What a person, or a program that lost an answer, asks again is asked sooner."""
+"""How long a key finds its job. A person, or a program that lost an answer, repeats a request sooner."""
 
 _MARK_WIDTH = 20
-"""The part of a job's name, in hex digits, that is not its time (of a ULID: 80 of 128 bits)."""
+"""The part of a job's name, in hex digits, that is not the time (of a ULID: 80 of 128 bits)."""
 
 
 class LocalJobs(LocalVerbs, LocalRegistry):
-    """Starts jobs, and looks after them."""
+    """Starts and reads jobs."""
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """How many are chosen, and the ids of so many of them: the oldest that a condition fits, the first of others."""
+        """The number of selected invocations, and the first ids: the oldest matches of a condition, else in the given order."""
         if choice.ids:
             return len(choice.ids), [*choice.ids[:at_most]]
         if choice.refused_by:
@@ -53,15 +53,15 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return await self.matching(choice.where, at_most=at_most)
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        """What a job would take."""
+        """What a job would take now."""
         check_choice(choice)
         count, ids = await self.chosen(choice, at_most=sample)
         found = [await self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
-        """Have a job accepted, durably; its id. ``ids`` are those that it names. A key under which one was asked for within the
-        last day gives that job; raises ``IdempotencyConflictError`` if it was to do something else."""
+        """Accept a job durably and return its id. ``ids`` are those that it names. A key that was used within the last day
+        returns that job; raises ``IdempotencyConflictError`` if its task was another one."""
         key = self.in_realm(idempotency_key)
         async with self.engine.one_job_at_a_time:
             job = None if key is None else await self._known_job(key)
@@ -72,7 +72,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return job
 
     async def _known_job(self, key: str) -> str | None:
-        """The job of the last day that was asked for under this key."""
+        """The job of the last day with this key."""
         since_ms = int((self.world.clock.now() - _KEPT_SECONDS) * 1000)
         mark = _mark_of(key)
         async with self.snapshot() as snapshot:
@@ -105,29 +105,29 @@ class LocalJobs(LocalVerbs, LocalRegistry):
             for job in newest_jobs(snapshot):
                 if len(found) == limit:
                     break
-                with suppress(UnknownJobError):  # its run is no longer retained
+                with suppress(UnknownJobError):  # its run has been purged
                     found.append(await self.job_info(job))
         return tuple(found)
 
     async def job_info(self, job: str) -> JobInfo:
-        """How it stands."""
+        """The progress of a job."""
         run = await self._invocation_of(job)
         progress: JobProgress = await self._read_job(job, "progress")
         return info_of_job(job, run, progress)
 
     async def await_job(self, job: str) -> JobInfo:
-        """How it stands when it has ended."""
+        """The progress of a job once it has ended."""
         await self._invocation_of(job)
         await self.outcome(run_of_job(job))
         return await self.job_info(job)
 
     async def cancel_job(self, job: str, reason: str) -> ControlResult:
-        """Stop it."""
+        """Cancel a job."""
         await self._invocation_of(job)
         return await self.execute(c.CancelInvocation(invocation_id=run_of_job(job), reason=reason))
 
     async def job_items(self, job: str, after: int) -> JobItems:
-        """A page of outcomes."""
+        """A page of results."""
         await self._invocation_of(job)
         page: JobPage | None
         page, count = await self._read_job(job, "page", number=after)
@@ -172,7 +172,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
 
 
 class _Listener:
-    """Takes the verb that a handle asks for, and does nothing about it."""
+    """A backend for a handle that records the requested verb and does nothing."""
 
     async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
@@ -199,7 +199,7 @@ def _options_as_json(spec: JobSpec) -> bytes:
 
 
 async def _check_options(spec: JobSpec) -> None:
-    """Raise ``InvalidArgumentError`` for what the verb would not take."""
+    """Raise ``InvalidArgumentError`` for options that the verb would refuse."""
     handle = InvocationHandle[Any](cast("Any", _Listener()), invocation_id(StreamId(0), 0))
     try:
         await getattr(handle, spec.verb.value)(**spec.options)
@@ -208,7 +208,7 @@ async def _check_options(spec: JobSpec) -> None:
 
 
 def check_choice(choice: Choice) -> None:
-    """Raise ``InvalidArgumentError`` for more than one way to choose, and ``TooManyItemsError`` for too many ids."""
+    """Raise ``InvalidArgumentError`` for more than one kind of selection, and ``TooManyItemsError`` for too many ids."""
     ways = [name for name in ("where", "ids", "refused_by") if getattr(choice, name)]
     if len(ways) > 1:
         raise InvalidArgumentError(f"{' and '.join(ways)} are given, expected one of them: they say which invocations")
@@ -219,7 +219,7 @@ def check_choice(choice: Choice) -> None:
 
 
 async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-    """How many a job was refused that has ended, and the ids of so many, in the order in which it asked."""
+    """The number of invocations that a completed job could not change, and the first ids, in the order of processing."""
     count, found = 0, list[InvocationId]()
     async with open_snapshot(journal) as snapshot:
         async for item in stored_items(snapshot, job):
@@ -231,7 +231,8 @@ async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, 
 
 
 def _name_of(unique: int, key: str | None) -> str:
-    """A new job's name. It begins with the time, which orders jobs, and ends with what tells its key from others, if it has one."""
+    """The name of a new job. It begins with the time, which orders jobs, and ends with a part that depends on its key, if it has
+    one."""
     name = f"job_{unique:032x}"
     return name if key is None else name[:-_MARK_WIDTH] + _mark_of(key)
 

@@ -1,4 +1,4 @@
-"""How much there is of what, for monitoring from outside."""
+"""The metrics of a runtime, for monitoring."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Distribution:
-    """How often something was up to each of the bounds and above the one before; the last count is for what lies above all.
+    """A histogram: for each bound, the number of observations up to it and above the one before; the last count is for the rest.
 
-    ``total`` is the sum of all that was counted."""
+    ``total`` is the sum of all observations.
+    """
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -30,13 +31,13 @@ class Distribution:
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """``open_invocations`` counts those that have not ended, by status. ``arrivals`` are waiting to be taken in; ``has_room``:
-    new work is taken, as far as the disk goes. ``busy_threads`` run plain steps, ``threads_waited_for`` counts the tries that wait
-    for one, ``abandoned_threads`` those of tries that were timed out or cancelled and that have not ended.
+    """The metrics. ``open_invocations`` counts by status. ``arrivals`` is the number of queued requests; ``has_room`` says
+    whether the disk has room for new work. ``busy_threads`` run plain steps, ``threads_waited_for`` is the number of tries that
+    wait for a thread, ``abandoned_threads`` are those of tries that timed out or were cancelled and that have not ended.
 
-    The rest is of this process since it began: invocations that have ended by service, handler and outcome, attempts that have
-    failed by service and handler (``failed_steps`` are those of steps), and of each commit how long it took and how many events
-    it held."""
+    The rest counts since the start of this process: completed invocations by service, handler and outcome, failed attempts by
+    service and handler (``failed_steps`` are tries of steps), and for each commit its duration and its number of events.
+    """
 
     open_invocations: dict[Status, int]
     objects_in_memory: int
@@ -56,7 +57,7 @@ class Figures:
 
 @attrs.frozen(kw_only=True)
 class EndedSecond:
-    """How many of users' invocations ended in a second, by the wall clock: those that succeeded, and the others."""
+    """The user invocations that completed in one second of the wall clock: those that succeeded, and the others."""
 
     at: int
     succeeded: int
@@ -64,13 +65,13 @@ class EndedSecond:
 
 
 def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
-    """By the second, of the last minutes that this engine has run, oldest first; seconds in which none ended are left out."""
+    """The completions of each second of the last minutes of this engine, oldest first; seconds without one are left out."""
     found = sorted(engine.counters.recent.by_second.items())
     return tuple(EndedSecond(at=at, succeeded=good, otherwise=bad) for at, (good, bad) in found)
 
 
 async def figures_of(engine: Engine) -> Figures:
-    """As of now. The open invocations are counted in the index by status, and the loop goes on between its pages."""
+    """The current metrics. Open invocations are counted in the index by status; the event loop runs between its pages."""
     counted: dict[Status, int] = {
         status: await count_rows(engine.journal, engine.journal.partitions, partial(keys.open_prefix, status=status))
         for status in Status

@@ -1,4 +1,4 @@
-"""What a client in this process may ask of keyed objects: what their fields are and were, and changes to them."""
+"""Keyed objects, as a client in this process uses them: fields now and in the past, and edits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LocalObjects(LocalCalls):
-    """Looks at objects in rows as of one moment, and has them edited in the name of a client."""
+    """Reads objects from rows as of one moment, and edits them on behalf of a client."""
 
     async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
         limit, names = checked_limit(limit), self._names_of(service)
@@ -34,7 +34,7 @@ class LocalObjects(LocalCalls):
         return sorted(found, key=lambda name: (name.service if service is None else "", name.key))[:limit]
 
     def _names_of(self, service: str | None) -> Sequence[str | None]:
-        """The names under which objects of a class may lie."""
+        """The names under which objects of a class may be stored."""
         try:
             return [None] if service is None else self.engine.app.find(service).names
         except UnknownServiceError:
@@ -87,9 +87,9 @@ class LocalObjects(LocalCalls):
         return edited
 
     def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:
-        """The class of an object, None if it is stored and not served; and the name that it is kept under.
+        """The class of an object (None if it is stored and not served) and its stored name.
 
-        Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError``, ``NotPossibleError``.
+        Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError`` and ``NotPossibleError``.
         """
         app, stored = self.engine.app, self.engine.stored
         if service not in app and not is_system(service) and stored.has_object(service, key):

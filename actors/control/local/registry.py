@@ -1,4 +1,4 @@
-"""What a client in this process may ask of the registry."""
+"""The registry, as a client in this process uses it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class LocalRegistry(LocalServices):
-    """Asks the registry in the name of a client, and waits until this process goes by the answer."""
+    """Calls the registry on behalf of a client, and waits until this process has applied the change."""
 
     async def ask_registry(self, handler: str, act: ControlAction, **arguments: Any) -> Any:
-        """Have a handler of the registry done. ``act`` is what the audit says of it."""
+        """Call a handler of the registry. ``act`` is its audit entry."""
         invocation_id, result = await self.call_built_in(registry_target(handler), act, **arguments)
         seen = await self.engine.look(invocation_id, self.who)
         await self.engine.registry.reached(seen.last_event)
@@ -39,9 +39,9 @@ class LocalRegistry(LocalServices):
     async def call_built_in(
         self, target: Target, act: ControlAction | None, **arguments: Any
     ) -> tuple[InvocationId, Any]:
-        """Have a handler of something that is built in done; the invocation that it was, and its result.
+        """Call a handler of a built-in object; returns the invocation and its result.
 
-        It needs no room on the disk to spare: who closes a gate may well do it because the disk is full.
+        It does not need spare room on the disk: a gate may be closed because the disk is full.
         """
         _, definition = self.engine.app.handler_of(target)
         invocation_id = new_id(target, None, self.world.unique())
@@ -57,7 +57,7 @@ class LocalRegistry(LocalServices):
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 
     async def note_refusal(self, act: ControlAction, refusal: Refused) -> None:
-        """Note in the audit that something was asked for that the registry need not hear of."""
+        """Write an audit entry for a request that does not reach the registry."""
         await self.engine.note(act, self.who, refusal=f"{type(refusal).__name__}: {refusal}")
 
     # Gates.
@@ -65,8 +65,8 @@ class LocalRegistry(LocalServices):
     async def close_gate(
         self, scope: GateScope, mode: PauseMode, reason: str, *, since: float | None = None
     ) -> GateAnswer:
-        """Hold everything in the scope; when this returns, nothing of it goes on here except steps that are ending. ``since``: from
-        when on, if not from now."""
+        """Hold everything in the scope. When this returns, nothing in it runs here except steps that are ending. ``since`` is the
+        time from which it holds; by default now."""
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
             self._check_scope(scope)
@@ -76,12 +76,10 @@ class LocalRegistry(LocalServices):
         return await self._ask_of_all(scope, "close_gate", act, mode=mode, reason=reason, since=since)
 
     async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
-        """Let everything in the scope go on, but for what was closed by itself."""
+        """Resume everything in the scope, except narrower scopes that were closed individually."""
         act = ControlAction(verb="open-gate", target=str(scope), reason=reason)
         try:
-            if (
-                self.engine.registry.gates.rule_of(scope) is None
-            ):  # one that was closed can be opened, whatever is served
+            if self.engine.registry.gates.rule_of(scope) is None:  # a closed gate can be opened, whatever is served
                 self._check_scope(scope)
         except Refused as refusal:
             await self.note_refusal(act, refusal)
@@ -89,7 +87,7 @@ class LocalRegistry(LocalServices):
         return await self._ask_of_all(scope, "open_gate", act, reason=reason)
 
     async def _ask_of_all(self, scope: GateScope, handler: str, act: ControlAction, **arguments: Any) -> GateAnswer:
-        """Ask it of a scope by each name that what it holds may lie under; the answer for the scope that was given."""
+        """Apply it to the scope under each name under which its objects may be stored. Returns the answer for the given scope."""
         changes: list[GateChange] = [
             await self.ask_registry(handler, act, scope=each, by=self.who.by, **arguments)
             for each in self._scopes_of(scope)
@@ -107,7 +105,7 @@ class LocalRegistry(LocalServices):
         return [scope, *(each for each in every if each != scope)]
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """The gates that are closed, and the exceptions to them."""
+        """The closed gates and the exceptions to them."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.engine.registry.gates)
 
@@ -128,6 +126,6 @@ class LocalRegistry(LocalServices):
                     checked_key(self.engine.app.find(scope.service), scope.name, self.limits.key_bytes)
 
     def _check_service(self, service: str) -> None:
-        """A class that is served; or one that is not, and has stored objects that a gate may hold until it is."""
+        """The scope's class, served or not: one that is not served may have stored objects that the gate holds until it is."""
         if not self.engine.stored.has_objects(service):
             self.engine.app.find(service)

@@ -1,4 +1,4 @@
-"""The services of this process that the parts of the local backend work with."""
+"""The services of this process that the parts of the local backend share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LocalServices:
             return snapshot.invocation(of)
 
     def in_realm(self, idempotency_key: str | None) -> str | None:
-        """The key as it is told from the same key of another client."""
+        """The key within the client's namespace."""
         if idempotency_key is None or not self.who.realm:
             return idempotency_key
         return f"{self.who.realm}:{idempotency_key}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LocalVerbs(LocalInvocations):
-    """Verbs for one invocation."""
+    """Verbs on one invocation."""
 
     async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         request = self.in_realm(checked_request_key(idempotency_key))
@@ -34,8 +34,8 @@ class LocalVerbs(LocalInvocations):
         return await self.engine.obey(command, of, self.who, request=request)
 
     async def _load_code_of(self, command: c.RestartInvocation) -> None:
-        """Load what a restart will be replayed on, so that its object need not wait for that."""
-        with contextlib.suppress(Refused):  # the restart is refused for it
+        """Load the code on which a restart will be replayed, so that its object need not wait for it."""
+        with contextlib.suppress(Refused):  # the restart is refused because of it
             applications = self.engine.applications
             row = await self.row(command.invocation_id)
             if command.deployment is None:

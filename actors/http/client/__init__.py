@@ -1,4 +1,4 @@
-"""The remote control of a server, over HTTP."""
+"""The HTTP backend of a client."""
 
 from actors.extras import require
 

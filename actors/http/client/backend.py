@@ -1,4 +1,4 @@
-"""The same client, over HTTP."""
+"""The client over HTTP."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ DEFAULT_URL = "http://127.0.0.1:9070"
 async def connect(
     url: str | None = None, *, token: str | None = None, user: str | None = None
 ) -> AsyncIterator[Client]:
-    """A client of a server somewhere. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
+    """Connect a client to a server. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
 
-    ``user`` is noted beside the token in histories and in the audit, if the token is one of an administrator.
+    ``user`` is recorded beside the token in histories and in the audit log, if the token has the scope *admin*.
 
-    Raises :class:`actors.InvalidArgumentError` for what is no URL, or no token.
+    Raises :class:`actors.InvalidArgumentError` for an invalid URL or token.
 
     ::
 
@@ -91,11 +91,11 @@ async def connect(
 async def open_connection(
     url: str | None = None, *, token: str | None = None, user: str | None = None
 ) -> AsyncIterator[Connection]:
-    """What such a client speaks through."""
+    """Open the connection of such a client."""
     base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     secret = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
     headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
-    if user is not None and checked_text(user, "user").isascii():  # a header carries nothing else
+    if user is not None and checked_text(user, "user").isascii():  # a header can carry only ASCII
         headers[USER_HEADER] = user
     async with httpx2.AsyncClient(
         base_url=_checked_url(base), headers=headers, timeout=_TIMEOUT, trust_env=False
@@ -104,7 +104,7 @@ async def open_connection(
 
 
 _WAITS = {"wait": "true"}
-"""A caller waits for the outcome, also while the invocation is paused, as one in the runtime's process does."""
+"""The caller waits for the outcome, also while the invocation is paused, as a caller in the runtime's process does."""
 
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
@@ -180,7 +180,7 @@ class HttpBackend(RemoteControl):
         patience: float | None,
         form: dict[str, str],
     ) -> httpx2.Response:
-        """A call is asked for under a key, its own if it has none, so that it can be asked for again when the server is back."""
+        """A call is made under an idempotency key, a new one if it has none, so that it can be repeated when the server is back."""
         key = f"call-{uuid.uuid4().hex}" if idempotency_key is None else idempotency_key
         return await self._connection.send_until_answered(
             "POST",
@@ -294,12 +294,12 @@ class HttpBackend(RemoteControl):
 
 
 def _form_of(request: Request) -> dict[str, str]:
-    """What tells the server which form the body has: it may serve code that has another number of parameters."""
+    """The form of the body, for a server whose code has another number of parameters."""
     return {"parameter": request.handler.signature.parameter}
 
 
 def _path(verb: Literal["call", "send"], target: Target) -> str:
-    """A path that says the verb: in ``Account/read/send`` the last segment may be a handler's name."""
+    """A path that ends with the verb: in ``Account/read/send`` the last segment may be the name of a handler."""
     key = () if target.key is None else (target.key,)
     return "/restate/" + verb + path_of(target.service, *key, target.handler)
 

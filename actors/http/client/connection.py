@@ -1,4 +1,4 @@
-"""One connection to a server: requests, streams, and what comes back as values or as errors of their own classes."""
+"""One connection to a server: requests, streams, and responses as values or as errors of their own classes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ M = TypeVar("M")
 CONNECT_SECONDS = 5.0
 
 RECONNECT_SECONDS = 60.0
-"""How long a call is asked for again after its connection broke or its server stopped: a restart takes less."""
+"""How long a call is repeated after its connection broke or its server stopped: a restart takes less."""
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -62,29 +62,29 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 class Connection:
-    """Speaks JSON with a server. A request whose answer does not come raises :class:`actors.UnknownOutcomeError`."""
+    """Exchanges JSON with a server. A request without a response raises :class:`actors.UnknownOutcomeError`."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
 
     async def get(self, path: str, kind: type[M], **params: Any) -> M:
-        """What is there, as its model; parameters that are None are not sent."""
+        """GET a resource as its model; parameters that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
         return decoded(await self.send("GET", path, params=given), kind)
 
     async def post(self, path: str, kind: type[M], body: dict[str, Any]) -> M:
-        """What came of it, as its model."""
+        """POST, and return the response as its model."""
         return decoded(await self.send("POST", path, content=as_json(body)), kind)
 
     async def patch(self, path: str, kind: type[M], body: dict[str, Any], *, idempotency_key: str | None = None) -> M:
-        """The answer of a verb, as its model."""
+        """PATCH, and return the response as its model."""
         content = as_json(body)
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
     async def send(self, method: str, path: str, *, patience: float | None = None, **kwargs: Any) -> httpx2.Response:
-        """A request, and its response whatever that says; ``patience`` is in seconds.
+        """Send a request and return its response, whatever its status; ``patience`` is in seconds.
 
-        Raises ``UnavailableError``, ``UnknownOutcomeError``, ``TooSlowError``.
+        Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
         bound = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
@@ -115,10 +115,10 @@ class Connection:
         patience: float | None = None,
         **kwargs: Any,
     ) -> httpx2.Response:
-        """The response to a request that may be sent again: it is, while the server is away, for :data:`RECONNECT_SECONDS`.
+        """The response to a repeatable request: while the server is away, it is repeated for :data:`RECONNECT_SECONDS`.
 
-        The first time nothing answers is told at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names the invocation
-        if it is known (``of``, or from what the server has said).
+        If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
+        the invocation if it is known (``of``, or from the server's response).
         """
         began = trio.current_time()
         away_since: float | None = None
@@ -153,7 +153,7 @@ class Connection:
 
 
 def _says_that_it_stops(response: httpx2.Response) -> bool:
-    """Whether the server has taken the request, and stops before it is answered."""
+    """Whether the server has accepted the request and stops before it can answer."""
     if response.status_code != UnavailableError.http_status:
         return False
     problem = problem_in(response)
@@ -161,7 +161,7 @@ def _says_that_it_stops(response: httpx2.Response) -> bool:
 
 
 def as_json(body: dict[str, Any]) -> bytes:
-    """The body of a request. Raises ``InvalidArgumentError`` for what JSON has no word for."""
+    """The body of a request. Raises ``InvalidArgumentError`` for a value that JSON cannot represent."""
     try:
         return msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError) as error:
@@ -169,7 +169,7 @@ def as_json(body: dict[str, Any]) -> bytes:
 
 
 def path_of(*segments: str) -> str:
-    """A path of these segments, whatever else is in them. Raises :class:`actors.InvalidKeyError` for a step in a path."""
+    """A path with these segments, escaped. Raises :class:`actors.InvalidKeyError` for ``.`` and ``..``."""
     for segment in segments:
         if segment in PATH_STEPS:
             raise InvalidKeyError(f"{segment!r} cannot be used: HTTP clients take it for a step in the path")
@@ -177,7 +177,7 @@ def path_of(*segments: str) -> str:
 
 
 def key_header(idempotency_key: str | None) -> dict[str, bytes]:
-    """What makes a request the same when it comes again. Raises ``InvalidKeyError`` for what a header does not carry as it is."""
+    """The header with the idempotency key. Raises ``InvalidKeyError`` for a key that a header cannot carry unchanged."""
     if idempotency_key is None:
         return {}
     if idempotency_key != idempotency_key.strip() or not idempotency_key.isprintable():
@@ -188,19 +188,19 @@ def key_header(idempotency_key: str | None) -> dict[str, bytes]:
 
 
 def decoded(response: httpx2.Response, kind: type[M]) -> M:
-    """The body as its model, or the error that it is, raised."""
+    """The body as its model. Raises the error that the response describes."""
     return msgspec.json.decode(succeeded(response), type=kind)
 
 
 def succeeded(response: httpx2.Response) -> bytes:
-    """The body, or the error that it is, raised."""
+    """The body. Raises the error that the response describes."""
     if response.is_error:
         raise error_in(response)
     return response.content
 
 
 def problem_in(response: httpx2.Response) -> Problem:
-    """What an error's response says."""
+    """The error document in a response."""
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except ValueError:
@@ -208,7 +208,7 @@ def problem_in(response: httpx2.Response) -> Problem:
 
 
 def error_in(response: httpx2.Response) -> ActorError:
-    """The error that a response says, of its own class."""
+    """The error that a response describes, of its own class."""
     problem = problem_in(response)
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
@@ -231,6 +231,6 @@ def error_in(response: httpx2.Response) -> ActorError:
 
 
 def failure_in(problem: Problem) -> Failure:
-    """The same as a handler's failure is recorded."""
+    """The same error as a handler's failure is recorded."""
     details = b"" if problem.details is None else msgspec.json.encode(problem.details)
     return Failure(problem.error, problem.detail, details=details, carried=msgspec.json.encode(problem.carried))

@@ -1,4 +1,4 @@
-"""The history of an invocation and what it emits, read from a server a page at a time."""
+"""The history and the output of an invocation, read from a server page by page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WAIT_SECONDS = MAX_WAIT / 2
 
 
 class _Pages(Generic[T, P]):
-    """Something of an invocation as an iterator, a page at a time. Between pages nothing is held, so it may be left half-way."""
+    """An iterator that reads page by page. It holds nothing between pages, so it can be left half way."""
 
     _part: str
     _kind: type[P]
@@ -68,7 +68,7 @@ class _Pages(Generic[T, P]):
 
 
 class RemoteEvents(_Pages[JournalEntry, EventList]):
-    """A history."""
+    """The events of an invocation."""
 
     _part = "events"
     _kind = EventList
@@ -78,7 +78,7 @@ class RemoteEvents(_Pages[JournalEntry, EventList]):
 
 
 class RemoteMarks(_Pages[OutputChunk, OutputList]):
-    """The pieces of an output, and what becomes of them."""
+    """The output pieces of an invocation, and whether they count."""
 
     _part = "output"
     _kind = OutputList

@@ -164,7 +164,7 @@ class RemoteControl:
 
 
 def answer_of(answer: AnswerModel) -> ControlResult:
-    """What a verb did, from the wire."""
+    """The result of a verb, decoded."""
     return ControlResult(answer.changed, answer.before, answer.after, answer.successor)
 
 

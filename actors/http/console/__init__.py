@@ -1,5 +1,5 @@
-"""The web console: ES modules that the browser takes as they lie here, served by ``actors.http.server.console``.
+"""The web console: ES modules that the browser loads unbuilt, served by ``actors.http.server.console``.
 
-It does nothing by itself: whatever the page shows and does goes through the same API that everybody uses, with the token of
-the person using it. Hence its files need none. ``static/README.md`` says how a page is added.
+The console has no access of its own: everything on the page goes through the public API, with the token of the person using it.
+Its files therefore need no token. ``static/README.md`` explains how to add a page.
 """

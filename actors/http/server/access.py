@@ -1,8 +1,8 @@
-"""Who may come in: which host is meant, which page sends, who asks, and how far that reaches.
+"""Access control: the Host and Origin of a request, its token, and the token's scope.
 
-Every method of every path passes here, reads too: a page of another site, or a name that was pointed at this machine, must
-not be able to drive a server on loopback. Who is turned away is noted in the audit, a few a second at most; the others
-are counted, and the next note says how many they were.
+Every method of every path is checked, reads included: a page of another site, or a host name that was pointed at this machine,
+must not be able to control a server on loopback. Denied requests are audited, a few per second at most; the others are counted,
+and the next entry has their number.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 HEAD_BYTES = 16 << 10
-"""The longest head of a request."""
+"""The longest request head in bytes."""
 
 NOTED_AT_ONCE = 20
 NOTED_A_SECOND = 1.0
@@ -42,13 +42,13 @@ _ANYBODY = Grant("anyone", TokenScope.ADMIN)
 
 
 class Guard:
-    """Lets requests in, or raises what they are told."""
+    """Admits requests, or raises the error for the client."""
 
     def __init__(
         self, *, tokens: TokenBook | None, hosts: frozenset[str] = LOOPBACK_NAMES, is_open: bool = False
     ) -> None:
-        """Where it ``is_open``, or no tokens are kept, everybody may do everything: for loopback only. ``hosts`` are the
-        names that are ours."""
+        """With ``is_open``, or without any tokens, every client may do everything: for loopback only. ``hosts`` are the server's
+        own names."""
         self.tokens = tokens
         self._counted = None if is_open else tokens
         self._hosts = hosts | LOOPBACK_NAMES
@@ -56,11 +56,11 @@ class Guard:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has to say who he is."""
+        """Whether the server requires no token."""
         return self._counted is None
 
     def check_address(self, request: Request) -> None:
-        """Refuse what is meant for another server, was sent by another site's page, or is framed in two ways."""
+        """Refuse a request for another server, from another site's page, or with ambiguous framing."""
         raw_path: bytes = request.scope["raw_path"]
         _check_length(request)
         _check_said_once(request)
@@ -72,7 +72,7 @@ class Guard:
             raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
 
     def identify(self, request: Request) -> Grant:
-        """Who asks. Raises :class:`actors.UnauthorizedError`."""
+        """The principal of the request. Raises :class:`actors.UnauthorizedError`."""
         if self._counted is None:
             return _ANYBODY
         header = request.headers.get("authorization", "")
@@ -86,14 +86,14 @@ class Guard:
         return grant
 
     def check_scope(self, grant: Grant, route: Route) -> None:
-        """Whether the token reaches so far. Raises :class:`actors.ForbiddenError`."""
+        """Check the scope of the token. Raises :class:`actors.ForbiddenError`."""
         if route.scope is not None and not grant.scope.covers(route.scope):
             raise ForbiddenError(
                 f"this needs the scope {route.scope.value}, and the token {grant.name!r} has {grant.scope.value}"
             )
 
     def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
-        """The client for the one who asks."""
+        """The client on behalf of the principal."""
         user = request.headers.get(USER_HEADER, "")
         by = f"token:{grant.name}" if self._counted is not None else grant.name
         if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user):
@@ -102,12 +102,12 @@ class Guard:
         return client.acting_as(by, origin_of(request), realm=realm)
 
     async def note(self, client: LocalClient, request: Request, refusal: Refused) -> None:
-        """Have the audit say who was turned away, if there have not been too many."""
+        """Audit a denied request, within the rate limit."""
         dropped = self._denials.take()
         if dropped is None:
             return
         act = ControlAction(verb=request.method, target=request.url.path[:_SHOWN])
-        with suppress(ActorError):  # they are turned away, noted or not
+        with suppress(ActorError):  # the request is denied whether or not it is audited
             await client.note(act, refusal=f"{type(refusal).__name__}: {refusal}", dropped=dropped)
 
     def _checked_host(self, request: Request) -> str:
@@ -136,9 +136,9 @@ _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
 
 
 def _follows_link(request: Request) -> bool:
-    """Whether a link of another site to the console has been followed: a person in a chat, to the page alone.
+    """Whether a person followed a link from another site to the console page itself.
 
-    The page does nothing by being opened, and cannot be framed; whatever it asks for then, it asks as a page of this server.
+    The page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
     """
     headers = request.headers
     is_navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
@@ -155,7 +155,7 @@ def check_media_type(request: Request, *, has_body: bool) -> None:
 
 
 def check_encoding(request: Request) -> None:
-    """Refuse a body that is said to be compressed: nothing here unpacks it, and it would be read as it is."""
+    """Refuse a compressed body: nothing here decompresses it, so it would be read as it is."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise WrongMediaTypeError(
@@ -178,7 +178,7 @@ _SAID_ONCE = (
 
 
 def _check_said_once(request: Request) -> None:
-    """Of two values of one of these headers, some readers would take the first and others the last."""
+    """Refuse two values of one of these headers: some readers would take the first and others the last."""
     for name in _SAID_ONCE:
         given = request.headers.getlist(name)
         if len(given) > 1 and len(set(given)) > 1:
@@ -188,7 +188,7 @@ def _check_said_once(request: Request) -> None:
 
 
 def _check_length(request: Request) -> None:
-    # The server's own limit is on heads that have not come whole; one that comes in a single piece is measured here.
+    # The server's own limit applies to heads that arrive in pieces; one that arrives at once is measured here.
     target = len(request.scope["raw_path"]) + len(request.scope["query_string"])
     length = target + sum(len(name) + len(value) for name, value in request.scope["headers"])
     if length > HEAD_BYTES:
@@ -196,7 +196,7 @@ def _check_length(request: Request) -> None:
 
 
 def origin_of(request: Request) -> str:
-    """The address and port of the peer; not the header ``Origin``."""
+    """The address and port of the peer, unrelated to the header ``Origin``."""
     client = request.client
     return "" if client is None else f"{_literal(client.host)}:{client.port}"
 
@@ -207,14 +207,14 @@ def _literal(address: str) -> str:
 
 @attrs.define(eq=False)
 class _Allowance:
-    """So many at once, so many a second."""
+    """A token bucket: a burst and a rate per second."""
 
     left: float = NOTED_AT_ONCE
     at: float = 0.0
     dropped: int = 0
 
     def take(self) -> int | None:
-        """How many were dropped since the last one that was not; None if this one is."""
+        """Take one token. Returns the number of refusals since the last success, or None if this one is refused."""
         now = trio.current_time()
         self.left = min(NOTED_AT_ONCE, self.left + (now - self.at) * NOTED_A_SECOND) if self.at else self.left
         self.at = now

@@ -1,6 +1,6 @@
-"""The HTTP API in front of a runtime: one request from its headers to its response.
+"""The HTTP API in front of a runtime: from the headers of a request to its response.
 
-To add a route, write a function in a module of its kind, and an entry in that module's ``ROUTES``.
+To add a route, write a function in the module for its subject, and add an entry to that module's ``ROUTES``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ ROUTES: tuple[Route, ...] = (
     *console.ROUTES,
     *calls.ROUTES,
 )
-"""Everything that is served, in one table."""
+"""All routes, in one table."""
 
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -90,7 +90,7 @@ _encode = msgspec.json.Encoder().encode
 class Api:
     """The ASGI application.
 
-    Paths are matched before they are decoded: a slash in a key, as ``%2F``, is no end of it.
+    Paths are matched before they are decoded, so a ``%2F`` in a key does not end its segment.
     """
 
     def __init__(self, client: LocalClient, guard: Guard, closing: Closing) -> None:
@@ -101,7 +101,7 @@ class Api:
         self._traffic = Traffic()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request, or, refused, one web socket."""
+        """Handle one request, or refuse a web socket."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -153,7 +153,7 @@ class Api:
         return Response(_encode(answer), route.status, media_type="application/json")
 
     async def _admit(self, request: Request) -> tuple[Route, Exchange]:
-        """Find out who asks for what, and whether that is allowed; who is turned away is noted."""
+        """Authenticate and authorise the request; a denied one is audited."""
         asking = self._client.acting_as("anonymous", origin_of(request))
         try:
             self._guard.check_address(request)
@@ -179,7 +179,7 @@ class Api:
         )
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
-        # What is missing is kept until it is known who asks: a stranger learns nothing, not even of paths.
+        # A missing path is reported only after authentication: a stranger learns nothing, not even which paths exist.
         try:
             method = "GET" if request.method == "HEAD" else request.method
             return *self._router.find(method, _segments(request.scope["raw_path"])), None
@@ -192,13 +192,14 @@ class Api:
         check_media_type(exchange.request, has_body=exchange.request.headers.get("content-length", "0") != "0")
         values_bytes = limits.payload_bytes if is_value or route.holds_values else 0
         data = await exchange.body(values_bytes + (0 if is_value else route.body_bytes))
-        check_media_type(exchange.request, has_body=bool(data))  # one in chunks may be empty
+        check_media_type(exchange.request, has_body=bool(data))  # a chunked body may be empty
         await check_json(data, limits.payload_values)
         return data if is_value else read_body(data, NoQuery if route.body is None else route.body)
 
 
 class _Reader:
-    """A request's body as it comes in, read to its end before the answer: a client that still sends may not see one."""
+    """Reads the body of a request as it arrives, and to its end before the response: a client that is still sending may not see
+    one."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -210,7 +211,7 @@ class _Reader:
         return message
 
     async def finish(self) -> None:
-        """Read what is left and throw it away, within bounds."""
+        """Read the rest of the body and drop it, up to a limit."""
         left = _DRAIN_BYTES
         with trio.move_on_after(_DRAIN_SECONDS):
             while not self._is_over and left > 0:
@@ -224,7 +225,7 @@ def _take_control_seat(request: Request) -> None:
 
 
 class _HeadOf:
-    """An answer without its body, as HEAD asks for it."""
+    """A response without its body, for HEAD."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
@@ -236,7 +237,7 @@ class _HeadOf:
 
 
 def _known(method: str) -> str:
-    """The method, if it is one that is served: what clients make up must not grow what is kept."""
+    """The method if it is a known one, so that invented methods do not add metrics series."""
     return method if method in _METHODS else "other"
 
 

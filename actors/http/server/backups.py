@@ -1,4 +1,4 @@
-"""Backups of a server's data directory, beside what it keeps: a client says a name and no path."""
+"""Backups of a server's data directory, written beside it: a client gives a name and not a path."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""No path can be said with it."""
+"""Names that cannot form a path."""
 
 
 class BackupExistsError(Refused):
-    """There is something of this name already."""
+    """A backup with this name exists."""
 
 
 @attrs.frozen(kw_only=True)
 class BackupBody:
-    """What to call it."""
+    """The name of the backup."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     reason: WaitReason = ""
@@ -37,14 +37,14 @@ class BackupBody:
 
 @attrs.frozen(kw_only=True)
 class Backup:
-    """A backup that was made, and where it lies on the server's machine."""
+    """A backup, and its path on the server's machine."""
 
     name: str
     path: str
 
 
 def backup_path(data: Path, name: str) -> Path:
-    """Where the backup of this name lies. Raises :class:`actors.InvalidArgumentError`."""
+    """The path of the backup with this name. Raises :class:`actors.InvalidArgumentError`."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidArgumentError(
             f"a backup's name has 1 to 64 letters, digits, '.', '_' and '-'; found {name[:80]!r}"
@@ -53,7 +53,7 @@ def backup_path(data: Path, name: str) -> Path:
 
 
 async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
-    """Copy everything that is kept, as of now, to a directory of this name beside it. Commits wait for the moment it takes."""
+    """Copy the data directory as of now to a directory with this name beside it. Commits pause for a moment."""
     if exchange.tokens is None:
         raise NotPossibleError("this server has no data directory to copy")
     path = backup_path(exchange.tokens.directory.path, body.name)
@@ -64,7 +64,7 @@ async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
 async def noted(
     copy: Callable[[], Awaitable[None]], name: str, reason: str, note: Callable[..., Awaitable[None]]
 ) -> None:
-    """Make it, and have the audit say so; also if it is refused."""
+    """Make the backup and audit it, also if it is refused."""
     act = ControlAction(verb="backup", target=f"backup:{name}", reason=reason)
     try:
         await copy()

@@ -1,9 +1,9 @@
-"""What a JSON body must be besides JSON: not too many values, and no name twice in one object.
+"""Limits on JSON bodies: the number of values, and no name twice in an object.
 
-The engine reads a body on the event loop, and the cost of that goes by the number of its values, not by its bytes: 9 MiB of
-zeros in a list took seconds, a text of 9 MiB takes milliseconds. A number at the edge of what a float can be costs as much as a hundred
-others (``1.5e300`` with msgspec 0.22). Of a name that comes twice JSON readers keep one value and say
-nothing, so what went in would not be what is kept.
+The engine decodes a body on the event loop, and the cost depends on the number of values and not on the bytes: 9 MiB of zeros in
+a list took seconds, a text of 9 MiB takes milliseconds. A number at the edge of the float range costs as much as a hundred others
+(``1.5e300`` with msgspec 0.22). JSON readers silently keep one value of a repeated name, so the stored value would not be the
+sent one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import trio
 from actors.errors import InvalidArgumentError, PayloadTooLargeError
 
 _LARGE_BYTES = 64 << 10
-"""From this size on a body is looked at beside the event loop."""
+"""Larger bodies are checked outside the event loop."""
 
 _EXTREME = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 _EXTREME_VALUES = 100
@@ -26,8 +26,8 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 async def check_json(data: bytes, max_values: int) -> None:
-    """Raise :class:`actors.PayloadTooLargeError` or :class:`actors.InvalidArgumentError`. What is not JSON passes: who reads it
-    says so better."""
+    """Raise :class:`actors.PayloadTooLargeError` or :class:`actors.InvalidArgumentError`. Invalid JSON passes: its reader reports
+    it better."""
     if len(data) < _LARGE_BYTES:
         _check(data, max_values)
     else:
@@ -42,12 +42,12 @@ def _check(data: bytes, max_values: int) -> None:
 
 
 def _weight(data: bytes) -> int:
-    """How many values it costs as much as."""
+    """The cost of a number, in values."""
     return _separators(data) + (_EXTREME_VALUES - 1) * len(_EXTREME.findall(data))
 
 
 def _separators(data: bytes) -> int:
-    """At least as many as there are values; more if strings hold some."""
+    """An upper bound of the number of values; separators inside strings count too."""
     return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
 
 

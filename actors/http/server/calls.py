@@ -1,4 +1,4 @@
-"""Calls: by the path of a handler, and by the paths that clients of Restate know."""
+"""Calls and messages: by the path of a handler, and by the paths that clients of Restate use."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentMode
 
 
 async def attach(exchange: Exchange, query: AttachQuery) -> Response:
-    """Wait for the end of an invocation: its result, or what it was otherwise."""
+    """Wait until an invocation completes: its result, or the error of its outcome."""
     return await _attach(exchange, parse_invocation_id(exchange.path["id"]), query)
 
 
@@ -73,27 +73,27 @@ async def output(exchange: Exchange) -> Response:
 
 
 async def attach_to_target(exchange: Exchange, query: AttachQuery, body: Lookup) -> Response:
-    """Wait for the end of an invocation that is named by what was called."""
+    """Wait until an invocation completes, named by its target and key."""
     return await _attach(exchange, await _looked_up(exchange, body), query)
 
 
 async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
-    """The result of an invocation that is named by what was called, if it has ended; 470 if it has not."""
+    """The result of a completed invocation, named by its target and key; 470 if it has not completed."""
     return await _output(exchange, await _looked_up(exchange, body))
 
 
 async def attach_to_workflow(exchange: Exchange, query: AttachQuery) -> Response:
-    """Wait for the end of a workflow."""
+    """Wait until a workflow completes."""
     return await _attach(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]), query)
 
 
 async def output_of_workflow(exchange: Exchange) -> Response:
-    """The result of a workflow if it has ended; 470 if it has not."""
+    """The result of a completed workflow; 470 if it has not completed."""
     return await _output(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
 
 
 async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
-    """The id of an invocation that is named by what was called under which key."""
+    """The id of an invocation, by its target and idempotency key."""
     return FoundModel(invocation_id=await _looked_up(exchange, body))
 
 
@@ -106,7 +106,7 @@ async def _call(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 
 async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Awaitable[Outcome]) -> Response:
-    """How it ends; or that the server stops, or that it is paused, with the id by which it is found again."""
+    """The outcome, or an error with the invocation's id if the server stops or the invocation is paused."""
     try:
         return respond_with_outcome(of, await exchange.wait(ended))
     except (UnavailableError, UnknownOutcomeError, InvocationPausedError) as error:
@@ -140,9 +140,10 @@ async def _output(exchange: Exchange, of: InvocationId) -> Response:
 
 
 async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
-    """A token that may only call sees what it has started: the id of a workflow, for one, can be worked out from its key.
+    """A token with the scope *invoke* sees only the invocations that it started: the id of a workflow, for example, can be
+    computed from its key.
 
-    What it may not see is answered like what is not there.
+    A hidden invocation is answered like one that does not exist.
     """
     if exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(TokenScope.READ):
         return
@@ -195,13 +196,13 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
 
 
 def _lacks_key(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool) -> bool:
-    """Whether ``Account/read/send`` was meant as a send to ``read`` and has no key: no handler is called ``send``."""
+    """Whether ``Account/read/send`` was meant as a send to ``read`` without a key: no handler is called ``send``."""
     service, last = segments[0], segments[-1]
     return may_send and len(segments) == 3 and last == "send" and not exchange.client.has_handler(service, last)
 
 
 def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
-    """How an invocation ended, as its caller sees it."""
+    """An outcome as the response to its caller."""
     try:
         value = value_of(ended, of)
     except TerminalError as error:
@@ -221,7 +222,7 @@ ROUTES = (
     Route("POST", "/restate/attach", TokenScope.INVOKE, attach_to_target),
     Route("POST", "/restate/output", TokenScope.INVOKE, output_of_target),
     Route("POST", "/restate/lookup", TokenScope.INVOKE, look_up),
-    # The OpenAPI document has a path for each handler in place of these.
+    # The OpenAPI document has a path for each handler instead of these.
     Route("POST", "/restate/call" + _HANDLER, TokenScope.INVOKE, call, is_documented=False),
     Route("POST", "/restate/call" + _KEYED, TokenScope.INVOKE, call, is_documented=False),
     Route("POST", "/restate/send" + _HANDLER, TokenScope.INVOKE, send, is_documented=False, status=202),

@@ -1,4 +1,4 @@
-"""What a page that shows a whole runtime needs besides reading: who asks, and what has changed."""
+"""The endpoints for pages that show a whole runtime live: the principal, the changes, the throughput."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
 
 TOGETHER_SECONDS = 0.05
-"""Changes that come within so long of each other are told together."""
+"""Changes within this time of each other are reported together."""
 
 THROUGHPUT_SECONDS = 300
-"""For so long back it is told how much ended in each second."""
+"""How far back the completions of each second are known."""
 
 
 _LONG_SECONDS = 3600.0
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 @attrs.frozen(kw_only=True)
 class Whoami:
-    """Who asks, by the name of the token, and how far that reaches. ``is_open``: the server asks nobody who he is.
+    """The principal: the name of the token and its scope. ``is_open``: the server requires no token.
 
     ``now`` is the server's wall clock in seconds.
     """
@@ -49,9 +49,9 @@ class Whoami:
 
 @attrs.frozen(kw_only=True)
 class ChangesQuery:
-    """After which position (the header Last-Event-ID says the same), and how many seconds to wait for something there.
+    """The position after which to list (or the header Last-Event-ID), and how many seconds to wait for a change.
 
-    Without a position nothing has changed yet, and the answer says where to begin.
+    Without a position the answer is the current one.
     """
 
     after: Position | None = None
@@ -69,9 +69,9 @@ async def whoami(exchange: Exchange) -> Whoami:
 
 @attrs.frozen(kw_only=True)
 class Throughput:
-    """How much ended in each second from ``since`` to ``now`` (wall seconds); a second in which nothing did is left out.
+    """The completions of each second from ``since`` to ``now`` (wall seconds); seconds without one are left out.
 
-    Nothing is known of what ended before this process began.
+    Completions before the start of this process are not known.
     """
 
     since: float
@@ -80,7 +80,7 @@ class Throughput:
 
 
 async def get_throughput(exchange: Exchange) -> Throughput:
-    """How many invocations ended in each second of the last five minutes: those that succeeded, and the others."""
+    """How many invocations completed in each second of the last five minutes: those that succeeded, and the others."""
     await trio.lowlevel.checkpoint()
     now = time.time()
     since = max(now - THROUGHPUT_SECONDS, exchange.traffic.started_at)
@@ -89,7 +89,7 @@ async def get_throughput(exchange: Exchange) -> Throughput:
 
 
 async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | Response:
-    """List the changes in the runtime after a position; as a stream, all from now on."""
+    """List the changes in the runtime after a position; as a stream, all further changes too."""
     after = query.after
     if after is not None or "last-event-id" in exchange.request.headers:
         after = position_of(exchange.request, after or 0)
@@ -99,7 +99,7 @@ async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeS
 
 
 async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[tuple[int, bytes]]:
-    """The first one comes at once: it says where the stream begins, and whether anything was missed before."""
+    """The first event comes at once: it has the position where the stream begins, and whether changes were missed before."""
     changes = await client.changes(after)
     while True:
         yield changes.position, _encode(changes)

@@ -1,4 +1,4 @@
-"""Checks: what registered code would make of what is recorded. Code on disk is checked by the command line, never in the server."""
+"""Checks of recorded histories against registered code. The command line checks code on disk; the server never loads it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ DeploymentName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, descri
 
 @attrs.frozen(kw_only=True)
 class CheckQuery:
-    """On which code."""
+    """The code to check against."""
 
     deployment: DeploymentName = "latest"
 
 
 @attrs.frozen(kw_only=True)
 class ChecksQuery:
-    """How many at most: the newest, or the first of those that are named."""
+    """How many to check at most: the newest, or the first named."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)] = MAX_ITEMS
 
 
 @attrs.frozen(kw_only=True)
 class CheckBody(ChoiceBody):
-    """Which invocations, and on which code. Those that a condition fits, or all, are narrowed by the rest."""
+    """Which invocations to check, and on which code. The other fields narrow a condition, or all."""
 
     deployment: DeploymentName = "latest"
     status: list[Status] = attrs.field(factory=list)
@@ -51,14 +51,14 @@ class CheckBody(ChoiceBody):
 
 
 async def check_invocation(exchange: Exchange, query: CheckQuery) -> CheckReport:
-    """Replay one invocation on a deployment, with no effect: what is kept, and where it would ask for something else."""
+    """Replay one invocation on a deployment, without effects: which operations are kept, and where the code first differs."""
     return await exchange.wait(exchange.invocation().check(deployment=query.deployment))
 
 
 async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckBody) -> CheckSummary | Response:
-    """Replay all that are chosen on a deployment, with no effect: how many go through, diverge and where, or raise.
+    """Replay all selected invocations on a deployment, without effects: how many pass, diverge (and where), or raise.
 
-    As a stream it tells now and again how far it has come. It stops when the client goes away.
+    A stream reports the progress from time to time. The check stops when the client disconnects.
     """
     listing = Listing(
         status=frozenset(body.status) or None,
@@ -73,7 +73,7 @@ async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckB
     summaries = exchange.client.check_each(listing, choice, body.deployment)
     if not wants_stream(exchange.request):
         return await exchange.wait(last_of(summaries))
-    first = await exchange.wait(anext(summaries))  # what is wrong with the question is said before a stream begins
+    first = await exchange.wait(anext(summaries))  # report a wrong request before a stream begins
     return EventStream(exchange, _as_events(first, summaries))
 
 

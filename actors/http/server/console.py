@@ -1,10 +1,9 @@
-"""Serves the files of the console, each under a route of its own: no path of a request is ever looked up on the disk.
+"""Serves the files of the console, each under a route of its own: no request path is ever looked up on the disk.
 
-The page works behind any prefix, because every address in it is relative. It may load nothing from elsewhere and run nothing
-that does not lie here: the policy names what it needs. Vendored modules name each other by bare words (``preact``), which only an
-import map can resolve, and a browser takes an import map from the page alone; so the policy has the hash of that one.
-Vendored files lie in folders with their version in the name and may be kept for ever; the others are asked for again, and
-their tag says whether they are still the same.
+The page works behind any prefix, because every address in it is relative. Its content security policy allows only its own files.
+Vendored modules import each other by bare names (``preact``), which only an import map can resolve, and a browser accepts an
+import map only inside the page, so the policy contains the hash of that map. Vendored files are in folders with their version in
+the name and may be cached forever; the others are revalidated by their tag.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served, by the ends of names; files with other ends are for people who read the source."""
+"""The served types by suffix; other files are for readers of the source."""
 
 
 _VENDORED = "vendor/"
@@ -57,7 +56,7 @@ class StaticFile:
 
 
 async def _redirect(_: Exchange) -> Response:
-    """To the console."""
+    """Redirect to the console."""
     await trio.lowlevel.checkpoint()
     return Response(status_code=307, headers={"location": "ui/"})
 
@@ -76,7 +75,7 @@ def static_file(path: str) -> StaticFile:
     """A file below ``static``, read once."""
     content = ROOT.joinpath(*path.split("/")).read_bytes()
     if path == PAGE:
-        # One after the other names the next: without this the browser would learn of the last ones late.
+        # Each file names the next: without this the browser would learn of the last ones late.
         modules = (name for name in _paths(ROOT) if name.endswith((".js", ".mjs")))
         links = "".join(f'<link rel="modulepreload" href="{name}">\n' for name in modules)
         content = content.replace(b"</head>", links.encode() + b"</head>")
@@ -88,7 +87,7 @@ def static_file(path: str) -> StaticFile:
 
 
 def policy(page: bytes) -> str:
-    """What the page may load and run: its own files, and its import map."""
+    """The content security policy: the page's own files and its import map."""
     found = _IMPORT_MAP.search(page)
     if found is None:
         raise BrokenInvariant("the page has an import map")

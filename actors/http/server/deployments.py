@@ -1,4 +1,4 @@
-"""Deployments: which code there is, and which of it new work runs on. Code itself does not come in over HTTP."""
+"""Deployments: the registered code, and which of it new work runs on. Code cannot be uploaded over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from actors.model.deployment_info import CodeFile, DeploymentInfo
 
 
 async def list_deployments(exchange: Exchange) -> DeploymentList:
-    """All deployments that are registered, the newest first, and how much still runs on each."""
+    """List the registered deployments, newest first, with the number of invocations on each."""
     return DeploymentList(deployments=list(await exchange.client.deployments.list()))
 
 
@@ -20,22 +20,22 @@ async def get_deployment(exchange: Exchange) -> DeploymentInfo:
 
 
 async def list_files(exchange: Exchange) -> FileList:
-    """The files of a deployment's code, by path."""
+    """List the files of a deployment's code, by path."""
     return FileList(files=list(await exchange.client.deployments.files(exchange.path["deployment"])))
 
 
 async def read_file(exchange: Exchange) -> CodeFile:
-    """One file of a deployment's code; a slash in its path is ``%2F`` here."""
+    """Show one file of a deployment's code; write a slash in its path as ``%2F``."""
     return await exchange.client.deployments.read(exchange.path["deployment"], exchange.path["file"])
 
 
 async def make_latest(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
-    """Let new invocations run on this deployment, also if it is an older one."""
+    """Let new invocations run on this deployment; it may be an older one."""
     return await exchange.client.deployments.make_latest(exchange.path["deployment"], reason=body.reason)
 
 
 async def prune_deployment(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
-    """Forget a deployment that nothing runs on, and its code."""
+    """Delete a deployment that no invocation runs on, and its code."""
     return await exchange.client.deployments.prune(exchange.path["deployment"], reason=body.reason)
 
 

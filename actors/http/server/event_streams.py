@@ -1,4 +1,4 @@
-"""Server-sent events: what is written as it becomes durable, with its position in the journal as the event's id."""
+"""Server-sent events, written as they become durable, with the journal position as the event's id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.model.output import OutputChunk
 
 HEARTBEAT_SECONDS = 15.0
-"""After so long without an event a comment is sent, so that a client that is gone is noticed."""
+"""After this time without an event a comment is sent, so that a lost client is noticed."""
 
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
@@ -31,17 +31,17 @@ _MAX_POSITION = 2**63 - 1
 
 
 def wants_stream(request: Request) -> bool:
-    """Whether the client asks for a stream, not for what is there now."""
+    """Whether the client asks for a stream rather than the current data."""
     return EVENT_STREAM in request.headers.get("accept", "")
 
 
 def wants_page(request: Request) -> bool:
-    """Whether the client asks for what is there now, where a stream is what others get."""
+    """Whether the client asks for the current data, where others get a stream."""
     return not wants_stream(request) and JSON in request.headers.get("accept", "")
 
 
 def position_of(request: Request, after: int) -> int:
-    """From where on: what the query says, or, when a client comes back, the last event that it has seen."""
+    """The position to start from: that of the query or, when a client reconnects, of the last event that it has seen."""
     seen = request.headers.get("last-event-id")
     if seen is None:
         return after
@@ -53,21 +53,21 @@ def position_of(request: Request, after: int) -> int:
 
 
 async def as_events(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tuple[int, bytes]]:
-    """A history as events."""
+    """A history as server-sent events."""
     async for entry in entries:
         yield entry.number, _encode(entry)
 
 
 async def as_output(chunks: AsyncIterator[OutputChunk]) -> AsyncGenerator[tuple[int, bytes]]:
-    """What an invocation emits, and what becomes of it, as events."""
+    """The output of an invocation and its resets as server-sent events."""
     async for chunk in chunks:
         yield chunk.number, _encode(chunk)
 
 
 class EventStream(Response):
-    """A response that goes on until the source ends, the client goes away, or the server stops.
+    """A response that continues until the source ends, the client disconnects, or the server stops.
 
-    A client that comes back with ``Last-Event-ID`` goes on where it was.
+    A client that reconnects with ``Last-Event-ID`` continues where it was.
     """
 
     media_type = EVENT_STREAM

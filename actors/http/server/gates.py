@@ -1,4 +1,4 @@
-"""Gates, under the scope that they stand before."""
+"""Gates, by scope."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from actors.model.info import GateAnswer
 
 
 async def list_gates(exchange: Exchange) -> GateList:
-    """The gates that are closed, and the exceptions to them."""
+    """List the closed gates and the exceptions to them."""
     return GateList(gates=list(await exchange.client.gates.list()))
 
 
 async def close_gate(exchange: Exchange, body: GateBody) -> GateAnswer:
-    """Hold everything in the scope: new calls are accepted and wait. Closing it twice changes nothing."""
+    """Hold everything in the scope: new calls are accepted and queued. Closing it again changes nothing."""
     return await exchange.client.gates.close(exchange.path["scope"], mode=body.mode, reason=body.reason)
 
 

@@ -1,4 +1,4 @@
-"""What can be seen: services, invocations and their histories, the audit."""
+"""Reads: services, invocations and their histories, the audit log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from journal.events import Status
 
 
 async def health(exchange: Exchange) -> Health | Response:
-    """Whether the server does its work: status 200, or 503 while it takes no new work; the reasons say why."""
+    """Report the health of the server: status 200, or 503 while it accepts no new work, with the reasons."""
     found = exchange.client.health(_around(exchange))
     return found if found.takes_work else Response(msgspec.json.encode(found), 503, media_type="application/json")
 
@@ -61,7 +61,7 @@ def _around(exchange: Exchange) -> Iterator[HealthReason]:
 def _is_damaged(tokens: TokenBook) -> bool:
     try:
         return bool(tokens.damage)
-    except DirectoryLost:  # the store says so in a moment
+    except DirectoryLost:  # the store reports the reason in a moment
         return False
 
 
@@ -71,7 +71,7 @@ async def list_services(exchange: Exchange, query: ServicesQuery) -> ServiceList
 
 
 async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> InvocationList:
-    """Invocations, newest first."""
+    """List invocations, newest first."""
     found = await exchange.client.invocations(
         status=query.status or None,
         service=query.service,
@@ -95,7 +95,7 @@ async def explain(exchange: Exchange) -> ReasonList:
 
 
 async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | Response:
-    """A piece of the history of one invocation; as a stream, all of it, and what comes, until its end."""
+    """List events of one invocation; as a stream, all of them and new ones until it completes."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
     if not wants_stream(exchange.request):
@@ -124,9 +124,10 @@ async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
 
 
 async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Response:
-    """The output of one invocation, each piece with its step, try and offset.
+    """Read the output of one invocation, each piece with its step, try and offset.
 
-    A stream sends all of it, and what comes, until its end; a client that accepts JSON gets a page of it."""
+    A stream sends all of it and new pieces until it completes; a client that accepts JSON gets a page.
+    """
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
     if wants_page(exchange.request):
@@ -155,7 +156,7 @@ async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query:
         found += view.feed(mark)
     if is_over:
         found += view.flush()
-    # What a view holds back is fed to the view of the next page again.
+    # Pieces that a view holds back are fed to the view of the next page again.
     last = read if query.view is OutputView.ALL else max([query.after, *(chunk.number for chunk in found)])
     return OutputList(chunks=found, last=last, is_over=is_over)
 
@@ -175,7 +176,7 @@ async def list_audit(exchange: Exchange, query: AuditQueryModel) -> AuditPage:
 
 
 async def check_audit(exchange: Exchange) -> AuditCheck:
-    """Whether the audit's chain of hashes is whole."""
+    """Verify the hash chain of the audit log."""
     return await exchange.wait(exchange.client.verify_audit())
 
 

@@ -1,4 +1,4 @@
-"""Bulk jobs: look at what a condition fits, start, watch, stop."""
+"""Bulk jobs: preview, start, follow, cancel."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from actors.model.job_info import JobInfo, JobItems, JobPreview
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
-    """How many invocations are chosen now, and the oldest that a condition fits, or the first of others. Changes nothing."""
+    """Count the selected invocations and show the first: the oldest matches, or the first named. Changes nothing."""
     return await exchange.wait(_selection(exchange, body).preview(sample=body.sample))
 
 
 async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
-    """Ask one verb of every invocation that is chosen now; returns once the job is durable.
+    """Apply one verb to every selected invocation; returns once the job is durable.
 
-    Asked again under the same idempotency key within a day, it answers with the job that there is already.
+    Repeated under the same idempotency key within a day, it returns the existing job.
     """
     selection = _selection(exchange, body, limit=body.limit, rate=body.rate)
     job = await exchange.wait(selection.start(body.verb, body.options, idempotency_key=exchange.idempotency_key))
@@ -37,7 +37,7 @@ async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
 
 
 async def list_jobs(exchange: Exchange, query: JobsQuery) -> JobList:
-    """The jobs that are retained, newest first."""
+    """List the stored jobs, newest first."""
     return JobList(jobs=list(await exchange.client.jobs.list(limit=query.limit)))
 
 
@@ -69,7 +69,7 @@ def _named(exchange: Exchange) -> JobHandle:
 
 _ONE = "/jobs/{job}"
 
-# Among the verbs of a job are those that cannot be undone.
+# Some verbs of a job cannot be undone.
 ROUTES = (
     Route("POST", "/jobs/preview", TokenScope.READ, preview_job, body_bytes=WITH_IDS),
     Route(

@@ -1,8 +1,9 @@
-"""Serves an ASGI app on trio with hypercorn, within bounds: on connections, on heads, on clients that do not read or write.
+"""Serves an ASGI app on trio with hypercorn, with limits on connections, on request heads, and on clients that do not read or
+write.
 
-hypercorn's worker (0.18) shields every send without a deadline, so one client that stops reading would hold up the end of the
-process for ever. The version is pinned, and tests connect such clients. It speaks HTTP/1.1 only: nothing here needs more,
-and an upgrade in clear text would be one more way in.
+hypercorn's worker (0.18) shields every send without a deadline, so one client that stops reading would delay the end of the
+process forever. The version is pinned, and tests connect such clients. It speaks only HTTP/1.1: nothing here needs more, and an
+upgrade in clear text would be one more attack surface.
 """
 
 from __future__ import annotations
@@ -46,14 +47,13 @@ log = SafeLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
-    """What a server bears. Times are seconds.
+    """The limits of a server. Times are seconds.
 
-    ``connections`` and ``connections_of_one_peer`` do not count two kinds: ``control_connections`` of tokens that may read or
-    control, and ``waiting_calls``, connections with a call that waits for its answer; what is beyond these limits counts as the others do.
-    All together are no more than the process has descriptors for.
-    ``send_seconds``: how long a client may take to read 64 KiB. ``head_seconds``: how long the head of a request may take to
-    come in, and how long a connection may be idle. ``grace_seconds``: how long requests under way may take to end when the
-    server stops, ``last_call_seconds``: how long they have to say goodbye after that.
+    ``connections`` and ``connections_of_one_peer`` exclude two kinds: up to ``control_connections`` with tokens that may read or
+    control, and up to ``waiting_calls`` with a call that waits for its answer. Together they are at most as many as the process
+    has descriptors for. ``send_seconds`` is how long a client may take to read 64 KiB. ``head_seconds`` is how long the head of a
+    request may take, and how long a connection may be idle. ``grace_seconds`` is how long running requests may take when the
+    server stops, ``last_call_seconds`` how long they have for a last response after that.
     """
 
     connections: int = 1_000
@@ -77,14 +77,15 @@ DEFAULT_LIMITS = ServerLimits()
 _GOODBYE_SECONDS = 1.0
 _PIECE_BYTES = 64 << 10
 _OWN_DESCRIPTORS = 256
-"""What the store, the threads of steps and the rest of the process may need."""
+"""The descriptors that the store, the threads of steps and the rest of the process may need."""
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 @attrs.define(eq=False)
 class Closing:
-    """How a server ends: ``begin`` stops taking connections and ends streams, ``last_call`` makes calls that wait give up."""
+    """The shutdown of a server: ``begin`` stops accepting connections and ends streams; ``last_call`` makes waiting calls give
+    up."""
 
     begin: trio.Event = attrs.field(factory=trio.Event)
     _waiting: set[trio.CancelScope] = attrs.field(init=False, factory=set)
@@ -92,7 +93,7 @@ class Closing:
 
     @contextmanager
     def gives_up(self, scope: trio.CancelScope) -> Iterator[None]:
-        """A call waits, for the block; the scope is cancelled when it is to wait no longer."""
+        """A call waits, for the block; the scope is cancelled when it should stop waiting."""
         self._waiting.add(scope)
         if self._has_called:
             scope.cancel()
@@ -102,7 +103,7 @@ class Closing:
             self._waiting.discard(scope)
 
     def last_call(self) -> None:
-        """Nobody waits any longer, now or later."""
+        """Stop all waiting calls, present and future."""
         self._has_called = True
         for scope in self._waiting:
             scope.cancel()
@@ -116,7 +117,7 @@ async def serve(
     limits: ServerLimits = DEFAULT_LIMITS,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve on open listeners until ``closing`` begins; requests under way then have their time to end."""
+    """Serve on open listeners until ``closing`` begins; then let running requests end within their time."""
     config = _config(limits)
     context = WorkerContext(None)
     wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
@@ -125,7 +126,7 @@ async def serve(
     async def handle(stream: trio.SocketStream) -> None:
         try:
             peer: str = stream.socket.getpeername()[0]
-        except OSError:  # it is gone already
+        except OSError:  # it has disconnected already
             await trio.aclose_forcefully(stream)
             return
         if not connections.make_room(peer):
@@ -217,15 +218,15 @@ class _Server(TCPServer):
                 await self.protocol.handle(Closed())
 
     async def _send_in_time(self, data: bytes) -> None:
-        # A bound around the inherited method would not do: it shields itself from every scope outside.
+        # A deadline around the inherited method would not work: it shields itself from every outer scope.
         for start in range(0, len(data), _PIECE_BYTES):
             with trio.fail_after(self._limits.send_seconds, shield=True), self._seat.waiting_for_client():
                 await self.stream.send_all(data[start : start + _PIECE_BYTES])
 
 
 class _IdleTimer:
-    """Tells when a connection has been idle for long, or is when the server ends. One task a connection; hypercorn's own takes
-    one, and a nursery's start, for each request."""
+    """Detects that a connection has been idle for long, or is idle when the server ends. It uses one task per connection;
+    hypercorn's own uses a task and a nursery for each request."""
 
     def __init__(self, seconds: float, terminated: Signal, seat: Seat) -> None:
         self._seconds = seconds
@@ -241,21 +242,21 @@ class _IdleTimer:
         self._scope.deadline = trio.current_time() + self._seconds
 
     async def stop(self) -> None:
-        """It is not."""
+        """The connection is in use."""
         self._is_idle = self._seat.is_idle = False
         self._scope.deadline = inf
 
     def end(self) -> None:
-        """It is over."""
+        """The connection is closed."""
         self._has_ended = True
         self._scope.cancel()
 
     async def runs_out(self) -> bool:
-        """Return when there is no more use for it: whether the connection is to be closed."""
+        """Wait until the connection is no longer needed. Returns whether it is to be closed."""
         while not self._has_ended:
             with self._scope:
                 await self._terminated.wait()
-                return self._is_idle  # one with a request under way is closed behind that
+                return self._is_idle  # one with a running request is closed after it
             if self._is_idle and not self._has_ended:
                 return True
             self._scope = trio.CancelScope()
@@ -263,12 +264,12 @@ class _IdleTimer:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that stays what it is."""
+    """HTTP/1.1 without upgrades."""
 
     _head = b""
 
     async def _send_h11_event(self, event: Any) -> None:
-        """A head whose body is known in length goes out with the body: it is there already."""
+        """A head whose body has a known length is sent together with the body, which is ready."""
         try:
             data = self._head + self.connection.send(event)
         except h11.LocalProtocolError:
@@ -283,10 +284,10 @@ class _Protocol(H11Protocol):
             await self.send(RawData(data=data))
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Offers of another protocol are not taken."""
+        """Ignore offers of another protocol."""
 
     async def _send_error_response(self, status_code: int) -> None:
-        """What cannot be read as a request is answered like everything else that is refused."""
+        """Answer bytes that are not a valid request in the same way as other refused requests."""
         body = encode_unreadable(status_code)
         headers = [
             (b"content-type", PROBLEM_TYPE.encode()),
@@ -301,12 +302,12 @@ class _Protocol(H11Protocol):
 
 
 class _Connections:
-    """The connections that are open.
+    """The open connections.
 
-    Two kinds are counted apart, up to a limit of their own, so that nothing that others do keeps an operator out: those of a
-    token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Of
-    the others, where there is no room one makes place that keeps the server waiting (:class:`Rank`), the oldest first. What the
-    process has descriptors for bounds all together: without one, RocksDB can begin no file, and the store fails.
+    Two kinds are counted separately, each up to a limit, so that no crowd of other clients locks out an operator: those of a
+    token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Among
+    the others, if there is no room, the oldest of those that keep the server waiting is closed (:class:`Rank`). The number of
+    descriptors limits all of them together: without a free one, RocksDB cannot create a file, and the store fails.
     """
 
     def __init__(self, limits: ServerLimits) -> None:
@@ -319,11 +320,11 @@ class _Connections:
 
     @property
     def count(self) -> int:
-        """How many there are of all kinds."""
+        """The number of connections of all kinds."""
         return len(self._seats)
 
     def make_room(self, peer: str) -> bool:
-        """Whether one more of this peer may come in, perhaps in the place of one that has not asked for anything."""
+        """Whether a new connection of this peer can be accepted, possibly in place of one that has requested nothing."""
         limits = self._limits
         if len(self._seats) >= self._at_most:
             return _drop_one([seat for seat in self._seats if not seat.is_of_control])
@@ -337,7 +338,7 @@ class _Connections:
 
     @contextmanager
     def counted(self, seat: Seat) -> Iterator[None]:
-        """One more, for the block."""
+        """Count a connection for the block."""
         self._seats[seat] = None
         self._of_peer[seat.peer] += 1
         try:
@@ -353,18 +354,18 @@ class _Connections:
                 self._none = trio.Event()
 
     def take_apart(self, kind: str, limit: int) -> bool:
-        """Count one of this kind apart, if there is room."""
+        """Count a connection under this kind, if there is room."""
         if self._apart[kind] >= limit:
             return False
         self._apart[kind] += 1
         return True
 
     def put_back(self, kind: str) -> None:
-        """No longer."""
+        """Stop counting it under this kind."""
         self._apart[kind] -= 1
 
     async def wait_for_none(self) -> None:
-        """Return when all are closed."""
+        """Wait until all are closed."""
         if self._seats:
             await self._none.wait()
 
@@ -374,23 +375,23 @@ _WAITING = "waiting"
 
 
 class Rank(enum.IntEnum):
-    """The order in which connections are closed to make room for others."""
+    """The order in which connections are closed to make room."""
 
     SLOW = enum.auto()
-    """Its client is waited for: for a request, for the rest of a body, or until it has read. One rank, since one that has come just
-    now is idle as well: of a crowd that sends no bodies, the older ones make place."""
+    """The server waits for the client: for a request, for the rest of a body, or for a read. All in one rank, because a new
+    connection is idle as well: in a crowd that sends no bodies, the older ones make room."""
     STREAMING = enum.auto()
-    """Its client hears of changes, and can come back to where it was."""
+    """The client receives changes and can continue where it was."""
     WAITING = enum.auto()
     """A call waits for its answer, and its client can attach again."""
     BUSY = enum.auto()
-    """The server is at work for it, which does not take long. It makes no place."""
+    """The server is working for it, which does not take long. It is never closed for room."""
 
 
 @attrs.define(eq=False)
 class Seat:
-    """What a connection counts as. The application says so, which knows who asks and for what: it is ``state["seat"]`` of the
-    request's ASGI scope."""
+    """The accounting of a connection. The application, which knows the principal and the request, updates it: it is
+    ``state["seat"]`` of the request's ASGI scope."""
 
     peer: str
     _stream: trio.SocketStream
@@ -405,17 +406,17 @@ class Seat:
 
     @property
     def is_apart(self) -> bool:
-        """Whether it is not counted with the others."""
+        """Whether it is counted separately."""
         return bool(self._apart)
 
     @property
     def is_of_control(self) -> bool:
-        """Whether it is counted with those of tokens that may read or control."""
+        """Whether it is counted with the tokens that may read or control."""
         return _CONTROL in self._apart
 
     @property
     def rank(self) -> Rank:
-        """What it is about to do."""
+        """Its current activity."""
         if self._is_dropped:
             return Rank.BUSY
         if self.is_idle or self._waits_for_client:
@@ -426,7 +427,7 @@ class Seat:
 
     @contextmanager
     def waiting_for_client(self) -> Iterator[None]:
-        """The request waits until its client has sent or read something, for the block."""
+        """The request waits for the client to send or to read, for the block."""
         self._waits_for_client += 1
         try:
             yield
@@ -435,7 +436,7 @@ class Seat:
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """The client hears of changes, for the block."""
+        """The client receives a stream of changes, for the block."""
         self._is_streaming = True
         try:
             yield
@@ -443,7 +444,7 @@ class Seat:
             self._is_streaming = False
 
     def take_control_seat(self) -> None:
-        """Its token may read or control: from now on it is counted with those, as far as there is room."""
+        """Its token may read or control: count it with those, if there is room."""
         self._take(_CONTROL, self._limits.control_connections)
 
     @contextmanager
@@ -461,7 +462,7 @@ class Seat:
             self._put_back(kind)
 
     def drop(self) -> None:
-        """Close it, also under an answer that is not read, which is shielded, and before requests that have come already."""
+        """Close it, even during a response that is not read, which is shielded, and before requests that have arrived already."""
         self._is_dropped = True
         self.scope.cancel()
         with suppress(OSError):
@@ -478,7 +479,7 @@ class Seat:
 
 
 def _drop_one(seats: list[Seat]) -> bool:
-    """Close the first in rank, the oldest of those; whether there was one."""
+    """Close the first by rank, the oldest of those. Returns whether there was one."""
     first = min(seats, key=lambda seat: seat.rank, default=None)
     if first is None or first.rank is Rank.BUSY:
         return False
@@ -487,7 +488,7 @@ def _drop_one(seats: list[Seat]) -> bool:
 
 
 def _descriptors_for_connections() -> int:
-    """What the process may open, without what it needs for itself."""
+    """The number of files that the process can open, without those that it needs itself."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _OWN_DESCRIPTORS, soft // 2)
 

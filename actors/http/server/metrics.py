@@ -1,7 +1,7 @@
-"""``/metrics``: figures in the text format of Prometheus, from what is in memory and in the index by status.
+"""``/metrics``: metrics in the text format of Prometheus, from memory and from the index by status.
 
-Labels are names out of the code, statuses, outcomes and codes, never a key or an id, so there are not more series than the
-application has handlers. What needs a look at every invocation (by key, by error) is a question for SQL.
+Labels are names from the code, statuses, outcomes and codes, and never keys or ids, so the application's code bounds the number
+of series. Questions that need a read of every invocation (by key, by error) are for SQL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def metrics(exchange: Exchange) -> Response:
-    """Figures for Prometheus: open and ended invocations, failed attempts, commits, objects in memory, gates, requests, memory."""
+    """Report metrics for Prometheus: open and completed invocations, failed attempts, commits, objects in memory, gates,
+    requests, memory."""
     figures, traffic = await exchange.client.figures(), exchange.traffic
     answered = {
         f'method="{method}",code="{status}"': count for (method, status), count in sorted(traffic.answered.items())

@@ -1,4 +1,4 @@
-"""Keyed objects as they are kept: their fields now and then, and changes to them."""
+"""Stored objects: their fields now and in the past, and edits."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from actors.values import Written, encode_json
 
 
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
-    """Keyed objects that have been used, by service and key."""
+    """List keyed objects that have been used, by service and key."""
     found = await exchange.client.objects(query.service, after=query.after, begin=query.begin, limit=query.limit)
     return ObjectList(objects=found)
 
 
 async def get_object(exchange: Exchange, query: ObjectQuery) -> ObjectInfo:
-    """An object's fields, its mailbox and who holds it; or as it was after an event of its log."""
+    """Show an object's fields, its mailbox and its holder, now or as of an event of its log."""
     return await _named(exchange).info(at=query.at)
 
 
 async def list_items(exchange: Exchange, query: ItemsQuery) -> ItemList:
-    """Items of a log or of a map of an object, now or after an event of its log."""
+    """List items of a log or a map, now or as of an event of the object's log."""
     kept = _named(exchange)
     items = await kept.items(exchange.path["field"], at=query.at, start=query.start, limit=query.limit)
     return ItemList(items=items)
@@ -54,7 +54,7 @@ async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
 
 
 async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
-    """Change fields of an object: all of it or nothing, in the order of its mailbox."""
+    """Change fields of an object, all of them or none, in the order of its mailbox."""
     lost = body.json_loses
     edit = _named(exchange).edit(
         set={field: _written(value, lost.get(field)) for field, value in body.set.items()},

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of routes, the models, and the classes that are served."""
+"""The OpenAPI 3.1 document, generated from the table of routes, the models, and the served classes."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _PATTERNS = {
 
 
 async def openapi(exchange: Exchange) -> Response:
-    """This document."""
+    """Show this document."""
     document = make_document(exchange.routes, await exchange.client.services())
     return Response(msgspec.json.encode(document), media_type=_JSON)
 
 
 def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> Schema:
-    """The document for these routes, and for the handlers of these classes."""
+    """The document for these routes and the handlers of these classes."""
     documented = [route for route in routes if route.is_documented]
     models = _models(documented)
     schemas, components = msgspec.json.schema_components(models, ref_template=_REF)
@@ -45,7 +45,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
     for route in documented:
         for model in (route.query, route.body):
             if isinstance(model, type) and attrs.has(model):
-                components[_name_in(known[model])]["additionalProperties"] = False  # what is not known is refused
+                components[_name_in(known[model])]["additionalProperties"] = False  # unknown fields are refused
     paths: dict[str, Schema] = {}
     for route in documented:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, known, components)
@@ -69,7 +69,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
     }
     plain: Schema = msgspec.json.decode(
         msgspec.json.encode(document)
-    )  # defaults may be values that JSON writes otherwise
+    )  # defaults may be values that JSON writes differently
     return plain
 
 
@@ -88,7 +88,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _answered(route: Route) -> Any:
-    """The model of what it answers; None if it is a value of its own."""
+    """The model of the response; None if it is a value of the handler."""
     kinds = [kind for kind in typing.get_args(route.answer) or (route.answer,) if kind is not Response]
     return kinds[0] if kinds else None
 
@@ -123,7 +123,7 @@ def _must_be_there(model: Any) -> bool:
 
 
 def _name_of(route: Route) -> str:
-    """What clients of Restate know by a path may be here under another one, too."""
+    """The name of a route that is available under a path of Restate's as well."""
     words = [segment.strip("{}") for segment in route.segments]
     return "_".join(words) if words[0] == "restate" else route.name
 
@@ -214,7 +214,7 @@ def _handler_operations(
         ),
     )
     sent = {"description": "It is taken, and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
-    # The schema of the body is that of a caller who leaves the parameter out.
+    # The schema of the body is the one without the parameter.
     delay = [each for each in _query_parameters(known[SendQuery], components) if each["name"] != "parameter"]
     yield (
         f"{path}/send",
@@ -255,7 +255,7 @@ def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) ->
 
 
 def _closed(part: Any) -> Any:
-    """The schema of what is taken: an object with fields has no others."""
+    """The schema of a request: objects allow no other fields."""
     match part:
         case {"properties": _} if "additionalProperties" not in part:
             return {"additionalProperties": False} | {key: _closed(value) for key, value in part.items()}
@@ -268,7 +268,7 @@ def _closed(part: Any) -> Any:
 
 
 def _hoisted(schema: Schema, name: str, components: dict[str, Schema]) -> Schema:
-    """A schema that stands by itself as a part of the document: what it defines becomes a component."""
+    """A self-contained schema as part of the document: its definitions become components."""
     if "$defs" not in schema:
         return schema
     for defined, definition in schema["$defs"].items():

@@ -1,4 +1,4 @@
-"""``POST /query``: one SELECT, and its answer; and which tables it may name."""
+"""``POST /query``: one SELECT and its answer; and the list of tables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from actors.query.sql.result import QueryResult, TableInfo
 from actors.query.sql.tables import listed
 
 QUERY_BYTES = 1 << 20
-"""How long the body of a query may be."""
+"""The largest body of a query, in bytes."""
 
 
 @attrs.frozen(kw_only=True)
 class QueryBody:
-    """The statement, and what stands for ``?`` (an array) or for ``:name`` (an object)."""
+    """The statement, and the values for ``?`` (an array) or ``:name`` (an object)."""
 
     sql: str
     parameters: list[str | int | float | bool | None] | dict[str, str | int | float | bool | None] = attrs.field(
@@ -25,18 +25,18 @@ class QueryBody:
 
 @attrs.frozen(kw_only=True)
 class TableList:
-    """The tables that a query may name."""
+    """The tables that a query can name."""
 
     tables: list[TableInfo]
 
 
 async def list_tables(_: Exchange) -> TableList:
-    """The tables that a query may name, and what their columns hold."""
+    """List the tables that a query can name, with their columns."""
     return TableList(tables=listed())
 
 
 async def query(exchange: Exchange, body: QueryBody) -> QueryResult:
-    """The answer to one SELECT over the tables of the runtime, as of one moment."""
+    """Answer one SELECT over the tables of the runtime, as of one moment."""
     return await exchange.wait(exchange.client.query(body.sql, body.parameters))
 
 

@@ -1,4 +1,4 @@
-"""One request as an endpoint sees it: who asks, what is in the path, and how to read and to wait."""
+"""One request as an endpoint sees it: the principal, the path, and how to read and to wait."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BODY_SECONDS = 30.0
-"""How long the next piece of a body may be on its way."""
+"""How long the next piece of a body may take."""
 
 
 @attrs.define(eq=False)
@@ -55,22 +55,22 @@ class Exchange:
     traffic: Traffic = attrs.field(factory=Traffic)
 
     def invocation(self) -> InvocationHandle[Any]:
-        """The invocation that the path names. Raises :class:`actors.MalformedIdError`."""
+        """The invocation in the path. Raises :class:`actors.MalformedIdError`."""
         return self.client.invocation(self.path["id"])
 
     @property
     def idempotency_key(self) -> str | None:
-        """What makes the request the same when it comes again."""
+        """The idempotency key of the request."""
         given = self.request.headers.get("idempotency-key")
         if given is None or given.isascii():
             return given
         try:
-            return given.encode("latin-1").decode()  # a header is bytes, and clients of ours write UTF-8
+            return given.encode("latin-1").decode()  # a header is bytes, and this package's clients write UTF-8
         except UnicodeDecodeError:
             raise InvalidKeyError(f"the header idempotency-key is not UTF-8: {given!r}") from None
 
     async def body(self, limit: int) -> bytes:
-        """The body, if it is not too long, read no further than that. Raises :class:`actors.PayloadTooLargeError`."""
+        """Read the body up to its limit. Raises :class:`actors.PayloadTooLargeError`."""
         declared = self.request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
             raise PayloadTooLargeError(f"the body has {declared} bytes, the limit is {limit}")
@@ -93,7 +93,7 @@ class Exchange:
         raise SlowBodyError(f"no more of the body has come for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
-        """The result of the work, unless the client goes away, or the server does: then nobody waits any more."""
+        """The result of the work, unless the client disconnects or the server stops; then the wait ends."""
         results: list[T] = []
         errors: list[Exception] = []
         async with trio.open_nursery() as nursery:
@@ -108,7 +108,7 @@ class Exchange:
             with self.closing.gives_up(nursery.cancel_scope), self.waiting():
                 try:
                     results.append(await work)
-                except Exception as error:  # kept from the nursery, which would wrap it
+                except Exception as error:  # kept apart from the nursery, which would wrap it
                     errors.append(error)
             nursery.cancel_scope.cancel()
         if results:
@@ -118,25 +118,25 @@ class Exchange:
         )
 
     def waiting(self) -> AbstractContextManager[None]:
-        """Have the server count the connection with those whose call waits, for the block."""
+        """Count the connection with those whose call waits, for the block."""
         seat = seat_of(self.request.scope)
         return nullcontext() if seat is None else seat.waiting()
 
 
 def seat_of(scope: MutableMapping[str, Any]) -> Seat | None:
-    """What the connection of a request counts as, where a server of ours has taken it."""
+    """The accounting of the request's connection, if this package's server has accepted it."""
     seat: Seat | None = scope.get("state", {}).get("seat")
     return seat
 
 
 def waiting_for_client(scope: MutableMapping[str, Any]) -> AbstractContextManager[None]:
-    """Tell the server that the request waits for its client, for the block."""
+    """Report that the request waits for its client, for the block."""
     seat = seat_of(scope)
     return nullcontext() if seat is None else seat.waiting_for_client()
 
 
 def read_json(data: bytes) -> Any:
-    """A body that is any JSON; None if there is none. Raises :class:`actors.InvalidArgumentError`."""
+    """Read a body with any JSON; None if it is empty. Raises :class:`actors.InvalidArgumentError`."""
     try:
         return parse(data) if data else None
     except ValueProblem as error:
@@ -144,13 +144,13 @@ def read_json(data: bytes) -> Any:
 
 
 def read_body(data: bytes, kind: Any) -> Any:
-    """A body as the model that an endpoint takes; an empty one as the model's defaults. Raises ``InvalidArgumentError``."""
+    """Read a body as the model of an endpoint; an empty one gives the model's defaults. Raises ``InvalidArgumentError``."""
     return _convert(read_json(data) if data else {}, kind, "the body", strict=True)
 
 
 def query_of(request: Request) -> list[tuple[str, str]]:
-    """Names and values in the query of a request. Raises ``InvalidArgumentError`` for what is not UTF-8, which is commonly
-    replaced by other characters without a word."""
+    """The names and values in the query of a request. Raises ``InvalidArgumentError`` for bytes that are not UTF-8, which are
+    commonly replaced silently."""
     try:
         return parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
@@ -158,7 +158,7 @@ def query_of(request: Request) -> list[tuple[str, str]]:
 
 
 def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
-    """A query as the model that an endpoint takes. Raises ``InvalidArgumentError``."""
+    """Read a query as the model of an endpoint. Raises ``InvalidArgumentError``."""
     several = _repeated(kind)
     found: dict[str, Any] = {}
     for name, text in pairs:
@@ -173,7 +173,7 @@ def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
 
 @functools.cache
 def _repeated(kind: type) -> frozenset[str]:
-    """What may be said several times."""
+    """The fields that can be given several times."""
     hints = typing.get_type_hints(kind)
     return frozenset(name for name, hint in hints.items() if typing.get_origin(hint) is list)
 
@@ -194,7 +194,7 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
 
 
 def _names(kind: Any) -> tuple[str, ...] | None:
-    """What a model calls its fields on the wire; None for a union of models, which knows for itself."""
+    """The names of a model's fields in requests; None for a union of models, which knows its own."""
     if not isinstance(kind, type):
         return None
     if issubclass(kind, msgspec.Struct):

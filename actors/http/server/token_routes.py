@@ -1,8 +1,8 @@
-"""Tokens of a server's data directory: who may ask for what. Making and revoking them is audited, tries that fail as well.
+"""The tokens of a server's data directory. Creating and revoking them is audited, failed attempts included.
 
-A change counts as soon as the file says so, and the file says in the same moment what the audit is owed. That is told behind it,
-and then the file forgets what it owed. A process that dies on the way leaves a debt, which the next start, or the next change, pays: what the
-audit has already is not told twice.
+A change takes effect when the token file has it, and the same write records the audit entry that is owed. The entry is then
+written to the audit log, and the file forgets it. If the process dies between, the next start or the next change writes the
+entry; the audit log never gets it twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = SafeLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class TokenInfo:
-    """A token that has a name: never itself, nor its hash."""
+    """A named token, without its secret or its hash."""
 
     name: str
     scope: TokenScope
@@ -52,7 +52,7 @@ class TokenList:
 
 @attrs.frozen(kw_only=True)
 class MadeToken:
-    """A token that was made. It is shown only once; only its hash is stored."""
+    """A new token. It is shown only once; only its hash is stored."""
 
     name: str
     scope: TokenScope
@@ -68,7 +68,7 @@ class RevokedToken:
 
 @attrs.frozen(kw_only=True)
 class TokenBody:
-    """Who is to have a token, and how far it is to reach."""
+    """The name and the scope of a token."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     scope: TokenScope
@@ -94,7 +94,7 @@ async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
 
 
 class Auditor(Protocol):
-    """Who tells the audit, for another: a client in a server, or a command on a directory at rest."""
+    """Writes audit entries on behalf of another: a client in a server, or a command on a directory at rest."""
 
     @property
     def who(self) -> Principal: ...
@@ -104,13 +104,13 @@ class Auditor(Protocol):
 
 
 async def create(book: TokenBook, name: str, scope: TokenScope, reason: str, auditor: Auditor) -> str:
-    """Make a token, and have the audit say so."""
+    """Create a token and audit it."""
     act = ControlAction(verb="create-token", target=f"token:{name}", detail=f"scope {scope.value}", reason=reason)
     return await _noted(partial(book.create, name, scope), book, act, auditor)
 
 
 async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> None:
-    """Take a token back, likewise."""
+    """Revoke a token and audit it."""
     await _noted(
         partial(book.revoke, name),
         book,
@@ -120,8 +120,8 @@ async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> N
 
 
 async def settle(book: TokenBook, auditor: Auditor) -> None:
-    """Have the audit say what it was not told because a process died, or the disk was full, on the way. If the disk still is, it
-    stays owed."""
+    """Write the audit entries that are still owed because a process died or the disk was full. If the disk still is, they stay
+    owed."""
     async with book.changing:
         try:
             await _settle(book, auditor, None)

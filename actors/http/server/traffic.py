@@ -1,4 +1,4 @@
-"""What a server answers, counted."""
+"""Counts the responses of a server."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Traffic:
-    """What a server has answered, and what it is answering."""
+    """The responses that a server has given, and those in progress."""
 
     answered: dict[tuple[str, int], int] = attrs.field(factory=dict)
     streams: int = 0
     started_at: float = attrs.field(factory=time.time)
 
     def note(self, method: str, status: int) -> None:
-        """A request has its answer."""
+        """Count a response."""
         self.answered[method, status] = self.answered.get((method, status), 0) + 1
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """A stream of events is open for the block."""
+        """Count an open stream of events for the block."""
         self.streams += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""The verbs, under the invocation that they are for."""
+"""The verbs on an invocation."""
 
 from __future__ import annotations
 
