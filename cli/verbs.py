@@ -7,14 +7,12 @@ after a preview and a confirmation: the job continues when this process ends.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
 
 from actors.errors import Refused
-from actors.model.handles import RestartResult
 from cli.exit_codes import Exit, exit_code_of
 from cli.jobs import follow_job, progress, report
 from cli.render.output import counted, err, out, out_json, out_json_line
@@ -23,21 +21,16 @@ from cli.run import ask
 from cli.selection import refuse_unknown
 from cli.source import Live
 from journal.errors import JournalError
-from journal.events import ControlResult
 
 if TYPE_CHECKING:
     from actors.control.client import Client
-    from actors.control.jobs import JobHandle, JobSelection
-    from actors.model.handles import InvocationHandle
     from actors.model.job_info import JobPreview
+    from actors.model.verb_options import VerbOptions
     from cli.selection import InvocationSelector
     from cli.source import ServerOptions
     from journal.events import Status
     from journal.ids import InvocationId
 
-
-Act = Callable[["InvocationHandle[Any]"], Awaitable[ControlResult | RestartResult]]
-Start = Callable[["JobSelection"], Awaitable["JobHandle"]]
 
 _SAMPLE = 5
 _SHOW_PROGRESS_FROM = 10
@@ -67,13 +60,13 @@ class Result:
     message: str = ""
 
 
-def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOptions, act: Act, start: Start) -> None:
+def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOptions, verb: VerbOptions) -> None:
     """Do it; ends the command with an exit code that says whether all of it could be done."""
 
     async def carry_out(client: Client) -> Exit:
         if not selected.is_by_ids:
-            return await _by_job(client, selected, options, start)
-        return await _one_by_one(client, selected.ids, options, act)
+            return await _by_job(client, selected, options, verb)
+        return await _one_by_one(client, selected.ids, options, verb)
 
     code = ask(server, carry_out)
     if code is not Exit.DONE:
@@ -83,7 +76,7 @@ def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOp
 # One by one.
 
 
-async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: ExecOptions, act: Act) -> Exit:
+async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: ExecOptions, verb: VerbOptions) -> Exit:
     if not ids:
         err("no ids on stdin; nothing to do")
         return Exit.NOT_FOUND
@@ -95,7 +88,7 @@ async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: Ex
     errors: list[Exception] = []
     with progress(len(ids), is_shown=len(ids) >= _SHOW_PROGRESS_FROM) as advance:
         for done, of in enumerate(ids, 1):
-            result, error = await _asked(client.invocation(of), act)
+            result, error = await _asked(client, of, verb)
             results.append(result)
             errors += [] if error is None else [error]
             if options.output != "json":
@@ -108,15 +101,15 @@ async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: Ex
     return Exit.PARTIAL if len(errors) < len(ids) else exit_code_of(errors[0])
 
 
-async def _asked(handle: InvocationHandle[Any], act: Act) -> tuple[Result, Exception | None]:
+async def _asked(client: Client, of: InvocationId, verb: VerbOptions) -> tuple[Result, Exception | None]:
     try:
-        answer = await act(handle)
+        answer = await client.execute(of, verb)
     except (Refused, JournalError) as error:
-        err(about(handle.id, error))
-        return Result(id=handle.id, error=type(error).__name__, message=str(error)), error
+        err(about(of, error))
+        return Result(id=of, error=type(error).__name__, message=str(error)), error
     successor = None if answer.successor is None else answer.successor.invocation_id
     return Result(
-        id=handle.id,
+        id=of,
         changed=answer.changed,
         before=answer.before,
         after=answer.after,
@@ -149,7 +142,7 @@ def _status(status: Status | None) -> str:
 # By a job.
 
 
-async def _by_job(client: Client, selected: InvocationSelector, options: ExecOptions, start: Start) -> Exit:
+async def _by_job(client: Client, selected: InvocationSelector, options: ExecOptions, verb: VerbOptions) -> Exit:
     source = Live(client)
     condition = await selected.predicate(source)
     selection = client.jobs.where(condition, rate=options.rate)
@@ -173,7 +166,7 @@ async def _by_job(client: Client, selected: InvocationSelector, options: ExecOpt
     _say_how_many_more(preview)
     if not _is_agreed(preview.count, options):
         return Exit.REFUSED
-    job = await start(selection)
+    job = await selection.ask(verb)
     if options.is_detached:
         out(job.id)
         return Exit.DONE

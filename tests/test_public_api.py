@@ -65,6 +65,7 @@ NOT_NAMED = {
     "Journal",
     "KvJournal",
     "LocalClient",
+    "VerbOptions",
 }
 """For the command line, the server and :mod:`actors.testing`. To everybody else the client of a runtime is a ``Client``."""
 

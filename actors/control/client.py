@@ -44,11 +44,12 @@ if TYPE_CHECKING:
     from actors.model.classes import Actor, ObjectBase, Service, Workflow
     from actors.model.info import InvocationInfo, ServiceInfo
     from actors.model.object_info import ObjectName
+    from actors.model.verb_options import VerbOptions
     from actors.query.audit import AuditCheck, AuditPage
     from actors.query.changes import ChangeSet
     from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
-    from journal.events import Outcome
+    from journal.events import ControlResult, Outcome
 
 A = TypeVar("A", bound="Actor")
 S = TypeVar("S", bound="Service")
@@ -114,6 +115,12 @@ class Client:
         """Send a message by name; it is durable on return. ``delay`` is in seconds or a timedelta."""
         span = seconds_or_none(delay, "delay")
         return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
+
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
+    ) -> ControlResult:
+        """Execute the verb that the options are of, as the methods of :class:`actors.InvocationHandle` do."""
+        return await self._backend.execute(of, options, checked_request_key(idempotency_key))
 
     @property
     def gates(self) -> GateClient:

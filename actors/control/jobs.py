@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from actors.core.jobs import MAX_ITEMS, Choice, JobSpec, JobVerb
 from actors.errors import InvalidArgumentError
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.keys import checked_request_key
 from actors.model.payloads import json_of
-from actors.values import parse
+from actors.model.verb_options import (
+    KEEP,
+    CancelOptions,
+    KillOptions,
+    PauseOptions,
+    PurgeOptions,
+    RestartOptions,
+    ResumeOptions,
+    SignalOptions,
+    VerbOptions,
+    options_as_json,
+)
+from actors.values import Written, parse
 from actors.values.arguments import (
     MAX_COUNT,
     MAX_NAME,
@@ -21,11 +35,9 @@ from actors.values.arguments import (
     checked_count,
     checked_name,
     checked_number,
-    checked_point,
     checked_text,
     count_or_none,
     one_of,
-    seconds_or_none,
 )
 from actors.values.texts import shown
 from journal.events import Children, PauseMode, Stop
@@ -127,30 +139,21 @@ class JobSelection:
         self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: Seconds | None = None
     ) -> JobHandle:
         """Stop them with their compensations."""
-        options = {
-            "reason": checked_text(reason, "reason"),
-            "children": one_of(Children, children, "children").value,
-            "kill_after": seconds_or_none(kill_after, "kill_after"),
-        }
-        return await self.start(JobVerb.CANCEL, options)
+        return await self.ask(CancelOptions(reason=reason, children=children, kill_after=kill_after))
 
     async def kill(self, *, reason: str = "") -> JobHandle:
         """End them now, without compensation."""
-        return await self.start(JobVerb.KILL, {"reason": checked_text(reason, "reason")})
+        return await self.ask(KillOptions(reason=reason))
 
     async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> JobHandle:
         """Pause them."""
-        return await self.start(
-            JobVerb.PAUSE, {"reason": checked_text(reason, "reason"), "mode": one_of(PauseMode, mode, "mode").value}
-        )
+        return await self.ask(PauseOptions(reason=reason, mode=mode))
 
-    async def resume(
-        self, *, reason: str = "", deployment: str | None = None, require_compatible: bool = False
-    ) -> JobHandle:
+    async def resume(self, *, reason: str = "", deployment: str = KEEP, require_compatible: bool = False) -> JobHandle:
         """Continue them where they stopped, on other code if ``deployment`` is given. With ``require_compatible`` each is checked
         before it is moved, and refused if its history does not replay on that code."""
-        return await self.start(
-            JobVerb.RESUME, {"reason": checked_text(reason, "reason"), **_moved(deployment, require_compatible)}
+        return await self.ask(
+            ResumeOptions(reason=reason, deployment=deployment, require_compatible=require_compatible)
         )
 
     async def restart(
@@ -161,25 +164,38 @@ class JobSelection:
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
-        deployment: str | None = None,
+        deployment: str = KEEP,
         require_compatible: bool = False,
     ) -> JobHandle:
         """Run them again as new invocations, from the beginning or from a step; ``require_compatible`` is as for :meth:`resume`."""
-        options: dict[str, Any] = {"reason": checked_text(reason, "reason"), "rewind_state": rewind_state}
-        point = checked_point(from_step, "from_step")
-        options |= {"from_step": point or None, "hand_over": hand_over}
-        options |= {"stop": None if stop is None else one_of(Stop, stop, "stop").value}
-        return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
+        return await self.ask(
+            RestartOptions(
+                from_step=from_step,
+                stop=stop,
+                rewind_state=rewind_state,
+                hand_over=hand_over,
+                deployment=deployment,
+                require_compatible=require_compatible,
+                reason=reason,
+            )
+        )
 
     async def signal(self, name: str, value: Any = None) -> JobHandle:
         """Send each of them a signal with a plain JSON value."""
         name = checked_name(name, "name", MAX_NAME)
-        data = json_of(value, f"signal {name!r}")
-        return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
+        return await self.ask(SignalOptions(name=name, value=Written(json_of(value, f"signal {name!r}"))))
 
     async def purge(self) -> JobHandle:
         """Delete their histories and results; invocations that have not completed are refused."""
-        return await self.start(JobVerb.PURGE, {})
+        return await self.ask(PurgeOptions())
+
+    async def ask(self, options: VerbOptions) -> JobHandle:
+        """Start a job for the verb that these are the options of; see :meth:`start`."""
+        told = {
+            name: parse(bytes(value)) if isinstance(value, msgspec.Raw) else value
+            for name, value in options_as_json(options).items()
+        }
+        return await self.start(options.verb, told)
 
     async def start(
         self, verb: str | JobVerb, options: dict[str, Any], *, idempotency_key: str | None = None
@@ -199,11 +215,6 @@ class JobSelection:
         return JobHandle(
             self._backend, await self._backend.start_job(spec, choice.ids, checked_request_key(idempotency_key))
         )
-
-
-def _moved(deployment: str | None, require_compatible: bool) -> dict[str, Any]:
-    wanted: dict[str, Any] = {} if deployment is None else {"deployment": checked_name(deployment, "deployment")}
-    return wanted | ({"require_compatible": True} if require_compatible else {})
 
 
 class JobHandle:

@@ -22,8 +22,9 @@ from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
 from actors.model.job_info import JobInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
-from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
-from journal.events import Children, ControlResult, OutcomeKind, PauseMode, Status, Stop, Successor
+from actors.model.verb_options import DeploymentWord, StepName, WaitReason
+from actors.values.arguments import MAX_NAME
+from journal.events import ControlResult, OutcomeKind, PauseMode, Status, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
@@ -40,9 +41,6 @@ RESTATE_ID_HEADER = "x-restate-id"
 
 PROBLEM_TYPE = "application/problem+json"
 
-MAX_REASON = 1_000
-"""The longest reason, in characters."""
-
 _MAX_NAME = 256
 _MAX_KEY = 1_024
 _MAX_POSITION = 2**63 - 1
@@ -58,19 +56,11 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-WaitReason = Annotated[
-    str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
-]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
-StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
-Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Seconds.")]
 Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
-DeploymentWord = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=_MAX_NAME, description="keep, latest, or the id of a deployment.")
-]
 
 
 # Responses.
@@ -403,47 +393,6 @@ class NoQuery:
 
 
 # Bodies.
-
-
-@attrs.frozen(kw_only=True)
-class CancelBody:
-    """The options of a cancel."""
-
-    reason: WaitReason = ""
-    children: Children = Children.CALLED
-    kill_after: Duration | None = None
-
-
-@attrs.frozen(kw_only=True)
-class PauseBody:
-    """The options of a pause."""
-
-    reason: WaitReason = ""
-    mode: PauseMode = PauseMode.DRAIN
-
-
-@attrs.frozen(kw_only=True)
-class RestartBody:
-    """The options of a restart. ``from_step`` is the name or path of a step, or ``end`` to keep every recorded step. ``input``
-    replaces the argument. Python clients set ``json_loses``, the types in the input that JSON does not preserve."""
-
-    from_step: StepName | None = None
-    input: Any = None
-    json_loses: Annotated[str, msgspec.Meta(max_length=MAX_WORDS)] = ""
-    stop: Stop | None = None
-    rewind_state: bool = False
-    hand_over: bool = True
-    deployment: DeploymentWord = "keep"
-    dry_run: bool = False
-    reason: WaitReason = ""
-
-
-@attrs.frozen(kw_only=True)
-class ResumeBody:
-    """The options of a resume, with the code to continue on."""
-
-    reason: WaitReason = ""
-    deployment: DeploymentWord = "keep"
 
 
 @attrs.frozen(kw_only=True)

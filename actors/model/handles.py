@@ -11,16 +11,23 @@ from actors.core import commands as c
 from actors.errors import InternalError
 from actors.model.keys import checked_request_key
 from actors.model.payloads import write_value
+from actors.model.verb_options import (
+    NOT_YET,
+    CancelOptions,
+    KillOptions,
+    PauseOptions,
+    PurgeOptions,
+    RestartOptions,
+    ResumeOptions,
+    SignalOptions,
+    VerbOptions,
+)
 from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
     Seconds,
     checked_count,
     checked_name,
-    checked_point,
-    checked_text,
-    one_of,
-    seconds_or_none,
 )
 from journal.events import Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
@@ -85,17 +92,15 @@ class HandleBackend(Protocol):
         """Wait until an invocation completes and return its outcome. Raises :class:`actors.UnknownInvocationError`."""
         ...
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
-        """Execute a verb: cancel, kill, pause, resume, restart, signal or purge. Its event is durable on return.
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
+    ) -> ControlResult:
+        """Execute a verb, which its options name: cancel, kill, pause, resume, restart, signal, purge. Durable on return.
 
         A verb that is repeated under the same key gets the first answer again. Raises :class:`actors.UnknownInvocationError`,
-        :class:`actors.AlreadyCompletedError`, or another ``Refused`` of that verb; then nothing was changed.
+        :class:`actors.AlreadyCompletedError`, :class:`actors.IncompatibleError`, or another ``Refused`` of that verb; then
+        nothing was changed.
         """
-        ...
-
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
-        """Resume the invocation if its recorded history replays on the code that it would run on. Raises
-        :class:`actors.IncompatibleError`."""
         ...
 
     async def check(
@@ -172,28 +177,20 @@ class InvocationHandle(Generic[R_co]):
         never to a later one; it changes nothing else. Under the same ``idempotency_key`` it gets the first answer again. Raises
         ``AlreadyCompletedError`` and ``UnknownInvocationError``.
         """
-        command = c.CancelInvocation(
-            invocation_id=self.id,
-            reason=checked_text(reason, "reason"),
-            children=one_of(Children, children, "children"),
-            kill_after=seconds_or_none(kill_after, "kill_after"),
-        )
-        return await self._backend.execute(command, checked_request_key(idempotency_key))
+        options = CancelOptions(reason=reason, children=children, kill_after=kill_after)
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> ControlResult:
         """End it now, without compensation, together with the invocations that it called."""
-        words = checked_text(reason, "reason")
-        return await self._backend.execute(
-            c.KillInvocation(invocation_id=self.id, reason=words), checked_request_key(idempotency_key)
-        )
+        options = KillOptions(reason=reason)
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def pause(
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
     ) -> ControlResult:
         """Pause it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
-        words = checked_text(reason, "reason")
-        command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
-        return await self._backend.execute(command, checked_request_key(idempotency_key))
+        options = PauseOptions(reason=reason, mode=mode)
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     @overload
     async def resume(
@@ -236,11 +233,8 @@ class InvocationHandle(Generic[R_co]):
         """
         if dry_run:
             return await self.check(deployment=deployment)
-        words = checked_text(reason, "reason")
-        command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
-        if require_compatible:
-            return await self._backend.resume_if_compatible(command, checked_request_key(idempotency_key))
-        return await self._backend.execute(command, checked_request_key(idempotency_key))
+        options = ResumeOptions(reason=reason, deployment=deployment, require_compatible=require_compatible)
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def check(
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
@@ -299,22 +293,18 @@ class InvocationHandle(Generic[R_co]):
             answer = await runtime.client.invocation(claim).restart("reimburse", reason="rate fixed")
             print(answer.successor.invocation_id, answer.successor.again)
         """
-        written = None if input is None else write_value(input, "input")
-        command = c.RestartInvocation(
-            invocation_id=self.id,
-            successor=NOT_YET,
-            reason=checked_text(reason, "reason"),
-            from_step=checked_point(from_step, "from_step"),
-            argument=None if written is None else written.data,
-            json_loses="" if written is None else written.json_loses,
-            stop=None if stop is None else one_of(Stop, stop, "stop"),
+        options = RestartOptions(
+            from_step=from_step,
+            input=input,
+            stop=stop,
             rewind_state=rewind_state,
             hand_over=hand_over,
-            deployment=_wanted(deployment),
-            dry_run=dry_run,
+            deployment=deployment,
             require_compatible=require_compatible,
+            dry_run=dry_run,
+            reason=reason,
         )
-        answer = await self._backend.execute(command, checked_request_key(idempotency_key))
+        answer = await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
         if answer.successor is None:
             raise InternalError(
                 f"the restart of {self.id} was answered without the new invocation; read its 'successors'"
@@ -324,15 +314,12 @@ class InvocationHandle(Generic[R_co]):
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult:
         """Send it a value, which ``await actors.signal(name, type)`` in its handler returns. Buffered until awaited."""
         name = checked_name(name, "name", MAX_NAME)
-        written = write_value(value, f"signal {name!r}")
-        command = c.SignalInvocation(
-            invocation_id=self.id, name=name, value=written.data, json_loses=written.json_loses
-        )
-        return await self._backend.execute(command, checked_request_key(idempotency_key))
+        options = SignalOptions(name=name, value=write_value(value, f"signal {name!r}"))
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def purge(self) -> ControlResult:
         """Delete the history and result of a completed invocation. What it wrote to its object stays."""
-        return await self._backend.execute(c.PurgeInvocations(invocation_ids=[self.id]))
+        return await self._backend.execute(self.id, PurgeOptions())
 
     async def info(self) -> InvocationInfo:
         """The public record of the invocation: status, times, waits, last failure, outcome."""
@@ -382,15 +369,6 @@ class InvocationHandle(Generic[R_co]):
 
 def _checked_event(after: int) -> int:
     return checked_count(after, "after", at_least=0)
-
-
-def _wanted(deployment: str) -> str | None:
-    """The deployment for a command: None for the invocation's own."""
-    return None if deployment == "keep" else checked_name(deployment, "deployment", MAX_WORDS)
-
-
-NOT_YET = InvocationId("")
-"""Stands for the id of a successor until the backend that sends the restart has made it."""
 
 
 def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:

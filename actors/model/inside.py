@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from actors.core.jobs import Choice
     from actors.model.handles import InvocationHandle
+    from actors.model.verb_options import VerbOptions
+    from journal.events import ControlResult
     from journal.ids import InvocationId
 
 
@@ -15,4 +17,7 @@ class InsideClient(Protocol):
 
     def acting_as(self, by: str, origin: str) -> InsideClient: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
+    ) -> ControlResult: ...
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...

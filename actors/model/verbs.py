@@ -40,6 +40,7 @@ from actors.model.payloads import check_value, json_of
 from actors.model.references import Reference
 from actors.model.step_arguments import encoded, parameter_names
 from actors.model.step_copies import StepCall, call_of, with_copies
+from actors.model.verb_options import ResumeOptions, VerbOptions
 from actors.replay.branches import Branch, Operation, current_branch
 from actors.replay.collection import is_collecting
 from actors.replay.scopes import CancelScope, NurseryManager
@@ -799,9 +800,16 @@ class HandlerBackend:
         data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
+    ) -> ControlResult:
         # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = _branch("invocation")
+        if isinstance(options, ResumeOptions) and options.require_compatible:
+            raise OutsideHandlerError(
+                "resume(require_compatible=True) reads code and history; use it outside, through the client"
+            )
+        command: c.Command = options.command(of)
         check_value(command, context_of(branch).limits)
         command = with_successor(command, context_of(branch).unique, idempotency_key)
         answered: e.VerbAnswered = await Operation(
@@ -810,7 +818,7 @@ class HandlerBackend:
                 invocation_id=branch.execution.invocation_id,
                 step=branch.following_step,
                 verb=c.VERB_OF_COMMAND[type(command)],
-                of=_target_of(command),
+                of=of,
                 argument=c.encode_verb(command),
                 source=_source_of_await(),
             ),
@@ -832,11 +840,6 @@ class HandlerBackend:
     async def check(self, of: InvocationId, deployment: str, code: Any) -> Any:
         raise OutsideHandlerError("check() reads code and history; use it outside, through the client")
 
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Any:
-        raise OutsideHandlerError(
-            "resume(require_compatible=True) reads code and history; use it outside, through the client"
-        )
-
     def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
         raise OutsideHandlerError(
             "events() change with time and would not replay; read them outside, through the client"
@@ -846,13 +849,6 @@ class HandlerBackend:
         raise OutsideHandlerError(
             "output() changes with time and would not replay; read it outside, through the client"
         )
-
-
-def _target_of(command: Any) -> InvocationId:
-    if isinstance(command, c.PurgeInvocations):
-        return command.invocation_ids[0]
-    of: InvocationId = command.invocation_id
-    return of
 
 
 def _source_of_await() -> str:

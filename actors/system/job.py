@@ -38,6 +38,7 @@ from actors.errors import (
 from actors.model.classes import Actor, service_name
 from actors.model.fields import Log, field
 from actors.model.handlers import handler, shared
+from actors.model.verb_options import parse_options
 from actors.model.verbs import run
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
@@ -45,7 +46,7 @@ from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.retries import RetryPolicy
 from journal.errors import JournalError, Unavailable
 from journal.events import Status, Target
-from journal.ids import InvocationId
+from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -220,12 +221,8 @@ async def _ask(
 
 
 async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> ControlResult:
-    handle = client.invocation(of)
-    options: dict[str, Any] = dict(spec.options)
-    if spec.verb is not JobVerb.PURGE:
-        options["idempotency_key"] = request
-    answer: ControlResult = await getattr(handle, spec.verb.value)(**options)
-    return answer
+    key = None if spec.verb is JobVerb.PURGE else request
+    return await client.execute(parse_invocation_id(of), parse_options(spec.verb, spec.options), idempotency_key=key)
 
 
 def _fate(answer: ControlResult) -> ItemStatus:

@@ -134,8 +134,9 @@ async def _check_one(
     checker: Checker, kept: AtRest, of: InvocationId, app: str | None, deployment: str | None
 ) -> CheckReport:
     from actors.code.registry import LATEST
-    from actors.control.local.checks import KEEP, loaded_aside
+    from actors.control.local.checks import loaded_aside
     from actors.environment import Environment
+    from actors.model.verb_options import KEEP
 
     pinned = kept.snapshot.invocation(of).deployment
     wanted = pinned if deployment == KEEP else deployment or LATEST

@@ -73,6 +73,16 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="List the selected invoc
 _YES = click.option("-y", "--yes", is_flag=True, help="Skip the confirmation (bulk only).")
 
 
+def _execute(
+    verb: str, selected: InvocationSelector, server: ServerOptions, options: ExecOptions, asked: dict[str, Any]
+) -> None:
+    from actors.core.jobs import JobVerb
+    from actors.model.verb_options import parse_options
+    from cli.verbs import execute
+
+    execute(selected, server, options, parse_options(JobVerb(verb), asked))
+
+
 _REQUIRE_COMPATIBLE = click.option(
     "--require-compatible",
     is_flag=True,
@@ -80,19 +90,23 @@ _REQUIRE_COMPATIBLE = click.option(
 )
 
 
+_DEPLOYMENT = click.option(
+    "--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id."
+)
+
+
 @click.command()
 @_verb(OPEN)
 @reason_option
-@click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
-@click.option("--kill-after", type=DURATION, default=None, help="Kill it if it has not ended after 30s, 5m, 2h.")
-def cancel(
-    selected: InvocationSelector,
-    options: ExecOptions,
-    reason: str,
-    children: str,
-    kill_after: float | None,
-    server: ServerOptions,
-) -> None:
+@click.option(
+    "--children",
+    type=click.Choice(["called", "all"]),
+    default="called",
+    show_default=True,
+    help="Cancel what it waits for (called), or also what it has sent (all).",
+)
+@click.option("--kill-after", type=DURATION, default=None, help="Kill it if it has not ended after this time.")
+def cancel(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Cancel invocations and run their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     \b
@@ -101,31 +115,15 @@ def cancel(
         playhead invocations cancel --reason 'the endpoint is gone' \\
             --where "last_error_type like '%ConnectionError'"
     """
-    from cli.verbs import execute
-
-    execute(
-        selected,
-        server,
-        options,
-        lambda handle: handle.cancel(reason=reason, children=children, kill_after=kill_after),
-        lambda several: several.cancel(reason=reason, children=children, kill_after=kill_after),
-    )
+    _execute("cancel", selected, server, options, asked)
 
 
 @click.command()
 @_verb(OPEN)
 @reason_option
-def kill(selected: InvocationSelector, options: ExecOptions, reason: str, server: ServerOptions) -> None:
+def kill(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Kill invocations at once, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
-    from cli.verbs import execute
-
-    execute(
-        selected,
-        server,
-        options,
-        lambda handle: handle.kill(reason=reason),
-        lambda several: several.kill(reason=reason),
-    )
+    _execute("kill", selected, server, options, asked)
 
 
 @click.command()
@@ -138,56 +136,29 @@ def kill(selected: InvocationSelector, options: ExecOptions, reason: str, server
     show_default=True,
     help="drain: let a running step end; now: abort it, it runs again later.",
 )
-def pause(selected: InvocationSelector, options: ExecOptions, reason: str, mode: str, server: ServerOptions) -> None:
+def pause(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Pause invocations where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     Later invocations are not paused; 'playhead gates close' holds those, too.
     """
-    from cli.verbs import execute
-
-    execute(
-        selected,
-        server,
-        options,
-        lambda handle: handle.pause(reason=reason, mode=mode),
-        lambda several: several.pause(reason=reason, mode=mode),
-    )
+    _execute("pause", selected, server, options, asked)
 
 
 @click.command()
 @_verb(HELD_BACK)
 @reason_option
-@click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
+@_DEPLOYMENT
 @_REQUIRE_COMPATIBLE
-def resume(
-    selected: InvocationSelector,
-    options: ExecOptions,
-    reason: str,
-    deployment: str,
-    require_compatible: bool,
-    server: ServerOptions,
-) -> None:
+def resume(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Resume paused invocations, and retry those that back off now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
     """
-    from cli.verbs import execute
-
     if options.is_dry and selected.is_by_ids:
-        check_by_server(server, selected.ids, None, deployment, 0, options.output)
+        check_by_server(server, selected.ids, None, asked["deployment"], 0, options.output)
         return
-    execute(
-        selected,
-        server,
-        options,
-        lambda handle: handle.resume(reason=reason, deployment=deployment, require_compatible=require_compatible),
-        lambda several: several.resume(
-            reason=reason,
-            deployment=None if deployment == "keep" else deployment,
-            require_compatible=require_compatible,
-        ),
-    )
+    _execute("resume", selected, server, options, asked)
 
 
 @click.command()
@@ -197,9 +168,7 @@ def purge(selected: InvocationSelector, options: ExecOptions, server: ServerOpti
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
     """
-    from cli.verbs import execute
-
-    execute(selected, server, options, lambda handle: handle.purge(), lambda several: several.purge())
+    _execute("purge", selected, server, options, {})
 
 
 def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -218,26 +187,23 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     callback=_step,
     help="The step to restart at, by name or path; 'end' keeps every step.",
 )
-@click.option("--input", "text", default=None, help="Replacement argument (JSON); only with ids.")
+@click.option("--input", default=None, help="Replacement argument (JSON); only with ids.")
 @click.option(
     "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="Stop an invocation that has not ended."
 )
 @click.option("--rewind-state", is_flag=True, help="Reset the object's fields to their values at the step.")
-@click.option("--no-hand-over", is_flag=True, help="Leave waiting callers on the original invocation.")
-@click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
+@click.option(
+    "--no-hand-over",
+    "hand_over",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Leave waiting callers on the original invocation.",
+)
+@_DEPLOYMENT
 @_REQUIRE_COMPATIBLE
 def restart(
-    selected: InvocationSelector,
-    options: ExecOptions,
-    reason: str,
-    from_step: str | None,
-    text: str | None,
-    stop: str | None,
-    rewind_state: bool,
-    no_hand_over: bool,
-    deployment: str,
-    require_compatible: bool,
-    server: ServerOptions,
+    selected: InvocationSelector, options: ExecOptions, server: ServerOptions, input: str | None, **asked: Any
 ) -> None:
     """Restart as new invocations, from the beginning or a step. What came before that step is kept, not repeated.
 
@@ -247,35 +213,16 @@ def restart(
         playhead invocations restart inv_1… --from reimburse \\
             --deployment latest --reason 'the rate is fixed'
     """
-    from cli.verbs import execute
-
-    if text is not None and not selected.is_by_ids:
+    if input is not None and not selected.is_by_ids:
         raise click.UsageError("--input is for invocations that are named by their ids")
-    value = parse_value(text, sys.stdin)
-    several: dict[str, Any] = {
-        "reason": reason,
-        "stop": stop,
-        "rewind_state": rewind_state,
-        "hand_over": not no_hand_over,
-        "require_compatible": require_compatible,
-    }
-    one = several | {"input": value, "deployment": deployment}
+    asked["input"] = parse_value(input, sys.stdin)
     if options.is_dry and selected.is_by_ids:
-        _show_plans(selected.ids, server, options.output, from_step, one)
+        _show_plans(selected.ids, server, options.output, asked)
         return
-    moved = None if deployment == "keep" else deployment
-    execute(
-        selected,
-        server,
-        options,
-        lambda handle: handle.restart(from_step, **one),
-        lambda selection: selection.restart(from_step, **several, deployment=moved),
-    )
+    _execute("restart", selected, server, options, asked)
 
 
-def _show_plans(
-    ids: Iterable[InvocationId], server: ServerOptions, output: str, from_step: str | None, asked: dict[str, Any]
-) -> None:
+def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str, asked: dict[str, Any]) -> None:
     """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
     from actors.errors import Refused
     from actors.model.handles import RestartResult
@@ -289,7 +236,7 @@ def _show_plans(
         found: list[tuple[str, ControlResult | RestartResult | Exception]] = []
         for of in ids:
             try:
-                found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
+                found.append((of, await client.invocation(of).restart(**asked, dry_run=True)))
             except (Refused, JournalError) as error:
                 found.append((of, error))
         return found
@@ -341,7 +288,7 @@ def signal(
             --where "awaited_signal = 'approval'"
     """
     from cli.selection import select
-    from cli.verbs import ExecOptions, execute
+    from cli.verbs import ExecOptions
 
     which, named = ((), words) if condition is not None else (words[:1], words[1:])
     if not 1 <= len(named) <= 2:
@@ -353,12 +300,12 @@ def signal(
         raise click.UsageError("stdin is either the ids or the value")
     decoded = parse_value(text, sys.stdin)
 
-    execute(
+    _execute(
+        "signal",
         select(which, condition, OPEN),
         server,
         ExecOptions(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
-        lambda handle: handle.signal(name, decoded),
-        lambda several: several.signal(name, decoded),
+        {"name": name, "value": decoded},
     )
 
 

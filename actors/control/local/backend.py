@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.control.local.checks import LocalChecks
+from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
 from actors.control.local.objects import LocalObjects
 from actors.engine.requests import Principal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
 
 
-class LocalBackend(LocalChecks, LocalObjects, LocalDeployments):
+class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from actors.control.local.registry import LocalRegistry
 from actors.control.local.verbs import LocalVerbs
@@ -12,21 +12,20 @@ from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec
 from actors.engine.requests import ControlAction
 from actors.errors import (
-    DefinitionError,
     InvalidArgumentError,
     TooManyItemsError,
     UnknownInvocationError,
     UnknownJobError,
 )
-from actors.model.handles import InvocationHandle
 from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
+from actors.model.verb_options import CancelOptions, RestartOptions, parse_options
 from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_job, stored_items, unknown_job
 from actors.query.snapshot import open_snapshot
 from actors.system.job import job_target
-from actors.values import ValueProblem, Written, codec_for
+from actors.values import ValueProblem, codec_for
 from actors.values.limits import within_limit
-from journal.events import ControlResult, Status, Successor
-from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
+from journal.events import ControlResult
+from journal.ids import InvocationId, derived_unique
 
 if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
@@ -124,7 +123,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     async def cancel_job(self, job: str, reason: str) -> ControlResult:
         """Cancel a job."""
         await self._invocation_of(job)
-        return await self.execute(c.CancelInvocation(invocation_id=run_of_job(job), reason=reason))
+        return await self.execute(run_of_job(job), CancelOptions(reason=reason))
 
     async def job_items(self, job: str, after: int) -> JobItems:
         """A page of results."""
@@ -162,32 +161,13 @@ class LocalJobs(LocalVerbs, LocalRegistry):
 
     async def _check_job(self, spec: JobSpec, choice: Choice) -> None:
         check_choice(choice)
-        await _check_options(spec)
+        _check_options(spec)
         within_limit(_options_as_json(spec), self.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise TooManyItemsError(
                 f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest"
             )
-
-
-class _Listener:
-    """A backend for a handle that records the requested verb and does nothing."""
-
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
-        nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
-        return ControlResult(False, Status.RUNNING, Status.RUNNING, nothing)
-
-    async def resume_if_compatible(self, command: c.Command, idempotency_key: str | None) -> ControlResult:
-        return await self.execute(command, idempotency_key)
-
-    async def check(self, *_: Any) -> Any:
-        raise TypeError("a job does what it is asked; 'playhead invocations check --where …' only looks")
-
-    check_all = check
-
-    def write_value(self, value: Any, what: str) -> Written:
-        return Written(b"")
 
 
 def _options_as_json(spec: JobSpec) -> bytes:
@@ -198,13 +178,14 @@ def _options_as_json(spec: JobSpec) -> bytes:
         raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path=path) from error
 
 
-async def _check_options(spec: JobSpec) -> None:
+def _check_options(spec: JobSpec) -> None:
     """Raise ``InvalidArgumentError`` for options that the verb would refuse."""
-    handle = InvocationHandle[Any](cast("Any", _Listener()), invocation_id(StreamId(0), 0))
-    try:
-        await getattr(handle, spec.verb.value)(**spec.options)
-    except (TypeError, ValueError, DefinitionError) as error:
-        raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
+    options = parse_options(spec.verb, spec.options)
+    if isinstance(options, RestartOptions) and options.dry_run:
+        raise InvalidArgumentError(
+            "a job restarts, and does not try: dry_run is an option of one restart; see the preview of a job",
+            path="$.options",
+        )
 
 
 def check_choice(choice: Choice) -> None:

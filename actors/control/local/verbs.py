@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
+import attrs
+
+from actors.control.local.checks import Checker, checked_code
 from actors.control.local.invocations import LocalInvocations
 from actors.core import commands as c
-from actors.errors import Refused
+from actors.engine.requests import ControlAction
+from actors.errors import IncompatibleError, Refused
+from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.handles import with_successor
 from actors.model.keys import checked_request_key
 from actors.model.payloads import check_value
-from journal.errors import BrokenInvariant
+from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions
+from actors.values.snapshot import Snapshot
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from journal.events import ControlResult
 
 
 class LocalVerbs(LocalInvocations):
-    """Verbs on one invocation."""
+    """Verbs for one invocation, and the replay that a verb may need first."""
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
+    ) -> ControlResult:
+        """Ask it of the object. Each replay that it needs is done before: of a resume here, of a restart where it is decided."""
         request = self.in_realm(checked_request_key(idempotency_key))
-        command = with_successor(command, self.world.unique, request)
-        if isinstance(command, c.RestartInvocation) and not command.dry_run:
-            self.check_room()
-        if isinstance(command, c.RestartInvocation) and c.is_rehearsed(command):
-            await self._load_code_of(command)
-        if isinstance(command, c.StartWaiting):
-            raise BrokenInvariant("no verb")
-        of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
+        command: c.Command = options.command(of)
         check_value(command, self.limits)
+        match command:
+            case c.ResumeInvocation() if isinstance(options, ResumeOptions) and options.require_compatible:
+                command = await self._checked_resume(command, request)
+            case c.RestartInvocation():
+                if not command.dry_run:
+                    self.check_room()
+                if c.is_rehearsed(command):
+                    await self._load_code_of(command)
+        command = with_successor(command, self.world.unique, request)
         return await self.engine.obey(command, of, self.who, request=request)
+
+    async def _checked_resume(self, command: c.ResumeInvocation, request: str | None) -> c.ResumeInvocation:
+        """The resume on the deployment that its history was replayed on. Raises :class:`actors.IncompatibleError`."""
+        of = command.invocation_id
+        if request is not None and request in (await self.info(of)).requests:
+            return command  # asked again: it may have gone on since
+        report = await self.check(of, command.deployment or KEEP, None)
+        try:
+            refuse_incompatible(report)
+        except IncompatibleError as refusal:
+            act = ControlAction(verb="resume", target=of, detail=f"on {report.deployment}", reason=command.reason)
+            await self.engine.note(act, self.who, refusal=f"{type(refusal).__name__}: {refusal}")
+            raise
+        if command.deployment is None:
+            return command
+        return attrs.evolve(command, deployment=report.deployment)  # what was checked, whatever is latest by then
 
     async def _load_code_of(self, command: c.RestartInvocation) -> None:
         """Load the code on which a restart will be replayed, so that its object need not wait for it."""
@@ -43,3 +72,13 @@ class LocalVerbs(LocalInvocations):
             else:
                 deployment = applications.resolve(command.deployment, row.target.service)
             await applications.load(deployment)
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        pinned = (await self.row(of)).deployment
+        async with (
+            checked_code(self.engine.applications, self.world, deployment, code, pinned) as (name, app),
+            self.snapshot() as snapshot,
+        ):
+            return await Checker(snapshot, self.world).check(of, name, app)

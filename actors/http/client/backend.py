@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 
 from actors.control.backend import Sent
 from actors.control.client import Client
-from actors.core import commands as c
+from actors.core.jobs import JobVerb
 from actors.errors import InvalidArgumentError
 from actors.http.client.connection import (
     CONNECT_SECONDS,
@@ -43,6 +42,7 @@ from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, ServiceInfo
+from actors.model.verb_options import SignalOptions, VerbOptions, options_as_json
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet
 from actors.query.sql.result import QueryResult
@@ -51,7 +51,6 @@ from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.outcomes import value_of
 from actors.values.texts import shown
-from journal.errors import BrokenInvariant
 from journal.events import ControlResult, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -102,6 +101,9 @@ async def open_connection(
     ) as http:
         yield Connection(http)
 
+
+_PATHS = {JobVerb.RESTART: "restart-as-new"}
+"""What a verb is called in its path, where clients of Restate know it by another name."""
 
 _WAITS = {"wait": "true"}
 """The caller waits for the outcome, also while the invocation is paused, as a caller in the runtime's process does."""
@@ -193,54 +195,22 @@ class HttpBackend(RemoteControl):
 
     # Verbs.
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
-        match command:
-            case c.CancelInvocation():
-                body = {"reason": command.reason, "children": command.children.value, "kill_after": command.kill_after}
-                return await self._verb(command.invocation_id, "cancel", body, idempotency_key)
-            case c.PauseInvocation():
-                body = {"reason": command.reason, "mode": command.mode.value}
-                return await self._verb(command.invocation_id, "pause", body, idempotency_key)
-            case c.KillInvocation():
-                return await self._verb(command.invocation_id, "kill", {"reason": command.reason}, idempotency_key)
-            case c.ResumeInvocation():
-                return await self._verb(command.invocation_id, "resume", _resume(command), idempotency_key)
-            case c.RestartInvocation():
-                return await self._verb(
-                    command.invocation_id,
-                    "restart-as-new",
-                    _restart(command),
-                    idempotency_key,
-                    require_compatible=command.require_compatible,
-                )
-            case c.PurgeInvocations():
-                return await self._verb(command.invocation_ids[0], "purge", {}, None)
-            case c.SignalInvocation():
-                path = path_of("invocations", command.invocation_id, "signals", command.name)
-                headers = key_header(idempotency_key)
-                if command.json_loses:
-                    headers[JSON_LOSES_HEADER] = quote(command.json_loses).encode()
-                response = await self._connection.send("POST", path, headers=headers, content=command.value)
-                return answer_of(decoded(response, AnswerModel))
-            case _:
-                raise BrokenInvariant(f"{type(command).__name__} is not a verb")
-
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
-        return await self._verb(
-            command.invocation_id, "resume", _resume(command), idempotency_key, require_compatible=True
-        )
-
-    async def _verb(
-        self,
-        of: InvocationId,
-        verb: str,
-        body: dict[str, Any],
-        idempotency_key: str | None,
-        *,
-        require_compatible: bool = False,
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
     ) -> ControlResult:
-        path = path_of("invocations", of, verb) + ("?require_compatible=true" if require_compatible else "")
+        if isinstance(options, SignalOptions):
+            return await self._signal(of, options, idempotency_key)
+        path = path_of("invocations", of, _PATHS.get(options.verb, options.verb.value))
+        body = options_as_json(options)
         return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
+
+    async def _signal(self, of: InvocationId, options: SignalOptions, idempotency_key: str | None) -> ControlResult:
+        headers = key_header(idempotency_key)
+        if options.value.json_loses:
+            headers[JSON_LOSES_HEADER] = quote(options.value.json_loses).encode()
+        path = path_of("invocations", of, "signals", options.name)
+        response = await self._connection.send("POST", path, headers=headers, content=options.value.data)
+        return answer_of(decoded(response, AnswerModel))
 
     # Reading.
 
@@ -302,24 +272,6 @@ def _path(verb: Literal["call", "send"], target: Target) -> str:
     """A path that ends with the verb: in ``Account/read/send`` the last segment may be the name of a handler."""
     key = () if target.key is None else (target.key,)
     return "/restate/" + verb + path_of(target.service, *key, target.handler)
-
-
-def _resume(command: c.ResumeInvocation) -> dict[str, Any]:
-    return {"reason": command.reason, "deployment": command.deployment or "keep"}
-
-
-def _restart(command: c.RestartInvocation) -> dict[str, Any]:
-    return {
-        "from_step": command.from_step or None,
-        "input": None if command.argument is None else msgspec.Raw(command.argument),
-        "json_loses": command.json_loses,
-        "stop": None if command.stop is None else command.stop.value,
-        "rewind_state": command.rewind_state,
-        "hand_over": command.hand_over,
-        "deployment": command.deployment or "keep",
-        "dry_run": command.dry_run,
-        "reason": command.reason,
-    }
 
 
 def _outcome(response: httpx2.Response) -> Outcome:

@@ -10,9 +10,9 @@ import msgspec
 
 from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
-from actors.http.models import WaitReason
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
+from actors.model.verb_options import WaitReason
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:

@@ -187,7 +187,9 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
             path=f"$.{str(unknown[0])[:80]}",
         )
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        found = msgspec.convert(value, kind, strict=strict)
+        # Converters check what types and limits do not say; msgspec leaves them out.
+        return attrs.evolve(found) if attrs.has(type(found)) else found
     except msgspec.ValidationError as error:
         path = str(error).partition(" - at ")[2].strip("`")
         raise InvalidArgumentError(f"{what}: {error}", path=path or "$") from error

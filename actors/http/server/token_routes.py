@@ -16,10 +16,11 @@ import msgspec
 
 from actors.engine.requests import ControlAction
 from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
-from actors.http.models import ReasonBody, WaitReason
+from actors.http.models import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.http.tokens import NAME_PATTERN, OwedNote
+from actors.model.verb_options import WaitReason
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:

@@ -9,76 +9,57 @@ import attrs
 from actors.http.models import (
     JSON_LOSES_HEADER,
     AnswerModel,
-    CancelBody,
-    PauseBody,
-    ReasonBody,
-    RestartBody,
     RestartQuery,
-    ResumeBody,
     ResumeQuery,
     answer_model,
 )
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_json
-from actors.values import Written, encode_json, write_by_own_type
+from actors.model.verb_options import (
+    CancelOptions,
+    KillOptions,
+    PauseOptions,
+    PurgeOptions,
+    RestartOptions,
+    ResumeOptions,
+    SignalOptions,
+    VerbOptions,
+)
+from actors.values import write_by_own_type
 from actors.values.arguments import MAX_NAME, checked_text
 
 
-async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
+async def cancel(exchange: Exchange, body: CancelOptions) -> AnswerModel:
     """Cancel it and run its compensations."""
-    return answer_model(
-        await exchange.invocation().cancel(
-            reason=body.reason,
-            children=body.children,
-            kill_after=body.kill_after,
-            idempotency_key=exchange.idempotency_key,
-        )
-    )
+    return await _execute(exchange, body)
 
 
-async def kill(exchange: Exchange, body: ReasonBody) -> AnswerModel:
+async def kill(exchange: Exchange, body: KillOptions) -> AnswerModel:
     """Kill it at once, without compensation."""
-    handle = exchange.invocation()
-    return answer_model(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
+    return await _execute(exchange, body)
 
 
-async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
+async def pause(exchange: Exchange, body: PauseOptions) -> AnswerModel:
     """Pause it where it is."""
-    handle = exchange.invocation()
-    return answer_model(
-        await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key)
-    )
+    return await _execute(exchange, body)
 
 
-async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> AnswerModel:
+async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeOptions) -> AnswerModel:
     """Resume it where it stopped; while it is backing off, retry now."""
-    return answer_model(
-        await exchange.invocation().resume(
-            reason=body.reason,
-            deployment=body.deployment,
-            require_compatible=query.require_compatible,
-            idempotency_key=exchange.idempotency_key,
-        )
-    )
+    is_required = body.require_compatible or query.require_compatible
+    return await _execute(exchange, attrs.evolve(body, require_compatible=is_required))
 
 
-async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
+async def restart(exchange: Exchange, query: RestartQuery, body: RestartOptions) -> AnswerModel:
     """Restart it as a new invocation, from the beginning or a step; earlier operations are kept."""
-    return answer_model(
-        await exchange.invocation().restart(
-            body.from_step if query.from_step is None else _point(query.from_step),
-            input=Written(encode_json(body.input), body.json_loses) if body.json_loses else body.input,
-            stop=body.stop,
-            rewind_state=body.rewind_state,
-            hand_over=body.hand_over,
-            deployment=body.deployment if query.deployment is None else query.deployment,
-            dry_run=body.dry_run,
-            require_compatible=query.require_compatible,
-            reason=body.reason,
-            idempotency_key=exchange.idempotency_key,
-        )
+    options = attrs.evolve(
+        body,
+        from_step=body.from_step if query.from_step is None else _point(query.from_step),
+        deployment=body.deployment if query.deployment is None else query.deployment,
+        require_compatible=body.require_compatible or query.require_compatible,
     )
+    return await _execute(exchange, options)
 
 
 def _point(text: str) -> str:
@@ -87,7 +68,7 @@ def _point(text: str) -> str:
 
 async def purge(exchange: Exchange) -> AnswerModel:
     """Delete the history and the result of a completed invocation."""
-    return answer_model(await exchange.invocation().purge())
+    return await _execute(exchange, PurgeOptions())
 
 
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
@@ -97,8 +78,12 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
         raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")
     lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER, "")), JSON_LOSES_HEADER)
     value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)
-    key = exchange.idempotency_key
-    return answer_model(await exchange.invocation().signal(name, value, idempotency_key=key))
+    return await _execute(exchange, SignalOptions(name=name, value=value))
+
+
+async def _execute(exchange: Exchange, options: VerbOptions) -> AnswerModel:
+    answer = await exchange.client.execute(exchange.invocation().id, options, idempotency_key=exchange.idempotency_key)
+    return answer_model(answer)
 
 
 _ONE = "/invocations/{id}"

@@ -1,0 +1,333 @@
+"""What each verb takes, said once: for the handle's method, the body over HTTP and its schema, the job, and the command line.
+
+A field has its type, its limits and its description in its annotation, which the schema of the HTTP API and the help of the
+command line are made from. Its converter is the check of what a caller in Python passes, and takes what that one may write
+(``"all"`` for an enumeration, a timedelta for seconds). What is read from JSON passes the same converters.
+
+A class tells the command that its verb becomes. The ids of an invocation and of a successor are not among the options.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+import attrs
+import msgspec
+
+from actors.core import commands as c
+from actors.core.jobs import JobVerb
+from actors.errors import InvalidArgumentError
+from actors.model.payloads import write_value
+from actors.values import Written
+from actors.values.arguments import (
+    MAX_NAME,
+    MAX_SECONDS,
+    MAX_WORDS,
+    Seconds,
+    checked_name,
+    checked_point,
+    checked_text,
+    checked_truth,
+    one_of,
+    seconds_or_none,
+)
+from journal.events import Children, PauseMode, Stop
+from journal.ids import InvocationId
+
+MAX_REASON = 1_000
+"""Characters of a reason that is sent over HTTP."""
+
+MAX_STEP_NAME = 1_024
+"""Characters of a step's name or path that is sent over HTTP."""
+
+KEEP = "keep"
+"""The deployment that an invocation is on."""
+
+NOT_YET = InvocationId("")
+"""Stands for the id of a successor until the backend that executes the restart has made it."""
+
+WaitReason = Annotated[
+    str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
+]
+Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
+StepName = Annotated[str, msgspec.Meta(max_length=MAX_STEP_NAME)]
+DeploymentWord = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=MAX_NAME, description="The code to run on: keep, latest, or an id."),
+]
+Compatible = Annotated[
+    bool, msgspec.Meta(description="Refuse each invocation whose history does not replay on that deployment.")
+]
+
+
+def _reason(value: str) -> str:
+    return checked_text(value, "reason")
+
+
+def _children(value: str | Children) -> Children:
+    return one_of(Children, value, "children")
+
+
+def _kill_after(value: Seconds | None) -> float | None:
+    return seconds_or_none(value, "kill_after")
+
+
+def _mode(value: str | PauseMode) -> PauseMode:
+    return one_of(PauseMode, value, "mode")
+
+
+def _stop(value: str | Stop | None) -> Stop | None:
+    return None if value is None else one_of(Stop, value, "stop")
+
+
+def _deployment(value: str) -> str:
+    return checked_name(value, "deployment", MAX_WORDS)
+
+
+def _from_step(value: str | None) -> str | None:
+    return checked_point(value, "from_step") or None
+
+
+def _input(value: Any) -> Written | None:
+    return None if value is None else write_value(value, "input")
+
+
+def _json_loses(value: str) -> str:
+    return checked_text(value, "json_loses")
+
+
+def _require_compatible(value: bool) -> bool:
+    return checked_truth(value, "require_compatible")
+
+
+def _rewind_state(value: bool) -> bool:
+    return checked_truth(value, "rewind_state")
+
+
+def _hand_over(value: bool) -> bool:
+    return checked_truth(value, "hand_over")
+
+
+def _dry_run(value: bool) -> bool:
+    return checked_truth(value, "dry_run")
+
+
+def _signal_name(value: str) -> str:
+    return checked_name(value, "name", MAX_NAME)
+
+
+def _signal_value(value: Any) -> Written:
+    return write_value(value, "the value of a signal")
+
+
+@attrs.frozen(kw_only=True)
+class CancelOptions:
+    """How to cancel."""
+
+    verb: ClassVar[JobVerb] = JobVerb.CANCEL
+
+    reason: WaitReason = attrs.field(default="", converter=_reason)
+    children: Annotated[
+        Children, msgspec.Meta(description="Cancel what it waits for (called), or also what it has sent (all).")
+    ] = attrs.field(default=Children.CALLED, converter=_children)
+    kill_after: Annotated[Duration, msgspec.Meta(description="Kill it if it has not ended after this time.")] | None = (
+        attrs.field(default=None, converter=_kill_after)
+    )
+
+    def command(self, of: InvocationId) -> c.CancelInvocation:
+        """What it asks of the object."""
+        return c.CancelInvocation(
+            invocation_id=of, reason=self.reason, children=self.children, kill_after=self.kill_after
+        )
+
+
+@attrs.frozen(kw_only=True)
+class KillOptions:
+    """How to kill."""
+
+    verb: ClassVar[JobVerb] = JobVerb.KILL
+
+    reason: WaitReason = attrs.field(default="", converter=_reason)
+
+    def command(self, of: InvocationId) -> c.KillInvocation:
+        """What it asks of the object."""
+        return c.KillInvocation(invocation_id=of, reason=self.reason)
+
+
+@attrs.frozen(kw_only=True)
+class PauseOptions:
+    """How to pause."""
+
+    verb: ClassVar[JobVerb] = JobVerb.PAUSE
+
+    reason: WaitReason = attrs.field(default="", converter=_reason)
+    mode: Annotated[
+        PauseMode, msgspec.Meta(description="drain: let a running step end; now: abort it, it runs again later.")
+    ] = attrs.field(default=PauseMode.DRAIN, converter=_mode)
+
+    def command(self, of: InvocationId) -> c.PauseInvocation:
+        """What it asks of the object."""
+        return c.PauseInvocation(invocation_id=of, reason=self.reason, mode=self.mode)
+
+
+@attrs.frozen(kw_only=True)
+class ResumeOptions:
+    """How to resume, and on which code. With ``require_compatible`` it is replayed on that code first."""
+
+    verb: ClassVar[JobVerb] = JobVerb.RESUME
+
+    reason: WaitReason = attrs.field(default="", converter=_reason)
+    deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
+    require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
+
+    def command(self, of: InvocationId) -> c.ResumeInvocation:
+        """What it asks of the object, which has been checked by then if that is required."""
+        return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=_wanted(self.deployment))
+
+
+@attrs.frozen(kw_only=True)
+class RestartOptions:
+    """How to restart. ``input`` takes the place of the argument; ``json_loses`` names the types that it had in Python and JSON
+    does not tell: clients in Python fill it in."""
+
+    verb: ClassVar[JobVerb] = JobVerb.RESTART
+
+    from_step: (
+        Annotated[
+            StepName, msgspec.Meta(description="The step to restart at, by name or path; 'end' keeps every step.")
+        ]
+        | None
+    ) = attrs.field(default=None, converter=_from_step)
+    input: Annotated[Any, msgspec.Meta(description="Replacement argument (JSON).")] = attrs.field(
+        default=None, converter=_input
+    )
+    json_loses: Annotated[str, msgspec.Meta(max_length=MAX_WORDS)] = attrs.field(default="", converter=_json_loses)
+    stop: Annotated[Stop, msgspec.Meta(description="Stop an invocation that has not ended.")] | None = attrs.field(
+        default=None, converter=_stop
+    )
+    rewind_state: Annotated[
+        bool, msgspec.Meta(description="Reset the object's fields to their values at the step.")
+    ] = attrs.field(default=False, converter=_rewind_state)
+    hand_over: Annotated[
+        bool, msgspec.Meta(description="Let callers that wait for the original wait for the new invocation.")
+    ] = attrs.field(default=True, converter=_hand_over)
+    deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
+    require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
+    dry_run: Annotated[bool, msgspec.Meta(description="Only say what would be kept and what would run again.")] = (
+        attrs.field(default=False, converter=_dry_run)
+    )
+    reason: WaitReason = attrs.field(default="", converter=_reason)
+
+    def command(self, of: InvocationId) -> c.RestartInvocation:
+        """What it asks of the object, which still lacks the id of the successor."""
+        written = self._written()
+        return c.RestartInvocation(
+            invocation_id=of,
+            successor=NOT_YET,
+            reason=self.reason,
+            from_step=self.from_step or "",
+            argument=None if written is None else written.data,
+            json_loses="" if written is None else written.json_loses,
+            stop=self.stop,
+            rewind_state=self.rewind_state,
+            hand_over=self.hand_over,
+            deployment=_wanted(self.deployment),
+            dry_run=self.dry_run,
+            require_compatible=self.require_compatible,
+        )
+
+    def _written(self) -> Written | None:
+        """As it was in Python: over HTTP the value and its types come beside each other, and the value may be ``null``."""
+        written: Written | None = self.input
+        if not self.json_loses:
+            return written
+        data = b"null" if written is None else written.data
+        return Written(data, self.json_loses)
+
+
+@attrs.frozen(kw_only=True)
+class SignalOptions:
+    """Which signal, with which value: what JSON has, or what was written as JSON before."""
+
+    verb: ClassVar[JobVerb] = JobVerb.SIGNAL
+
+    name: str = attrs.field(converter=_signal_name)
+    value: Any = attrs.field(default=None, converter=_signal_value)
+
+    def command(self, of: InvocationId) -> c.SignalInvocation:
+        """What it asks of the object."""
+        return c.SignalInvocation(
+            invocation_id=of, name=self.name, value=self.value.data, json_loses=self.value.json_loses
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PurgeOptions:
+    """Nothing: a purge leaves no place for a reason."""
+
+    verb: ClassVar[JobVerb] = JobVerb.PURGE
+
+    def command(self, of: InvocationId) -> c.PurgeInvocations:
+        """What it asks of the object."""
+        return c.PurgeInvocations(invocation_ids=[of])
+
+
+VerbOptions: TypeAlias = (
+    CancelOptions | KillOptions | PauseOptions | ResumeOptions | RestartOptions | SignalOptions | PurgeOptions
+)
+
+OPTIONS_OF: dict[JobVerb, type[VerbOptions]] = {
+    kind.verb: kind
+    for kind in (
+        CancelOptions,
+        KillOptions,
+        PauseOptions,
+        ResumeOptions,
+        RestartOptions,
+        SignalOptions,
+        PurgeOptions,
+    )
+}
+
+
+def parse_options(verb: JobVerb, given: dict[str, Any]) -> VerbOptions:
+    """The options of a verb by their names. Raises :class:`actors.InvalidArgumentError` for others, and for what they refuse."""
+    kind = OPTIONS_OF[verb]
+    known = attrs.fields_dict(kind)
+    unknown = [str(name)[:80] for name in given if name not in known]
+    if unknown:
+        raise InvalidArgumentError(
+            f"the verb {verb.value} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}", path="$.options"
+        )
+    lacking = [name for name, field in known.items() if field.default is attrs.NOTHING and name not in given]
+    if lacking:
+        raise InvalidArgumentError(f"the verb {verb.value} lacks its option {lacking[0]!r}", path="$.options")
+    return kind(**given)
+
+
+def options_as_json(options: VerbOptions) -> dict[str, Any]:
+    """Those that are not at their defaults, as JSON has them; a value of the user's as JSON that is written already."""
+    found: dict[str, Any] = {}
+    for field in attrs.fields(type(options)):
+        value = getattr(options, field.name)
+        if value != field.default:
+            found[field.name] = _as_json(value)
+    if isinstance(options, RestartOptions) and options.input is not None:
+        found["json_loses"] = options.json_loses or options.input.json_loses
+    return found
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case Written(data=data):
+            return msgspec.Raw(data)
+        case enum.Enum():
+            return value.value
+        case _:
+            return value
+
+
+def _wanted(deployment: str) -> str | None:
+    """As a command says it: None for the one that it is on."""
+    return None if deployment == KEEP else deployment
