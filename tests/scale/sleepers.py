@@ -57,9 +57,9 @@ def resident_bytes() -> int:
 async def main(directory: str, first_due: float, sleeper: str, waiter: str) -> None:
     clock = ShiftedClock(first_due - AHEAD_SECONDS)
     gc.collect()
-    bytes_before, began = resident_bytes(), time.process_time()
+    bytes_before, began, worked = resident_bytes(), time.perf_counter(), time.process_time()
     async with actors.open_runtime(Many, path=directory, environment=Environment(clock=clock)) as runtime:
-        opened = time.process_time() - began
+        opened, opened_processor = time.perf_counter() - began, time.process_time() - worked
         with trio.fail_after(PATIENCE_SECONDS):
             waiting = runtime.client.invocation(waiter)
             asked = time.perf_counter()
@@ -69,7 +69,8 @@ async def main(directory: str, first_due: float, sleeper: str, waiter: str) -> N
             woke_at = await runtime.client.invocation(sleeper).result()
             came_at = clock.now()
         figures = {
-            "opening processor seconds": opened,
+            "opening seconds": opened,
+            "opening processor seconds": opened_processor,
             "grown megabytes": (resident_bytes() - bytes_before) / 1e6,
             "signal to result seconds": answered,
             "recorded late seconds": woke_at - first_due,
