@@ -63,9 +63,3 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[...,
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-@pytest.fixture(params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    """Both looks."""
-    return str(request.param)

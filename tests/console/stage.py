@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import trio
@@ -125,16 +125,22 @@ def hold_requests(page: Page, part: str, which: Callable[[Request], bool] = lamb
 
 
 SERIOUS = ("serious", "critical")
+LOOKS: tuple[Literal["dark"], Literal["light"]] = ("dark", "light")
+"""The look of a page that was opened without a word is light, and so it is left."""
 
 
 def axe_findings(page: Page) -> list[str]:
-    """What axe-core finds wrong with the page as it is, of the serious kinds."""
+    """What axe-core finds wrong with the page as it is, of the serious kinds, in both looks."""
     source = (packages() / "axe-core" / "axe.min.js").read_text()
     page.evaluate(source)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{violation['id']}: {violation['help']}: {node['html'][:300]} {node['failureSummary'][:300]}"
-        for violation in found["violations"]
-        if violation["impact"] in SERIOUS
-        for node in violation["nodes"]
-    ]
+    findings: list[str] = []
+    for look in LOOKS:
+        page.emulate_media(color_scheme=look)
+        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        findings += [
+            f"{look}: {violation['id']}: {violation['help']}: {node['html'][:300]} {node['failureSummary'][:300]}"
+            for violation in found["violations"]
+            if violation["impact"] in SERIOUS
+            for node in violation["nodes"]
+        ]
+    return findings

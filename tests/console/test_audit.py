@@ -125,10 +125,10 @@ def test_a_page_that_comes_after_another_filter_was_set_is_dropped(stage: Stage,
     page.get_by_role("status").get_by_text("400, the newest", exact=True).wait_for()
 
 
-def test_the_chain_is_verified_on_demand(stage: Stage, open_page: Open, scheme: str) -> None:
+def test_the_chain_is_verified_on_demand(stage: Stage, open_page: Open) -> None:
     stage.do(steer, stage)
     secret = stage.served.tokens.create("reader", TokenScope.READ)
-    page = open_page(stage.address("/audit", secret), color_scheme=scheme)
+    page = open_page(stage.address("/audit", secret))
     rows(page).nth(3).wait_for()
     assert axe_findings(page) == []
     page.get_by_role("button", name="Verify the chain").click()

@@ -239,8 +239,8 @@ def test_a_token_that_reads_sees_no_buttons_that_act(deployed: Deployed, open_pa
     assert page.get_by_role("button", name="Make latest").count() == 0
 
 
-def test_it_has_no_serious_finding(deployed: Deployed, open_page: Open, scheme: str) -> None:
-    page = open_page(deployed.stage.address("/deployments"), color_scheme=scheme)
+def test_it_has_no_serious_finding(deployed: Deployed, open_page: Open) -> None:
+    page = open_page(deployed.stage.address("/deployments"))
     page.get_by_role("row").filter(has_text=deployed.old).wait_for()
     assert axe_findings(page) == []
     page.evaluate(f"() => {{ location.hash = '#/deployments/{deployed.new}' }}")

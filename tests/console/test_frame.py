@@ -345,8 +345,8 @@ def test_a_token_that_was_cut_off_in_the_address_leads_to_the_sign_in(
 # Looks and keys.
 
 
-def test_the_frame_has_no_serious_finding(stage: Stage, open_page: Open, scheme: str) -> None:
-    page = open_page(stage.address(), color_scheme=scheme)
+def test_the_frame_has_no_serious_finding(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address())
     page.get_by_text("live", exact=True).wait_for()
     assert axe_findings(page) == []
     page.keyboard.press("?")

@@ -150,11 +150,9 @@ async def build(stage: Stage, words: bytes = b'["one", "two"]') -> str:
     return str((await stage.client.send(Target("House", "h", "run"), words)).invocation_id)
 
 
-def test_the_output_the_waterfall_and_the_reason_follow_what_happens(
-    stage: Stage, open_page: Open, scheme: str
-) -> None:
+def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stage, open_page: Open) -> None:
     of = stage.do(build, stage)
-    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    page = open_page(stage.address(f"/invocations/{of}"))
     note = page.get_by_role("note", name="Why it does not go on")
     note.get_by_text("signal 'after one' (step 2) has not come").wait_for()
     output = page.get_by_role("region", name="So far")
@@ -256,9 +254,9 @@ def test_an_argument_too_large_to_be_kept_is_shown_by_its_size(tmp_path: Path, o
         page.context.close()
 
 
-def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, scheme: str) -> None:
+def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open) -> None:
     of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
-    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("button", name="Send verdict…").click()
     dialog = page.get_by_role("dialog")
     page.wait_for_function("() => document.activeElement.tagName === 'SELECT'")
@@ -418,9 +416,9 @@ async def history(stage: Stage, of: str) -> list[actors.types.JournalEntry]:
     return [entry async for entry in stage.client.invocation(of).events()]
 
 
-def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open, scheme: str) -> None:
+def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open) -> None:
     of = stage.do(build, stage)
-    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("dialog").get_by_label("Reason").fill("it's <b>late</b>")
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()

@@ -755,12 +755,12 @@ def test_a_reading_token_sees_everything_and_no_button_to_act(stage: Stage, open
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 800)], ids=["desk", "phone"])
 def test_it_has_no_serious_finding_and_never_scrolls_sideways(
-    size: tuple[int, int], stage: Stage, open_page: Open, scheme: str
+    size: tuple[int, int], stage: Stage, open_page: Open
 ) -> None:
     stage.do(send_many, stage, "fail", 2)
     stage.do(send_many, stage, "work", 2)
     stage.do(come_to, stage, "status = 'backing_off'", 2)
-    page = open_page(stage.address("/invocations"), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    page = open_page(stage.address("/invocations"), viewport={"width": size[0], "height": size[1]})
     rows(page).nth(3).wait_for()
     rows(page).get_by_text("Broken").first.wait_for()
     assert axe_findings(page) == []

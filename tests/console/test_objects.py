@@ -450,11 +450,11 @@ def test_keys_and_values_stay_text(stage: Stage, open_page: Open) -> None:
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
 def test_it_has_no_serious_finding_and_never_scrolls_sideways(
-    size: tuple[int, int], stage: Stage, open_page: Open, scheme: str
+    size: tuple[int, int], stage: Stage, open_page: Open
 ) -> None:
     stage.do(add, stage, "alice", "tea", "milk")
     stage.do(hold, stage, "alice", 2)
-    page = open_page(stage.address("/objects"), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    page = open_page(stage.address("/objects"), viewport={"width": size[0], "height": size[1]})
     sideways = "() => document.documentElement.scrollWidth > innerWidth"
     page.get_by_role("grid").get_by_text("alice").first.wait_for()
     assert axe_findings(page) == []

@@ -64,11 +64,9 @@ def filled(stage: Stage) -> dict[str, str]:
     return stage.do(work)
 
 
-def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
-    stage: Stage, open_page: Open, scheme: str
-) -> None:
+def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(stage: Stage, open_page: Open) -> None:
     filled(stage)
-    page = open_page(stage.address(), color_scheme=scheme)
+    page = open_page(stage.address())
     person = page.get_by_role("region", name="Needs attention")
     person.get_by_text("MailboxFull", exact=True).wait_for()
     assert "552 the mailbox" in person.inner_text()
@@ -101,8 +99,8 @@ def test_a_group_of_failures_shows_its_latest_error(
     assert "parcel 89 fell off" in group.inner_text()
 
 
-def test_an_invocation_is_listed_while_it_waits_for_a_signal(stage: Stage, open_page: Open, scheme: str) -> None:
-    page = open_page(stage.address(), color_scheme=scheme)
+def test_an_invocation_is_listed_while_it_waits_for_a_signal(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address())
     page.get_by_text(CALM).wait_for()
     argument = b'{"lines": [{"article": "chair", "count": 10, "price": 50.0}], "city": "city-1"}'
     ids = [stage.do(stage.client.send, Target("Order", f"dear-{n}", "run"), argument).invocation_id for n in range(3)]
@@ -123,8 +121,8 @@ def test_an_invocation_is_listed_while_it_waits_for_a_signal(stage: Stage, open_
     page.get_by_text(CALM).wait_for()
 
 
-def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open, scheme: str) -> None:
-    page = open_page(stage.address(), color_scheme=scheme)
+def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address())
     page.get_by_text(CALM).wait_for()
     page.get_by_role("button", name="Close a gate…").click()
     dialog = page.get_by_role("dialog")
@@ -219,7 +217,7 @@ def test_throughput_is_told_by_the_servers_time_whatever_the_browser_takes_it_fo
     assert labels <= told
 
 
-def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, open_page: Open, scheme: str) -> None:
+def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, open_page: Open) -> None:
     filled(stage)
 
     async def resume() -> str:
@@ -228,7 +226,7 @@ def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, o
         return str(job.id)
 
     stage.do(resume)
-    page = open_page(stage.address("/jobs"), color_scheme=scheme)
+    page = open_page(stage.address("/jobs"))
     cells = page.get_by_role("grid", name="Jobs").get_by_role("gridcell")
     cells.first.wait_for()
     page.get_by_role("grid", name="Jobs").get_by_role("link", name="resume").click()

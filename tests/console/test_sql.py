@@ -127,9 +127,9 @@ def test_no_rows_say_so(stage: Stage, open_page: Open) -> None:
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
 def test_it_has_no_serious_finding_and_never_scrolls_sideways(
-    size: tuple[int, int], stage: Stage, open_page: Open, scheme: str
+    size: tuple[int, int], stage: Stage, open_page: Open
 ) -> None:
-    page = open_page(asked(stage, QUERY), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    page = open_page(asked(stage, QUERY), viewport={"width": size[0], "height": size[1]})
     grid(page).get_by_text("bob").wait_for()
     assert axe_findings(page) == []
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

@@ -72,13 +72,13 @@ def ask_all(page: Page, verb: str, count: int, reason: str) -> Locator:
 
 
 def test_those_that_are_stuck_are_found_by_their_last_error_and_cancelled_and_each_compensates(
-    tmp_path: Path, open_page: Open, scheme: str
+    tmp_path: Path, open_page: Open
 ) -> None:
     with told(tmp_path, "dead_endpoint") as story:
         for number in range(AGENTS):
             story.send("Agent", None, "plan", b'"guest %d"' % number)
         story.stage.do(come_to, story.stage, "last_error_type like '%EndpointGone'", AGENTS)
-        page = open_page(story.stage.address("/invocations"), color_scheme=scheme)
+        page = open_page(story.stage.address("/invocations"))
         page.get_by_label("Last error", exact=True).select_option(label="EndpointGone")
         dialog = ask_all(page, "Cancel", AGENTS, "the endpoint is gone")
         dialog.get_by_text(f"the first 10 of {AGENTS}").wait_for()
@@ -96,11 +96,11 @@ def test_those_that_are_stuck_are_found_by_their_last_error_and_cancelled_and_ea
         page.context.close()
 
 
-def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path, open_page: Open, scheme: str) -> None:
+def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path, open_page: Open) -> None:
     with told(tmp_path, "deploy_the_fix") as story:
         runs = [story.send("Import", None, "run", b'"%b"' % region.encode()) for region in deploy_the_fix.REGIONS]
         story.stage.do(come_to, story.stage, deploy_the_fix.STUCK, len(runs))
-        page = open_page(story.stage.address("/invocations"), color_scheme=scheme)
+        page = open_page(story.stage.address("/invocations"))
         page.get_by_label("Last error", exact=True).select_option(label="ValueError")
         dialog = ask_all(page, "Pause", len(runs), "a parsing bug")
         dialog.get_by_role("button", name=f"Pause {len(runs)} invocations").click()
@@ -135,11 +135,11 @@ def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path
 
 
 def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
-    tmp_path: Path, open_page: Open, scheme: str
+    tmp_path: Path, open_page: Open
 ) -> None:
     with told(tmp_path, "claim") as story:
         first = story.send("Claim", "7", "run", b'{"amount": 40, "currency": "EUR"}')
-        page = open_page(story.stage.address(f"/invocations/{first}"), color_scheme=scheme)
+        page = open_page(story.stage.address(f"/invocations/{first}"))
         for reviewer in claim.REVIEWERS:
             page.get_by_role("button", name=f"Send approval of {reviewer}…").click()
             dialog = page.get_by_role("dialog")
@@ -185,10 +185,10 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         page.context.close()
 
 
-def test_an_answer_is_regenerated_from_the_same_sources(tmp_path: Path, open_page: Open, scheme: str) -> None:
+def test_an_answer_is_regenerated_from_the_same_sources(tmp_path: Path, open_page: Open) -> None:
     with told(tmp_path, "regenerate") as story:
         first = story.send("Writer", None, "answer", b'"the sky"')
-        page = open_page(story.stage.address(f"/invocations/{first}"), color_scheme=scheme)
+        page = open_page(story.stage.address(f"/invocations/{first}"))
         before = first
         for draft in (1, 2, 3):
             page.get_by_role("region", name="How it ended").get_by_text(f"draft {draft} on the sky").first.wait_for()

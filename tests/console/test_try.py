@@ -195,10 +195,10 @@ def test_a_token_that_reads_sees_no_buttons_that_act(stage: Stage, open_page: Op
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
 def test_it_has_no_serious_finding_and_never_scrolls_sideways(
-    size: tuple[int, int], stage: Stage, open_page: Open, scheme: str
+    size: tuple[int, int], stage: Stage, open_page: Open
 ) -> None:
     address = stage.address("/try?service=Cart&handler=add&key=a")
-    page = open_page(address, color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    page = open_page(address, viewport={"width": size[0], "height": size[1]})
     page.get_by_label("give note").check()
     page.get_by_text("Idempotency key, delay").click()
     assert axe_findings(page) == []

@@ -118,7 +118,7 @@ def verdicts(judges: list[subprocess.Popen[str]], seeds: Iterable[int]) -> Itera
 def test_damage_is_told_or_makes_no_difference(
     stores: Path, state: str, record_property: Callable[[str, object], None]
 ) -> None:
-    damages = box("damage", goal=250, seconds=100, floor=20)
+    damages = box("damage", goal=150, seconds=100, floor=20)
     seeds = (SEED * 1_000_000 + number for number in damages)
     tally: Counter[str] = Counter()
     with judges(stores / state, stores / "older") as both:

@@ -22,6 +22,6 @@ if TYPE_CHECKING:
 def test_nothing_acknowledged_is_lost_however_often_a_server_is_killed(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    deaths = box("kills", goal=300, seconds=170, floor=12)
+    deaths = box("kills", goal=200, seconds=170, floor=12)
     tally = trio.run(die_often, tmp_path, deaths, False)
     record_property("reached", f"kills: {deaths}; {tally}")

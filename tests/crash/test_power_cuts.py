@@ -21,6 +21,6 @@ if TYPE_CHECKING:
 def test_nothing_acknowledged_is_lost_however_often_the_power_is_cut(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    deaths = box("power_cuts", goal=150, seconds=100, floor=6)
+    deaths = box("power_cuts", goal=100, seconds=100, floor=6)
     tally = trio.run(die_often, tmp_path, deaths, True)
     record_property("reached", f"power cuts: {deaths}; {tally}")
