@@ -1,13 +1,29 @@
-"""Whose fault it is shows in the type: the handler's, the caller's, the code's change, or nobody's."""
+"""The errors of this package, one class for each thing that a caller can do about it. All of them are promised.
+
+``code`` says what happened, and never changes its meaning: programs compare it, messages are for people. ``kind`` says what was
+not found, ``limit`` which limit was exceeded. Codes cross HTTP, and stand in the audit and in the items of jobs::
+
+    try:
+        await client.invocation(id).purge()
+    except actors.ConflictError as error:
+        if error.code is not ErrorCode.NOT_COMPLETED:
+            raise
+
+The bases say whose part it is: a :class:`TerminalError` ends the handler that does not catch it, a :class:`RefusedError` changed
+nothing, any other :class:`ActorError` is tried again, or pauses the invocation. How a code becomes an HTTP status or an exit code
+is known where these are made.
+"""
 
 from __future__ import annotations
 
+import enum
 import functools
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from journal.errors import CorruptRecord, Damaged, JournalError, MalformedIdError, Unavailable
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -15,13 +31,134 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class ActorError(Exception):
-    """The base of everything that this package raises, but for the two cancellations.
+class ErrorCode(enum.StrEnum):
+    """What happened. Codes are added, none is renamed or changes its meaning."""
 
-    ``http_status`` of a class is what a caller over HTTP sees.
+    INTERNAL = "internal"
+    """The engine failed: a fault of playhead."""
+    FAILED = "failed"
+    """A handler or a step failed for good; the class is the application's."""
+    STEP_FAILED = "step_failed"
+    """A step has used up its attempts."""
+    STEP_OUTCOME_UNKNOWN = "step_outcome_unknown"
+    """An ``at_most_once`` step was interrupted."""
+    STEP_LOST = "step_lost"
+    """The process died during a try of a step."""
+    STEP_TIMEOUT = "step_timeout"
+    """A try of a step took longer than its ``timeout``."""
+    BLOCKED_LOOP = "blocked_loop"
+    """Code blocked the event loop."""
+    CANCELLED = "cancelled"
+    """The awaited invocation was cancelled."""
+    KILLED = "killed"
+    """The awaited invocation was killed."""
+    PAUSED = "paused"
+    """The awaited invocation is paused."""
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    """A timeout has expired."""
+    DEADLOCK = "deadlock"
+    """A call would wait for its own caller."""
+    UNSERIALIZABLE = "unserializable"
+    """A value cannot be stored."""
+    OUTSIDE_HANDLER = "outside_handler"
+    """A durable verb was used outside a handler."""
+    INSIDE_STEP = "inside_step"
+    """A durable verb was used inside a step."""
+    NON_DURABLE_AWAIT = "non_durable_await"
+    """A handler awaited something that is not durable."""
+    FIELD_MISUSE = "field_misuse"
+    """A field was changed where or how it cannot be."""
+    INVALID_DEFINITION = "invalid_definition"
+    """A class, handler, field or step cannot work as it is defined."""
+    NONDETERMINISM = "nondeterminism"
+    """A replay differs from the history."""
+    NO_LONGER_FITS = "no_longer_fits"
+    """A stored value does not fit its type."""
+    REFUSED = "refused"
+    """Nothing was changed; no other code says more."""
+    UNAUTHENTICATED = "unauthenticated"
+    """The token is missing, wrong or revoked."""
+    FORBIDDEN = "forbidden"
+    """The token does not permit this."""
+    NOT_FOUND = "not_found"
+    """``kind`` says what was not found."""
+    GONE = "gone"
+    """It existed, and has been purged."""
+    INVALID_ARGUMENT = "invalid_argument"
+    """``path`` says which argument cannot be used."""
+    LIMIT_EXCEEDED = "limit_exceeded"
+    """The request needs more than ``limit`` allows."""
+    TOO_LARGE = "too_large"
+    """A value is larger than ``limit`` allows."""
+    TOO_MANY = "too_many"
+    """There are as many as ``limit`` allows: delete some first."""
+    BUSY = "busy"
+    """A queue is full: try again later."""
+    ALREADY_COMPLETED = "already_completed"
+    """The invocation has ended."""
+    NOT_COMPLETED = "not_completed"
+    """The invocation has not ended."""
+    STILL_RUNNING = "still_running"
+    """The handler is running: pause it first."""
+    STILL_OPEN = "still_open"
+    """The invocation must be stopped first."""
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    """The idempotency key was used with another argument."""
+    KEY_COLLISION = "key_collision"
+    """Two objects share one 64-bit number."""
+    KEY_HELD = "key_held"
+    """A handler holds the object, or invocations wait for it."""
+    VERSION_CONFLICT = "version_conflict"
+    """The fields have changed since they were read."""
+    IN_USE = "in_use"
+    """The deployment is needed."""
+    ALREADY_EXISTS = "already_exists"
+    """The name is taken."""
+    NOT_POSSIBLE = "not_possible"
+    """An invocation, object or field of this kind does not permit this."""
+    INCOMPATIBLE = "incompatible"
+    """The recorded history does not replay on that code."""
+    MISSING_EXTRA = "missing_extra"
+    """This installation lacks the packages of an extra."""
+    UNAVAILABLE = "unavailable"
+    """No server answers, or it takes no new work for now."""
+    SET_ASIDE = "set_aside"
+    """The object is set aside until it is repaired and the runtime restarted."""
+    DAMAGED = "damaged"
+    """A file that the server needs cannot be trusted: repair it."""
+    BROKEN_DEPLOYMENT = "broken_deployment"
+    """The code of a deployment cannot be imported, or is not there."""
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    """Whether the request was carried out is unknown."""
+
+
+class ResourceKind(enum.StrEnum):
+    """What was not found."""
+
+    INVOCATION = "invocation"
+    SERVICE = "service"
+    HANDLER = "handler"
+    OBJECT = "object"
+    FIELD = "field"
+    STEP = "step"
+    HISTORY = "history"
+    JOB = "job"
+    DEPLOYMENT = "deployment"
+    FILE = "file"
+    TOKEN = "token"  # noqa: S105  # the name of a kind
+    PATH = "path"
+
+
+class ActorError(Exception):
+    """The base of every error of this package, except the two cancellations. ``code`` says what happened.
+
+    ::
+
+        except actors.ActorError as error:
+            log.warning("%s: %s", error.code, error)
     """
 
-    http_status = 500
+    code: ErrorCode = ErrorCode.INTERNAL
 
 
 _NAME_CHARACTERS = 4_096
@@ -81,6 +218,31 @@ def deployment_of_module(name: str) -> str:
     return "" if found is None else found.group()[:-1]
 
 
+def code_of(error: BaseException) -> ErrorCode:
+    """What happened, in the words of this package, whatever a class of the user's keeps as ``code``. Never raises."""
+    if isinstance(error, JournalError):
+        return _code_of_journal(error)
+    own = instance_dict_of(error).get("code")
+    if type(own) is ErrorCode:
+        return own
+    return next(
+        (kind.code for kind in bases_of(type(error)) if is_built_in(kind) and issubclass(kind, ActorError)),
+        ErrorCode.INTERNAL,
+    )
+
+
+def _code_of_journal(error: JournalError) -> ErrorCode:
+    match error:
+        case MalformedIdError():
+            return ErrorCode.INVALID_ARGUMENT
+        case Unavailable():
+            return ErrorCode.UNAVAILABLE
+        case Damaged() | CorruptRecord():
+            return ErrorCode.DAMAGED
+        case _:
+            return ErrorCode.INTERNAL
+
+
 # The handler's: how an execution ends.
 
 
@@ -101,6 +263,7 @@ class TerminalError(ActorError):
         raise InsufficientFunds("balance is 3, asked for 5", details={"balance": 3})
     """
 
+    code: ErrorCode = ErrorCode.FAILED
     invocation_id: InvocationId | None = None
     details: Any = None
     type: str = ""
@@ -112,64 +275,116 @@ class TerminalError(ActorError):
 
 
 class StepFailedError(TerminalError):
-    """A step has used up its attempts, and its retry policy says that this is an outcome. ``type`` names the last error."""
+    """A step has used up its attempts, and its retry policy makes that an outcome. ``type`` names the last error.
+
+    ::
+
+        try:
+            await charge(card)
+        except actors.StepFailedError as error:
+            return f"declined: {error.type}"
+    """
+
+    code = ErrorCode.STEP_FAILED
 
 
 class StepOutcomeUnknownError(TerminalError):
-    """An ``at_most_once`` step was under way when the process died: whether it happened is unknown, so it is not repeated.
+    """An ``at_most_once`` step was interrupted when the process died: whether it happened is unknown, so it is not repeated.
 
-    Find out by other means (ask the other side, under ``actors.step_key()``), then go on or compensate.
+    Ask the other side, under ``actors.step_key()``, then continue or compensate::
+
+        except StepOutcomeUnknownError:
+            if not await was_charged(order):
+                raise
     """
+
+    code = ErrorCode.STEP_OUTCOME_UNKNOWN
 
 
 class BlockedLoopError(ActorError):
-    """Code of a handler, or of an async step, kept the event loop to itself for longer than ``Limits.blocking_seconds``.
+    """Code of a handler, or of an async step, blocked the event loop for longer than ``Limits.blocking_seconds``.
 
     It was interrupted, and its invocation is paused. Put slow work into a step that is a plain function: it runs in a thread.
+
+    ::
+
+        @actors.step
+        def resize(image: bytes) -> bytes: ...
     """
+
+    code = ErrorCode.BLOCKED_LOOP
 
 
 class StepLostError(ActorError):
-    """The process died while a try of a step ran. The try counts as failed, and the step's policy says when the next one begins."""
+    """The process died during a try of a step. The try counts as failed, and the step's policy says when the next one begins.
+
+    ::
+
+        @actors.step(retry=actors.RetryPolicy(max_attempts=3))
+        def convert(path: str) -> str: ...
+    """
+
+    code = ErrorCode.STEP_LOST
 
 
 class StepTimeoutError(ActorError):
-    """One try of a step took longer than its ``timeout``. It is tried again, as its policy says."""
+    """One try of a step took longer than its ``timeout``. It is tried again, as its policy says.
+
+    ::
+
+        @actors.step(timeout=10)
+        async def fetch(url: str) -> str: ...
+    """
+
+    code = ErrorCode.STEP_TIMEOUT
 
 
 class InvocationCancelledError(TerminalError):
-    """The invocation whose outcome was awaited has been cancelled."""
+    """The invocation whose outcome was awaited was cancelled (code ``cancelled``) or killed (``killed``). ``details`` is the reason.
 
-    http_status = 409
+    ::
 
+        except actors.InvocationCancelledError as error:
+            print(error.invocation_id, error.code, error.details)
+    """
 
-class InvocationKilledError(TerminalError):
-    """The invocation whose outcome was awaited has been killed."""
+    code: ErrorCode = ErrorCode.CANCELLED
 
-    http_status = 409
+    def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.CANCELLED, details: Any = None) -> None:
+        super().__init__(message, details=details)
+        self.code = code
 
 
 class TooSlowError(TerminalError):
-    """The time of a ``fail_after`` or of a call's ``timeout`` is over."""
+    """The time of a ``fail_after``, or of a call's ``timeout``, is over.
 
-    http_status = 504
+    ::
+
+        with actors.fail_after(30):
+            await actors.signal("approved", bool)
+    """
+
+    code = ErrorCode.DEADLINE_EXCEEDED
 
 
 @attrs.frozen
 class CircleLink:
-    """One of those that wait for each other."""
+    """One of the invocations that wait for each other."""
 
     invocation_id: InvocationId
     target: str
 
 
 class DeadlockError(TerminalError):
-    """What was to be waited for waits itself, directly or through others, for the one that asks. It was not begun.
+    """The call would wait, directly or through others, for the invocation that makes it. It was not begun.
 
-    ``chain`` names them in order, from the one that asks back to itself.
+    ``chain`` names them in order, from the caller back to itself::
+
+        except DeadlockError as error:
+            print([link.target for link in error.chain])
     """
 
-    http_status = 409
+    code = ErrorCode.DEADLOCK
 
     @property
     def chain(self) -> tuple[CircleLink, ...]:
@@ -178,307 +393,246 @@ class DeadlockError(TerminalError):
         return tuple(CircleLink(link["invocation_id"], link["target"]) for link in links)
 
 
-class CallTooDeepError(TerminalError):
-    """Calls within calls went deeper than the limit."""
-
-    http_status = 508
-
-
 class UnserializableError(TerminalError):
-    """A value cannot be kept as JSON, or does not fit its type. ``path`` says where in it."""
+    """A value cannot be kept as JSON, or does not fit its type. ``path`` says where in it.
 
-    path = "$"
+    ::
 
-    def __init__(self, message: str, *, path: str = "$") -> None:
-        super().__init__(message)
-        self.path = path
+        except UnserializableError as error:
+            print(error.path)  # $.items[3].price
+    """
 
-
-class NonDurableAwaitError(TerminalError):
-    """A handler awaited something that is not durable. Put it into a step."""
-
-
-class InsideStepError(TerminalError):
-    """A durable verb was used inside a step. Use it in the handler, and give the step what it needs."""
-
-
-# The caller's: why something is not done.
-
-
-class Refused(TerminalError):
-    """Something was asked for that cannot be done; nothing has changed. The message says what would work."""
-
-    http_status = 409
-
-
-class UnauthorizedError(Refused):
-    """The server does not know who asks: the token is missing, wrong or revoked."""
-
-    http_status = 401
-
-
-class ForbiddenError(Refused):
-    """The token does not reach so far, or the request comes from a page of another site."""
-
-    http_status = 403
-
-
-class UnknownInvocationError(Refused):
-    """No such invocation: it never was, or it has been purged."""
-
-    http_status = 404
-
-
-class UnknownServiceError(Refused):
-    """No class of this name is served here."""
-
-    http_status = 404
-
-
-class UnknownHandlerError(Refused):
-    """The class has no such handler."""
-
-    http_status = 404
-
-
-class InvalidArgumentError(Refused, ValueError):
-    """An argument cannot be used: it does not fit the handler's signature, or is no value for a parameter of this package.
-    ``path`` names the parameter, or the place in the argument."""
-
-    http_status = 400
-    path = "$"
+    code = ErrorCode.UNSERIALIZABLE
+    path: str = "$"
 
     def __init__(self, message: str, *, path: str = "$") -> None:
         super().__init__(message)
         self.path = path
-
-
-class InvalidKeyError(Refused):
-    """The key is missing, empty, too long, or given where there is none."""
-
-    http_status = 400
-
-
-class PayloadTooLargeError(Refused):
-    """A value is larger than the limit, in bytes of JSON."""
-
-    http_status = 413
-
-
-class MailboxFullError(Refused):
-    """Too many invocations wait for this object already. Ask again later."""
-
-    http_status = 429
-
-
-class SignalBufferFullError(Refused):
-    """Too many signals wait for this invocation already."""
-
-    http_status = 429
-
-
-class IdempotencyConflictError(Refused):
-    """The same request key, or workflow key, with another argument."""
-
-
-class KeyCollisionError(Refused):
-    """Two objects share one 64-bit number, and the other one was here first. Use another key."""
-
-
-class AlreadyCompletedError(Refused):
-    """It has ended; its outcome is still there to read."""
-
-    status: Status | None = None
-
-    def __init__(self, message: str, *, status: Status) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class NotCompletedError(Refused):
-    """It has not ended yet."""
-
-    status: Status | None = None
-
-    def __init__(self, message: str, *, status: Status) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class InvalidScopeError(Refused):
-    """The text names no scope of a gate, or one that no gate can have."""
-
-    http_status = 400
-
-
-class TooManyGatesError(Refused):
-    """There are as many gates as there may be. Open some first, or close a wider one."""
-
-    http_status = 429
-
-
-class StillRunningError(Refused):
-    """Its handler is in memory; pause it first."""
-
-    status: Status | None = None
-
-    def __init__(self, message: str, *, status: Status) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class StillOpenError(Refused):
-    """It has not ended, so it must be stopped first: say how."""
-
-    status: Status | None = None
-
-    def __init__(self, message: str, *, status: Status) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class NotPossibleError(Refused):
-    """This cannot be done to an invocation, or an object, of this kind."""
-
-    http_status = 422
-
-
-class IncompatibleError(Refused):
-    """The code that it would be moved to does not get through what is recorded; or, with other input, through what a restart
-    keeps. ``details`` say where: ``verdict``, ``summary``, ``position`` (after that many operations), the path of the ``step``, and
-    in words what is ``recorded`` and what is ``attempted``, with their source lines."""
-
-
-class UnknownFieldError(Refused):
-    """The class has no such field."""
-
-    http_status = 404
-
-
-class KeyHeldError(Refused):
-    """A handler holds the object, or others wait for it, and this was not to wait."""
-
-
-class VersionConflictError(Refused):
-    """The fields have been changed since they were read; ``version`` is the event that changed them last."""
-
-    def __init__(self, message: str, *, version: int) -> None:
-        super().__init__(message, details={"version": version})
-
-    @property
-    def version(self) -> int:
-        """The number of that event; also where the error comes from far away."""
-        version: int = self.details["version"]
-        return version
-
-
-class UnknownStepError(NotPossibleError):
-    """The history has no such step, or more than one of that name, or a restart cannot go back to it."""
-
-
-class HistoryGoneError(Refused):
-    """What this needs to know of the past has been purged."""
-
-    http_status = 410
-
-
-class InvalidQueryError(Refused):
-    """A query or a predicate cannot be understood, or asks for more than to read. ``position`` is the character it stumbles
-    over, counted from 0, where one can be named; ``details`` holds it too."""
-
-    http_status = 400
-
-    def __init__(self, message: str, *, position: int | None = None) -> None:
-        super().__init__(message, details=None if position is None else {"position": position})
-
-    @property
-    def position(self) -> int | None:
-        """Where in the text."""
-        return None if self.details is None else self.details["position"]
-
-
-class QueryTooSlowError(Refused):
-    """A query took longer than it may. Narrow it; the message says by which columns."""
-
-    http_status = 422
-
-
-class QueryTooLargeError(Refused):
-    """A query gives more, or needs more memory, than it may. Nothing is cut off silently: add LIMIT, or narrow it."""
-
-    http_status = 422
-
-
-class TooManyItemsError(Refused):
-    """More invocations fit than one job takes. Narrow the condition, or say how many."""
-
-    http_status = 422
-
-
-class UnknownJobError(Refused):
-    """No such job: it never was, or it has been purged."""
-
-    http_status = 404
-
-
-class UnavailableError(Refused):
-    """The store takes no new work for now; try again later. Nothing was kept."""
-
-    http_status = 503
-
-
-class ObjectSetAsideError(UnavailableError):
-    """The engine failed on this object, or what is stored of it is damaged, so nothing of it goes on until that is repaired and the
-    runtime is started again. Other objects go on."""
 
 
 class InternalError(TerminalError):
-    """The engine failed on what was asked for; nothing was changed. This is a fault of playhead, which the log tells in full."""
+    """The engine failed on the request; nothing was changed. This is a fault of playhead, and its log has the whole error.
 
-    http_status = 500
+    ::
 
+        except InternalError as error:
+            report(str(error))
+    """
 
-class UnknownDeploymentError(Refused):
-    """No such deployment: it never was registered, or it has been pruned."""
-
-    http_status = 404
-
-
-class UnknownFileError(Refused):
-    """The deployment's code has no such file."""
-
-    http_status = 404
+    code = ErrorCode.INTERNAL
 
 
-class DeploymentInUseError(Refused):
-    """The deployment cannot go: it is the latest, or ``open_invocations`` are pinned to it."""
+# A mistake in the program.
 
-    def __init__(self, message: str, *, open_invocations: int = 0) -> None:
-        super().__init__(message, details={"open_invocations": open_invocations})
+
+class DefinitionError(TerminalError, TypeError):
+    """A class, a handler, a field or a step is defined in a way that cannot work.
+
+    ::
+
+        class Counter(actors.Actor):
+            value: int  # DefinitionError: Counter.value needs a default
+    """
+
+    code = ErrorCode.INVALID_DEFINITION
+
+
+class MisuseError(TerminalError, RuntimeError):
+    """A handler or a step uses the package in a way that cannot work; trying again would not help.
+
+    ``code``: ``outside_handler`` (a durable verb where no handler runs), ``inside_step`` (a durable verb in a step),
+    ``non_durable_await`` (a handler awaits something that is not durable: put it into a step), or that of a subclass.
+
+    ::
+
+        await httpx.get(url)  # in a handler: MisuseError, code non_durable_await
+        await actors.run(httpx.get, url)  # a step
+    """
+
+    code: ErrorCode = ErrorCode.OUTSIDE_HANDLER
+
+    def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.OUTSIDE_HANDLER) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class FieldMisuseError(MisuseError, AttributeError):
+    """A field is used where or how it cannot be: through a reference, outside of its object's handlers, changed in a shared handler,
+    deleted, replaced as a whole (a log or a map), or not declared by the class.
+
+    ::
+
+        self.colour = "red"  # FieldMisuseError: declare it in the class
+    """
+
+    code: ErrorCode = ErrorCode.FIELD_MISUSE
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message, code=ErrorCode.FIELD_MISUSE)
+
+
+# The caller's: why a request is refused.
+
+
+class RefusedError(TerminalError):
+    """The request cannot be carried out; nothing has changed. The message says what would work.
+
+    ::
+
+        except actors.RefusedError as error:
+            print(error.code, error)
+    """
+
+    code: ErrorCode = ErrorCode.REFUSED
+
+
+class AccessDeniedError(RefusedError):
+    """The token is missing, wrong or revoked (``unauthenticated``); or it does not permit this, or the request comes from a page of
+    another site (``forbidden``).
+
+    ::
+
+        except AccessDeniedError as error:
+            print("log in" if error.code is ErrorCode.UNAUTHENTICATED else "ask for a wider token")
+    """
+
+    code: ErrorCode = ErrorCode.FORBIDDEN
+
+    def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.FORBIDDEN) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFoundError(RefusedError):
+    """There is no such thing, or no longer (code ``gone``). ``kind`` says what: an invocation, a service, a handler, a step …
+
+    ::
+
+        except actors.NotFoundError as error:
+            print(error.kind)  # invocation
+    """
+
+    code: ErrorCode = ErrorCode.NOT_FOUND
+    kind: ResourceKind = ResourceKind.INVOCATION
+
+    def __init__(self, message: str = "", *, kind: ResourceKind, code: ErrorCode = ErrorCode.NOT_FOUND) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+
+
+class InvalidArgumentError(RefusedError, ValueError):
+    """An argument cannot be used. ``path`` names the parameter, or the place in the argument; ``position`` is the character of a
+    query that is not understood, counted from 0, if it is known.
+
+    ::
+
+        except actors.InvalidArgumentError as error:
+            print(error.path, error.position)
+    """
+
+    code = ErrorCode.INVALID_ARGUMENT
+    path: str = "$"
+    position: int | None = None
+
+    def __init__(self, message: str = "", *, path: str = "$", position: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.position = position
+
+
+class LimitExceededError(RefusedError):
+    """The request would exceed ``limit``, whose value is ``maximum``; ``found`` is the value of the request, if it is known.
+
+    ``code``: ``busy`` (a queue is full: try again later), ``too_many`` (delete some first), ``too_large`` (send less),
+    ``limit_exceeded`` (ask for less). Limits of a runtime have the names of ``actors.Limits``.
+
+    ::
+
+        except actors.LimitExceededError as error:
+            print(f"{error.limit}: {error.found} of {error.maximum}")
+    """
+
+    code: ErrorCode = ErrorCode.LIMIT_EXCEEDED
+    limit: str = ""
+    maximum: float | None = None
+    found: float | None = None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        limit: str,
+        maximum: float | None = None,
+        found: float | None = None,
+        code: ErrorCode = ErrorCode.LIMIT_EXCEEDED,
+    ) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.maximum = maximum
+        self.found = found
+        self.code = code
+
+
+class ConflictError(RefusedError):
+    """The request does not agree with the state of the invocation, object, deployment or name. Look at it, then decide again.
+
+    ``code`` says in which way. ``status`` is the invocation's, where it is the reason; ``version`` the event that last changed the
+    fields (``version_conflict``); ``open_invocations`` how many run on a deployment (``in_use``).
+
+    ::
+
+        except actors.ConflictError as error:
+            if error.code is ErrorCode.ALREADY_COMPLETED:
+                return await handle.result()
+            raise
+    """
+
+    code: ErrorCode = ErrorCode.REFUSED
+    status: Status | None = None
+
+    def __init__(
+        self, message: str = "", *, code: ErrorCode, status: Status | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.code = code
+        self.status = status
 
     @property
-    def open_invocations(self) -> int:
-        """How many run on it and have not ended."""
-        count: int = self.details["open_invocations"]
-        return count
+    def version(self) -> int | None:
+        """The number of the event that changed the fields last."""
+        return (self.details or {}).get("version")
+
+    @property
+    def open_invocations(self) -> int | None:
+        """How many run on the deployment and have not ended."""
+        return (self.details or {}).get("open_invocations")
 
 
-class TooManyDeploymentsError(Refused):
-    """There are as many deployments as there may be. Prune those that nothing runs on."""
+class IncompatibleError(RefusedError):
+    """The recorded history does not replay on the code that the invocation would be moved to; or, with other input, the part of it
+    that a restart keeps does not. ``details`` say where: ``verdict``, ``summary``, ``position`` (after that many operations), the
+    path of the ``step``, and in words what is ``recorded`` and what is ``attempted``, with their source lines.
 
-    http_status = 429
+    ::
+
+        except IncompatibleError as error:
+            print(error.details["recorded"], error.details["attempted"])
+    """
+
+    code = ErrorCode.INCOMPATIBLE
 
 
-class DeploymentTooLargeError(Refused):
-    """The application's code has more files, or more bytes, than a deployment may."""
+class BrokenDeploymentError(RefusedError):
+    """The code of a deployment cannot be imported, or is not there. ``traceback`` says where it failed.
 
-    http_status = 413
+    ::
 
+        except BrokenDeploymentError as error:
+            print(error.deployment, error.traceback)
+    """
 
-class BrokenDeploymentError(Refused):
-    """The code of a deployment cannot be imported, or is not there. ``traceback`` says where it failed."""
-
-    http_status = 422
+    code = ErrorCode.BROKEN_DEPLOYMENT
 
     def __init__(self, message: str, *, deployment: str, traceback: str = "") -> None:
         super().__init__(message, details={"deployment": deployment, "traceback": traceback})
@@ -490,26 +644,59 @@ class BrokenDeploymentError(Refused):
 
     @property
     def traceback(self) -> str:
-        """What the import raised, as Python shows it."""
+        """The error of the import, as Python shows it."""
         return str(self.details["traceback"])
 
 
-class UnknownOutcomeError(ActorError):
-    """Whether it was kept is unknown: the disk failed, the process is stopping, or the connection broke.
+class UnavailableError(RefusedError):
+    """No server answers, or it takes no new work for now (code ``unavailable``: try again later). Nothing was kept.
 
-    ``invocation_id`` is what was asked for or about, where it is known: once the runtime is back, it says how that stands. Asking
-    again under the same idempotency key is safe.
+    Some states last until they are repaired and the runtime is restarted: ``set_aside`` (the engine failed on this object, or what is
+    stored of it is damaged; other objects are not affected) and ``damaged`` (a file of tokens cannot be trusted).
+
+    ::
+
+        except actors.UnavailableError as error:
+            retry = error.code is ErrorCode.UNAVAILABLE
     """
 
-    http_status = 503
+    code: ErrorCode = ErrorCode.UNAVAILABLE
+
+    def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# Nobody's: it is not known, or not yet.
+
+
+class UnknownOutcomeError(ActorError):
+    """Whether the request was carried out is unknown: the disk failed, the process is stopping, or the connection broke.
+
+    ``invocation_id`` is the invocation that the request started or was about, where it is known. Asking again under the same
+    idempotency key is safe.
+
+    ::
+
+        except actors.UnknownOutcomeError:
+            await counter.add.options(idempotency_key=key)(5)  # again: counted once
+    """
+
+    code = ErrorCode.OUTCOME_UNKNOWN
     invocation_id: InvocationId | None = None
 
 
 class InvocationPausedError(ActorError):
-    """The invocation whose outcome was awaited is paused: it goes on when it is resumed. ``invocation_id`` is which; asking again
-    under the same idempotency key, or for its outcome, waits again."""
+    """The invocation whose outcome was awaited is paused until it is resumed. ``invocation_id`` is which; asking again under the same
+    idempotency key, or for its outcome, waits again.
 
-    http_status = 503
+    ::
+
+        except InvocationPausedError as error:
+            await client.invocation(error.invocation_id).resume()
+    """
+
+    code = ErrorCode.PAUSED
     invocation_id: InvocationId | None = None
 
 
@@ -517,31 +704,32 @@ class InvocationPausedError(ActorError):
 
 
 class NonDeterminismError(ActorError):
-    """A replay did something other than what was recorded. The invocation is paused; the message holds the diff."""
+    """A replay did something other than what was recorded. The invocation is paused; the message holds the diff.
+
+    ::
+
+        if actors.patched("ship before charging"):  # old invocations keep the old order
+            await ship()
+    """
+
+    code = ErrorCode.NONDETERMINISM
 
 
 class NoLongerFitsError(ActorError):
-    """A stored value no longer fits the type that the code now gives it. The invocation is paused; nothing is lost."""
+    """A stored value no longer fits the type that the code now gives it. The invocation is paused; nothing is lost.
+
+    ::
+
+        class Item:
+            price: int = 0  # a field that is added needs a default
+    """
+
+    code = ErrorCode.NO_LONGER_FITS
+    path: str = "$"
 
     def __init__(self, message: str, *, path: str = "$") -> None:
         super().__init__(message)
         self.path = path
-
-
-# A mistake in the program.
-
-
-class DefinitionError(TerminalError, TypeError):
-    """A class, a handler, a field or a step is defined in a way that cannot work."""
-
-
-class FieldMisuseError(TerminalError, AttributeError):
-    """A handler changes what it may not: a field that the class does not declare, any field in a shared handler, a log or a map
-    as a whole; or it deletes a field. Trying again would not help."""
-
-
-class OutsideHandlerError(TerminalError, RuntimeError):
-    """A durable verb was used outside a handler."""
 
 
 # The two cancellations. Neither is an Exception, so that ``except Exception`` does not swallow it.
@@ -574,11 +762,6 @@ class Cancelled(BaseException):
 
 class AttemptEnded(BaseException):
     """The attempt is over and its coroutine is being closed; no verb works any more. Never seen by a handler that goes on."""
-
-
-# The names of errors are kept in journals and sent over wires, so they must not depend on where the classes happen to stand.
-for _error in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, BaseException)]:
-    _error.__module__ = "actors"
 
 
 class Interruption(BaseException):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from actors.errors import Refused
+from actors.errors import ErrorCode, RefusedError
 
 EXTRAS = {
     "client": ("httpx2",),
@@ -19,13 +19,13 @@ EXTRAS = {
 """For each extra, the packages that it adds, by the names under which they are imported."""
 
 
-class MissingExtraError(Refused, ImportError):
+class MissingExtraError(RefusedError, ImportError):
     """This installation lacks the packages of an extra.
 
     ``extra`` is its name and ``missing`` are the packages. The message says which command installs them.
     """
 
-    http_status = 501
+    code = ErrorCode.MISSING_EXTRA
 
     def __init__(self, message: str = "", *, extra: str = "", missing: tuple[str, ...] = ()) -> None:
         super().__init__(message)

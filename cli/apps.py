@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def load_app(app: str) -> list[type]:
     """The actors, services and workflows of ``file.py`` or ``package.module``.
 
-    Raises :class:`actors.DefinitionError`, also when the module itself raises: then its notes
+    Raises :class:`actors.errors.DefinitionError`, also when the module itself raises: then its notes
     are the lines of the traceback, without the frames of the import system.
     """
     snapshot_of(app)  # refuses what could not be loaded again, before any of it runs

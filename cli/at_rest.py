@@ -11,7 +11,7 @@ import trio
 
 from actors.core.jobs import JobProgress
 from actors.environment import Environment
-from actors.errors import UnknownInvocationError
+from actors.errors import NotFoundError
 from actors.model.classes import definition_of, service_name
 from actors.model.history import JournalEntry
 from actors.model.info import GateInfo, HandlerInfo, InvocationInfo, ServiceInfo, gate_info, info_of
@@ -181,7 +181,7 @@ class AtRest:
     async def _run_of(self, job: str) -> InvocationInfo:
         try:
             return await self.info(run_of_job(job))
-        except UnknownInvocationError:
+        except NotFoundError:
             raise unknown_job(job) from None
 
     async def events(self, of: InvocationId) -> list[JournalEntry]:

@@ -40,8 +40,6 @@ def exit_code_of(error: BaseException) -> Exit:
     from journal import errors as kept
 
     match error:
-        case ours.UnknownOutcomeError():
-            return Exit.UNKNOWN
         case kept.StoreInUse():
             return Exit.IN_USE
         case kept.StoreFailed():
@@ -50,15 +48,71 @@ def exit_code_of(error: BaseException) -> Exit:
             return Exit.NOT_FOUND
         case kept.StoreExists() | kept.DirectoryNotEmpty():
             return Exit.REFUSED
-        case kept.MalformedIdError() | ours.DefinitionError():
+        case kept.MalformedIdError():
             return Exit.USAGE
         case kept.Unavailable():
             return Exit.UNAVAILABLE
-        case ours.Refused():
-            return _EXIT_OF_STATUS.get(error.http_status, Exit.REFUSED)
+        case ours.ActorError():
+            return EXIT_OF_CODE[ours.code_of(error)]
         case _:
             return Exit.FAILED
 
 
-_EXIT_OF_STATUS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNAVAILABLE}
-"""The exit code of a refusal, by the status that the server answers it with. Others are :attr:`Exit.REFUSED`."""
+EXIT_OF_CODE: dict[str, Exit] = {
+    **dict.fromkeys(
+        (
+            "blocked_loop",
+            "cancelled",
+            "deadline_exceeded",
+            "deadlock",
+            "failed",
+            "field_misuse",
+            "inside_step",
+            "internal",
+            "killed",
+            "no_longer_fits",
+            "non_durable_await",
+            "nondeterminism",
+            "outside_handler",
+            "paused",
+            "step_failed",
+            "step_lost",
+            "step_outcome_unknown",
+            "step_timeout",
+            "unserializable",
+        ),
+        Exit.FAILED,
+    ),
+    **dict.fromkeys(("invalid_argument", "invalid_definition"), Exit.USAGE),
+    **dict.fromkeys(
+        (
+            "already_completed",
+            "already_exists",
+            "broken_deployment",
+            "busy",
+            "forbidden",
+            "gone",
+            "idempotency_conflict",
+            "in_use",
+            "incompatible",
+            "key_collision",
+            "key_held",
+            "limit_exceeded",
+            "missing_extra",
+            "not_completed",
+            "not_possible",
+            "refused",
+            "still_open",
+            "still_running",
+            "too_large",
+            "too_many",
+            "unauthenticated",
+            "version_conflict",
+        ),
+        Exit.REFUSED,
+    ),
+    "not_found": Exit.NOT_FOUND,
+    **dict.fromkeys(("damaged", "set_aside", "unavailable"), Exit.UNAVAILABLE),
+    "outcome_unknown": Exit.UNKNOWN,
+}
+"""The exit code of an error, by its code. The codes are texts here, since their class is loaded only when there is an error."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class CallEndedError(ActorError):
     """The invocation that was called ended without a result.
 
-    Its recorded failure may be of a class that stands for a refusal, such as ``UnknownInvocationError``; the command was not refused.
+    Its recorded failure may be of a class that stands for a refusal, such as ``NotFoundError``; the command was not refused.
     """
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import click
 
+from actors.errors import ResourceKind
 from cli.targets import NamedTarget, parse_selection
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -39,7 +40,7 @@ class InvocationSelector:
     async def predicate(self, source: Source) -> str:
         """The condition in SQL that tells which.
 
-        Raises :class:`actors.UnknownServiceError` as :func:`resolved` does, :class:`actors.InvalidQueryError` for a condition
+        Raises :class:`actors.NotFoundError` as :func:`resolved` does, :class:`actors.InvalidArgumentError` for a condition
         that is none by itself.
         """
         parts: list[str] = []
@@ -107,7 +108,7 @@ class Source(Protocol):
 
 
 async def resolved(source: Source, named: NamedTarget) -> NamedTarget:
-    """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.UnknownServiceError`."""
+    """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.NotFoundError`."""
     from journal.events import Kind
 
     kind = await _kind_of(source, named.service)
@@ -117,9 +118,9 @@ async def resolved(source: Source, named: NamedTarget) -> NamedTarget:
 
 
 async def refuse_unknown(source: Source, named: NamedTarget) -> None:
-    """Raise a :class:`actors.Refused` if a selection that found nothing names what does not exist: a service or handler that no
+    """Raise a :class:`actors.RefusedError` if a selection that found nothing names what does not exist: a service or handler that no
     code and no history has, a key that was never used."""
-    from actors.errors import UnknownHandlerError, UnknownInvocationError
+    from actors.errors import NotFoundError
     from journal.events import Kind
 
     service, key, handler = await resolved(source, named)
@@ -127,16 +128,21 @@ async def refuse_unknown(source: Source, named: NamedTarget) -> None:
     if handler is not None and not await _has_any(source, service, handler=handler):
         known = () if served is None else tuple(name for one in served.handlers for name in (one.name, *one.aliases))
         if handler not in known:
-            raise UnknownHandlerError(f"{service} has no handler {handler!r}{_there_are(known)}")
+            raise NotFoundError(f"{service} has no handler {handler!r}{_there_are(known)}", kind=ResourceKind.HANDLER)
     if key is not None and not await _has_any(source, service, key=key):
         if await _kind_of(source, service) is Kind.SERVICE:
-            raise UnknownHandlerError(f"{service} is a service and has no keys: write {service} or {service}/handler")
+            raise NotFoundError(
+                f"{service} is a service and has no keys: write {service} or {service}/handler",
+                kind=ResourceKind.HANDLER,
+            )
         if (await source.object_info(service, key, None)).version == 0:
-            raise UnknownInvocationError(f"{service}/{key} was never used: it has no state and no invocations")
+            raise NotFoundError(
+                f"{service}/{key} was never used: it has no state and no invocations", kind=ResourceKind.INVOCATION
+            )
 
 
 async def _kind_of(source: Source, service: str) -> Kind:
-    from actors.errors import UnknownServiceError
+    from actors.errors import NotFoundError
     from journal.events import Kind
 
     served = await _served(source, service)
@@ -148,7 +154,7 @@ async def _kind_of(source: Source, service: str) -> Kind:
     if await source.objects(service, "", 1):
         return Kind.ACTOR  # its invocations are no longer retained
     names = [info.name for info in await source.services(system=False)]
-    raise UnknownServiceError(f"no service {service!r}{_there_are(names)}")
+    raise NotFoundError(f"no service {service!r}{_there_are(names)}", kind=ResourceKind.SERVICE)
 
 
 async def _served(source: Source, service: str) -> ServiceInfo | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from actors.errors import Refused
+from actors.errors import RefusedError, code_of
 from cli.exit_codes import Exit, exit_code_of
 from cli.jobs import follow_job, progress, report
 from cli.render.output import counted, err, out, out_json, out_json_line
@@ -104,9 +104,9 @@ async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: Ex
 async def _asked(client: Client, of: InvocationId, verb: VerbOptions) -> tuple[Result, Exception | None]:
     try:
         answer = await client.execute(of, verb)
-    except (Refused, JournalError) as error:
+    except (RefusedError, JournalError) as error:
         err(about(of, error))
-        return Result(id=of, error=type(error).__name__, message=str(error)), error
+        return Result(id=of, error=code_of(error).value, message=str(error)), error
     successor = None if answer.successor is None else answer.successor.invocation_id
     return Result(
         id=of,

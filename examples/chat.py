@@ -52,7 +52,7 @@ class Chat(Actor):
     @handler
     async def message(self, question: str) -> actors.InvocationId:
         if self.current is not None:
-            with suppress(actors.AlreadyCompletedError):
+            with suppress(actors.ConflictError):
                 await actors.invocation(self.current).cancel(reason="a newer message came")
         answer = await actors.service(Agent).answer.send(question)  # one-way: the chat stays free
         self.current = answer.id

@@ -35,6 +35,7 @@ from cli.main import root
 from journal.events import Target
 from tests.http.served import serving
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -194,13 +195,11 @@ async def refusal_of(owner: Any, entry: Entry, wrong: Any, of: str) -> BaseExcep
 
 
 def is_named(error: BaseException | None, entry: Entry) -> bool:
-    """Whether it is refused by its name; a key has an error of its own, which names the class that it is a key of."""
-    if isinstance(error, actors.InvalidKeyError):
-        return entry.parameter in ("key", "idempotency_key")
+    """Whether it is refused by its name."""
     if entry.function == "workflow" or (
         entry.parameter == "cls" and not isinstance(error, actors.InvalidArgumentError)
     ):
-        return isinstance(error, actors.DefinitionError)  # what is no class, or not one of this kind
+        return isinstance(error, actors.errors.DefinitionError)  # what is no class, or not one of this kind
     return isinstance(error, actors.InvalidArgumentError) and error.path == entry.parameter
 
 
@@ -230,7 +229,7 @@ def test_a_declaration_refuses_what_is_wrong_by_its_name(entry: Entry) -> None:
     # A scope without a deadline has an infinite one, as in trio.
     has_none = {math.inf} if entry.parameter == "deadline" else set()
     for wrong in (value for value in WRONG[entry.kind] if value not in has_none):
-        with pytest.raises((actors.InvalidArgumentError, actors.DefinitionError)) as caught:
+        with pytest.raises((actors.InvalidArgumentError, actors.errors.DefinitionError)) as caught:
             FUNCTIONS[entry.function](**{entry.parameter: wrong})
         # What a class or a handler is called is part of its definition, and must be an identifier.
         is_definition = entry.function in ("handler", "shared") and entry.parameter == "name"
@@ -268,7 +267,7 @@ def test_ids_and_keys_are_checked_outside_of_handlers_too() -> None:
         async def run(self) -> None: ...
 
     for wrong in (NOT_UTF8, "", None, 5):
-        with pytest.raises(actors.InvalidKeyError):
+        with raises(actors.InvalidArgumentError, path="key"):
             actors.workflow_id(Once, wrong)  # type: ignore[arg-type]
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import actors
 import playhead
-from actors import DefinitionError
 from actors.code.discovery import snapshot_of
+from actors.errors import DefinitionError
 from cli.apps import load_app
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import attrs
 import msgspec
 
 import actors
+from actors import errors
 from cli.main import COMMANDS
 from journal import errors as journal_errors
 from tests.terminal import ROOT, Terminal, terminal
@@ -83,7 +84,7 @@ def test_two_commands_do_all_set_up_and_the_second_is_what_is_run_on_every_chang
 def test_every_error_that_it_names_exists() -> None:
     named = set(re.findall(r"`(?:actors\.)?(\w+Error|Store\w+)`", README))
     assert len(named) > 15
-    unknown = [name for name in named if not hasattr(actors, name) and not hasattr(journal_errors, name)]
+    unknown = [name for name in named if not hasattr(errors, name) and not hasattr(journal_errors, name)]
     assert unknown == []
 
 

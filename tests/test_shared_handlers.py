@@ -71,13 +71,13 @@ class InAClosure(Base):
 
 @pytest.mark.parametrize("cls", [Plainly, Added, Unpacked, Looped, Deleted, OtherName, InAClosure])
 def test_a_shared_handler_that_assigns_a_field_is_refused(cls: type) -> None:
-    with pytest.raises(actors.DefinitionError) as refused:
+    with pytest.raises(actors.errors.DefinitionError) as refused:
         definition_of(cls)
     assert f"{cls.__name__}.read" in str(refused.value)
 
 
 def test_the_line_is_named() -> None:
-    with pytest.raises(actors.DefinitionError) as refused:
+    with pytest.raises(actors.errors.DefinitionError) as refused:
         definition_of(Plainly)
     line = Plainly.__dict__["read"].function.__code__.co_firstlineno + 2
     assert f"line {line}:" in str(refused.value)

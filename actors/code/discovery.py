@@ -23,7 +23,7 @@ _NO_DATA = (".py", ".pyc", ".pyi")
 
 
 def snapshot_of(app: str | Path) -> Snapshot:
-    """The code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError` and ``DeploymentTooLargeError``."""
+    """The code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError` and ``LimitExceededError``."""
     name, root = entry_of(str(app))
     return _Finder([(name, root)]).snapshot((name,))
 

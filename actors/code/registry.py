@@ -12,7 +12,7 @@ import trio
 
 from actors.code.loading import load, unload
 from actors.core.deployments import Deployment, Deployments
-from actors.errors import BrokenDeploymentError, UnknownDeploymentError
+from actors.errors import BrokenDeploymentError, NotFoundError, ResourceKind
 from actors.model.app import App
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
@@ -100,9 +100,11 @@ class CodeRegistry:
         return self.served if is_system(service) else self._apps.get(deployment)
 
     def resolve(self, wanted: str, service: str) -> str:
-        """The deployment with this id or name. Raises :class:`UnknownDeploymentError`."""
+        """The deployment with this id or name. Raises :class:`NotFoundError`."""
         if is_system(service):
-            raise UnknownDeploymentError(f"{service} is built in and always runs on the code that runs")
+            raise NotFoundError(
+                f"{service} is built in and always runs on the code that runs", kind=ResourceKind.DEPLOYMENT
+            )
         if wanted == LATEST:
             return self.latest
         if wanted != self.served_as:

@@ -14,7 +14,7 @@ error of the same type.
 
 What returns from a method that changes something is durable: the runtime has committed the events and their audit row before it
 answers. If a method raises :class:`actors.UnavailableError` or :class:`actors.UnknownOutcomeError` the change may have
-happened; sent again under the same idempotency key it happens once. Every other error that is a ``Refused`` says that nothing
+happened; sent again under the same idempotency key it happens once. Every other error that is a ``RefusedError`` says that nothing
 was changed. What is read is as of the last commit, or later.
 """
 
@@ -70,9 +70,9 @@ class Backend(HandleBackend, Protocol):
     ) -> tuple[InvocationId, Outcome]:
         """Call a handler with a JSON argument, and wait for the end of the invocation.
 
-        The call is durable before it begins to wait. Raises :class:`actors.UnknownServiceError`,
-        :class:`actors.UnknownHandlerError`, :class:`actors.InvalidArgumentError`, :class:`actors.PayloadTooLargeError`,
-        :class:`actors.IdempotencyConflictError`.
+        The call is durable before it begins to wait. Raises :class:`actors.NotFoundError`,
+        :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`,
+        :class:`actors.ConflictError`.
         """
         ...
 
@@ -85,7 +85,7 @@ class Backend(HandleBackend, Protocol):
     # Reading.
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """The newest invocations that match. Raises :class:`actors.InvalidQueryError` and :class:`actors.QueryTooSlowError`."""
+        """The newest invocations that match. Raises :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`."""
         ...
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
@@ -95,7 +95,7 @@ class Backend(HandleBackend, Protocol):
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         """The answer to one SELECT, as of one moment.
 
-        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, :class:`actors.LimitExceededError`.
         """
         ...
 
@@ -121,7 +121,7 @@ class Backend(HandleBackend, Protocol):
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         """An object now, or after event ``at`` of its log.
 
-        Raises :class:`actors.UnknownServiceError`, :class:`actors.HistoryGoneError`, :class:`actors.InvalidArgumentError`.
+        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
         """
         ...
 
@@ -129,7 +129,7 @@ class Backend(HandleBackend, Protocol):
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
         """Items of a log from position ``start``, or of a map after the key ``start``. Raises as :meth:`object_info`, and
-        :class:`actors.UnknownFieldError`."""
+        :class:`actors.NotFoundError`."""
         ...
 
     async def field_history(
@@ -143,8 +143,8 @@ class Backend(HandleBackend, Protocol):
     ) -> EditResult:
         """Change fields, all of it or nothing; durable on return.
 
-        Raises :class:`actors.KeyHeldError`, :class:`actors.VersionConflictError`, :class:`actors.UnknownFieldError`,
-        :class:`actors.InvalidArgumentError`, :class:`actors.NotPossibleError`.
+        Raises :class:`actors.ConflictError`, :class:`actors.ConflictError`, :class:`actors.NotFoundError`,
+        :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError`.
         """
         ...
 
@@ -162,8 +162,8 @@ class Backend(HandleBackend, Protocol):
         """Hold every invocation in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the
         scope.
 
-        Raises :class:`actors.UnknownServiceError`, :class:`actors.UnknownHandlerError`, :class:`actors.InvalidKeyError`,
-        :class:`actors.UnknownDeploymentError` and :class:`actors.TooManyGatesError`.
+        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`,
+        :class:`actors.NotFoundError` and :class:`actors.LimitExceededError`.
         """
         ...
 
@@ -182,28 +182,28 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`actors.UnknownDeploymentError`."""
+        """The deployment. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code by path, without their texts. Raises :class:`actors.UnknownDeploymentError`."""
+        """The files of its code by path, without their texts. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One file with its text. Raises :class:`actors.UnknownDeploymentError`, :class:`actors.UnknownFileError`."""
+        """One file with its text. Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`."""
         ...
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         """Let new invocations run on it; durable on return.
 
-        Raises :class:`actors.UnknownDeploymentError` and :class:`actors.BrokenDeploymentError`.
+        Raises :class:`actors.NotFoundError` and :class:`actors.errors.BrokenDeploymentError`.
         """
         ...
 
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
         """Delete it and its code; durable on return.
 
-        Raises :class:`actors.UnknownDeploymentError` and :class:`actors.DeploymentInUseError`.
+        Raises :class:`actors.NotFoundError` and :class:`actors.ConflictError`.
         """
         ...
 
@@ -212,13 +212,13 @@ class Backend(HandleBackend, Protocol):
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         """The number of invocations that a job would take now, and ``sample`` of them.
 
-        Raises :class:`actors.InvalidQueryError`, :class:`actors.InvalidArgumentError` and :class:`actors.TooManyItemsError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
         """
         ...
 
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
         """Start a job, and return its id once it is durable. Raises as :meth:`preview_job`, and
-        :class:`actors.IdempotencyConflictError`."""
+        :class:`actors.ConflictError`."""
         ...
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
@@ -226,17 +226,17 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def job_info(self, job: str) -> JobInfo:
-        """The state of a job. Raises :class:`actors.UnknownJobError`."""
+        """The state of a job. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def await_job(self, job: str) -> JobInfo:
-        """The state of a job once it has ended. Raises :class:`actors.UnknownJobError`."""
+        """The state of a job once it has ended. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def cancel_job(self, job: str, reason: str) -> ControlResult:
-        """Cancel a job; durable on return. Raises :class:`actors.UnknownJobError`, :class:`actors.AlreadyCompletedError`."""
+        """Cancel a job; durable on return. Raises :class:`actors.NotFoundError`, :class:`actors.ConflictError`."""
         ...
 
     async def job_items(self, job: str, after: int) -> JobItems:
-        """The page of results with number ``after``. Raises :class:`actors.UnknownJobError`."""
+        """The page of results with number ``after``. Raises :class:`actors.NotFoundError`."""
         ...

@@ -100,7 +100,7 @@ class Client:
     ) -> tuple[InvocationId, Outcome]:
         """Call a handler by name, with a JSON argument: one value for one parameter, an object for several, nothing for none.
 
-        Returns the outcome, whatever it is. Raises a ``Refused`` if the call was not accepted.
+        Returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was not accepted.
         """
         return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
 
@@ -179,7 +179,7 @@ class Client:
     ) -> list[InvocationInfo]:
         """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well.
 
-        ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidQueryError` if it is invalid.
+        ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidArgumentError` if it is invalid.
         """
         listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
         return await self._backend.find(listing)
@@ -204,7 +204,7 @@ class Client:
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
         """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
 
-        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError` and :class:`actors.QueryTooLargeError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError` and :class:`actors.LimitExceededError`.
 
         ::
 

@@ -29,15 +29,15 @@ class DeploymentClient:
         return await self._backend.list_deployments()
 
     async def get(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`actors.UnknownDeploymentError`."""
+        """The deployment. Raises :class:`actors.NotFoundError`."""
         return await self._backend.get_deployment(checked_text(deployment, "deployment"))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code, by path. Raises :class:`actors.UnknownDeploymentError`."""
+        """The files of its code, by path. Raises :class:`actors.NotFoundError`."""
         return await self._backend.list_code(checked_text(deployment, "deployment"))
 
     async def read(self, deployment: str, path: str) -> CodeFile:
-        """One file of its code, with its text. Raises :class:`actors.UnknownFileError`.
+        """One file of its code, with its text. Raises :class:`actors.NotFoundError`.
 
         ::
 
@@ -49,14 +49,14 @@ class DeploymentClient:
         """Let new invocations run on it; it may be an older one. Starting a runtime on the replaced code does not make that the
         latest again: only a client can.
 
-        Raises :class:`actors.UnknownDeploymentError`, and :class:`actors.BrokenDeploymentError` if it cannot be imported here.
+        Raises :class:`actors.NotFoundError`, and :class:`actors.errors.BrokenDeploymentError` if it cannot be imported here.
         """
         return await self._backend.make_latest(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
 
     async def prune(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Delete a deployment and its code.
 
-        Raises :class:`actors.DeploymentInUseError` if it is the latest or open invocations run on it, with their number.
+        Raises :class:`actors.ConflictError` if it is the latest or open invocations run on it, with their number.
         """
         return await self._backend.prune_deployment(
             checked_text(deployment, "deployment"), checked_text(reason, "reason")

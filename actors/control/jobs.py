@@ -117,7 +117,7 @@ class JobSelection:
     """Some invocations: told by a condition, by their ids, or by the job that they refused. Each verb starts a job, and returns once that is durable.
 
     What fits when the job begins is dealt with, and nothing that comes later: that is what gates are for. Raises
-    ``InvalidQueryError`` for what is no condition, ``TooManyItemsError`` for more than a job takes, ``InvalidArgumentError``.
+    ``InvalidArgumentError`` for what is no condition, ``LimitExceededError`` for more than a job takes, ``InvalidArgumentError``.
 
     ::
 
@@ -201,7 +201,7 @@ class JobSelection:
         self, verb: str | JobVerb, options: dict[str, Any], *, idempotency_key: str | None = None
     ) -> JobHandle:
         """Start a job by the name of its verb: ``options`` are those of the verb, as JSON. Repeated under the same key within a
-        day, it returns the existing job. Raises ``InvalidArgumentError`` and ``IdempotencyConflictError``."""
+        day, it returns the existing job. Raises ``InvalidArgumentError`` and ``ConflictError``."""
         choice = self._choice
         spec = JobSpec(
             verb=one_of(JobVerb, verb, "verb"),
@@ -236,15 +236,15 @@ class JobHandle:
         return f"<JobHandle {self.id}>"
 
     async def info(self) -> JobInfo:
-        """Its progress. Raises ``UnknownJobError``."""
+        """Its progress. Raises ``NotFoundError``."""
         return await self._backend.job_info(self.id)
 
     async def result(self) -> JobInfo:
-        """Wait until it has ended and return its final progress. Raises ``UnknownJobError``."""
+        """Wait until it has ended and return its final progress. Raises ``NotFoundError``."""
         return await self._backend.await_job(self.id)
 
     async def cancel(self, *, reason: str = "") -> ControlResult:
-        """Stop the job. Verbs that it has applied stay, and are in its results. Raises ``AlreadyCompletedError``."""
+        """Stop the job. Verbs that it has applied stay, and are in its results. Raises ``ConflictError``."""
         return await self._backend.cancel_job(self.id, checked_text(reason, "reason"))
 
     async def page(self, *, after: int = 0) -> JobItems:

@@ -37,7 +37,7 @@ class ObjectHandle:
     async def info(self, *, at: int | None = None) -> ObjectInfo:
         """Its fields, its mailbox and its holder; with ``at``, as of that event of its log.
 
-        Raises ``HistoryGoneError`` if too much of its log has been purged, and ``InvalidArgumentError`` if there is no such
+        Raises ``NotFoundError`` if too much of its log has been purged, and ``InvalidArgumentError`` if there is no such
         event.
         """
         return await self._backend.object_info(self.service, self.key, count_or_none(at, "at"))
@@ -91,8 +91,8 @@ class ObjectHandle:
         ``if_version``, nothing is changed unless that event was the last to change the fields (``info().fields_version``). While
         a handler holds the key, or others wait for it, an edit is refused; with ``queue`` it waits its turn.
 
-        Raises ``KeyHeldError``, ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError`` and
-        ``NotPossibleError``.
+        Raises ``ConflictError``, ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and
+        ``ConflictError``.
         """
         if isinstance(clear, str):
             raise InvalidArgumentError(f"clear is {clear!r}, expected the names of fields: [{clear!r}]")

@@ -1,7 +1,7 @@
 """Decides on a command: given an object's state, the events that follow from it, or the reason why it is refused.
 
 Nothing is looked up and nothing is done here. A command that was applied before, or that comes too late to matter, gives no
-events. A command that cannot be applied raises an :class:`actors.errors.Refused` that says what would work.
+events. A command that cannot be applied raises an :class:`actors.errors.RefusedError` that says what would work.
 """
 
 from __future__ import annotations
@@ -18,17 +18,12 @@ from actors.core.react import has_yet_to_keep
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
 from actors.core.transitions import ACTIVE, STARTED
 from actors.errors import (
-    CallTooDeepError,
     CircleLink,
-    IdempotencyConflictError,
-    KeyCollisionError,
-    KeyHeldError,
-    MailboxFullError,
-    NotCompletedError,
-    SignalBufferFullError,
-    StillOpenError,
-    StillRunningError,
-    UnknownInvocationError,
+    ConflictError,
+    ErrorCode,
+    LimitExceededError,
+    NotFoundError,
+    ResourceKind,
 )
 from actors.values.limits import NEVER
 from actors.values.retries import Exhausted, delay_seconds, is_exhausted
@@ -50,7 +45,7 @@ if TYPE_CHECKING:
 def decide(
     state: ObjectState | None, command: Command, now: float, limits: Limits, gates: Gates = NO_GATES
 ) -> list[Event]:
-    """The events that follow from the command; none if it changes nothing. Raises ``Refused`` or ``DeadlockError``.
+    """The events that follow from the command; none if it changes nothing. Raises ``RefusedError`` or ``DeadlockError``.
 
     An invocation that a gate holds does not start; it waits for :class:`actors.core.commands.StartWaiting`.
     """
@@ -94,9 +89,13 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
     if waiting >= limits.mailbox:
         if state is None:
             raise BrokenInvariant("a caller waits for it")
-        raise MailboxFullError(
+        raise LimitExceededError(
             f"a gate holds {state.name}, {waiting} invocations wait for it already, and {limits.mailbox} may; "
-            "try again when it is open"
+            "try again when it is open",
+            limit="mailbox",
+            maximum=limits.mailbox,
+            found=waiting,
+            code=ErrorCode.BUSY,
         )
 
 
@@ -127,10 +126,11 @@ def _decide_of_object(state: ObjectState | None, command: Command, now: float, l
             raise BrokenInvariant(f"{type(command).__name__} is in the table")
 
 
-def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
+def unknown_invocation(invocation_id: InvocationId) -> NotFoundError:
     """The refusal for an unknown id."""
-    return UnknownInvocationError(
-        f"there is no invocation {invocation_id}: it never existed, or retention has purged it"
+    return NotFoundError(
+        f"there is no invocation {invocation_id}: it never existed, or retention has purged it",
+        kind=ResourceKind.INVOCATION,
     )
 
 
@@ -138,27 +138,32 @@ def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
 
 
 def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
-    """Raise ``IdempotencyConflictError`` if a repeated request asks for something else."""
+    """Raise ``ConflictError`` if a repeated request asks for something else."""
     if command.request is not None and not has_digest(command, argument_digest):
-        raise IdempotencyConflictError(
+        raise ConflictError(
             f"{command.target} was asked for under the key {command.request!r} before, with another argument, as "
-            f"{command.invocation_id}. Use a new key for a new request"
+            f"{command.invocation_id}. Use a new key for a new request",
+            code=ErrorCode.IDEMPOTENCY_CONFLICT,
         )
 
 
 def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> list[Event]:
     if len(command.chain) > limits.call_depth:
-        raise CallTooDeepError(
+        raise LimitExceededError(
             f"{command.target}: calls within calls are {len(command.chain)} deep, the limit is {limits.call_depth}. "
-            "Send instead of calling where the answer is not needed"
+            "Send instead of calling where the answer is not needed",
+            limit="call_depth",
+            maximum=limits.call_depth,
+            found=len(command.chain),
         )
     if state is None:
         created = e.ObjectCreated(service=command.target.service, key=command.target.key, kind=command.kind)
         return [created, *_accept(None, command)]
     if (state.service, state.key) != (command.target.service, command.target.key) and state.kind is not Kind.SERVICE:
-        raise KeyCollisionError(
+        raise ConflictError(
             f"{command.target} and {state.name} share the number of their stream by accident. "
-            f"{state.name} was here first; use another key"
+            f"{state.name} was here first; use another key",
+            code=ErrorCode.KEY_COLLISION,
         )
     before = state.invocations.get(command.invocation_id)
     if before is not None:
@@ -169,8 +174,12 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
         if command.if_free:
             _check_free(state)
         if len(state.queue) >= limits.mailbox:
-            raise MailboxFullError(
-                f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later"
+            raise LimitExceededError(
+                f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later",
+                limit="mailbox",
+                maximum=limits.mailbox,
+                found=len(state.queue),
+                code=ErrorCode.BUSY,
             )
     return _accept(state, command)
 
@@ -186,9 +195,10 @@ def _check_free(state: ObjectState) -> None:
     if state.holder is None and not state.queue:
         return
     held = "nobody" if state.holder is None else state.holder
-    raise KeyHeldError(
+    raise ConflictError(
         f"{state.name} is held by {held}, and {len(state.queue)} wait for it. Ask for it to wait its turn (queue=True), or "
-        "stop who holds it"
+        "stop who holds it",
+        code=ErrorCode.KEY_HELD,
     )
 
 
@@ -597,10 +607,11 @@ def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:
     if deployment is None or deployment == invocation.deployment:
         return []
     if invocation.status is Status.RUNNING:
-        raise StillRunningError(
+        raise ConflictError(
             f"{invocation.invocation_id} is running, and code is not changed under a handler that runs. "
             "Pause it, and resume it on the other deployment",
             status=invocation.status,
+            code=ErrorCode.STILL_RUNNING,
         )
     return [e.InvocationMoved(invocation_id=invocation.invocation_id, deployment=deployment)]
 
@@ -642,16 +653,21 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
     if command.successor in state.invocations:
         return []
     if original is not None and command.stop is None:
-        raise StillOpenError(
+        raise ConflictError(
             f"{command.invocation_id} is {original.status.value}; say how it is to be stopped first: stop='cancel' runs its "
             "compensations, stop='kill' does not",
             status=original.status,
+            code=ErrorCode.STILL_OPEN,
         )
     # Each invocation of a service has a stream of its own, and its restarts live in the same one and wait for no turn.
     mode = Mode.SHARED if state.kind is Kind.SERVICE else command.original.mode
     if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
-        raise MailboxFullError(
-            f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may"
+        raise LimitExceededError(
+            f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may",
+            limit="mailbox",
+            maximum=limits.mailbox,
+            found=len(state.queue),
+            code=ErrorCode.BUSY,
         )
     stopping = [] if original is None else _stop(state, original, command, now, limits)
     is_over = original is None or any(
@@ -736,8 +752,12 @@ def _signal(
     _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
 ) -> list[Event]:
     if sum(map(len, invocation.signals.values())) + invocation.deferred_signals >= limits.signals:
-        raise SignalBufferFullError(
-            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them"
+        raise LimitExceededError(
+            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them",
+            limit="signals",
+            maximum=limits.signals,
+            found=limits.signals,
+            code=ErrorCode.BUSY,
         )
     return [received_signal(invocation, command)]
 
@@ -763,18 +783,20 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
     for invocation_id in command.invocation_ids:
         invocation = None if state is None else state.invocations.get(invocation_id)
         if invocation is not None:
-            raise NotCompletedError(
+            raise ConflictError(
                 f"{invocation_id} is {invocation.status.value}, only what has ended can be purged; "
                 "cancel it or kill it first",
                 status=invocation.status,
+                code=ErrorCode.NOT_COMPLETED,
             )
         waiting = None if state is None else needed_by(state, invocation_id)
         if waiting is not None and waiting.restarts is not None:
-            raise NotCompletedError(
+            raise ConflictError(
                 f"{waiting.invocation_id} waits for its turn and will keep a part of the history of "
                 f"{waiting.restarts.invocation_id}, for which it needs that of {invocation_id}; purge {invocation_id} when "
                 f"{waiting.invocation_id} has started",
                 status=waiting.status,
+                code=ErrorCode.NOT_COMPLETED,
             )
     return [e.InvocationsPurged(invocation_ids=command.invocation_ids)]
 

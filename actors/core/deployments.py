@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from actors.errors import DeploymentInUseError, TooManyDeploymentsError, UnknownDeploymentError
+from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
 
 MAX_DEPLOYMENTS = 1_000
 """The number of deployments that can be registered at a time."""
@@ -47,12 +47,13 @@ class Deployments:
         return any(known.id == deployment for known in self.known)
 
     def find(self, deployment: str) -> Deployment:
-        """The deployment. Raises :class:`UnknownDeploymentError`."""
+        """The deployment. Raises :class:`NotFoundError`."""
         for found in self.known:
             if found.id == deployment:
                 return found
-        raise UnknownDeploymentError(
-            f"there is no deployment {deployment!r}: it never was registered here, or it has been pruned"
+        raise NotFoundError(
+            f"there is no deployment {deployment!r}: it never was registered here, or it has been pruned",
+            kind=ResourceKind.DEPLOYMENT,
         )
 
     def served(self, new: Deployment) -> Deployments:
@@ -62,8 +63,12 @@ class Deployments:
         if old is not None:
             return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
         if len(self.known) >= MAX_DEPLOYMENTS:
-            raise TooManyDeploymentsError(
-                f"{len(self.known)} deployments are registered, and {MAX_DEPLOYMENTS} may be; prune those that are drained"
+            raise LimitExceededError(
+                f"{len(self.known)} deployments are registered, and {MAX_DEPLOYMENTS} may be; prune those that are drained",
+                limit="deployments",
+                maximum=MAX_DEPLOYMENTS,
+                found=len(self.known),
+                code=ErrorCode.TOO_MANY,
             )
         return Deployments((*self.known, new), new.id)
 
@@ -77,10 +82,11 @@ class Deployments:
         return Deployments(known, to)
 
     def pruned(self, deployment: str) -> Deployments:
-        """The deployments without this one. Raises :class:`DeploymentInUseError` for the latest."""
+        """The deployments without this one. Raises :class:`ConflictError` for the latest."""
         self.find(deployment)
         if deployment == self.latest:
-            raise DeploymentInUseError(
-                f"{deployment} is the latest, and new invocations run on it; make another one the latest first"
+            raise ConflictError(
+                f"{deployment} is the latest, and new invocations run on it; make another one the latest first",
+                code=ErrorCode.IN_USE,
             )
         return attrs.evolve(self, known=tuple(one for one in self.known if one.id != deployment))

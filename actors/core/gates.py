@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.errors import InvalidScopeError
+from actors.errors import InvalidArgumentError
 from actors.values.names import EDIT, is_system
 from journal.events import PauseMode
 
@@ -94,7 +94,7 @@ _WHOLE = {str(scope): scope for scope in (EVERYTHING, BACKLOG)}
 
 
 def parse_scope(text: str | GateScope) -> GateScope:
-    """Parse the text of a scope. Raises :class:`actors.InvalidScopeError`."""
+    """Parse the text of a scope. Raises :class:`actors.InvalidArgumentError`."""
     if isinstance(text, GateScope):
         return text
     if text in _WHOLE:
@@ -108,9 +108,10 @@ def parse_scope(text: str | GateScope) -> GateScope:
             return GateScope(ScopeKind.SERVICE, service)
         case "handler" | "key" if service and name:
             return GateScope(ScopeKind(kind), service, name)
-    raise InvalidScopeError(
+    raise InvalidArgumentError(
         f"{text!r} is not a scope; expected 'everything', 'backlog', 'service:NAME', 'handler:SERVICE/NAME', "
-        "'key:SERVICE/KEY' or 'deployment:ID'"
+        "'key:SERVICE/KEY' or 'deployment:ID'",
+        path="scope",
     )
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from actors.core.fold import advance
 from actors.core.snapshots import decode_snapshot
-from actors.errors import HistoryGoneError
+from actors.errors import ErrorCode, NotFoundError, ResourceKind
 from journal import events as e
 from journal.errors import Damaged
 
@@ -50,7 +50,7 @@ class ObjectHistory:
     recent: Sequence[Recorded]
 
     async def object_at(self, number: int) -> ObjectState:
-        """The state after event ``number``. Raises :class:`HistoryGoneError` or ``Damaged``."""
+        """The state after event ``number``. Raises :class:`NotFoundError` or ``Damaged``."""
         found = await self.partition.snapshot(self.stream, min(number, self.durable))
         if found is None and self.trimmed:
             raise _gone(self.stream, number)
@@ -66,7 +66,7 @@ class ObjectHistory:
         return state
 
     async def items_changed_since(self, number: int) -> Maps:
-        """The former values of the map items that changed after event ``number``. Raises :class:`HistoryGoneError`."""
+        """The former values of the map items that changed after event ``number``. Raises :class:`NotFoundError`."""
         were: Maps = {}
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:
@@ -112,8 +112,10 @@ def _note_first(were: dict[str, bytes | None], before: dict[str, bytes | None]) 
         were.setdefault(key, value)
 
 
-def _gone(stream: StreamId, number: int) -> HistoryGoneError:
-    return HistoryGoneError(
+def _gone(stream: StreamId, number: int) -> NotFoundError:
+    return NotFoundError(
         f"object {stream:016x} as of event {number}: a part of its history that this needs has been purged. "
-        "Restart from the beginning, or keep histories for longer ('retention')"
+        "Restart from the beginning, or keep histories for longer ('retention')",
+        kind=ResourceKind.HISTORY,
+        code=ErrorCode.GONE,
     )

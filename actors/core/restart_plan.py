@@ -30,7 +30,7 @@ import attrs
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
 from actors.core.requests import describe, is_completion, is_deferred, is_request
-from actors.errors import UnknownStepError
+from actors.errors import NotFoundError, ResourceKind
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
@@ -101,7 +101,7 @@ class RestartPlan:
 def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
     """The point that a user names: a step by path or by name, the end, or an entry of the journal.
 
-    Raises :class:`UnknownStepError`.
+    Raises :class:`NotFoundError`.
     """
     history = _without_deferred(history)
     operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
@@ -110,9 +110,10 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
         return by_path[0]
     by_name = [operation.step for operation in operations if wanted in _names(operation)]
     if wanted == THE_END and by_name:
-        raise UnknownStepError(
+        raise NotFoundError(
             f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): name it by its path, or, to keep all, say "
-            f"'{_ENTRY}{len(_entries(history)) - 1}'"
+            f"'{_ENTRY}{len(_entries(history)) - 1}'",
+            kind=ResourceKind.STEP,
         )
     if wanted == THE_END:
         return THE_END if any(map(_is_entry, history)) else ROOT_STEP
@@ -122,11 +123,12 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
         return _entry(history, wanted)
     known = ", ".join(f"{o.step} ({_label(o)})" for o in operations[:_NAMES_SHOWN]) or "none"
     if by_name:
-        raise UnknownStepError(
-            f"{len(by_name)} steps are called {wanted!r}: {', '.join(by_name[:_NAMES_SHOWN])}. Name one by its path"
+        raise NotFoundError(
+            f"{len(by_name)} steps are called {wanted!r}: {', '.join(by_name[:_NAMES_SHOWN])}. Name one by its path",
+            kind=ResourceKind.STEP,
         )
     more = ", …" if len(operations) > _NAMES_SHOWN else ""
-    raise UnknownStepError(f"there is no step {wanted!r}; there are {known}{more}")
+    raise NotFoundError(f"there is no step {wanted!r}; there are {known}{more}", kind=ResourceKind.STEP)
 
 
 def asked_anew(history: Sequence[Recorded], step: StepId, *, rewinds: bool) -> StepId:
@@ -175,7 +177,9 @@ def _has_passed_deadline(history: Sequence[Recorded], begun: int) -> bool:
 def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
     number, last = wanted.removeprefix(_ENTRY), len(_entries(history)) - 1
     if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number) <= last):
-        raise UnknownStepError(f"{wanted!r} is not in the journal; its entries are '{_ENTRY}0' to '{_ENTRY}{last}'")
+        raise NotFoundError(
+            f"{wanted!r} is not in the journal; its entries are '{_ENTRY}0' to '{_ENTRY}{last}'", kind=ResourceKind.STEP
+        )
     return ROOT_STEP if int(number) == 0 else StepId(f"{_ENTRY}{int(number)}")
 
 
@@ -225,7 +229,7 @@ def plan_restart(
 ) -> RestartPlan:
     """Plan a restart as ``successor`` from before the outcome of ``step``, or from another point.
 
-    Raises :class:`UnknownStepError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
+    Raises :class:`NotFoundError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
     it.
     """
     history = _without_deferred(history)

@@ -16,7 +16,7 @@ from actors.engine.containment import held_for
 from actors.engine.running_steps import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError, UnserializableError, module_of
+from actors.errors import ErrorCode, Interruption, MisuseError, NoLongerFitsError, UnserializableError, module_of
 from actors.model.contexts import HandlerContext
 from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
@@ -396,7 +396,7 @@ def _outside_trio(function: Callable[..., T], *args: Any) -> T:
         context["task"] = task
 
 
-def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | None:
+def _foreign_await(error: BaseException, name: str) -> MisuseError | None:
     """An error of a library that needs an event loop, in terms of durable code."""
     if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
         return None
@@ -405,9 +405,10 @@ def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | No
         return None
     where, line = next(((f, n) for f, n in reversed(frames) if not _is_foreign(f)), frames[0])
     what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
-    return NonDurableAwaitError(
+    return MisuseError(
         f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
-        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'"
+        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
+        code=ErrorCode.NON_DURABLE_AWAIT,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.errors import ObjectSetAsideError, TerminalError
+from actors.errors import ErrorCode, TerminalError, UnavailableError, code_of
 from actors.values.failures import failure_of
 from journal.codec import Record
 from journal.errors import BrokenInvariant
@@ -136,13 +136,14 @@ class CommitBatch:
         """Have everybody hear that the histories stay. The first reason holds."""
         if purge.refusal is not None:
             return
-        refusal = purge.refusal = ObjectSetAsideError(
-            f"{' '.join(purge.invocation_ids)}: {because}. The histories are kept; purge them again after the repair"
+        refusal = purge.refusal = UnavailableError(
+            f"{' '.join(purge.invocation_ids)}: {because}. The histories are kept; purge them again after the repair",
+            code=ErrorCode.SET_ASIDE,
         )
         if purge.row is not None:
             purge.row.changed = False
             purge.row.before = purge.row.after = ""
-            purge.row.refusal = f"{type(refusal).__name__}: {refusal}"
+            purge.row.refusal = f"{code_of(refusal)}: {refusal}"
         if purge.message is not None:
             self.messages[self.messages.index(purge.message)] = _refused(purge.message, refusal)
 

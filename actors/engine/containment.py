@@ -12,7 +12,7 @@ and *blames* that object::
                        if it cannot be, or if no invocation can be named: the object is set aside until the next start
 
 Invariant: nothing of an object reaches the common batch before all of it is decided and encoded (``Machine``,
-``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are
+``journal.codec.Record``). A set-aside object answers every request with :class:`UnavailableError`; its events on disk are
 whole. The audit log and the runtime's health report it, and ``playhead doctor`` does until the object has new events.
 
 Prior art: a supervisor of Erlang/OTP restarts only the child that failed; Temporal fails a workflow's task and not its worker.
@@ -30,7 +30,7 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.errors import ObjectSetAsideError
+from actors.errors import ErrorCode, UnavailableError
 from actors.values.failures import failure_of
 from actors.values.texts import failure_in_words
 from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
@@ -156,9 +156,10 @@ def set_aside(machine: Machine, loaded: LoadedObject, failure: Failure) -> None:
     name = _name_of(loaded)
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
     machine.note_set_aside(loaded, name, failure_in_words(failure))
-    loaded.damage = ObjectSetAsideError(
+    loaded.damage = UnavailableError(
         f"{name} is set aside because the engine failed on it: {failure_in_words(failure)}. Nothing of it runs until the "
-        "runtime is started again; other objects go on. Report this as a fault of playhead, with the log"
+        "runtime is started again; other objects go on. Report this as a fault of playhead, with the log",
+        code=ErrorCode.SET_ASIDE,
     )
     loaded.is_set_aside = True
     machine.performer.forget(loaded)

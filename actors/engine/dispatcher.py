@@ -21,16 +21,14 @@ from actors.engine.restart_history import calls_of, is_to_be_repeated, repetitio
 from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import (
     ActorError,
-    AlreadyCompletedError,
+    ConflictError,
     DeadlockError,
+    ErrorCode,
     InternalError,
     InvalidArgumentError,
-    MailboxFullError,
-    ObjectSetAsideError,
     TerminalError,
     UnavailableError,
-    UnknownHandlerError,
-    UnknownServiceError,
+    code_of,
 )
 from actors.model.info import info_of
 from actors.values.failures import failed, failure_of, text_of, type_of
@@ -54,8 +52,8 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
-_PASSING = (InternalError, UnavailableError, MailboxFullError, UnknownServiceError, UnknownHandlerError)
-"""Refusals that may be over later: there is room again, or other code is served."""
+_PASSING = {ErrorCode.BUSY, ErrorCode.INTERNAL, ErrorCode.NOT_FOUND, ErrorCode.SET_ASIDE, ErrorCode.UNAVAILABLE}
+"""Codes of refusals that may be over later: there is room again, or other code is served."""
 
 _VERBS = (
     c.CancelInvocation,
@@ -130,7 +128,7 @@ class Dispatcher:
             return True
         return self._turn_away(loaded, request, _set_aside(request, refusal))
 
-    def _turn_away(self, loaded: LoadedObject, request: ObjectRequest, refusal: ObjectSetAsideError) -> bool:
+    def _turn_away(self, loaded: LoadedObject, request: ObjectRequest, refusal: UnavailableError) -> bool:
         """Refuse a request whose object cannot be read. A client gets the error, and then none of it may happen later; a message
         waits for the repair. Returns whether the request is dealt with."""
         if not _is_asked_for(request):
@@ -301,7 +299,7 @@ class Dispatcher:
         self._machine.deliver(loaded, request.to, by, by=caller.invocation_id)
 
     def _refuse(self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError) -> None:
-        self._machine.audit(loaded, request, refusal=f"{type(refusal).__name__}: {refusal}")
+        self._machine.audit(loaded, request, refusal=f"{code_of(refusal)}: {refusal}")
         self._machine.when_durable(partial(request.fail, refusal))
         command = request.command
         match command:
@@ -320,7 +318,7 @@ class Dispatcher:
 
     def _postpone(self, request: ObjectRequest, command: c.Invoke, refusal: ActorError) -> None:
         """Postpone a one-way message that cannot be accepted now, unless it never can be: a sent message is not lost."""
-        if not isinstance(refusal, _PASSING):
+        if code_of(refusal) not in _PASSING:
             log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
             return
         log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
@@ -395,9 +393,10 @@ class Dispatcher:
                 self._answer(loaded, request, command.reply_to, of, ControlResult(True, obeyed, Status.COMPLETED))
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
-            raise AlreadyCompletedError(
+            raise ConflictError(
                 f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purge deletes it",
                 status=Status.COMPLETED,
+                code=ErrorCode.ALREADY_COMPLETED,
             )
         status_before = before.status
         obeyed = before.obeyed.get(request.stamp.cause)
@@ -495,8 +494,8 @@ def _is_asked_for(request: ObjectRequest) -> bool:
     return getattr(command, "caller", None) is not None or getattr(command, "reply_to", None) is not None
 
 
-def _set_aside(request: ObjectRequest, damage: CorruptRecord | Damaged | ObjectSetAsideError) -> ObjectSetAsideError:
-    return ObjectSetAsideError(f"{_name_of(request)}: {damage}")
+def _set_aside(request: ObjectRequest, damage: CorruptRecord | Damaged | UnavailableError) -> UnavailableError:
+    return UnavailableError(f"{_name_of(request)}: {damage}", code=ErrorCode.SET_ASIDE)
 
 
 def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:

@@ -235,7 +235,7 @@ class Engine:
     ) -> Outcome:
         """Run an invocation and return its outcome once that is durable. ``act`` is its audit entry.
 
-        With ``leaves_at_pause``, raise :class:`actors.InvocationPausedError` when it is paused instead of waiting on.
+        With ``leaves_at_pause``, raise :class:`actors.errors.InvocationPausedError` when it is paused instead of waiting on.
         """
         outcome: Reply[Outcome] = Reply(leaves_at_pause=leaves_at_pause)
         processor, request = self._request(command, who)

@@ -39,10 +39,10 @@ from actors.errors import (
     ActorError,
     BlockedLoopError,
     Interruption,
+    NotFoundError,
+    ResourceKind,
     StepLostError,
     StepOutcomeUnknownError,
-    UnknownHandlerError,
-    UnknownServiceError,
 )
 from actors.model.info import CodeWait, LeftBehind, StepDoing, StepPhase
 from actors.rows.items import ObjectItems, writer_beside
@@ -249,7 +249,7 @@ class Executor:
             return
         try:
             attempt = self._make_attempt(loaded, loaded.state, invocation, app, history)
-        except (UnknownServiceError, UnknownHandlerError) as error:
+        except NotFoundError as error:
             self._machine.decide_as_engine(loaded, _hold_unserved(loaded.state, invocation, error))
             return
         except BlockedLoopError as error:
@@ -675,11 +675,9 @@ def _unwinding_seconds(left: Sequence[StepThread | StepTask]) -> float:
     return max((one.abandoned_at for one in left), default=-inf) + UNWIND_SECONDS - trio.current_time()
 
 
-def _hold_unserved(
-    state: ObjectState, invocation: InvocationState, error: UnknownServiceError | UnknownHandlerError
-) -> c.PauseAttempt:
+def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFoundError) -> c.PauseAttempt:
     code = f"deployment {invocation.deployment}" if invocation.deployment else "what is served"
-    if isinstance(error, UnknownServiceError):
+    if error.kind is ResourceKind.SERVICE:
         lacking, name = f"no class named {state.service} in {code}", state.service
     else:
         lacking, name = f"no handler named {invocation.handler} of {state.service} in {code}", invocation.handler

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Attempt
     from actors.engine.steps import StepTask
     from actors.engine.waiter import Reply
-    from actors.errors import ObjectSetAsideError
+    from actors.errors import UnavailableError
     from journal.errors import Damaged
     from journal.events import Event, Failure, Outcome, Stamp, Status
     from journal.ids import InvocationId, StepId, StreamId
@@ -69,7 +69,7 @@ class LoadedObject:
     snapshot_bytes: int = 0
     pending_appends: int = 0
     weight: int = 0
-    damage: Damaged | ObjectSetAsideError | None = None
+    damage: Damaged | UnavailableError | None = None
     is_set_aside: bool = False
     is_torn: bool = False
 

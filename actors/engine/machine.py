@@ -51,7 +51,7 @@ from actors.engine.index import (
 )
 from actors.engine.requests import ObjectRequest
 from actors.engine.restart_history import history_of_restart
-from actors.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
+from actors.errors import InvocationPausedError, NotFoundError, RefusedError
 from actors.rows.layers import LayeredRows
 from actors.values.failures import failure_of
 from journal import events as e
@@ -143,7 +143,7 @@ class Machine:
     # Decisions.
 
     def decide(self, loaded: LoadedObject, command: Command, stamp: Stamp) -> list[Event]:
-        """Apply the command to the object. Returns the events. Raises ``Refused`` or ``DeadlockError``."""
+        """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events:
             self._apply(loaded, stamp, events)
@@ -243,7 +243,7 @@ class Machine:
         app = applications.find(invocation.deployment, state.service) or applications.newest
         try:
             _, handler = app.handler(state.service, invocation.handler)
-        except (UnknownServiceError, UnknownHandlerError):
+        except NotFoundError:
             return self._retention_seconds
         retention = handler.options.retention
         return self._retention_seconds if retention is None else retention
@@ -438,7 +438,7 @@ class Machine:
     # Restarts.
 
     async def history_of(self, loaded: LoadedObject, of: InvocationId) -> list[Recorded]:
-        """The events of an invocation, open or completed. Raises ``UnknownInvocationError`` or ``Damaged``."""
+        """The events of an invocation, open or completed. Raises ``NotFoundError`` or ``Damaged``."""
         opened = None if loaded.state is None else loaded.state.invocations.get(of)
         known = opened or self.ended(loaded, of)
         if known is None:
@@ -463,7 +463,7 @@ class Machine:
                 map_item=partial(self.map_item, loaded.stream),
             )
             deferred = await self._deferred_signals(loaded, invocation)
-        except (Refused, Damaged) as error:
+        except (RefusedError, Damaged) as error:
             reason = f"what it should keep of {invocation.restarts.invocation_id} is not to be had: {error}"
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
             self.decide_as_engine(loaded, held)

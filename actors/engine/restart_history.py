@@ -9,7 +9,7 @@ import attrs
 from actors.core import commands as c
 from actors.core.restart_plan import FROM_THE_START, RestartPlan, plan_restart
 from actors.core.state import WaitKind
-from actors.errors import NotPossibleError
+from actors.errors import ConflictError, ErrorCode
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import CallRef, Kind, Mode, OutcomeKind, Stamp
@@ -62,7 +62,7 @@ async def history_of_restart(
     """The history that ``invocation`` copies from the original, whose events are ``history``. ``state`` is the state of its
     object.
 
-    Raises :class:`actors.errors.HistoryGoneError` or ``UnknownStepError``.
+    Raises :class:`actors.errors.NotFoundError` or ``NotFoundError``.
     """
     lineage = invocation.restarts
     if lineage is None:
@@ -115,16 +115,17 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
 
 
 async def check_past(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> None:
-    """Raise :class:`actors.errors.HistoryGoneError` if the fields of that time cannot be rebuilt any more."""
+    """Raise :class:`actors.errors.NotFoundError` if the fields of that time cannot be rebuilt any more."""
     await _base(history, kept, state, past)
 
 
 def check_rewindable(history: Sequence[Recorded], name: str) -> None:
-    """Raise :class:`actors.errors.NotPossibleError` if the handler ``name`` never ran: there is no state to rewind to."""
+    """Raise :class:`actors.errors.ConflictError` if the handler ``name`` never ran: there is no state to rewind to."""
     if _went_live(history) is None:
-        raise NotPossibleError(
+        raise ConflictError(
             f"rewind_state: {name} ended, or still waits, before its handler ran. It has read and written no field, so there is "
-            "no state to rewind to. Restart it without rewind_state: it begins with the fields as they are"
+            "no state to rewind to. Restart it without rewind_state: it begins with the fields as they are",
+            code=ErrorCode.NOT_POSSIBLE,
         )
 
 

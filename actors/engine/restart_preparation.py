@@ -12,7 +12,7 @@ from actors.core.restart_plan import FROM_THE_START, RestartPlan, asked_anew, fi
 from actors.engine.attempt import decode_argument
 from actors.engine.restart_check import RestartTarget, check_kept_part
 from actors.engine.restart_history import acceptance_of, check_past, check_rewindable, has_fields
-from actors.errors import IncompatibleError, InvalidArgumentError, NoLongerFitsError, NotPossibleError
+from actors.errors import ConflictError, ErrorCode, IncompatibleError, InvalidArgumentError, NoLongerFitsError
 from actors.values import ValueProblem
 from journal.events import Target
 
@@ -37,7 +37,7 @@ async def prepare_restart(
 ) -> RestartPlan:
     """Fill in the rest of the command. Returns the plan. ``is_made`` says that the restart was accepted before.
 
-    Raises ``Refused`` with the reason.
+    Raises ``RefusedError`` with the reason.
     """
     accepted = acceptance_of(history)
     pinned = _deployment_of(machine, loaded, command)
@@ -52,12 +52,16 @@ async def prepare_restart(
     if app is not None:
         _read_argument(app, target, command, accepted)
     elif command.json_loses:
-        raise NotPossibleError(
-            f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it"
+        raise ConflictError(
+            f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it",
+            code=ErrorCode.NOT_POSSIBLE,
         )
     writes = has_fields(state.kind, accepted.mode)
     if command.rewind_state and not writes:
-        raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
+        raise ConflictError(
+            f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind",
+            code=ErrorCode.NOT_POSSIBLE,
+        )
     if command.rewind_state:
         check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
     if command.from_step:
@@ -75,7 +79,7 @@ async def prepare_restart(
 
 
 def resolve(machine: Machine, state: ObjectState, handler: str, wanted: str) -> str:
-    """The deployment that the name means. Raises ``Refused`` if it is known to lack the handler."""
+    """The deployment that the name means. Raises ``RefusedError`` if it is known to lack the handler."""
     deployment = machine.applications.resolve(wanted, state.service)
     app = machine.applications.find(deployment, state.service)
     if app is not None:

@@ -15,7 +15,13 @@ from actors.core import commands as c
 from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.errors import Interruption, OutsideHandlerError, PayloadTooLargeError, StepTimeoutError, UnserializableError
+from actors.errors import (
+    ErrorCode,
+    Interruption,
+    MisuseError,
+    StepTimeoutError,
+    UnserializableError,
+)
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
@@ -24,7 +30,7 @@ from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
-from actors.values.limits import within_limit
+from actors.values.limits import too_large, within_limit
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
 from journal.in_flight import turn_mark
@@ -167,8 +173,8 @@ class StepTask:
             self._note_end()
 
     def emit(self, value: bytes) -> None:
-        """Record a piece of output from the body's task or thread. Raises :class:`PayloadTooLargeError`, and
-        :class:`OutsideHandlerError` in an abandoned thread: its try is over and its output is lost."""
+        """Record a piece of output from the body's task or thread. Raises :class:`LimitExceededError`, and
+        :class:`MisuseError` in an abandoned thread: its try is over and its output is lost."""
         within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
         if self._is_over:
             raise self._emitted_late()
@@ -187,10 +193,11 @@ class StepTask:
         else:
             self._emit(self, value, offset)
 
-    def _emitted_late(self) -> OutsideHandlerError:
-        return OutsideHandlerError(
+    def _emitted_late(self) -> MisuseError:
+        return MisuseError(
             f"actors.emit() in step {self.name!r}: this try is over, timed out, cancelled or returned, and its output is closed. "
-            "A thread that goes on can ask trio.from_thread.check_cancelled() whether to stop"
+            "A thread that goes on can ask trio.from_thread.check_cancelled() whether to stop",
+            code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     async def _try(self) -> Any:
@@ -258,10 +265,7 @@ class StepTask:
             )
         limit = self._context.limits.payload_bytes
         if len(data) > limit:
-            message = (
-                f"the result of step {self.name!r} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)"
-            )
-            return self._ended(failed(PayloadTooLargeError(message)))
+            return self._ended(failed(too_large(data, limit, f"the result of step {self.name!r}")))
         return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
 
     def _command_after(self, error: BaseException) -> Command | None:

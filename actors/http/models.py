@@ -71,8 +71,9 @@ class Problem:
     """An error in the format of RFC 9457. ``error`` is the type of the exception and ``carried`` its attributes, so that a client
     can raise it again.
 
-    ``path`` is the place in the body or the query; ``outcome`` is the outcome of the invocation, if the error is one;
-    ``invocation_status`` is its status, if that is the reason.
+    ``code`` says what happened, ``kind`` what was not found, ``limit`` which limit was exceeded, with its ``maximum`` and the value
+    that was ``found``. ``path`` is the place in the body or the query, ``position`` the character of an SQL query; ``outcome`` is the
+    outcome of the invocation, if the error is one; ``invocation_status`` is its status, if that is the reason.
     """
 
     title: str
@@ -82,7 +83,13 @@ class Problem:
     error: str = ""
     details: Any = None
     carried: Any = None
+    code: str = ""
+    kind: str | None = None
+    limit: str | None = None
+    maximum: float | None = None
+    found: float | None = None
     path: str | None = None
+    position: int | None = None
     invocation_id: InvocationId | None = None
     outcome: OutcomeKind | None = None
     invocation_status: Status | None = None

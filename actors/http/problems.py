@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
@@ -11,14 +11,11 @@ from starlette.responses import Response
 
 from actors.errors import (
     ActorError,
+    ErrorCode,
     InvalidArgumentError,
-    InvocationPausedError,
-    MailboxFullError,
-    Refused,
-    SignalBufferFullError,
-    UnauthorizedError,
+    RefusedError,
     UnavailableError,
-    UnknownOutcomeError,
+    code_of,
     is_built_in,
     qualname_of,
 )
@@ -34,47 +31,116 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-class NoSuchPathError(Refused):
-    """The server has no such path."""
+class RequestError(RefusedError):
+    """A request that HTTP itself refuses. ``status_code`` is the status of the response."""
 
-    http_status = 404
+    status_code = 400
+    code: ErrorCode = ErrorCode.INVALID_ARGUMENT
 
 
-class MethodNotAllowedError(Refused):
+class MethodNotAllowedError(RequestError):
     """The path exists but not the method. ``allowed`` are the methods that do."""
 
-    http_status = 405
+    status_code = 405
     allowed: tuple[str, ...] = ()
 
 
-class SlowBodyError(Refused):
+class SlowBodyError(RequestError):
     """The body did not arrive in time."""
 
-    http_status = 408
+    status_code = 408
+    code = ErrorCode.DEADLINE_EXCEEDED
 
 
-class WrongMediaTypeError(Refused):
+class WrongMediaTypeError(RequestError):
     """The content type of the body is not JSON."""
 
-    http_status = 415
+    status_code = 415
 
 
-class MisdirectedRequestError(Refused):
+class MisdirectedRequestError(RequestError):
     """The request names another host, possibly a name that an attacker has pointed at this server."""
 
-    http_status = 421
+    status_code = 421
 
 
-class HeadTooLargeError(Refused):
+class HeadTooLargeError(RequestError):
     """The request line and headers are longer than the limit."""
 
-    http_status = 431
+    status_code = 431
+    code = ErrorCode.TOO_LARGE
 
 
-class NotCompletedYetError(Refused):
+class NotCompletedYetError(RequestError):
     """The invocation exists and has no output yet. Restate's clients wait for status 470."""
 
-    http_status = 470
+    status_code = 470
+    code = ErrorCode.NOT_COMPLETED
+
+
+STATUS_OF_CODE: dict[ErrorCode, int] = {
+    ErrorCode.INVALID_ARGUMENT: 400,
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.NOT_FOUND: 404,
+    **dict.fromkeys(
+        (
+            ErrorCode.ALREADY_COMPLETED,
+            ErrorCode.ALREADY_EXISTS,
+            ErrorCode.CANCELLED,
+            ErrorCode.DEADLOCK,
+            ErrorCode.IDEMPOTENCY_CONFLICT,
+            ErrorCode.IN_USE,
+            ErrorCode.INCOMPATIBLE,
+            ErrorCode.KEY_COLLISION,
+            ErrorCode.KEY_HELD,
+            ErrorCode.KILLED,
+            ErrorCode.NOT_COMPLETED,
+            ErrorCode.REFUSED,
+            ErrorCode.STILL_OPEN,
+            ErrorCode.STILL_RUNNING,
+            ErrorCode.VERSION_CONFLICT,
+        ),
+        409,
+    ),
+    ErrorCode.GONE: 410,
+    ErrorCode.TOO_LARGE: 413,
+    **dict.fromkeys((ErrorCode.BROKEN_DEPLOYMENT, ErrorCode.LIMIT_EXCEEDED, ErrorCode.NOT_POSSIBLE), 422),
+    **dict.fromkeys((ErrorCode.BUSY, ErrorCode.TOO_MANY), 429),
+    **dict.fromkeys(
+        (
+            ErrorCode.BLOCKED_LOOP,
+            ErrorCode.FAILED,
+            ErrorCode.FIELD_MISUSE,
+            ErrorCode.INSIDE_STEP,
+            ErrorCode.INTERNAL,
+            ErrorCode.INVALID_DEFINITION,
+            ErrorCode.NO_LONGER_FITS,
+            ErrorCode.NON_DURABLE_AWAIT,
+            ErrorCode.NONDETERMINISM,
+            ErrorCode.OUTSIDE_HANDLER,
+            ErrorCode.STEP_FAILED,
+            ErrorCode.STEP_LOST,
+            ErrorCode.STEP_OUTCOME_UNKNOWN,
+            ErrorCode.STEP_TIMEOUT,
+            ErrorCode.UNSERIALIZABLE,
+        ),
+        500,
+    ),
+    **dict.fromkeys(
+        (
+            ErrorCode.DAMAGED,
+            ErrorCode.OUTCOME_UNKNOWN,
+            ErrorCode.PAUSED,
+            ErrorCode.SET_ASIDE,
+            ErrorCode.UNAVAILABLE,
+        ),
+        503,
+    ),
+    ErrorCode.MISSING_EXTRA: 501,
+    ErrorCode.DEADLINE_EXCEEDED: 504,
+}
+"""The status of a response that is an error, by the error's code."""
 
 
 SECURITY_HEADERS = {
@@ -91,11 +157,8 @@ SECURITY_HEADERS = {
 RETRY_AFTER_SECONDS = 1
 """The delay suggested to a client that was refused for lack of room."""
 
-_PASSING = frozenset(
-    {InvocationPausedError, MailboxFullError, SignalBufferFullError, UnavailableError, UnknownOutcomeError}
-)
-"""The refusals that may succeed when the request is repeated. Their subclasses may not: an object that is set aside stays so
-until the next start."""
+_PASSING = frozenset({ErrorCode.BUSY, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.PAUSED, ErrorCode.UNAVAILABLE})
+"""The codes of refusals that may succeed when the request is repeated."""
 
 
 def _as_actors(error: ActorError | JournalError) -> ActorError:
@@ -123,7 +186,13 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
         error=type_of(error),
         details=msgspec.Raw(details.data) if details.data else None,
         carried=msgspec.Raw(carried) if carried else None,
+        code=code_of(error),
+        kind=getattr(own, "kind", None),
+        limit=getattr(own, "limit", None),
+        maximum=getattr(own, "maximum", None),
+        found=getattr(own, "found", None),
         path=getattr(own, "path", None),
+        position=getattr(own, "position", None),
         invocation_id=of or getattr(own, "invocation_id", None),
         outcome=outcome,
         invocation_status=getattr(own, "status", None),
@@ -131,11 +200,14 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
 
 
 def _status_of(error: ActorError) -> int:
-    """The HTTP status that the class of the error names, if it is a valid error status."""
+    """The HTTP status of the error's code, or the ``http_status`` of an application's class, if it is a valid error status."""
+    if isinstance(error, RequestError):
+        return error.status_code
     with contextlib.suppress(BaseException):  # a user's attribute, which may be anything
-        if type(error.http_status) is int and 400 <= error.http_status <= 599:
-            return error.http_status
-    return ActorError.http_status
+        said: Any = getattr(error, "http_status", None)
+        if type(said) is int and 400 <= said <= 599:
+            return said
+    return STATUS_OF_CODE[code_of(error)]
 
 
 def respond_with(
@@ -155,17 +227,17 @@ def respond_with(
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
     """The headers that tell how to repeat the request. A recorded failure of the same class says nothing about the request that
     reads it."""
-    if type(error) in _PASSING:
+    if code_of(error) in _PASSING:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, MethodNotAllowedError):
         return {"allow": ", ".join(error.allowed)}
-    return {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
+    return {"www-authenticate": "Bearer"} if code_of(error) is ErrorCode.UNAUTHENTICATED else {}
 
 
 def encode_unreadable(status: int) -> bytes:
     """The body of a response to bytes that are not a valid request."""
-    error: Refused
-    if status == HeadTooLargeError.http_status:
+    error: RefusedError
+    if status == HeadTooLargeError.status_code:
         error = HeadTooLargeError("the head of the request is too long")
     else:
         error = InvalidArgumentError("the request is not valid HTTP/1.1")

@@ -15,7 +15,8 @@ from typing import Any, NewType
 
 import attrs
 
-from actors.http.problems import MethodNotAllowedError, NoSuchPathError
+from actors.errors import NotFoundError, ResourceKind
+from actors.http.problems import MethodNotAllowedError
 from journal.errors import BrokenInvariant
 
 Endpoint = Callable[..., Awaitable[Any]]
@@ -120,7 +121,7 @@ class Router:
                 self._by_start.setdefault((length, first), []).append(route)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
-        """The route of a request. Raises :class:`NoSuchPathError` or :class:`MethodNotAllowedError`."""
+        """The route of a request. Raises :class:`NotFoundError` or :class:`MethodNotAllowedError`."""
         fitting: list[tuple[Route, dict[str, str]]] = []
         length, first = len(segments), segments[0] if segments else ""
         for route in (*self._by_start.get((length, first), ()), *self._open.get(length, ())):
@@ -133,7 +134,9 @@ class Router:
                 fitting.append((route, found))
         shown = "/" + "/".join(segments)
         if not fitting:
-            raise NoSuchPathError(f"nothing is served at {shown[:200]!r}; GET /openapi.json says what is")
+            raise NotFoundError(
+                f"nothing is served at {shown[:200]!r}; GET /openapi.json says what is", kind=ResourceKind.PATH
+            )
         error = MethodNotAllowedError(f"{shown[:200]!r} does not take {method}")
         error.allowed = tuple(route.method for route, _ in fitting)
         raise error

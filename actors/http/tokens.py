@@ -27,7 +27,15 @@ import attrs
 import msgspec
 import trio
 
-from actors.errors import InvalidArgumentError, Refused, UnavailableError
+from actors.errors import (
+    ConflictError,
+    ErrorCode,
+    InvalidArgumentError,
+    LimitExceededError,
+    NotFoundError,
+    ResourceKind,
+    UnavailableError,
+)
 from actors.http.routes import TokenScope
 from actors.http.token_path import token_path
 from journal.kv.data_directory import DataDirectory
@@ -45,32 +53,6 @@ NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
 OWN_NAME = "main"
 """The name of the directory's own token."""
-
-
-class UnusableTokenError(UnavailableError):
-    """The file with the server's own token cannot be trusted to be a secret."""
-
-
-class DamagedTokensError(UnavailableError):
-    """The file of named tokens is damaged."""
-
-
-class UnknownTokenError(Refused):
-    """No token has this name."""
-
-    http_status = 404
-
-
-class TokenExistsError(Refused):
-    """A token with this name exists."""
-
-    http_status = 409
-
-
-class TooManyTokensError(Refused):
-    """The limit on the number of tokens is reached."""
-
-    http_status = 409
 
 
 @attrs.frozen
@@ -109,7 +91,7 @@ class NamedToken:
 def make_token(directory: Path | DataDirectory) -> str:
     """The token of a data directory, created if there is none: 256 bits, readable by its owner only.
 
-    Raises :class:`UnusableTokenError` for a file that is a link, that others can read, or that is too short to be a secret.
+    Raises :class:`UnavailableError` for a file that is a link, that others can read, or that is too short to be a secret.
     """
     path = token_path(_directory(directory).root)
     if not _read_own(path):
@@ -127,7 +109,7 @@ def make_token(directory: Path | DataDirectory) -> str:
 
 
 def check_token(directory: Path | DataDirectory) -> None:
-    """Raise :class:`UnusableTokenError` if there is a file that cannot be used as the token."""
+    """Raise :class:`UnavailableError` if there is a file that cannot be used as the token."""
     _read_own(token_path(_directory(directory).root))
 
 
@@ -136,26 +118,29 @@ def _directory(directory: Path | DataDirectory) -> DataDirectory:
 
 
 def _read_own(path: Path) -> str:
-    """The token in the file; empty if there is none. Raises :class:`UnusableTokenError`."""
+    """The token in the file; empty if there is none. Raises :class:`UnavailableError`."""
     try:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-            raise UnusableTokenError(
+            raise UnavailableError(
                 f"others can read the server's token (the file 'token' has mode {stat.S_IMODE(status.st_mode):o}): run "
-                "'chmod 600' on it, or remove it, and the next start makes a new one"
+                "'chmod 600' on it, or remove it, and the next start makes a new one",
+                code=ErrorCode.DAMAGED,
             )
         secret = read_file(path).decode("ascii").strip()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise UnusableTokenError(
+        raise UnavailableError(
             f"the file 'token' of the data directory cannot be taken for the server's token ({_said(error)}): it must be a "
-            "plain file. Remove it, and the next start makes a new one"
+            "plain file. Remove it, and the next start makes a new one",
+            code=ErrorCode.DAMAGED,
         ) from error
     if secret and not _OWN_TOKEN.fullmatch(secret):
-        raise UnusableTokenError(
+        raise UnavailableError(
             f"the file 'token' of the data directory has {len(secret)} characters, expected at least {_SHORTEST} letters, "
-            "digits and signs without spaces, so that it cannot be guessed. Remove it, and the next start makes a new one"
+            "digits and signs without spaces, so that it cannot be guessed. Remove it, and the next start makes a new one",
+            code=ErrorCode.DAMAGED,
         )
     return secret
 
@@ -184,7 +169,7 @@ class TokenBook:
     def grant_of(self, secret: str) -> Grant | None:
         """The permissions of the token; None if it is unknown. Takes the same time for every token.
 
-        Raises :class:`DamagedTokensError` if it may be one of those that cannot be read, and :class:`UnusableTokenError`.
+        Raises :class:`UnavailableError` if it may be one of those that cannot be read, and :class:`UnavailableError`.
         """
         self._look_again()
         if not self._own_digest:
@@ -202,7 +187,7 @@ class TokenBook:
         return found
 
     def named(self) -> list[NamedToken]:
-        """The named tokens, oldest first. Raises :class:`DamagedTokensError`."""
+        """The named tokens, oldest first. Raises :class:`UnavailableError`."""
         self._look_again()
         self._refuse_if_damaged()
         return self._in_force()
@@ -225,19 +210,30 @@ class TokenBook:
     def create(self, name: str, scope: TokenScope, *, owed: OwedNote | None = None) -> str:
         """Create a token; it takes effect at once and is returned only here. ``owed`` is stored with it until it is settled.
 
-        Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError` and :class:`TooManyTokensError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError` and :class:`actors.LimitExceededError`.
         """
         if not re.fullmatch(NAME_PATTERN, name):
             raise InvalidArgumentError(
                 f"a token's name has 1 to 64 characters from a-z, 0-9, '.', '_' and '-'; found {name!r}"
             )
         if name == OWN_NAME:
-            raise TokenExistsError(f"{OWN_NAME!r} is the directory's own token; take another name")
+            raise ConflictError(
+                f"{OWN_NAME!r} is the directory's own token; take another name", code=ErrorCode.ALREADY_EXISTS
+            )
         with self._held():
             if any(token.name == name for token in self._in_force()):
-                raise TokenExistsError(f"there is a token {name!r} already; revoke it first, or take another name")
+                raise ConflictError(
+                    f"there is a token {name!r} already; revoke it first, or take another name",
+                    code=ErrorCode.ALREADY_EXISTS,
+                )
             if len(self._in_force()) >= _MAX_TOKENS:
-                raise TooManyTokensError(f"there are {_MAX_TOKENS} tokens; revoke some first")
+                raise LimitExceededError(
+                    f"there are {_MAX_TOKENS} tokens; revoke some first",
+                    limit="tokens",
+                    maximum=_MAX_TOKENS,
+                    found=_MAX_TOKENS,
+                    code=ErrorCode.TOO_MANY,
+                )
             secret = secrets.token_urlsafe(_TOKEN_BYTES)
             added = NamedToken(
                 name=name,
@@ -250,11 +246,13 @@ class TokenBook:
         return secret
 
     def revoke(self, name: str, *, owed: OwedNote | None = None) -> None:
-        """Revoke a token; it takes effect at once. ``owed`` is as above. Raises :class:`UnknownTokenError`."""
+        """Revoke a token; it takes effect at once. ``owed`` is as above. Raises :class:`NotFoundError`."""
         with self._held():
             found = next((token for token in self._in_force() if token.name == name), None)
             if found is None:
-                raise UnknownTokenError(f"there is no token {name!r}; 'playhead tokens list' shows those that are")
+                raise NotFoundError(
+                    f"there is no token {name!r}; 'playhead tokens list' shows those that are", kind=ResourceKind.TOKEN
+                )
             kept = [token for token in self._named if token is not found]
             left = found.owed if owed is None else (*found.owed, owed)
             self._write([*kept, attrs.evolve(found, is_revoked=True, owed=left)] if left else kept)
@@ -267,10 +265,11 @@ class TokenBook:
 
     def _refuse_if_damaged(self) -> None:
         if self._damage:
-            raise DamagedTokensError(
+            raise UnavailableError(
                 f"the tokens of the data directory cannot be read ({self._damage}), so the scope of this one is unknown. "
                 "The server's own token, in the file 'token', works. To mend it: move the file TOKENS away, and make tokens "
-                "again with 'playhead tokens create'; those that were there open nothing then"
+                "again with 'playhead tokens create'; those that were there open nothing then",
+                code=ErrorCode.DAMAGED,
             )
 
     def _in_force(self) -> list[NamedToken]:

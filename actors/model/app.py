@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import DefinitionError, UnknownServiceError
+from actors.errors import DefinitionError, NotFoundError, ResourceKind
 from actors.model.classes import definition_of, service_name
 from actors.model.definitions import Definition, HandlerDefinition
 from actors.values.names import is_system
@@ -54,21 +54,21 @@ class App:
         return map(definition_of, self._system.values())
 
     def find(self, service: str) -> Definition:
-        """The definition with this name or alias. Raises :class:`UnknownServiceError`."""
+        """The definition with this name or alias. Raises :class:`NotFoundError`."""
         found = self._called.get(service)
         if found is None and service in self._system:
             return definition_of(self._system[service])
         if found is None:
             known = ", ".join(sorted(self._definitions)) or "none"
-            raise UnknownServiceError(f"no service {service!r} is served here; there is {known}")
+            raise NotFoundError(f"no service {service!r} is served here; there is {known}", kind=ResourceKind.SERVICE)
         return found
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
-        """The handler that the target names. Raises ``UnknownServiceError`` or ``UnknownHandlerError``."""
+        """The handler that the target names. Raises ``NotFoundError`` or ``NotFoundError``."""
         return self.handler(target.service, target.handler)
 
     def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
-        """A class and its handler by name. Raises ``UnknownServiceError`` or ``UnknownHandlerError``."""
+        """A class and its handler by name. Raises ``NotFoundError`` or ``NotFoundError``."""
         found = self._handlers.get((service, name))
         if found is None:
             definition = self.find(service)

@@ -167,7 +167,7 @@ class CheckSummary:
 
 
 def refuse_incompatible(report: CheckReport) -> None:
-    """Raise :class:`actors.IncompatibleError` unless the code makes all recorded requests."""
+    """Raise :class:`actors.errors.IncompatibleError` unless the code makes all recorded requests."""
     if not report.is_compatible:
         advice = "'playhead invocations check' shows more, and actors.patched() lets old ones go the old way"
         raise refusal_of(report, advice)

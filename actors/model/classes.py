@@ -53,14 +53,16 @@ class ObjectBase:
         if name not in type(self)._fields:
             raise FieldMisuseError(
                 f"{type(self).__name__} has no field {name!r}, so it would be forgotten; "
-                f"declare it in the class: '{name}: <type> = <default>'"
+                f"declare it in the class: '{name}: <type> = <default>'",
             )
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         field = type(self)._fields.get(name)
         if field is None:
-            raise FieldMisuseError(f"{type(self).__name__} has no field {name!r}, so there is nothing to delete")
+            raise FieldMisuseError(
+                f"{type(self).__name__} has no field {name!r}, so there is nothing to delete",
+            )
         remedy = "set it to its default" if field.kind is FieldKind.PLAIN else "change its items"
         raise FieldMisuseError(f"{type(self).__name__}.{name} is a field, which cannot be deleted; {remedy}")
 

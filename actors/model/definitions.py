@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from actors.errors import (
-    UnknownHandlerError,
+    NotFoundError,
+    ResourceKind,
     deployment_of_module,
     module_of,
 )
@@ -134,11 +135,11 @@ class Definition:
         return deployment_of_module(module_of(self.cls))
 
     def handler(self, name: str) -> HandlerDefinition:
-        """The handler with this name or alias. Raises :class:`UnknownHandlerError`."""
+        """The handler with this name or alias. Raises :class:`NotFoundError`."""
         found = self.called.get(name) or self.built_in.get(name)
         if found is None:
             known = ", ".join(sorted(self.handlers)) or "none"
-            raise UnknownHandlerError(f"{self.name} has no handler {name!r}; it has {known}")
+            raise NotFoundError(f"{self.name} has no handler {name!r}; it has {known}", kind=ResourceKind.HANDLER)
         return found
 
     def home(self, name: str, key: str | None, stored: NameLookup) -> str:
@@ -152,7 +153,7 @@ class Definition:
         return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
 
     def resolved(self, target: Target, stored: NameLookup) -> Target:
-        """The target with its stored names. Raises :class:`UnknownHandlerError`."""
+        """The target with its stored names. Raises :class:`NotFoundError`."""
         service = self.home(target.service, target.key, stored)
         handler = self.handler(target.handler).name
         if service == target.service and handler == target.handler:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
+from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.fields import Field, FieldKind, view_of
 from actors.model.items import MapView
 from actors.values import ValueProblem, check_restored
@@ -62,12 +62,13 @@ class EditResult:
 
 
 async def edit_fields(instance: Any, edit: Edit) -> EditResult:
-    """Apply the edit. Raises ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError`` or ``NotPossibleError``."""
+    """Apply the edit. Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` or ``ConflictError``."""
     version: int = instance.__dict__["_fields_version"]
     if edit.if_version is not None and edit.if_version != version:
-        raise VersionConflictError(
+        raise ConflictError(
             f"the fields were last changed by event {version}, and the edit expects {edit.if_version}. Look again, then decide",
-            version=version,
+            details={"version": version},
+            code=ErrorCode.VERSION_CONFLICT,
         )
     editor = _Editor(instance, edit.json_loses)
     for name, value in edit.set.items():
@@ -102,8 +103,9 @@ class _Editor:
         """Reset a plain field to its default, or empty a map."""
         field = self._field(name)
         if field.kind is FieldKind.LOG:
-            raise NotPossibleError(
-                f"{name} is a Log: it only grows, so it cannot be cleared. Restart with rewind_state"
+            raise ConflictError(
+                f"{name} is a Log: it only grows, so it cannot be cleared. Restart with rewind_state",
+                code=ErrorCode.NOT_POSSIBLE,
             )
         if field.kind is FieldKind.MAP:
             for key in self._map(name).stored_keys():
@@ -149,21 +151,26 @@ class _Editor:
         field = self._fields.get(name)
         if field is None:
             known = ", ".join(sorted(self._fields)) or "none"
-            raise UnknownFieldError(f"{type(self._instance).__name__} has no field {name!r}; it has {known}")
+            raise NotFoundError(
+                f"{type(self._instance).__name__} has no field {name!r}; it has {known}", kind=ResourceKind.FIELD
+            )
         return field
 
     def _plain(self, name: str) -> Field:
         field = self._field(name)
         if field.kind is not FieldKind.PLAIN:
-            raise NotPossibleError(
-                f"{name} is a {field.kind.value}: it cannot be replaced. Set or remove items of a map"
+            raise ConflictError(
+                f"{name} is a {field.kind.value}: it cannot be replaced. Set or remove items of a map",
+                code=ErrorCode.NOT_POSSIBLE,
             )
         return field
 
     def _map(self, name: str) -> MapView[Any, Any]:
         field = self._field(name)
         if field.kind is not FieldKind.MAP:
-            raise NotPossibleError(f"{name} is not a Map, so it has no items to set or remove")
+            raise ConflictError(
+                f"{name} is not a Map, so it has no items to set or remove", code=ErrorCode.NOT_POSSIBLE
+            )
         found = view_of(self._instance).read(field)
         if not isinstance(found, MapView):
             raise BrokenInvariant("a field of this kind is read as its view")

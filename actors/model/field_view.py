@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.errors import FieldMisuseError, InsideStepError, NoLongerFitsError
+from actors.errors import ErrorCode, FieldMisuseError, MisuseError, NoLongerFitsError
 from actors.model.contexts import current_step
 from actors.model.fields import FieldKind
 from actors.model.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
@@ -134,7 +134,9 @@ class FieldView:
         if not self.is_writer:
             raise may_only_read(field.name)
         if field.kind is not FieldKind.PLAIN:
-            raise FieldMisuseError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
+            raise FieldMisuseError(
+                f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced",
+            )
         if field.name not in self._values:
             self._check_kind(field)
         self._values[field.name] = value
@@ -293,16 +295,17 @@ class FieldView:
         return pins
 
 
-def _out_of_reach(field: Field) -> InsideStepError | FieldMisuseError:
+def _out_of_reach(field: Field) -> MisuseError | MisuseError:
     step = current_step.get()
     if step is None:
         return FieldMisuseError(
             f"field {field.name!r} is used outside of its object's own handler, where it would be neither kept nor replayed; "
-            "call a handler of the object"
+            "call a handler of the object",
         )
-    return InsideStepError(
+    return MisuseError(
         f"field {field.name!r} is used in step {step.name!r}, which cannot reach the fields of the object: read the field in the "
-        "handler and give the step its value; what should change, return, and write it in the handler"
+        "handler and give the step its value; what should change, return, and write it in the handler",
+        code=ErrorCode.INSIDE_STEP,
     )
 
 

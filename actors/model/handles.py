@@ -75,21 +75,21 @@ class HandleBackend(Protocol):
         """Call a handler and wait for its result, as a value of the type that the handler declares.
 
         The call is durable before it begins to wait. Raises what the handler raised for good, a
-        :class:`actors.TerminalError`; a ``Refused`` if it was not accepted; :class:`actors.TooSlowError` after the timeout.
+        :class:`actors.TerminalError`; a ``RefusedError`` if it was not accepted; :class:`actors.TooSlowError` after the timeout.
         """
         ...
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
-        """Send a message; it is durable on return. Raises a ``Refused`` if it was not accepted."""
+        """Send a message; it is durable on return. Raises a ``RefusedError`` if it was not accepted."""
         ...
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         """Wait until an invocation completes and return its result. Raises a :class:`actors.TerminalError` if it has none, and
-        :class:`actors.UnknownInvocationError`."""
+        :class:`actors.NotFoundError`."""
         ...
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        """Wait until an invocation completes and return its outcome. Raises :class:`actors.UnknownInvocationError`."""
+        """Wait until an invocation completes and return its outcome. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def execute(
@@ -97,8 +97,8 @@ class HandleBackend(Protocol):
     ) -> ControlResult:
         """Execute a verb, which its options name: cancel, kill, pause, resume, restart, signal, purge. Durable on return.
 
-        A verb that is repeated under the same key gets the first answer again. Raises :class:`actors.UnknownInvocationError`,
-        :class:`actors.AlreadyCompletedError`, :class:`actors.IncompatibleError`, or another ``Refused`` of that verb; then
+        A verb that is repeated under the same key gets the first answer again. Raises :class:`actors.NotFoundError`,
+        :class:`actors.ConflictError`, :class:`actors.errors.IncompatibleError`, or another ``RefusedError`` of that verb; then
         nothing was changed.
         """
         ...
@@ -108,14 +108,14 @@ class HandleBackend(Protocol):
     ) -> CheckReport:
         """Replay an invocation on a deployment, or on code on disk, with no effect and nothing written.
 
-        Raises :class:`actors.UnknownInvocationError`, :class:`actors.UnknownDeploymentError`,
-        :class:`actors.BrokenDeploymentError`, :class:`actors.HistoryGoneError`, and :class:`actors.UnavailableError` where the
+        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`,
+        :class:`actors.errors.BrokenDeploymentError`, :class:`actors.NotFoundError`, and :class:`actors.UnavailableError` where the
         code cannot be loaded from here.
         """
         ...
 
     async def info(self, of: InvocationId) -> InvocationInfo:
-        """Everything that is known of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        """Everything that is known of an invocation. Raises :class:`actors.NotFoundError`."""
         ...
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
@@ -175,7 +175,7 @@ class InvocationHandle(Generic[R_co]):
 
         ``children="all"`` also cancels the invocations that it sent. A repeated cancel may move the kill to an earlier time, and
         never to a later one; it changes nothing else. Under the same ``idempotency_key`` it gets the first answer again. Raises
-        ``AlreadyCompletedError`` and ``UnknownInvocationError``.
+        ``ConflictError`` and ``NotFoundError``.
         """
         options = CancelOptions(reason=reason, children=children, kill_after=kill_after)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
@@ -228,7 +228,7 @@ class InvocationHandle(Generic[R_co]):
         :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
         makes another request than the recorded one, or passes a step, a call or a message another argument.
 
-        Raises ``StillRunningError`` (pause it first), ``UnknownDeploymentError``, ``UnknownHandlerError`` and
+        Raises ``ConflictError`` (pause it first), ``NotFoundError``, ``NotFoundError`` and
         ``IncompatibleError``.
         """
         if dry_run:
@@ -243,7 +243,7 @@ class InvocationHandle(Generic[R_co]):
         from the record.
 
         ``deployment`` is ``latest``, ``keep`` (its own) or an id; ``app`` is code on disk instead, ``file.py`` or
-        ``package.module``. Raises ``UnknownInvocationError``, ``HistoryGoneError`` and ``BrokenDeploymentError``.
+        ``package.module``. Raises ``NotFoundError``, ``NotFoundError`` and ``BrokenDeploymentError``.
 
         ::
 
@@ -285,8 +285,8 @@ class InvocationHandle(Generic[R_co]):
         get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
         begins takes its new argument, with another input and on other code, unless other operations ran beside it.
 
-        Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
-        ``UnknownInvocationError`` and ``IncompatibleError``.
+        Raises ``ConflictError``, ``NotFoundError``, ``NotFoundError``, ``InvalidArgumentError``,
+        ``NotFoundError`` and ``IncompatibleError``.
 
         ::
 

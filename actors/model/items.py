@@ -204,7 +204,7 @@ class LogView(Log[T]):
         if watched is not None and not says_the_same(self._codec, *watched):
             raise FieldMisuseError(
                 f"{self._field.name}[{position}] was changed in place, and a Log keeps what was appended to it. "
-                "Append a new item, or keep in a Map what should change"
+                "Append a new item, or keep in a Map what should change",
             )
 
     def _encode(self, position: int, item: T) -> bytes:
@@ -366,7 +366,7 @@ class MapView(Map[K, V]):
 
 
 def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: int) -> bytes:
-    """An item as JSON. Raises :class:`UnserializableError` or :class:`PayloadTooLargeError`."""
+    """An item as JSON. Raises :class:`UnserializableError` or :class:`LimitExceededError`."""
     try:
         data = codec.encode(item)
     except ValueProblem as error:
@@ -378,7 +378,7 @@ def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: 
 def may_only_read(name: str) -> FieldMisuseError:
     """The error for a shared handler that has changed a value."""
     return FieldMisuseError(
-        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
+        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import InvalidKeyError
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.values.arguments import PATH_STEPS, is_a
 from actors.values.texts import is_utf8, shown
 from journal.events import Kind
@@ -17,43 +17,56 @@ MAX_REQUEST_KEY = 256
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
-    """The key, checked. Raises :class:`InvalidKeyError`."""
+    """The key, checked. Raises :class:`InvalidArgumentError`."""
     if definition.kind is Kind.SERVICE:
         if key is not None:
-            raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
+            raise InvalidArgumentError(f"{definition.name} is a service and has no key, found {key!r}", path="key")
         return None
     text = key_text(key, definition.name)
     if text in PATH_STEPS:
-        raise InvalidKeyError(
-            f"{definition.name}: the key {text!r} cannot be used: HTTP clients take it for a step in the path; use another"
+        raise InvalidArgumentError(
+            f"{definition.name}: the key {text!r} cannot be used: HTTP clients take it for a step in the path; use another",
+            path="key",
         )
     length = len(text) if text.isascii() else len(text.encode())
     if length > limit_bytes:
-        raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
+        raise LimitExceededError(
+            f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes} (key_bytes)",
+            limit="key_bytes",
+            maximum=limit_bytes,
+            found=length,
+            code=ErrorCode.TOO_LARGE,
+        )
     return text
 
 
 def key_text(key: object, service: str) -> str:
-    """The key as a plain ``str``. Raises :class:`InvalidKeyError` if it is not a text, empty, or not UTF-8."""
+    """The key as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text, empty, or not UTF-8."""
     if type(key) is str and key and key.isascii():
         return key
     text = str.__str__(key) if is_a(key, str) else ""
     if not text:
-        raise InvalidKeyError(f"{service} needs a key, text of at least one character; found {shown(key)}")
+        raise InvalidArgumentError(
+            f"{service} needs a key, text of at least one character; found {shown(key)}", path="key"
+        )
     if not is_utf8(text):
-        raise InvalidKeyError(f"{service}: the key {shown(text)} cannot be written as UTF-8")
+        raise InvalidArgumentError(f"{service}: the key {shown(text)} cannot be written as UTF-8", path="key")
     return text
 
 
 def checked_request_key(key: str | None) -> str | None:
-    """An idempotency key, checked. Raises :class:`InvalidKeyError`."""
+    """An idempotency key, checked. Raises :class:`InvalidArgumentError`."""
     if key is None:
         return None
     if not is_a(key, str):
-        raise InvalidKeyError(f"idempotency_key is {shown(key)}, expected text")
+        raise InvalidArgumentError(f"idempotency_key is {shown(key)}, expected text", path="idempotency_key")
     text = str.__str__(key)
     if not 0 < len(text) <= MAX_REQUEST_KEY:
-        raise InvalidKeyError(f"idempotency_key has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}")
+        raise InvalidArgumentError(
+            f"idempotency_key has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}", path="idempotency_key"
+        )
     if not is_utf8(text):
-        raise InvalidKeyError(f"idempotency_key is {shown(text)}, which cannot be written as UTF-8")
+        raise InvalidArgumentError(
+            f"idempotency_key is {shown(text)}, which cannot be written as UTF-8", path="idempotency_key"
+        )
     return text

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_value(command: c.Command, limits: Limits) -> None:
-    """Raise :class:`PayloadTooLargeError` for a verb with a user value that is too large."""
+    """Raise :class:`LimitExceededError` for a verb with a user value that is too large."""
     match command:
         case c.SignalInvocation():
             within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from actors.errors import DefinitionError, FieldMisuseError, OutsideHandlerError
+from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
 from actors.model.keys import checked_request_key
 from actors.model.requests import NO_OPTIONS, CallOptions, Request
 from actors.values.arguments import Seconds, seconds_or_none
@@ -64,7 +64,7 @@ class BoundHandler(Generic[P, R_co]):
 
         ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
-        continues. Both may be timedeltas. Raises ``InvalidArgumentError`` and ``InvalidKeyError``.
+        continues. Both may be timedeltas. Raises ``InvalidArgumentError`` and ``InvalidArgumentError``.
 
         ::
 
@@ -91,9 +91,10 @@ class OwnHandler(BoundHandler[P, R_co]):
         own = instance.__dict__
         definition: Definition | None = own.get("_definition")
         if definition is None:
-            raise OutsideHandlerError(
+            raise MisuseError(
                 f"{type(instance).__name__}() is a plain instance that no runtime manages; get an object with client.actor(), "
-                "client.service() or client.workflow()"
+                "client.service() or client.workflow()",
+                code=ErrorCode.OUTSIDE_HANDLER,
             )
         super().__init__(own["_backend"], definition, own.get("_key"), definition.attributes[attribute], NO_OPTIONS)
         self._instance = instance
@@ -116,7 +117,7 @@ class Reference:
     def __setattr__(self, name: str, value: Any) -> None:
         raise FieldMisuseError(
             f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
-            "the object through client.object()"
+            "the object through client.object()",
         )
 
     def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
@@ -130,7 +131,7 @@ class Reference:
         if name in self._definition.fields:
             raise FieldMisuseError(
                 f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
-                "read it through a @shared handler"
+                "read it through a @shared handler",
             )
         known = ", ".join(sorted(self._definition.attributes))
         raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
@@ -138,7 +139,7 @@ class Reference:
     def __delattr__(self, name: str) -> None:
         raise FieldMisuseError(
             f"{self!r} is only a reference, and deleting {name!r} here would change nothing there; call a handler, or edit "
-            "the object through client.object()"
+            "the object through client.object()",
         )
 
     def __deepcopy__(self, memo: object) -> Reference:

@@ -57,7 +57,7 @@ class Request:
         return f"the result of {self.target}"
 
     def encode_arguments(self, limits: Limits) -> bytes:
-        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError` or ``TypeError``."""
+        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`LimitExceededError` or ``TypeError``."""
         try:
             data = self.handler.signature.encode(self.args, self.kwargs)
         except ValueProblem as error:

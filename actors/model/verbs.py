@@ -23,9 +23,9 @@ from actors.core import commands as c
 from actors.core.requests import digest_of_values
 from actors.errors import (
     DefinitionError,
-    InsideStepError,
+    ErrorCode,
     InvalidArgumentError,
-    OutsideHandlerError,
+    MisuseError,
     TooSlowError,
     UnserializableError,
     name_alone,
@@ -110,12 +110,14 @@ def _branch(verb: str) -> Branch:
         return branch
     step = current_step.get()
     if step is not None:
-        raise InsideStepError(
+        raise MisuseError(
             f"actors.{verb}() in step {step.name!r}: a step is one side effect, recorded as a whole, and may use no durable "
-            "verb. Do it in the handler, and give the step what it needs"
+            "verb. Do it in the handler, and give the step what it needs",
+            code=ErrorCode.INSIDE_STEP,
         )
-    raise OutsideHandlerError(
-        f"actors.{verb}() works only in a handler that the engine runs; elsewhere use the client: 'runtime.client'"
+    raise MisuseError(
+        f"actors.{verb}() works only in a handler that the engine runs; elsewhere use the client: 'runtime.client'",
+        code=ErrorCode.OUTSIDE_HANDLER,
     )
 
 
@@ -313,7 +315,7 @@ def _step_options(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
 ) -> StepOptions:
-    """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`PayloadTooLargeError`."""
+    """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`."""
     if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     if isinstance(aliases, str):
@@ -549,7 +551,7 @@ def step_key() -> str:
     """
     step = current_step.get()
     if step is None:
-        raise OutsideHandlerError("actors.step_key() works only in a step that the engine runs")
+        raise MisuseError("actors.step_key() works only in a step that the engine runs", code=ErrorCode.OUTSIDE_HANDLER)
     return step.key
 
 
@@ -571,8 +573,9 @@ def emit(value: Any) -> None:
     data = json_of(value, "emit()")
     if step is not None and current_branch.get() is None:
         if is_collecting():
-            raise OutsideHandlerError(
-                f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}"
+            raise MisuseError(
+                f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}",
+                code=ErrorCode.OUTSIDE_HANDLER,
             )
         step.emit(data)
         return
@@ -806,8 +809,9 @@ class HandlerBackend:
         # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = _branch("invocation")
         if isinstance(options, ResumeOptions) and options.require_compatible:
-            raise OutsideHandlerError(
-                "resume(require_compatible=True) reads code and history; use it outside, through the client"
+            raise MisuseError(
+                "resume(require_compatible=True) reads code and history; use it outside, through the client",
+                code=ErrorCode.OUTSIDE_HANDLER,
             )
         command: c.Command = options.command(of)
         check_value(command, context_of(branch).limits)
@@ -830,24 +834,32 @@ class HandlerBackend:
         return answered.answer
 
     async def outcome(self, of: InvocationId) -> Any:
-        raise OutsideHandlerError(
-            "outcome() is for outside; a handler awaits result(), which raises what it was otherwise"
+        raise MisuseError(
+            "outcome() is for outside; a handler awaits result(), which raises what it was otherwise",
+            code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     async def info(self, of: InvocationId) -> Any:
-        raise OutsideHandlerError("info() changes with time and would not replay; read it outside, through the client")
+        raise MisuseError(
+            "info() changes with time and would not replay; read it outside, through the client",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
 
     async def check(self, of: InvocationId, deployment: str, code: Any) -> Any:
-        raise OutsideHandlerError("check() reads code and history; use it outside, through the client")
+        raise MisuseError(
+            "check() reads code and history; use it outside, through the client", code=ErrorCode.OUTSIDE_HANDLER
+        )
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
-        raise OutsideHandlerError(
-            "events() change with time and would not replay; read them outside, through the client"
+        raise MisuseError(
+            "events() change with time and would not replay; read them outside, through the client",
+            code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> Any:
-        raise OutsideHandlerError(
-            "output() changes with time and would not replay; read it outside, through the client"
+        raise MisuseError(
+            "output() changes with time and would not replay; read it outside, through the client",
+            code=ErrorCode.OUTSIDE_HANDLER,
         )
 
 

@@ -40,7 +40,7 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
 
 
 def invocation_events(snapshot: JournalSnapshot, of: InvocationId) -> list[JournalEntry]:
-    """The history of an invocation so far. Raises :class:`actors.UnknownInvocationError`, ``Damaged``."""
+    """The history of an invocation so far. Raises :class:`actors.NotFoundError`, ``Damaged``."""
     row, stream = snapshot.invocation(of), stream_of_invocation(of)
     return entries_of(of, snapshot.events(stream, row.spans[0][0], snapshot.last_event(stream)))
 

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from actors.core.jobs import JobPage, JobProgress, JobState
-from actors.errors import UnavailableError, UnknownJobError
+from actors.errors import NotFoundError, ResourceKind, UnavailableError
 from actors.model.classes import service_name
 from actors.model.job_info import JobInfo, JobItem
 from actors.model.new_ids import new_id
@@ -44,9 +44,9 @@ def run_of_job(job: str) -> InvocationId:
     return new_id(job_target(job, RUN), RUN, 0)
 
 
-def unknown_job(job: str) -> UnknownJobError:
+def unknown_job(job: str) -> NotFoundError:
     """There is none of this id."""
-    return UnknownJobError(f"there is no job {job!r}: it never existed, or it has been purged")
+    return NotFoundError(f"there is no job {job!r}: it never existed, or it has been purged", kind=ResourceKind.JOB)
 
 
 def items_of(page: JobPage) -> tuple[JobItem, ...]:

@@ -108,7 +108,7 @@ def kind_of(snapshot: JournalSnapshot, service: str) -> Kind:
 async def object_info(
     snapshot: JournalSnapshot, service: str, key: str, definition: Definition | None, at: int | None = None
 ) -> ObjectInfo:
-    """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""
+    """The object, now or after event ``at``. Raises ``NotFoundError``, ``Damaged``, ``InvalidArgumentError``."""
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     plain, maps = _declared(definition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import HistoryGoneError
+from actors.errors import NotFoundError, ResourceKind
 from actors.model.info import belongs_to
 from actors.rows.invocations import RecordedInvocation
 from actors.rows.items import ObjectItems, writer_beside
@@ -32,7 +32,7 @@ _BEGINNINGS = (
 
 
 async def read_recorded(snapshot: JournalSnapshot, of: InvocationId) -> RecordedInvocation:
-    """Raises :class:`actors.UnknownInvocationError`, :class:`actors.HistoryGoneError`, ``Damaged``."""
+    """Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, ``Damaged``."""
     row, stored = snapshot.invocation(of), snapshot.stored_stream(stream_of_invocation(of))
     # The row of an open one is written when its status changes; where its events lie, its object tells.
     spans = row.spans if row.outcome is not None else _spans_of_open(stored, of)
@@ -50,8 +50,8 @@ async def _object_as_it_began(stored: StoredObject, row: InvocationRow, began: i
     past = stored.past
     try:
         return await past.object_at(began), await past.items_changed_since(began)
-    except HistoryGoneError:
-        if row.outcome is not None or row.mode is not Mode.EXCLUSIVE:
+    except NotFoundError as error:
+        if error.kind is not ResourceKind.HISTORY or row.outcome is not None or row.mode is not Mode.EXCLUSIVE:
             raise
         return _state(stored), {}  # it has the object for itself, which is therefore as it was
 

@@ -18,7 +18,7 @@ overwritten since from being cleaned up, so it is opened for one answer and clos
 
 **Now or then.** The state of an object is folded from its last snapshot and the events after it. As of an earlier event ``n`` it is
 folded from the last snapshot before ``n``; fields that are collections are read from their rows as they are now, with those put back
-that the events after ``n`` have changed. What was purged raises ``HistoryGoneError``; an event that is missing
+that the events after ``n`` have changed. What was purged raises ``NotFoundError``; an event that is missing
 without having been purged raises ``Damaged``.
 
 **Cost of a read**: opening a view, about 0.1 ms while commits are being flushed. An invocation by id, one row. An object, one head,
@@ -122,7 +122,7 @@ class JournalSnapshot:
     # Invocations.
 
     def invocation(self, of: InvocationId) -> InvocationRow:
-        """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        """The row of an invocation. Raises :class:`actors.NotFoundError`."""
         row = self.find_invocation(of)
         if row is None:
             raise unknown_invocation(of)
@@ -174,5 +174,5 @@ class JournalSnapshot:
         return gates_of(self.object(registry_stream()))
 
     def code(self, deployment: str) -> Snapshot:
-        """The code of a deployment. Raises :class:`actors.BrokenDeploymentError`."""
+        """The code of a deployment. Raises :class:`actors.errors.BrokenDeploymentError`."""
         return read_code(self.view, self.partitions, deployment)

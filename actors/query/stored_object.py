@@ -65,7 +65,7 @@ class StoredObject:
     # Collections.
 
     async def rows_at(self, at: int) -> Readable:
-        """The rows with the items of maps as they were after event ``at``. Raises ``HistoryGoneError``."""
+        """The rows with the items of maps as they were after event ``at``. Raises ``NotFoundError``."""
         return self.rows_with(await self.past.items_changed_since(at))
 
     def rows_with(self, maps: Maps) -> Readable:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
-from actors.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
+from actors.errors import AttemptEnded, Cancelled, CancelledError, ErrorCode, MisuseError
 from actors.replay.collection import is_collecting
 from actors.values.error_groups import is_group, without
 from journal.errors import BrokenInvariant
@@ -106,12 +106,13 @@ class Driver(Protocol):
     def interrupt_behind_shield(self, scope: CancelStatus) -> None: ...
 
 
-def not_driven(name: str, of: InvocationId, what: str) -> OutsideHandlerError:
+def not_driven(name: str, of: InvocationId, what: str) -> MisuseError:
     """The refusal of an operation that code requests while the engine is not running that code."""
-    return OutsideHandlerError(
+    return MisuseError(
         f"{what} in {name} ({of}) is refused: the engine is not running that code at this "
         "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
-        "durable operations. Leave async generators through 'async with contextlib.aclosing(...)'"
+        "durable operations. Leave async generators through 'async with contextlib.aclosing(...)'",
+        code=ErrorCode.OUTSIDE_HANDLER,
     )
 
 
@@ -247,7 +248,7 @@ class Branch:
         raise AttemptEnded
 
     def must_run(self, what: str) -> None:
-        """Raise :class:`OutsideHandlerError` unless the driver is resuming this branch."""
+        """Raise :class:`MisuseError` unless the driver is resuming this branch."""
         if self.execution.resuming is not self or is_collecting():
             raise not_driven(self.name, self.execution.invocation_id, what)
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.requests import REQUESTS, Completion, contrast, describe, is_same_request, is_same_step
 from actors.core.signals import Signals
-from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
+from actors.errors import AttemptEnded, Cancelled, CancelledError, ErrorCode, MisuseError, NonDeterminismError
 from actors.replay.branches import Branch, CancelStatus, EnterNursery, JoinChildren, Operation, not_driven
 from actors.replay.collection import is_collecting
 from actors.replay.generators import Generators
@@ -366,7 +366,7 @@ class Execution:
         return self._match(event)
 
     def must_run_some_branch(self, what: str) -> None:
-        """Raise :class:`OutsideHandlerError` unless code of this handler is being resumed."""
+        """Raise :class:`MisuseError` unless code of this handler is being resumed."""
         if self.resuming is None or is_collecting():
             raise not_driven(self.name, self.invocation_id, what)
 
@@ -612,11 +612,12 @@ async def _nothing() -> None:
     """Replaces the coroutine of a closed branch."""
 
 
-def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:
+def _foreign_await(branch: Branch, yielded: object) -> MisuseError:
     where, what = _await_chain(branch.coroutine)
-    return NonDurableAwaitError(
+    return MisuseError(
         f"{where}: {branch.name} awaits {what}, which is not durable: it would be lost in a crash and would run again in a "
-        "replay. Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'"
+        "replay. Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
+        code=ErrorCode.NON_DURABLE_AWAIT,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import Cancelled, OutsideHandlerError
+from actors.errors import Cancelled, ErrorCode, MisuseError
 from actors.replay.branches import CancelStatus, EnterNursery, NurseryState, current_branch
 from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds, checked_truth, is_a
 from journal.errors import BrokenInvariant
@@ -101,14 +101,16 @@ class CancelScope:
         self._status.interrupt()
 
     def _check_is_running(self, what: str) -> None:
-        """Raise :class:`OutsideHandlerError` unless the engine is running code of the handler that entered the block."""
+        """Raise :class:`MisuseError` unless the engine is running code of the handler that entered the block."""
         if self._status.execution is not None:
             self._status.execution.must_run_some_branch(what)
 
     def __enter__(self) -> CancelScope:
         branch = current_branch.get()
         if branch is None:
-            raise OutsideHandlerError("actors.CancelScope works only in a handler that the engine runs")
+            raise MisuseError(
+                "actors.CancelScope works only in a handler that the engine runs", code=ErrorCode.OUTSIDE_HANDLER
+            )
         if self._status.branch is not None:
             raise RuntimeError("a CancelScope can be entered once; make a new one")
         if not branch.execution.closed:
@@ -164,7 +166,9 @@ class NurseryManager:
     async def __aenter__(self) -> Nursery:
         branch = current_branch.get()
         if branch is None:
-            raise OutsideHandlerError("actors.open_nursery() works only in a handler that the engine runs")
+            raise MisuseError(
+                "actors.open_nursery() works only in a handler that the engine runs", code=ErrorCode.OUTSIDE_HANDLER
+            )
         path: StepId = await EnterNursery(branch)
         scope = CancelScope()
         self._state = NurseryState(branch, path, scope._status)

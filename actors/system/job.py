@@ -29,11 +29,13 @@ from actors.core.jobs import (
 from actors.errors import (
     ActorError,
     CancelledError,
+    ErrorCode,
     IncompatibleError,
-    ObjectSetAsideError,
+    NotFoundError,
+    ResourceKind,
     UnavailableError,
-    UnknownInvocationError,
     UnknownOutcomeError,
+    code_of,
 )
 from actors.model.classes import Actor, service_name
 from actors.model.fields import Log, field
@@ -207,13 +209,14 @@ async def _ask(
     """Apply the verb to one invocation. One without a result must be repeated."""
     try:
         fates[number] = _fate(await _obey(client, spec, of, request))
-    except ObjectSetAsideError as refusal:
-        fates[number] = _refused(refusal)  # a problem of this invocation, which a repetition does not solve
-    except (UnavailableError, UnknownOutcomeError, Unavailable):
+    except UnavailableError as refusal:
+        if refusal.code is not ErrorCode.UNAVAILABLE:
+            fates[number] = _refused(refusal)  # a problem of this invocation, which a repetition does not solve
+    except (UnknownOutcomeError, Unavailable):
         return
-    except UnknownInvocationError as refusal:
+    except NotFoundError as refusal:
         # An invocation to be purged is gone: by this job, whose answer was lost, or by another client.
-        is_done = spec.verb is JobVerb.PURGE
+        is_done = spec.verb is JobVerb.PURGE and refusal.kind is ResourceKind.INVOCATION
         gone = ItemStatus(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
         fates[number] = gone
     except (ActorError, JournalError) as refusal:
@@ -236,7 +239,7 @@ def _refused(refusal: ActorError | JournalError) -> ItemStatus:
     details = refusal.details if isinstance(refusal, IncompatibleError) else None
     reason = str(details["summary"])[:_REASON_SHOWN] if details else ""
     return ItemStatus(
-        result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__, reason=reason
+        result=ItemResult.REFUSED, before=status, after=status, error=code_of(refusal).value, reason=reason
     )
 
 
@@ -254,7 +257,7 @@ async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
     for of in ids:
         try:
             info = await client.invocation(of).info()
-        except UnknownInvocationError:
+        except NotFoundError:
             if spec.verb is JobVerb.PURGE:
                 found[of] = ItemStatus(result=ItemResult.CHANGED, before=Status.COMPLETED, after=Status.COMPLETED)
             continue

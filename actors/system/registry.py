@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
-from actors.errors import TooManyGatesError
+from actors.errors import ErrorCode, LimitExceededError
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
 from actors.model.handlers import handler
@@ -94,8 +94,12 @@ class Registry(Actor):
 
     def _keep(self, gates: Gates, change: GateChange) -> GateChange:
         if len(gates) > MAX_GATES:
-            raise TooManyGatesError(
-                f"there are {len(self.gates)} gates, and {MAX_GATES} may be; open some, or close a wider one"
+            raise LimitExceededError(
+                f"there are {len(self.gates)} gates, and {MAX_GATES} may be; open some, or close a wider one",
+                limit="gates",
+                maximum=MAX_GATES,
+                found=len(self.gates),
+                code=ErrorCode.TOO_MANY,
             )
         self.gates = [*gates]
         return change

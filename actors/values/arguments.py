@@ -12,7 +12,7 @@ import enum
 import math
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from actors.errors import InvalidArgumentError, PayloadTooLargeError, bases_of
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, bases_of
 from actors.values.texts import is_utf8, shown
 
 E = TypeVar("E", bound=enum.Enum)
@@ -107,7 +107,7 @@ def checked_truth(value: object, name: str) -> bool:
 
 def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
     """The text as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text or cannot be written as UTF-8, and
-    :class:`PayloadTooLargeError` if it is too long.
+    :class:`LimitExceededError` if it is too long.
 
     A subclass (``numpy.str_``, an enum of texts) counts as its text, because the codecs of the journal accept only ``str``.
     """
@@ -115,7 +115,13 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
         raise _refusal(name, value, "text")
     text = value if type(value) is str else str.__str__(value)
     if len(text) > at_most:
-        raise PayloadTooLargeError(f"{name} has {len(text)} characters, the limit is {at_most}")
+        raise LimitExceededError(
+            f"{name} has {len(text)} characters, the limit is {at_most}",
+            limit=name,
+            maximum=at_most,
+            found=len(text),
+            code=ErrorCode.TOO_LARGE,
+        )
     if not text.isascii() and not is_utf8(text):
         raise _refusal(name, text, f"text that can be written as UTF-8; {_LONE_SURROGATE}")
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from actors.errors import PayloadTooLargeError
+from actors.errors import ErrorCode, LimitExceededError
 from actors.values.arguments import Seconds, checked_count, checked_seconds
 from journal.events import LAST_DATE
 
@@ -32,12 +32,12 @@ class Limits:
     ==========================  ===========  =============================================================
     limit                       default      beyond it
     ==========================  ===========  =============================================================
-    ``key_bytes``               1 KiB        ``InvalidKeyError``
-    ``payload_bytes``           10 MiB       ``PayloadTooLargeError`` (each argument, result, signal, field and item)
-    ``payload_values``          200,000      ``PayloadTooLargeError`` (numbers, texts, lists … in one JSON body over HTTP)
-    ``mailbox``                 10,000       ``MailboxFullError`` (invocations that wait for one object)
-    ``signals``                 1,000        ``SignalBufferFullError`` (that nobody has waited for yet)
-    ``call_depth``              100          ``CallTooDeepError``
+    ``key_bytes``               1 KiB        ``LimitExceededError``
+    ``payload_bytes``           10 MiB       ``LimitExceededError`` (each argument, result, signal, field and item)
+    ``payload_values``          200,000      ``LimitExceededError`` (numbers, texts, lists … in one JSON body over HTTP)
+    ``mailbox``                 10,000       ``LimitExceededError`` (invocations that wait for one object)
+    ``signals``                 1,000        ``LimitExceededError`` (that nobody has waited for yet)
+    ``call_depth``              100          ``LimitExceededError``
     ``history_events``          100,000      the invocation is paused, saying so
     ``history_bytes``           64 MiB       the invocation is paused, saying so
     ``live_attempts``           10,000       the ones that have waited longest are suspended
@@ -52,9 +52,9 @@ class Limits:
     ``blocking_seconds``        3            code that keeps the event loop to itself is interrupted, its invocation is
                                              paused, saying so
     ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
-    ``query_seconds``           10           ``QueryTooSlowError``
-    ``query_rows``              10,000       ``QueryTooLargeError``
-    ``query_bytes``             32 MiB       ``QueryTooLargeError`` (all values of a query's answer)
+    ``query_seconds``           10           ``LimitExceededError``
+    ``query_rows``              10,000       ``LimitExceededError``
+    ``query_bytes``             32 MiB       ``LimitExceededError`` (all values of a query's answer)
     ``queries``                 2            further queries wait for their turn; a token of which none runs
                                              has one place more
     ==========================  ===========  =============================================================
@@ -101,7 +101,18 @@ DEFAULT_LIMITS = Limits()
 
 
 def within_limit(data: bytes, limit: int, what: str) -> bytes:
-    """The bytes unchanged. Raises :class:`PayloadTooLargeError`."""
+    """The bytes unchanged. Raises :class:`LimitExceededError`."""
     if len(data) > limit:
-        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)")
+        raise too_large(data, limit, what)
     return data
+
+
+def too_large(data: bytes, limit: int, what: str) -> LimitExceededError:
+    """The refusal of a value with more than ``payload_bytes``."""
+    return LimitExceededError(
+        f"{what} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)",
+        limit="payload_bytes",
+        maximum=limit,
+        found=len(data),
+        code=ErrorCode.TOO_LARGE,
+    )

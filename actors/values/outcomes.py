@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.errors import (
+    ErrorCode,
     InvocationCancelledError,
-    InvocationKilledError,
     StepFailedError,
     TerminalError,
     deployment_of_module,
@@ -65,9 +65,9 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
                 raise CorruptRecord("an outcome is a failure, and has none")
             raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
-            raise _ended(InvocationCancelledError, "cancelled", outcome, invocation_id)
+            raise _ended(ErrorCode.CANCELLED, outcome, invocation_id)
         case OutcomeKind.KILLED:
-            raise _ended(InvocationKilledError, "killed", outcome, invocation_id)
+            raise _ended(ErrorCode.KILLED, outcome, invocation_id)
 
 
 def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> TerminalError:
@@ -77,11 +77,12 @@ def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> Termi
     return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure_in_words(failure)}")
 
 
-def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
+def _ended(code: ErrorCode, outcome: Outcome, invocation_id: InvocationId | None) -> InvocationCancelledError:
     because = f": {outcome.reason}" if outcome.reason else ""
     if outcome.failure is not None:
         because += f"; meanwhile it failed with {failure_in_words(outcome.failure)}"
-    error = kind(f"{invocation_id or 'the invocation'} was {word}{because}", details=outcome.reason or None)
+    text = f"{invocation_id or 'the invocation'} was {code}{because}"
+    error = InvocationCancelledError(text, code=code, details=outcome.reason or None)
     error.invocation_id = invocation_id
     return error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError
+from actors.errors import BrokenDeploymentError, DefinitionError, ErrorCode, LimitExceededError
 from actors.values.texts import is_utf8, shown
 
 if TYPE_CHECKING:
@@ -53,13 +53,18 @@ class Snapshot:
         return frozenset(path.partition("/")[0].removesuffix(".py") for path in self.files)
 
     def check_limits(self) -> Snapshot:
-        """The snapshot unchanged. Raises :class:`DeploymentTooLargeError`."""
-        if len(self.files) > MAX_FILES or self.size > MAX_BYTES:
+        """The snapshot unchanged. Raises :class:`LimitExceededError`."""
+        is_many = len(self.files) > MAX_FILES
+        if is_many or self.size > MAX_BYTES:
             largest = max(self.files, key=lambda path: len(self.files[path]))
-            raise DeploymentTooLargeError(
+            raise LimitExceededError(
                 f"the code of {', '.join(self.entries)} has {len(self.files)} files of {self.size} bytes together, the "
                 f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep other files outside the "
-                "packages, or run without a deployment: open_runtime(…, code=None)"
+                "packages, or run without a deployment: open_runtime(…, code=None)",
+                limit="deployment_files" if is_many else "deployment_bytes",
+                maximum=MAX_FILES if is_many else MAX_BYTES,
+                found=len(self.files) if is_many else self.size,
+                code=ErrorCode.TOO_LARGE,
             )
         return self
 

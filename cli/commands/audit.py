@@ -87,11 +87,11 @@ async def _refuse_unknown_target(source: Live | AtRest, target: str) -> None:
 
 def _is_scope(target: str) -> bool:
     from actors.core.gates import parse_scope
-    from actors.errors import InvalidScopeError
+    from actors.errors import InvalidArgumentError
 
     try:
         parse_scope(target)
-    except InvalidScopeError:
+    except InvalidArgumentError:
         return False
     return True
 

@@ -50,7 +50,7 @@ async def register_what_is_saved(app: str, client: LocalClient) -> None:
     import trio
 
     from actors.code.discovery import snapshot_of
-    from actors.errors import DefinitionError, DeploymentTooLargeError
+    from actors.errors import DefinitionError, LimitExceededError
 
     registered: set[str] = set()
     last = await trio.to_thread.run_sync(snapshot_of, app)
@@ -58,7 +58,7 @@ async def register_what_is_saved(app: str, client: LocalClient) -> None:
         await _wait_for_change(_folders(app, last))
         try:
             snapshot = await trio.to_thread.run_sync(snapshot_of, app)
-        except (DefinitionError, DeploymentTooLargeError, OSError) as error:
+        except (DefinitionError, LimitExceededError, OSError) as error:
             err(f"{app} cannot be read: {error}")
             continue
         if snapshot.deployment != last.deployment:
@@ -67,14 +67,14 @@ async def register_what_is_saved(app: str, client: LocalClient) -> None:
 
 
 async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str]) -> None:
-    from actors.errors import BrokenDeploymentError, Refused
+    from actors.errors import BrokenDeploymentError, RefusedError
 
     try:
         change = await client.register_deployment(snapshot)
     except BrokenDeploymentError as error:
         err(f"{error.traceback}{error}\nnew invocations run on the previous code")
         return
-    except Refused as error:
+    except RefusedError as error:
         err(str(error))
         return
     registered.add(snapshot.deployment)

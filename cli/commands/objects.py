@@ -83,7 +83,7 @@ def _info(name: str, at: int | None, server: ServerOptions) -> ObjectInfo:
 
 
 async def _known(source: Source, service: str, key: str, at: int | None) -> ObjectInfo:
-    """The object. Raises a :class:`actors.Refused` if there is no such service, or the key was never used."""
+    """The object. Raises a :class:`actors.RefusedError` if there is no such service, or the key was never used."""
     from cli.selection import refuse_unknown
 
     info = await source.object_info(service, key, at)
@@ -93,16 +93,17 @@ async def _known(source: Source, service: str, key: str, at: int | None) -> Obje
 
 
 async def _refuse_unknown_field(source: Source, service: str, key: str, field: str) -> None:
-    """Raise a :class:`actors.Refused` if what was asked of a field found nothing because there is no such field."""
-    from actors.errors import UnknownFieldError
+    """Raise a :class:`actors.RefusedError` if what was asked of a field found nothing because there is no such field."""
+    from actors.errors import NotFoundError, ResourceKind
 
     info = await _known(source, service, key, None)
     served = [one for one in await source.served() if service in (one.name, *one.aliases)]
     declared = [each.name for one in served for each in one.fields]
     known = list(dict.fromkeys([*declared, *info.fields, *info.logs, *info.maps]))
     if field not in known:
-        raise UnknownFieldError(
-            f"{written_object(service, key)} has no field {field!r}; its fields: {', '.join(known) or 'none'}"
+        raise NotFoundError(
+            f"{written_object(service, key)} has no field {field!r}; its fields: {', '.join(known) or 'none'}",
+            kind=ResourceKind.FIELD,
         )
 
 
@@ -116,7 +117,7 @@ async def _refuse_unknown_field(source: Source, service: str, key: str, field: s
 @server_options
 def items(name: str, field: str, start: str, at: int | None, limit: int, output: str, server: ServerOptions) -> None:
     """List the items of FIELD, a log or a map."""
-    from actors.errors import NotPossibleError
+    from actors.errors import ConflictError, ErrorCode
     from cli.render.tables import ITEMS
     from cli.run import read
 
@@ -127,8 +128,9 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
         if not found:
             await _refuse_unknown_field(source, service, key, field)
             if field in (await source.object_info(service, key, at)).fields:
-                raise NotPossibleError(
-                    f"{field} is a plain field and has no items; 'playhead actors state get' shows it"
+                raise ConflictError(
+                    f"{field} is a plain field and has no items; 'playhead actors state get' shows it",
+                    code=ErrorCode.NOT_POSSIBLE,
                 )
         return found
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from actors.errors import ResourceKind
 from cli.options import output_option, server_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def command(name: str | None, system: bool, output: str, server: ServerOptions) 
 
     Of a stopped data directory: the classes with stored invocations, and the handlers that were called.
     """
-    from actors.errors import UnknownServiceError
+    from actors.errors import NotFoundError
     from cli.render.tables import HANDLERS, SERVICES, OfferedHandler
     from cli.run import read
 
@@ -32,5 +33,7 @@ def command(name: str | None, system: bool, output: str, server: ServerOptions) 
         return
     service = next((one for one in found if one.name == name), None)
     if service is None:
-        raise UnknownServiceError(f"no service {name!r}; there are: {', '.join(s.name for s in found) or 'none'}")
+        raise NotFoundError(
+            f"no service {name!r}; there are: {', '.join(s.name for s in found) or 'none'}", kind=ResourceKind.SERVICE
+        )
     HANDLERS.show([OfferedHandler(service=name, handler=handler) for handler in service.handlers], output)

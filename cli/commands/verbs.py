@@ -224,7 +224,7 @@ def restart(
 
 def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str, asked: dict[str, Any]) -> None:
     """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
-    from actors.errors import Refused
+    from actors.errors import RefusedError
     from actors.model.handles import RestartResult
     from cli.exit_codes import exit_code_of
     from cli.render.restart_plans import plan_lines
@@ -237,7 +237,7 @@ def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str,
         for of in ids:
             try:
                 found.append((of, await client.invocation(of).restart(**asked, dry_run=True)))
-            except (Refused, JournalError) as error:
+            except (RefusedError, JournalError) as error:
                 found.append((of, error))
         return found
 

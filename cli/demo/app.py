@@ -106,7 +106,7 @@ class Chat(Actor):
     @handler
     async def message(self, question: str) -> actors.InvocationId:
         if self.current is not None:
-            with contextlib.suppress(actors.AlreadyCompletedError):
+            with contextlib.suppress(actors.ConflictError):
                 await actors.invocation(self.current).cancel(reason="superseded by a newer message")
         task = await actors.service(Agent).answer.send(question)
         self.current = task.id

@@ -56,7 +56,7 @@ class Chat(Actor):
     @handler
     async def message(self, text: str) -> actors.InvocationId:
         if self.task is not None:
-            with suppress(actors.AlreadyCompletedError):
+            with suppress(actors.ConflictError):
                 await actors.invocation(self.task).cancel(reason=f"a newer message came: {text}")
         task = await actors.service(Task).work.send(text)
         self.task = task.id

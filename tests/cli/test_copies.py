@@ -14,7 +14,7 @@ from actors import Service, handler, step
 from actors.engine.requests import ControlAction, Principal
 from actors.errors import UnavailableError
 from actors.fsck.doctor import examine, rebuild
-from actors.http.server.backups import BackupExistsError, noted
+from actors.http.server.backups import ConflictError, noted
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status
@@ -278,8 +278,8 @@ def test_the_doctor_names_files_that_nothing_else_names(stopped: Shell) -> None:
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        (StoreExists(Path("backups/one")), BackupExistsError),
-        (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), BackupExistsError),
+        (StoreExists(Path("backups/one")), ConflictError),
+        (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), ConflictError),
         (StoreDamaged(Path("backups/one"), "the file STORE is missing"), UnavailableError),
         (StoreError(Path("backups"), "others may write here"), UnavailableError),
         (Unavailable("the store is closed"), UnavailableError),

@@ -50,10 +50,10 @@ async def test_latest_goes_back_and_prune_takes_what_is_drained_only(tmp_path: P
         result = await run(served, "deployments", "latest", old, "--reason", "new is broken")
         assert result.output.startswith(f"{old}  changed  {new} -> {old}")
         assert "was the latest already" in (await run(served, "deployments", "latest", old)).output
-        assert isinstance((await run(served, "deployments", "prune", old)).exception, actors.DeploymentInUseError)
+        assert isinstance((await run(served, "deployments", "prune", old)).exception, actors.ConflictError)
         assert (await run(served, "deployments", "prune", "--drained")).output == f"{new}  pruned\n"
         assert (await run(served, "deployments", "prune", "--drained")).output == ""
-        assert isinstance((await run(served, "deployments", "show", new)).exception, actors.UnknownDeploymentError)
+        assert isinstance((await run(served, "deployments", "show", new)).exception, actors.NotFoundError)
         assert (await run(served, "deployments", "prune")).exit_code == 2
         shown = (await run(served, "deployments", "show", old)).output
         assert "latest" in shown

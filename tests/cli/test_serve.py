@@ -283,9 +283,9 @@ def test_the_audit_says_who_made_and_revoked_tokens_and_who_tried_in_vain(tmp_pa
     ]
     newest = list(reversed(entries))
     assert [row["refusal"].partition(":")[0] for row in newest if row["refusal"]] == [
-        "ForbiddenError",
-        "TokenExistsError",
-        "UnknownTokenError",
+        "forbidden",
+        "already_exists",
+        "not_found",
     ]
     assert newest[0]["by"].startswith("token:main (")
     assert newest[1]["by"] == "token:ops"

@@ -40,7 +40,7 @@ def test_of_several_that_some_refuse_the_exit_code_is_6_and_of_none_it_is_that_o
     said = shop.run(f"playhead invocations kill {ids[0]} {ids[1]} -o jsonl")
     assert said.code == 6
     first, second = (msgspec.json.decode(line) for line in said.out.splitlines())
-    assert (first["error"], first["changed"]) == ("AlreadyCompletedError", False)
+    assert (first["error"], first["changed"]) == ("already_completed", False)
     assert (second["changed"], second["after"]) == (True, "completed")
     assert shop.run(f"playhead invocations kill {ids[0]} {ids[1]}").code == 3
     assert shop.run(f"playhead invocations kill {GONE}").code == 4

@@ -10,6 +10,7 @@ import actors
 from actors import Service, handler
 from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, hold_requests, staged
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ async def steer(stage: Stage) -> str:
     handle = await stage.client.service(Waiter).wait.send()
     await handle.pause(reason=HOSTILE)
     await handle.kill()
-    with pytest.raises(actors.AlreadyCompletedError):
+    with raises(actors.ConflictError, code="already_completed"):
         await handle.pause(reason="too late")
     await stage.client.gates.close("service:Waiter", reason="stocktaking")
     return str(handle.id)
@@ -56,7 +57,7 @@ def test_who_steered_what_is_shown_newest_first_and_as_it_happens(stage: Stage, 
     verbs = [row.locator("[role=gridcell]").nth(2).inner_text() for row in rows(page).all()]
     assert verbs == ["close-gate", "pause", "kill", "pause"]
     assert "refused" in rows(page).nth(1).inner_text()
-    assert "AlreadyCompletedError" in rows(page).nth(1).inner_text()
+    assert "already_completed" in rows(page).nth(1).inner_text()
     assert "<img src=x" in rows(page).nth(3).inner_text()
     assert "\u202e" not in page.get_by_role("main").inner_text()
     assert page.locator("main img").count() == 0

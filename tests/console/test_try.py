@@ -72,7 +72,7 @@ class Task(Service):
 
     @handler(retry=actors.RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def ask_another_server(self, why: str) -> str:
-        raise actors.UnauthorizedError(why)
+        raise actors.errors.AccessDeniedError(why, code="unauthenticated")
 
 
 @pytest.fixture

@@ -103,12 +103,13 @@ class Story:
         assert self.refusal is None, _difference("events", [], [], self.refusal)
         return self.then()
 
-    def then_refused(self, kind: type[TerminalError], match: str = "") -> Story:
-        """It was refused, with exactly this type, for a reason that says ``match``."""
-        expected = f"{kind.__name__} matching {match!r}"
+    def then_refused(self, kind: type[TerminalError], match: str = "", /, **attributes: object) -> Story:
+        """It was refused, with exactly this type and these attributes, for a reason that says ``match``."""
+        expected = f"{kind.__name__} matching {match!r} with {attributes}"
         found = _difference("answer", [expected], self.events, self.refusal)
         assert type(self.refusal) is kind, found
         assert re.search(match, str(self.refusal)), found
+        assert {name: getattr(self.refusal, name) for name in attributes} == attributes, found
         return self
 
     def owes(self, *effects: Effect) -> Story:

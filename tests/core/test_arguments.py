@@ -27,6 +27,7 @@ from actors.values.arguments import (
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
+from tests.raising import raises
 
 NO_NUMBERS: list[Any] = [math.nan, math.inf, -math.inf, 10**400, True, "5", None, 1j]
 NOT_UTF8 = "caf\udce9.txt"
@@ -86,7 +87,12 @@ def test_a_text_has_a_limit_and_a_name_is_not_empty() -> None:
     assert checked_text("", "reason") == ""
     with pytest.raises(actors.InvalidArgumentError, match="name is '', expected at least one character"):
         checked_name("", "name")
-    with pytest.raises(actors.PayloadTooLargeError, match="reason has 11 characters, the limit is 10"):
+    with raises(
+        actors.LimitExceededError,
+        limit="reason",
+        code="too_large",
+        match="reason has 11 characters, the limit is 10",
+    ):
         checked_text("x" * 11, "reason", 10)
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import actors
-from actors import NonDurableAwaitError, OutsideHandlerError, step
+from actors import step
+from actors.errors import MisuseError
 from journal import events as e
 from tests.core.machine import Machine, step_done
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +103,7 @@ def test_one_that_was_stepped_by_hand_cannot_come_later() -> None:
             by_hand.close()
         return "came"
 
-    assert isinstance(Machine(it).give(step_done("1")).error, NonDurableAwaitError)
+    assert isinstance(Machine(it).give(step_done("1")).error, MisuseError)
 
 
 class Loud:
@@ -135,7 +137,7 @@ def test_a_finaliser_that_the_collector_runs_cannot_use_a_verb(verb: Callable[[]
         return await work("awaited")
 
     machine = Machine(it)
-    assert went == [OutsideHandlerError]
+    assert went == [MisuseError]
     assert asked(machine) == [("StepScheduled", "1")]
 
 
@@ -182,7 +184,7 @@ def test_a_scope_and_a_nursery_of_one_handler_obey_no_other() -> None:
         for name, use in uses.items():
             try:
                 use()
-            except OutsideHandlerError:
+            except MisuseError:
                 refused.append(name)
         await work("mine")
 
@@ -213,7 +215,7 @@ def test_a_generator_of_one_branch_cannot_be_finished_by_a_scope_in_another() ->
 
     error = Machine(it).error
     assert isinstance(error, BaseExceptionGroup)
-    assert [type(leaf) for leaf in error.exceptions] == [OutsideHandlerError]
+    assert [type(leaf) for leaf in error.exceptions] == [MisuseError]
 
 
 def test_the_context_of_one_branch_is_no_way_into_another() -> None:
@@ -227,7 +229,7 @@ def test_the_context_of_one_branch_is_no_way_into_another() -> None:
         async with actors.open_nursery() as nursery:
             nursery.start_soon(child)
             await work("parent")
-            with pytest.raises(OutsideHandlerError):
+            with raises(MisuseError, code="outside_handler"):
                 copies[0].run(actors.emit, "as the child")
         return "refused"
 

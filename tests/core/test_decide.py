@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from actors.core import commands as c
-from actors.errors import NotCompletedError, StillOpenError, StillRunningError, TerminalError, UnknownInvocationError
+from actors.errors import ConflictError, ErrorCode, NotFoundError
 from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.events import (
@@ -110,7 +110,7 @@ FORGETS = e.InvocationsPurged(invocation_ids=[IT])
 ENDED = None
 
 Followed: TypeAlias = "tuple[list[Event], Status | None]"
-Cell: TypeAlias = "Followed | type[TerminalError]"
+Cell: TypeAlias = "Followed | ErrorCode"
 
 S = Situation
 
@@ -134,8 +134,8 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([], Status.RUNNING),
         S.CANCELLING_IDLE: ([], Status.RUNNING),
         S.CANCELLING_PAUSED: ([], Status.PAUSED),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "kill": {
         S.SCHEDULED: ([ENDS_KILLED], ENDED),
@@ -156,8 +156,8 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([ENDS_KILLED, NEXT], ENDED),
         S.CANCELLING_IDLE: ([ENDS_KILLED, NEXT], ENDED),
         S.CANCELLING_PAUSED: ([ENDS_KILLED, NEXT], ENDED),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "pause": {
         S.SCHEDULED: ([HOLDS], Status.PAUSED),
@@ -178,8 +178,8 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([DRAINS], Status.RUNNING),
         S.CANCELLING_IDLE: ([HOLDS], Status.PAUSED),
         S.CANCELLING_PAUSED: ([], Status.PAUSED),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "pause now": {
         S.SCHEDULED: ([HOLDS], Status.PAUSED),
@@ -200,8 +200,8 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([HOLDS], Status.PAUSED),
         S.CANCELLING_IDLE: ([HOLDS], Status.PAUSED),
         S.CANCELLING_PAUSED: ([], Status.PAUSED),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "resume": {
         S.SCHEDULED: ([], Status.SCHEDULED),
@@ -222,14 +222,14 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([], Status.RUNNING),
         S.CANCELLING_IDLE: ([], Status.RUNNING),
         S.CANCELLING_PAUSED: ([RESUMES], Status.RUNNING),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "move": {
         S.SCHEDULED: ([MOVES], Status.SCHEDULED),
         S.QUEUED: ([MOVES], Status.QUEUED),
-        S.RUNNING_IDLE: StillRunningError,
-        S.RUNNING_STEP: StillRunningError,
+        S.RUNNING_IDLE: ErrorCode.STILL_RUNNING,
+        S.RUNNING_STEP: ErrorCode.STILL_RUNNING,
         S.SUSPENDED: ([MOVES], Status.SUSPENDED),
         S.BACKING_OFF_STEP: ([MOVES, RETRIES_STEP], Status.RUNNING),
         S.BACKING_OFF_HANDLER: ([MOVES, RETRIES], Status.RUNNING),
@@ -240,12 +240,12 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.PAUSED_STEP: ([MOVES, RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_STEP: ([MOVES, RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_HANDLER: ([MOVES, RESUMES], Status.RUNNING),
-        S.PAUSING: StillRunningError,
-        S.CANCELLING: StillRunningError,
-        S.CANCELLING_IDLE: StillRunningError,
+        S.PAUSING: ErrorCode.STILL_RUNNING,
+        S.CANCELLING: ErrorCode.STILL_RUNNING,
+        S.CANCELLING_IDLE: ErrorCode.STILL_RUNNING,
         S.CANCELLING_PAUSED: ([MOVES, RESUMES], Status.RUNNING),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "signal": {
         S.SCHEDULED: ([SIGNALS], Status.SCHEDULED),
@@ -266,18 +266,18 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.CANCELLING: ([SIGNALS], Status.RUNNING),
         S.CANCELLING_IDLE: ([ANSWERS], Status.RUNNING),
         S.CANCELLING_PAUSED: ([ANSWERS], Status.PAUSED),
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "purge": {
-        **dict.fromkeys(IS_OPEN, NotCompletedError),
+        **dict.fromkeys(IS_OPEN, ErrorCode.NOT_COMPLETED),
         S.COMPLETED: ([FORGETS], ENDED),
         S.UNKNOWN: ([FORGETS], ENDED),  # whether it ever was is the door's to know
     },
     "attach": {
         **{situation: ([ATTACHES], STATUS[situation]) for situation in IS_OPEN},
-        S.COMPLETED: UnknownInvocationError,
-        S.UNKNOWN: UnknownInvocationError,
+        S.COMPLETED: ErrorCode.NOT_FOUND,
+        S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
 }
 
@@ -287,7 +287,7 @@ _IMPATIENT = attrs.evolve(CANCELS, children=Children.ALL, kill_at=NOW + 30)
 
 def _with_patience(cell: Cell, situation: Situation) -> Cell:
     """What a cancel with ``kill_after`` does. One that is not the first has nothing to say but that."""
-    if isinstance(cell, type):
+    if isinstance(cell, ErrorCode):
         return cell
     events, after = cell
     if situation in (S.CANCELLING, S.CANCELLING_IDLE, S.CANCELLING_PAUSED):
@@ -311,7 +311,7 @@ def _after(stop: str, situation: Situation) -> Cell:
 
 
 TABLE["restart"] = {
-    **dict.fromkeys(IS_OPEN, StillOpenError),
+    **dict.fromkeys(IS_OPEN, ErrorCode.STILL_OPEN),
     S.COMPLETED: ([REPEATS, ENDED_AND_RESTARTED], ENDED),
     S.UNKNOWN: ([REPEATS, ENDED_AND_RESTARTED], ENDED),  # whether it ever was is the door's to know
 }
@@ -340,8 +340,9 @@ def check(command: Command, situation: Situation, mode: Mode, cell: Cell) -> Non
     story = given(*events_of(situation, mode))
     assert story.status_of(IT) is STATUS[situation]
     story.when(command)
-    if isinstance(cell, type):
-        story.then_refused(cell).leaves(IT, STATUS[situation])
+    if isinstance(cell, ErrorCode):
+        kind = NotFoundError if cell is ErrorCode.NOT_FOUND else ConflictError
+        story.then_refused(kind, code=cell).leaves(IT, STATUS[situation])
     else:
         events, after = cell
         story.then(*events).leaves(IT, after)
@@ -404,7 +405,11 @@ def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
     (
         given(*events_of(S.RUNNING_STEP))
         .when(c.PurgeInvocations(invocation_ids=[nth(99), IT]))
-        .then_refused(NotCompletedError, rf"{IT} is running, only what has ended can be purged; cancel it or kill it")
+        .then_refused(
+            ConflictError,
+            rf"{IT} is running, only what has ended can be purged; cancel it or kill it",
+            code="not_completed",
+        )
     )
 
 
@@ -781,7 +786,7 @@ REFUSED_ONCE_ENDED = {
 def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) -> None:
     story = given(*events_of(S.COMPLETED)).when(COMMANDS[what])
     if what in REFUSED_ONCE_ENDED:
-        story.then_refused(UnknownInvocationError, f"there is no invocation {IT}")
+        story.then_refused(NotFoundError, f"there is no invocation {IT}", kind="invocation")
     elif what.startswith("restart"):
         story.then(REPEATS, ENDED_AND_RESTARTED)
     else:
@@ -808,13 +813,13 @@ def test_a_command_that_comes_twice_changes_nothing_the_second_time(what: str, s
     if what in ADDITIVE and story.refusal is None:
         assert [type(event) for event in story.events] == [type(event) for event in first]
     elif after is None and what in REFUSED_ONCE_ENDED:
-        story.then_refused(UnknownInvocationError)
+        story.then_refused(NotFoundError, kind="invocation")
     elif what == "purge":
-        story.then_refused(NotCompletedError)
-    elif what == "move" and TABLE["move"][situation] is StillRunningError:
-        story.then_refused(StillRunningError)
+        story.then_refused(ConflictError, code="not_completed")
+    elif what == "move" and TABLE["move"][situation] is ErrorCode.STILL_RUNNING:
+        story.then_refused(ConflictError, code="still_running")
     elif what == "restart":
-        story.then_refused(StillOpenError)
+        story.then_refused(ConflictError, code="still_open")
     else:
         story.then_nothing()
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from actors import InvalidScopeError, MailboxFullError
+from actors import InvalidArgumentError, LimitExceededError
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.gates import (
@@ -43,6 +43,7 @@ from tests.core.situations import (
     started,
 )
 from tests.core.story import KEY, NOW, SERVICE, given, given_nothing
+from tests.raising import raises
 
 S = Situation
 
@@ -112,7 +113,7 @@ def test_a_scope_is_the_same_as_text_and_back(text: str) -> None:
     ],
 )
 def test_text_that_names_no_scope_is_refused_with_what_would(text: str) -> None:
-    with pytest.raises(InvalidScopeError, match=r"expected 'everything', 'backlog', 'service:NAME'"):
+    with raises(InvalidArgumentError, path="scope", match=r"expected 'everything', 'backlog', 'service:NAME'"):
         parse_scope(text)
 
 
@@ -348,7 +349,7 @@ def test_readers_that_wait_behind_a_gate_are_counted_against_the_limit_of_the_ma
     story = given_nothing(limits=Limits(mailbox=2)).under(HERE)
     story.when(invoke(AHEAD, mode=Mode.SHARED)).when(invoke(IT, mode=Mode.SHARED))
     story.when(invoke(BEHIND, mode=Mode.SHARED)).then_refused(
-        MailboxFullError, "a gate holds Door/front, 2 invocations wait"
+        LimitExceededError, "a gate holds Door/front, 2 invocations wait", limit="mailbox", code="busy"
     )
     story.under().when(invoke(BEHIND, mode=Mode.SHARED)).leaves(BEHIND, Status.RUNNING)
 

@@ -107,7 +107,7 @@ def test_a_generator_left_early_takes_no_answer_and_asks_for_nothing(cleanup: Ca
     assert asked(machine) == [("StepScheduled", "1"), ("StepScheduled", "2"), ("StepScheduled", "3")]
     ((name, failure),) = machine.execution.cleanup_failures
     assert name == "pages"
-    assert isinstance(failure, actors.OutsideHandlerError)
+    assert isinstance(failure, actors.errors.MisuseError)
     assert "aclosing" in str(failure)
 
 

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, CancelledError, NonDurableAwaitError, TooSlowError, handler, step
+from actors import Actor, CancelledError, TooSlowError, handler, step
+from actors.errors import MisuseError
 from actors.replay.execution import Progress
 from journal import events as e
 from tests.core.machine import (
@@ -77,7 +78,7 @@ def test_what_is_not_durable_is_refused_and_the_line_is_named() -> None:
     error = Machine(it).error
     assert isinstance(error, BaseExceptionGroup)
     (refusal,) = error.exceptions
-    assert isinstance(refusal, NonDurableAwaitError)
+    assert isinstance(refusal, MisuseError)
     assert f"{__file__}:{child.__code__.co_firstlineno + 1}" in str(refusal)
     assert "awaits sleep" in str(refusal)
     assert "actors.step" in str(refusal)
@@ -88,10 +89,10 @@ def test_a_handler_that_insists_on_what_is_not_durable_is_given_up() -> None:
         while True:
             try:
                 await asyncio.sleep(0)
-            except NonDurableAwaitError:
+            except MisuseError:
                 continue
 
-    assert isinstance(Machine(it).error, NonDurableAwaitError)
+    assert isinstance(Machine(it).error, MisuseError)
 
 
 def test_a_step_is_named_for_where_it_was_started() -> None:

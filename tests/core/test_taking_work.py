@@ -9,12 +9,9 @@ import pytest
 
 from actors.core import commands as c
 from actors.errors import (
-    CallTooDeepError,
+    ConflictError,
     DeadlockError,
-    IdempotencyConflictError,
-    KeyCollisionError,
-    MailboxFullError,
-    SignalBufferFullError,
+    LimitExceededError,
 )
 from actors.values.limits import Limits
 from journal import events as e
@@ -135,7 +132,9 @@ def test_the_last_facts_of_a_handler_stand_before_its_end() -> None:
 def test_a_full_mailbox_refuses_what_must_wait_and_takes_what_need_not() -> None:
     full: list[Event] = [accepted(AHEAD), started(AHEAD), accepted(nth(10)), accepted(nth(11))]
     story = given(*full, limits=Limits(mailbox=2))
-    story.when(INVOKE).then_refused(MailboxFullError, "2 invocations wait for Door/front already, and 2 may")
+    story.when(INVOKE).then_refused(
+        LimitExceededError, "2 invocations wait for Door/front already, and 2 may", limit="mailbox", code="busy"
+    )
     story.when(attrs.evolve(INVOKE, mode=Mode.SHARED)).then(accepted(mode=Mode.SHARED), started())
     given(*full[:-1], limits=Limits(mailbox=2)).when(INVOKE).then(accepted())
 
@@ -143,7 +142,9 @@ def test_a_full_mailbox_refuses_what_must_wait_and_takes_what_need_not() -> None
 def test_calls_within_calls_go_as_deep_as_the_limit_and_no_deeper() -> None:
     link = Link(CALLER.invocation_id, "Bank/alice/deposit", False)
     story = given(limits=Limits(call_depth=2))
-    story.when(attrs.evolve(INVOKE, chain=[link] * 3)).then_refused(CallTooDeepError, "are 3 deep, the limit is 2")
+    story.when(attrs.evolve(INVOKE, chain=[link] * 3)).then_refused(
+        LimitExceededError, "are 3 deep, the limit is 2", limit="call_depth"
+    )
     story.when(attrs.evolve(INVOKE, chain=[link] * 2)).then(accepted(chain=[link] * 2), started())
 
 
@@ -178,7 +179,7 @@ def test_two_objects_with_one_number_are_told_apart() -> None:
     (
         given(accepted(AHEAD))
         .when(attrs.evolve(INVOKE, target=Target(SERVICE, "back", "open")))
-        .then_refused(KeyCollisionError, "Door/back/open and Door/front share the number")
+        .then_refused(ConflictError, "Door/back/open and Door/front share the number", code="key_collision")
     )
 
 
@@ -195,7 +196,9 @@ def test_asking_again_finds_the_same_invocation(situation: Situation, request_ke
     given(*history).when(again).then_nothing()
     if request_key is not None:
         other = attrs.evolve(again, argument=b"8")
-        given(*history).when(other).then_refused(IdempotencyConflictError, "under the key 'r' before, with another")
+        given(*history).when(other).then_refused(
+            ConflictError, "under the key 'r' before, with another", code="idempotency_conflict"
+        )
 
 
 def test_signals_that_nobody_asks_for_have_a_limit() -> None:
@@ -204,4 +207,4 @@ def test_signals_that_nobody_asks_for_have_a_limit() -> None:
     story.when(SIGNAL).then(taken)
     for name in "ab":
         assert story.when(c.SignalInvocation(invocation_id=IT, name=name, value=b"1")).events
-    story.when(SIGNAL).then_refused(SignalBufferFullError, "2 signals wait for")
+    story.when(SIGNAL).then_refused(LimitExceededError, "2 signals wait for", limit="signals", code="busy")

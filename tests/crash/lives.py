@@ -174,7 +174,7 @@ class Lives:
                 self.refusals += 1
                 await self.server.is_up.wait()
                 await trio.sleep(PAUSE_SECONDS)
-            except actors.UnknownInvocationError as error:
+            except actors.NotFoundError as error:
                 if not self.forgets:
                     self.broken.append(f"lost: {error}")
                     return
@@ -260,7 +260,7 @@ class Lives:
     async def _hear_of_job(self, client: Client, of: str) -> None:
         try:
             job = await client.jobs.job(of).info()
-        except actors.UnknownJobError as error:
+        except actors.NotFoundError as error:
             self.broken.append(f"lost: {error}")
         else:
             if (job.state, job.total, job.done) != (JobState.DONE, IN_A_JOB, IN_A_JOB):
@@ -362,5 +362,5 @@ async def _help(client: Client, info: InvocationInfo) -> None:
             await handle.signal("go", 0)
         elif info.target.handler == "endure":
             await handle.cancel(reason="late")
-    except actors.AlreadyCompletedError:
+    except actors.ConflictError:
         return

@@ -138,7 +138,7 @@ async def _steer(bank: Bank, wanted: Operation, said: Callable[..., None]) -> No
             case "restart":
                 answer = await handle.restart(stop="kill", reason="again", idempotency_key=wanted.key)
                 said("restarted", answer.successor.invocation_id)
-    except actors.AlreadyCompletedError:
+    except actors.ConflictError:
         return
 
 

@@ -156,7 +156,7 @@ def test_code_that_never_ends_its_import_does_not_hold_up_other_code(tmp_path: P
     def load_endless() -> None:
         try:
             load(endless, tmp_path / "cache")
-        except actors.BrokenDeploymentError as error:
+        except actors.errors.BrokenDeploymentError as error:
             raised.append(error)
 
     thread = threading.Thread(target=load_endless)
@@ -185,7 +185,7 @@ def test_whatever_its_import_raises_in_a_thread_is_its_failure(tmp_path: Path, e
     thread = threading.Thread(target=load_it)
     thread.start()
     thread.join()
-    assert [type(one) for one in raised] == [actors.BrokenDeploymentError]
+    assert [type(one) for one in raised] == [actors.errors.BrokenDeploymentError]
 
 
 async def test_the_pause_of_it_names_its_cause(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from journal.events import Status
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
 from tests.lab import WORLD
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -245,12 +246,12 @@ async def test_code_in_which_something_is_missing_or_no_longer_fits_raises(shop:
         handle = await begun(runtime, shop)
         path = shop.folder / "src" / "app.py"
         for change, error in [
-            (("async def run(self, what: str)", "async def walk(self, what: str)"), "actors.UnknownHandlerError"),
-            (("class Import(", "class Export("), "actors.UnknownServiceError"),
-            (("async def run(self, what: str)", "async def run(self, what: int)"), "actors.NoLongerFitsError"),
+            (("async def run(self, what: str)", "async def walk(self, what: str)"), "actors.errors.NotFoundError"),
+            (("class Import(", "class Export("), "actors.errors.NotFoundError"),
+            (("async def run(self, what: str)", "async def run(self, what: int)"), "actors.errors.NoLongerFitsError"),
             (
                 ('-> str:\n        WORLD.note(f"fetch', '-> int:\n        WORLD.note(f"fetch'),
-                "actors.NoLongerFitsError",
+                "actors.errors.NoLongerFitsError",
             ),
         ]:
             shop.write(2, FIXED.replace(*change))
@@ -259,7 +260,7 @@ async def test_code_in_which_something_is_missing_or_no_longer_fits_raises(shop:
             assert report.failure is not None
             assert report.failure.type == error
         write(shop.folder / "src", app="1/0\n")
-        with pytest.raises(actors.BrokenDeploymentError, match="ZeroDivisionError"):
+        with pytest.raises(actors.errors.BrokenDeploymentError, match="ZeroDivisionError"):
             await handle.check(app=path)
 
 
@@ -300,10 +301,10 @@ async def test_many_are_told_apart_by_where_they_diverge(shop: Shop) -> None:
 async def test_what_is_unknown_is_refused(shop: Shop) -> None:
     shop.write(1, FIXED)
     async with shop.running() as runtime:
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await runtime.client.invocation("inv_1" + "0" * 33).check()
         handle = await begun(runtime, shop)
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await handle.check(deployment="dep_0000000000000000")
 
 
@@ -316,7 +317,7 @@ async def test_code_that_never_waits_raises_and_does_not_hold_up_the_check(shop:
         report = await handle.check(deployment=endless)
         assert report.verdict is Verdict.RAISES
         assert report.failure is not None
-        assert report.failure.type == "actors.BlockedLoopError"
+        assert report.failure.type == "actors.errors.BlockedLoopError"
 
 
 async def test_a_step_with_other_arguments_diverges_and_shows_both(shop: Shop) -> None:
@@ -332,7 +333,7 @@ async def test_a_step_with_other_arguments_diverges_and_shows_both(shop: Shop) -
         assert report.divergence.attempted.endswith("with [300]")
         await runtime.client.register_deployment(path)
         await handle.pause()
-        with pytest.raises(actors.IncompatibleError):
+        with pytest.raises(actors.errors.IncompatibleError):
             await handle.resume(deployment="latest", require_compatible=True)
         await handle.resume(deployment="latest")
         await stands(handle, Status.PAUSED)
@@ -348,7 +349,7 @@ async def test_a_restart_on_other_code_gives_its_step_the_argument_of_that_code(
         handle = await begun(runtime, shop)
         shop.write(2, FIXED.replace("await store(count)", "await store(count * 100)"))
         await runtime.client.register_deployment(shop.folder / "src" / "app.py")
-        with pytest.raises(actors.IncompatibleError) as refusal:
+        with pytest.raises(actors.errors.IncompatibleError) as refusal:
             await handle.restart("end", deployment="latest", require_compatible=True, dry_run=True)
         assert refusal.value.details["step"] == "2"
         answer = await handle.restart("store", deployment="latest", require_compatible=True, stop="kill")
@@ -365,7 +366,7 @@ async def test_other_input_is_tried_on_the_code_that_was_kept_though_it_is_not_l
     shop.write(2, FIXED.replace("fetch(what)", 'fetch("x")'))
     async with shop.running() as runtime:
         again = runtime.client.invocation(handle.id)
-        with pytest.raises(actors.IncompatibleError):
+        with pytest.raises(actors.errors.IncompatibleError):
             await again.restart("end", input="b")
         answer = await again.restart("fetch", input="b", deployment="latest", rewind_state=True)
         await waits(runtime.client.invocation(answer.successor.invocation_id))
@@ -392,7 +393,7 @@ async def test_an_argument_means_the_same_on_code_with_one_parameter_more(shop: 
         shop.write(2, PUTS.replace("p: Any", "p: Any, q: int"))
         await runtime.client.register_deployment(path)
         assert not (await handle.check()).is_compatible
-        with pytest.raises(actors.IncompatibleError):
+        with pytest.raises(actors.errors.IncompatibleError):
             await handle.restart(deployment="latest", require_compatible=True)
         shop.write(3, PUTS.replace("p: Any", "p: Any, q: int = 0"))
         await runtime.client.register_deployment(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 import trio
 
-from actors import UnknownDeploymentError
+from actors import NotFoundError
 from journal.events import Status
 from tests.deployments.shop import Shop, shop, waits
 from tests.deployments.test_pinning import APP
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 __all__ = ["shop"]
@@ -59,5 +59,5 @@ async def test_what_waits_behind_a_gate_before_old_code_starts_when_it_is_moved_
 async def test_a_gate_before_code_that_is_not_known_is_refused(shop: Shop) -> None:
     shop.write(1, APP)
     async with shop.running() as runtime:
-        with pytest.raises(UnknownDeploymentError):
+        with raises(NotFoundError, kind="deployment"):
             await runtime.client.gates.close("deployment:dep_none")

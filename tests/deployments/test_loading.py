@@ -160,8 +160,8 @@ def test_an_error_that_a_version_does_not_have_is_not_taken_from_another(loading
     error = error_of(failure_of(caught.value), deployment=bare.deployment)
     assert type(error) is TerminalError
     assert error.type == "app.TooMuch"
-    deadlock = failure_of(actors.DeadlockError("x"))
-    assert type(error_of(deadlock, deployment=bare.deployment)) is actors.DeadlockError
+    deadlock = failure_of(actors.errors.DeadlockError("x"))
+    assert type(error_of(deadlock, deployment=bare.deployment)) is actors.errors.DeadlockError
 
 
 def test_an_error_of_a_module_run_as_a_program_is_known_to_its_snapshot(loading: Loading) -> None:
@@ -182,7 +182,7 @@ def test_code_that_fails_leaves_nothing_and_says_where(loading: Loading, tmp_pat
         tmp_path / "broken", app="import half\n", half="import json\nimport tenth\nclass X: pass\n", tenth="1/0\n"
     )
     for _ in range(2):
-        with pytest.raises(actors.BrokenDeploymentError, match="ZeroDivisionError: division by zero") as caught:
+        with pytest.raises(actors.errors.BrokenDeploymentError, match="ZeroDivisionError: division by zero") as caught:
             load(broken, tmp_path / "cache")
         assert 'tenth.py", line 1' in caught.value.traceback
         assert caught.value.deployment == broken.deployment
@@ -205,7 +205,7 @@ def test_code_that_fails_leaves_nothing_and_says_where(loading: Loading, tmp_pat
     ],
 )
 def test_whatever_is_wrong_with_code_is_one_error(tmp_path: Path, source: str, because: str) -> None:
-    with pytest.raises(actors.BrokenDeploymentError, match=because):
+    with pytest.raises(actors.errors.BrokenDeploymentError, match=because):
         load(snapshot(tmp_path, app=source), tmp_path / "cache")
 
 

@@ -17,6 +17,7 @@ from journal.kv.memory import MemoryStore
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
 from tests.lab import WORLD
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -195,15 +196,15 @@ async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
     async with shop.running() as runtime:
         deployments = runtime.client.deployments
         assert (await deployments.get(one)).open_invocations == 1
-        with pytest.raises(actors.DeploymentInUseError, match="1 open invocations run on") as caught:
+        with raises(actors.ConflictError, code="in_use", match="1 open invocations run on") as caught:
             await deployments.prune(one)
         assert caught.value.open_invocations == 1
-        with pytest.raises(actors.DeploymentInUseError, match="what this process serves"):
+        with raises(actors.ConflictError, code="in_use", match="what this process serves"):
             await deployments.prune(two)
         await runtime.client.invocation(handle.id).kill()
         assert (await deployments.prune(one, reason="drained")).changed
         for verb in (deployments.prune, deployments.get, deployments.make_latest):
-            with pytest.raises(actors.UnknownDeploymentError, match="has been pruned"):
+            with raises(actors.NotFoundError, kind="deployment", match="has been pruned"):
                 await verb(one)
         assert [d.id for d in await deployments.list()] == [two]
         audit = await runtime.client.audit(verb="prune-deployment")
@@ -248,10 +249,10 @@ async def test_resume_moves_what_is_held_to_other_code_and_finished_steps_are_no
     two = shop.write(2, APP)
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with pytest.raises(actors.StillRunningError, match="Pause it"):
+        with raises(actors.ConflictError, code="still_running", match="Pause it"):
             await handle.resume(deployment="latest")
         await handle.pause()
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await handle.resume(deployment="dep_0000000000000000")
         assert (await handle.info()).status is Status.PAUSED
         answer = await handle.resume(deployment=two, reason="fixed")
@@ -286,7 +287,7 @@ async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anythin
     shop.write(2, APP.replace("async def run(self)", "async def other(self)"))
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with pytest.raises(actors.UnknownHandlerError, match="Agent has no handler 'run'"):
+        with raises(actors.NotFoundError, kind="handler", match="Agent has no handler 'run'"):
             await handle.resume(deployment="latest")
 
 
@@ -299,7 +300,7 @@ async def test_a_new_deployment_is_registered_in_a_process_that_runs(shop: Shop)
         assert (await runtime.client.register_deployment(shop.folder / "src" / "app.py")).after == two
         assert await runtime.client.service(shop.app.Agent).think() == 2
         write(shop.folder / "src", app="1/0\n")
-        with pytest.raises(actors.BrokenDeploymentError, match="ZeroDivisionError"):
+        with pytest.raises(actors.errors.BrokenDeploymentError, match="ZeroDivisionError"):
             await runtime.client.register_deployment(shop.folder / "src" / "app.py")
         assert await runtime.client.service(shop.app.Agent).think() == 2
         await handle.signal("go", "on")

@@ -11,6 +11,7 @@ from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.values import snapshot as snapshots
 from actors.values.snapshot import Snapshot, pack, unpack
 from tests.deployments.apps import snapshot, write
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,12 @@ def test_the_name_is_that_of_the_content_wherever_it_lies(tmp_path: Path) -> Non
 
 def test_a_snapshot_has_limits_and_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "MAX_BYTES", 10)
-    with pytest.raises(actors.DeploymentTooLargeError, match=r"1 files of 22 bytes together.*largest is app\.py"):
+    with raises(
+        actors.LimitExceededError,
+        limit="deployment_bytes",
+        code="too_large",
+        match=r"1 files of 22 bytes together.*largest is app\.py",
+    ):
         snapshot(tmp_path, app="# a comment to fill it")
 
 
@@ -98,17 +104,17 @@ def test_packing_keeps_everything_and_unpacking_checks_the_name(tmp_path: Path) 
     data = pack(found)
     assert len(data) < 500
     assert unpack(found.deployment, data) == found
-    with pytest.raises(actors.BrokenDeploymentError, match=f"is that of {found.deployment}"):
+    with pytest.raises(actors.errors.BrokenDeploymentError, match=f"is that of {found.deployment}"):
         unpack("dep_0000000000000000", data)
     for spoilt in (data[:-10], b"", b"noise", data[:20] + b"\0" + data[21:]):
-        with pytest.raises(actors.BrokenDeploymentError):
+        with pytest.raises(actors.errors.BrokenDeploymentError):
             unpack(found.deployment, spoilt)
 
 
 def test_a_packed_snapshot_cannot_write_outside_of_its_folder() -> None:
     for path in ("/etc/passwd", "../x.py", "a/../../x.py"):
         evil = Snapshot(("x",), {path: b""})
-        with pytest.raises(actors.BrokenDeploymentError, match="outside its root"):
+        with pytest.raises(actors.errors.BrokenDeploymentError, match="outside its root"):
             unpack(evil.deployment, pack(evil))
 
 
@@ -138,9 +144,9 @@ async def _run(self: object) -> None: ...
 
 
 def test_what_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(actors.DefinitionError, match=r"there is no file .*app\.py"):
+    with pytest.raises(actors.errors.DefinitionError, match=r"there is no file .*app\.py"):
         snapshot_of(tmp_path / "app.py")
-    with pytest.raises(actors.DefinitionError, match="there is no module 'no.such.module'"):
+    with pytest.raises(actors.errors.DefinitionError, match="there is no module 'no.such.module'"):
         snapshot_of("no.such.module")
 
 
@@ -154,5 +160,5 @@ def test_classes_that_a_function_makes_have_no_snapshot() -> None:
 
 @pytest.mark.parametrize(("entries", "files"), [(("caf\udce9",), {}), (("app",), {"app/caf\udce9.txt": b""})])
 def test_a_file_whose_name_is_not_utf8_cannot_be_kept(entries: tuple[str, ...], files: dict[str, bytes]) -> None:
-    with pytest.raises(actors.DefinitionError, match=r"caf\\udce9"):
+    with pytest.raises(actors.errors.DefinitionError, match=r"caf\\udce9"):
         Snapshot(entries, files)

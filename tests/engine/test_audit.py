@@ -19,6 +19,7 @@ from journal.events import Target
 from journal.ids import parse_invocation_id
 from journal.rows import decode_audit
 from tests.lab import Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -70,16 +71,16 @@ async def test_what_changed_nothing_and_what_was_refused_is_there_too_newest_fir
         await handle.pause()
         await handle.pause()
         await handle.kill()
-        with pytest.raises(actors.AlreadyCompletedError):
+        with raises(actors.ConflictError, code="already_completed"):
             await handle.cancel(reason="too late")
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await runtime.client.invocation(GONE).kill()
         found = await rows(runtime.client)
         assert [row.verb for row in found] == ["kill", "cancel", "kill", "pause", "pause"]
         assert [row.changed for row in found] == [False, False, True, False, True]
         assert [row.refusal.partition(":")[0] for row in found[:2]] == [
-            "UnknownInvocationError",
-            "AlreadyCompletedError",
+            "not_found",
+            "already_completed",
         ]
 
 
@@ -94,7 +95,7 @@ async def test_signals_and_purges_are_acts_but_calls_retention_and_timers_are_no
         await other.signal("go", "on")
         await other.result()
         await lab.clock.sleep_until(lab.clock.now() + 60)
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await other.info()
         assert [row.verb for row in await rows(runtime.client)] == ["signal", "purge", "signal"]
 
@@ -194,7 +195,7 @@ async def test_the_chain_shows_what_was_tampered_with(tampering: str) -> None:
 async def test_refused_tries_do_not_fill_the_memory_with_objects_that_are_not_there() -> None:
     async with Lab(Slow, limits=attrs.evolve(Limits(), idle_objects=2)).running() as runtime:
         for number in range(20):
-            with pytest.raises(actors.UnknownInvocationError):
+            with raises(actors.NotFoundError, kind="invocation"):
                 await runtime.client.invocation(f"inv_1{number:033}").kill()
         await quiet()
         (owner,) = runtime.engine._processors.values()
@@ -212,7 +213,7 @@ async def test_an_object_that_is_made_in_the_commit_that_notes_a_refusal_is_whol
         ids = [new_id(target, f"k{number}", 0, runtime.engine.journal.secret) for number in range(5)]
 
         async def kill_too_early(of: str) -> None:
-            with pytest.raises(actors.UnknownInvocationError):
+            with raises(actors.NotFoundError, kind="invocation"):
                 await client.invocation(of).kill()
 
         async with trio.open_nursery() as nursery:

@@ -221,7 +221,7 @@ async def test_a_handler_is_interrupted_and_paused_and_the_rest_goes_on(lab: Lab
         info = await paused(handle)
         assert await cause_of(handle) == PauseCause.BLOCKED.value
         assert info.last_failure is not None
-        assert info.last_failure.type == "actors.BlockedLoopError"
+        assert info.last_failure.type == "actors.errors.BlockedLoopError"
         assert info.pause_reason.startswith(__file__)
         assert way in info.last_failure.traceback or "loop" in info.last_failure.traceback
         assert await runtime.client.actor(Other, "a").add() == 1
@@ -289,7 +289,7 @@ async def test_an_argument_that_blocks_as_it_is_made_pauses_its_invocation(lab: 
 
 async def test_a_request_whose_argument_never_becomes_an_object_is_refused(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.BlockedLoopError):
+        with pytest.raises(actors.errors.BlockedLoopError):
             await runtime.client.send(Target("Blocking", None, "take"), b'{"amount": 2}')
         assert await runtime.client.actor(Other, "a").add() == 1
 

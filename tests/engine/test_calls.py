@@ -13,6 +13,7 @@ from journal.ids import stream_of
 from journal.kv.store import Batch
 from journal.rows import PartitionState, decode_row, encode_row
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -237,10 +238,10 @@ async def test_the_same_key_with_another_argument_is_refused_while_it_runs_and_a
     async with lab.running() as runtime:
         counter = runtime.client.actor(Counter, "x")
         handle = await counter.add_slowly.options(idempotency_key="k").send(1, 5.0)
-        with pytest.raises(actors.IdempotencyConflictError, match="with another argument"):
+        with raises(actors.ConflictError, code="idempotency_conflict", match="with another argument"):
             await counter.add_slowly.options(idempotency_key="k").send(2, 5.0)
         await handle.result()
-        with pytest.raises(actors.IdempotencyConflictError, match="Use a new key"):
+        with raises(actors.ConflictError, code="idempotency_conflict", match="Use a new key"):
             await counter.add_slowly.options(idempotency_key="k")(2, 5.0)
 
 
@@ -250,7 +251,7 @@ async def test_a_workflow_runs_once_for_its_key(lab: Lab) -> None:
         assert await flow.run("hello") == "HELLO"
         assert await flow.run("hello") == "HELLO"
         assert await flow.count() == 1
-        with pytest.raises(actors.IdempotencyConflictError):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await flow.run("other")
         assert await runtime.client.invocation(actors.workflow_id(Once, "w")).result() == "HELLO"
 

@@ -417,5 +417,5 @@ async def _cancel_at(
         if from_inside:
             return await runtime.client.service(Other).cancel(handle.id)
         return (await handle.cancel()).changed
-    except actors.AlreadyCompletedError:
+    except actors.ConflictError:
         return False

@@ -211,7 +211,7 @@ class Boxed(TerminalError, Generic[T]):
     pass
 
 
-class Refusal(actors.Refused):
+class Refusal(actors.RefusedError):
     http_status = 402
 
     def __init__(self, path: int) -> None:
@@ -489,7 +489,7 @@ async def test_it_arrives_over_http(tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", BENT)
 async def test_details_that_cannot_be_kept_are_refused(lab: Lab, which: str) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnserializableError, match="why") as caught:
+        with pytest.raises(actors.errors.UnserializableError, match="why") as caught:
             await runtime.client.service(Raising).bent(which)
         assert type(BENT[which]()).__name__ in str(caught.value)
         assert caught.value.details is None
@@ -498,7 +498,7 @@ async def test_details_that_cannot_be_kept_are_refused(lab: Lab, which: str) -> 
 async def test_details_that_cannot_be_kept_are_refused_over_http(tmp_path: Path) -> None:
     async with serving(tmp_path, Raising) as served, served.client() as client:
         for which in BENT:
-            with pytest.raises(actors.UnserializableError):
+            with pytest.raises(actors.errors.UnserializableError):
                 await client.service(Raising).bent(which)
 
 

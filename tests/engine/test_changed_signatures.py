@@ -10,6 +10,7 @@ import trio
 import actors
 from actors import Actor, Status, handler
 from tests.lab import Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ async def test_a_request_is_the_same_when_a_parameter_is_added_or_removed(before
     async with lab.running(after) as runtime:
         put = runtime.client.actor(after, "s").put.options(idempotency_key="k")
         assert (await put.send(LOOKS_NAMED)).id == first.id
-        with pytest.raises(actors.IdempotencyConflictError):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await put.send(3)
 
 
@@ -158,7 +159,7 @@ async def test_what_has_no_place_pauses_with_the_remedy_that_fits(after: Any, va
         assert remedy in info.pause_reason
         assert not (await handle.check()).is_compatible
         await handle.kill()
-        with pytest.raises(actors.IncompatibleError):
+        with pytest.raises(actors.errors.IncompatibleError):
             await handle.restart(require_compatible=True)
     async with lab.running(OfOne) as runtime:
         again = await runtime.client.invocation(of).restart(require_compatible=True)

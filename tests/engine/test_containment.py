@@ -28,6 +28,7 @@ from journal.log.inbox import decode_message, encode_message
 from journal.log.kv_journal import KvJournal
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -260,13 +261,13 @@ async def test_an_object_that_cannot_even_pause_is_set_aside_until_the_next_star
         account = runtime.client.actor(Account, "alice")
         faults.armed = True
         handle = await account.add.send(2)
-        with trio.fail_after(5), pytest.raises(actors.ObjectSetAsideError):
+        with trio.fail_after(5), raises(actors.UnavailableError, code="set_aside"):
             await handle.result()
         for use in (lambda: account.add(1), handle.kill, handle.resume):
-            with pytest.raises(actors.ObjectSetAsideError):
+            with raises(actors.UnavailableError, code="set_aside"):
                 await use()
         await alive(runtime)
-        assert await runtime.client.actor(Account, "bob").ask("alice") == "ObjectSetAsideError"
+        assert await runtime.client.actor(Account, "bob").ask("alice") == "UnavailableError"
     faults.armed = False
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 2
@@ -304,7 +305,7 @@ async def test_an_object_that_is_set_aside_stays_so_however_many_are_used(faults
         faults.armed = False
         for number in range(10):
             await runtime.client.actor(Account, f"other {number}").add(1)
-        with pytest.raises(actors.ObjectSetAsideError):
+        with raises(actors.UnavailableError, code="set_aside"):
             await runtime.client.actor(Account, "alice").add(1)
 
 
@@ -318,7 +319,7 @@ async def test_an_object_that_cannot_be_taken_up_does_not_end_the_start(faults: 
     async with lab.running() as runtime:
         await trio.sleep(5)
         await alive(runtime)
-        with pytest.raises(actors.ObjectSetAsideError):
+        with raises(actors.UnavailableError, code="set_aside"):
             await runtime.client.invocation(handle.id).kill()
 
 
@@ -375,7 +376,7 @@ async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_b
         account = runtime.client.actor(Account, "alice")
         assert await account.add(1) == 1
         faults.armed = True
-        with pytest.raises(actors.ObjectSetAsideError):
+        with raises(actors.UnavailableError, code="set_aside"):
             await account.add(2)
         await alive(runtime)
     assert not examine(lab.store, 1).is_sound
@@ -393,7 +394,7 @@ async def test_a_lost_effect_sets_its_object_aside_and_the_doctor_finds_it(fault
     async with lab.running() as runtime:
         faults.armed = True
         handle = await runtime.client.actor(Account, "alice").rest.send()
-        with trio.fail_after(5), pytest.raises(actors.ObjectSetAsideError):
+        with trio.fail_after(5), raises(actors.UnavailableError, code="set_aside"):
             await handle.result()
         await alive(runtime)
     assert [finding.where for finding in examine(lab.store, 1).findings] == ["the timers"]
@@ -413,7 +414,7 @@ async def test_an_object_on_which_the_engine_fails_at_a_start_lets_the_others_st
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handles[1].id).result() == 0
         await alive(runtime)
-        with pytest.raises(actors.ObjectSetAsideError):
+        with raises(actors.UnavailableError, code="set_aside"):
             await runtime.client.actor(Account, "alice").add(1)
     faults.armed = False
     async with lab.running() as runtime:
@@ -427,7 +428,7 @@ async def test_a_question_on_which_the_engine_fails_is_refused_and_changes_nothi
         handle = await runtime.client.actor(Account, "alice").rest.send()
         await quiet()
         faults.armed = True
-        with pytest.raises(actors.InternalError):
+        with pytest.raises(actors.errors.InternalError):
             await handle.cancel(reason="now")
         assert (await handle.info()).status is Status.RUNNING
         await alive(runtime)

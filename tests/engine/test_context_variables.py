@@ -123,7 +123,7 @@ async def test_a_step_is_in_no_branch_of_its_handler() -> None:
         info = await handle.info()
         assert info.outcome is not None
         assert info.outcome.failure is not None
-        assert info.outcome.failure.type == "actors.InsideStepError"
+        assert info.outcome.failure.type == "actors.errors.MisuseError"
 
 
 async def test_after_a_restart_of_the_process_a_step_sees_the_same() -> None:

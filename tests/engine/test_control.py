@@ -9,6 +9,7 @@ import actors
 from actors import Actor, CancelledError, RetryPolicy, Service, handler, shared, step
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -171,7 +172,7 @@ class Saga(Service):
     async def refused(self, of: actors.InvocationId) -> str:
         try:
             await actors.invocation(of).cancel()
-        except actors.AlreadyCompletedError as error:
+        except actors.ConflictError as error:
             return f"refused: {str(error).partition(',')[0]}"
         return "?"
 
@@ -220,7 +221,7 @@ async def outcome_of(handle: actors.InvocationHandle[object]) -> str:
     try:
         return f"{await handle.result()}"
     except actors.TerminalError as error:
-        return type(error).__name__
+        return error.code
 
 
 async def test_a_cancel_stops_the_running_step_first_and_compensates_afterwards(lab: Lab) -> None:
@@ -247,8 +248,8 @@ async def test_cancelling_twice_is_one_exception(lab: Lab) -> None:
         handle = await runtime.client.service(Saga).sleepy.send()
         await quiet()
         assert (await handle.cancel()).changed
-        assert await outcome_of(handle) == "InvocationCancelledError"
-        with pytest.raises(actors.AlreadyCompletedError, match="nothing to cancel"):
+        assert await outcome_of(handle) == "cancelled"
+        with raises(actors.ConflictError, code="already_completed", match="nothing to cancel"):
             await handle.cancel()
         slow = await runtime.client.service(Saga).book.send(100.0)
         await trio.sleep(1)
@@ -266,7 +267,7 @@ async def test_a_cancel_goes_on_after_a_crash(lab: Lab, crash_after: float) -> N
         await handle.cancel(reason="x")
         await trio.sleep(crash_after)
     async with lab.running() as runtime:
-        assert await outcome_of(runtime.client.invocation(handle.id)) == "InvocationCancelledError"
+        assert await outcome_of(runtime.client.invocation(handle.id)) == "cancelled"
     assert WORLD.count("end undo hotel") == 1
     assert WORLD.count("end undo flight") == 1
 
@@ -277,7 +278,7 @@ async def test_a_cancel_reaches_one_that_sleeps_for_long_and_is_not_in_memory(la
         await trio.sleep(300)
         assert (await handle.info()).status is Status.SUSPENDED
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.count("end cleanup") == 1
 
 
@@ -286,7 +287,7 @@ async def test_what_was_called_is_cancelled_first_and_awaited(lab: Lab) -> None:
         handle = await runtime.client.service(Saga).grandparent.send(100.0)
         await trio.sleep(1)
         await handle.cancel(reason="stop")
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     order = [entry for entry in WORLD.entries if "undo flight" in entry or "parent" in entry]
     assert order == ["begin undo flight", "end undo flight", "begin parent cleanup", "end parent cleanup"]
 
@@ -309,7 +310,7 @@ async def test_children_of_a_nursery_are_unwound_before_the_handler_sees_the_can
         handle = await runtime.client.service(Saga).nursery.send()
         await trio.sleep(1)
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.entries[2:] == ["stopped left", "stopped right", "begin after both", "end after both"]
 
 
@@ -318,7 +319,7 @@ async def test_a_step_that_finishes_anyway_is_recorded_and_the_cancel_comes_at_t
         handle = await runtime.client.service(Saga).finishes_anyway.send()
         await trio.sleep(1)
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.entries == ["finished anyway", "got done", "cancelled"]
 
 
@@ -327,7 +328,7 @@ async def test_a_shielded_block_is_finished_first(lab: Lab) -> None:
         handle = await runtime.client.service(Saga).protected.send()
         await trio.sleep(1)
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.entries == ["begin charge", "end charge"]
 
 
@@ -337,7 +338,7 @@ async def test_one_that_swallows_the_cancel_is_killed_when_patience_ends(lab: La
         await quiet()
         started = trio.current_time()
         await handle.cancel(kill_after=30.0)
-        assert await outcome_of(handle) == "InvocationKilledError"
+        assert await outcome_of(handle) == "killed"
         assert 30 <= trio.current_time() - started < 31
     assert WORLD.count("ignored") == 1
 
@@ -356,7 +357,7 @@ async def test_a_second_cancel_may_shorten_the_patience_and_never_lengthens_it(
         assert answer.changed is (killed_after < 30 or first is None)
     async with lab.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        assert await outcome_of(handle) == "InvocationKilledError"
+        assert await outcome_of(handle) == "killed"
         assert killed_after <= trio.current_time() - started < killed_after + 1
         told = [entry.summary async for entry in handle.events()]
     assert told.count("to be killed sooner: it takes too long") == answer.changed
@@ -378,7 +379,7 @@ async def test_a_cancel_reaches_one_that_is_stuck_on_a_dead_endpoint_at_once(lab
         assert (await handle.info()).status is Status.BACKING_OFF
         started = trio.current_time()
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
         assert trio.current_time() - started < 1
     assert WORLD.count("try") == 1
     assert WORLD.entries[-2:] == ["begin released", "end released"]
@@ -392,10 +393,10 @@ async def test_a_cancel_reaches_a_handler_that_fails_in_plain_code_and_compensat
         assert (await handle.info()).status is Status.BACKING_OFF
         await handle.cancel()
         if not crash:
-            assert await outcome_of(handle) == "InvocationCancelledError"
+            assert await outcome_of(handle) == "cancelled"
     if crash:
         async with lab.running() as runtime:
-            assert await outcome_of(runtime.client.invocation(handle.id)) == "InvocationCancelledError"
+            assert await outcome_of(runtime.client.invocation(handle.id)) == "cancelled"
     assert WORLD.entries.count("begin reserved") == 1
     assert WORLD.entries[-2:] == ["begin released", "end released"]
 
@@ -405,7 +406,7 @@ async def test_a_cancel_reaches_a_handler_that_fails_before_its_first_await(lab:
         handle = await runtime.client.service(Saga).raises_before_the_first_await.send()
         await trio.sleep(10)
         await handle.cancel()
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.count("try") == 1
 
 
@@ -446,7 +447,7 @@ async def test_a_kill_runs_no_compensation_and_the_next_one_starts_after_it(
         await trio.sleep(1)
         answer = await first.kill(reason="stuck")
         assert (answer.changed, answer.before, answer.after) == (True, Status.RUNNING, Status.COMPLETED)
-        with pytest.raises(actors.InvocationKilledError, match="was killed: stuck"):
+        with raises(actors.InvocationCancelledError, code="killed", match="was killed: stuck"):
             await first.result()
         assert await second.result() == 1
     assert WORLD.entries == ["begin open", "stopped open", "begin open", "end open"]
@@ -561,7 +562,7 @@ async def test_a_cancel_wakes_a_paused_one_to_compensate(lab: Lab) -> None:
         await trio.sleep(5)
         answer = await handle.cancel()
         assert (answer.before, answer.after) == (Status.PAUSED, Status.RUNNING)
-        assert await outcome_of(handle) == "InvocationCancelledError"
+        assert await outcome_of(handle) == "cancelled"
     assert WORLD.count("end undo hotel") == 1
 
 
@@ -581,14 +582,14 @@ async def test_a_purge_forgets_the_history_and_keeps_the_object(lab: Lab) -> Non
         handle = await door.open.send(0.0)
         await door.open(0.0)
         await handle.result()
-        with pytest.raises(actors.NotCompletedError, match="cancel it or kill it first"):
+        with raises(actors.ConflictError, code="not_completed", match="cancel it or kill it first"):
             running = await door.open.send(10.0)
             await quiet()
             await running.purge()
         assert (await handle.purge()).changed
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.info()
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.result()
         assert (await door.read())[0] == 2
         assert len(await runtime.client.invocations(service="Door", handler="open")) == 2
@@ -627,11 +628,11 @@ async def test_verbs_on_what_is_not_there_say_so(lab: Lab) -> None:
     async with lab.running() as runtime:
         nobody = runtime.client.invocation("inv_1" + "0" * 33)
         for verb in (nobody.cancel, nobody.kill, nobody.pause, nobody.resume, nobody.purge):
-            with pytest.raises(actors.UnknownInvocationError, match="there is no invocation"):
+            with raises(actors.NotFoundError, kind="invocation", match="there is no invocation"):
                 await verb()
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await nobody.signal("x")
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await nobody.result()
         with pytest.raises(actors.MalformedIdError, match="38 characters"):
             runtime.client.invocation("hello")

@@ -20,6 +20,7 @@ from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from tests.lab import WORLD, Damage, Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Notes(Actor):
     async def purge(self, of: actors.InvocationId) -> bool:
         try:
             return (await actors.invocation(of).purge()).changed
-        except actors.ObjectSetAsideError:
+        except actors.UnavailableError:
             return False
 
 
@@ -119,7 +120,9 @@ async def test_what_cannot_be_kept_is_refused_where_it_enters_and_the_path_is_na
             await pages.take(Page([Line("fine"), Line("odd", object())]))
         assert refusal.value.path == "$['lines'][1]['extra']"
         assert await runtime.client.invocations() == []
-        with pytest.raises(actors.UnserializableError, match=r"the result of .*give: \$\['lines'\]\[1\]\['extra'\]"):
+        with pytest.raises(
+            actors.errors.UnserializableError, match=r"the result of .*give: \$\['lines'\]\[1\]\['extra'\]"
+        ):
             await pages.give()
     assert WORLD.entries == []
 
@@ -170,7 +173,7 @@ async def test_an_object_whose_record_ends_early_is_set_aside_alone(kept: str) -
     ends = {"nothing": 0, "the stamp": stamp_ends, "all but a byte": len(value) - 1}
     lab.store.apply(Batch({key: value[: ends[kept]]}))
     async with lab.running() as runtime:
-        with pytest.raises(actors.ObjectSetAsideError):
+        with raises(actors.UnavailableError, code="set_aside"):
             await runtime.client.actor(Notes, "broken").note("after")
         assert await runtime.client.actor(Notes, "whole").note("after") == 2
     lab.store.apply(Batch({key: value}))
@@ -198,7 +201,7 @@ async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_fo
             assert (await handle.purge()).changed
         else:
             await trio.sleep(4000.0)
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.result()
         assert examine(lab.store, 1).is_sound
 
@@ -227,12 +230,12 @@ async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> N
     async with lab.running() as runtime:
         [purged] = (await runtime.client.audit(target=handle.id)).entries
         assert (purged.verb, purged.changed) == ("purge", False)
-        assert purged.refusal.startswith("ObjectSetAsideError")
+        assert purged.refusal.startswith("set_aside: ")
         handle = runtime.client.invocation(handle.id)
         assert await handle.result() == 1
         await handle.purge()
         assert (await runtime.client.verify_audit()).is_whole
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.result()
     assert examine(lab.store, 1).is_sound
 
@@ -242,7 +245,7 @@ BESIDE = {1: "whole", 5: "apart"}
 
 
 async def refused_purge(handle: actors.InvocationHandle[Any]) -> None:
-    with pytest.raises(actors.ObjectSetAsideError):
+    with raises(actors.UnavailableError, code="set_aside"):
         await handle.purge()
 
 

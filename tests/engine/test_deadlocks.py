@@ -68,7 +68,7 @@ class Account(Actor):
         await actors.sleep(1.0)
         try:
             await actors.actor(Account, to).receive(amount)
-        except actors.DeadlockError as error:
+        except actors.errors.DeadlockError as error:
             return str(error)
         return "paid"
 
@@ -118,11 +118,11 @@ async def outcomes(*handles: actors.InvocationHandle[Any]) -> list[OutcomeKind]:
         return [(await handle.outcome()).kind for handle in handles]
 
 
-async def check_one_is_refused(*handles: actors.InvocationHandle[Any]) -> actors.DeadlockError:
+async def check_one_is_refused(*handles: actors.InvocationHandle[Any]) -> actors.errors.DeadlockError:
     """All of them end, one of them with a deadlock, which names every one."""
     kinds = await outcomes(*handles)
     assert kinds.count(OutcomeKind.FAILED) == 1
-    with pytest.raises(actors.DeadlockError) as caught:
+    with pytest.raises(actors.errors.DeadlockError) as caught:
         await handles[kinds.index(OutcomeKind.FAILED)].result()
     assert {handle.id for handle in handles} <= {link.invocation_id for link in caught.value.chain}
     return caught.value
@@ -131,7 +131,7 @@ async def check_one_is_refused(*handles: actors.InvocationHandle[Any]) -> actors
 async def check_both_hear_of_it(refused: actors.InvocationHandle[Any], waits: actors.InvocationHandle[Any]) -> None:
     """The one that is waited for is refused, and so fails for the one that waits."""
     for handle in (refused, waits):
-        with trio.fail_after(1_000), pytest.raises(actors.DeadlockError) as caught:
+        with trio.fail_after(1_000), pytest.raises(actors.errors.DeadlockError) as caught:
             await handle.result()
         assert caught.value.chain[0].invocation_id == refused.id
         assert waits.id in {link.invocation_id for link in caught.value.chain}
@@ -212,7 +212,7 @@ async def test_a_message_for_later_closes_a_circle_when_it_is_due(lab: Lab) -> N
         await quiet()
         other = await runtime.client.actor(Account, "b").pay.send("a", 1, 1.0)
         assert await outcomes(waits, other) == [OutcomeKind.FAILED, OutcomeKind.SUCCEEDED]
-        with pytest.raises(actors.DeadlockError):
+        with pytest.raises(actors.errors.DeadlockError):
             await waits.result()
         assert await runtime.client.actor(Account, "b").read() == 100  # what was sent arrives all the same
 

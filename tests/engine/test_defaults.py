@@ -125,7 +125,7 @@ def made(annotation: Any, default: Any) -> type:
     ],
 )
 def test_a_default_that_does_not_fit_is_refused_with_its_class(annotation: Any, default: Any) -> None:
-    with pytest.raises(actors.DefinitionError, match=r"Made\.at.*the default does not fit"):
+    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.at.*the default does not fit"):
         definition_of(made(annotation, default))
 
 
@@ -134,5 +134,5 @@ def test_a_default_of_an_argument_that_does_not_fit_is_refused_with_its_class() 
         @handler
         async def go(self, amount: int = "text") -> None: ...  # type: ignore[assignment]
 
-    with pytest.raises(actors.DefinitionError, match=r"amount.*the default does not fit"):
+    with pytest.raises(actors.errors.DefinitionError, match=r"amount.*the default does not fit"):
         definition_of(Wrong)

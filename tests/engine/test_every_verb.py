@@ -159,6 +159,6 @@ async def test_a_verb_is_obeyed_or_refused_with_a_type(state: str, caplog: pytes
             try:
                 await getattr(handle, verb)(*positional, **options)
             except actors.TerminalError as refusal:
-                assert not isinstance(refusal, actors.InternalError), (verb, positional, options)
+                assert not isinstance(refusal, actors.errors.InternalError), (verb, positional, options)
         await quiet()
     assert [record for record in caplog.records if record.name == "actors.engine.containment"] == []

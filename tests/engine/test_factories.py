@@ -9,6 +9,7 @@ import pytest
 import actors
 from actors import Actor, RetryPolicy, handler, shared, step
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -197,7 +198,7 @@ async def test_a_factory_that_raises_fails_the_attempt() -> None:
 
 async def test_what_does_not_fit_and_what_needs_a_handler_is_refused_by_name() -> None:
     async with Lab(Wrong, Durable).running() as runtime:
-        with pytest.raises(actors.UnserializableError, match="field ident"):
+        with pytest.raises(actors.errors.UnserializableError, match="field ident"):
             await runtime.client.actor(Wrong, "k").who()
-        with pytest.raises(actors.OutsideHandlerError):
+        with raises(actors.errors.MisuseError, code="outside_handler"):
             await runtime.client.actor(Durable, "k").who()

@@ -9,21 +9,18 @@ import actors
 from actors import (
     Actor,
     CancelledError,
-    InvalidKeyError,
-    InvalidScopeError,
+    InvalidArgumentError,
     InvocationCancelledError,
-    InvocationKilledError,
+    LimitExceededError,
     Limits,
-    PayloadTooLargeError,
+    NotFoundError,
     RetryPolicy,
     Service,
-    UnknownDeploymentError,
-    UnknownHandlerError,
-    UnknownServiceError,
     handler,
     shared,
     step,
 )
+from actors.errors import ActorError
 from actors.model.handles import InvocationHandle
 from actors.runtime import Runtime
 from actors.types import GateState
@@ -31,6 +28,7 @@ from journal.events import Status
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -293,7 +291,7 @@ async def test_a_kill_works_at_once_behind_a_closed_gate_and_the_next_one_still_
         await trio.sleep(1.0)
         await runtime.client.gates.close("key:Chat/alice")
         await running.kill()
-        with pytest.raises(InvocationKilledError):
+        with raises(InvocationCancelledError, code="killed"):
             await running.result()
         await quiet()
         assert WORLD.entries == ["alice one", "begin one", "stopped one"]
@@ -513,33 +511,35 @@ async def test_closing_twice_and_opening_what_is_open_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "error"),
+    ("scope", "error", "attributes"),
     [
-        ("service:Nobody", UnknownServiceError),
-        ("handler:Agent/nothing", UnknownHandlerError),
-        ("handler:Nobody/run", UnknownServiceError),
-        ("key:Agent/bob", InvalidKeyError),
-        ("key:Chat/" + "k" * 2000, InvalidKeyError),
-        ("service:playhead.Registry", UnknownServiceError),
-        ("deployment:dep_none", UnknownDeploymentError),
+        ("service:Nobody", NotFoundError, {"kind": "service"}),
+        ("handler:Agent/nothing", NotFoundError, {"kind": "handler"}),
+        ("handler:Nobody/run", NotFoundError, {"kind": "service"}),
+        ("key:Agent/bob", InvalidArgumentError, {"path": "key"}),
+        ("key:Chat/" + "k" * 2000, LimitExceededError, {"limit": "key_bytes", "found": 2000}),
+        ("service:playhead.Registry", NotFoundError, {"kind": "service"}),
+        ("deployment:dep_none", NotFoundError, {"kind": "deployment"}),
     ],
 )
-async def test_a_scope_that_is_not_here_is_refused_and_the_audit_says_so(scope: str, error: type[Exception]) -> None:
+async def test_a_scope_that_is_not_here_is_refused_and_the_audit_says_so(
+    scope: str, error: type[ActorError], attributes: dict[str, object]
+) -> None:
     async with Lab(*CLASSES).running() as runtime:
         for change in (runtime.client.gates.close, runtime.client.gates.open):
-            with pytest.raises(error):
+            with raises(error, **attributes) as refused:
                 await change(scope)
         assert await runtime.client.gates.list() == ()
         entries = (await runtime.client.audit()).entries
         assert [(entry.verb, entry.target) for entry in entries] == [("open-gate", scope), ("close-gate", scope)]
-        assert all(entry.refusal.startswith(error.__name__) for entry in entries)
+        assert all(entry.refusal.startswith(f"{refused.value.code}: ") for entry in entries)
 
 
 async def test_text_that_is_no_scope_and_reasons_without_end_are_refused() -> None:
     async with Lab(*CLASSES).running() as runtime:
-        with pytest.raises(InvalidScopeError):
+        with raises(InvalidArgumentError, path="scope"):
             await runtime.client.gates.close("Agent")
-        with pytest.raises(PayloadTooLargeError, match="reason has 4097 characters, the limit is 4096"):
+        with raises(LimitExceededError, limit="reason", maximum=4096, found=4097, code="too_large"):
             await runtime.client.gates.close("everything", reason="x" * 4097)
         with pytest.raises(ValueError, match="later"):
             await runtime.client.gates.close("everything", mode="later")

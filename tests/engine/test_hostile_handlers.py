@@ -16,6 +16,7 @@ from actors import Actor, Limits, RetryPolicy, Service, handler, step
 from actors.values.limits import NEVER
 from journal.events import PauseCause, Status
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -253,7 +254,10 @@ async def test_one_that_swallows_everything_is_suspended_cancelled_and_killed_al
         await handle.cancel(kill_after=30)
         await trio.sleep(29)
         assert (await handle.info()).status is not Status.COMPLETED
-        with trio.fail_after(10), pytest.raises(actors.InvocationKilledError, match="cancelled, and not ended in time"):
+        with (
+            trio.fail_after(10),
+            raises(actors.InvocationCancelledError, code="killed", match="cancelled, and not ended in time"),
+        ):
             await handle.result()
         await alive(runtime)
 
@@ -291,7 +295,7 @@ async def test_an_error_made_without_its_bases_init_keeps_its_type(lab: Lab) -> 
 
 async def test_details_have_a_limit(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnserializableError, match="much") as caught:
+        with pytest.raises(actors.errors.UnserializableError, match="much") as caught:
             await runtime.client.service(Hostile).talkative()
         assert Talkative.__name__ in str(caught.value)
 
@@ -332,11 +336,11 @@ async def test_groups_can_be_taken_apart(lab: Lab) -> None:
 
 async def test_waiting_for_oneself_is_a_deadlock_and_named(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with trio.fail_after(100), pytest.raises(actors.DeadlockError, match="would wait for itself"):
+        with trio.fail_after(100), pytest.raises(actors.errors.DeadlockError, match="would wait for itself"):
             await runtime.client.service(Hostile).result_of_oneself()
         with (
             trio.fail_after(100),
-            pytest.raises(actors.DeadlockError, match="Keyed/a/wait_for_one_behind would wait for itself"),
+            pytest.raises(actors.errors.DeadlockError, match="Keyed/a/wait_for_one_behind would wait for itself"),
         ):
             await runtime.client.actor(Keyed, "a").wait_for_one_behind()
 
@@ -379,7 +383,7 @@ async def test_names_and_reasons_have_limits(lab: Lab) -> None:
             lambda: handle.pause(reason="x" * 1_000_000),
             lambda: handle.resume(reason="x" * 1_000_000),
         ):
-            with pytest.raises(actors.Refused):
+            with pytest.raises(actors.RefusedError):
                 await use()
         assert (await handle.info()).status is Status.RUNNING
 
@@ -389,5 +393,10 @@ async def test_what_handlers_and_steps_give_away_has_the_limit_of_every_value() 
     async with lab.running() as runtime:
         service = runtime.client.service(Hostile)
         for method in (service.emit_much, service.emit_much_in_a_step, service.signal_much):
-            with pytest.raises(actors.PayloadTooLargeError, match="2002 bytes of JSON, the limit is 1000"):
+            with raises(
+                actors.LimitExceededError,
+                limit="payload_bytes",
+                code="too_large",
+                match="2002 bytes of JSON, the limit is 1000",
+            ):
                 await method()

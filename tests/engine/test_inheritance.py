@@ -102,5 +102,5 @@ async def test_a_value_without_an_annotation_is_a_new_default() -> None:
 
 @pytest.mark.parametrize("default", ["text", 1.5, None])
 def test_a_new_default_fits_the_type_of_the_field(default: object) -> None:
-    with pytest.raises(actors.DefinitionError, match=r"Made\.count"):
+    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.count"):
         definition_of(type("Made", (Counted,), {"count": default}))

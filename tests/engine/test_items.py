@@ -107,7 +107,7 @@ class Book(Actor):
 
 async def go(handle: InvocationHandle[Any]) -> None:
     """Let a handler go on that waits, if it does."""
-    with contextlib.suppress(actors.AlreadyCompletedError):
+    with contextlib.suppress(actors.ConflictError):
         await handle.signal("go")
 
 
@@ -124,7 +124,7 @@ async def test_an_item_of_a_log_that_is_changed_is_refused_by_name(lab: Lab, how
         change = await book.change.send(how)
         await go(change)
         await go(change)
-        with pytest.raises(actors.FieldMisuseError, match=r"(notes|rows)\[\d\]"):
+        with pytest.raises(actors.errors.FieldMisuseError, match=r"(notes|rows)\[\d\]"):
             await change.result()
         assert await book.tags() == [[], [], []]
 
@@ -137,7 +137,7 @@ async def test_an_item_that_a_reader_changes_is_refused_by_name(lab: Lab, how: s
         change = await book.change_as_reader.send(how)
         await quiet()
         await go(change)
-        with pytest.raises(actors.FieldMisuseError, match=r"(notes|shelf)"):
+        with pytest.raises(actors.errors.FieldMisuseError, match=r"(notes|shelf)"):
             await change.result()
 
 
@@ -150,7 +150,7 @@ async def test_what_was_just_appended_may_be_changed_until_it_is_recorded(lab: L
         book = runtime.client.actor(Book, "k")
         late = runtime.client.invocation(late.id)
         await late.signal("go")
-        with pytest.raises(actors.FieldMisuseError, match=r"notes\[1\]"):
+        with pytest.raises(actors.errors.FieldMisuseError, match=r"notes\[1\]"):
             await late.result()
         assert await book.tags() == [["before", "through the log"]] * 2
 
@@ -165,7 +165,7 @@ async def test_no_change_is_forgotten_among_many_items(how: str, lab: Lab, monke
         assert len(await book.texts()) == 9
         change = await book.change.send(how)
         await go(change)
-        with pytest.raises(actors.FieldMisuseError, match=r"notes\[0\]"):
+        with pytest.raises(actors.errors.FieldMisuseError, match=r"notes\[0\]"):
             await change.result()
 
 

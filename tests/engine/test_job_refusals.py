@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import actors
-from actors import Actor, ActorError, Status, UnavailableError, UnknownOutcomeError, handler
+from actors import Actor, UnavailableError, UnknownOutcomeError, handler
 from actors.core.jobs import JobState, JobVerb
 from actors.engine.dispatcher import Dispatcher
+from actors.errors import code_of
 from journal.errors import CorruptRecord, MalformedIdError, Unavailable
 from tests.lab import Damage, Lab, quiet
+from tests.raising import ERRORS, made
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -26,23 +28,11 @@ class Shop(Actor):
         return await actors.signal("sold", int)
 
 
-def raised(kind: type[Exception]) -> Exception:
-    """One of a class, with what it is made of besides its message."""
-    more: dict[str, Any] = {"status": Status.COMPLETED, "deployment": "dep_1", "version": 1}
-    for names in ([], ["status"], ["deployment"], ["version"]):
-        try:
-            return kind("no", **{name: more[name] for name in names})
-        except TypeError:
-            continue
-    raise AssertionError(f"{kind} is made of something else")
-
-
 PASSING = (UnavailableError, UnknownOutcomeError, Unavailable)
 """What the store raises while it takes nothing."""
 
-PUBLIC = [getattr(actors, name) for name in actors.__all__]
 FINAL = [
-    *(kind for kind in PUBLIC if isinstance(kind, type) and issubclass(kind, ActorError) and kind not in PASSING),
+    *(kind for kind in ERRORS if kind not in PASSING),
     MalformedIdError,
     CorruptRecord,
 ]
@@ -70,9 +60,10 @@ async def test_an_error_of_any_type_is_counted_and_the_job_goes_on(
     async with Lab(Shop).running() as runtime:
         shops = [await runtime.client.actor(Shop, key).sell.send() for key in "abc"]
         await quiet()
-        failing(monkeypatch, shops[1].id, raised(kind), times=1_000)
+        error = MalformedIdError("x") if kind is MalformedIdError else made(kind)
+        failing(monkeypatch, shops[1].id, error, times=1_000)
         info = await (await runtime.client.jobs.where("service = 'Shop'").pause()).result()
-        assert (info.state, info.changed, info.refused) == (JobState.DONE, 2, {kind.__name__: 1})
+        assert (info.state, info.changed, info.refused) == (JobState.DONE, 2, {code_of(error): 1})
 
 
 @pytest.mark.parametrize("kind", PASSING)
@@ -106,4 +97,4 @@ async def test_a_damaged_object_refuses_every_verb_and_holds_up_no_other(verb: J
     async with lab.running() as runtime:
         selection = runtime.client.jobs.where("service = 'Shop'")
         info = await (await getattr(selection, verb.value)(**OPTIONS.get(verb, {}))).result()
-        assert (info.state, info.total, info.refused) == (JobState.DONE, 3, {"ObjectSetAsideError": 1})
+        assert (info.state, info.total, info.refused) == (JobState.DONE, 3, {"set_aside": 1})

@@ -11,15 +11,12 @@ import trio
 import actors
 from actors import (
     Actor,
-    AlreadyCompletedError,
-    IdempotencyConflictError,
+    ConflictError,
     InvalidArgumentError,
-    InvalidQueryError,
+    LimitExceededError,
     Limits,
-    PayloadTooLargeError,
+    NotFoundError,
     Service,
-    TooManyItemsError,
-    UnknownJobError,
     handler,
     step,
 )
@@ -32,6 +29,7 @@ from journal.events import Status
 from journal.kv.memory import MemoryStore, MemoryView
 from journal.kv.store import SCAN_PAGE
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
 
@@ -138,13 +136,13 @@ async def test_every_item_has_an_outcome_and_refusals_are_counted_by_their_type(
             await runtime.client.service(Agent).quick(number)
         job = await runtime.client.jobs.where("service = 'Agent'").pause()
         info = await job.result()
-        assert (info.total, info.changed, info.refused) == (7, 3, {"AlreadyCompletedError": 4})
+        assert (info.total, info.changed, info.refused) == (7, 3, {"already_completed": 4})
         items = await items_of(job)
         assert {(item.id, item.before, item.after) for item in items if item.result is ItemResult.CHANGED} == {
             (of, Status.RUNNING, Status.PAUSED) for of in open_ones
         }
         refused = [item for item in items if item.result is ItemResult.REFUSED]
-        assert {(item.error, item.before) for item in refused} == {("AlreadyCompletedError", Status.COMPLETED)}
+        assert {(item.error, item.before) for item in refused} == {("already_completed", Status.COMPLETED)}
         assert len({item.id for item in items}) == 7
 
 
@@ -205,7 +203,7 @@ async def test_more_than_a_job_takes_is_refused_and_nothing_is_started(monkeypat
     monkeypatch.setattr("actors.control.local.jobs.MAX_ITEMS", 5)
     async with Lab(Agent).running() as runtime:
         await waiting(runtime, 6)
-        with pytest.raises(TooManyItemsError, match="6 invocations fit, and a job takes 5"):
+        with raises(LimitExceededError, limit="job_items", maximum=5, found=6):
             await runtime.client.jobs.where("service = 'Agent'").pause()
         assert await runtime.client.jobs.list() == ()
         assert (await (await runtime.client.jobs.where("service = 'Agent'", limit=5).pause()).result()).total == 5
@@ -283,7 +281,7 @@ async def test_a_key_that_a_job_of_another_kind_has_is_refused_and_is_free_again
         await waiting(runtime, 2)
         selection = runtime.client.jobs.where("service = 'Agent'")
         first = await selection.start("pause", {}, idempotency_key="k")
-        with pytest.raises(IdempotencyConflictError):
+        with raises(ConflictError, code="idempotency_conflict"):
             await selection.start("kill", {}, idempotency_key="k")
         assert len(await runtime.client.jobs.list()) == 1
         await trio.sleep(86_401.0)
@@ -301,7 +299,7 @@ async def test_signals_restarts_and_purges_go_to_all_that_fit() -> None:
         successors = [info.id for info in await runtime.client.invocations(status=[Status.RUNNING])]
         assert len(successors) == 5
         purged = await (await jobs.where("handler = 'wait'").purge()).result()
-        assert (purged.changed, purged.refused) == (5, {"NotCompletedError": 5})
+        assert (purged.changed, purged.refused) == (5, {"not_completed": 5})
         assert sorted(info.id for info in await runtime.client.invocations()) == sorted(successors)
 
 
@@ -320,7 +318,7 @@ async def test_a_job_that_is_cancelled_asks_no_more_and_tells_what_it_has_done()
         assert {item.id for item in await items_of(job)} == held
         await trio.sleep(100.0)
         assert (await statuses(runtime, ids))[Status.PAUSED] == paused
-        with pytest.raises(AlreadyCompletedError):
+        with raises(ConflictError, code="already_completed"):
             await job.cancel()
 
 
@@ -475,7 +473,7 @@ async def test_what_is_no_condition_is_refused_and_starts_nothing(predicate: str
     async with Lab(Agent).running() as runtime:
         selection = runtime.client.jobs.where(predicate)
         for ask in (selection.preview, selection.pause):
-            with pytest.raises(InvalidQueryError):
+            with raises(InvalidArgumentError, path="query"):
                 await ask()
         assert await runtime.client.jobs.list() == ()
 
@@ -490,7 +488,7 @@ async def test_what_a_verb_would_not_take_is_refused_before_anything_is_started(
             ("signal", {}),
             ("kill", {"reason": "x" * 100_000}),
         ):
-            with pytest.raises((InvalidArgumentError, PayloadTooLargeError)):
+            with pytest.raises((InvalidArgumentError, LimitExceededError)):
                 await jobs.where("true").start(verb, options)
         for bounds in ({"rate": 0.0}, {"rate": float("nan")}, {"limit": 0}, {"limit": 10**9}):
             with pytest.raises(InvalidArgumentError):
@@ -519,7 +517,7 @@ async def test_jobs_are_listed_and_found_again_and_the_audit_knows_who_started_t
         paused = (await runtime.client.audit(verb="pause")).entries
         assert {(entry.by, entry.origin) for entry in paused} == {(f"job:{job.id}", "user:ada")}
         for unknown in ("job_none", "", "\n"):
-            with pytest.raises(UnknownJobError):
+            with raises(NotFoundError, kind="job"):
                 await runtime.client.jobs.job(unknown).info()
 
 
@@ -540,7 +538,7 @@ async def test_those_that_are_named_are_asked_and_no_others_each_once_and_what_i
         assert (preview.count, [info.id for info in preview.sample]) == (1_001, ids[:3])
         job = await selection.pause(reason="picked by hand")
         info = await job.result()
-        assert (info.total, info.changed, info.refused) == (1_001, 1_000, {"UnknownInvocationError": 1})
+        assert (info.total, info.changed, info.refused) == (1_001, 1_000, {"not_found": 1})
         assert (info.where, info.named, info.which) == ("", 1_001, "of 1001 named")
         assert [item.id for item in await items_of(job)] == [*ids[:1_000], gone.id]
         assert await statuses(runtime, ids) == {Status.PAUSED: 1_000, Status.RUNNING: 500}
@@ -554,14 +552,14 @@ async def test_all_that_refused_a_job_are_asked_again_by_another_however_many_th
         client = runtime.client
         ids = await waiting(runtime, 1_300)
         first = await client.jobs.where("handler = 'wait'").purge()
-        assert (await first.result()).refused == {"NotCompletedError": 1_300}
+        assert (await first.result()).refused == {"not_completed": 1_300}
         selection = client.jobs.refused_by(first.id)
         in_order = [item.id for item in await items_of(first)]
         assert [info.id for info in (await selection.preview(sample=2)).sample] == in_order[:2]
         await client.invocation(ids[0]).kill()
         await waiting(runtime, 3)
         again = await (await selection.kill(reason="then so")).result()
-        assert (again.total, again.changed, again.refused) == (1_300, 1_299, {"AlreadyCompletedError": 1})
+        assert (again.total, again.changed, again.refused) == (1_300, 1_299, {"already_completed": 1})
         assert (again.refused_by, again.which) == (first.id, f"of those that {first.id} was refused")
         assert (await client.jobs.where("status = 'running'").preview()).count == 3
 
@@ -575,14 +573,14 @@ async def test_what_a_job_was_refused_is_asked_of_no_job_that_goes_on_and_of_non
         for ask in (jobs.refused_by(slow.id).preview, jobs.refused_by(slow.id).kill):
             with pytest.raises(InvalidArgumentError, match="has not ended"):
                 await ask()
-        with pytest.raises(UnknownJobError):
+        with raises(NotFoundError, kind="job"):
             await jobs.refused_by("job_none").preview()
 
 
 async def test_more_ids_than_are_taken_none_and_two_ways_to_choose_are_refused() -> None:
     async with Lab(Agent).running() as runtime:
         jobs = runtime.client.jobs
-        with pytest.raises(TooManyItemsError):
+        with raises(LimitExceededError, limit="job_ids"):
             await jobs.of([id_in("Agent", None, n) for n in range(MAX_NAMED + 1)]).preview()
         with pytest.raises(InvalidArgumentError):
             jobs.of([])

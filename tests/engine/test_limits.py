@@ -10,6 +10,7 @@ import trio
 import actors
 from actors import Actor, Limits, Log, Map, Status, handler, step
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -62,9 +63,9 @@ class Keeper(Actor):
     @handler
     async def catch(self, size: int) -> int:
         self.log.append("small")
-        with contextlib.suppress(actors.PayloadTooLargeError):
+        with contextlib.suppress(actors.LimitExceededError):
             self.log.append("x" * size)
-        with contextlib.suppress(actors.PayloadTooLargeError):
+        with contextlib.suppress(actors.LimitExceededError):
             self.map["a"] = "x" * size
         return len(self.log) + len(self.map)
 
@@ -87,9 +88,9 @@ async def test_a_key_has_so_many_bytes_from_outside_and_from_a_handler() -> None
         client = runtime.client
         assert await client.actor(Reader, "12345678").read(0, 0) == 0
         assert await client.actor(Reader, "äöüß").read(0, 0) == 0
-        with pytest.raises(actors.InvalidKeyError, match="the key has 9 bytes, the limit is 8"):
+        with raises(actors.LimitExceededError, limit="key_bytes", found=9, maximum=8):
             await client.actor(Reader, "123456789").read(0, 0)
-        with pytest.raises(actors.InvalidKeyError, match="the key has 10 bytes, the limit is 8"):
+        with raises(actors.LimitExceededError, limit="key_bytes", found=10, maximum=8):
             await client.actor(Reader, "asks").ask("äöüßä")
 
 
@@ -136,7 +137,7 @@ async def test_a_value_in_a_field_has_the_limit_of_every_value(write: str) -> No
     async with lab.running() as runtime:
         keeper = runtime.client.actor(Keeper, "a")
         await getattr(keeper, write)(500)
-        with pytest.raises(actors.PayloadTooLargeError, match="the limit is 1000"):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the limit is 1000"):
             await getattr(keeper, write)(1_000)
         assert await keeper.take("after") == 5
     async with lab.running() as runtime:
@@ -153,16 +154,16 @@ async def test_the_input_of_a_restart_has_the_limit_of_every_value() -> None:
     async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
         ended = await runtime.client.actor(Keeper, "a").take.send("x")
         assert await ended.result() == 1
-        with pytest.raises(actors.PayloadTooLargeError):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large"):
             await ended.restart(input="x" * 1_000)
-        with pytest.raises(actors.PayloadTooLargeError):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large"):
             await runtime.client.actor(Keeper, "b").restart_with(ended.id, 1_000)
 
 
 async def test_the_options_of_a_job_have_the_limit_of_every_value() -> None:
     async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
         chosen = runtime.client.jobs.where("true")
-        with pytest.raises(actors.PayloadTooLargeError):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large"):
             await chosen.signal("go", "x" * 1_000)
         with pytest.raises(actors.InvalidArgumentError) as caught:
             await chosen.start("signal", {"name": "go", "value": object()})

@@ -97,7 +97,7 @@ class Dying(Service):
     async def once(self) -> str:
         try:
             await once()
-        except actors.StepOutcomeUnknownError:
+        except actors.errors.StepOutcomeUnknownError:
             return "unknown"
         return "known"
 
@@ -149,7 +149,7 @@ async def test_a_lost_try_is_recorded_and_backs_off(machine: Machine) -> None:
         assert info.status is Status.BACKING_OFF
         assert info.waits[0].failed_attempts == 1
         assert info.last_failure is not None
-        assert info.last_failure.type == "actors.StepLostError"
+        assert info.last_failure.type == "actors.errors.StepLostError"
         [reason] = await handle.why()
         assert reason.waits_for is WaitCause.RETRY
         assert "StepLostError" in reason.because
@@ -282,7 +282,7 @@ async def test_the_policy_of_a_step_that_ends_its_process_comes_first(machine: M
     async with machine.process() as runtime:
         outcome = await runtime.client.invocation(handle.id).outcome()
         assert outcome.failure is not None
-        assert outcome.failure.type == "actors.StepLostError"
+        assert outcome.failure.type == "actors.errors.StepLostError"
         assert WORLD.count("begun") == 2
 
 

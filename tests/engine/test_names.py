@@ -327,11 +327,11 @@ def test_a_name_is_one_class_and_one_handler() -> None:
         (made("A"), made("B", aliases=("A",))),
         (made("A", aliases=("C",)), made("B", aliases=("C",))),
     ):
-        with pytest.raises(actors.DefinitionError, match="two classes are called"):
+        with pytest.raises(actors.errors.DefinitionError, match="two classes are called"):
             App([first, second])
-    with pytest.raises(actors.DefinitionError, match="a and b are both called b"):
+    with pytest.raises(actors.errors.DefinitionError, match="a and b are both called b"):
         definition_of(Twice)
-    with pytest.raises(actors.DefinitionError, match="needs a @handler named 'run'"):
+    with pytest.raises(actors.errors.DefinitionError, match="needs a @handler named 'run'"):
         definition_of(type("W", (Workflow,), {"run": handler(name="start")(go)}))
     App([made("A", aliases=("B",)), type("C", (made("B", aliases=("D",)),), {})])
 
@@ -355,17 +355,17 @@ def test_a_name_is_one_class_and_one_handler() -> None:
 def test_what_is_no_name_is_refused_where_it_is_given(options: dict[str, Any]) -> None:
     async def go(self: Any) -> None: ...
 
-    with pytest.raises(actors.DefinitionError):
+    with pytest.raises(actors.errors.DefinitionError):
         type("Made", (Actor,), {"go": handler(go)}, **options)
     for decorate in (handler, shared):
-        with pytest.raises(actors.DefinitionError):
+        with pytest.raises(actors.errors.DefinitionError):
             decorate(**options)(go)
 
 
 @pytest.mark.parametrize("name", ["jobs", "objects"])
 def test_a_name_of_the_remote_control_is_refused_as_name_and_as_alias(name: str) -> None:
     for options in ({"name": name}, {"aliases": (name,)}):
-        with pytest.raises(actors.DefinitionError, match="taken by the remote control"):
+        with pytest.raises(actors.errors.DefinitionError, match="taken by the remote control"):
             definition_of(type("Made", (Old,), {}, **options))
 
 

@@ -12,6 +12,7 @@ from journal.events import Status
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -92,7 +93,7 @@ class Worker(Service):
     async def cancel(self, of: actors.InvocationId) -> str:
         try:
             await actors.invocation(of).cancel()
-        except actors.AlreadyCompletedError as error:
+        except actors.ConflictError as error:
             return str(error)
         return "cancelled"
 
@@ -170,11 +171,11 @@ async def test_a_refused_call_is_not_made_later(lab: Lab) -> None:
         notes = runtime.client.actor(Notes, "a")
         first = await notes.wait.send()
         await notes.note.options(idempotency_key="k").send("queued")
-        with pytest.raises(actors.MailboxFullError):
+        with raises(actors.LimitExceededError, limit="mailbox", code="busy"):
             await notes.note("refused")
         await first.signal("go")
         await quiet()
-        with pytest.raises(actors.IdempotencyConflictError):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await notes.note.options(idempotency_key="k")("another")
         await trio.sleep(100)
         assert await notes.read() == ["queued"]
@@ -265,12 +266,12 @@ async def test_a_handler_that_kills_and_purges_at_once_has_purged(lab: Lab) -> N
         handle = await runtime.client.actor(Notes, "a").wait.send()
         await runtime.client.service(Worker).kill_and_purge(handle.id)
         for _ in range(2):
-            with pytest.raises(actors.UnknownInvocationError):
+            with raises(actors.NotFoundError, kind="invocation"):
                 await handle.info()
             assert handle.id not in [info.id for info in await runtime.client.invocations()]
             assert await runtime.client.actor(Notes, "a").read() == ["kept"]
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await runtime.client.invocation(handle.id).info()
         assert await runtime.client.actor(Notes, "a").read() == ["kept"]
 
@@ -299,7 +300,7 @@ async def test_a_short_retention_ends_in_time_although_others_last_longer(lab: L
         handle = await notes.note_briefly.send("for ten seconds")
         await handle.result()
         await trio.sleep(11)
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.info()
 
 

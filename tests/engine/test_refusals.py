@@ -11,9 +11,10 @@ import trio
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, shared, step
-from actors.errors import CallTooDeepError
+from actors.errors import LimitExceededError
 from journal.events import Status, Target
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -182,26 +183,30 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
 async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
     async with lab.running() as runtime:
         client = runtime.client
-        with pytest.raises(
-            actors.UnknownServiceError, match="no service 'Nobody' is served here; there is Friend, Odd, Plain"
+        with raises(
+            actors.NotFoundError,
+            kind="service",
+            match="no service 'Nobody' is served here; there is Friend, Odd, Plain",
         ):
             await client.call(Target("Nobody", "a", "add"))
-        with pytest.raises(actors.UnknownHandlerError, match="Plain has no handler 'sub'; it has add"):
+        with raises(actors.NotFoundError, kind="handler", match="Plain has no handler 'sub'; it has add"):
             await client.call(Target("Plain", "a", "sub"))
         with pytest.raises(AttributeError, match="no handler 'sub'"):
             client.actor(Plain, "a").sub()  # type: ignore[attr-defined]
         with pytest.raises(AttributeError, match="read it through a @shared handler"):
             _ = client.actor(Plain, "a").value
-        for key in ("", "x" * 1025, "\ud800"):
-            with pytest.raises(actors.InvalidKeyError):
+        for key in ("", "\ud800"):
+            with raises(actors.InvalidArgumentError, path="key"):
                 await client.call(Target("Plain", key, "add"), b"1")
-        with pytest.raises(actors.InvalidKeyError, match="is a service and has no key"):
+        with raises(actors.LimitExceededError, limit="key_bytes", found=1025):
+            await client.call(Target("Plain", "x" * 1025, "add"), b"1")
+        with raises(actors.InvalidArgumentError, path="key", match="is a service and has no key"):
             await client.call(Target("Odd", "k", "deep"), b"1")
-        with pytest.raises(actors.InvalidKeyError, match="needs a key"):
+        with raises(actors.InvalidArgumentError, path="key", match="needs a key"):
             await client.call(Target("Plain", None, "add"), b"1")
-        with pytest.raises(actors.DefinitionError, match="use client.service"):
+        with pytest.raises(actors.errors.DefinitionError, match="use client.service"):
             client.actor(Odd, "x")
-        with pytest.raises(actors.UnknownServiceError):
+        with raises(actors.NotFoundError, kind="service"):
             await client.actor(NotServed, "x").nothing()
         assert await client.invocations() == []
 
@@ -209,10 +214,13 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
 async def test_a_call_of_oneself_is_refused_at_once_and_the_chain_is_named(lab: Lab) -> None:
     async with lab.running() as runtime:
         plain = runtime.client.actor(Plain, "a")
-        with pytest.raises(actors.DeadlockError, match="Plain/a/call_myself → Plain/a/add → Plain/a/call_myself"):
+        with pytest.raises(
+            actors.errors.DeadlockError, match="Plain/a/call_myself → Plain/a/add → Plain/a/call_myself"
+        ):
             await plain.call_myself()
         with pytest.raises(
-            actors.DeadlockError, match="Friend/f/call_back → Plain/a/add → Plain/a/call_around → Friend/f/call_back"
+            actors.errors.DeadlockError,
+            match="Friend/f/call_back → Plain/a/add → Plain/a/call_around → Friend/f/call_back",
         ):
             await plain.call_around()
         assert await plain.own_method() == 5
@@ -232,7 +240,9 @@ async def test_awaits_that_are_not_durable_name_the_line_and_the_remedy(lab: Lab
         )
         for method in foreign:
             line = getattr(Odd, method.__qualname__.split(".")[-1]).__wrapped__.__code__.co_firstlineno + 2
-            with pytest.raises(actors.NonDurableAwaitError, match=rf"test_refusals.py:{line}: .*actors.step"):
+            with raises(
+                actors.errors.MisuseError, code="non_durable_await", match=rf"test_refusals.py:{line}: .*actors.step"
+            ):
                 await method()
         assert await runtime.client.actor(Plain, "x").add(1) == 1, "the engine is as it was"
     assert WORLD.entries == []
@@ -250,19 +260,19 @@ async def test_verbs_outside_a_handler_say_where_they_belong() -> None:
         lambda: actors.invocation("inv_1" + "0" * 33),
         lambda: actors.step_key(),
     ):
-        with pytest.raises(actors.OutsideHandlerError, match="works only in a"):
+        with raises(actors.errors.MisuseError, code="outside_handler", match="works only in a"):
             use()
-    with pytest.raises(actors.OutsideHandlerError, match=r"actors\.sleep\(\) works only in a handler"):
+    with raises(actors.errors.MisuseError, code="outside_handler", match=r"actors\.sleep\(\) works only in a handler"):
         await actors.sleep(1)
-    with pytest.raises(actors.OutsideHandlerError):
+    with raises(actors.errors.MisuseError, code="outside_handler"):
         await actors.run(len, "x")
-    with pytest.raises(actors.OutsideHandlerError):
+    with raises(actors.errors.MisuseError, code="outside_handler"):
         await actors.signal("x")
 
 
 async def test_a_call_of_what_is_not_served_fails_the_caller_for_good(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnknownServiceError, match="NotServed"):
+        with raises(actors.NotFoundError, kind="service", match="NotServed"):
             await runtime.client.service(Odd).call_unknown()
         assert "expected int, found 'five'" in await runtime.client.service(Odd).wrong_arguments()
 
@@ -270,7 +280,7 @@ async def test_a_call_of_what_is_not_served_fails_the_caller_for_good(lab: Lab) 
 async def test_calls_within_calls_end_somewhere() -> None:
     lab = Lab(Odd, limits=Limits(call_depth=10))
     async with lab.running() as runtime:
-        with pytest.raises(CallTooDeepError, match="11 deep, the limit is 10"):
+        with raises(LimitExceededError, limit="call_depth", match="11 deep, the limit is 10"):
             await runtime.client.service(Odd).deep(0)
 
 
@@ -281,7 +291,9 @@ async def test_a_full_mailbox_refuses_callers_and_keeps_what_handlers_sent() -> 
         first = await plain.wait.send()
         for _ in range(3):
             await plain.add.send(1)
-        with pytest.raises(actors.MailboxFullError, match="3 invocations wait for Plain/a already"):
+        with raises(
+            actors.LimitExceededError, limit="mailbox", code="busy", match="3 invocations wait for Plain/a already"
+        ):
             await plain.add(1)
         await first.signal("go")
         await quiet()
@@ -291,16 +303,18 @@ async def test_a_full_mailbox_refuses_callers_and_keeps_what_handlers_sent() -> 
 async def test_large_values_are_refused_by_size() -> None:
     lab = Lab(Plain, Odd, limits=Limits(payload_bytes=1000, signals=2))
     async with lab.running() as runtime:
-        with pytest.raises(actors.PayloadTooLargeError, match="the limit is 1000"):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the limit is 1000"):
             await runtime.client.call(Target("Plain", "a", "two"), b'{"amount": 1, "text": "%b"}' % (b"x" * 1000))
-        with pytest.raises(actors.PayloadTooLargeError, match="the result of .* has 2002 bytes"):
+        with raises(
+            actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the result of .* has 2002 bytes"
+        ):
             await runtime.client.service(Odd).huge(2000)
         handle = await runtime.client.actor(Plain, "a").wait.send()
-        with pytest.raises(actors.PayloadTooLargeError):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large"):
             await handle.signal("x", "x" * 1001)
         await handle.signal("a")
         await handle.signal("b")
-        with pytest.raises(actors.SignalBufferFullError):
+        with raises(actors.LimitExceededError, limit="signals", code="busy"):
             await handle.signal("c")
 
 
@@ -347,18 +361,18 @@ async def test_a_group_of_errors_for_good_is_for_good_and_says_what_is_in_it(lab
 
 
 async def test_an_object_made_by_hand_says_how_to_get_at_one() -> None:
-    with pytest.raises(actors.OutsideHandlerError, match=r"no runtime manages.*client\.actor"):
+    with raises(actors.errors.MisuseError, code="outside_handler", match=r"no runtime manages.*client\.actor"):
         await Plain().add(1)
 
 
 async def test_a_field_cannot_be_used_through_a_reference(lab: Lab) -> None:
     async with lab.running() as runtime:
         plain = runtime.client.actor(Plain, "a")
-        with pytest.raises(actors.FieldMisuseError):
+        with pytest.raises(actors.errors.FieldMisuseError):
             plain.value = 5
-        with pytest.raises(actors.FieldMisuseError):
+        with pytest.raises(actors.errors.FieldMisuseError):
             _ = plain.value
-        with pytest.raises(actors.FieldMisuseError):
+        with pytest.raises(actors.errors.FieldMisuseError):
             del plain.value
         assert await plain.read() == 0
 

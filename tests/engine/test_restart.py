@@ -14,6 +14,7 @@ from journal import events as e
 from journal import keys
 from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -311,9 +312,9 @@ async def test_a_name_that_several_steps_have_is_refused_with_their_paths() -> N
     async with Lab(Claim).running() as runtime:
         looping = await runtime.client.service(Claim).loop.send()
         await looping.result()
-        with pytest.raises(actors.UnknownStepError, match="3 steps are called 'again': 1, 2, 3"):
+        with raises(actors.NotFoundError, kind="step", match="3 steps are called 'again': 1, 2, 3"):
             await looping.restart("again")
-        with pytest.raises(actors.UnknownStepError, match=r"there is no step 'paint'; there are 1 \(again\), 2"):
+        with raises(actors.NotFoundError, kind="step", match=r"there is no step 'paint'; there are 1 \(again\), 2"):
             await looping.restart("paint")
         assert await successor(runtime.client, await looping.restart("2")).result() == ["again 1", "again 4", "again 5"]
 
@@ -335,7 +336,7 @@ async def test_a_restart_is_not_cancelled_though_the_original_was() -> None:
         await quiet()
         await careful.cancel()
         await ended(careful)
-        with pytest.raises(actors.UnknownStepError, match="begun after the cancel"):
+        with raises(actors.NotFoundError, kind="step", match="begun after the cancel"):
             await careful.restart("undo")
         again = successor(runtime.client, await careful.restart("2"))
         await quiet()
@@ -383,7 +384,7 @@ async def test_one_that_has_not_ended_must_be_stopped_first() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await runtime.client.service(Claim).settle.send(7)
         await quiet()
-        with pytest.raises(actors.StillOpenError, match="say how it is to be stopped first"):
+        with raises(actors.ConflictError, code="still_open", match="say how it is to be stopped first"):
             await claim.restart()
         assert (await claim.info()).successors == ()
 
@@ -426,7 +427,7 @@ async def test_without_handing_over_the_caller_hears_what_became_of_the_original
         info = await ended(parent)
         assert info.outcome is not None
         assert info.outcome.failure is not None
-        assert info.outcome.failure.type == "actors.InvocationKilledError"
+        assert info.outcome.failure.type == "actors.errors.InvocationCancelledError"
 
 
 async def test_the_same_restart_asked_twice_under_one_key_is_one() -> None:
@@ -559,7 +560,7 @@ async def test_a_service_has_no_fields_to_rewind() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await approved_claim(runtime.client)
         await claim.result()
-        with pytest.raises(actors.NotPossibleError, match="nothing to rewind"):
+        with raises(actors.ConflictError, code="not_possible", match="nothing to rewind"):
             await claim.restart(rewind_state=True)
 
 
@@ -588,7 +589,7 @@ async def test_what_a_waiting_restart_will_keep_is_not_purged_before_it_has_star
         second = await account.add.send(2)
         await held(second)
         again = successor(runtime.client, await first.restart("second"))
-        with pytest.raises(actors.NotCompletedError, match="will keep a part of the history"):
+        with raises(actors.ConflictError, code="not_completed", match="will keep a part of the history"):
             await first.purge()
         await trio.sleep(1000.0)
         BROKEN.clear()
@@ -608,7 +609,7 @@ async def test_a_waiting_restart_keeps_what_it_needs_and_nothing_else_from_its_r
         await first.restart("second")
         await trio.sleep(200.0)
         assert (await first.info()).status is Status.COMPLETED
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await other.info()
 
 
@@ -617,7 +618,7 @@ async def test_what_is_purged_cannot_be_restarted() -> None:
         claim = await approved_claim(runtime.client)
         await claim.result()
         await claim.purge()
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await claim.restart()
 
 
@@ -673,14 +674,14 @@ async def test_the_past_of_its_object_stays_while_a_restart_waits(is_asked_for: 
         await held(second)
         again = successor(runtime.client, await first.restart("second"))
         if is_asked_for:
-            with pytest.raises(actors.NotCompletedError):
+            with raises(actors.ConflictError, code="not_completed"):
                 await other.purge()
         await trio.sleep(200.0)
         BROKEN.clear()
         await second.resume()
         assert (await again.outcome()).kind is OutcomeKind.SUCCEEDED
         await trio.sleep(400.0)
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await other.info()
     assert WORLD.count("first") == 3
 

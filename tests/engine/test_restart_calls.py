@@ -12,6 +12,7 @@ from actors import Actor, Service, Status, Workflow, handler, step
 from actors.runtime import Runtime
 from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -171,10 +172,10 @@ async def test_what_was_stopped_and_called_by_others_answers_as_it_ended(lab: La
         flow = await runtime.client.workflow(Shipment, "o").run.send("o")
         await flow.kill()
         original = await begin(runtime, "workflow")
-        with pytest.raises(actors.InvocationKilledError):
+        with raises(actors.InvocationCancelledError, code="killed"):
             await original.result()
         successor = await restart(runtime, original)
-        with pytest.raises(actors.InvocationKilledError):
+        with raises(actors.InvocationCancelledError, code="killed"):
             await successor.result()
 
 

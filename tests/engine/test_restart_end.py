@@ -11,6 +11,7 @@ from actors import Actor, RetryPolicy, Service, Status, handler, shared, step
 from actors.runtime import Runtime
 from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet, until
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -230,7 +231,7 @@ async def test_a_handler_restarts_from_the_end_too(lab: Lab) -> None:
 async def test_a_step_that_is_called_end_is_named_by_its_path(lab: Lab) -> None:
     async with lab.running() as runtime:
         failed = await fail(runtime, "end")
-        with pytest.raises(actors.UnknownStepError, match="by its path"):
+        with raises(actors.NotFoundError, kind="step", match="by its path"):
             await failed.restart("end")
         WORLD.note("repaired")
         assert await (await restart(runtime, failed, "1")).result() == 1
@@ -250,7 +251,7 @@ async def test_a_prefix_of_the_journal_is_kept_up_to_an_entry(lab: Lab) -> None:
             assert plan.again == ()
         assert list(kept.values()) == [[], ["work"], ["work"], ["work", "work"], ["work", "work"]]
         for beyond in ("entry 5", "entry 9999", "entry -1", "entry x"):
-            with pytest.raises(actors.UnknownStepError):
+            with raises(actors.NotFoundError, kind="step"):
                 await failed.restart(beyond)
         WORLD.note("repaired")
         assert await (await restart(runtime, failed, "entry 2")).result() == 1

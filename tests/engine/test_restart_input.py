@@ -105,7 +105,7 @@ async def follow(client: actors.Client, answer: actors.types.RestartResult) -> A
 @pytest.mark.parametrize("dry_run", [True, False])
 async def test_a_kept_step_that_would_get_another_argument_is_named(client: actors.Client, dry_run: bool) -> None:
     order = await placed(client)
-    with pytest.raises(actors.IncompatibleError) as refusal:
+    with pytest.raises(actors.errors.IncompatibleError) as refusal:
         await order.restart("close", input={"amount": 9}, dry_run=dry_run)
     said, details = str(refusal.value), refusal.value.details
     assert details["step"] == "2"
@@ -162,7 +162,7 @@ async def test_signals_stay_with_a_step_that_takes_the_new_input(client: actors.
 async def test_a_kept_call_with_another_argument_is_refused(client: actors.Client) -> None:
     order = await client.service(Order).call.send(5)
     assert await order.result() == 6
-    with pytest.raises(actors.IncompatibleError) as refusal:
+    with pytest.raises(actors.errors.IncompatibleError) as refusal:
         await order.restart("end", input=9)
     assert refusal.value.details["step"] == "2"
     assert await follow(client, await order.restart("2", input=9)) == 10
@@ -170,7 +170,7 @@ async def test_a_kept_call_with_another_argument_is_refused(client: actors.Clien
 
 async def test_a_step_that_others_run_beside_is_held_to_its_argument(client: actors.Client) -> None:
     order = await placed(client, "beside")
-    with pytest.raises(actors.IncompatibleError) as refusal:
+    with pytest.raises(actors.errors.IncompatibleError) as refusal:
         await order.restart("slow", input=9)
     assert "beginning" in str(refusal.value)
     await follow(client, await order.restart(input=9))
@@ -178,7 +178,7 @@ async def test_a_step_that_others_run_beside_is_held_to_its_argument(client: act
 
 async def test_a_handler_that_raises_before_a_kept_step_is_refused(client: actors.Client) -> None:
     order = await placed(client, "careful")
-    with pytest.raises(actors.IncompatibleError):
+    with pytest.raises(actors.errors.IncompatibleError):
         await order.restart("end", input=900)
     with pytest.raises(actors.TerminalError, match="too much"):
         await follow(client, await order.restart("first", input=900))
@@ -187,7 +187,7 @@ async def test_a_handler_that_raises_before_a_kept_step_is_refused(client: actor
 async def test_fields_that_a_kept_part_would_write_otherwise_are_named(client: actors.Client) -> None:
     paying = await client.actor(Till, "a").pay.send(5)
     await paying.result()
-    with pytest.raises(actors.IncompatibleError) as refusal:
+    with pytest.raises(actors.errors.IncompatibleError) as refusal:
         await paying.restart("end it", input=9)
     assert "total" in refusal.value.details["recorded"]
     assert (await paying.restart("check", input=9)).changed
@@ -196,7 +196,7 @@ async def test_fields_that_a_kept_part_would_write_otherwise_are_named(client: a
 async def test_a_step_whose_turn_wrote_fields_takes_new_input_if_they_are_rewound(client: actors.Client) -> None:
     paying = await client.actor(Till, "a").add.send(5)
     await paying.result()
-    with pytest.raises(actors.IncompatibleError, match="with rewind_state"):
+    with pytest.raises(actors.errors.IncompatibleError, match="with rewind_state"):
         await paying.restart("log", input=9)
     assert await follow(client, await paying.restart("log", input=9, rewind_state=True)) == 9
 
@@ -207,7 +207,7 @@ async def test_a_restart_in_a_handler_is_refused_too() -> None:
         async def again(self, of: str) -> str:
             try:
                 await actors.invocation(of).restart("close", input=9)
-            except actors.IncompatibleError as error:
+            except actors.errors.IncompatibleError as error:
                 return str(error.details["step"])
             return "accepted"
 

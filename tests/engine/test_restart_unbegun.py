@@ -9,6 +9,7 @@ import pytest
 import actors
 from actors import Actor, InvocationHandle, Service, Status, handler
 from tests.lab import Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def test_what_never_began_cannot_be_rewound(client: actors.Client, end: st
     booking = await queued(client)
     if end is not None:
         await getattr(booking, end)()
-    with pytest.raises(actors.NotPossibleError) as refusal:
+    with raises(actors.ConflictError, code="not_possible") as refusal:
         await booking.restart(rewind_state=True, stop="kill", dry_run=dry_run)
     assert "rewind_state" in str(refusal.value)
     assert (await booking.info()).successors == ()
@@ -68,7 +69,7 @@ async def test_a_rewinding_restart_from_the_end_is_refused_too(client: actors.Cl
     booking = await queued(client)
     await booking.signal("approve", True)
     await booking.kill()
-    with pytest.raises(actors.NotPossibleError):
+    with raises(actors.ConflictError, code="not_possible"):
         await booking.restart("end", rewind_state=True)
 
 

@@ -12,6 +12,7 @@ import actors
 from actors import Actor, Limits, RetryPolicy, Service, Status, handler, step
 from actors.model.explain import WaitCause
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -239,7 +240,7 @@ async def test_signals_for_a_restart_in_line_are_limited() -> None:
         again = await queued_restart(runtime.client, "2")
         for who in ("dora", "emil"):
             await again.signal("approve", who)
-        with pytest.raises(actors.SignalBufferFullError):
+        with raises(actors.LimitExceededError, limit="signals", code="busy"):
             await again.signal("approve", "fred")
 
 

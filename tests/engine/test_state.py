@@ -306,9 +306,9 @@ async def test_what_would_be_forgotten_or_cannot_be_kept_is_refused_by_name(lab:
             ("change_in_place", "a @shared handler may only read, and this one changes 'prices'"),
             ("undeclared", "Shelf has no field 'tmp', so it would be forgotten"),
         ):
-            with pytest.raises(actors.FieldMisuseError, match=said):
+            with pytest.raises(actors.errors.FieldMisuseError, match=said):
                 await getattr(shelf, method)()
-        with pytest.raises(actors.UnserializableError, match=r"field items\[0\]\['price'\]: nan has no JSON"):
+        with pytest.raises(actors.errors.UnserializableError, match=r"field items\[0\]\['price'\]: nan has no JSON"):
             await shelf.unserializable()
         assert (await shelf.everything())["names"] == []
 
@@ -319,7 +319,7 @@ async def test_a_field_cannot_be_deleted_and_the_error_names_it(lab: Lab, name: 
         shelf = runtime.client.actor(Shelf, "s")
         await shelf.fill()
         before = await shelf.everything()
-        with pytest.raises(actors.FieldMisuseError, match=name):
+        with pytest.raises(actors.errors.FieldMisuseError, match=name):
             await shelf.delete(name)
         assert await shelf.everything() == before
 
@@ -359,30 +359,30 @@ async def test_values_that_no_longer_fit_pause_with_the_path_and_nothing_is_lost
 
 
 def test_classes_that_cannot_work_are_refused_where_they_are_defined_or_served() -> None:
-    with pytest.raises(actors.DefinitionError, match="use actors.field"):
+    with pytest.raises(actors.errors.DefinitionError, match="use actors.field"):
 
         class SharedDefault(Actor):
             names: list[str] = []
 
-    with pytest.raises(actors.DefinitionError, match="a service has no key, so it has no fields"):
+    with pytest.raises(actors.errors.DefinitionError, match="a service has no key, so it has no fields"):
 
         class StatefulService(Service):
             count: int = 0
 
-    with pytest.raises(actors.DefinitionError, match="this name is taken"):
+    with pytest.raises(actors.errors.DefinitionError, match="this name is taken"):
 
         class Taken(Actor):
             key: str = ""
 
-    with pytest.raises(actors.DefinitionError, match="'async def'"):
+    with pytest.raises(actors.errors.DefinitionError, match="'async def'"):
 
         class Sync(Actor):
             @handler  # type: ignore[arg-type]
             def go(self) -> None: ...
 
     for name in ("jobs", "x" * 1000):
-        with pytest.raises(actors.DefinitionError, match="taken by the remote control, or longer"):
+        with pytest.raises(actors.errors.DefinitionError, match="taken by the remote control, or longer"):
             definition_of(type(name, (Shelf,), {}))
 
-    with pytest.raises(actors.DefinitionError, match="takes either a default or a factory"):
+    with pytest.raises(actors.errors.DefinitionError, match="takes either a default or a factory"):
         actors.field()  # type: ignore[call-overload]

@@ -13,6 +13,7 @@ import trio
 import actors
 from actors import Actor, Limits, Log, Map, RetryPolicy, handler, shared, step
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -323,7 +324,7 @@ async def test_a_step_sees_its_arguments_as_they_were_when_it_was_asked_for() ->
 @pytest.mark.parametrize("what", ["client", "generator", "nested"])
 async def test_what_cannot_be_copied_is_refused_with_the_step(what: str) -> None:
     async with Lab(Shop).running() as runtime:
-        with pytest.raises(actors.UnserializableError, match=r"step '<lambda>': argument 0"):
+        with pytest.raises(actors.errors.UnserializableError, match=r"step '<lambda>': argument 0"):
             await runtime.client.actor(Shop, "k").give(what)
 
 
@@ -343,16 +344,16 @@ async def test_code_handles_and_what_methods_are_bound_to_are_given_as_they_are(
 @pytest.mark.parametrize(("how", "field"), LOOKS)
 async def test_a_step_cannot_reach_the_fields_of_its_object(how: str, field: str) -> None:
     async with Lab(Shop).running() as runtime:
-        with pytest.raises(actors.InsideStepError, match=rf"field '{field}'"):
+        with raises(actors.errors.MisuseError, code="inside_step", match=rf"field '{field}'"):
             await runtime.client.actor(Shop, "k").look(how)
 
 
 async def test_fields_are_seen_by_their_own_handler_alone() -> None:
     async with Lab(Shop).running() as runtime:
         hold = await runtime.client.actor(Shop, "k").hold.send()
-        with pytest.raises(actors.FieldMisuseError, match="field 'number'"):
+        with pytest.raises(actors.errors.FieldMisuseError, match="field 'number'"):
             await runtime.client.actor(Shop, "l").look_from_another()
-        with pytest.raises(actors.FieldMisuseError, match="field 'number'"):
+        with pytest.raises(actors.errors.FieldMisuseError, match="field 'number'"):
             _ = HELD[0].number
         await hold.signal("go")
         assert await hold.result() == "k"

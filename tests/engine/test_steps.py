@@ -146,7 +146,7 @@ class Steps(Service):
     async def wire(self, seconds: float) -> str:
         try:
             return str(await wire(5, seconds))
-        except actors.StepOutcomeUnknownError:
+        except actors.errors.StepOutcomeUnknownError:
             return "unknown"
 
     @handler
@@ -316,7 +316,7 @@ async def test_a_result_that_cannot_be_kept_fails_for_good_and_says_where(lab: L
 async def test_a_durable_verb_inside_a_step_says_what_to_do(lab: Lab) -> None:
     async with lab.running() as runtime:
         message = await runtime.client.service(Steps).bad("verb")
-    assert message.startswith("InsideStepError: actors.sleep() in step 'uses_a_verb'")
+    assert message.startswith("MisuseError: actors.sleep() in step 'uses_a_verb'")
     assert "Do it in the handler" in message
 
 

@@ -186,7 +186,7 @@ async def test_what_an_abandoned_thread_emits_is_refused_there(lab: Lab, threads
         running = threading.Thread(target=threads.held.pop())
         running.start()
         running.join()
-        assert isinstance(Late.error, actors.OutsideHandlerError)
+        assert isinstance(Late.error, actors.errors.MisuseError)
         await handle.signal("after", "that")
         assert await handle.result() == "that"
         assert [chunk async for chunk in handle.chunks()] == []

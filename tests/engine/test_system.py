@@ -6,13 +6,15 @@ from typing import ClassVar
 
 import pytest
 
-from actors import Actor, DefinitionError, UnknownServiceError, handler
+from actors import Actor, NotFoundError, handler
 from actors.core.gates import EVERYTHING, GateScope, ScopeKind
+from actors.errors import DefinitionError
 from actors.system.registry import AUDIT_SECONDS, Registry, registry_target
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode
 from tests.counter import Counter
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -42,9 +44,9 @@ async def test_a_runtime_serves_its_own_objects_and_shows_them_only_when_asked()
 async def test_a_built_in_object_cannot_be_called_by_name() -> None:
     async with Lab(Counter).running() as runtime:
         argument = b'{"scope": {"kind": "everything"}, "reason": "", "by": "user:somebody else"}'
-        with pytest.raises(UnknownServiceError, match="is built in, and cannot be called by name"):
+        with raises(NotFoundError, kind="service", match="is built in, and cannot be called by name"):
             await runtime.client.call(registry_target("open_gate"), argument)
-        with pytest.raises(UnknownServiceError, match="is built in, and cannot be called by name"):
+        with raises(NotFoundError, kind="service", match="is built in, and cannot be called by name"):
             await runtime.client.send(registry_target("open_gate"), argument)
         assert await runtime.client.invocations(system=True) == []
 

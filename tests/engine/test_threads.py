@@ -154,7 +154,7 @@ async def test_the_timeout_of_a_plain_step_holds_at_once(lab: Lab) -> None:
         began = trio.current_time()
         with pytest.raises(actors.TerminalError) as caught:
             await runtime.client.service(Plain).once("hung")
-        assert caught.value.type == "actors.StepTimeoutError"
+        assert caught.value.type == "actors.errors.StepTimeoutError"
         assert trio.current_time() - began == pytest.approx(5)
 
 

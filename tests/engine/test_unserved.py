@@ -12,6 +12,7 @@ from actors import Actor, Log, Map, Service, handler
 from actors.query import unserved as unserved_module
 from journal.events import Kind, Target
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -127,12 +128,12 @@ async def test_its_objects_can_be_seen_and_not_changed(lab: Lab) -> None:
         assert [item.value for item in await old.items("lines")] == ["plus 5"]
         assert [item.value for item in await old.items("prices")] == [5]
         assert [change.value for change in await old.history("total")] == [5]
-        with pytest.raises(actors.UnknownServiceError, match="Old"):
+        with raises(actors.NotFoundError, kind="service", match="Old"):
             await old.edit(set={"total": 7})
-        with pytest.raises(actors.UnknownServiceError, match="Old"):
+        with raises(actors.NotFoundError, kind="service", match="Old"):
             await client.call(Target("Old", "b", "plus"), b"1")
         for unknown in (("Old", "never"), ("Nobody", "a")):
-            with pytest.raises(actors.UnknownServiceError):
+            with raises(actors.NotFoundError, kind="service"):
                 await client.object(*unknown).info()
 
 

@@ -210,7 +210,7 @@ class Shop(Actor):
     async def emit_all(self) -> None:
         actors.emit([{"row": 1}, "paid", 0.5, None])
         for value in BENT:
-            with pytest.raises(actors.UnserializableError):
+            with pytest.raises(actors.errors.UnserializableError):
                 actors.emit(value)
 
 
@@ -280,14 +280,14 @@ async def test_a_dictionary_with_numbers_as_keys_comes_back_from_a_step(lab: Lab
 
 async def test_a_result_without_a_type_that_json_would_bend_fails_for_good(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnserializableError):
+        with pytest.raises(actors.errors.UnserializableError):
             await runtime.client.actor(Shop, "a").without_types()
     assert WORLD.entries == ["untyped"]
 
 
 async def test_a_result_of_a_subclass_fails_and_names_the_type(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnserializableError, match="expected Booking, found Wider") as refusal:
+        with pytest.raises(actors.errors.UnserializableError, match="expected Booking, found Wider") as refusal:
             await runtime.client.actor(Shop, "a").wider()
         assert refusal.value.path == "$"
 
@@ -307,7 +307,7 @@ async def test_a_signal_arrives_as_it_was_sent_or_is_passed_over(lab: Lab) -> No
         await other.signal("seats", [Seat(1, "a"), Seat(2, "b")])
         assert await task.result() == Line(name="tea")
         assert same(await other.result(), [Seat(1, "a"), Seat(2, "b")])
-        with pytest.raises(actors.UnserializableError):
+        with pytest.raises(actors.errors.UnserializableError):
             await task.signal("line", {1: "a", "1": "b"})
 
 
@@ -316,7 +316,7 @@ async def test_a_signal_of_a_type_that_nobody_names_is_refused(lab: Lab, value: 
     async with lab.running() as runtime:
         task = await runtime.client.actor(Shop, "a").wait_untyped.send()
         await task.signal("anything", value)
-        with pytest.raises(actors.UnserializableError, match="signal 'anything'"):
+        with pytest.raises(actors.errors.UnserializableError, match="signal 'anything'"):
             await task.result()
 
 
@@ -334,7 +334,7 @@ async def test_a_signal_that_waited_for_its_reader_keeps_what_its_json_loses(lab
         await second.signal("anything", (1, 2))
         await first.signal("anything", 1)
     async with lab.running() as runtime:
-        with pytest.raises(actors.UnserializableError, match="tuple"):
+        with pytest.raises(actors.errors.UnserializableError, match="tuple"):
             await runtime.client.invocation(second.id).result()
 
 
@@ -374,7 +374,7 @@ async def test_equal_keys_of_a_map_are_one_item_or_refused(lab: Lab) -> None:
     async with lab.running() as runtime:
         shop = runtime.client.actor(Shop, "a")
         assert await shop.rate(decimal.Decimal("1.5"), 1) == 1
-        with pytest.raises(actors.UnserializableError, match=r"Decimal\('1.5'\)"):
+        with pytest.raises(actors.errors.UnserializableError, match=r"Decimal\('1.5'\)"):
             await shop.rate(decimal.Decimal("1.50"), 2)
         assert await shop.rate(decimal.Decimal("1.5"), 3) == 1
 
@@ -451,18 +451,18 @@ def test_a_class_is_refused_with_its_handler_its_parameter_and_the_type() -> Non
         (Keeps, ("Keeps.where", "Point")),
         (Finds, ("Finds.where", "Map")),
     ):
-        with pytest.raises(actors.DefinitionError) as refusal:
+        with pytest.raises(actors.errors.DefinitionError) as refusal:
             definition_of(cls)
         assert [word for word in words if word not in str(refusal.value)] == []
 
 
 def test_a_step_whose_result_cannot_be_kept_is_refused_where_it_is_defined() -> None:
-    with pytest.raises(actors.DefinitionError, match="'where_to'"):
+    with pytest.raises(actors.errors.DefinitionError, match="'where_to'"):
 
         @step
         async def where_to() -> Point: ...
 
-    with pytest.raises(actors.DefinitionError, match="'numbers'"):
+    with pytest.raises(actors.errors.DefinitionError, match="'numbers'"):
 
         @step(name="numbers")
         def count_up() -> set[list[int]]: ...
@@ -521,7 +521,7 @@ async def test_a_type_that_cannot_be_kept_fails_the_handler_before_the_body_runs
     async with Lab(Runs).running() as runtime:
         service = runtime.client.service(Runs)
         for call in (service.never, service.refused, service.odd_signal):
-            with pytest.raises(actors.DefinitionError):
+            with pytest.raises(actors.errors.DefinitionError):
                 await call()
     assert WORLD.entries == []
 

@@ -111,7 +111,7 @@ async def _transfer_cancelled_after(*, events: int | None) -> tuple[OutcomeKind,
         async for _ in transfer.follow():
             seen += 1
             if seen == events:
-                with suppress(actors.AlreadyCompletedError):
+                with suppress(actors.ConflictError):
                     await transfer.cancel()
         outcome = await transfer.outcome()
         return outcome.kind, await alice.balance(), await bob.balance()

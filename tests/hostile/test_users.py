@@ -266,7 +266,7 @@ def test_what_is_no_time_is_refused_at_every_verb() -> None:
     verbs = [verb for verb, things in VERBS.items() if things is NUMBERS]
     ends = ends_of([[[verb, number, "raise"]] for verb in verbs for number in NEVER_A_TIME], [])
     kinds = [end.failure for end in ends if end.info.target.service == "Walker"]
-    assert kinds == ["actors.InvalidArgumentError"] * len(verbs) * len(NEVER_A_TIME)
+    assert kinds == ["actors.errors.InvalidArgumentError"] * len(verbs) * len(NEVER_A_TIME)
 
 
 def test_a_value_of_a_type_is_kept_as_it_was_or_refused_wherever_it_is_kept() -> None:

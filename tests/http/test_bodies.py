@@ -10,6 +10,7 @@ import actors
 from actors import Actor, Service, handler
 from actors.values.limits import Limits
 from tests.http.served import Served, serving
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,17 +168,17 @@ async def test_a_key_that_is_a_step_in_a_path_is_refused_everywhere(key: str, tm
     async with serving(tmp_path, Counter, Echo) as served:
         for path in (f"/Counter/{key}/add", f"/Counter/{key.replace('.', '%2e')}/add"):
             assert await status_of(served, path=path) == 400
-        with pytest.raises(actors.InvalidKeyError):
+        with raises(actors.InvalidArgumentError, path="key"):
             await served.runtime.client.actor(Counter, key).add()
         handle = await served.runtime.client.service(Echo).wait.send()
         with pytest.raises(actors.InvalidArgumentError):
             await handle.signal(key, "x")
         async with served.client() as client:
-            with pytest.raises(actors.InvalidKeyError):
+            with raises(actors.InvalidArgumentError, path="key"):
                 await client.actor(Counter, key).add()
             with pytest.raises(actors.InvalidArgumentError):
                 await client.invocation(handle.id).signal(key, "x")
-            with pytest.raises(actors.InvalidKeyError):
+            with raises(actors.InvalidArgumentError, path="key"):
                 await client.object("Counter", key).info()
 
 

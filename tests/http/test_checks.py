@@ -21,6 +21,7 @@ from tests.cli.test_check import APP
 from tests.counter import Counter
 from tests.deployments.apps import write
 from tests.http.served import Served, serving
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,9 +65,9 @@ async def test_code_on_disk_and_what_is_unknown_are_refused(tmp_path: Path) -> N
     async with checked(tmp_path) as (served, handle), served.client() as remote:
         with pytest.raises(actors.UnavailableError, match="not sent to a server"):
             await remote.invocation(handle.id).check(app=tmp_path / "src" / "app.py")
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await remote.invocation(handle.id).check(deployment="dep_0000000000000000")
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await remote.invocation("inv_1" + "0" * 33).check()
 
 
@@ -76,14 +77,14 @@ async def test_what_rests_on_a_history_that_is_gone_is_a_refusal_of_its_own(tmp_
         assert await second.result() == 3
         await first.purge()
         for one in (second, served.runtime.client.invocation(second.id)):
-            with pytest.raises(actors.HistoryGoneError):
+            with raises(actors.NotFoundError, kind="history", code="gone"):
                 await one.check()
         assert (await served.http.get(f"/invocations/{second.id}/check")).status_code == 410
         refused = (await asked(served, "check", second.id)).exception
-        assert isinstance(refused, actors.HistoryGoneError)
+        assert isinstance(refused, actors.NotFoundError)
         assert exit_code_of(refused) is Exit.REFUSED
         assert (await asked(served, "check", "--where", "true")).exit_code == 6
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await first.check()
 
 
@@ -166,7 +167,7 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
             options |= {"from_step": "signal 'go'", "stop": "kill"}
             options["from_step"] = (await steps(handle))[-1]
         for one in (handle, remote.invocation(handle.id)):
-            with pytest.raises(actors.IncompatibleError) as raised:
+            with pytest.raises(actors.errors.IncompatibleError) as raised:
                 await getattr(one, verb)(**options)
             assert raised.value.details["position"] == 0
             assert raised.value.details["recorded_source"] == "app.py:13"
@@ -215,7 +216,7 @@ async def test_what_was_moved_by_a_request_is_not_checked_anew_when_the_request_
         again = await handle.resume(deployment="latest", require_compatible=True, idempotency_key="once")
         assert first.changed
         assert (again.changed, again.before) == (first.changed, first.before)
-        with pytest.raises(actors.IncompatibleError):
+        with pytest.raises(actors.errors.IncompatibleError):
             await handle.resume(deployment="latest", require_compatible=True, idempotency_key="another")
 
 

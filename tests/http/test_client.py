@@ -16,6 +16,7 @@ from actors.types import OutcomeKind
 from journal.events import Target
 from tests.http.served import serving
 from tests.lab import WORLD
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -167,11 +168,11 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_leaves_nothing(op
         with pytest.raises(actors.InvalidArgumentError) as raised:
             await client.call(Target("Account", "a", "transfer"), b'{"amounts": [1, "two"]}')
         assert raised.value.path == "$.amounts[1]"
-        with pytest.raises(actors.UnknownHandlerError):
+        with raises(actors.NotFoundError, kind="handler"):
             await client.call(Target("Account", "a", "nothing"))
-        with pytest.raises(actors.UnknownServiceError):
+        with raises(actors.NotFoundError, kind="service"):
             await client.call(Target("Nobody", None, "nothing"))
-        with pytest.raises(actors.InvalidKeyError):
+        with raises(actors.InvalidArgumentError, path="key"):
             await client.send(Target("Account", "k" * 2_000, "read"))
         assert await client.invocations() == []
 
@@ -224,7 +225,7 @@ async def test_an_idempotency_key_does_it_once(open_client: OpenClient) -> None:
         assert first.id == second.id
         sent = await client.send(Target("Account", "a", "deposit"), b"5", idempotency_key="k")
         assert (sent.invocation_id, sent.is_new) == (first.id, False)
-        with pytest.raises(actors.IdempotencyConflictError):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await add(6)
         assert await client.actor(Account, "a").read() == 5
 
@@ -249,10 +250,10 @@ async def test_verbs_say_what_they_changed(open_client: OpenClient) -> None:
         assert (await handle.resume()).before is Status.PAUSED
         await handle.signal("approval", False)
         assert await handle.result() == "a False"
-        with pytest.raises(actors.AlreadyCompletedError):
+        with raises(actors.ConflictError, code="already_completed"):
             await handle.cancel()
         assert (await handle.purge()).changed
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             await handle.info()
 
 
@@ -273,7 +274,7 @@ async def test_cancelled_and_killed_are_told_apart(open_client: OpenClient) -> N
         await second.kill(reason="at once")
         with pytest.raises(actors.InvocationCancelledError, match="enough"):
             await first.result()
-        with pytest.raises(actors.InvocationKilledError, match="at once"):
+        with raises(actors.InvocationCancelledError, code="killed", match="at once"):
             await second.result()
         assert (await first.outcome()).kind is OutcomeKind.CANCELLED
         assert (await second.outcome()).kind is OutcomeKind.KILLED
@@ -306,9 +307,9 @@ async def test_an_unknown_invocation_and_no_invocation_at_all(open_client: OpenC
     async with open_client() as client:
         nobody = client.invocation(GONE)
         for ask in (nobody.info, nobody.result, nobody.cancel, nobody.kill, nobody.purge):
-            with pytest.raises(actors.UnknownInvocationError):
+            with raises(actors.NotFoundError, kind="invocation"):
                 await ask()
-        with pytest.raises(actors.UnknownInvocationError):
+        with raises(actors.NotFoundError, kind="invocation"):
             async for _ in nobody.events():
                 pass
         with pytest.raises(actors.MalformedIdError):
@@ -425,11 +426,11 @@ async def test_a_wrong_token_and_a_short_one_are_told_so(tmp_path: Path) -> None
 
     async with serving(tmp_path, Account) as served:
         async with served.client("wrong") as client:
-            with pytest.raises(actors.UnauthorizedError, match="playhead tokens create"):
+            with raises(actors.errors.AccessDeniedError, code="unauthenticated", match="playhead tokens create"):
                 await client.services()
         async with served.client(served.tokens.create("reader", TokenScope.READ)) as client:
             assert await client.services()
-            with pytest.raises(actors.ForbiddenError, match="scope admin"):
+            with raises(actors.errors.AccessDeniedError, code="forbidden", match="scope admin"):
                 await client.invocation(GONE).kill()
 
 

@@ -15,6 +15,7 @@ import actors
 from actors import Actor, Log, Map, handler, shared
 from actors.core.jobs import Choice
 from tests.http.served import serving
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,18 +83,20 @@ async def test_a_gate_is_closed_listed_and_opened(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "error"),
+    ("scope", "error", "attributes"),
     [
-        ("service:Nothing", actors.UnknownServiceError),
-        ("handler:Shop/nothing", actors.UnknownHandlerError),
-        ("deployment:dep_1nothing", actors.UnknownDeploymentError),
-        ("half", actors.InvalidScopeError),
-        ("key:Shop/" + "x" * 2_000, actors.InvalidKeyError),
+        ("service:Nothing", actors.NotFoundError, {"kind": "service"}),
+        ("handler:Shop/nothing", actors.NotFoundError, {"kind": "handler"}),
+        ("deployment:dep_1nothing", actors.NotFoundError, {"kind": "deployment"}),
+        ("half", actors.InvalidArgumentError, {"path": "scope"}),
+        ("key:Shop/" + "x" * 2_000, actors.LimitExceededError, {"limit": "key_bytes", "found": 2_000}),
     ],
 )
-async def test_a_gate_that_cannot_be_is_refused(scope: str, error: type[Exception], opened: Opened) -> None:
+async def test_a_gate_that_cannot_be_is_refused(
+    scope: str, error: type[Exception], attributes: dict[str, object], opened: Opened
+) -> None:
     async with opened() as client:
-        with pytest.raises(error):
+        with raises(error, **attributes):
             await client.gates.close(scope)
         assert await client.gates.list() == ()
 
@@ -150,9 +153,9 @@ async def test_the_code_of_a_deployment_can_be_read(opened: Opened) -> None:
         content = await trio.Path(__file__).read_bytes()
         assert (own.size, own.digest, own.text) == (len(content), hashlib.sha256(content).hexdigest(), None)
         assert (await client.deployments.read(deployment.id, own.path)).text == content.decode()
-        with pytest.raises(actors.UnknownFileError, match="has no file 'nothing.py'"):
+        with raises(actors.NotFoundError, kind="file", match="has no file 'nothing.py'"):
             await client.deployments.read(deployment.id, "nothing.py")
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await client.deployments.files("dep_0000000000000000")
 
 
@@ -187,18 +190,18 @@ async def test_an_edit_that_cannot_be_done_says_why_and_a_conflict_says_where(op
         kept = client.object(Shop, "a")
         await kept.edit(set={"owner": "ada"})
         version = (await kept.info()).fields_version
-        with pytest.raises(actors.VersionConflictError) as conflict:
+        with raises(actors.ConflictError, code="version_conflict") as conflict:
             await kept.edit(set={"owner": "bob"}, if_version=version - 1)
         assert conflict.value.version == version
-        refusals: list[tuple[dict[str, Any], type[Exception]]] = [
-            ({"set": {"owner": 5}}, actors.InvalidArgumentError),
-            ({"set": {"colour": "red"}}, actors.UnknownFieldError),
-            ({"clear": ["sales"]}, actors.NotPossibleError),
+        refusals: list[tuple[dict[str, Any], type[Exception], dict[str, str]]] = [
+            ({"set": {"owner": 5}}, actors.InvalidArgumentError, {"path": "owner"}),
+            ({"set": {"colour": "red"}}, actors.NotFoundError, {"kind": "field"}),
+            ({"clear": ["sales"]}, actors.ConflictError, {"code": "not_possible"}),
         ]
-        for edit, error in refusals:
-            with pytest.raises(error):
+        for edit, error, attributes in refusals:
+            with raises(error, **attributes):
                 await kept.edit(**edit)
-        with pytest.raises(actors.UnknownServiceError):
+        with raises(actors.NotFoundError, kind="service"):
             await client.object("Nothing", "a").edit(set={"owner": "bob"})
         assert (await kept.info()).fields["owner"] == "ada"
 
@@ -209,7 +212,7 @@ async def test_an_edit_waits_for_a_key_that_is_held_only_if_it_may(opened: Opene
         kept = client.object(Shop, "a")
         while not (await closing.info()).waits:
             await trio.sleep(0.01)
-        with pytest.raises(actors.KeyHeldError, match=closing.id):
+        with raises(actors.ConflictError, code="key_held", match=closing.id):
             await kept.edit(set={"owner": "ada"})
         async with trio.open_nursery() as nursery:
 
@@ -247,9 +250,9 @@ async def test_deployments_are_told_of_and_moved(opened: Opened) -> None:
             "before": deployment.id,
             "after": deployment.id,
         }
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await client.deployments.make_latest("dep_1nothing")
-        with pytest.raises(actors.DeploymentInUseError) as raised:
+        with raises(actors.ConflictError, code="in_use") as raised:
             await client.deployments.prune(deployment.id)
         assert raised.value.open_invocations == 0
 
@@ -263,9 +266,9 @@ async def test_a_restart_and_a_resume_may_name_the_code(opened: Opened) -> None:
         await client.invocation(again.successor.invocation_id).result()
         closing = await client.actor(Shop, "a").close.send()
         await closing.pause()
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await closing.resume(deployment="dep_1nothing")
-        with pytest.raises(actors.UnknownDeploymentError):
+        with raises(actors.NotFoundError, kind="deployment"):
             await sold.restart(deployment="dep_1nothing")
         assert (await closing.resume(deployment="latest")).changed
 
@@ -293,12 +296,12 @@ async def test_a_job_takes_those_that_are_named_and_another_all_that_refused_it(
         named = client.jobs.of(handle.id for handle in sold[:250])
         assert (await named.preview(sample=1)).count == 250
         refused = await (await named.purge()).result()
-        assert (refused.named, refused.total, refused.refused) == (250, 250, {"NotCompletedError": 250})
+        assert (refused.named, refused.total, refused.refused) == (250, 250, {"not_completed": 250})
         again = await (await client.jobs.refused_by(refused.id).pause(reason="not yet")).result()
         assert (again.refused_by, again.total, again.changed) == (refused.id, 250, 250)
         assert (await sold[249].info()).pause_reason == "not yet"
         assert (await sold[250].info()).pause_reason == ""
-        with pytest.raises(actors.UnknownJobError):
+        with raises(actors.NotFoundError, kind="job"):
             await client.jobs.refused_by("job_0").pause()
         with pytest.raises(actors.InvalidArgumentError):
             await client.jobs.chosen(Choice(where="true", ids=(sold[0].id,))).pause()
@@ -306,20 +309,20 @@ async def test_a_job_takes_those_that_are_named_and_another_all_that_refused_it(
 
 async def test_a_job_that_cannot_be_is_refused(opened: Opened) -> None:
     async with opened() as client:
-        with pytest.raises(actors.InvalidQueryError):
+        with raises(actors.InvalidArgumentError, path="query"):
             await client.jobs.where("nothing = 1").preview()
-        with pytest.raises(actors.InvalidQueryError):
+        with raises(actors.InvalidArgumentError, path="query"):
             await client.jobs.where("nothing = 1").pause()
         with pytest.raises(actors.InvalidArgumentError):
             await client.jobs.where("true").start("pause", {"colour": "red"})
-        with pytest.raises(actors.UnknownJobError):
+        with raises(actors.NotFoundError, kind="job"):
             await client.jobs.job("job_0").info()
         job = await client.jobs.where("service = 'Shop'").pause()
         await job.result()
-        with pytest.raises(actors.AlreadyCompletedError):
+        with raises(actors.ConflictError, code="already_completed"):
             await job.cancel()
         selection = client.jobs.where("service = 'Shop'")
         once, again = [await selection.start("pause", {}, idempotency_key="once") for _ in range(2)]
         assert once.id == again.id
-        with pytest.raises(actors.IdempotencyConflictError):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await selection.start("kill", {}, idempotency_key="once")

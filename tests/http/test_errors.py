@@ -3,127 +3,134 @@
 from __future__ import annotations
 
 import httpx2
+import msgspec
 import pytest
 
 import actors
-from actors import errors
-from actors.errors import ActorError, Refused, TerminalError
+from actors.errors import ActorError, ConflictError, ErrorCode, NotFoundError, RefusedError, ResourceKind, TerminalError
 from actors.http import problems
 from actors.http.client.connection import error_in
-from actors.http.problems import respond_with
-from cli.exit_codes import Exit, exit_code_of
+from actors.http.problems import STATUS_OF_CODE, respond_with
+from cli.exit_codes import EXIT_OF_CODE, Exit, exit_code_of
 from journal.errors import Damaged, DiskFull, MalformedIdError
 from journal.ids import StreamId
+from tests.raising import ERRORS, made
 
 
-def _all(kind: type[ActorError]) -> list[type[ActorError]]:
-    found = [kind]
-    for inner in type.__subclasses__(kind):  # other tests make classes that cannot be asked themselves
-        found += _all(inner)
-    return [k for k in found if errors.module_of(k) in ("actors", problems.__name__, "actors.http.tokens")]
+def _below(kind: type[ActorError]) -> list[type[ActorError]]:
+    return [kind, *(below for each in type.__subclasses__(kind) for below in _below(each))]
 
 
-KINDS = sorted(set(_all(ActorError)), key=lambda kind: kind.__name__)
-
-STATUSES = {
-    "AlreadyCompletedError": 409,
-    "DeadlockError": 409,
-    "ForbiddenError": 403,
-    "IdempotencyConflictError": 409,
-    "InvalidArgumentError": 400,
-    "InvalidKeyError": 400,
-    "InvocationCancelledError": 409,
-    "InvocationKilledError": 409,
-    "MailboxFullError": 429,
-    "NotCompletedError": 409,
-    "PayloadTooLargeError": 413,
-    "TerminalError": 500,
-    "TooSlowError": 504,
-    "UnauthorizedError": 401,
-    "UnavailableError": 503,
-    "UnknownHandlerError": 404,
-    "UnknownInvocationError": 404,
-    "UnknownOutcomeError": 503,
-    "UnknownServiceError": 404,
-}
+KINDS = sorted({*ERRORS, *_below(problems.RequestError)}, key=lambda kind: kind.__name__)
+"""The errors of the package, and those of requests."""
 
 
-def made(kind: type[ActorError]) -> ActorError:
-    error = kind.__new__(kind)
-    Exception.__init__(error, f"about {kind.__name__}")
-    if isinstance(error, TerminalError):
-        error.type = errors.type_name(kind)
-    return error
+def answered(error: ActorError) -> tuple[httpx2.Response, ActorError]:
+    """The response to a request that fails so, and the error that a client raises for it."""
+    sent = respond_with(error)
+    response = httpx2.Response(
+        sent.status_code,
+        content=sent.body,
+        headers=dict(sent.headers),
+        request=httpx2.Request("GET", "http://127.0.0.1"),
+    )
+    return response, error_in(response)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_error_has_a_status_and_comes_back_as_itself(kind: type[ActorError]) -> None:
-    response = respond_with(made(kind))
-    assert response.status_code == STATUSES.get(kind.__name__, kind.http_status)
-    assert 400 <= response.status_code < 600
+def test_every_error_comes_back_as_itself(kind: type[ActorError]) -> None:
+    error = made(kind, f"about {kind.__name__}")
+    response, again = answered(error)
+    assert response.status_code == getattr(kind, "status_code", STATUS_OF_CODE[error.code])
     assert response.headers["content-type"] == "application/problem+json"
-    answered = httpx2.Response(
-        response.status_code, content=response.body, request=httpx2.Request("GET", "http://127.0.0.1")
-    )
-    again = error_in(answered)
-    assert type(again) is kind
-    assert str(again) == f"about {kind.__name__}"
+    assert response.json()["code"] == error.code
+    assert (type(again), again.code, str(again)) == (kind, error.code, f"about {kind.__name__}")
 
 
-CARRIED = {"path": "$.a[0]", "status": actors.Status.PAUSED, "allowed": ("GET", "PATCH"), "details": {"a": [1]}}
-EVERYWHERE = {"http_status", "invocation_id", "details", "type"}
+ATTRIBUTES: dict[str, object] = {
+    "allowed": ("GET", "PATCH"),
+    "details": {"a": [1]},
+    "found": 12.5,
+    "invocation_id": f"inv_1{'0' * 33}",
+    "limit": "query_rows",
+    "maximum": 10,
+    "path": "$.a[0]",
+    "position": 7,
+    "status": actors.Status.PAUSED,
+}
+"""What an error may carry beside its code and the kind of what is missing, which have tests of their own."""
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_what_an_error_carries_comes_back_with_it(kind: type[ActorError]) -> None:
-    names = {
-        name for base in kind.__mro__ if issubclass(base, ActorError) for name in vars(base).get("__annotations__", {})
-    }
-    names |= {"path"} & set(dir(kind))
+def test_every_attribute_of_an_error_comes_back_with_it(kind: type[ActorError]) -> None:
     error = made(kind)
-    for name in names - EVERYWHERE:
-        setattr(error, name, CARRIED[name])
-    response = respond_with(error)
-    again = error_in(
-        httpx2.Response(
-            response.status_code,
-            content=response.body,
-            headers=dict(response.headers),
-            request=httpx2.Request("GET", "http://127.0.0.1"),
-        )
+    given = {name: value for name, value in ATTRIBUTES.items() if hasattr(error, name)}
+    for name, value in given.items():
+        setattr(error, name, value)
+    _, again = answered(error)
+    assert {name: getattr(again, name) for name in given} == given
+
+
+def test_every_attribute_of_an_error_has_a_test() -> None:
+    names = {name for kind in KINDS for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
+    assert names == {*ATTRIBUTES, "code", "kind", "type"}
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_comes_back_and_has_a_status_and_an_exit_code(code: ErrorCode) -> None:
+    error = ConflictError("no", code=code)
+    response, again = answered(error)
+    assert response.status_code == STATUS_OF_CODE[code]
+    assert again.code is code
+    assert exit_code_of(error) is EXIT_OF_CODE[code]
+
+
+def test_no_code_has_a_status_that_is_not_one_of_an_error() -> None:
+    assert {*STATUS_OF_CODE} == {*EXIT_OF_CODE} == {*ErrorCode}
+    assert all(400 <= status < 600 for status in STATUS_OF_CODE.values())
+    assert Exit.DONE not in EXIT_OF_CODE.values()
+
+
+@pytest.mark.parametrize("kind", ResourceKind)
+def test_every_kind_of_what_is_missing_comes_back(kind: ResourceKind) -> None:
+    response, again = answered(NotFoundError("no", kind=kind))
+    assert (response.status_code, response.json()["kind"]) == (404, kind)
+    assert isinstance(again, NotFoundError)
+    assert again.kind is kind
+
+
+def test_a_code_of_a_later_version_leaves_that_of_the_class() -> None:
+    _, again = answered(NotFoundError("no", kind=ResourceKind.JOB))
+    later = msgspec.json.encode(
+        {**msgspec.to_builtins(problems.problem_of(again)), "code": "vanished", "kind": "dream"}
     )
-    assert {name: getattr(again, name) for name in names - EVERYWHERE} == {
-        name: CARRIED[name] for name in names - EVERYWHERE
-    }
+    response = httpx2.Response(404, content=later, request=httpx2.Request("GET", "http://127.0.0.1"))
+    assert error_in(response).code is ErrorCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, Refused)], ids=lambda kind: kind.__name__)
+REFUSALS = [kind for kind in KINDS if issubclass(kind, RefusedError)]
+
+
+@pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.__name__)
 def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError]) -> None:
-    assert kind.http_status < 500 or kind.http_status in (503, 507)
-    assert exit_code_of(made(kind)) not in (Exit.DONE, Exit.FAILED)
-
-
-MAY_PASS = {
-    "InvocationPausedError",
-    "MailboxFullError",
-    "SignalBufferFullError",
-    "UnavailableError",
-    "UnknownOutcomeError",
-}
+    response, again = answered(made(kind))
+    assert response.status_code < 500 or response.status_code == 503
+    assert isinstance(again, problems.RequestError) or exit_code_of(again) not in (Exit.DONE, Exit.FAILED)
 
 
 def test_what_may_be_tried_again_says_when() -> None:
-    said = {kind.__name__ for kind in KINDS if "retry-after" in respond_with(made(kind)).headers}
-    assert said == MAY_PASS
+    said = {code for code in ErrorCode if "retry-after" in respond_with(ConflictError("no", code=code)).headers}
+    assert said == {"busy", "outcome_unknown", "paused", "unavailable"}
+
+
+def test_a_class_of_the_applications_may_say_its_own_status() -> None:
+    class PaymentRequired(TerminalError):
+        http_status = 402
+
+    assert respond_with(PaymentRequired("pay first")).status_code == 402
 
 
 def test_the_journals_errors_are_told_in_our_words() -> None:
     assert respond_with(MalformedIdError("x")).status_code == 400
     assert respond_with(DiskFull("full")).status_code == 503
     assert respond_with(Damaged(StreamId(1), 2, "gone")).status_code == 500
-
-
-def test_every_public_error_is_one_of_them() -> None:
-    public = [getattr(actors, name) for name in actors.__all__ if name.endswith("Error")]
-    ours = [kind for kind in public if issubclass(kind, ActorError)]
-    assert set(ours) <= set(KINDS)

@@ -248,9 +248,9 @@ async def test_who_is_turned_away_is_in_the_audit_with_what_was_tried(tmp_path: 
         await served.bare("GET", "/services", headers={"origin": "http://evil.example"})
         found = (await served.runtime.client.audit()).entries
         assert [(row.by, row.verb, row.refusal.partition(":")[0]) for row in reversed(found)] == [
-            ("anonymous", "PATCH", "UnauthorizedError"),
-            ("token:app", "PATCH", "ForbiddenError"),
-            ("anonymous", "GET", "ForbiddenError"),
+            ("anonymous", "PATCH", "unauthenticated"),
+            ("token:app", "PATCH", "forbidden"),
+            ("anonymous", "GET", "forbidden"),
         ]
         assert found[-1].target == f"/invocations/{GONE}/kill"
         assert not any(secret in str(row) for row in found)

@@ -48,7 +48,7 @@ class Desk(Service):
 async def test_a_path_without_a_key_is_told_the_shape(tmp_path: Path, path: str) -> None:
     async with serving(tmp_path, Account) as served:
         told = await served.http.post(path)
-        assert (told.status_code, told.json()["error"]) == (404, "actors.UnknownHandlerError")
+        assert (told.status_code, told.json()["error"]) == (404, "actors.errors.NotFoundError")
         assert "Account/{key}/{handler}" in told.json()["detail"]
 
 
@@ -56,9 +56,9 @@ async def test_a_path_without_a_key_is_told_the_shape(tmp_path: Path, path: str)
 async def test_a_client_that_errs_with_the_key_calls_nothing(tmp_path: Path, target: Target) -> None:
     async with serving(tmp_path, Post, Desk) as served, served.client() as remote:
         for client in (served.runtime.client, remote):
-            with pytest.raises(actors.Refused):
+            with pytest.raises(actors.RefusedError):
                 await client.send(target)
-            with pytest.raises(actors.Refused):
+            with pytest.raises(actors.RefusedError):
                 await client.call(target)
         assert await remote.invocations() == []
 

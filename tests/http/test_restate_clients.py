@@ -138,9 +138,9 @@ async def test_the_npm_client_works_unchanged(node_modules: Path, served: Served
         "output": 7,
         "submittedAgain": "PreviouslyAccepted",
         "terminal": ["HttpCallError", 422, "NotEnough"],
-        "unknown": ["HttpCallError", 404, "UnknownServiceError"],
+        "unknown": ["HttpCallError", 404, "NotFoundError"],
         "refused": ["HttpCallError", 400, "InvalidArgumentError"],
-        "conflict": ["HttpCallError", 409, "IdempotencyConflictError"],
+        "conflict": ["HttpCallError", 409, "ConflictError"],
     }
 
 

@@ -8,13 +8,14 @@ import pytest
 
 import actors
 from actors import Service, handler
-from actors.http.problems import MethodNotAllowedError, NoSuchPathError
+from actors.http.problems import MethodNotAllowedError, NotFoundError
 from actors.http.routes import Route, Router, TokenScope
 from actors.http.server import console
 from actors.http.server.app import ROUTES
 from actors.values.names import RESERVED
 from tests.counter import Counter
 from tests.http.served import serving
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def test_the_path_that_says_more_literally_is_meant() -> None:
         router.find("POST", ["invocations", GONE])
     assert raised.value.allowed == ("GET",)
     for missing in ([], ["", ""], ["x"], ["Counter", "", "add"]):
-        with pytest.raises(NoSuchPathError):
+        with raises(NotFoundError, kind="path"):
             router.find("POST", missing)
 
 

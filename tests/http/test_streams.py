@@ -166,7 +166,7 @@ async def test_a_stream_of_what_is_not_there_is_an_error_not_a_stream(tmp_path: 
     async with serving(tmp_path, Speaker) as served:
         for what in ("events", "output"):
             answered = await served.http.get(f"/invocations/inv_1{'0' * 33}/{what}", headers=STREAM)
-            assert (answered.status_code, answered.json()["title"]) == (404, "UnknownInvocationError")
+            assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
 
 
 async def test_a_piece_of_a_history_says_whether_there_is_more(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ async def test_the_place_that_a_model_refuses_reaches_those_who_wrote_it(client:
 async def test_a_tuple_for_a_signal_without_a_type_is_refused_from_elsewhere(client: Client) -> None:
     task = await client.actor(Shop, "a").wait_untyped.send()
     await task.signal("anything", (1, "é"))
-    with pytest.raises(actors.UnserializableError, match="tuple"):
+    with pytest.raises(actors.errors.UnserializableError, match="tuple"):
         await task.result()
 
 

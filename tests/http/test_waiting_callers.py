@@ -72,7 +72,7 @@ async def test_a_caller_of_what_gets_paused_is_told(tmp_path: Path) -> None:
         assert (answers[0].status_code, told["invocation_id"], told["error"]) == (
             503,
             handle.id,
-            "actors.InvocationPausedError",
+            "actors.errors.InvocationPausedError",
         )
         assert "a look" in told["detail"]
         attach = partial(served.http.get, f"/restate/invocation/{handle.id}/attach", timeout=30)

@@ -113,7 +113,7 @@ FAULTS = (
     Fault(
         "error-over-http-lost-its-details",
         "What an error carried beside its text was lost over HTTP.",
-        "tests/http/test_errors.py::test_what_an_error_carries_comes_back_with_it",
+        "tests/http/test_errors.py::test_every_attribute_of_an_error_comes_back_with_it",
     ),
     Fault(
         "call-without-a-key-called-another",

@@ -71,7 +71,7 @@ class Bank:
         work = self.storm.client.actor(Account, key).work.options(delay=delay)
         try:
             handle = await work.send(number, self._cast(program))
-        except actors.Refused:
+        except actors.RefusedError:
             self.storm.refused.add(number)
             raise
         self.storm.told.append(Told(handle.id, "work", number))
@@ -87,7 +87,7 @@ class Bank:
         self.calls.append(seen)
         try:
             seen.value = await self.storm.client.actor(Account, key).work(number, program)
-        except actors.MailboxFullError:
+        except actors.LimitExceededError:
             self.storm.refused.add(number)
             raise
         seen.end = trio.current_time()

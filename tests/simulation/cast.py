@@ -163,7 +163,7 @@ class Account(Actor):
     async def _once(self, path: str, seconds: float) -> None:
         try:
             self._got(path, await act_once(seconds))
-        except actors.StepOutcomeUnknownError:
+        except actors.errors.StepOutcomeUnknownError:
             self._got(path, "unknown")
 
     async def _sleep(self, path: str, seconds: float) -> None:
@@ -203,14 +203,14 @@ class Account(Actor):
     async def _cancel(self, path: str, of: actors.InvocationId) -> None:
         try:
             await actors.invocation(of).cancel()
-        except actors.Refused:
+        except actors.RefusedError:
             return
 
     async def _join(self, path: str, of: actors.InvocationId) -> None:
         try:
             with actors.move_on_after(5.0):
                 self._got(path, repr(await actors.invocation(of).result()))
-        except (actors.TerminalError, actors.Refused) as error:
+        except (actors.TerminalError, actors.RefusedError) as error:
             self._got(path, type(error).__name__)
 
     async def _emit(self, path: str, value: int) -> None:

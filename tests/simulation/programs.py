@@ -121,7 +121,7 @@ class Poker(Service):
         await actors.sleep(after)
         try:
             await actors.invocation(of).signal("x", 1)
-        except actors.Refused:
+        except actors.RefusedError:
             return
 
 

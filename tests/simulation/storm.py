@@ -493,7 +493,7 @@ class Storm:
                     await handle.resume()
                     await handle.signal("s", ["s", -1])
                     await handle.signal("t", ["t", -1])
-                except actors.Refused:
+                except actors.RefusedError:
                     continue
             await trio.sleep(30 if turn < 20 else 600)  # a timer of before a clock was set back waits for that long
         for of in still_open:

@@ -118,7 +118,7 @@ async def carry_out(client: actors.Client, handle: actors.InvocationHandle[Any],
                 await client.gates.open(rest)
             else:
                 await getattr(handle, verb)()
-        except actors.AlreadyCompletedError:
+        except actors.ConflictError:
             return
 
 
@@ -131,7 +131,7 @@ async def settle(client: actors.Client, handle: actors.InvocationHandle[Any]) ->
         await trio.sleep(5)
         try:
             await handle.resume()
-        except actors.AlreadyCompletedError:
+        except actors.ConflictError:
             return
 
 
@@ -229,7 +229,7 @@ async def resume_from(frame: list[tuple[bytes, bytes]], of: InvocationId) -> Non
         handle = runtime.client.invocation(of)
         try:
             await handle.info()
-        except actors.UnknownInvocationError:
+        except actors.NotFoundError:
             return
         journal = runtime.engine.journal
         before = [r async for r in journal.read(stream_of_invocation(of))]
@@ -261,7 +261,7 @@ def test_a_cancelled_handler_ends_cancelled_or_had_ended_and_nothing_of_it_runs_
             await trio.sleep(when)
             try:
                 await handle.cancel(reason="enough")
-            except actors.AlreadyCompletedError:
+            except actors.ConflictError:
                 return
             with trio.fail_after(1e5):
                 try:

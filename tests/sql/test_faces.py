@@ -22,6 +22,7 @@ from actors.http.server.app import Api
 from actors.http.server.listener import Closing
 from cli.exit_codes import exit_code_of
 from cli.main import root
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -65,17 +66,17 @@ async def test_parameters_stand_in_order_or_by_name(client: Client) -> None:
 
 
 async def test_a_refusal_arrives_as_itself_with_its_place(client: Client) -> None:
-    with pytest.raises(actors.InvalidQueryError, match="at character 8: stauts") as refused:
+    with raises(actors.InvalidArgumentError, path="query", match="at character 8: stauts") as refused:
         await client.query("SELECT stauts FROM sys_invocation")
     assert refused.value.position == 7
-    with pytest.raises(actors.QueryTooLargeError):
+    with raises(actors.LimitExceededError, limit="query_rows"):
         await client.query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t")
 
 
 async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
     found = await client.invocations(where="key >= 'b'", handler="add", limit=5)
     assert [info.target.key for info in found] == ["c", "b"]
-    with pytest.raises(actors.InvalidQueryError):
+    with raises(actors.InvalidArgumentError, path="query"):
         await client.invocations(where="1) OR (1")
 
 
@@ -103,9 +104,9 @@ async def test_the_body_of_a_query_must_be_one() -> None:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as http:
             for body in (b"", b"{", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "parameters": [{}]}'):
                 response = await http.post("/query", content=body, headers={"content-type": "application/json"})
-                assert (response.status_code, response.json()["title"]) == (400, "InvalidArgumentError")
+                assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
             response = await http.post("/query", json={"sql": "DROP TABLE x"})
-            assert (response.status_code, response.json()["title"]) == (400, "InvalidQueryError")
+            assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
 
 
 async def test_a_question_that_takes_long_lets_the_loop_go_on_and_stops_with_its_task() -> None:
@@ -185,7 +186,7 @@ def test_the_tables_are_shown_without_any_data() -> None:
 
 def test_a_mistake_in_sql_is_a_mistake_of_usage(data: Path) -> None:
     result = run("sql", "SELCT", "--data", str(data))
-    assert isinstance(result.exception, actors.InvalidQueryError)
+    assert isinstance(result.exception, actors.InvalidArgumentError)
     assert exit_code_of(result.exception) == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, InvalidQueryError, QueryTooLargeError, RetryPolicy, Service, handler, shared, step
+from actors import Actor, InvalidArgumentError, LimitExceededError, RetryPolicy, Service, handler, shared, step
 from actors.query.snapshot import JournalSnapshot
 from actors.query.sql.statement import query
 from actors.query.sql.tables import TABLES, describe
@@ -17,6 +17,7 @@ from journal.events import Target
 from journal.log.open import open_for_reading
 from tests.deployments.shop import Shop, shop
 from tests.lab import Lab, quiet
+from tests.raising import raises
 from tests.virtual import EPOCH, on_virtual_time
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ async def test_what_went_wrong_is_found_by_its_error() -> None:
         await client.invocation(cancelled.id).cancel(reason="not needed")
         sql = "SELECT status, outcome, last_error_type, last_error, outcome_reason FROM sys_invocation WHERE "
         assert await all_of(client, sql + "handler = 'fail'") == [
-            ["completed", "failed", "actors.TerminalError", "no such order", None]
+            ["completed", "failed", "actors.errors.TerminalError", "no such order", None]
         ]
         assert await all_of(client, sql + "last_error_type LIKE '%ConnectionError'") == [
             ["paused", None, "builtins.ConnectionError", "refused", None]
@@ -284,7 +285,7 @@ async def test_the_audit_tells_who_steered_what_and_why_by_time(partitions: int)
         await trio.sleep(1.0)
         await client.invocation(stuck[1].id).kill(reason="gone")
         await trio.sleep(1.0)
-        with pytest.raises(actors.AlreadyCompletedError):
+        with raises(actors.ConflictError, code="already_completed"):
             await client.invocation(stuck[1].id).pause()
         paused = "SELECT target, reason, changed, status_after, origin FROM sys_audit WHERE by = 'user:ada' ORDER BY at"
         assert await all_of(client, paused) == [[handle.id, "look", 1, "paused", "cli"] for handle in stuck]
@@ -355,9 +356,9 @@ async def test_a_runtimes_limits_hold_for_its_queries() -> None:
     async with Lab(Chat, limits=actors.Limits(query_rows=2)).running() as runtime:
         for n in range(3):
             await runtime.client.actor(Chat, str(n)).say("hi")
-        with pytest.raises(QueryTooLargeError):
+        with raises(LimitExceededError, limit="query_rows"):
             await runtime.client.query("SELECT id FROM sys_invocation")
-        with pytest.raises(InvalidQueryError):
+        with raises(InvalidArgumentError, path="query"):
             await runtime.client.invocations(where="1) OR (1")
 
 

@@ -112,7 +112,9 @@ async def test_arguments_that_do_not_fit_are_a_400_at_the_door_and_never_block_t
     async with serving(tmp_path, Clerk) as served:
         for body in ("a kilo", None, {"grams": "many"}, [1, 2]):
             answer = await served.http.post("/Clerk/scales/weigh", json=body)
-            assert (answer.status_code, answer.json()["error"]) == (400, "actors.InvalidArgumentError"), answer.text
+            assert (answer.status_code, answer.json()["error"]) == (400, "actors.errors.InvalidArgumentError"), (
+                answer.text
+            )
         with trio.fail_after(10):
             assert (await served.http.post("/Clerk/scales/weigh", json=7)).json() == 7
         (only,) = (await served.http.get("/invocations")).json()["invocations"]

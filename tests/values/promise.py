@@ -61,8 +61,8 @@ def is_not_read(kind: Any, data: bytes, path: str = "$") -> ValueProblem:
     return refusal.value
 
 
-def cannot_be_defined(kind: Any) -> actors.DefinitionError:
+def cannot_be_defined(kind: Any) -> actors.errors.DefinitionError:
     """The type is refused before there is a value."""
-    with pytest.raises(actors.DefinitionError) as refusal:
+    with pytest.raises(actors.errors.DefinitionError) as refusal:
         codec_for(kind)
     return refusal.value

@@ -426,7 +426,7 @@ def test_a_class_that_names_another_of_its_function_is_refused_with_the_reason()
         inner: Inner
 
     comes_back(Inner, Inner(1))
-    with pytest.raises(actors.DefinitionError, match="Inner"):
+    with pytest.raises(actors.errors.DefinitionError, match="Inner"):
         codec_for(Outer)
 
 

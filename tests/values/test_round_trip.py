@@ -208,7 +208,7 @@ def test_a_value_of_any_type_comes_back_equal_or_is_refused(data: st.DataObject)
     try:
         codec = codec_for(kind)
         written, back = codec.settle(value)
-    except (actors.DefinitionError, ValueProblem) as refusal:
+    except (actors.errors.DefinitionError, ValueProblem) as refusal:
         event(type(refusal).__name__)
         return
     event("comes back")
@@ -224,7 +224,7 @@ def test_a_value_of_another_type_comes_back_equal_or_is_refused(data: st.DataObj
     value = data.draw(values, label="value")
     try:
         back = codec_for(kind).settle(value)[1]
-    except (actors.DefinitionError, ValueProblem):
+    except (actors.errors.DefinitionError, ValueProblem):
         return
     event("comes back")
     assert same_but_for_floats(value, back)
@@ -239,7 +239,7 @@ def test_json_from_outside_is_read_as_a_value_that_stays_the_same_or_is_refused(
         codec = codec_for(kind)
         value = codec.decode(written)
         back = codec.settle(value)[1]
-    except (actors.DefinitionError, ValueProblem):
+    except (actors.errors.DefinitionError, ValueProblem):
         return
     event("is read")
     assert same(back, value)
@@ -266,7 +266,7 @@ def test_keys_of_a_map_are_equal_exactly_if_they_are_written_alike(data: st.Data
         codec = key_codec_for(kind, "a map")
         one, other = data.draw(values), data.draw(values)
         written = codec.encode(one), codec.encode(other)
-    except (actors.DefinitionError, ValueProblem):
+    except (actors.errors.DefinitionError, ValueProblem):
         return
     assert (one == other) == (written[0] == written[1])
 

@@ -159,6 +159,6 @@ def test_every_value_that_is_written_fits_the_schema_of_its_type(data: st.DataOb
     try:
         codec = codec_for(kind)
         written = codec.encode(data.draw(values, label="value"))
-    except (actors.DefinitionError, ValueProblem):
+    except (actors.errors.DefinitionError, ValueProblem):
         return
     jsonschema.validate(msgspec.json.decode(written), msgspec.json.decode(codec.schema))

@@ -8,7 +8,7 @@ from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
 from actors.control.local.objects import LocalObjects
 from actors.engine.requests import Principal
-from actors.errors import UnknownHandlerError, UnknownServiceError
+from actors.errors import NotFoundError
 from actors.model.handles import InvocationHandle
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.outcomes import value_of
@@ -36,7 +36,7 @@ class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):
         app = self.engine.applications.find(info.deployment, info.target.service) or self.engine.app
         try:
             _, handler = app.handler_of(info.target)
-        except (UnknownServiceError, UnknownHandlerError):
+        except NotFoundError:
             return codec_for(Any)
         return handler.signature.returns
 

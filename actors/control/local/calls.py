@@ -9,7 +9,7 @@ import trio
 from actors.control.backend import Sent
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
-from actors.errors import InvalidArgumentError, InvalidKeyError, TooSlowError, UnknownServiceError
+from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
 from actors.values import ValueProblem, decode_kept
@@ -53,8 +53,8 @@ class LocalCalls(LocalServices):
         return command.invocation_id, await self.outcome_of_call(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
-        """The outcome of a call. Raises :class:`actors.InvocationPausedError` if it is paused and the caller does not want to
-        wait."""
+        """The outcome of a call. Raises :class:`actors.errors.InvocationPausedError` if it is paused and the caller does not want
+        to wait."""
         is_fresh = command.request is None
         return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
@@ -69,10 +69,11 @@ class LocalCalls(LocalServices):
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
     def definition_of(self, service: str) -> Definition:
-        """The definition of a class that can be called by name. Raises :class:`actors.UnknownServiceError`."""
+        """The definition of a class that can be called by name. Raises :class:`actors.NotFoundError`."""
         if is_system(service):
-            raise UnknownServiceError(
-                f"{service} is built in, and cannot be called by name: use the client's own words"
+            raise NotFoundError(
+                f"{service} is built in, and cannot be called by name: use the client's own words",
+                kind=ResourceKind.SERVICE,
             )
         return self.engine.app.find(service)
 
@@ -81,7 +82,9 @@ class LocalCalls(LocalServices):
         definition, target = self._named(target)
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
-            raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
+            raise InvalidArgumentError(
+                f"{target}: without an idempotency key every call is another invocation", path="idempotency_key"
+            )
         return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
 
     def invoke_by_name(
@@ -92,7 +95,7 @@ class LocalCalls(LocalServices):
         delay: float | None,
         parameter: str | None = None,
     ) -> c.Invoke:
-        """A call or a message by name as a command, with its id. Raises a :class:`actors.Refused`."""
+        """A call or a message by name as a command, with its id. Raises a :class:`actors.RefusedError`."""
         definition, target = self._named(target)
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")

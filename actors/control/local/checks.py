@@ -16,7 +16,7 @@ from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
 from actors.code.registry import LATEST
 from actors.engine.dry_run import rehearse
-from actors.errors import Refused
+from actors.errors import RefusedError
 from actors.model.app import App
 from actors.model.checks import CheckReport, CheckSummary, CheckTally
 from actors.model.verb_options import KEEP
@@ -42,7 +42,7 @@ PROGRESS_SECONDS = 0.5
 
 @asynccontextmanager
 async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environment) -> AsyncIterator[tuple[str, App]]:
-    """Load unregistered code for the block. Raises :class:`actors.BrokenDeploymentError`."""
+    """Load unregistered code for the block. Raises :class:`actors.errors.BrokenDeploymentError`."""
     snapshot = code
     if not isinstance(snapshot, Snapshot):
         snapshot = await world.offload(partial(snapshot_of, os.fspath(snapshot)))
@@ -79,7 +79,7 @@ class Checker:
                 told_at = trio.current_time()
             try:
                 tally.add(await self.check(of, deployment, app))
-            except (Refused, CorruptRecord, Damaged) as refusal:
+            except (RefusedError, CorruptRecord, Damaged) as refusal:
                 tally.skip(of, str(refusal))
         yield tally.summary()
 

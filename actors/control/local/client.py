@@ -57,7 +57,7 @@ class LocalClient(Client):
         parameter: str | None = None,
     ) -> c.Invoke:
         """A call or a message with its id, existing or new. ``parameter`` names the parameter whose value ``argument`` is, empty
-        for an object of parameters; None means as the signature says. Raises a :class:`actors.Refused`."""
+        for an object of parameters; None means as the signature says. Raises a :class:`actors.RefusedError`."""
         key = checked_request_key(idempotency_key)
         return self._backend.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
 
@@ -66,7 +66,7 @@ class LocalClient(Client):
         return await self._backend.send_command(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
-        """Make the call and return its outcome. With ``leaves_at_pause``, raises :class:`actors.InvocationPausedError` when it is
+        """Make the call and return its outcome. With ``leaves_at_pause``, raises :class:`actors.errors.InvocationPausedError` when it is
         paused."""
         return await self._backend.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
 
@@ -75,11 +75,11 @@ class LocalClient(Client):
         return await self._backend.outcome(of, leaves_at_pause=leaves_at_pause)
 
     def kind_of(self, service: str) -> Kind:
-        """The kind of a class. Raises :class:`actors.UnknownServiceError`."""
+        """The kind of a class. Raises :class:`actors.NotFoundError`."""
         return self._backend.definition_of(service).kind
 
     def has_handler(self, service: str, name: str) -> bool:
-        """Whether a class has a handler of this name. Raises :class:`actors.UnknownServiceError`."""
+        """Whether a class has a handler of this name. Raises :class:`actors.NotFoundError`."""
         return name in self._backend.definition_of(service).called
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
@@ -90,7 +90,7 @@ class LocalClient(Client):
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
         """Register the current code of ``file.py`` or ``package.module``, and let new work run on it.
 
-        Raises :class:`actors.BrokenDeploymentError` if it cannot be imported; then nothing has changed.
+        Raises :class:`actors.errors.BrokenDeploymentError` if it cannot be imported; then nothing has changed.
         """
         return await self._backend.register_deployment(code)
 

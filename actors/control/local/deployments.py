@@ -12,7 +12,7 @@ import attrs
 from actors.code.discovery import snapshot_of
 from actors.control.local.registry import LocalRegistry
 from actors.engine.requests import ControlAction
-from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
+from actors.errors import BrokenDeploymentError, ConflictError, ErrorCode, NotFoundError, RefusedError, ResourceKind
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.deployments import count_pinned, stored_deployment
 from actors.system.code import code_target, pieces_of, read_code, read_packed
@@ -75,12 +75,12 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
-        """Let new invocations run on it. Raises ``UnknownDeploymentError`` and ``BrokenDeploymentError``."""
+        """Let new invocations run on it. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
         act = ControlAction(verb="make-latest", target=deployment, reason=reason)
         try:
             self.engine.applications.registered.find(deployment)
             await self.engine.applications.load(deployment)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await self.note_refusal(act, refusal)
             raise
         change: DeploymentChange = await self.ask_registry(
@@ -89,11 +89,11 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
-        """Delete a deployment that no invocation runs on. Raises ``DeploymentInUseError`` and ``UnknownDeploymentError``."""
+        """Delete a deployment that no invocation runs on. Raises ``ConflictError`` and ``NotFoundError``."""
         act = ControlAction(verb="prune-deployment", target=deployment, reason=reason)
         try:
             await self._check_drained(deployment)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await self.note_refusal(act, refusal)
             raise
         change: DeploymentChange = await self.ask_registry(
@@ -109,23 +109,24 @@ class LocalDeployments(LocalRegistry):
             return tuple([await self._info(snapshot, each) for each in known])
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`UnknownDeploymentError`."""
+        """The deployment. Raises :class:`NotFoundError`."""
         known = self.engine.applications.registered.find(deployment)
         async with self.snapshot() as snapshot:
             return await self._info(snapshot, known)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code, by path. Raises ``UnknownDeploymentError`` and ``BrokenDeploymentError``."""
+        """The files of its code, by path. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
         snapshot = await self._code(deployment)
         return tuple(_file(path, snapshot.files[path]) for path in sorted(snapshot.files))
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One of the files, with its text. Raises ``UnknownFileError`` as well."""
+        """One of the files, with its text. Raises ``NotFoundError`` as well."""
         snapshot = await self._code(deployment)
         content = snapshot.files.get(path)
         if content is None:
-            raise UnknownFileError(
-                f"{deployment} has no file {path[:200]!r}; it has {len(snapshot.files)} others, which are listed"
+            raise NotFoundError(
+                f"{deployment} has no file {path[:200]!r}; it has {len(snapshot.files)} others, which are listed",
+                kind=ResourceKind.FILE,
             )
         return attrs.evolve(_file(path, content), text=_text(content))
 
@@ -147,13 +148,16 @@ class LocalDeployments(LocalRegistry):
         applications = self.engine.applications
         applications.registered.find(deployment)
         if deployment == applications.served_as:
-            raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
+            raise ConflictError(
+                f"{deployment} is what this process serves; stop it, or serve other code, first", code=ErrorCode.IN_USE
+            )
         async with self.snapshot() as snapshot:
             count = await count_pinned(snapshot, deployment)
         if count:
-            raise DeploymentInUseError(
+            raise ConflictError(
                 f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
-                open_invocations=count,
+                details={"open_invocations": count},
+                code=ErrorCode.IN_USE,
             )
 
     def _is_kept(self, deployment: str) -> bool:

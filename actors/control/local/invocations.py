@@ -11,7 +11,7 @@ import trio
 
 from actors.control.local.event_stream import Events, Marks
 from actors.control.local.services import LocalServices
-from actors.errors import Refused, UnavailableError
+from actors.errors import RefusedError, UnavailableError
 from actors.model.history import JournalEntry
 from actors.model.info import ServiceInfo, info_of
 from actors.model.listing import Listing
@@ -128,7 +128,7 @@ class LocalInvocations(LocalServices):
 
         async def look(at: int) -> None:
             with contextlib.suppress(
-                Refused, JournalError
+                RefusedError, JournalError
             ):  # purged since, or its object is damaged: the row alone is used
                 found[at] = await self.info(rows[at].invocation_id)
 

@@ -13,9 +13,8 @@ from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, 
 from actors.engine.requests import ControlAction
 from actors.errors import (
     InvalidArgumentError,
-    TooManyItemsError,
-    UnknownInvocationError,
-    UnknownJobError,
+    LimitExceededError,
+    NotFoundError,
 )
 from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
 from actors.model.verb_options import CancelOptions, RestartOptions, parse_options
@@ -60,7 +59,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
 
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
         """Accept a job durably and return its id. ``ids`` are those that it names. A key that was used within the last day
-        returns that job; raises ``IdempotencyConflictError`` if its task was another one."""
+        returns that job; raises ``ConflictError`` if its task was another one."""
         key = self.in_realm(idempotency_key)
         async with self.engine.one_job_at_a_time:
             job = None if key is None else await self._known_job(key)
@@ -104,7 +103,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
             for job in newest_jobs(snapshot):
                 if len(found) == limit:
                     break
-                with suppress(UnknownJobError):  # its run has been purged
+                with suppress(NotFoundError):  # its run has been purged
                     found.append(await self.job_info(job))
         return tuple(found)
 
@@ -146,7 +145,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     async def _invocation_of(self, job: str) -> InvocationInfo:
         try:
             return await self.info(run_of_job(job))
-        except UnknownInvocationError:
+        except NotFoundError:
             raise unknown_job(job) from None
 
     async def _read_job(self, job: str, handler: str, **arguments: Any) -> Any:
@@ -156,7 +155,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     async def _info_of(self, of: InvocationId) -> InvocationInfo | None:
         try:
             return await self.info(of)
-        except UnknownInvocationError:
+        except NotFoundError:
             return None  # purged since
 
     async def _check_job(self, spec: JobSpec, choice: Choice) -> None:
@@ -165,8 +164,11 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         within_limit(_options_as_json(spec), self.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
-            raise TooManyItemsError(
-                f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest"
+            raise LimitExceededError(
+                f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest",
+                limit="job_items",
+                maximum=MAX_ITEMS,
+                found=count,
             )
 
 
@@ -189,13 +191,16 @@ def _check_options(spec: JobSpec) -> None:
 
 
 def check_choice(choice: Choice) -> None:
-    """Raise ``InvalidArgumentError`` for more than one kind of selection, and ``TooManyItemsError`` for too many ids."""
+    """Raise ``InvalidArgumentError`` for more than one kind of selection, and ``LimitExceededError`` for too many ids."""
     ways = [name for name in ("where", "ids", "refused_by") if getattr(choice, name)]
     if len(ways) > 1:
         raise InvalidArgumentError(f"{' and '.join(ways)} are given, expected one of them: they say which invocations")
     if len(choice.ids) > MAX_NAMED:
-        raise TooManyItemsError(
-            f"{len(choice.ids)} ids are named, and a job takes {MAX_NAMED}; give a condition instead"
+        raise LimitExceededError(
+            f"{len(choice.ids)} ids are named, and a job takes {MAX_NAMED}; give a condition instead",
+            limit="job_ids",
+            maximum=MAX_NAMED,
+            found=len(choice.ids),
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.control.local.calls import LocalCalls
 from actors.engine.requests import ControlAction
-from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
+from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.keys import checked_key
 from actors.query.field_history import field_history
 from actors.query.objects import checked_limit, object_info, object_items, object_names
@@ -37,7 +37,7 @@ class LocalObjects(LocalCalls):
         """The names under which objects of a class may be stored."""
         try:
             return [None] if service is None else self.engine.app.find(service).names
-        except UnknownServiceError:
+        except NotFoundError:
             return [service]
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
@@ -68,12 +68,15 @@ class LocalObjects(LocalCalls):
     ) -> EditResult:
         definition, service = self._class_of(service, key)
         if definition is None:
-            raise UnknownServiceError(
+            raise NotFoundError(
                 f"no class named {service} is served, so its objects can be looked at and not changed; serve it, or a class with "
-                f"aliases=({service!r},)"
+                f"aliases=({service!r},)",
+                kind=ResourceKind.SERVICE,
             )
         if is_system(service):
-            raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
+            raise ConflictError(
+                f"{service} is built in: its fields change by its own handlers only", code=ErrorCode.NOT_POSSIBLE
+            )
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
         argument = within_limit(_as_json(handler, edit, target), self.limits.payload_bytes, f"the edit of {target}")
@@ -89,14 +92,14 @@ class LocalObjects(LocalCalls):
     def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:
         """The class of an object (None if it is stored and not served) and its stored name.
 
-        Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError`` and ``NotPossibleError``.
+        Raises :class:`actors.NotFoundError`, ``InvalidArgumentError`` and ``ConflictError``.
         """
         app, stored = self.engine.app, self.engine.stored
         if service not in app and not is_system(service) and stored.has_object(service, key):
             return None, service
         definition = app.find(service)
         if definition.kind is Kind.SERVICE:
-            raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
+            raise ConflictError(f"{service} is a service: it has no keys and no fields", code=ErrorCode.NOT_POSSIBLE)
         checked_key(definition, key, self.limits.key_bytes)
         return definition, definition.home(service, key, stored)
 

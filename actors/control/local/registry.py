@@ -11,7 +11,7 @@ from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.core.gates import GateScope, ScopeKind
 from actors.engine.requests import ControlAction
-from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
+from actors.errors import NotFoundError, RefusedError, ResourceKind
 from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
@@ -56,9 +56,9 @@ class LocalRegistry(LocalServices):
         value = value_of(outcome, invocation_id)
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 
-    async def note_refusal(self, act: ControlAction, refusal: Refused) -> None:
+    async def note_refusal(self, act: ControlAction, refusal: RefusedError) -> None:
         """Write an audit entry for a request that does not reach the registry."""
-        await self.engine.note(act, self.who, refusal=f"{type(refusal).__name__}: {refusal}")
+        await self.engine.note(act, self.who, refusal=f"{refusal.code}: {refusal}")
 
     # Gates.
 
@@ -70,7 +70,7 @@ class LocalRegistry(LocalServices):
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
             self._check_scope(scope)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await self.note_refusal(act, refusal)
             raise
         return await self._ask_of_all(scope, "close_gate", act, mode=mode, reason=reason, since=since)
@@ -81,7 +81,7 @@ class LocalRegistry(LocalServices):
         try:
             if self.engine.registry.gates.rule_of(scope) is None:  # a closed gate can be opened, whatever is served
                 self._check_scope(scope)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await self.note_refusal(act, refusal)
             raise
         return await self._ask_of_all(scope, "open_gate", act, reason=reason)
@@ -99,7 +99,7 @@ class LocalRegistry(LocalServices):
         try:
             definition = self.engine.app.find(scope.service)
             names = definition.handler(scope.name).names if scope.kind is ScopeKind.HANDLER else (scope.name,)
-        except (UnknownServiceError, UnknownHandlerError):
+        except NotFoundError:
             return [scope]
         every = [GateScope(scope.kind, service, name) for service in definition.names for name in names]
         return [scope, *(each for each in every if each != scope)]
@@ -111,7 +111,7 @@ class LocalRegistry(LocalServices):
 
     def _check_scope(self, scope: GateScope) -> None:
         if is_system(scope.service):
-            raise UnknownServiceError(f"{scope.service} is built in, and no gate holds it")
+            raise NotFoundError(f"{scope.service} is built in, and no gate holds it", kind=ResourceKind.SERVICE)
         match scope.kind:
             case ScopeKind.EVERYTHING | ScopeKind.BACKLOG:
                 pass

@@ -40,7 +40,7 @@ class LocalServices:
         return open_snapshot(self.engine.journal)
 
     async def row(self, of: InvocationId) -> InvocationRow:
-        """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        """The row of an invocation. Raises :class:`actors.NotFoundError`."""
         async with self.snapshot() as snapshot:
             return snapshot.invocation(of)
 

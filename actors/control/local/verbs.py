@@ -12,7 +12,7 @@ from actors.control.local.checks import Checker, checked_code
 from actors.control.local.invocations import LocalInvocations
 from actors.core import commands as c
 from actors.engine.requests import ControlAction
-from actors.errors import IncompatibleError, Refused
+from actors.errors import IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.handles import with_successor
 from actors.model.keys import checked_request_key
@@ -47,7 +47,7 @@ class LocalVerbs(LocalInvocations):
         return await self.engine.obey(command, of, self.who, request=request)
 
     async def _checked_resume(self, command: c.ResumeInvocation, request: str | None) -> c.ResumeInvocation:
-        """The resume on the deployment that its history was replayed on. Raises :class:`actors.IncompatibleError`."""
+        """The resume on the deployment that its history was replayed on. Raises :class:`actors.errors.IncompatibleError`."""
         of = command.invocation_id
         if request is not None and request in (await self.info(of)).requests:
             return command  # asked again: it may have gone on since
@@ -56,7 +56,7 @@ class LocalVerbs(LocalInvocations):
             refuse_incompatible(report)
         except IncompatibleError as refusal:
             act = ControlAction(verb="resume", target=of, detail=f"on {report.deployment}", reason=command.reason)
-            await self.engine.note(act, self.who, refusal=f"{type(refusal).__name__}: {refusal}")
+            await self.engine.note(act, self.who, refusal=f"{refusal.code}: {refusal}")
             raise
         if command.deployment is None:
             return command
@@ -64,7 +64,7 @@ class LocalVerbs(LocalInvocations):
 
     async def _load_code_of(self, command: c.RestartInvocation) -> None:
         """Load the code on which a restart will be replayed, so that its object need not wait for it."""
-        with contextlib.suppress(Refused):  # the restart is refused because of it
+        with contextlib.suppress(RefusedError):  # the restart is refused because of it
             applications = self.engine.applications
             row = await self.row(command.invocation_id)
             if command.deployment is None:

@@ -12,11 +12,12 @@ import trio
 from actors.errors import (
     ActorError,
     BlockedLoopError,
+    ErrorCode,
     InvalidArgumentError,
-    InvalidKeyError,
     InvocationPausedError,
     NoLongerFitsError,
     NonDeterminismError,
+    ResourceKind,
     StepLostError,
     StepTimeoutError,
     TooSlowError,
@@ -57,7 +58,7 @@ _NOT_TERMINAL = {
         ActorError,
     )
 }
-_STOPS = frozenset(map(type_name, (UnavailableError, UnknownOutcomeError)))
+_STOPS = (ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -154,10 +155,10 @@ class Connection:
 
 def _says_that_it_stops(response: httpx2.Response) -> bool:
     """Whether the server has accepted the request and stops before it can answer."""
-    if response.status_code != UnavailableError.http_status:
+    if not response.is_error:
         return False
     problem = problem_in(response)
-    return problem.outcome is None and problem.invocation_id is not None and problem.error in _STOPS
+    return problem.outcome is None and problem.invocation_id is not None and problem.code in _STOPS
 
 
 def as_json(body: dict[str, Any]) -> bytes:
@@ -169,20 +170,23 @@ def as_json(body: dict[str, Any]) -> bytes:
 
 
 def path_of(*segments: str) -> str:
-    """A path with these segments, escaped. Raises :class:`actors.InvalidKeyError` for ``.`` and ``..``."""
+    """A path with these segments, escaped. Raises :class:`actors.InvalidArgumentError` for ``.`` and ``..``."""
     for segment in segments:
         if segment in PATH_STEPS:
-            raise InvalidKeyError(f"{segment!r} cannot be used: HTTP clients take it for a step in the path")
+            raise InvalidArgumentError(
+                f"{segment!r} cannot be used: HTTP clients take it for a step in the path", path="key"
+            )
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
 def key_header(idempotency_key: str | None) -> dict[str, bytes]:
-    """The header with the idempotency key. Raises ``InvalidKeyError`` for a key that a header cannot carry unchanged."""
+    """The header with the idempotency key. Raises ``InvalidArgumentError`` for a key that a header cannot carry unchanged."""
     if idempotency_key is None:
         return {}
     if idempotency_key != idempotency_key.strip() or not idempotency_key.isprintable():
-        raise InvalidKeyError(
-            f"idempotency_key is {idempotency_key!r}; a header carries no control characters, and no spaces around"
+        raise InvalidArgumentError(
+            f"idempotency_key is {idempotency_key!r}; a header carries no control characters, and no spaces around",
+            path="idempotency_key",
         )
     return {"idempotency-key": idempotency_key.encode()}
 
@@ -213,21 +217,34 @@ def error_in(response: httpx2.Response) -> ActorError:
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
     # A recorded failure of such a class is raised as in process: by the class that names it, since it is an outcome.
+    error: ActorError
     if problem.outcome is None and problem.error in _NOT_TERMINAL:
-        raised = _NOT_TERMINAL[problem.error](problem.detail)
-        if isinstance(raised, (UnknownOutcomeError, InvocationPausedError)):
-            raised.invocation_id = problem.invocation_id
-        return raised
-    error = error_of(failure_in(problem), problem.invocation_id)
-    carried = {
-        "path": problem.path,
-        "status": problem.invocation_status,
-        "allowed": tuple(response.headers.get("allow", "").split(", ")),
-    }
-    for name, value in carried.items():
-        if value is not None and is_built_in(type(error)) and hasattr(type(error), name):
-            setattr(error, name, value)
+        error = _NOT_TERMINAL[problem.error](problem.detail)
+        if isinstance(error, (UnknownOutcomeError, InvocationPausedError)):
+            error.invocation_id = problem.invocation_id
+    else:
+        error = error_of(failure_in(problem), problem.invocation_id)
+    if is_built_in(type(error)):
+        _put_attributes(error, problem, response.headers.get("allow"))
     return error
+
+
+def _put_attributes(error: ActorError, problem: Problem, allowed: str | None) -> None:
+    """Give an error of this package what its class has attributes for. A code of a later version stays that of the class."""
+    said = {
+        "code": next((code for code in ErrorCode if code == problem.code), None),
+        "kind": next((kind for kind in ResourceKind if kind == problem.kind), None),
+        "limit": problem.limit,
+        "maximum": problem.maximum,
+        "found": problem.found,
+        "path": problem.path,
+        "position": problem.position,
+        "status": problem.invocation_status,
+        "allowed": None if allowed is None else tuple(allowed.split(", ")),
+    }
+    for name, value in said.items():
+        if value is not None and hasattr(type(error), name):
+            setattr(error, name, value)
 
 
 def failure_in(problem: Problem) -> Failure:

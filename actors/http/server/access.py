@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from actors.engine.requests import ControlAction
-from actors.errors import ActorError, ForbiddenError, InvalidArgumentError, Refused, UnauthorizedError
+from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
 from actors.http.routes import TokenScope
@@ -72,24 +72,26 @@ class Guard:
             raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
 
     def identify(self, request: Request) -> Grant:
-        """The principal of the request. Raises :class:`actors.UnauthorizedError`."""
+        """The principal of the request. Raises :class:`actors.errors.AccessDeniedError`."""
         if self._counted is None:
             return _ANYBODY
         header = request.headers.get("authorization", "")
         secret = header[7:].strip() if header[:7].lower() == "bearer " else ""
         grant = self._counted.grant_of(secret)
         if grant is None:
-            raise UnauthorizedError(
+            raise AccessDeniedError(
                 "this needs a token: send 'Authorization: Bearer …'. The server's own lies in its data directory, "
-                "'playhead tokens create' makes others"
+                "'playhead tokens create' makes others",
+                code=ErrorCode.UNAUTHENTICATED,
             )
         return grant
 
     def check_scope(self, grant: Grant, route: Route) -> None:
-        """Check the scope of the token. Raises :class:`actors.ForbiddenError`."""
+        """Check the scope of the token. Raises :class:`actors.errors.AccessDeniedError`."""
         if route.scope is not None and not grant.scope.covers(route.scope):
-            raise ForbiddenError(
-                f"this needs the scope {route.scope.value}, and the token {grant.name!r} has {grant.scope.value}"
+            raise AccessDeniedError(
+                f"this needs the scope {route.scope.value}, and the token {grant.name!r} has {grant.scope.value}",
+                code=ErrorCode.FORBIDDEN,
             )
 
     def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
@@ -101,14 +103,14 @@ class Guard:
         realm = "" if grant.scope is TokenScope.ADMIN else grant.name
         return client.acting_as(by, origin_of(request), realm=realm)
 
-    async def note(self, client: LocalClient, request: Request, refusal: Refused) -> None:
+    async def note(self, client: LocalClient, request: Request, refusal: RefusedError) -> None:
         """Audit a denied request, within the rate limit."""
         dropped = self._denials.take()
         if dropped is None:
             return
         act = ControlAction(verb=request.method, target=request.url.path[:_SHOWN])
         with suppress(ActorError):  # the request is denied whether or not it is audited
-            await client.note(act, refusal=f"{type(refusal).__name__}: {refusal}", dropped=dropped)
+            await client.note(act, refusal=f"{refusal.code}: {refusal}", dropped=dropped)
 
     def _checked_host(self, request: Request) -> str:
         given = request.headers.getlist("host")
@@ -126,10 +128,15 @@ class Guard:
     def _check_sender(self, request: Request, host: str) -> None:
         origin = request.headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-            raise ForbiddenError(f"a page of {origin[:_SHOWN]!r} sends this, and only this server's own pages may")
+            raise AccessDeniedError(
+                f"a page of {origin[:_SHOWN]!r} sends this, and only this server's own pages may",
+                code=ErrorCode.FORBIDDEN,
+            )
         site = request.headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none") and not _follows_link(request):
-            raise ForbiddenError(f"a {site[:_SHOWN]} page sends this, and only this server's own pages may")
+            raise AccessDeniedError(
+                f"a {site[:_SHOWN]} page sends this, and only this server's own pages may", code=ErrorCode.FORBIDDEN
+            )
 
 
 _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})

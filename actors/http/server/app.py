@@ -15,7 +15,7 @@ import trio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from actors.errors import ActorError, InvalidArgumentError, Refused
+from actors.errors import ActorError, InvalidArgumentError, RefusedError
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router, TokenScope
@@ -166,7 +166,7 @@ class Api:
                     _take_control_seat(request)
                 if route is not None:
                     self._guard.check_scope(grant, route)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await self._guard.note(asking, request, refusal)
             raise
         if route is None:
@@ -178,12 +178,12 @@ class Api:
             asking, request, path, self._closing, self._router.routes, grant, is_open, self._guard.tokens, self._traffic
         )
 
-    def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
+    def _find(self, request: Request) -> tuple[Route | None, dict[str, str], RefusedError | None]:
         # A missing path is reported only after authentication: a stranger learns nothing, not even which paths exist.
         try:
             method = "GET" if request.method == "HEAD" else request.method
             return *self._router.find(method, _segments(request.scope["raw_path"])), None
-        except Refused as missing:
+        except RefusedError as missing:
             return None, {}, missing
 
     async def _body(self, exchange: Exchange, route: Route) -> Any:

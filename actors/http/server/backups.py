@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from actors.engine.requests import ControlAction
-from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
+from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.verb_options import WaitReason
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Names that cannot form a path."""
-
-
-class BackupExistsError(Refused):
-    """A backup with this name exists."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +51,7 @@ def backup_path(data: Path, name: str) -> Path:
 async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
     """Copy the data directory as of now to a directory with this name beside it. Commits pause for a moment."""
     if exchange.tokens is None:
-        raise NotPossibleError("this server has no data directory to copy")
+        raise ConflictError("this server has no data directory to copy", code=ErrorCode.NOT_POSSIBLE)
     path = backup_path(exchange.tokens.directory.path, body.name)
     await noted(lambda: exchange.client.copy_to(path), body.name, body.reason, exchange.client.note)
     return Backup(name=body.name, path=str(path.absolute()))
@@ -70,8 +66,8 @@ async def noted(
         await copy()
     except JournalError as error:
         is_taken = isinstance(error, StoreExists | DirectoryNotEmpty)
-        refusal = BackupExistsError(str(error)) if is_taken else UnavailableError(str(error))
-        await note(act, refusal=f"{type(refusal).__name__}: {refusal}")
+        refusal = ConflictError(str(error), code=ErrorCode.ALREADY_EXISTS) if is_taken else UnavailableError(str(error))
+        await note(act, refusal=f"{refusal.code}: {refusal}")
         raise refusal from error
     await note(act)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from actors.errors import InvalidArgumentError, PayloadTooLargeError
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 
 _LARGE_BYTES = 64 << 10
 """Larger bodies are checked outside the event loop."""
@@ -26,7 +26,7 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 async def check_json(data: bytes, max_values: int) -> None:
-    """Raise :class:`actors.PayloadTooLargeError` or :class:`actors.InvalidArgumentError`. Invalid JSON passes: its reader reports
+    """Raise :class:`actors.LimitExceededError` or :class:`actors.InvalidArgumentError`. Invalid JSON passes: its reader reports
     it better."""
     if len(data) < _LARGE_BYTES:
         _check(data, max_values)
@@ -36,7 +36,12 @@ async def check_json(data: bytes, max_values: int) -> None:
 
 def _check(data: bytes, max_values: int) -> None:
     if _weight(data) > max_values and _weight(_STRING.sub(b"", data)) > max_values:
-        raise PayloadTooLargeError(f"the body has more than {max_values:,} values (limit payload_values)")
+        raise LimitExceededError(
+            f"the body has more than {max_values:,} values (limit payload_values)",
+            limit="payload_values",
+            maximum=max_values,
+            code=ErrorCode.TOO_LARGE,
+        )
     if data.count(b":") > 1:
         _refuse_repeated_names(data)
 

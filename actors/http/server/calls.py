@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from actors.errors import (
     InvocationPausedError,
+    NotFoundError,
+    ResourceKind,
     TerminalError,
     UnavailableError,
-    UnknownHandlerError,
-    UnknownInvocationError,
     UnknownOutcomeError,
 )
 from actors.http.durations import parse_duration
@@ -99,7 +99,9 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
 
 async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
     if query.delay is not None:
-        raise UnknownHandlerError(f"{target}: a delay goes with …/send; a call waits for its answer")
+        raise NotFoundError(
+            f"{target}: a delay goes with …/send; a call waits for its answer", kind=ResourceKind.HANDLER
+        )
     command = exchange.client.as_command(target, body, exchange.idempotency_key, parameter=query.parameter)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
     return await _respond_when_ended(exchange, command.invocation_id, ended)
@@ -150,12 +152,13 @@ async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
     try:
         info = await exchange.client.invocation(of).info()
         is_own = info.created_by == exchange.client.who.by
-    except UnknownInvocationError:
+    except NotFoundError:
         is_own = False
     if not is_own:
-        raise UnknownInvocationError(
+        raise NotFoundError(
             f"there is no invocation {of} that the token {exchange.grant.name!r} may see: it needs the scope "
-            f"{TokenScope.READ.value} for what it has not started"
+            f"{TokenScope.READ.value} for what it has not started",
+            kind=ResourceKind.INVOCATION,
         )
 
 
@@ -188,8 +191,9 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
     if not is_whole and not is_send:
         shape = f"{service}/{{handler}}" if kind is Kind.SERVICE else f"{service}/{{key}}/{{handler}}"
         shown = "/".join(segments)[:200]
-        raise UnknownHandlerError(
-            f"no handler at {shown!r}: {service} is {kind_in_words(kind)}, so the path is {shape}"
+        raise NotFoundError(
+            f"no handler at {shown!r}: {service} is {kind_in_words(kind)}, so the path is {shape}",
+            kind=ResourceKind.HANDLER,
         )
     key = None if kind is Kind.SERVICE else segments[1]
     return Target(service, key, segments[names - 1]), is_send

@@ -13,7 +13,7 @@ import msgspec
 import trio
 from starlette.requests import ClientDisconnect
 
-from actors.errors import InvalidArgumentError, InvalidKeyError, PayloadTooLargeError, UnavailableError
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, UnavailableError
 from actors.http.problems import SlowBodyError
 from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
@@ -67,13 +67,21 @@ class Exchange:
         try:
             return given.encode("latin-1").decode()  # a header is bytes, and this package's clients write UTF-8
         except UnicodeDecodeError:
-            raise InvalidKeyError(f"the header idempotency-key is not UTF-8: {given!r}") from None
+            raise InvalidArgumentError(
+                f"the header idempotency-key is not UTF-8: {given!r}", path="idempotency_key"
+            ) from None
 
     async def body(self, limit: int) -> bytes:
-        """Read the body up to its limit. Raises :class:`actors.PayloadTooLargeError`."""
+        """Read the body up to its limit. Raises :class:`actors.LimitExceededError`."""
         declared = self.request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
-            raise PayloadTooLargeError(f"the body has {declared} bytes, the limit is {limit}")
+            raise LimitExceededError(
+                f"the body has {declared} bytes, the limit is {limit}",
+                limit="payload_bytes",
+                maximum=limit,
+                found=int(declared),
+                code=ErrorCode.TOO_LARGE,
+            )
         data = bytearray()
         is_over = False
         while not is_over:
@@ -84,7 +92,12 @@ class Exchange:
             data += message.get("body", b"")
             is_over = not message.get("more_body", False)
             if len(data) > limit:
-                raise PayloadTooLargeError(f"the body is longer than the limit of {limit} bytes")
+                raise LimitExceededError(
+                    f"the body is longer than the limit of {limit} bytes",
+                    limit="payload_bytes",
+                    maximum=limit,
+                    code=ErrorCode.TOO_LARGE,
+                )
         return bytes(data)
 
     async def _next_message(self) -> MutableMapping[str, Any]:

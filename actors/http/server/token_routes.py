@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from actors.engine.requests import ControlAction
-from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
+from actors.errors import ConflictError, ErrorCode, RefusedError, UnavailableError, UnknownOutcomeError
 from actors.http.models import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
@@ -143,9 +143,9 @@ async def _noted(change: Callable[..., T], book: TokenBook, act: ControlAction, 
     async with book.changing:
         try:
             made = change(owed=owed)
-        except Refused as refusal:
+        except RefusedError as refusal:
             shown = attrs.evolve(act, target=act.target[:_SHOWN])
-            await auditor.note(shown, refusal=f"{type(refusal).__name__}: {refusal}")
+            await auditor.note(shown, refusal=f"{refusal.code}: {refusal}")
             raise
         await _settle(book, auditor, owed)
     return made
@@ -179,7 +179,7 @@ _READ_TOGETHER = 100
 
 def _book_of(exchange: Exchange) -> TokenBook:
     if exchange.tokens is None:
-        raise NotPossibleError("this server has no data directory, and so no tokens")
+        raise ConflictError("this server has no data directory, and so no tokens", code=ErrorCode.NOT_POSSIBLE)
     return exchange.tokens
 
 

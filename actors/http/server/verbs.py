@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from actors.errors import NotFoundError, ResourceKind
 from actors.http.models import (
     JSON_LOSES_HEADER,
     AnswerModel,
@@ -13,7 +14,6 @@ from actors.http.models import (
     ResumeQuery,
     answer_model,
 )
-from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_json
 from actors.model.verb_options import (
@@ -75,7 +75,9 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
     """Send it a signal; the value is buffered until awaited."""
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
-        raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")
+        raise NotFoundError(
+            f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}", kind=ResourceKind.PATH
+        )
     lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER, "")), JSON_LOSES_HEADER)
     value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)
     return await _execute(exchange, SignalOptions(name=name, value=value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.errors import QueryTooLargeError, QueryTooSlowError
+from actors.errors import LimitExceededError
 from actors.values.limits import DEFAULT_LIMITS
 from journal.kv.store import SCAN_PAGE
 
@@ -37,7 +37,7 @@ class Budget:
     """Counts what a query takes. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
     ``is_at_once``: the event loop waits meanwhile, so a query that may do much in a single step of SQLite, which nothing can
-    interrupt, is refused with :class:`actors.QueryTooSlowError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where code that works it out beside something
+    interrupt, is refused with :class:`actors.LimitExceededError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where code that works it out beside something
     else gives way. What stopped the query is kept in ``stopped_by``,
     because SQLite itself only knows that it was interrupted.
     """
@@ -78,14 +78,18 @@ class Budget:
     def _check(self) -> None:
         self.still_wanted()
         if time.monotonic() > self._deadline:
-            raise QueryTooSlowError(
+            raise LimitExceededError(
                 f"the query took longer than {self.seconds:g} seconds and was stopped. Narrow it: id, service with key, an open "
-                "status, awaited_signal, and created_at are found by an index; everything else reads every row"
+                "status, awaited_signal, and created_at are found by an index; everything else reads every row",
+                limit="query_seconds",
+                maximum=self.seconds,
             )
         if _memory_used() - self._memory_before > MEMORY_BYTES:
-            raise QueryTooLargeError(
+            raise LimitExceededError(
                 f"the query needs more than {MEMORY_BYTES >> 20} MiB to sort or to group its rows; narrow it, or ask for "
-                "fewer columns"
+                "fewer columns",
+                limit="query_memory_bytes",
+                maximum=MEMORY_BYTES,
             )
 
 

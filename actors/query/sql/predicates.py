@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import InvalidQueryError
+from actors.errors import InvalidArgumentError
 from actors.model.listing import Listing
 from actors.query.sql.authorizer import Authorizer
 from actors.query.sql.budget import Budget, counted
@@ -35,9 +35,9 @@ _FROM = "FROM sys_invocation WHERE"
 
 
 def check_predicate(snapshot: JournalSnapshot, predicate: str, budget: Budget | None = None) -> None:
-    """Raise :class:`actors.InvalidQueryError` unless this is a predicate. Reads nothing."""
+    """Raise :class:`actors.InvalidArgumentError` unless this is a predicate. Reads nothing."""
     if not predicate.strip():
-        raise InvalidQueryError("the predicate is empty; write a condition such as status = 'paused'")
+        raise InvalidArgumentError("the predicate is empty; write a condition such as status = 'paused'", path="query")
     for before, after in (("CASE WHEN\n", "\nTHEN 1 END"), ("(\n", "\n)")):
         compiled = _statement(snapshot, budget or Budget(), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
         for _ in compiled.rows(()):
@@ -52,7 +52,7 @@ def where(
 ) -> Iterator[InvocationId]:
     """The ids of all invocations that the predicate fits, each as it is found, in no promised order.
 
-    Raises :class:`actors.InvalidQueryError` before the first, and while it goes on what :func:`actors.query.sql.statement.query` does.
+    Raises :class:`actors.InvalidArgumentError` before the first, and while it goes on what :func:`actors.query.sql.statement.query` does.
 
     ::
 

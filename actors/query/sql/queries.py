@@ -90,7 +90,7 @@ class Queries:
         )
 
     async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
-        """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
+        """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.LimitExceededError`."""
         from actors.query.invocations import list_invocations
         from actors.query.sql.budget import counted
 
@@ -133,12 +133,15 @@ class Queries:
     async def _answer(
         self, asked: QueryTarget, question: Callable[[JournalSnapshot, Budget], T], *, seconds: float | None = None
     ) -> T:
-        from actors.errors import QueryTooSlowError
+        from actors.errors import LimitExceededError
         from actors.query.sql.budget import Budget
 
         async with self._places.place(asked.asker), asked.snapshot() as snapshot:
-            with suppress(QueryTooSlowError):
+            try:
                 return question(snapshot, Budget(min(_AT_ONCE_SECONDS, self._limits.query_seconds), is_at_once=True))
+            except LimitExceededError as error:
+                if error.limit != "query_seconds":
+                    raise
             return await self._in_a_thread(question, snapshot, seconds or self._limits.query_seconds)
 
     async def _in_a_thread(

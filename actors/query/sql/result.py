@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from actors.errors import InvalidQueryError
+from actors.errors import InvalidArgumentError
 from actors.values.texts import is_utf8
 
 if TYPE_CHECKING:
@@ -61,16 +61,17 @@ class TableInfo:
 
 
 def check_parameters(parameters: Parameters) -> None:
-    """Raise :class:`actors.InvalidQueryError` for a parameter that SQLite or JSON would take for something else."""
+    """Raise :class:`actors.InvalidArgumentError` for a parameter that SQLite or JSON would take for something else."""
     named = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters, start=1)
     for name, value in named:
         if value is not None and not isinstance(value, (str, int, float)):
-            raise InvalidQueryError(
-                f"parameter {name} is a {type(value).__name__}; a query takes texts, numbers, true, false and null"
+            raise InvalidArgumentError(
+                f"parameter {name} is a {type(value).__name__}; a query takes texts, numbers, true, false and null",
+                path="query",
             )
         if isinstance(value, int) and not -_LARGEST_INTEGER - 1 <= value <= _LARGEST_INTEGER:
-            raise InvalidQueryError(f"parameter {name} has more than 64 bits")
+            raise InvalidArgumentError(f"parameter {name} has more than 64 bits", path="query")
         if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidQueryError(f"parameter {name} is {value}; a query takes finite numbers")
+            raise InvalidArgumentError(f"parameter {name} is {value}; a query takes finite numbers", path="query")
         if isinstance(value, str) and not is_utf8(value):
-            raise InvalidQueryError(f"parameter {name} cannot be written as UTF-8")
+            raise InvalidArgumentError(f"parameter {name} cannot be written as UTF-8", path="query")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
-from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.query.sql.authorizer import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
 from actors.query.sql.budget import Budget, counted
 from actors.query.sql.result import QueryResult, Value, check_parameters
@@ -38,7 +38,7 @@ def query(
 ) -> QueryResult:
     """The answer to one SELECT. ``parameters`` stand for ``?``, or by name for ``:name``.
 
-    Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`, what
+    Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, what
     the budget raises, and a ``JournalError`` where what is kept is damaged.
 
     ::
@@ -51,10 +51,19 @@ def query(
     size = 0
     for row in statement.rows(parameters):
         if len(rows) == max_rows:
-            raise QueryTooLargeError(f"the query gives more than {max_rows} rows; add LIMIT, or narrow it")
+            raise LimitExceededError(
+                f"the query gives more than {max_rows} rows; add LIMIT, or narrow it",
+                limit="query_rows",
+                maximum=max_rows,
+            )
         size += sum(len(value) if isinstance(value, str) else 8 for value in row)
         if size > max_bytes:
-            raise QueryTooLargeError(f"the query gives more than {max_bytes} bytes; ask for fewer columns or rows")
+            raise LimitExceededError(
+                f"the query gives more than {max_bytes} bytes; ask for fewer columns or rows",
+                limit="query_bytes",
+                maximum=max_bytes,
+                found=size,
+            )
         rows.append(row)
     return QueryResult(columns=statement.columns, rows=rows, rows_read=budget.rows_read)
 
@@ -84,14 +93,21 @@ class Statement:
             for row in cursor.execute(self.sql, bindings):
                 yield [self._checked_value(value, column) for value, column in zip(row, self.columns, strict=True)]
             if not self.columns:
-                raise InvalidQueryError("the query is empty; begin with SELECT")
+                raise InvalidArgumentError("the query is empty; begin with SELECT", path="query")
 
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
         if len(self.sql.encode()) > SQL_BYTES:
-            raise InvalidQueryError(f"the query is longer than {SQL_BYTES} bytes")
+            raise LimitExceededError(
+                f"the query has more than {SQL_BYTES} bytes",
+                limit="sql_bytes",
+                maximum=SQL_BYTES,
+                code=ErrorCode.TOO_LARGE,
+            )
         if "\0" in self.sql:
-            raise InvalidQueryError("a NUL character ends the query", position=self.sql.index("\0") - self.offset)
+            raise InvalidArgumentError(
+                "a NUL character ends the query", position=self.sql.index("\0") - self.offset, path="query"
+            )
         connection = guarded_connection(self.guard, self.budget)
         try:
             snapshot = counted(self.snapshot, self.budget)
@@ -106,18 +122,22 @@ class Statement:
     def _begin(self, cursor: apsw.Cursor, sql: str, _: object) -> bool:
         """Called before each statement of the text."""
         if self.columns:
-            raise InvalidQueryError("this is more than one statement; ask one SELECT at a time")
+            raise InvalidArgumentError("this is more than one statement; ask one SELECT at a time", path="query")
         self.columns = [name for name, *_ in cursor.get_description()]
         return True
 
     @staticmethod
     def _checked_value(value: object, column: str) -> Value:
         if isinstance(value, bytes):
-            raise InvalidQueryError(f"column {column} is a BLOB, which an answer has no word for; use hex({column})")
+            raise InvalidArgumentError(
+                f"column {column} is a BLOB, which an answer has no word for; use hex({column})", path="query"
+            )
         if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidQueryError(f"column {column} is not a finite number")
+            raise InvalidArgumentError(f"column {column} is not a finite number", path="query")
         if not (value is None or isinstance(value, (str, int, float))):
-            raise InvalidQueryError(f"column {column} is a {type(value).__name__}, which an answer has no word for")
+            raise InvalidArgumentError(
+                f"column {column} is a {type(value).__name__}, which an answer has no word for", path="query"
+            )
         return value
 
     @contextmanager
@@ -127,37 +147,45 @@ class Statement:
         except apsw.Error as error:
             raise self._translated(error) from error
         except UnicodeError as error:
-            raise InvalidQueryError(f"a text of the query or of its result is not UTF-8: {error}") from error
+            raise InvalidArgumentError(
+                f"a text of the query or of its result is not UTF-8: {error}", path="query"
+            ) from error
 
     def _translated(self, error: apsw.Error) -> BaseException:
         if self.budget.stopped_by is not None:
             return self.budget.stopped_by
         if self.guard.is_too_slow_at_once:
-            return QueryTooSlowError("the query calls a function that may take long")
+            return LimitExceededError(
+                "the query calls a function that may take long", limit="query_seconds", maximum=self.budget.seconds
+            )
         if self.guard.refusal is not None:
-            return InvalidQueryError(self.guard.refusal)
+            return InvalidArgumentError(self.guard.refusal, path="query")
         if isinstance(error, (apsw.TooBigError, apsw.NoMemError)):
             if self.budget.is_at_once:
-                return QueryTooSlowError("the query has a value that may take long")
-            return QueryTooLargeError(
-                f"a value in the query has more than {VALUE_BYTES >> 10} KiB, or the statement is too large: {error}"
+                return LimitExceededError(
+                    "the query has a value that may take long", limit="query_seconds", maximum=self.budget.seconds
+                )
+            return LimitExceededError(
+                f"a value in the query has more than {VALUE_BYTES >> 10} KiB, or the statement is too large: {error}",
+                limit="query_value_bytes",
+                maximum=VALUE_BYTES,
             )
         return self._pointed(error)
 
-    def _pointed(self, error: apsw.Error) -> InvalidQueryError:
+    def _pointed(self, error: apsw.Error) -> InvalidArgumentError:
         """The error with the place in the words of the person who asked, where SQLite names one there."""
         message = str(error)
         if message.startswith("no such table"):
             message += f" (there is {', '.join(sorted(self.guard.readable))})"
         offset = getattr(error, "error_offset", -1)
         if offset < 0:
-            return InvalidQueryError(message)
+            return InvalidArgumentError(message, path="query")
         position = len(self.sql.encode()[:offset].decode(errors="ignore")) - self.offset
         asked = self.sql[self.offset :][: self.length]
         if not 0 <= position < len(asked.rstrip()):
-            return InvalidQueryError(f"{message}, at the end")
+            return InvalidArgumentError(f"{message}, at the end", path="query")
         shown = asked[position : position + _SHOWN_CHARACTERS].partition("\n")[0]
-        return InvalidQueryError(f"{message}, at character {position + 1}: {shown}", position=position)
+        return InvalidArgumentError(f"{message}, at character {position + 1}: {shown}", position=position, path="query")
 
 
 def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
@@ -167,4 +195,4 @@ def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
 
 class _Named(dict[str, Value]):
     def __missing__(self, name: str) -> Value:
-        raise InvalidQueryError(f"the query names :{name}, and no parameter has that name")
+        raise InvalidArgumentError(f"the query names :{name}, and no parameter has that name", path="query")

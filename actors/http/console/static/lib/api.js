@@ -8,13 +8,14 @@ import { API_BASE, clockSkew, keepToken, me, signInBecause, token, wasGiven } fr
 export class Problem extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number, title?: string, advice?: string, path?: string | null, details?: any, invocation?: string | null,
+   * @param {{ status?: number, title?: string, code?: string, advice?: string, path?: string | null, details?: any, invocation?: string | null,
    *   outcome?: string | null }} [more] `invocation` is the one that the error is about, `outcome` how that ended
    */
-  constructor(message, { status = 0, title = "", advice = "", path = null, details = null, invocation = null, outcome = null } = {}) {
+  constructor(message, { status = 0, title = "", code = "", advice = "", path = null, details = null, invocation = null, outcome = null } = {}) {
     super(message);
     this.status = status;
     this.title = title;
+    this.code = code;
     this.advice = advice;
     this.path = path;
     this.details = details;
@@ -109,6 +110,7 @@ async function problemIn(response, secret) {
   return new Problem(told.detail || `the server answered ${response.status}`, {
     status: response.status,
     title: told.title || `${response.status}`,
+    code: told.code ?? "",
     advice: (isRefusal && ADVICE[response.status]) || "",
     path: told.path ?? null,
     details: told.details ?? null,

@@ -183,7 +183,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
     }
   }
 
-  const isConflict = error instanceof Problem && error.title === "VersionConflictError";
+  const isConflict = error instanceof Problem && error.code === "version_conflict";
   return html`<${Dialog} title="What would change" onClose=${onClose} wide>
     <form onSubmit=${submit}>
       ${steps.map(
