@@ -456,7 +456,7 @@ class Agreement(RuleBasedStateMachine):
 
 _EXAMPLES = os.environ.get("AGREEMENT_EXAMPLES")
 Agreement.TestCase.settings = settings(
-    max_examples=int(_EXAMPLES or 120),
+    max_examples=int(_EXAMPLES or 80),
     stateful_step_count=40,
     derandomize=_EXAMPLES is None,
     deadline=None,

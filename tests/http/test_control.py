@@ -1,4 +1,4 @@
-"""What holds, shows and changes more than one invocation is the same in process and over HTTP, errors included."""
+"""Gates, objects, jobs and deployments over HTTP, errors included: what each verb does is tested in ``core`` and ``engine``."""
 
 from __future__ import annotations
 
@@ -47,16 +47,12 @@ class Shop(Actor):
         return self.owner
 
 
-@pytest.fixture(params=["in process", "over HTTP"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
     @asynccontextmanager
     async def client() -> AsyncIterator[Client]:
-        async with serving(tmp_path, Shop, code=__file__) as served:
-            if request.param == "in process":
-                yield served.runtime.client
-            else:
-                async with served.client() as remote:
-                    yield remote
+        async with serving(tmp_path, Shop, code=__file__) as served, served.client() as remote:
+            yield remote
 
     return client
 
@@ -149,7 +145,7 @@ async def test_the_code_of_a_deployment_can_be_read(opened: Opened) -> None:
         files = await client.deployments.files(deployment.id)
         assert (len(files), sum(file.size for file in files)) == (deployment.files, deployment.size)
         assert [file.path for file in files] == sorted(file.path for file in files)
-        own = next(file for file in files if file.path.endswith("test_control_over_both.py"))
+        own = next(file for file in files if file.path.endswith("test_control.py"))
         content = await trio.Path(__file__).read_bytes()
         assert (own.size, own.digest, own.text) == (len(content), hashlib.sha256(content).hexdigest(), None)
         assert (await client.deployments.read(deployment.id, own.path)).text == content.decode()
