@@ -56,6 +56,8 @@ tests and of their helpers (``tests/conftest.py``), so these hold there, too; it
 Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
 rest together, and what they search through is the same code under other dates."""
 
+LONGEST_FIRST = ": the files that take longest begin first, so few tests end in the first minutes"
+
 LANES = {"pytest": TOGETHER, "pytest, python -O": (*TOGETHER, *OPTIMIZED)}
 """By name, the arguments for pytest."""
 
@@ -94,7 +96,7 @@ def _lint(name: str) -> bool:
 
 def _test(lane: str, words: tuple[str, ...]) -> tuple[bool, Spent]:
     """Run pytest, whose output goes to the terminal; whether it passes, and what it took of the processor."""
-    print(f"\n== {lane}", flush=True)
+    print(f"\n== {lane}{LONGEST_FIRST if 'tests.longest_first' in words else ''}", flush=True)
     started = time.monotonic()
     environment = {**os.environ, "PYTHONOPTIMIZE": "1"} if lane.endswith("-O") else None
     with tempfile.TemporaryDirectory() as folder:

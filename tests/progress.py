@@ -11,10 +11,13 @@ import os
 import sys
 import threading
 import time
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+
+from tests.longest_first import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +27,6 @@ QUIET_SECONDS = 30.0
 
 TERMINAL_SECONDS = 1.0
 LOG_SECONDS = 60.0
-WIDTH = 110
 
 
 @attrs.define(eq=False)
@@ -65,8 +67,13 @@ class Progress:
             line += f", {self.failed} failed"
         if self.is_quiet(now) and self.running:
             test, began = min(self.running.items(), key=lambda item: item[1])
-            line += f", running for {now - began:.0f} s: {test}"
+            line += f", running for {now - began:.0f} s: {test}{_usually(test)}"
         return line
+
+
+def _usually(test: str) -> str:
+    seconds = LONGEST.get(test.partition("::")[0])
+    return "" if seconds is None else f" (its file takes about {seconds} s on a quiet machine)"
 
 
 def _minutes(seconds: float) -> str:
@@ -139,7 +146,9 @@ class Reporter:
     def _print(self, line: str, *, stays: bool = False) -> None:
         """Write it; in a terminal over the line before, unless that one stays."""
         if self._is_terminal:
-            self._out.write(f"\r\x1b[K{line if stays else line[:WIDTH]}" + ("\n" if stays else ""))
+            self._out.write(
+                f"\r\x1b[K{line if stays else line[: get_terminal_size().columns - 1]}" + ("\n" if stays else "")
+            )
         else:
             self._out.write(f"{line}\n")
         self._out.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.budget import START, Spent, budgets, folder_of, table
+from tests.longest_first import LONGEST
 from tests.progress import QUIET_SECONDS, Progress
 
 SLOW, QUICK = "tests/crash/test_kills.py::test_slow", "tests/core/test_decide.py::test_quick"
@@ -29,6 +30,12 @@ def test_progress_names_the_longest_running_test_when_none_ends() -> None:
     assert SLOW not in told.line(100.0 + QUIET_SECONDS)
     assert SLOW in told.line(101.0 + QUIET_SECONDS)
     assert QUICK not in told.line(101.0 + QUIET_SECONDS)
+
+
+def test_progress_says_how_long_a_long_file_takes() -> None:
+    told = Progress(started=0.0, total=1)
+    told.begin("tests/crash/test_boundaries.py::test_slow", 0.0)
+    assert f"about {LONGEST['tests/crash/test_boundaries.py']} s" in told.line(QUIET_SECONDS)
 
 
 def test_progress_is_no_longer_quiet_once_a_test_has_ended() -> None:
