@@ -1,7 +1,7 @@
 """Durable virtual objects for trio, with a remote control.
 
-The names exported here are stable, and so are those in ``actors.errors``, ``actors.types`` (the data that signatures name) and
-``actors.testing``; other modules are not. Modules that need an event loop or a disk are imported when they are first used, so
+The names exported here are stable, and so are those in ``actors.errors``, ``actors.types`` (the data that signatures name), ``actors.sync``
+and ``actors.testing``; other modules are not. Modules that need an event loop or a disk are imported when they are first used, so
 that importing this package costs little.
 """
 
@@ -79,6 +79,7 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors import errors as errors
+    from actors import sync as sync
     from actors import testing as testing
     from actors import types as types
     from actors.control.client import Client
@@ -95,7 +96,7 @@ _LATER = {
 }
 
 
-_NAMESPACES = ("errors", "testing", "types")
+_NAMESPACES = ("errors", "sync", "testing", "types")
 """Modules whose names are stable as well."""
 
 

@@ -19,6 +19,8 @@ from journal.events import Mode
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from actors.model.blocking_references import BlockingHandler
+
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -60,11 +62,13 @@ class Handler(Generic[P, R_co]):
             types=types,
         )
 
+    # A reference of the blocking client is, to type checkers, the class itself: so what a class shows of a handler is typed as
+    # what blocks. No type of Python's says "this class, with other results" of its instances.
     @overload
-    def __get__(self, instance: None, owner: type) -> Handler[P, R_co]: ...
+    def __get__(self, instance: None, owner: type) -> BlockingHandler[P, R_co]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> BoundHandler[P, R_co]: ...
-    def __get__(self, instance: Any, owner: type) -> Handler[P, R_co] | BoundHandler[P, R_co]:
+    def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
         return OwnHandler(instance, next(iter(self.attributes)), self._call)

@@ -86,6 +86,13 @@ EXPECTED = {
         ),
         answers=('(?s).*"count":\\s*2.*', '(?s).*"tea".*', "700"),
     ),
+    "blocking": Expected(
+        script=(
+            "InvocationAccepted InvocationStarted FieldsChanged InvocationCompleted",
+            "{'salad': 1, 'soup': 2}",
+        ),
+        answers=("1", '(?s).*"soup":\\s*1.*'),
+    ),
     "long_chat": Expected(
         script=("lines: 1001", "the last one: that was a lot", "in the middle: 10"),
         answers=("1", '(?s).*"hello".*', '(?s).*"hello".*'),

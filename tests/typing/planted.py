@@ -53,3 +53,15 @@ async def outside(client: Client) -> None:
     client.workflow(Counter, "bob")  # error: type-var, reportArgumentType
     client.object(Agent, "bob")  # error: arg-type, reportArgumentType
     print(text, handle)
+
+
+def blocking(client: actors.sync.Client) -> None:
+    counter = client.actor(Counter, "bob")
+    counter.add("x")  # error: arg-type, reportArgumentType
+    text: str = counter.add(1)  # error: assignment, reportAssignmentType
+    counter.ad(1)  # error: attr-defined, reportAttributeAccessIssue
+    counter.add.send()  # error: call-arg, reportCallIssue
+    client.actor(Agent, "bob")  # error: type-var, reportArgumentType
+    client.query(5)  # error: arg-type, reportArgumentType
+    for value in client.invocation("inv_1").info():  # error: attr-defined, reportGeneralTypeIssues
+        print(value, text)

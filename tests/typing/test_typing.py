@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import actors
 from tests.terminal import ROOT
+from tests.typing.stubs import STUBS
 
 HERE = Path(__file__).parent
 USERS, PLANTED = HERE / "users.py", HERE / "planted.py"
@@ -62,3 +65,21 @@ def test_mypy_finds_the_planted_mistakes_and_nothing_else(path: Path, expected: 
 )
 def test_basedpyright_finds_the_planted_mistakes_and_nothing_else(path: Path, expected: Found) -> None:
     assert basedpyright_finds(path) == expected
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: stub.name)
+def test_the_blocking_client_is_typed_as_the_async_one(stub: Path) -> None:
+    """Write them with ``python -m tests.typing.stubs``."""
+    assert stub.read_text() == STUBS[stub]()
+
+
+def test_the_stub_of_the_blocking_client_names_what_is_there() -> None:
+    tree = ast.parse((ROOT / "actors" / "sync.pyi").read_text())
+    named = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    for name, node in named.items():
+        cls = getattr(actors.sync, name)
+        missing = [
+            member.name for member in node.body if isinstance(member, ast.FunctionDef) and not hasattr(cls, member.name)
+        ]
+        assert missing == [], name
+    assert {*named, "connect", "open_runtime", "InvocationHandle", "BlockingHandler"} == {*actors.sync.__all__}

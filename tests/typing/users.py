@@ -106,3 +106,21 @@ async def embedded() -> None:
 async def remote() -> None:
     async with actors.connect("http://127.0.0.1:9070", token="t") as client:
         await outside(client)
+
+
+def blocking() -> None:
+    with actors.sync.connect("http://127.0.0.1:9070", token="t", timeout=5) as client:
+        counter = client.actor(Counter, "bob")
+        assert_type(counter.add(1), int)
+        assert_type(counter.add(1, note="why"), int)
+        assert_type(counter.add.send(1), actors.sync.InvocationHandle[int])
+        assert_type(counter.add.options(timeout=5)(1), int)
+        assert_type(counter.add.send(1).result(), int)
+        assert_type(client.service(Agent).answer("why"), list[str])
+        assert_type(client.within(5).workflow(Signup, "ada").run("ada@example.org"), bool)
+        assert_type(client.invocation("inv_1").info().status, actors.Status)
+        for entry in counter.add.send(1).follow():
+            assert_type(entry, actors.types.JournalEntry)
+        assert_type(client.jobs.where("status = 'failed'").cancel(), actors.sync.JobHandle)
+    with actors.sync.open_runtime(Counter, path="data") as runtime:
+        assert_type(runtime.client.actor(Counter, "bob").add(1), int)

@@ -1,0 +1,106 @@
+"""The classes of the remote control for callers that block: each method waits for what the async one returns.
+
+No method is written twice. :func:`blocking` makes a class from an async one, member by member; what type checkers read of it is in
+a stub that is generated from the same source, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+T = TypeVar("T")
+
+
+class LoopWaiter(Protocol):
+    """Runs async functions elsewhere, and waits for them here."""
+
+    def wait(self, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T: ...
+
+
+class Blocking:
+    """What all of them are: an object of the event loop, and the way to it."""
+
+    def __init__(self, of: Any, loop: LoopWaiter) -> None:
+        self._of = of
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._of!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return made_blocking(getattr(self._of, name), self._loop)
+
+
+class BlockingIterator(Generic[T]):
+    """An iterator over what comes, each item waited for. Leaving it half-way needs no closing."""
+
+    def __init__(self, of: AsyncIterator[T], loop: LoopWaiter) -> None:
+        self._of = of
+        self._loop = loop
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return self._loop.wait(self._next)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    async def _next(self) -> T:
+        return await anext(self._of)
+
+
+_classes: dict[type, type[Any]] = {}
+
+
+def stands_for(of: type) -> Callable[[type[T]], type[T]]:
+    """Of a class: objects of the async one come back as this one."""
+
+    def note(cls: type[T]) -> type[T]:
+        _classes[of] = cls
+        return cls
+
+    return note
+
+
+def blocking(of: type) -> type[Any]:
+    """The class with the same public members, each of which waits."""
+    members: dict[str, Any] = {"__doc__": of.__doc__, "__module__": "actors.sync"}
+    for cls in reversed(of.__mro__[:-1]):
+        members |= {name: _member(name, found) for name, found in vars(cls).items() if _is_method(name, found)}
+    made = type(of.__name__, (Blocking,), members)
+    return stands_for(of)(made)
+
+
+def _is_method(name: str, found: object) -> bool:
+    return not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property))
+
+
+def _member(name: str, found: Any) -> Any:
+    if isinstance(found, property):
+        return property(lambda self: made_blocking(getattr(self._of, name), self._loop), doc=found.__doc__)
+    is_async = inspect.iscoroutinefunction(found)
+
+    @functools.wraps(found)
+    def method(self: Blocking, *args: Any, **kwargs: Any) -> Any:
+        bound = getattr(self._of, name)
+        value = self._loop.wait(bound, *args, **kwargs) if is_async else bound(*args, **kwargs)
+        return made_blocking(value, self._loop)
+
+    return method
+
+
+def made_blocking(value: Any, loop: LoopWaiter) -> Any:
+    """The same for a caller that blocks; plain data as it is."""
+    for kind in type(value).__mro__[:-1]:
+        if kind in _classes:
+            return _classes[kind](value, loop)
+    return BlockingIterator(value, loop) if hasattr(type(value), "__anext__") else value

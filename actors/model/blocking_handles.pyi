@@ -1,0 +1,79 @@
+# Written by `python -m tests.typing.stubs` from the async classes; do not edit.
+import os
+from collections.abc import Iterator
+from typing import Any, Generic, Literal, TypeVar, overload
+
+from actors.model.checks import CheckReport
+from actors.model.explain import WaitReason
+from actors.model.handles import RestartResult
+from actors.model.history import JournalEntry
+from actors.model.info import InvocationInfo
+from actors.model.output import OutputChunk
+from actors.values.arguments import Seconds
+from actors.values.snapshot import Snapshot
+from journal.events import Children, ControlResult, Outcome, PauseMode, Stop
+from journal.ids import InvocationId
+
+R_co = TypeVar("R_co", covariant=True)
+
+class InvocationHandle(Generic[R_co]):
+    id: InvocationId
+    def result(self) -> R_co: ...
+    def outcome(self) -> Outcome: ...
+    def cancel(
+        self,
+        *,
+        reason: str = "",
+        children: str | Children = ...,
+        kill_after: Seconds | None = None,
+        idempotency_key: str | None = None,
+    ) -> ControlResult: ...
+    def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> ControlResult: ...
+    def pause(
+        self, *, reason: str = "", mode: str | PauseMode = ..., idempotency_key: str | None = None
+    ) -> ControlResult: ...
+    @overload
+    def resume(
+        self,
+        *,
+        reason: str = "",
+        deployment: str = "keep",
+        dry_run: Literal[False] = False,
+        require_compatible: bool = False,
+        idempotency_key: str | None = None,
+    ) -> ControlResult: ...
+    @overload
+    def resume(
+        self,
+        *,
+        reason: str = "",
+        deployment: str = "keep",
+        dry_run: Literal[True],
+        require_compatible: bool = False,
+        idempotency_key: str | None = None,
+    ) -> CheckReport: ...
+    def check(
+        self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
+    ) -> CheckReport: ...
+    def restart(
+        self,
+        from_step: str | None = None,
+        *,
+        input: Any = None,
+        stop: str | Stop | None = None,
+        rewind_state: bool = False,
+        hand_over: bool = True,
+        deployment: str = "keep",
+        dry_run: bool = False,
+        require_compatible: bool = False,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> RestartResult: ...
+    def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult: ...
+    def purge(self) -> ControlResult: ...
+    def info(self) -> InvocationInfo: ...
+    def why(self) -> tuple[WaitReason, ...]: ...
+    def events(self, *, after: int = 0) -> Iterator[JournalEntry]: ...
+    def follow(self, *, after: int = 0) -> Iterator[JournalEntry]: ...
+    def output(self, *, after: int = 0) -> Iterator[Any]: ...
+    def chunks(self, *, after: int = 0, live: bool = False) -> Iterator[OutputChunk]: ...
