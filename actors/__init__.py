@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from actors import testing as testing
     from actors import types as types
     from actors.control.client import Client
+    from actors.control.offline.directory import OfflineClient, open_directory
     from actors.http.client.backend import connect
     from actors.runtime import Runtime, open_runtime
 
@@ -90,8 +91,10 @@ if TYPE_CHECKING:
 
 _LATER = {
     "Client": "actors.control.client",
+    "OfflineClient": "actors.control.offline.directory",
     "Runtime": "actors.runtime",
     "connect": "actors.http.client.backend",
+    "open_directory": "actors.control.offline.directory",
     "open_runtime": "actors.runtime",
 }
 
@@ -137,6 +140,7 @@ __all__ = [
     "Map",
     "NotFoundError",
     "Nursery",
+    "OfflineClient",
     "RefusedError",
     "RetryPolicy",
     "Runtime",
@@ -162,6 +166,7 @@ __all__ = [
     "logger",
     "move_on_after",
     "move_on_at",
+    "open_directory",
     "open_nursery",
     "open_runtime",
     "patched",

@@ -122,6 +122,8 @@ class ErrorCode(enum.StrEnum):
     """This installation lacks the packages of an extra."""
     UNAVAILABLE = "unavailable"
     """No server answers, or it takes no new work for now."""
+    OFFLINE = "offline"
+    """A data directory was opened without a server, and this needs one."""
     SET_ASIDE = "set_aside"
     """The object is set aside until it is repaired and the runtime restarted."""
     DAMAGED = "damaged"
@@ -652,7 +654,8 @@ class UnavailableError(RefusedError):
     """No server answers, or it takes no new work for now (code ``unavailable``: try again later). Nothing was kept.
 
     Some states last until they are repaired and the runtime is restarted: ``set_aside`` (the engine failed on this object, or what is
-    stored of it is damaged; other objects are not affected) and ``damaged`` (a file of tokens cannot be trusted).
+    stored of it is damaged; other objects are not affected) and ``damaged`` (a file of tokens cannot be trusted). ``offline`` says that
+    a data directory was opened without a server (:func:`actors.open_directory`), and this needs one.
 
     ::
 

@@ -112,7 +112,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
         Exit.REFUSED,
     ),
     "not_found": Exit.NOT_FOUND,
-    **dict.fromkeys(("damaged", "set_aside", "unavailable"), Exit.UNAVAILABLE),
+    **dict.fromkeys(("damaged", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
     "outcome_unknown": Exit.UNKNOWN,
 }
 """The exit code of an error, by its code. The codes are texts here, since their class is loaded only when there is an error."""

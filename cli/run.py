@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.control.client import Client
-    from cli.at_rest import AtRest
-    from cli.source import Live, ServerOptions
+    from cli.source import ServerOptions
 
 
 T = TypeVar("T")
@@ -29,11 +28,11 @@ def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
     return trio.run(run)
 
 
-def read(server: ServerOptions, look: Callable[[Live | AtRest], Awaitable[T]]) -> T:
+def read(server: ServerOptions, look: Callable[[Client], Awaitable[T]]) -> T:
     """What a look at a running server shows, or at the data directory if none runs."""
 
     async def run() -> T:
-        async with readable(server) as source:
-            return await look(source)
+        async with readable(server) as client:
+            return await look(client)
 
     return trio.run(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -15,9 +15,8 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from actors.control.client import Client
     from actors.model.info import InvocationInfo, ServiceInfo
-    from actors.model.listing import Listing
-    from actors.model.object_info import ObjectInfo, ObjectName
     from journal.events import Kind
 
 _ID = "inv_"
@@ -37,7 +36,7 @@ class InvocationSelector:
         """Whether single invocations were named."""
         return self.named is None and self.condition is None
 
-    async def predicate(self, source: Source) -> str:
+    async def predicate(self, client: Client) -> str:
         """The condition in SQL that tells which.
 
         Raises :class:`actors.NotFoundError` as :func:`resolved` does, :class:`actors.InvalidArgumentError` for a condition
@@ -45,13 +44,13 @@ class InvocationSelector:
         """
         parts: list[str] = []
         if self.named is not None:
-            named = await resolved(source, self.named)
-            services, handlers = await _names_of(source, named)
+            named = await resolved(client, self.named)
+            services, handlers = await _names_of(client, named)
             parts = [_one_of("service", services)]
             parts += [] if named.key is None else [_one_of("key", (named.key,))]
             parts += [_one_of("handler", handlers)] if handlers else []
         if self.condition is not None:
-            await _check(source, self.condition)
+            await _check(client, self.condition)
             parts.append(f"(\n{self.condition}\n)")  # the line ends a comment
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
@@ -87,84 +86,76 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-async def _check(source: Source, condition: str) -> None:
+async def _check(client: Client, condition: str) -> None:
     """Refuse a condition that is none by itself: joined with others, it could select what these exclude."""
-    from actors.model.listing import Listing
-
-    await source.find(Listing(where=condition, limit=1))
+    await client.invocations(where=condition, limit=1)
 
 
 # Names against what there is.
 
 
-class Source(Protocol):
-    """A server, or a directory at rest, as far as names are looked up in it."""
-
-    async def find(self, listing: Listing) -> list[InvocationInfo]: ...
-    async def served(self) -> Sequence[ServiceInfo]: ...
-    async def services(self, *, system: bool) -> Sequence[ServiceInfo]: ...
-    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]: ...
-    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo: ...
-
-
-async def resolved(source: Source, named: NamedTarget) -> NamedTarget:
+async def resolved(client: Client, named: NamedTarget) -> NamedTarget:
     """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.NotFoundError`."""
     from journal.events import Kind
 
-    kind = await _kind_of(source, named.service)
+    kind = await _kind_of(client, named.service)
     if kind is Kind.SERVICE and named.key is not None and named.handler is None:
         return NamedTarget(named.service, None, named.key)
     return named
 
 
-async def refuse_unknown(source: Source, named: NamedTarget) -> None:
+async def refuse_unknown(client: Client, named: NamedTarget) -> None:
     """Raise a :class:`actors.RefusedError` if a selection that found nothing names what does not exist: a service or handler that no
     code and no history has, a key that was never used."""
     from actors.errors import NotFoundError
     from journal.events import Kind
 
-    service, key, handler = await resolved(source, named)
-    served = await _served(source, service)
-    if handler is not None and not await _has_any(source, service, handler=handler):
+    service, key, handler = await resolved(client, named)
+    served = await _served(client, service)
+    if handler is not None and not await _has_any(client, service, handler=handler):
         known = () if served is None else tuple(name for one in served.handlers for name in (one.name, *one.aliases))
         if handler not in known:
             raise NotFoundError(f"{service} has no handler {handler!r}{_there_are(known)}", kind=ResourceKind.HANDLER)
-    if key is not None and not await _has_any(source, service, key=key):
-        if await _kind_of(source, service) is Kind.SERVICE:
+    if key is not None and not await _has_any(client, service, key=key):
+        if await _kind_of(client, service) is Kind.SERVICE:
             raise NotFoundError(
                 f"{service} is a service and has no keys: write {service} or {service}/handler",
                 kind=ResourceKind.HANDLER,
             )
-        if (await source.object_info(service, key, None)).version == 0:
+        if (await client.object(service, key).info()).version == 0:
             raise NotFoundError(
                 f"{service}/{key} was never used: it has no state and no invocations", kind=ResourceKind.INVOCATION
             )
 
 
-async def _kind_of(source: Source, service: str) -> Kind:
+async def _kind_of(client: Client, service: str) -> Kind:
     from actors.errors import NotFoundError
     from journal.events import Kind
 
-    served = await _served(source, service)
+    served = await _served(client, service)
     if served is not None:
         return served.kind
-    found = await _has_any(source, service)
+    found = await _has_any(client, service)
     if found:
         return found[0].kind
-    if await source.objects(service, "", 1):
+    if await client.objects(service, limit=1):
         return Kind.ACTOR  # its invocations are no longer retained
-    names = [info.name for info in await source.services(system=False)]
+    names = [info.name for info in await client.services()]
     raise NotFoundError(f"no service {service!r}{_there_are(names)}", kind=ResourceKind.SERVICE)
 
 
-async def _served(source: Source, service: str) -> ServiceInfo | None:
+async def _served(client: Client, service: str) -> ServiceInfo | None:
     """The class of this name, or alias."""
-    return next((info for info in await source.served() if service in (info.name, *info.aliases)), None)
+    from actors.control.offline.directory import OfflineClient
+
+    if isinstance(client, OfflineClient):
+        return None  # nothing is served, and to find what was called would mean to read every invocation
+    return next((info for info in await client.services(system=True) if service in (info.name, *info.aliases)), None)
 
 
-async def _names_of(source: Source, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
+async def _names_of(client: Client, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the class, and the handler if there is one, may be called where they are kept."""
-    served = await _served(source, named.service)
+    served = await _served(client, named.service)
     services = (named.service,) if served is None else (served.name, *served.aliases)
     if named.handler is None:
         return services, ()
@@ -174,11 +165,9 @@ async def _names_of(source: Source, named: NamedTarget) -> tuple[tuple[str, ...]
 
 
 async def _has_any(
-    source: Source, service: str, *, key: str | None = None, handler: str | None = None
+    client: Client, service: str, *, key: str | None = None, handler: str | None = None
 ) -> list[InvocationInfo]:
-    from actors.model.listing import Listing
-
-    return await source.find(Listing(service=service, key=key, handler=handler, limit=1))
+    return await client.invocations(service=service, key=key, handler=handler, limit=1)
 
 
 def _there_are(names: Sequence[str]) -> str:

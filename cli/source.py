@@ -28,16 +28,6 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.http.client.connection import Connection
-    from actors.model.deployment_info import DeploymentInfo
-    from actors.model.history import JournalEntry
-    from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
-    from actors.model.job_info import JobInfo, JobItem
-    from actors.model.listing import Listing
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.query.audit import AuditCheck, AuditPage, AuditQuery
-    from actors.query.sql.result import QueryResult
-    from cli.at_rest import AtRest
-    from journal.ids import InvocationId
 
 
 T = TypeVar("T")
@@ -109,116 +99,17 @@ def _url_of(data: Path) -> str:
     return address.url
 
 
-class Live:
-    """The same, of a running server."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """As of now."""
-        return await self._client.invocations(
-            status=listing.status,
-            service=listing.service,
-            key=listing.key,
-            handler=listing.handler,
-            limit=listing.limit,
-            where=listing.where,
-            system=listing.system,
-        )
-
-    async def query(self, sql: str) -> QueryResult:
-        """As of now."""
-        return await self._client.query(sql)
-
-    async def audit(self, query: AuditQuery) -> AuditPage:
-        """Who steered what, up to now."""
-        return await self._client.audit(
-            by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
-        )
-
-    async def verify_audit(self) -> AuditCheck:
-        """Whether the audit is whole."""
-        return await self._client.verify_audit()
-
-    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        """Keyed objects, as of now."""
-        return await self._client.objects(service, after=after, limit=limit)
-
-    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
-        """One of them."""
-        return await self._client.object(service, key).info(at=at)
-
-    async def object_items(
-        self, service: str, key: str, field: str, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
-        """Items of a log or a map."""
-        return await self._client.object(service, key).items(field, at=at, start=start, limit=limit)
-
-    async def field_history(
-        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
-    ) -> list[FieldChange]:
-        """What a field has been."""
-        return await self._client.object(service, key).history(
-            field, after=after, before=before, newest_first=newest_first, limit=limit
-        )
-
-    async def gates(self) -> tuple[GateInfo, ...]:
-        """Those that are closed, and the exceptions to them."""
-        return await self._client.gates.list()
-
-    async def deployments(self) -> tuple[DeploymentInfo, ...]:
-        """All that are registered, the newest first."""
-        return await self._client.deployments.list()
-
-    async def deployment(self, deployment: str) -> DeploymentInfo:
-        """One of them."""
-        return await self._client.deployments.get(deployment)
-
-    async def served(self) -> tuple[ServiceInfo, ...]:
-        """What is served, built-in classes included."""
-        return await self._client.services(system=True)
-
-    async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
-        """What is served."""
-        return await self._client.services(system=system)
-
-    async def jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        """The newest."""
-        return await self._client.jobs.list(limit=limit)
-
-    async def job(self, job: str) -> JobInfo:
-        """How it stands."""
-        return await self._client.jobs.job(job).info()
-
-    async def job_items(self, job: str) -> list[JobItem]:
-        """What became of each invocation that it has dealt with."""
-        return [item async for item in self._client.jobs.job(job).items()]
-
-    async def info(self, of: InvocationId) -> InvocationInfo:
-        """As of now."""
-        return await self._client.invocation(of).info()
-
-    async def events(self, of: InvocationId) -> list[JournalEntry]:
-        """Its history so far."""
-        return [entry async for entry in self._client.invocation(of).events()]
-
-
 @asynccontextmanager
-async def readable(server: ServerOptions) -> AsyncIterator[Live | AtRest]:
-    """Something to read: the running server if there is one, else the directory as it lies there."""
+async def readable(server: ServerOptions) -> AsyncIterator[Client]:
+    """A client for reading: of the running server if there is one, else of the data directory."""
     if server.url is None and not DataDirectory(server.data).is_held():
-        from cli.at_rest import AtRest
-        from journal.log.open import open_for_reading
+        from actors.control.offline.directory import open_directory
 
-        reader, identity = open_for_reading(server.data)
-        try:
-            yield AtRest(reader, identity)
-        finally:
-            reader.close()
+        async with open_directory(server.data) as client:
+            yield client
         return
     async with live(server) as client:
-        yield Live(client)
+        yield client
 
 
 def resolve_server(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> ServerOptions:

@@ -19,7 +19,6 @@ from cli.render.output import counted, err, out, out_json, out_json_line
 from cli.render.tables import INVOCATIONS
 from cli.run import ask
 from cli.selection import refuse_unknown
-from cli.source import Live
 from journal.errors import JournalError
 
 if TYPE_CHECKING:
@@ -143,12 +142,11 @@ def _status(status: Status | None) -> str:
 
 
 async def _by_job(client: Client, selected: InvocationSelector, options: ExecOptions, verb: VerbOptions) -> Exit:
-    source = Live(client)
-    condition = await selected.predicate(source)
+    condition = await selected.predicate(client)
     selection = client.jobs.where(condition, rate=options.rate)
     preview = await selection.preview(sample=_SAMPLE)
     if preview.count == 0 and selected.named is not None:
-        await refuse_unknown(source, selected.named)
+        await refuse_unknown(client, selected.named)
     err(f"{counted(preview.count, 'invocation')} where {' '.join(condition.splitlines())}")
     if options.is_dry:
         if options.output == "json":

@@ -58,6 +58,10 @@ ARROWS = {
         "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model actors.query"
         " actors.system actors.values journal journal.log"
     ),
+    "actors.control.offline": (
+        "actors.code actors.control actors.control.local actors.core actors.environment actors.errors actors.model actors.query"
+        " actors.system actors.values journal journal.log"
+    ),
     "actors.runtime": (
         "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors actors.model"
         " actors.query actors.system actors.values journal journal.kv journal.log"
@@ -72,12 +76,12 @@ ARROWS = {
     ),
     "actors.http.console": "",
     "actors": (
-        "actors.control actors.core actors.environment actors.errors actors.http.client actors.model actors.query actors.replay"
+        "actors.control actors.control.offline actors.core actors.environment actors.errors actors.http.client actors.model actors.query actors.replay"
         " actors.runtime actors.values journal journal.kv journal.log"
     ),
     "cli": (
-        "actors actors.code actors.control actors.control.local actors.core actors.engine actors.environment actors.errors"
-        " actors.fsck actors.http actors.http.client actors.http.server actors.model actors.query actors.runtime actors.system"
+        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.engine actors.errors"
+        " actors.fsck actors.http actors.http.client actors.http.server actors.model actors.query actors.runtime"
         " actors.values journal journal.kv journal.log"
     ),
 }

@@ -47,6 +47,7 @@ MADE_BY_US = {
         "JobHandle",
         "JobSelection",
         "LocalClient",
+        "OfflineClient",
         "Nursery",
         "ObjectHandle",
         "Runtime",

@@ -130,6 +130,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
     **dict.fromkeys(
         (
             ErrorCode.DAMAGED,
+            ErrorCode.OFFLINE,
             ErrorCode.OUTCOME_UNKNOWN,
             ErrorCode.PAUSED,
             ErrorCode.SET_ASIDE,

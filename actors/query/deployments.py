@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from actors.model.deployment_info import DeploymentInfo
+import attrs
+
+from actors.errors import NotFoundError, ResourceKind
+from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.counts import count_rows
 from journal import keys
 
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment
     from actors.query.snapshot import JournalSnapshot
+    from actors.values.snapshot import Snapshot
 
 
 async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest: str) -> DeploymentInfo:
@@ -34,3 +39,30 @@ async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest
 async def count_pinned(snapshot: JournalSnapshot, deployment: str) -> int:
     """How many open invocations run on it, by the index."""
     return await count_rows(snapshot.view, snapshot.partitions, partial(keys.pinned_prefix, deployment=deployment))
+
+
+def code_files(code: Snapshot) -> tuple[CodeFile, ...]:
+    """The files of a deployment by path, without their texts."""
+    return tuple(_file(path, code.files[path]) for path in sorted(code.files))
+
+
+def code_file(code: Snapshot, path: str) -> CodeFile:
+    """One of them, with its text. Raises :class:`actors.NotFoundError`."""
+    content = code.files.get(path)
+    if content is None:
+        raise NotFoundError(
+            f"{code.deployment} has no file {path[:200]!r}; it has {len(code.files)} others, which are listed",
+            kind=ResourceKind.FILE,
+        )
+    return attrs.evolve(_file(path, content), text=_text(content))
+
+
+def _file(path: str, content: bytes) -> CodeFile:
+    return CodeFile(path=path, size=len(content), digest=hashlib.sha256(content).hexdigest())
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None

@@ -11,9 +11,9 @@ from cli.render.output import err, out, out_json
 from cli.targets import parse_selection
 
 if TYPE_CHECKING:
+    from actors.control.client import Client
     from actors.query.audit import AuditPage, AuditQuery
-    from cli.at_rest import AtRest
-    from cli.source import Live, ServerOptions
+    from cli.source import ServerOptions
 
 
 @click.command()
@@ -48,10 +48,12 @@ def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
     from cli.render.tables import AUDIT_ENTRIES
     from cli.run import read
 
-    async def find(source: Live | AtRest) -> AuditPage:
-        page = await source.audit(query)
+    async def find(client: Client) -> AuditPage:
+        page = await client.audit(
+            by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
+        )
         if not page.entries and query.target is not None:
-            await _refuse_unknown_target(source, query.target)
+            await _refuse_unknown_target(client, query.target)
         return page
 
     page = read(server, find)
@@ -63,26 +65,25 @@ def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
         err(f"there is more: --after {page.next}")
 
 
-async def _refuse_unknown_target(source: Live | AtRest, target: str) -> None:
+async def _refuse_unknown_target(client: Client, target: str) -> None:
     """Raise if the audit has nothing of a target, and no invocation, class, object, deployment or job has that name."""
-    from actors.query.audit import AuditQuery
     from cli.exit_codes import Exit
     from cli.selection import refuse_unknown
     from journal.ids import parse_invocation_id
 
-    if (await source.audit(AuditQuery(target=target, limit=1))).entries or _is_scope(target):
+    if (await client.audit(target=target, limit=1)).entries or _is_scope(target):
         return
     if target.startswith("inv_"):
-        await source.info(parse_invocation_id(target))
+        await client.invocation(parse_invocation_id(target)).info()
     elif target.startswith("dep_"):
-        await source.deployment(target)
+        await client.deployments.get(target)
     elif target.startswith("job_"):
-        await source.job(target)
+        await client.jobs.job(target).info()
     elif ":" in target:  # token:NAME or backup:NAME, which have a row from their beginning
         err(f"the audit has no target {target!r}")
         raise click.exceptions.Exit(Exit.NOT_FOUND)
     else:
-        await refuse_unknown(source, parse_selection(target))
+        await refuse_unknown(client, parse_selection(target))
 
 
 def _is_scope(target: str) -> bool:
@@ -101,7 +102,7 @@ def _check_chain(server: ServerOptions, output: str) -> None:
     from cli.exit_codes import Exit
     from cli.run import read
 
-    checked = read(server, lambda source: source.verify_audit())
+    checked = read(server, lambda client: client.verify_audit())
     if output == "json":
         out_json(checked)
     else:

@@ -7,8 +7,7 @@ written and no step is executed.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.control.client import Client
-    from actors.control.local.checks import Checker
     from actors.model.checks import CheckReport, CheckSummary
-    from actors.values.snapshot import Snapshot
-    from cli.at_rest import AtRest
     from cli.source import ServerOptions
     from journal.ids import InvocationId
 
@@ -62,8 +58,6 @@ def command(
     \b
         playhead invocations check --where "status = 'paused'" --app shop/app.py
     """
-    import trio
-
     from journal.ids import parse_invocation_id
 
     if bool(invocation_ids) == (condition is not None):
@@ -72,14 +66,33 @@ def command(
         raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
 
     ids = tuple(parse_invocation_id(text) for text in invocation_ids)
-    if server.url is None:
-        _show_answer(trio.run(_at_rest, server.data, ids, condition, app, deployment, limit), condition, output)
-        return
-    if app is not None:
+    if server.url is not None and app is not None:
         raise click.UsageError(
             "a server replays on code that it has: register it there, or say --data where the data lies"
         )
-    check_by_server(server, ids, condition, deployment or "latest", limit, output)
+    if server.url is None:
+        _show_answer(
+            _check_directory(server.data, _Checked(ids, condition, app, deployment or "latest", limit)),
+            condition,
+            output,
+        )
+    else:
+        check_by_server(server, ids, condition, deployment or "latest", limit, output)
+
+
+class _Checked(NamedTuple):
+    """What is checked, on which code."""
+
+    ids: Sequence[InvocationId]
+    condition: str | None
+    app: str | None
+    deployment: str
+    limit: int
+
+    async def answer(self, client: Client) -> CheckSummary | list[CheckReport]:
+        if self.condition is not None:
+            return await client.check(deployment=self.deployment, app=self.app, where=self.condition, limit=self.limit)
+        return [await client.invocation(of).check(deployment=self.deployment, app=self.app) for of in self.ids]
 
 
 def check_by_server(
@@ -88,12 +101,20 @@ def check_by_server(
     """Let the server replay them. Ends the command with an exit code that shows the result."""
     from cli.run import ask
 
-    async def check(client: Client) -> CheckSummary | list[CheckReport]:
-        if condition is not None:
-            return await client.check(deployment=deployment, where=condition, limit=limit)
-        return [await client.invocation(of).check(deployment=deployment) for of in ids]
+    _show_answer(ask(server, _Checked(ids, condition, None, deployment, limit).answer), condition, output)
 
-    _show_answer(ask(server, check), condition, output)
+
+def _check_directory(data: Path, checked: _Checked) -> CheckSummary | list[CheckReport]:
+    """Replay them in this process; a server may have the directory open."""
+    import trio
+
+    from actors.control.offline.directory import open_directory
+
+    async def run() -> CheckSummary | list[CheckReport]:
+        async with open_directory(data) as client:
+            return await checked.answer(client)
+
+    return trio.run(run)
 
 
 def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None, output: str) -> None:
@@ -104,58 +125,6 @@ def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None
     if isinstance(answer, CheckSummary) and not (answer.checked or answer.skipped):
         err(f"nothing was checked: no invocation fits {condition}")
     raise click.exceptions.Exit(_exit_code_of(answer))
-
-
-async def _at_rest(
-    data: Path, ids: Sequence[InvocationId], condition: str | None, app: str | None, deployment: str | None, limit: int
-) -> CheckSummary | list[CheckReport]:
-    """Replay those that are named, or the newest that the condition fits; a server may have the directory open."""
-    from actors.code.registry import LATEST
-    from actors.control.local.checks import Checker, last_of, loaded_aside
-    from actors.environment import Environment
-    from actors.model.listing import Listing
-    from cli.at_rest import AtRest
-    from journal.log.open import open_for_reading
-
-    reader, identity = open_for_reading(data)
-    async with AsyncExitStack() as stack:
-        stack.callback(reader.close)
-        kept = AtRest(reader, identity)
-        checker = Checker(kept.snapshot, Environment())
-        if condition is None:
-            return [await _check_one(checker, kept, of, app, deployment) for of in ids]
-        count, wanted = await kept.newest_ids(Listing(where=condition, limit=limit))
-        code = _code(kept, app, deployment or LATEST)
-        name, loaded = await stack.enter_async_context(loaded_aside(code, Environment()))
-        return await last_of(checker.check_each(wanted, name, loaded, is_complete=count <= limit))
-
-
-async def _check_one(
-    checker: Checker, kept: AtRest, of: InvocationId, app: str | None, deployment: str | None
-) -> CheckReport:
-    from actors.code.registry import LATEST
-    from actors.control.local.checks import loaded_aside
-    from actors.environment import Environment
-    from actors.model.verb_options import KEEP
-
-    pinned = kept.snapshot.invocation(of).deployment
-    wanted = pinned if deployment == KEEP else deployment or LATEST
-    async with loaded_aside(_code(kept, app, wanted), Environment()) as (name, loaded):
-        return await checker.check(of, name, loaded)
-
-
-def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
-    from actors.code.registry import LATEST
-    from actors.errors import BrokenDeploymentError
-
-    if app is not None:
-        return app
-    registered = kept.snapshot.deployments()
-    wanted = registered.latest if deployment == LATEST else deployment
-    if not wanted:
-        raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
-    registered.find(wanted)
-    return kept.snapshot.code(wanted)
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:

@@ -28,7 +28,7 @@ def list_command(output: str, server: ServerOptions) -> None:
     from cli.render.tables import DEPLOYMENTS
     from cli.run import read
 
-    DEPLOYMENTS.show(read(server, lambda source: source.deployments()), output)
+    DEPLOYMENTS.show(read(server, lambda client: client.deployments.list()), output)
 
 
 @command.command()
@@ -40,7 +40,7 @@ def show(deployment: str, output: str, server: ServerOptions) -> None:
     from cli.render.deployments import deployment_lines
     from cli.run import read
 
-    found = read(server, lambda source: source.deployment(deployment))
+    found = read(server, lambda client: client.deployments.get(deployment))
     if output == "json":
         out_json(found)
         return

@@ -35,7 +35,7 @@ def list_command(output: str, server: ServerOptions) -> None:
     from cli.render.tables import GATES
     from cli.run import read
 
-    GATES.show(read(server, lambda source: source.gates()), output)
+    GATES.show(read(server, lambda client: client.gates.list()), output)
 
 
 @command.command()

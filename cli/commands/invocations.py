@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.listing import Listing
-    from cli.at_rest import AtRest
-    from cli.source import Live, ServerOptions
+    from cli.source import ServerOptions
     from journal.ids import InvocationId
 
 
@@ -75,16 +74,16 @@ def list_command(
     if watch:
         check_watchable(output)
 
-    async def find(source: Live | AtRest) -> list[InvocationInfo]:
+    async def find(client: Client) -> list[InvocationInfo]:
         wanted = listing
         if named is not None:
-            service, key, handler = await resolved(source, named)
+            service, key, handler = await resolved(client, named)
             wanted = attrs.evolve(listing, service=service, key=key, handler=handler)
         if watch:
-            await _watch_listing(source, wanted, is_wide=output == "wide")
-        found = await source.find(wanted)
+            await _watch_listing(client, wanted, is_wide=output == "wide")
+        found = await _find(client, wanted)
         if named is not None and not found:
-            await refuse_unknown(source, named)
+            await refuse_unknown(client, named)
         return found
 
     found = read(server, find)
@@ -93,12 +92,29 @@ def list_command(
         err(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
 
 
-async def _watch_listing(source: Live | AtRest, listing: Listing, *, is_wide: bool) -> None:
+async def _events(client: Client, of: InvocationId) -> list[JournalEntry]:
+    return [entry async for entry in client.invocation(of).events()]
+
+
+async def _find(client: Client, listing: Listing) -> list[InvocationInfo]:
+    """The invocations that match a listing."""
+    return await client.invocations(
+        status=listing.status,
+        service=listing.service,
+        key=listing.key,
+        handler=listing.handler,
+        limit=listing.limit,
+        where=listing.where,
+        system=listing.system,
+    )
+
+
+async def _watch_listing(client: Client, listing: Listing, *, is_wide: bool) -> None:
     from cli.render.tables import INVOCATIONS
     from cli.render.watch import watch
 
     async def look() -> tuple[Iterable[str], bool]:
-        return INVOCATIONS.lines(await source.find(listing), is_wide=is_wide), False
+        return INVOCATIONS.lines(await _find(client, listing), is_wide=is_wide), False
 
     await watch(look)
 
@@ -118,11 +134,11 @@ def describe(invocation_id: str, watch: bool, output: str, server: ServerOptions
     of = parse_invocation_id(invocation_id)
     if watch:
         check_watchable(output)
-        read(server, lambda source: _watch_one(source, of))
+        read(server, lambda client: _watch_one(client, of))
         return
 
-    async def find(source: Live | AtRest) -> tuple[InvocationInfo, list[JournalEntry]]:
-        return await source.info(of), await source.events(of)
+    async def find(client: Client) -> tuple[InvocationInfo, list[JournalEntry]]:
+        return await client.invocation(of).info(), await _events(client, of)
 
     info, entries = read(server, find)
     if output == "json":
@@ -132,14 +148,14 @@ def describe(invocation_id: str, watch: bool, output: str, server: ServerOptions
         out(line)
 
 
-async def _watch_one(source: Live | AtRest, of: InvocationId) -> None:
+async def _watch_one(client: Client, of: InvocationId) -> None:
     from cli.render.invocations import invocation_lines
     from cli.render.watch import watch
     from journal.events import Status
 
     async def look() -> tuple[Iterable[str], bool]:
-        info = await source.info(of)
-        return invocation_lines(info, await source.events(of)), info.status is Status.COMPLETED
+        info = await client.invocation(of).info()
+        return invocation_lines(info, await _events(client, of)), info.status is Status.COMPLETED
 
     await watch(look)
 
@@ -157,7 +173,7 @@ def events(invocation_id: str, output: str, server: ServerOptions) -> None:
     from journal.ids import parse_invocation_id
 
     of = parse_invocation_id(invocation_id)
-    entries = read(server, lambda source: source.events(of))
+    entries = read(server, lambda client: _events(client, of))
     match output:
         case "json":
             out_json(entries)
@@ -213,10 +229,10 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
     if not selected.is_by_ids:
         raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
 
-    async def write_each(source: Live | AtRest) -> None:
+    async def write_each(client: Client) -> None:
         for of in selected.ids:
-            out_json_line({"kind": "invocation", "id": of, "invocation": await source.info(of)})
-            for entry in await source.events(of):
+            out_json_line({"kind": "invocation", "id": of, "invocation": await client.invocation(of).info()})
+            for entry in await _events(client, of):
                 out_json_line({"kind": "event", "id": of, "event": entry})
 
     read(server, write_each)

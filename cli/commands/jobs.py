@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.control.client import Client
-    from actors.model.job_info import JobInfo
-    from cli.at_rest import AtRest
-    from cli.source import Live, ServerOptions
+    from actors.model.job_info import JobInfo, JobItem
+    from cli.source import ServerOptions
 
 
 @click.group(cls=Group)
@@ -33,7 +32,7 @@ def list_command(limit: int, output: str, server: ServerOptions) -> None:
     from cli.render.tables import JOBS
     from cli.run import read
 
-    JOBS.show(read(server, lambda source: source.jobs(limit)), output)
+    JOBS.show(read(server, lambda client: client.jobs.list(limit=limit)), output)
 
 
 @command.command()
@@ -49,9 +48,9 @@ def show(job: str, watch: bool, output: str, server: ServerOptions) -> None:
 
     if watch:
         check_watchable(output)
-        read(server, lambda source: _watch_job(source, job))
+        read(server, lambda client: _watch_job(client, job))
         return
-    info = read(server, lambda source: source.job(job))
+    info = read(server, lambda client: client.jobs.job(job).info())
     if output == "json":
         out_json(info)
         return
@@ -59,12 +58,16 @@ def show(job: str, watch: bool, output: str, server: ServerOptions) -> None:
         out(line)
 
 
-async def _watch_job(source: Live | AtRest, job: str) -> None:
+async def _items(client: Client, job: str) -> list[JobItem]:
+    return [item async for item in client.jobs.job(job).items()]
+
+
+async def _watch_job(client: Client, job: str) -> None:
     from cli.render.jobs import job_lines
     from cli.render.watch import watch
 
     async def look() -> tuple[Iterable[str], bool]:
-        info = await source.job(job)
+        info = await client.jobs.job(job).info()
         return job_lines(info), info.ended_at is not None
 
     await watch(look)
@@ -96,7 +99,7 @@ def items(job: str, refused: bool, output: str, server: ServerOptions) -> None:
     from cli.render.tables import JOB_ITEMS
     from cli.run import read
 
-    found = read(server, lambda source: source.job_items(job))
+    found = read(server, lambda client: _items(client, job))
     JOB_ITEMS.show([item for item in found if not refused or item.result is ItemResult.REFUSED], output)
 
 

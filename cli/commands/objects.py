@@ -16,10 +16,9 @@ from cli.targets import NamedTarget, complete_selection, parse_object, parse_val
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.control.client import Client
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from cli.at_rest import AtRest
-    from cli.selection import Source
-    from cli.source import Live, ServerOptions
+    from cli.source import ServerOptions
 
 
 _AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The state after this event number.")
@@ -46,10 +45,10 @@ def list_command(service: str | None, after: str, limit: int, output: str, serve
     if after and service is None:
         raise click.UsageError("--after is a key of one SERVICE: name it")
 
-    async def find(source: Live | AtRest) -> list[ObjectName]:
-        found = await source.objects(service, after, limit)
+    async def find(client: Client) -> list[ObjectName]:
+        found = await client.objects(service, after=after, limit=limit)
         if service is not None and not found:
-            await refuse_unknown(source, NamedTarget(service))
+            await refuse_unknown(client, NamedTarget(service))
         return found
 
     found = read(server, find)
@@ -79,25 +78,25 @@ def _info(name: str, at: int | None, server: ServerOptions) -> ObjectInfo:
     from cli.run import read
 
     service, key = parse_object(name)
-    return read(server, lambda source: _known(source, service, key, at))
+    return read(server, lambda client: _known(client, service, key, at))
 
 
-async def _known(source: Source, service: str, key: str, at: int | None) -> ObjectInfo:
+async def _known(client: Client, service: str, key: str, at: int | None) -> ObjectInfo:
     """The object. Raises a :class:`actors.RefusedError` if there is no such service, or the key was never used."""
     from cli.selection import refuse_unknown
 
-    info = await source.object_info(service, key, at)
+    info = await client.object(service, key).info(at=at)
     if info.version == 0:
-        await refuse_unknown(source, NamedTarget(service, key))
+        await refuse_unknown(client, NamedTarget(service, key))
     return info
 
 
-async def _refuse_unknown_field(source: Source, service: str, key: str, field: str) -> None:
+async def _refuse_unknown_field(client: Client, service: str, key: str, field: str) -> None:
     """Raise a :class:`actors.RefusedError` if what was asked of a field found nothing because there is no such field."""
     from actors.errors import NotFoundError, ResourceKind
 
-    info = await _known(source, service, key, None)
-    served = [one for one in await source.served() if service in (one.name, *one.aliases)]
+    info = await _known(client, service, key, None)
+    served = [one for one in await client.services(system=True) if service in (one.name, *one.aliases)]
     declared = [each.name for one in served for each in one.fields]
     known = list(dict.fromkeys([*declared, *info.fields, *info.logs, *info.maps]))
     if field not in known:
@@ -123,11 +122,11 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
 
     service, key = parse_object(name)
 
-    async def find(source: Live | AtRest) -> list[ItemInfo]:
-        found = await source.object_items(service, key, field, at, start, limit)
+    async def find(client: Client) -> list[ItemInfo]:
+        found = await client.object(service, key).items(field, at=at, start=start, limit=limit)
         if not found:
-            await _refuse_unknown_field(source, service, key, field)
-            if field in (await source.object_info(service, key, at)).fields:
+            await _refuse_unknown_field(client, service, key, field)
+            if field in (await client.object(service, key).info(at=at)).fields:
                 raise ConflictError(
                     f"{field} is a plain field and has no items; 'playhead actors state get' shows it",
                     code=ErrorCode.NOT_POSSIBLE,
@@ -165,13 +164,13 @@ def history(
 
     service, key = parse_object(name)
 
-    async def find(source: Live | AtRest) -> tuple[list[FieldChange], int]:
-        found = await source.field_history(
-            service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+    async def find(client: Client) -> tuple[list[FieldChange], int]:
+        found = await client.object(service, key).history(
+            field, after=after, before=before, newest_first=newest_first, limit=limit
         )
         if not found:
-            await _refuse_unknown_field(source, service, key, field)
-        return found, (await source.object_info(service, key, None)).history_from
+            await _refuse_unknown_field(client, service, key, field)
+        return found, (await client.object(service, key).info()).history_from
 
     found, history_from = read(server, find)
     CHANGES.show(found, output)

@@ -27,7 +27,7 @@ def command(name: str | None, system: bool, output: str, server: ServerOptions) 
     from cli.render.tables import HANDLERS, SERVICES, OfferedHandler
     from cli.run import read
 
-    found = read(server, lambda source: source.services(system=system))
+    found = read(server, lambda client: client.services(system=system))
     if name is None:
         SERVICES.show(found, output)
         return

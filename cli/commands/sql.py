@@ -43,7 +43,7 @@ def command(statement: str | None, tables: bool, output: str, server: ServerOpti
     if statement is None:
         raise click.UsageError("give a SELECT, '-' to read one from stdin, or --tables to see what there is")
     select = sys.stdin.read() if statement == "-" else statement
-    _PRINTERS[output](read(server, lambda source: source.query(select)))
+    _PRINTERS[output](read(server, lambda client: client.query(select)))
 
 
 def _table(result: QueryResult) -> None:

@@ -29,7 +29,7 @@ def command(invocation_id: str, output: str, server: ServerOptions) -> None:
     from journal.ids import parse_invocation_id
 
     of = parse_invocation_id(invocation_id)
-    found = reasons(read(server, lambda source: source.info(of)))
+    found = reasons(read(server, lambda client: client.invocation(of).info()))
     if output == "json":
         out_json(found)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ import attrs
 from actors.code.discovery import snapshot_of
 from actors.control.local.registry import LocalRegistry
 from actors.engine.requests import ControlAction
-from actors.errors import BrokenDeploymentError, ConflictError, ErrorCode, NotFoundError, RefusedError, ResourceKind
+from actors.errors import BrokenDeploymentError, ConflictError, ErrorCode, RefusedError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.query.deployments import count_pinned, stored_deployment
+from actors.query.deployments import code_file, code_files, count_pinned, stored_deployment
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import Snapshot, pack, unpack
 from journal.safe_logger import SafeLogger
@@ -116,19 +115,11 @@ class LocalDeployments(LocalRegistry):
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
-        snapshot = await self._code(deployment)
-        return tuple(_file(path, snapshot.files[path]) for path in sorted(snapshot.files))
+        return code_files(await self._code(deployment))
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
         """One of the files, with its text. Raises ``NotFoundError`` as well."""
-        snapshot = await self._code(deployment)
-        content = snapshot.files.get(path)
-        if content is None:
-            raise NotFoundError(
-                f"{deployment} has no file {path[:200]!r}; it has {len(snapshot.files)} others, which are listed",
-                kind=ResourceKind.FILE,
-            )
-        return attrs.evolve(_file(path, content), text=_text(content))
+        return code_file(await self._code(deployment), path)
 
     async def _code(self, deployment: str) -> Snapshot:
         self.engine.applications.registered.find(deployment)
@@ -166,14 +157,3 @@ class LocalDeployments(LocalRegistry):
         except BrokenDeploymentError:
             return False
         return True
-
-
-def _file(path: str, content: bytes) -> CodeFile:
-    return CodeFile(path=path, size=len(content), digest=hashlib.sha256(content).hexdigest())
-
-
-def _text(content: bytes) -> str | None:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return None

@@ -1,0 +1,375 @@
+"""A data directory that no process runs, as a :class:`actors.control.backend.Backend`.
+
+It answers from one :class:`actors.query.snapshot.JournalSnapshot`, so all answers together show one state: the last one that was
+committed. What only a running engine can do raises :class:`actors.UnavailableError` with the code ``offline``, which says how to get one: calls,
+messages, verbs, edits, gates, jobs, moves of deployments, and waiting for what has not ended.
+
+What a reader cannot know without code is told as it is stored: a class is not served, its handlers are those that were called,
+and a field that was never written has no value.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+import attrs
+import msgspec
+import trio
+
+from actors.code.registry import LATEST
+from actors.control.local.checks import Checker, last_of, loaded_aside
+from actors.core.jobs import JobPage, JobProgress
+from actors.core.output import mark_of
+from actors.errors import BrokenDeploymentError, ErrorCode, NotFoundError, UnavailableError
+from actors.model.classes import definition_of, service_name
+from actors.model.history import entry_of
+from actors.model.info import HandlerInfo, ServiceInfo, belongs_to, gate_info, info_of
+from actors.model.job_info import JobItems
+from actors.model.output import chunk_of
+from actors.model.verb_options import KEEP
+from actors.query.audit import list_audit
+from actors.query.audit_chain import check_audit
+from actors.query.deployments import code_file, code_files, stored_deployment
+from actors.query.field_history import field_history
+from actors.query.invocations import invocation_info
+from actors.query.jobs import info_of_job, items_of, newest_jobs, run_of_job, unknown_job
+from actors.query.objects import checked_limit, object_info, object_items, object_names
+from actors.query.sql.queries import Queries, QueryTarget
+from actors.system.job import Job
+from actors.values import codec_for, decode_kept
+from actors.values.limits import DEFAULT_LIMITS
+from actors.values.names import is_system
+from actors.values.outcomes import value_of
+from journal.errors import Damaged
+from journal.events import Kind, Mode
+from journal.ids import stream_of_invocation
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Iterator
+
+    from actors.control.backend import Sent
+    from actors.core.deployments import DeploymentChange
+    from actors.core.gates import Gates, GateScope
+    from actors.core.jobs import Choice, JobSpec
+    from actors.environment import Environment
+    from actors.model.checks import CheckReport, CheckSummary
+    from actors.model.deployment_info import CodeFile, DeploymentInfo
+    from actors.model.edit import Edit, EditResult
+    from actors.model.handles import InvocationHandle
+    from actors.model.history import JournalEntry
+    from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.job_info import JobInfo, JobPreview
+    from actors.model.listing import Listing
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.output import OutputChunk
+    from actors.model.requests import Request
+    from actors.model.verb_options import VerbOptions
+    from actors.query.audit import AuditCheck, AuditPage, AuditQuery
+    from actors.query.changes import ChangeSet
+    from actors.query.snapshot import JournalSnapshot
+    from actors.query.sql.result import Parameters, QueryResult
+    from actors.values import Codec
+    from actors.values.limits import Limits
+    from actors.values.snapshot import Snapshot
+    from journal.events import ControlResult, Outcome, PauseMode, Recorded, Target
+    from journal.ids import InvocationId
+    from journal.rows import InvocationRow
+
+T = TypeVar("T")
+
+
+class OfflineBackend:
+    """Answers what can be read of a journal without an engine. ``name`` is the directory, as errors call it."""
+
+    limits: Limits = DEFAULT_LIMITS
+
+    def __init__(self, snapshot: JournalSnapshot, name: str, world: Environment) -> None:
+        self.snapshot = snapshot
+        self._name = name
+        self._world = world
+        self._queries = Queries(world, DEFAULT_LIMITS)
+        self._asked = QueryTarget(snapshot=self._open)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[JournalSnapshot]:
+        await trio.lowlevel.checkpoint()
+        yield self.snapshot  # it does not change
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the error of everything that needs a server."""
+        raise UnavailableError(
+            f"{what} needs a running server, and {self._name} was opened for reading. Start it with "
+            f"'playhead serve APP --data {self._name}', and connect to that",
+            code=ErrorCode.OFFLINE,
+        )
+
+    # Invocations.
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        if listing.where is not None:
+            rows = await self._queries.newest(self._asked, listing, listing.where)
+        else:
+            rows = await self._queries.listed(self._asked, listing)
+        gates = self.snapshot.gates()
+        return [self._info_or_row(row, gates) for row in rows]
+
+    async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
+        """How many match, and the ids of the newest of them."""
+        return await self._queries.newest_ids(self._asked, listing)
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        await trio.lowlevel.checkpoint()
+        return invocation_info(self.snapshot, self.snapshot.invocation(of), self.snapshot.gates())
+
+    def _info_or_row(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
+        try:
+            return invocation_info(self.snapshot, row, gates)
+        except Damaged:  # one object that cannot be read hides no other
+            return info_of(row, None, gates)
+
+    async def outcome(self, of: InvocationId) -> Outcome:
+        await trio.lowlevel.checkpoint()
+        outcome = self.snapshot.invocation(of).outcome
+        if outcome is None:
+            self.refuse(f"waiting for {of}")
+        return outcome
+
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        data = value_of(await self.outcome(of), of)
+        return decode_kept(returns if returns is not None else codec_for(Any), data, f"the result of {of}")
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
+        """Its history after event ``after``; of one that has not ended, what there is."""
+        return _Each(entry_of(recorded) for recorded in self._recorded(of, after))
+
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        marks = (mark_of(recorded) for recorded in self._recorded(of, after))
+        return _Each(chunk_of(mark) for mark in marks if mark is not None)
+
+    def _recorded(self, of: InvocationId, after: int) -> Iterator[Recorded]:
+        row, stream = self.snapshot.invocation(of), stream_of_invocation(of)
+        first = max(row.spans[0][0], after + 1)
+        # The row of an open invocation is not written at each of its events.
+        last = self.snapshot.last_event(stream) if row.outcome is None else row.spans[-1][1]
+        for recorded in self.snapshot.events(stream, first, last):
+            if belongs_to(recorded.event, of):
+                yield recorded
+
+    # Checks.
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        wanted = self.snapshot.invocation(of).deployment if deployment == KEEP else deployment
+        async with loaded_aside(self._code(wanted, code), self._world) as (name, app):
+            return await Checker(self.snapshot, self._world).check(of, name, app)
+
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary:
+        count, wanted = await self.newest_ids(listing)
+        async with loaded_aside(self._code(deployment, code), self._world) as (name, app):
+            checker = Checker(self.snapshot, self._world)
+            return await last_of(checker.check_each(wanted, name, app, is_complete=count <= listing.limit))
+
+    def _code(
+        self, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> str | os.PathLike[str] | Snapshot:
+        if code is not None:
+            return code
+        registered = self.snapshot.deployments()
+        wanted = registered.latest if deployment == LATEST else deployment
+        if not wanted:
+            raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
+        registered.find(wanted)
+        return self.snapshot.code(wanted)
+
+    # Objects.
+
+    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+        await trio.lowlevel.checkpoint()
+        return object_names(self.snapshot, service, after, checked_limit(limit), begin=begin)
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        return await object_info(self.snapshot, service, key, None, at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        return await object_items(self.snapshot, service, key, field, at=at, start=start, limit=checked_limit(limit))
+
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
+        return await field_history(
+            self.snapshot,
+            service,
+            key,
+            field,
+            after=after,
+            before=before,
+            newest_first=newest_first,
+            limit=checked_limit(limit),
+        )
+
+    # Everything else that can be read.
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        return await self._queries.query(self._asked, sql, parameters)
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.snapshot, query)
+
+    async def verify_audit(self) -> AuditCheck:
+        return await check_audit(self.snapshot)
+
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        """The classes that have left objects or invocations, with the handlers that were called: the rest is in code."""
+        found = await self.query("SELECT name, kind, handlers FROM sys_service", ())
+        return tuple(
+            _unserved(str(name), str(kind), str(handlers))
+            for name, kind, handlers in found.rows
+            if system or not is_system(str(name))
+        )
+
+    async def list_gates(self) -> tuple[GateInfo, ...]:
+        """As they were when it stopped; they are so again when it starts."""
+        await trio.lowlevel.checkpoint()
+        return tuple(gate_info(gate) for gate in self.snapshot.gates())
+
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
+        registered = self.snapshot.deployments()
+        known = reversed(registered.known)
+        return tuple([await stored_deployment(self.snapshot, each, registered.latest) for each in known])
+
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
+        registered = self.snapshot.deployments()
+        return await stored_deployment(self.snapshot, registered.find(deployment), registered.latest)
+
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
+        await trio.lowlevel.checkpoint()
+        return code_files(self._registered_code(deployment))
+
+    async def read_code(self, deployment: str, path: str) -> CodeFile:
+        await trio.lowlevel.checkpoint()
+        return code_file(self._registered_code(deployment), path)
+
+    def _registered_code(self, deployment: str) -> Snapshot:
+        self.snapshot.deployments().find(deployment)
+        return self.snapshot.code(deployment)
+
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        found: list[JobInfo] = []
+        for job in newest_jobs(self.snapshot):
+            if len(found) == limit:
+                break
+            try:
+                found.append(await self.job_info(job))
+            except NotFoundError:
+                continue  # its run is no longer retained
+        return tuple(found)
+
+    async def job_info(self, job: str) -> JobInfo:
+        """As it was when the directory stopped; it continues when that is served."""
+        run = await self._run_of(job)
+        stored = await object_info(self.snapshot, service_name(Job), job, definition_of(Job))
+        fields = {field.name: stored.fields[field.name] for field in attrs.fields(JobProgress)}
+        return info_of_job(job, run, decode_kept(codec_for(JobProgress), msgspec.json.encode(fields), job))
+
+    async def job_items(self, job: str, after: int) -> JobItems:
+        await self._run_of(job)
+        pages = await self.object_items(service_name(Job), job, "pages", at=None, start=str(after), limit=2)
+        if not pages:
+            return JobItems(items=(), next=None)
+        page = decode_kept(codec_for(JobPage), msgspec.json.encode(pages[0].value), job)
+        return JobItems(items=items_of(page), next=after + 1 if len(pages) > 1 else None)
+
+    async def await_job(self, job: str) -> JobInfo:
+        if (await self._run_of(job)).outcome is None:
+            self.refuse(f"waiting for {job}")
+        return await self.job_info(job)
+
+    async def _run_of(self, job: str) -> InvocationInfo:
+        try:
+            return await self.info(run_of_job(job))
+        except NotFoundError:
+            raise unknown_job(job) from None
+
+    # What needs a server.
+
+    async def call(self, request: Request) -> Any:
+        self.refuse(f"a call of {request.target}")
+
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        self.refuse(f"a message to {request.target}")
+
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]:
+        self.refuse(f"a call of {target}")
+
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent:
+        self.refuse(f"a message to {target}")
+
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
+    ) -> ControlResult:
+        self.refuse(f"a verb for {of}")
+
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> EditResult:
+        self.refuse(f"an edit of {service}/{key}")
+
+    async def changes(self, after: int | None, wait: float) -> ChangeSet:
+        self.refuse("the change feed")
+
+    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
+        self.refuse("closing a gate")
+
+    async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
+        self.refuse("opening a gate")
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        self.refuse("moving latest")
+
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
+        self.refuse("pruning a deployment")
+
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
+        self.refuse("a job")
+
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+        self.refuse("a job")
+
+    async def cancel_job(self, job: str, reason: str) -> ControlResult:
+        self.refuse("cancelling a job")
+
+
+class _Each(Generic[T]):
+    """An iterator as an asynchronous one. A class, so that leaving it half-way needs no closing."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> _Each[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        await trio.lowlevel.checkpoint()
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+
+def _unserved(name: str, kind: str, handlers: str) -> ServiceInfo:
+    called = [
+        HandlerInfo(name=handler["name"], mode=Mode(handler["mode"]), parameters={})
+        for handler in msgspec.json.decode(handlers)
+    ]
+    return ServiceInfo(name=name, kind=Kind(kind), handlers=tuple(called), is_served=False)

@@ -1,0 +1,52 @@
+"""Opens a data directory that no process runs, for reading."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.control.client import Client
+from actors.control.offline.backend import OfflineBackend
+from actors.environment import Environment
+from actors.query.snapshot import JournalSnapshot
+from journal.log.open import open_for_reading
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class OfflineClient(Client):
+    """A client of a data directory that no process runs. What needs a server raises :class:`actors.UnavailableError` with the code ``offline``.
+
+    ::
+
+        async with actors.open_directory("playhead-data") as client:
+            for name in await client.objects("Counter"):
+                print(name.key, (await client.object("Counter", name.key).info()).fields)
+    """
+
+
+@asynccontextmanager
+async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineClient]:
+    """A read-only client of a data directory, or of a backup, that no process has open: lists, invocations with their histories,
+    objects now and then, the audit, SQL, and checks of other code. Nothing is written, and no handler's effect happens.
+
+    Everything is as of the last commit. If a process has the directory open, it is shown as of the moment when it was opened
+    here; :func:`actors.connect` follows it. What needs a server raises :class:`actors.UnavailableError` with the code ``offline``. Raises
+    ``StoreMissing`` where there is no store, ``StoreDamaged`` where one has lost what it had.
+
+    ::
+
+        async with actors.open_directory("playhead-data") as client:
+            for invocation in await client.invocations(where="status = 'paused'"):
+                print(invocation.id, invocation.pause_reason)
+    """
+    reader, identity = open_for_reading(path)
+    try:
+        world = Environment()
+        snapshot = JournalSnapshot(view=reader, partitions=identity.partitions, now=world.clock.now())
+        yield OfflineClient(OfflineBackend(snapshot, str(Path(path)), world))
+    finally:
+        reader.close()
