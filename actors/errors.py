@@ -650,6 +650,24 @@ class BrokenDeploymentError(RefusedError):
         return str(self.details["traceback"])
 
 
+class MissingExtraError(RefusedError, ImportError):
+    """This installation lacks the packages of an extra. ``extra`` is its name, ``missing`` are the packages, and the message has the
+    command that installs them.
+
+    ::
+
+        except actors.errors.MissingExtraError as error:
+            print(error.extra)  # sql
+    """
+
+    code: ErrorCode = ErrorCode.MISSING_EXTRA
+
+    def __init__(self, message: str = "", *, extra: str = "", missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.extra = extra
+        self.missing = missing
+
+
 class UnavailableError(RefusedError):
     """No server answers, or it takes no new work for now (code ``unavailable``: try again later). Nothing was kept.
 

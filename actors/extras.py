@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from actors.errors import ErrorCode, RefusedError
+from actors.errors import MissingExtraError
 
 EXTRAS = {
     "client": ("httpx2",),
@@ -19,22 +19,8 @@ EXTRAS = {
 """For each extra, the packages that it adds, by the names under which they are imported."""
 
 
-class MissingExtraError(RefusedError, ImportError):
-    """This installation lacks the packages of an extra.
-
-    ``extra`` is its name and ``missing`` are the packages. The message says which command installs them.
-    """
-
-    code = ErrorCode.MISSING_EXTRA
-
-    def __init__(self, message: str = "", *, extra: str = "", missing: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.extra = extra
-        self.missing = missing
-
-
 def require(extra: str) -> None:
-    """Raise :class:`MissingExtraError` if a package of this extra is not installed."""
+    """Raise :class:`actors.errors.MissingExtraError` if a package of this extra is not installed."""
     missing = tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
     if missing:
         raise MissingExtraError(

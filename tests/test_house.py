@@ -216,7 +216,7 @@ def test_chance_is_given_to_the_pure_ones(module: str) -> None:
 
 @pytest.mark.parametrize("module", modules("actors") + modules("journal"))
 def test_nothing_below_the_shell_prints(module: str) -> None:
-    assert libraries(imports_of(module)) & {"click", "rich", "structlog"} == set()
+    assert libraries(imports_of(module)) & {"click", "rich"} == set()
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_a_class_name_stands_for_one_class() -> None:
 
 # What an import costs.
 
-HEAVY = ("cattrs", "click", "hypercorn", "httpx2", "rich", "rocksdict", "starlette", "structlog", "trio")
+HEAVY = ("cattrs", "click", "hypercorn", "httpx2", "rich", "rocksdict", "starlette", "trio")
 
 
 def test_importing_the_api_imports_nothing_heavy() -> None:

@@ -39,7 +39,6 @@ HEAVY = (
     "rich",
     "rocksdict",
     "starlette",
-    "structlog",
     "apsw",
 )
 """What makes a command start slowly."""

@@ -3,7 +3,7 @@
 What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
 is never idle a switch interval each way. What takes longer starts again in a thread, on the same snapshot.
 
-Imports SQLite when a question in SQL comes first; raises :class:`actors.extras.MissingExtraError` if it is not installed.
+Imports SQLite when a question in SQL comes first; raises :class:`actors.errors.MissingExtraError` if it is not installed.
 """
 
 from __future__ import annotations
