@@ -64,6 +64,7 @@ PROFILES = {
         {"CRASH_KILLS": "5000", "CRASH_KILLS_SECONDS": "7200"},
         "CRASH_KILLS_SECONDS",
     ),
+    "bulk": Profile(("pytest", "tests/crash/test_bulk.py"), {"BULK_ITEMS": "10000"}),
     "mutants": Profile(("tests.mutants",)),
     "power": Profile(("pytest", "tests/journal/test_power.py"), {"POWER_DEATHS": "500"}),
     "agreement": Profile(("pytest", "tests/journal/test_agreement.py"), {"AGREEMENT_EXAMPLES": "5000"}),
