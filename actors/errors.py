@@ -709,7 +709,7 @@ class UnknownOutcomeError(ActorError):
 
 class InvocationPausedError(ActorError):
     """The invocation whose outcome was awaited is paused until it is resumed. ``invocation_id`` is which; asking again under the same
-    idempotency key, or for its outcome, waits again.
+    idempotency key, or wait for its outcome, waits again.
 
     ::
 

@@ -237,7 +237,7 @@ def _journal(
     if durability is Durability.MEMORY:
         return _as_it_is(memory_journal(partitions=partitions, clock=world.clock))
     if path is None:
-        raise DefinitionError("open_runtime() needs path=, the directory to keep everything in, or durability='memory'")
+        raise DefinitionError("open_runtime() needs path=, the data directory, or durability='memory'")
     return open_journal(path, durability=durability, partitions=partitions, clock=world.clock)
 
 

@@ -49,7 +49,7 @@ def read_contexts() -> Contexts:
     except FileNotFoundError:
         return Contexts()
     except ValueError as error:
-        raise click.UsageError(f"{path} cannot be read: {error}. Mend it, or remove it") from None
+        raise click.UsageError(f"{path} cannot be read: {error}. Fix or remove it") from None
 
 
 def write_contexts(contexts: Contexts) -> None:

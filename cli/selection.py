@@ -58,11 +58,13 @@ class InvocationSelector:
 def select(words: tuple[str, ...], condition: str | None, among: str | None) -> InvocationSelector:
     """What the words of a command select. ``among`` is a condition that goes with every other one."""
     if not words and condition is None:
-        raise click.UsageError("say which: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION")
+        raise click.UsageError(
+            "pass one of: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION"
+        )
     named = [word for word in words if not _is_id(word)]
     if named or condition is not None:
         if len(words) > 1 or (words and not named):
-            raise click.UsageError("one of these at a time: ids, one Service[/key][/handler], with or without --where")
+            raise click.UsageError("pass only one of: ids, one Service[/key][/handler], with or without --where")
         return InvocationSelector(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
     return InvocationSelector(ids=tuple(dict.fromkeys(_ids(words))))
 

@@ -70,7 +70,7 @@ def serve_app(
     collect_garbage_rarely()
     give_back_large_blocks()
     if durability != "fsync":
-        err(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
+        err(f"durability {durability!r}: acknowledged work would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     run = partial(run, limits=runtime_limits, server_limits=server_limits)
@@ -137,7 +137,7 @@ async def run_server(
             ):
                 names = ", ".join(sorted(cls.__name__ for cls in classes))
                 err(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
-                err("no token is needed" if is_open else f"the token lies in {token_path(data)}")
+                err("no token is needed" if is_open else f"the token is in {token_path(data)}")
                 err(f"the console is at {url}/ui/")
                 for unserved in runtime.unserved:
                     err(without_code(unserved))

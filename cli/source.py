@@ -87,14 +87,14 @@ def _url_of(data: Path) -> str:
     directory = DataDirectory(data)
     if not directory.is_held():
         raise UnavailableError(
-            f"nothing serves {data}. Start it with 'playhead serve APP --data {data}', "
+            f"no server runs on {data}. Start it with 'playhead serve APP --data {data}', "
             f"or name a server with --url or {URL_VARIABLE}"
         )
     address, holder = read_address(data), directory.holder_pid()
     if address is None or address.pid != holder:  # what is written there is of a server before
         raise UnavailableError(
-            f"process {holder} holds {data} and takes no calls: it is starting, and then ask again, "
-            "or it runs its objects for itself, and 'playhead serve' can have the directory once it has ended"
+            f"process {holder} holds {data} and accepts no calls. If it is starting, try again; "
+            "else it runs without a server, and 'playhead serve' can use the directory once it has ended"
         )
     return address.url
 

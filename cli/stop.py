@@ -91,7 +91,7 @@ class GracefulShutdown:
                 is_changed = True
         if is_changed:
             log.warning(
-                "the application has set signal handlers of its own; they are taken back, so that signals end the server"
+                "the application has set signal handlers of its own; they are replaced, so that signals stop the server"
             )
 
     @property

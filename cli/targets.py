@@ -88,7 +88,7 @@ def parse_selection(text: str) -> NamedTarget:
     parts = [_decoded(part) for part in text.split("/")]
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise click.UsageError(
-            f"{text!r} selects nothing: write Service, Service/key, Service/key/handler, or Service/handler of a service"
+            f"{text!r} is not a selection: write Service, Service/key, Service/key/handler, or Service/handler of a service"
         )
     return NamedTarget(*parts)
 
@@ -97,7 +97,7 @@ def parse_object(text: str) -> tuple[str, str]:
     """``Service/key``. A slash in a key is written ``%2F``."""
     parts = [_decoded(part) for part in text.split("/")]
     if len(parts) != 2 or not all(parts):
-        raise click.UsageError(f"{text!r} names no object: write Service/key (a slash in a key is %2F)")
+        raise click.UsageError(f"{text!r} is not an object: write Service/key (a slash in a key is %2F)")
     return parts[0], parts[1]
 
 

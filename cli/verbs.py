@@ -81,7 +81,7 @@ async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: Ex
         return Exit.NOT_FOUND
     if options.is_dry:
         INVOCATIONS.show([await client.invocation(of).info() for of in ids], options.output)
-        err(f"{counted(len(ids), 'invocation')} would be asked; nothing was done")
+        err(f"{counted(len(ids), 'invocation')} would be changed; nothing was done")
         return Exit.DONE
     results: list[Result] = []
     errors: list[Exception] = []
@@ -182,7 +182,7 @@ def _is_agreed(count: int, options: ExecOptions) -> bool:
     if not sys.stdin.isatty():
         err("stdin is not a terminal: pass --yes to act, or --dry-run to preview. Nothing was done")
         return False
-    if click.confirm(f"Ask {counted(count, 'invocation')}?", err=True):
+    if click.confirm(f"Change {counted(count, 'invocation')}?", err=True):
         return True
     err("nothing was done")
     return False

@@ -29,7 +29,7 @@ class Fenced(JournalError):
     def __init__(self, partition: int, epoch: int, current: int) -> None:
         super().__init__(
             f"partition {partition}: the claim of epoch {epoch} has been superseded by epoch {current}; "
-            "drop what is cached and claim again"
+            "drop the cached state and claim again"
         )
         self.partition = partition
         self.epoch = epoch
@@ -114,7 +114,7 @@ class StoreInUse(StoreError):
     def __init__(self, path: Path, pid: int | None) -> None:
         holder = f"process {pid}" if pid is not None else "another process"
         super().__init__(
-            path, f"the store is in use by {holder}; stop it first, or talk to it instead of opening its files"
+            path, f"the store is in use by {holder}; stop it first, or connect to it instead of opening its files"
         )
         self.pid = pid
 

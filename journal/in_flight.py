@@ -99,9 +99,7 @@ class InFlight:
         try:
             file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            log.warning(
-                "%s: no record of running steps is kept, so tries lost in a crash will not count: %s", FILE, error
-            )
+            log.warning("%s: running steps are not recorded, so tries lost in a crash will not count: %s", FILE, error)
             return None
         try:
             slots = max(0, os.fstat(file).st_size - _SLOTS_AT) // _SLOT_BYTES
@@ -111,9 +109,7 @@ class InFlight:
             return InFlight(file, size)
         except (OSError, ValueError) as error:
             os.close(file)
-            log.warning(
-                "%s: no record of running steps is kept, so tries lost in a crash will not count: %s", FILE, error
-            )
+            log.warning("%s: running steps are not recorded, so tries lost in a crash will not count: %s", FILE, error)
             return None
 
     def close(self) -> None:

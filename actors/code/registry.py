@@ -103,7 +103,7 @@ class CodeRegistry:
         """The deployment with this id or name. Raises :class:`NotFoundError`."""
         if is_system(service):
             raise NotFoundError(
-                f"{service} is built in and always runs on the code that runs", kind=ResourceKind.DEPLOYMENT
+                f"{service} is built in and always runs on the server's own code", kind=ResourceKind.DEPLOYMENT
             )
         if wanted == LATEST:
             return self.latest

@@ -276,7 +276,7 @@ def _listing(
     system: bool = False,
 ) -> Listing:
     if isinstance(status, (str, Status)):
-        raise InvalidArgumentError(f"status is {status!r}, expected several: [{status!r}]", path="status")
+        raise InvalidArgumentError(f"status is {status!r}, expected a list: [{status!r}]", path="status")
     return Listing(
         status=None if status is None else frozenset(one_of(Status, one, "status") for one in status),
         service=text_or_none(service, "service"),

@@ -84,7 +84,7 @@ class JobClient:
     ) -> JobSelection:
         """The invocations of these ids, in this order; ten thousand at most. What is gone by then refuses, as it does by itself."""
         if isinstance(ids, str):
-            raise InvalidArgumentError(f"ids is {shown(ids)}, expected several: [{shown(ids)}]", path="ids")
+            raise InvalidArgumentError(f"ids is {shown(ids)}, expected a list: [{shown(ids)}]", path="ids")
         unique = tuple(dict.fromkeys(parse_invocation_id(checked_text(of, "ids")) for of in ids))
         if not unique:
             raise InvalidArgumentError("no id is given, expected one or more")

@@ -81,7 +81,7 @@ def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
     chain = tuple(links)
     path, ids = " → ".join(link.target for link in chain), " → ".join(link.invocation_id for link in chain)
     return DeadlockError(
-        f"{chain[0].target} would wait for itself: {path} ({ids}). Ask for keys in one order everywhere, send instead of "
+        f"{chain[0].target} would wait for itself (deadlock): {path} ({ids}). Call keys in the same order everywhere, send instead of "
         "calling, or call a plain method",
         details={"chain": [{"invocation_id": link.invocation_id, "target": link.target} for link in chain]},
     )
@@ -106,7 +106,7 @@ def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge
         for step, wait in invocation.waits.items():
             if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
                 if wait.callee is None:
-                    raise CorruptRecord(f"{of} waits for another invocation at step {step}, which is not named")
+                    raise CorruptRecord(f"{of} waits for another invocation at step {step}, which has no id")
                 is_own = wait.kind is WaitKind.CALL and not wait.is_fixed
                 yield Edge(of, wait.callee, wait.since, step, is_own)
         return

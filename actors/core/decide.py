@@ -90,7 +90,7 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
         if state is None:
             raise BrokenInvariant("a caller waits for it")
         raise LimitExceededError(
-            f"a gate holds {state.name}, {waiting} invocations wait for it already, and {limits.mailbox} may; "
+            f"a gate holds {state.name}, {waiting} invocations wait for it already (limit `mailbox`={limits.mailbox}); "
             "try again when it is open",
             limit="mailbox",
             maximum=limits.mailbox,
@@ -141,7 +141,7 @@ def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
     """Raise ``ConflictError`` if a repeated request asks for something else."""
     if command.request is not None and not has_digest(command, argument_digest):
         raise ConflictError(
-            f"{command.target} was asked for under the key {command.request!r} before, with another argument, as "
+            f"{command.target} was requested under the key {command.request!r} before, with another argument, as "
             f"{command.invocation_id}. Use a new key for a new request",
             code=ErrorCode.IDEMPOTENCY_CONFLICT,
         )
@@ -161,7 +161,7 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
         return [created, *_accept(None, command)]
     if (state.service, state.key) != (command.target.service, command.target.key) and state.kind is not Kind.SERVICE:
         raise ConflictError(
-            f"{command.target} and {state.name} share the number of their stream by accident. "
+            f"{command.target} and {state.name} have the same 64-bit stream number by accident. "
             f"{state.name} was here first; use another key",
             code=ErrorCode.KEY_COLLISION,
         )
@@ -175,7 +175,7 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
             _check_free(state)
         if len(state.queue) >= limits.mailbox:
             raise LimitExceededError(
-                f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later",
+                f"{len(state.queue)} invocations wait for {state.name} already (limit `mailbox`={limits.mailbox}); try again later",
                 limit="mailbox",
                 maximum=limits.mailbox,
                 found=len(state.queue),
@@ -196,8 +196,8 @@ def _check_free(state: ObjectState) -> None:
         return
     held = "nobody" if state.holder is None else state.holder
     raise ConflictError(
-        f"{state.name} is held by {held}, and {len(state.queue)} wait for it. Ask for it to wait its turn (queue=True), or "
-        "stop who holds it",
+        f"{state.name} is held by {held}, and {len(state.queue)} wait for it. Pass queue=True to wait for its turn, or "
+        "cancel the holder",
         code=ErrorCode.KEY_HELD,
     )
 
@@ -608,8 +608,8 @@ def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:
         return []
     if invocation.status is Status.RUNNING:
         raise ConflictError(
-            f"{invocation.invocation_id} is running, and code is not changed under a handler that runs. "
-            "Pause it, and resume it on the other deployment",
+            f"{invocation.invocation_id} is running, and the code of a running handler cannot change. "
+            "Pause it, then resume it on the other deployment",
             status=invocation.status,
             code=ErrorCode.STILL_RUNNING,
         )
@@ -654,7 +654,7 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
         return []
     if original is not None and command.stop is None:
         raise ConflictError(
-            f"{command.invocation_id} is {original.status.value}; say how it is to be stopped first: stop='cancel' runs its "
+            f"{command.invocation_id} is {original.status.value}; stop it first: stop='cancel' runs its "
             "compensations, stop='kill' does not",
             status=original.status,
             code=ErrorCode.STILL_OPEN,
@@ -663,7 +663,7 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
     mode = Mode.SHARED if state.kind is Kind.SERVICE else command.original.mode
     if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
         raise LimitExceededError(
-            f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may",
+            f"{len(state.queue)} invocations wait for {state.name} already (limit `mailbox`={limits.mailbox})",
             limit="mailbox",
             maximum=limits.mailbox,
             found=len(state.queue),
@@ -753,7 +753,7 @@ def _signal(
 ) -> list[Event]:
     if sum(map(len, invocation.signals.values())) + invocation.deferred_signals >= limits.signals:
         raise LimitExceededError(
-            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them",
+            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has awaited none of them",
             limit="signals",
             maximum=limits.signals,
             found=limits.signals,
@@ -784,7 +784,7 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
         invocation = None if state is None else state.invocations.get(invocation_id)
         if invocation is not None:
             raise ConflictError(
-                f"{invocation_id} is {invocation.status.value}, only what has ended can be purged; "
+                f"{invocation_id} is {invocation.status.value}, only a completed invocation can be purged; "
                 "cancel it or kill it first",
                 status=invocation.status,
                 code=ErrorCode.NOT_COMPLETED,
@@ -793,7 +793,7 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
         if waiting is not None and waiting.restarts is not None:
             raise ConflictError(
                 f"{waiting.invocation_id} waits for its turn and will keep a part of the history of "
-                f"{waiting.restarts.invocation_id}, for which it needs that of {invocation_id}; purge {invocation_id} when "
+                f"{waiting.restarts.invocation_id}, for which it needs the history of {invocation_id}; purge {invocation_id} when "
                 f"{waiting.invocation_id} has started",
                 status=waiting.status,
                 code=ErrorCode.NOT_COMPLETED,

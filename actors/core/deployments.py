@@ -52,7 +52,7 @@ class Deployments:
             if found.id == deployment:
                 return found
         raise NotFoundError(
-            f"there is no deployment {deployment!r}: it never was registered here, or it has been pruned",
+            f"there is no deployment {deployment!r}: it was never registered here, or has been pruned",
             kind=ResourceKind.DEPLOYMENT,
         )
 
@@ -64,7 +64,7 @@ class Deployments:
             return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
         if len(self.known) >= MAX_DEPLOYMENTS:
             raise LimitExceededError(
-                f"{len(self.known)} deployments are registered, and {MAX_DEPLOYMENTS} may be; prune those that are drained",
+                f"{len(self.known)} deployments are registered (limit {MAX_DEPLOYMENTS}); prune drained ones",
                 limit="deployments",
                 maximum=MAX_DEPLOYMENTS,
                 found=len(self.known),

@@ -71,7 +71,9 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     try:
         change(state, invocation, event, stamp)
     except LookupError as error:
-        raise IllegalEvent(f"{type(event).__name__} of {of} names what is not there: {error}") from error
+        raise IllegalEvent(
+            f"{type(event).__name__} of {of} refers to something that does not exist: {error}"
+        ) from error
     return state
 
 
@@ -338,7 +340,7 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
 def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelDeadlineMoved, __: Stamp) -> None:
     cancel = invocation.cancel
     if cancel is None:
-        raise IllegalEvent(f"{invocation.invocation_id} cannot be hastened: it is not cancelled")
+        raise IllegalEvent(f"{invocation.invocation_id} cannot get an earlier kill: it is not cancelled")
     if cancel.kill_at is not None and event.kill_at >= cancel.kill_at:
         raise IllegalEvent(
             f"{invocation.invocation_id} would be killed at {event.kill_at}, later than {cancel.kill_at}"
@@ -348,7 +350,7 @@ def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelDea
 
 def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelDeliveredEarlier, ___: Stamp) -> None:
     if invocation.cancel is None:
-        raise IllegalEvent(f"{invocation.invocation_id} overtook a cancel, and it is not cancelled")
+        raise IllegalEvent(f"{invocation.invocation_id} returned before a cancel, but it is not cancelled")
     invocation.cancel.overtook = True
 
 

@@ -23,7 +23,7 @@ def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
     for recorded in stored.events:
         state = advance(stream, state, recorded)
     if state is None:
-        raise Damaged(stream, stored.last, "the stream has a head, and no event")
+        raise Damaged(stream, stored.last, "the stream has a head but no events")
     return state
 
 

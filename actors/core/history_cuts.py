@@ -61,7 +61,7 @@ def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> HistoryCut:
     begun = next(at for at, r in enumerate(history) if _begins(r.event, step))
     if cancelled < begun:
         raise NotFoundError(
-            f"step {step} was begun after the cancel, by a compensation, and a restart is not cancelled. "
+            f"step {step} was begun after the cancel, by a compensation, which a restart does not run. "
             "Restart from an earlier step, or from the start",
             kind=ResourceKind.STEP,
         )

@@ -114,8 +114,8 @@ def _note_first(were: dict[str, bytes | None], before: dict[str, bytes | None]) 
 
 def _gone(stream: StreamId, number: int) -> NotFoundError:
     return NotFoundError(
-        f"object {stream:016x} as of event {number}: a part of its history that this needs has been purged. "
-        "Restart from the beginning, or keep histories for longer ('retention')",
+        f"object {stream:016x} as of event {number}: part of the history that this needs has been purged. "
+        "Restart from the beginning, or keep histories longer ('retention')",
         kind=ResourceKind.HISTORY,
         code=ErrorCode.GONE,
     )

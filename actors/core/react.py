@@ -230,7 +230,7 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
     if wait is None:
         return []
     if wait.callee is None:
-        raise CorruptRecord(f"{event.invocation_id} waits for a call at step {event.step}, which is not named")
+        raise CorruptRecord(f"{event.invocation_id} waits for a call at step {event.step}, which has no id")
     spares = _of(state, event).spares
     if spares and wait.is_fixed:
         return [f.Deliver(stream_of_invocation(event.invocation_id), _give_up_call(event.invocation_id, event.step))]
@@ -241,7 +241,7 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
 
 def _give_up_call(of: InvocationId, step: StepId) -> c.CompleteCall:
     """Treat the callee as cancelled. The caller stops waiting, and the callee continues for the restart that calls it again."""
-    outcome = Outcome(OutcomeKind.CANCELLED, reason="it goes on, for the invocation that repeats this one")
+    outcome = Outcome(OutcomeKind.CANCELLED, reason="it continues, for the invocation that repeats this one")
     return c.CompleteCall(invocation_id=of, step=step, outcome=outcome)
 
 
@@ -300,7 +300,7 @@ def _retract_kill(invocation: InvocationState) -> list[Effect]:
 
 
 def _kill_when_impatient(invocation_id: InvocationId) -> c.KillInvocation:
-    return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, and not ended in time")
+    return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, but not completed in time")
 
 
 def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[Effect]:

@@ -111,7 +111,7 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
     by_name = [operation.step for operation in operations if wanted in _names(operation)]
     if wanted == THE_END and by_name:
         raise NotFoundError(
-            f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): name it by its path, or, to keep all, say "
+            f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): use its path or, to keep everything, "
             f"'{_ENTRY}{len(_entries(history)) - 1}'",
             kind=ResourceKind.STEP,
         )

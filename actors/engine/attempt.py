@@ -108,7 +108,7 @@ class Attempt:
         accepted = history[0].event
         if not isinstance(accepted, e.InvocationAccepted):
             raise CorruptRecord(
-                f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
+                f"the history of {self.invocation_id} begins with {type(accepted).__name__}, expected InvocationAccepted"
             )
         arguments = decode_argument(handler, accepted)
         payload_bytes = context.limits.payload_bytes if self.may_be_interrupted else sys.maxsize

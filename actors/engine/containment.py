@@ -53,7 +53,7 @@ _ABOUT_ONE_OBJECT = (CorruptRecord, Damaged, Unwritable)
 
 _BLAMED = {
     PauseCause.HANDLER: "the handler's code or values made the engine fail",
-    PauseCause.ENGINE: "the engine failed, which is a fault of playhead; report it",
+    PauseCause.ENGINE: "the engine failed: a fault of playhead; please report it",
 }
 
 
@@ -157,8 +157,8 @@ def set_aside(machine: Machine, loaded: LoadedObject, failure: Failure) -> None:
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
     machine.note_set_aside(loaded, name, failure_in_words(failure))
     loaded.damage = UnavailableError(
-        f"{name} is set aside because the engine failed on it: {failure_in_words(failure)}. Nothing of it runs until the "
-        "runtime is started again; other objects go on. Report this as a fault of playhead, with the log",
+        f"{name} is set aside after an internal error: {failure_in_words(failure)}. Nothing of it runs until the "
+        "runtime is started again; other objects continue. Report this as a fault of playhead, with the log",
         code=ErrorCode.SET_ASIDE,
     )
     loaded.is_set_aside = True

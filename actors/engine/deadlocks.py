@@ -117,7 +117,7 @@ class DeadlockBreaker:
                 await self._detector.load(missing.stream)
                 continue
             except Exception as error:  # one of the objects around it is damaged; the others are checked all the same
-                log.error("%s: whether it waits in a circle is unknown:\n%s", of, failure_of(error).traceback)  # noqa: TRY400 - bounded
+                log.error("%s: whether it waits in a cycle is unknown:\n%s", of, failure_of(error).traceback)  # noqa: TRY400 - bounded
                 circle = None
             self._detector.forget()
             return circle

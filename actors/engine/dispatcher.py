@@ -394,7 +394,7 @@ class Dispatcher:
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise ConflictError(
-                f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purge deletes it",
+                f"{of} has completed, so there is nothing to {verb}. Its outcome can be read; purge deletes it",
                 status=Status.COMPLETED,
                 code=ErrorCode.ALREADY_COMPLETED,
             )

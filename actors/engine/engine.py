@@ -289,7 +289,7 @@ class Engine:
         processor = self._processors.get(stream % self.journal.partitions)
         if processor is None:
             raise UnavailableError(
-                "the store takes no writes for now (its disk is full, or it is being opened again); try again later"
+                "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
             )
         return processor
 

@@ -484,7 +484,7 @@ class Executor:
 
     def _complete_as_unknown(self, loaded: LoadedObject, of: InvocationId, step: StepId, name: str) -> None:
         error = StepOutcomeUnknownError(
-            f"step {name!r} had begun before its attempt ended, and may begin only once: whether it happened is unknown"
+            f"step {name!r} had begun before its attempt ended, and is at_most_once: whether it happened is unknown"
         )
         command = c.CompleteStep(invocation_id=of, step=step, outcome=failed(error))
         self._machine.decide_as_engine(loaded, command)
@@ -663,11 +663,11 @@ class Executor:
 
 
 _NO_STEPS: dict[StepId, StepTask] = {}
-_STOPPING = "it was asked to stop, and has not ended"
+_STOPPING = "it was told to stop and has not ended"
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
 
 
-_ABANDONED_THREAD = "a thread cannot be stopped, and its own has not ended"
+_ABANDONED_THREAD = "its thread, which cannot be stopped, has not ended"
 
 
 def _unwinding_seconds(left: Sequence[StepThread | StepTask]) -> float:
@@ -681,7 +681,7 @@ def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFo
         lacking, name = f"no class named {state.service} in {code}", state.service
     else:
         lacking, name = f"no handler named {invocation.handler} of {state.service} in {code}", invocation.handler
-    reason = f"{lacking}. Serve it, or what it is called now with aliases=({name!r},), then resume; or resume on another deployment"
+    reason = f"{lacking}. Serve it, or the renamed class with aliases=({name!r},), then resume; or resume on another deployment"
     return c.PauseAttempt(
         invocation_id=invocation.invocation_id, cause=PauseCause.CODE, reason=reason, failure=failure_of(error)
     )

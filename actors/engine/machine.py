@@ -262,8 +262,8 @@ class Machine:
     def tell_paused(self, waiter: Reply[Outcome], of: InvocationId, reason: str) -> None:
         """Report a pause to a client that does not want to wait for its end, once the pause is durable."""
         error = InvocationPausedError(
-            f"{of} is paused{f': {reason}' if reason else ''}. Ask again after it is resumed, under the same "
-            "idempotency key, or for its outcome"
+            f"{of} is paused{f': {reason}' if reason else ''}. After it is resumed, repeat the request under the same "
+            "idempotency key, or wait for its outcome"
         )
         error.invocation_id = of
         self.when_durable(partial(waiter.fail, error))
@@ -464,7 +464,7 @@ class Machine:
             )
             deferred = await self._deferred_signals(loaded, invocation)
         except (RefusedError, Damaged) as error:
-            reason = f"what it should keep of {invocation.restarts.invocation_id} is not to be had: {error}"
+            reason = f"what it should keep of {invocation.restarts.invocation_id} is not available: {error}"
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
             self.decide_as_engine(loaded, held)
             return
@@ -505,7 +505,7 @@ class Machine:
             return None
         row = decode_row(InvocationRow, data)
         if row.outcome is None:
-            raise CorruptRecord(f"the row of {of} says that it is {row.status.value}, and its object does not know it")
+            raise CorruptRecord(f"the row of {of} says that it is {row.status.value}, but its object does not know it")
         return row
 
     def row_of(self, of: InvocationId) -> InvocationRow | None:

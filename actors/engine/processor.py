@@ -164,7 +164,7 @@ class PartitionProcessor:
     def submit(self, request: ObjectRequest) -> None:
         """Queue a request from a client, which is answered through it. Raises :class:`UnavailableError`."""
         if self._is_closed:
-            raise UnavailableError("the store is being opened again; try again")
+            raise UnavailableError("the store is being reopened; try again")
         if len(self._inbox) >= self._limits.requests:
             limit = self._limits.requests
             raise UnavailableError(
@@ -371,7 +371,7 @@ class PartitionProcessor:
         try:
             command, envelope = c.decode_command(message.data)
         except CorruptRecord:
-            log.exception("message %r to stream %016x cannot be read, and stays where it is", message.id, message.to)
+            log.exception("message %r to stream %016x cannot be read and stays in the inbox", message.id, message.to)
             return
         at, inherited = self._clock.now(), self._inherited
         if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):

@@ -196,7 +196,7 @@ class StepTask:
     def _emitted_late(self) -> MisuseError:
         return MisuseError(
             f"actors.emit() in step {self.name!r}: this try is over, timed out, cancelled or returned, and its output is closed. "
-            "A thread that goes on can ask trio.from_thread.check_cancelled() whether to stop",
+            "A thread can call trio.from_thread.check_cancelled() to learn that it should stop",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 
@@ -218,7 +218,7 @@ class StepTask:
         if has_abandoned(self.key):
             self.phase = StepPhase.EARLIER_TRY
             if not await threads.wait_for_earlier(self.key):
-                log.warning("%s: step %r begins beside a thread of its that was abandoned", self.key, self.name)
+                log.warning("%s: step %r begins while an abandoned thread of it is still running", self.key, self.name)
         try:
             threads.take_place_nowait(thread)
         except trio.WouldBlock:

@@ -106,8 +106,8 @@ def blocked_error(name: str, limits: Limits, place: CodeLocation | None) -> Bloc
     """The error for code that was interrupted at this place."""
     line = "" if place is None else f"{place.line}: "
     return BlockedLoopError(
-        f"{line}{name} kept the event loop to itself for more than {limits.blocking_seconds:g} seconds "
-        "(Limits.blocking_seconds) and was interrupted, since nothing else could run. Put slow work into a step that is a "
+        f"{line}{name} blocked the event loop for more than {limits.blocking_seconds:g} seconds "
+        "(Limits.blocking_seconds) and was interrupted. Put slow work into a step that is a "
         "plain function: it runs in a thread. Then resume"
     )
 

@@ -189,7 +189,7 @@ class _Partition:
         head = read_head(self.rows, self.partition, stream)
         stored = load_stream(self.rows, self.partition, stream, head)
         if stored is None:
-            raise Damaged(stream, 0, "the head says that nothing is there")
+            raise Damaged(stream, 0, "the stream has events, but its head says that it is empty")
         history = read_events(self.rows, self.partition, stream, head.trimmed + 1, head.last)
         return fold(stream, stored), history
 
@@ -200,7 +200,7 @@ class _Partition:
             stream = StreamId(keys.stream_of_record(there[0][0]))
             if stream not in self._read_streams and stream not in self.unread:
                 self.unread.add(stream)
-                self._found(f"object {stream:016x}", "events of it are there, and nothing says how many")
+                self._found(f"object {stream:016x}", "events of it are there, but no head says how many")
             # Past the rest of its events, of which there may be many.
             at = keys.after_prefix(keys.records_of(self.partition, stream))
 
@@ -223,13 +223,15 @@ class _Partition:
             if row.outcome is not None:
                 self._expect_ended(row)
             elif of not in self._open:
-                self._mend(of, key, "its row says that it has not ended, and its object does not know it")
+                self._mend(of, key, "its row says that it is open in its row, but unknown to its object")
             elif _listing_of_row(row) != _listing_of_row(self._open[of]):
                 self._mend(of, key, f"its row says {row.status.value}, and its object {self._open[of].status.value}")
         for of in missing:
-            self._mend(of, keys.invocation(self.partition, of), "it has not ended, and has no row")
+            self._mend(of, keys.invocation(self.partition, of), "it is open, but has no row")
         for of in self._ended.keys() - self._open.keys():
-            self._mend(of, keys.invocation(self.partition, of), "it has ended, its history is kept, and it has no row")
+            self._mend(
+                of, keys.invocation(self.partition, of), "it has completed and its history is stored, but it has no row"
+            )
         for row in self._open.values():
             self._expect_open(row)
 
@@ -240,7 +242,7 @@ class _Partition:
             try:
                 row = self._row_at_end(of)
             except (ActorError, Damaged):
-                self._found(f"invocation {of}", f"{what}; too little of its history is kept to write it again")
+                self._found(f"invocation {of}", f"{what}; too little of its history is stored to rebuild it")
                 return
             if row is not None:
                 self._expect_ended(row)
@@ -257,7 +259,7 @@ class _Partition:
             event = recorded.event
             if isinstance(event, e.InvocationCompleted) and event.invocation_id == of:
                 if state is None or of not in state.invocations:
-                    raise Damaged(stream, recorded.number, f"{of} ends and had not begun")
+                    raise Damaged(stream, recorded.number, f"{of} completed without having started")
                 return self._ended_row(state, recorded, event)
             state = advance(stream, state, recorded)
         return None
@@ -357,7 +359,7 @@ class _Partition:
         for key, _ in self._under(keys.all_items(self.partition)):
             strays[keys.stream_of_item(key)] += 1
         for stream in strays.keys() - self._read_streams - self.unread:
-            self._found(f"object {stream:016x}", f"{strays[stream]} items are there, and no event of it")
+            self._found(f"object {stream:016x}", f"{strays[stream]} items are stored, but no events of it")
 
     def _examine_audit(self) -> None:
         chain = ChainCheck(self.partition)

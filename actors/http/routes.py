@@ -135,9 +135,9 @@ class Router:
         shown = "/" + "/".join(segments)
         if not fitting:
             raise NotFoundError(
-                f"nothing is served at {shown[:200]!r}; GET /openapi.json says what is", kind=ResourceKind.PATH
+                f"there is no path {shown[:200]!r}; GET /openapi.json lists them", kind=ResourceKind.PATH
             )
-        error = MethodNotAllowedError(f"{shown[:200]!r} does not take {method}")
+        error = MethodNotAllowedError(f"{shown[:200]!r} does not support {method}")
         error.allowed = tuple(route.method for route, _ in fitting)
         raise error
 

@@ -124,7 +124,7 @@ def _read_own(path: Path) -> str:
         if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
             raise UnavailableError(
                 f"others can read the server's token (the file 'token' has mode {stat.S_IMODE(status.st_mode):o}): run "
-                "'chmod 600' on it, or remove it, and the next start makes a new one",
+                "'chmod 600' on it, or remove it; the next start creates a new one",
                 code=ErrorCode.DAMAGED,
             )
         secret = read_file(path).decode("ascii").strip()
@@ -132,14 +132,14 @@ def _read_own(path: Path) -> str:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise UnavailableError(
-            f"the file 'token' of the data directory cannot be taken for the server's token ({_said(error)}): it must be a "
-            "plain file. Remove it, and the next start makes a new one",
+            f"the file 'token' of the data directory cannot be used as the server's token ({_said(error)}): it must be a "
+            "plain file. Remove it; the next start creates a new one",
             code=ErrorCode.DAMAGED,
         ) from error
     if secret and not _OWN_TOKEN.fullmatch(secret):
         raise UnavailableError(
             f"the file 'token' of the data directory has {len(secret)} characters, expected at least {_SHORTEST} letters, "
-            "digits and signs without spaces, so that it cannot be guessed. Remove it, and the next start makes a new one",
+            "digits and signs without spaces, so that it cannot be guessed. Remove it; the next start creates a new one",
             code=ErrorCode.DAMAGED,
         )
     return secret
@@ -251,7 +251,8 @@ class TokenBook:
             found = next((token for token in self._in_force() if token.name == name), None)
             if found is None:
                 raise NotFoundError(
-                    f"there is no token {name!r}; 'playhead tokens list' shows those that are", kind=ResourceKind.TOKEN
+                    f"there is no token {name!r}; 'playhead tokens list' lists the existing ones",
+                    kind=ResourceKind.TOKEN,
                 )
             kept = [token for token in self._named if token is not found]
             left = found.owed if owed is None else (*found.owed, owed)
@@ -266,9 +267,9 @@ class TokenBook:
     def _refuse_if_damaged(self) -> None:
         if self._damage:
             raise UnavailableError(
-                f"the tokens of the data directory cannot be read ({self._damage}), so the scope of this one is unknown. "
-                "The server's own token, in the file 'token', works. To mend it: move the file TOKENS away, and make tokens "
-                "again with 'playhead tokens create'; those that were there open nothing then",
+                f"the tokens of the data directory cannot be read ({self._damage}), so the scope of this token is unknown. "
+                "The server's own token, in the file 'token', still works. Move the file TOKENS away and create new tokens "
+                "with 'playhead tokens create'; the old ones are then invalid",
                 code=ErrorCode.DAMAGED,
             )
 

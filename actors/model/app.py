@@ -33,7 +33,7 @@ class App:
 
     def _call(self, name: str, definition: Definition) -> None:
         if is_system(name):
-            raise DefinitionError(f"{name} is built in, and served without being named")
+            raise DefinitionError(f"{name} is built in and always served; do not name it")
         known = self._called.setdefault(name, definition)
         if known is not definition:
             raise DefinitionError(

@@ -169,7 +169,7 @@ class CheckSummary:
 def refuse_incompatible(report: CheckReport) -> None:
     """Raise :class:`actors.errors.IncompatibleError` unless the code makes all recorded requests."""
     if not report.is_compatible:
-        advice = "'playhead invocations check' shows more, and actors.patched() lets old ones go the old way"
+        advice = "'playhead invocations check' shows more; guard the change with actors.patched()"
         raise refusal_of(report, advice)
 
 
@@ -177,7 +177,7 @@ def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None)
     """The error for a report that is not the same. ``of`` is the original of a restart, if the report is about the part that it
     keeps."""
     at = report.divergence
-    what = f"{report.invocation_id} cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
+    what = f"{report.invocation_id}  cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
     return IncompatibleError(
         f"{what} on {report.deployment or 'the code that is served'}: it {report.summary}. Nothing was changed. {advice}",
         details={

@@ -52,7 +52,7 @@ class ObjectBase:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self)._fields:
             raise FieldMisuseError(
-                f"{type(self).__name__} has no field {name!r}, so it would be forgotten; "
+                f"{type(self).__name__} has no field {name!r}, so the value would be lost; "
                 f"declare it in the class: '{name}: <type> = <default>'",
             )
         object.__setattr__(self, name, value)

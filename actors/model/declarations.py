@@ -40,7 +40,7 @@ _NEVER_CALLED = {
     "__del__": "objects are made for one attempt, and what happens at its end is not recorded; do it in a handler",
     "__setattr__": "fields are written through the engine; use a property or a method",
     "__delattr__": "fields cannot be removed; set them to their default",
-    "__getattr__": "it would answer where a field is out of reach; use a property or a method",
+    "__getattr__": "it would hide errors about fields; use a property or a method",
     "__getattribute__": "fields are read through the engine; use a property or a method",
 }
 """Methods that the engine never calls, and the alternative for each."""
@@ -139,7 +139,7 @@ def _check_field_name(what: str, name: str, taken: frozenset[str]) -> None:
         raise DefinitionError(f"{what}: this name is taken; choose another")
     if name.startswith("_"):
         raise DefinitionError(
-            f"{what} is private, and fields are seen from outside. Name it without the underscore, "
+            f"{what} is private, but fields are public. Name it without the underscore, "
             "or annotate it as ClassVar if all objects should share it"
         )
 
@@ -147,7 +147,7 @@ def _check_field_name(what: str, name: str, taken: frozenset[str]) -> None:
 def _default_in(cls: type, name: str, default: Any) -> Any:
     if isinstance(default, (list, dict, set)):
         raise DefinitionError(
-            f"{cls.__qualname__}.{name}: {default!r} looks shared by all objects; "
+            f"{cls.__qualname__}.{name}: {default!r} is a mutable default that all objects would share; "
             f"use actors.field(factory={type(default).__name__})"
         )
     return default
@@ -169,7 +169,7 @@ def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> No
         raise DefinitionError(f"{what}: @handler and @shared stand above all other decorators, which would hide them")
     if not _is_code(value) and can_change(value):
         raise DefinitionError(
-            f"{what} is one {type(value).__name__} that all objects would share, and it is not kept. Annotate it to make it a "
+            f"{what} is one {type(value).__name__} that all objects would share and that is not stored. Annotate it to make it a "
             f"field, '{name}: <type> = actors.field(…)', or as ClassVar if it should be shared"
         )
 

@@ -66,7 +66,7 @@ async def edit_fields(instance: Any, edit: Edit) -> EditResult:
     version: int = instance.__dict__["_fields_version"]
     if edit.if_version is not None and edit.if_version != version:
         raise ConflictError(
-            f"the fields were last changed by event {version}, and the edit expects {edit.if_version}. Look again, then decide",
+            f"the fields were last changed by event {version}, but the edit expects {edit.if_version}. Read them again, then repeat the edit",
             details={"version": version},
             code=ErrorCode.VERSION_CONFLICT,
         )

@@ -95,7 +95,7 @@ def _unwinding(info: InvocationInfo) -> Iterator[WaitReason]:
     for of in info.unwinding:
         yield WaitReason(
             waits_for=WaitCause.KEY,
-            text=f"a step of {of}, which had the key before and was stopped, has not given way",
+            text=f"a step of {of}, which had the key before and was stopped, has not ended",
             invocation_id=of,
         )
 
@@ -141,7 +141,7 @@ def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.behind is not None:
         yield WaitReason(
             waits_for=WaitCause.INVOCATION,
-            text=f"it repeats {info.behind}, which has not ended",
+            text=f"it repeats {info.behind}, which has not completed",
             invocation_id=info.behind,
         )
     wait = info.key_wait
@@ -163,7 +163,7 @@ def _without_code(info: InvocationInfo) -> Iterator[WaitReason]:
         return
     yield WaitReason(
         waits_for=WaitCause.CODE,
-        text=f"its code {wait.deployment} cannot be loaded, and is tried again: {_tries(wait.tries, None)}",
+        text=f"its code {wait.deployment} cannot be loaded; it will be retried:  {_tries(wait.tries, None)}",
         until=wait.again_at,
         because=wait.error,
     )
@@ -175,7 +175,7 @@ def _retrying(info: InvocationInfo) -> Iterator[WaitReason]:
     failure = info.last_failure
     yield WaitReason(
         waits_for=WaitCause.RETRY,
-        text=f"its handler failed, and is tried again: {_tries(info.failed_attempts, info.max_attempts)}",
+        text=f"its handler failed and will be retried: {_tries(info.failed_attempts, info.max_attempts)}",
         until=info.retry_at,
         because="" if failure is None else failure_in_words(failure),
     )
@@ -232,13 +232,13 @@ _WORDS: dict[str, tuple[WaitCause, Callable[[WaitInfo], str]]] = {
     "step_retry": (
         WaitCause.RETRY,
         lambda w: (
-            f"step {w.name!r} (step {w.step}) {'has no try left' if _is_used_up(w) else 'is tried again'}: "
+            f"step {w.name!r} (step {w.step}) {'has no tries left' if _is_used_up(w) else 'is tried again'}: "
             f"{_tries(w.failed_attempts, w.max_attempts)}"
         ),
     ),
     "sleep": (WaitCause.TIMER, lambda w: f"it sleeps (step {w.step})"),
     "deadline": (WaitCause.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
-    "call": (WaitCause.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not answered"),
+    "call": (WaitCause.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not completed"),
     "attach": (WaitCause.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
     "signal": (WaitCause.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not come"),
     "verb": (WaitCause.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),

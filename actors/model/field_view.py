@@ -228,7 +228,7 @@ class FieldView:
         was = self._other_kind(field)
         if was is not None and field.name not in self._fields:
             raise NoLongerFitsError(
-                f"{field.name} was stored by other code as a {was.value}, and is declared as {field.kind.value} now. "
+                f"{field.name} was stored by other code as a {was.value}, but is declared as {field.kind.value} now. "
                 "Declare it as it was, or give the new field another name, then resume",
                 path=field.name,
             )
@@ -299,12 +299,12 @@ def _out_of_reach(field: Field) -> MisuseError | MisuseError:
     step = current_step.get()
     if step is None:
         return FieldMisuseError(
-            f"field {field.name!r} is used outside of its object's own handler, where it would be neither kept nor replayed; "
+            f"field {field.name!r} is used outside a handler of its object, where it would be neither stored nor replayed; "
             "call a handler of the object",
         )
     return MisuseError(
         f"field {field.name!r} is used in step {step.name!r}, which cannot reach the fields of the object: read the field in the "
-        "handler and give the step its value; what should change, return, and write it in the handler",
+        "handler and pass its value to the step; return changes from the step and write them in the handler",
         code=ErrorCode.INSIDE_STEP,
     )
 

@@ -58,7 +58,7 @@ def _check_factory(factory: Any) -> None:
         raise DefinitionError(f"field(): factory is {shown(factory)}, expected a function; give a value as default=")
     if inspect.iscoroutinefunction(factory):
         raise DefinitionError(
-            f"field(): factory is {shown(factory)}, which waits; a first value that waits is made in a handler"
+            f"field(): factory is {shown(factory)}, which is async; compute such a value in a handler"
         )
     try:
         inspect.signature(factory).bind()

@@ -307,7 +307,7 @@ class InvocationHandle(Generic[R_co]):
         answer = await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
         if answer.successor is None:
             raise InternalError(
-                f"the restart of {self.id} was answered without the new invocation; read its 'successors'"
+                f"the restart of {self.id} got an answer without the new invocation; read 'successors' of the original"
             )
         return RestartResult(answer.changed, answer.before, answer.after, answer.successor)
 

@@ -82,7 +82,7 @@ def _accepted(event: e.InvocationAccepted) -> str:
 def _step(event: e.StepScheduled) -> str:
     if not event.argument_bytes:
         return describe(event)
-    return f"{describe(event)}, its arguments ({event.argument_bytes} bytes) are too large to be kept"
+    return f"{describe(event)}, its arguments ({event.argument_bytes} bytes) are too large to be stored"
 
 
 def _output(event: e.OutputEmitted) -> str:
@@ -98,9 +98,9 @@ def _restarted(event: e.InvocationRestarted) -> str:
 def _answered(event: e.VerbAnswered) -> str:
     if event.answer is None:
         why = "" if event.refusal is None else f": {failure_in_words(event.refusal)}"
-        return f"what was asked at step {event.step} was refused{why}"
+        return f"the verb at step {event.step} was refused{why}"
     change = "changed it" if event.answer.changed else "changed nothing"
-    return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
+    return f"the verb at step {event.step}  {change}: {event.answer.before.value} to {event.answer.after.value}"
 
 
 def show(value: bytes, limit: int = 80) -> str:
@@ -110,7 +110,7 @@ def show(value: bytes, limit: int = 80) -> str:
 
 
 def _signal(event: e.SignalReceived) -> str:
-    taken = "comes again once the restart has begun" if event.deferred else _taken_by(event.step)
+    taken = "is received again once the restart has begun" if event.deferred else _taken_by(event.step)
     return f"signal {event.name!r}: {show(event.value)}, {taken}"
 
 
@@ -156,9 +156,9 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.AttemptRetried: lambda _: "the handler is retried",
     e.InvocationSuspended: lambda _: "suspended: unloaded from memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
-    e.CancelDeadlineMoved: lambda event: f"to be killed sooner{_because(event.reason)}",
+    e.CancelDeadlineMoved: lambda event: f"kill moved to an earlier time{_because(event.reason)}",
     e.CancelDeliveredEarlier: lambda _: (
-        "it returned before it met its cancel; its last turn is undone, and the cancel comes first"
+        "it returned before its cancel was delivered; its last turn is undone and the cancel is delivered first"
     ),
     e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
     e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",

@@ -203,8 +203,8 @@ class LogView(Log[T]):
         watched = self._watched.get(position)
         if watched is not None and not says_the_same(self._codec, *watched):
             raise FieldMisuseError(
-                f"{self._field.name}[{position}] was changed in place, and a Log keeps what was appended to it. "
-                "Append a new item, or keep in a Map what should change",
+                f"{self._field.name}[{position}] was changed in place, but items of a Log cannot change. "
+                "Append a new item, or use a Map",
             )
 
     def _encode(self, position: int, item: T) -> bytes:

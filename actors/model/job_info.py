@@ -64,7 +64,7 @@ def words_of(chosen: JobSpec | JobInfo) -> str:
     """The selection, in words."""
     if chosen.named:
         return f"of {chosen.named} named"
-    return f"of those that {chosen.refused_by} was refused" if chosen.refused_by else f"where {chosen.where}"
+    return f"of those that {chosen.refused_by} could not change" if chosen.refused_by else f"where {chosen.where}"
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,7 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
     text = key_text(key, definition.name)
     if text in PATH_STEPS:
         raise InvalidArgumentError(
-            f"{definition.name}: the key {text!r} cannot be used: HTTP clients take it for a step in the path; use another",
+            f"{definition.name}: the key {text!r} cannot be used: HTTP clients treat it as a relative path; use another",
             path="key",
         )
     length = len(text) if text.isascii() else len(text.encode())

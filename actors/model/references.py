@@ -116,7 +116,7 @@ class Reference:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise FieldMisuseError(
-            f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
+            f"{self!r} is only a reference: setting {name!r} here does not change the object; call a handler, or edit "
             "the object through client.object()",
         )
 
@@ -138,7 +138,7 @@ class Reference:
 
     def __delattr__(self, name: str) -> None:
         raise FieldMisuseError(
-            f"{self!r} is only a reference, and deleting {name!r} here would change nothing there; call a handler, or edit "
+            f"{self!r} is only a reference: deleting {name!r} here does not change the object; call a handler, or edit "
             "the object through client.object()",
         )
 

@@ -158,4 +158,4 @@ def _cannot_be_copied(call: StepCall, step: str) -> UnserializableError:
                 "its arguments. Give it data, and let it reach clients, connections and the like by itself",
                 path=f"$.{name}",
             )
-    return UnserializableError(f"step {step!r}: its arguments cannot be copied together; give it data", path="$")
+    return UnserializableError(f"step {step!r}: its arguments cannot be copied together; pass data", path="$")

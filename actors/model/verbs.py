@@ -111,12 +111,12 @@ def _branch(verb: str) -> Branch:
     step = current_step.get()
     if step is not None:
         raise MisuseError(
-            f"actors.{verb}() in step {step.name!r}: a step is one side effect, recorded as a whole, and may use no durable "
-            "verb. Do it in the handler, and give the step what it needs",
+            f"actors.{verb}() in step {step.name!r}: a step is one side effect and cannot use a durable "
+            "verb. Use it in the handler, and pass the result to the step",
             code=ErrorCode.INSIDE_STEP,
         )
     raise MisuseError(
-        f"actors.{verb}() works only in a handler that the engine runs; elsewhere use the client: 'runtime.client'",
+        f"actors.{verb}() works only in a running handler; elsewhere use the client: 'runtime.client'",
         code=ErrorCode.OUTSIDE_HANDLER,
     )
 
@@ -288,7 +288,7 @@ class FailingBlock:
         is_caught = self._scope.__exit__(kind, error, traceback)
         if self._scope.cancelled_caught:
             if self._seconds is None:
-                raise TooSlowError("not done by the deadline")
+                raise TooSlowError("not done before the deadline")
             raise TooSlowError(f"not done within {self._seconds} seconds")
         return is_caught
 
@@ -368,7 +368,7 @@ def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
     made: Step[P, Any] = Step(function, options)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
-            f"step {made.name!r} is a generator, which cannot be recorded. Return a list of what it gives, or give each with "
+            f"step {made.name!r} is a generator, which cannot be recorded. Return a list, or emit each value with "
             "actors.emit()"
         )
     check_result(function, made.name)
@@ -535,7 +535,7 @@ async def _run_step(
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         if outcome.failure is None:
-            raise CorruptRecord("an outcome is a failure, and has none")
+            raise CorruptRecord("an outcome says that it failed, but it has no failure")
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
     return decode_kept(returns, outcome.value, f"the result of step {name!r}")
 
@@ -551,7 +551,7 @@ def step_key() -> str:
     """
     step = current_step.get()
     if step is None:
-        raise MisuseError("actors.step_key() works only in a step that the engine runs", code=ErrorCode.OUTSIDE_HANDLER)
+        raise MisuseError("actors.step_key() works only in a running step", code=ErrorCode.OUTSIDE_HANDLER)
     return step.key
 
 
@@ -701,7 +701,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
         except ValueProblem as error:
             if not branch.execution.is_repeating:
                 log.warning(
-                    "%s: signal %r is passed over: %s: %s",
+                    "%s: signal %r is skipped: %s: %s",
                     branch.execution.invocation_id,
                     name,
                     error.path,
@@ -810,7 +810,7 @@ class HandlerBackend:
         branch = _branch("invocation")
         if isinstance(options, ResumeOptions) and options.require_compatible:
             raise MisuseError(
-                "resume(require_compatible=True) reads code and history; use it outside, through the client",
+                "resume(require_compatible=True) reads code and history; use it from a client",
                 code=ErrorCode.OUTSIDE_HANDLER,
             )
         command: c.Command = options.command(of)
@@ -830,35 +830,33 @@ class HandlerBackend:
         if answered.refusal is not None:
             raise error_of(answered.refusal, deployment=context_of(branch).deployment)
         if answered.answer is None:
-            raise CorruptRecord(f"what was asked at step {answered.step} has no answer and no refusal")
+            raise CorruptRecord(f"the verb at step {answered.step} has neither an answer nor a refusal")
         return answered.answer
 
     async def outcome(self, of: InvocationId) -> Any:
         raise MisuseError(
-            "outcome() is for outside; a handler awaits result(), which raises what it was otherwise",
+            "outcome() is for clients; in a handler await result(), which raises the error of another outcome",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     async def info(self, of: InvocationId) -> Any:
         raise MisuseError(
-            "info() changes with time and would not replay; read it outside, through the client",
+            "info() changes with time and would not replay; read it from a client",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     async def check(self, of: InvocationId, deployment: str, code: Any) -> Any:
-        raise MisuseError(
-            "check() reads code and history; use it outside, through the client", code=ErrorCode.OUTSIDE_HANDLER
-        )
+        raise MisuseError("check() reads code and history; use it from a client", code=ErrorCode.OUTSIDE_HANDLER)
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
         raise MisuseError(
-            "events() change with time and would not replay; read them outside, through the client",
+            "events() change with time and would not replay; read them from a client",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> Any:
         raise MisuseError(
-            "output() changes with time and would not replay; read it outside, through the client",
+            "output() changes with time and would not replay; read it from a client",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 

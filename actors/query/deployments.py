@@ -51,7 +51,7 @@ def code_file(code: Snapshot, path: str) -> CodeFile:
     content = code.files.get(path)
     if content is None:
         raise NotFoundError(
-            f"{code.deployment} has no file {path[:200]!r}; it has {len(code.files)} others, which are listed",
+            f"{code.deployment} has no file {path[:200]!r}; it has {len(code.files)} other files",
             kind=ResourceKind.FILE,
         )
     return attrs.evolve(_file(path, content), text=_text(content))

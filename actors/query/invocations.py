@@ -31,10 +31,10 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
     stream = stream_of_invocation(of)
     state = snapshot.object(stream)
     if state is None:
-        raise Damaged(stream, 0, f"{of} has not ended, and there is no object")
+        raise Damaged(stream, 0, f"{of} is open in its row, but has no object")
     opened = state.invocations.get(of)
     if opened is None:
-        raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, and its object does not know it")
+        raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, but its object does not know it")
     circle = WaitGraph(snapshot.object).circle_around(of)
     return info_of(row, opened, gates, state=state, circle=circle)
 

@@ -59,12 +59,12 @@ async def _object_as_it_began(stored: StoredObject, row: InvocationRow, began: i
 def _spans_of_open(stored: StoredObject, of: InvocationId) -> list[tuple[int, int]]:
     opened = _state(stored).invocations.get(of)
     if opened is None:
-        raise Damaged(stored.stream, 0, f"{of} has not ended, and its object does not know it")
+        raise Damaged(stored.stream, 0, f"{of} is open in its row, but unknown to its object")
     return opened.spans
 
 
 def _state(stored: StoredObject) -> ObjectState:
     state = stored.state()
     if state is None:
-        raise Damaged(stored.stream, 0, "it has an invocation, and there is no object")
+        raise Damaged(stored.stream, 0, "it has an invocation but no object")
     return state

@@ -47,6 +47,6 @@ def without_code(unserved: UnservedClass) -> str:
     """What is said at a start."""
     verb = "is" if unserved.is_complete and unserved.objects == 1 else "are"
     return (
-        f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be looked at, and nothing runs them. Serve it, or "
+        f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be read, but nothing runs them. Serve it, or "
         f"a class with aliases=({unserved.name!r},)"
     )

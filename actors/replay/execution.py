@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 _ADVICE = (
     "Keep the order of durable operations, guard new ones with actors.patched(), or finish old invocations on the old code. "
     "If the code is the same, a step has changed a variable of the handler (a closure), which it does not do in a replay: "
-    "let the step return what it found"
+    "return the value from the step"
 )
 
 _ADVICE_ON_ARGUMENTS = (
     "The arguments of a step are compared in a replay. If the code computes them otherwise now, guard the change with "
     "actors.patched(), or finish old invocations on the old code. If the code is the same, they depend on something that a replay "
-    "does not repeat (a clock, chance, a global or a variable that a step changes): take it from a step's result, "
+    "does not repeat (a clock, chance, a global or a variable that a step changes): take the value from a step's result, "
     "actors.current_time() or actors.random(). To run the step with other arguments, restart from it"
 )
 

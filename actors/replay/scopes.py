@@ -108,9 +108,7 @@ class CancelScope:
     def __enter__(self) -> CancelScope:
         branch = current_branch.get()
         if branch is None:
-            raise MisuseError(
-                "actors.CancelScope works only in a handler that the engine runs", code=ErrorCode.OUTSIDE_HANDLER
-            )
+            raise MisuseError("actors.CancelScope works only in a running handler", code=ErrorCode.OUTSIDE_HANDLER)
         if self._status.branch is not None:
             raise RuntimeError("a CancelScope can be entered once; make a new one")
         if not branch.execution.closed:
@@ -166,9 +164,7 @@ class NurseryManager:
     async def __aenter__(self) -> Nursery:
         branch = current_branch.get()
         if branch is None:
-            raise MisuseError(
-                "actors.open_nursery() works only in a handler that the engine runs", code=ErrorCode.OUTSIDE_HANDLER
-            )
+            raise MisuseError("actors.open_nursery() works only in a running handler", code=ErrorCode.OUTSIDE_HANDLER)
         path: StepId = await EnterNursery(branch)
         scope = CancelScope()
         self._state = NurseryState(branch, path, scope._status)

@@ -84,7 +84,7 @@ def read_packed(rows: Readable, partitions: int, deployment: str) -> bytes:
         start = page[-1][0] + b"\x00"
     if not found:
         raise BrokenDeploymentError(
-            f"the code of {deployment} is not kept here: it was pruned, or it was never registered",
+            f"the code of {deployment} is not stored here: it was pruned, or never registered",
             deployment=deployment,
         )
     return b"".join(found[number] for number in sorted(found))

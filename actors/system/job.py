@@ -199,7 +199,7 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin
         except* trio.Cancelled:
             is_stopped = True
         if not is_stopped and any(number not in fates for number in chunk):
-            raise _TryAgain("the store is being opened again")
+            raise _TryAgain("the store is being reopened")
     return _told([fates[number] for number in takewhile(fates.__contains__, range(asked))])
 
 

@@ -95,7 +95,7 @@ class Registry(Actor):
     def _keep(self, gates: Gates, change: GateChange) -> GateChange:
         if len(gates) > MAX_GATES:
             raise LimitExceededError(
-                f"there are {len(self.gates)} gates, and {MAX_GATES} may be; open some, or close a wider one",
+                f"there are {len(self.gates)} gates (limit {MAX_GATES}); open some, or close a wider one",
                 limit="gates",
                 maximum=MAX_GATES,
                 found=len(self.gates),

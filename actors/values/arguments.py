@@ -40,7 +40,7 @@ PATH_STEPS = (".", "..")
 """Names that HTTP clients and browsers remove from a path before they send it, also if written as ``%2E`` (RFC 3986, section
 5.2.4)."""
 
-_LONE_SURROGATE = "it has half of a surrogate pair, as the name of a file has that is not UTF-8"
+_LONE_SURROGATE = "it contains half of a surrogate pair, as file names that are not UTF-8 do"
 
 
 def is_a(value: object, kind: type[T]) -> TypeGuard[T]:
@@ -123,7 +123,7 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
             code=ErrorCode.TOO_LARGE,
         )
     if not text.isascii() and not is_utf8(text):
-        raise _refusal(name, text, f"text that can be written as UTF-8; {_LONE_SURROGATE}")
+        raise _refusal(name, text, f"text in UTF-8; {_LONE_SURROGATE}")
     return text
 
 
@@ -133,7 +133,7 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     if not text:
         raise _refusal(name, text, "at least one character")
     if text in PATH_STEPS:
-        raise _refusal(name, text, "another name: HTTP clients take this one for a step in the path")
+        raise _refusal(name, text, "another name: HTTP clients treat this one as a relative path")
     return text
 
 

@@ -128,7 +128,7 @@ class MappingShape(Shape):
         try:
             found = dict(zip(keys, values, strict=True))
         except TypeError as error:
-            raise Misfit(f"expected {self.name}, found a key that cannot be one: {error}") from error
+            raise Misfit(f"expected {self.name}, found a key that cannot be used: {error}") from error
         if len(found) != len(plain):
             raise Misfit(f"expected {self.name}, found a key twice in {show(list(plain))}")
         return found if self.container is dict else self.container(found)

@@ -145,7 +145,7 @@ class FlagShape(Shape):
 
     def _checked(self, bits: int) -> int:
         if bits < 0 or bits & ~self.mask:
-            raise Misfit(f"{bits} has bits that {self.name} does not name")
+            raise Misfit(f"{bits} has bits without a name in {self.name}")
         return bits
 
     def form(self, around: tuple[Shape, ...] = ()) -> str:

@@ -107,7 +107,7 @@ def details_of(error: BaseException) -> Details:
         typed = encode_plain(_kept(value, _hints_of(type(error)).get("details")))
     except BaseException as problem:  # as above
         return _refused_details(
-            error, f"{_in_words(problem)}. Give it details of JSON, or annotate 'details' in its class"
+            error, f"{_in_words(problem)}. Use plain JSON details, or annotate 'details' in its class"
         )
     data = _json_or_nothing(value)
     size = max(len(typed), len(data))

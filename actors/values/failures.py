@@ -51,7 +51,7 @@ def failure_of(error: BaseException) -> Failure:
     details = details_of(error)
     if details.problem:
         refusal = UnserializableError(
-            f"{type_of(error)} cannot be kept, because of its details: {details.problem}. Its text: {text_of(error)}"
+            f"{type_of(error)} cannot be recorded because of its details: {details.problem}. Its text: {text_of(error)}"
         )
         return attrs.evolve(failure_of(refusal), traceback=traceback_of(error))
     return Failure(

@@ -141,13 +141,13 @@ def _check_arguments(cls: type, written: set[str]) -> None:
         )
         if is_needed and parameter.name not in written:
             raise DefinitionError(
-                f"{cls.__qualname__} is made with {parameter.name!r}, which it does not keep, so none could be made again. "
+                f"{cls.__qualname__} needs {parameter.name!r} when it is made but does not keep it, so it could not be rebuilt. "
                 "Give it a default, or keep it in a field"
             )
     missing = written - names
     if missing and not takes_any:
         raise DefinitionError(
-            f"{cls.__qualname__} has the field {min(missing)!r}, and does not take it when it is made"
+            f"{cls.__qualname__} has the field {min(missing)!r}, but its constructor does not take it"
         )
     if inspect.isabstract(cls):
         raise DefinitionError(f"{cls.__qualname__} is abstract, so there are no values of it")

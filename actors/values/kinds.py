@@ -68,9 +68,9 @@ def shape_of(kind: Any) -> Shape:
     except DefinitionError:
         raise
     except RecursionError as error:
-        raise DefinitionError(f"{name_of(kind)} is made of ever longer types") from error
+        raise DefinitionError(f"{name_of(kind)} contains itself with ever different type arguments") from error
     except Exception as error:  # raised by a metaclass or a descriptor of a user's class
-        raise DefinitionError(f"{name_of(kind)} cannot be looked at: {reason_of(error)}") from error
+        raise DefinitionError(f"{name_of(kind)} cannot be inspected: {reason_of(error)}") from error
     return shape
 
 
@@ -226,7 +226,7 @@ def _subclass(kind: type, base: type, shape: Shape) -> Shape:
     own = next((name for name in _OWN_WAYS for cls in above if name in vars(cls)), None)
     if own is not None:
         raise DefinitionError(
-            f"{name_of(kind)} is a {base.__name__} with a {own} of its own, so nothing says that one made again would be equal. "
+            f"{name_of(kind)} is a {base.__name__} with a {own} of its own, so equality after decoding cannot be guaranteed. "
             "Use typing.NewType, or register hooks on actors.converter()"
         )
     return SubclassShape(kind, shape, base)

@@ -131,7 +131,7 @@ def _check_twins(key: Any) -> None:
 
 
 def _twin(key: Any, other: str) -> ValueProblem:
-    return ValueProblem(f"{show(key)} equals {other}, which is another key on disk; use that", "$")
+    return ValueProblem(f"{show(key)} equals {other}, which is another key on disk; use that one", "$")
 
 
 def _normal(key: decimal.Decimal) -> decimal.Decimal:

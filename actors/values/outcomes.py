@@ -62,7 +62,7 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
             return outcome.value
         case OutcomeKind.FAILED:
             if outcome.failure is None:
-                raise CorruptRecord("an outcome is a failure, and has none")
+                raise CorruptRecord("an outcome says that it failed, but it has no failure")
             raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
             raise _ended(ErrorCode.CANCELLED, outcome, invocation_id)

@@ -52,7 +52,7 @@ def problem_of_lost(lost: str) -> ValueProblem:
     """The message for a reader without a type."""
     place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
     return ValueProblem(
-        f"it was sent with a type that JSON does not keep ({kind}), and the reader leaves its types open", place
+        f"it was sent with a type that JSON does not keep ({kind}), and the reader does not name that type", place
     )
 
 
@@ -149,7 +149,7 @@ def _entries(value: dict[Any, Any], depth: int) -> dict[str, Any]:
     kinds = set(map(type, value))
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise Misfit(f"its keys are of several types ({names}), which no receiver could tell apart")
+        raise Misfit(f"its keys are of several types ({names}), which a receiver could not tell apart")
     for key, item in value.items():
         try:
             plain[key if type(key) is str else _key_text(key)] = _plain(item, depth + 1)

@@ -103,7 +103,7 @@ class FloatShape(Shape):
         if type(plain) is not int:
             raise expected("float", plain)
         if plain not in _FLOATS or float(plain) != plain:
-            raise Misfit(f"expected float, found {show(plain)}, which no float equals")
+            raise Misfit(f"expected float, found {show(plain)}, which is not exactly a float")
         return float(plain)
 
     def write_all(self, values: Collection[Any]) -> list[Any]:
@@ -190,7 +190,7 @@ class SubclassShape(Shape):
         lost = getattr(value, "__dict__", None)
         if lost:
             raise Misfit(
-                f"its attribute {next(iter(lost))!r} would be lost: a {self.name} is kept as its {self._base.name}"
+                f"its attribute {next(iter(lost))!r} would be lost: a {self.name} is stored as its {self._base.name}"
             )
         return self._base.write(_bare(self._base_type, value))
 
@@ -211,7 +211,7 @@ def _bare(base: Any, value: Any) -> Any:
 
 def _decimal_text(value: decimal.Decimal) -> str:
     if value.is_nan():
-        raise Misfit(f"{value!r} is not equal to itself, so nothing could be equal to it")
+        raise Misfit(f"{value!r} is not equal to itself, so a stored copy could not be compared")
     return str(value)
 
 

@@ -114,6 +114,6 @@ def unpack(deployment: str, data: bytes) -> Snapshot:
     snapshot = Snapshot(tuple(packed.entries), packed.files)
     if snapshot.deployment != deployment:
         raise BrokenDeploymentError(
-            f"the stored code of {deployment} is that of {snapshot.deployment}", deployment=deployment
+            f"the code stored for {deployment} is that of {snapshot.deployment}", deployment=deployment
         )
     return snapshot

@@ -61,14 +61,14 @@ def command(
     from journal.ids import parse_invocation_id
 
     if bool(invocation_ids) == (condition is not None):
-        raise click.UsageError("name invocations, or say --where")
+        raise click.UsageError("pass invocation ids or --where")
     if app is not None and deployment is not None:
-        raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
+        raise click.UsageError("--app names code on disk, --deployment registered code; pass only one")
 
     ids = tuple(parse_invocation_id(text) for text in invocation_ids)
     if server.url is not None and app is not None:
         raise click.UsageError(
-            "a server replays on code that it has: register it there, or say --data where the data lies"
+            "a server replays only on its registered code: register it there, or pass --data on the machine with the data"
         )
     if server.url is None:
         _show_answer(
@@ -123,7 +123,7 @@ def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None
 
     show_check(answer, output)
     if isinstance(answer, CheckSummary) and not (answer.checked or answer.skipped):
-        err(f"nothing was checked: no invocation fits {condition}")
+        err(f"nothing was checked: no invocation matches {condition}")
     raise click.exceptions.Exit(_exit_code_of(answer))
 
 

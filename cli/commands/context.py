@@ -42,14 +42,14 @@ def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> 
     from cli.contexts import Contexts, contexts_path, read_contexts, write_contexts
 
     if (name is None) != is_none:
-        raise click.UsageError("name a context, or say --none")
+        raise click.UsageError("pass a context or --none")
     contexts = read_contexts()
     if name is None:
         write_contexts(Contexts(named=contexts.named, current=None))
         err("no context is in use")
         return
     write_contexts(Contexts(named=contexts.named | {name: _context(contexts, name, url, token)}, current=name))
-    err(f"commands are for {name!r} now; it is kept in {contexts_path()}")
+    err(f"commands now go to {name!r}; saved in {contexts_path()}")
 
 
 def _context(contexts: Contexts, name: str, url: str | None, token: str | None) -> Context:
@@ -85,7 +85,7 @@ def show() -> None:
         if one.is_current:
             out(f"{safe(one.name)}  {safe(one.url)}")
             return
-    err("no context is in use; commands are for the data directory")
+    err("no context is in use; commands use the data directory")
 
 
 @command.command()

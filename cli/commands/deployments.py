@@ -72,7 +72,7 @@ def prune(deployments: tuple[str, ...], drained: bool, reason: str, server: Serv
     from cli.run import ask
 
     if bool(deployments) == drained:
-        raise click.UsageError("name deployments, or say --drained")
+        raise click.UsageError("pass deployments or --drained")
 
     async def prune_each(client: Client) -> None:
         for deployment in deployments or await _drained(client):

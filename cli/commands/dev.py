@@ -84,7 +84,7 @@ async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str
     for deployment in await client.deployments.list():
         is_needed = deployment.is_latest or deployment.is_served or deployment.open_invocations
         if deployment.id in registered and not is_needed:
-            await client.deployments.prune(deployment.id, reason="a later save took its place")
+            await client.deployments.prune(deployment.id, reason="replaced by a later save")
 
 
 def _folders(app: str, snapshot: Snapshot) -> set[Path]:

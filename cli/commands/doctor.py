@@ -84,8 +84,8 @@ def _of_stranger(stranger: Stranger) -> Finding:
 
     remedies = {
         FileDisposition.REMOVED: "the next start removes it",
-        FileDisposition.SET_ASIDE: "its changes do not follow on those of the store, so the next start gives it another name and does not read it",
-        FileDisposition.TAKEN_IN: "move it away before the next start, which would take it for the store's own",
+        FileDisposition.SET_ASIDE: "its changes do not continue the store's, so the next start renames it and does not read it",
+        FileDisposition.TAKEN_IN: "move it away before the next start, which would read it as the store's own",
     }
     return Finding(
         where=f"file db/{stranger.name}",
@@ -102,5 +102,5 @@ async def _rebuilt(data: Path) -> FsckReport:
 
     async with open_audit(data) as audit:
         found = await rebuild(audit.journal, audit.who, retention_seconds=RETENTION_SECONDS)
-    err("rows, indexes and items agree with the events" if found.is_sound else "not all of it could be mended")
+    err("rows, indexes and items agree with the events" if found.is_sound else "some problems could not be fixed")
     return found

@@ -227,7 +227,7 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
 
     selected = select(which, None, None)
     if not selected.is_by_ids:
-        raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
+        raise click.UsageError("pass their ids; 'playhead invocations list -o id' prints the ids of a selection")
 
     async def write_each(client: Client) -> None:
         for of in selected.ids:

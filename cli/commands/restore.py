@@ -57,7 +57,7 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
             show_findings(examinations[0])
             raise StoreDamaged(
                 backup.absolute(),
-                f"the backup is not sound, and nothing was left in {data}. Take another one",
+                f"the restored store is not sound; nothing was left in {data}. Use another backup",
             )
 
     restored = restore_backup(backup, data, check=check, is_held=not runs_at_once, now=time.time())
@@ -71,7 +71,7 @@ def _warn_of_others(backup: Path) -> None:
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         err(
             f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): a user who changes a backup can change its manifest too, so "
-            "nothing shows whether that was done"
+            "such a change would not show"
         )
 
 
@@ -79,12 +79,12 @@ def _explain(restored: Restored) -> None:
     from journal.kv.data_directory import DataDirectory
 
     identity, origin = restored.identity, DataDirectory(restored.manifest.origin)
-    err(f"it is a copy as of {when(restored.manifest.made_at)}, with an id of its own")
+    err(f"this is a copy as of {when(restored.manifest.made_at)}, with an id of its own")
     if identity.backlog is not None:
         err("side effects after that moment happen again where invocations resume")
     if identity.is_held:
         err(
-            "open invocations are held from the first start on; new calls are accepted. Where the original is gone for good, resume them: "
+            "open invocations are held from the first start on; new calls are accepted. If the original no longer runs, resume them: "
             "'playhead gates open backlog'"
         )
     if _is_served(origin, identity.copy_of):

@@ -35,4 +35,4 @@ def command(
     sent = ask(server, lambda client: client.send(called, body, idempotency_key=idempotency_key, delay=delay))
     out(sent.invocation_id)
     if not sent.is_new:
-        err("it had been sent before; nothing was sent again")
+        err("it was sent before; nothing was sent now")

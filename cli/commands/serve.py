@@ -99,9 +99,9 @@ def command(
         raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
     if host not in LOOPBACK and not is_insecure:
         raise click.UsageError(
-            f"there is no TLS here, so on {host} anyone on the way could read tokens and data. Listen on loopback and put "
+            f"this server has no TLS, so on {host} anyone on the network could read tokens and data. Listen on loopback and put "
             f"a proxy with TLS in front (with --allow-host NAME for its name), or tunnel (ssh -L {port}:127.0.0.1:{port}); "
-            "where the network itself is trusted, say --insecure-network"
+            "on a trusted network, pass --insecure-network"
         )
 
     return serve_app(

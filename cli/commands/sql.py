@@ -41,7 +41,7 @@ def command(statement: str | None, tables: bool, output: str, server: ServerOpti
         out(describe())
         return
     if statement is None:
-        raise click.UsageError("give a SELECT, '-' to read one from stdin, or --tables to see what there is")
+        raise click.UsageError("give a SELECT, '-' to read one from stdin, or --tables to list the tables")
     select = sys.stdin.read() if statement == "-" else statement
     _PRINTERS[output](read(server, lambda client: client.query(select)))
 

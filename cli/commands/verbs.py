@@ -214,7 +214,7 @@ def restart(
             --deployment latest --reason 'the rate is fixed'
     """
     if input is not None and not selected.is_by_ids:
-        raise click.UsageError("--input is for invocations that are named by their ids")
+        raise click.UsageError("--input works only with invocation ids")
     asked["input"] = parse_value(input, sys.stdin)
     if options.is_dry and selected.is_by_ids:
         _show_plans(selected.ids, server, options.output, asked)
@@ -293,7 +293,7 @@ def signal(
     which, named = ((), words) if condition is not None else (words[:1], words[1:])
     if not 1 <= len(named) <= 2:
         raise click.UsageError(
-            "name the signal, and at most one value: [WHICH] NAME [VALUE]; WHICH is left out with --where"
+            "name the signal, and at most one value: [WHICH] NAME [VALUE]; WHICH is omitted with --where"
         )
     name, text = named[0], named[1] if len(named) == 2 else None
     if "-" in which and text == "-":

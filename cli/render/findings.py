@@ -36,12 +36,12 @@ def contents_of(found: FsckReport) -> str:
 
 def _verdict(found: FsckReport) -> str:
     if found.is_sound:
-        return "all is as it should be"
+        return "no problems found"
     rebuilt = sum(1 for finding in found.findings if finding.can_be_rebuilt)
     told = sum(1 for finding in found.findings if finding.remedy)
     counts = {
-        "that --rebuild mends": rebuilt,
-        "with a remedy in its line": told,
+        "that --rebuild fixes": rebuilt,
+        "with a remedy in their line": told,
         "that need a backup: restore one": len(found.findings) - rebuilt - told,
     }
     return ", ".join(f"{count} findings {of_kind}" for of_kind, count in counts.items() if count)

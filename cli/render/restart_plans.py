@@ -21,7 +21,7 @@ def plan_lines(plan: Successor) -> Iterator[str]:
     if plan.dropped:
         yield f"  if reached {_steps(plan.dropped)}"
     yield from (f"  stopped    {_call(call)}" for call in plan.stopped)
-    yield from (f"  goes on    {_call(call)}, and is found again by its key" for call in plan.spared)
+    yield from (f"  continues  {_call(call)}, and is found again by its key" for call in plan.spared)
     yield from (f"  repeated   {_call(call)}, which was stopped before" for call in plan.repeated)
 
 

@@ -37,4 +37,4 @@ def check_watchable(output: str) -> None:
     if output not in ("table", "wide"):
         raise click.UsageError("--watch shows tables; programs follow with 'playhead invocations follow -o json'")
     if not is_terminal():
-        raise click.UsageError("--watch needs a terminal; leave it out to look once")
+        raise click.UsageError("--watch needs a terminal; leave it out to print once")

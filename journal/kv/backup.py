@@ -112,7 +112,7 @@ def read_manifest(backup: DataDirectory) -> Manifest:
         manifest = msgspec.json.decode(unseal(data), type=Manifest)
     except ValueError as error:
         raise StoreDamaged(
-            backup.path, f"its manifest, the file BACKUP, is not as it was written ({error}); take another backup"
+            backup.path, f"its manifest, the file BACKUP, is damaged ({error}); take another backup"
         ) from error
     if manifest.format != MANIFEST_FORMAT:
         raise StoreError(
@@ -221,7 +221,7 @@ def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest
         left = f"; and {len(wrongs) - _NAMED_AT_MOST} more" if len(wrongs) > _NAMED_AT_MOST else ""
         raise StoreDamaged(
             source.path,
-            f"the backup is not as it was made: {'; '.join(wrongs[:_NAMED_AT_MOST])}{left}. Nothing was restored; take another one",
+            f"the backup is damaged: {'; '.join(wrongs[:_NAMED_AT_MOST])}{left}. Nothing was restored; use another backup",
         )
 
 

@@ -115,9 +115,7 @@ class DataDirectory:
         try:
             return msgspec.json.decode(unseal(data), type=StoreIdentity)
         except ValueError as error:
-            raise StoreDamaged(
-                self.path, f"the file STORE is not as it was written ({error}); restore it from a backup"
-            ) from error
+            raise StoreDamaged(self.path, f"the file STORE is damaged ({error}); restore it from a backup") from error
 
     def read_mark(self) -> HighWaterMark:
         """The high-water mark: what was on disk at least. Raises :class:`StoreDamaged`."""
@@ -127,7 +125,7 @@ class DataDirectory:
             raise self.refusal(error, doing="reading the file MARK") from error
         except ValueError as error:
             raise StoreDamaged(
-                self.path, f"the file MARK is not as it was written ({error}); restore it with the rest from a backup"
+                self.path, f"the file MARK is damaged ({error}); restore it with the rest from a backup"
             ) from error
 
     def logs(self) -> tuple[int, ...]:
@@ -298,7 +296,7 @@ class HeldDirectory(OpenDirectory):
         if self.is_backup():
             raise StoreError(
                 self.path,
-                "this is a backup, which is not written to: make a data directory of it with 'playhead restore BACKUP DIR'",
+                "this is a backup, which is read-only: make a data directory from it with 'playhead restore BACKUP DIR'",
             )
         self._refuse_strangers()
         path = self.root / _HOLDER
@@ -367,9 +365,9 @@ class HeldDirectory(OpenDirectory):
         if place_of_descriptor(self._descriptor) != self._here:
             self._lose("the descriptor that it was held by was closed")
         if not leads_to(self.path, self._here):
-            self._lose("it was moved, removed or mounted over, and another one or nothing lies at its path")
+            self._lose("it was moved, removed or mounted over; its path has another directory or none")
         if not leads_to(self.root / _HOLDER, place_of_descriptor(self._lock)):
-            self._lose("its file HOLDER was removed or replaced, so that another process can hold it as well")
+            self._lose("its file HOLDER was removed or replaced, so another process can hold it as well")
         if not self._store_id:
             return
         if not leads_to(self.root / "db", place_of_descriptor(self._rocks)):
@@ -436,9 +434,9 @@ class HeldDirectory(OpenDirectory):
 
     def _lose(self, why: str) -> NoReturn:
         raise DirectoryLost(
-            f"{self.path}: this is not the data directory any more that this process has opened: {why}. The process "
-            "writes nothing more, and leaves without closing the store: what was acknowledged is in the directory that it "
-            "held. Start again on the directory that is meant"
+            f"{self.path}: this is no longer the data directory that this process opened: {why}. The process "
+            "writes nothing more and leaves the store open. Acknowledged work is in the directory that it "
+            "held: start again on that one"
         )
 
     def _check_store(self) -> None:
@@ -458,7 +456,7 @@ class HeldDirectory(OpenDirectory):
         except Unavailable:
             return
         if found != self._store_id:
-            self._lose(f"it holds the store {found} now, and {self._store_id} was opened")
+            self._lose(f"it has the store {found} now, but {self._store_id} was opened")
         self._store_seen = seen
 
     def _check_written(self) -> None:
@@ -491,7 +489,7 @@ class HeldDirectory(OpenDirectory):
 
     def _refuse_what_others_may_change(self) -> None:
         for path, mode in self.writable_by_others():
-            raise StoreError(path, f"others may write here (mode {mode:o}); run 'chmod go-w' on it first")
+            raise StoreError(path, f"other users may write here (mode {mode:o}); run 'chmod go-w' on it first")
 
     def _refuse_strangers(self) -> None:
         """Raise if a directory without a store contains anything except the remains of an interrupted creation."""

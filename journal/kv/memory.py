@@ -80,7 +80,7 @@ class MemoryStore(_Sorted):
 
     async def copy_to(self, path: Path, *, made_at: float) -> None:
         await trio.lowlevel.checkpoint()
-        raise Unavailable(f"this store is in memory, and nothing of it can be kept in {path}")
+        raise Unavailable(f"this store is in memory, and cannot be backed up to {path}")
 
     async def view(self) -> MemoryView:
         await trio.lowlevel.checkpoint()

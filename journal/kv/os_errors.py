@@ -29,14 +29,14 @@ def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalEr
     if isinstance(error, JournalError):
         return error
     if is_full(error):
-        return DiskFull(f"{path}: the disk is full, and {doing} needs some room: free some, then start again ({text})")
+        return DiskFull(f"{path}: the disk is full, and {doing} needs free space: free some, then start again ({text})")
     if _says(error, errno.EMFILE, errno.ENFILE):
         return Unavailable(f"{path}: {doing} needs more open files than are allowed here: raise 'ulimit -n' ({text})")
     if _says(error, errno.EIO):
-        return StoreFailed(f"{path}: the disk failed at {doing}: look at the disk, then start again ({text})")
+        return StoreFailed(f"{path}: the disk failed at {doing}: check the disk, then start again ({text})")
     if _says(error, errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreError(
-            path, f"{doing} is not permitted here, and the store is written to even to be looked at: {text}"
+            path, f"{doing} is not permitted here, and even reading needs write access to the store: {text}"
         )
     if _says(error, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
         return StoreError(
@@ -44,7 +44,7 @@ def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalEr
             f"{doing} failed: {text}. It must be a directory, and its files plain files: links in it are not followed",
         )
     if _says(error, errno.ENOLCK, errno.ENOTSUP):
-        return StoreError(path, f"{doing} takes a file system with locks; use a local disk: {text}")
+        return StoreError(path, f"{doing} needs a file system with locks; use a local disk: {text}")
     if _LOCKED.search(str(error)):
         return StoreInUse(path, None)
     return StoreDamaged(path, f"{doing} failed: {text}. Nothing was changed: restore the directory from a backup")

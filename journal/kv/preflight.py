@@ -92,8 +92,8 @@ def refuse_if_unbegun(directory: DataDirectory, mark: HighWaterMark) -> None:
     if not is_begun(directory, mark):
         raise StoreMissing(
             directory.path,
-            "nothing was ever written here: the process that made the store died at its first start. Start a server on it, and it is "
-            "begun",
+            "nothing was ever written here: the process that created the store died at its first start. Start a server to "
+            "complete it",
         )
 
 

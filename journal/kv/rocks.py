@@ -205,16 +205,12 @@ class RocksStore(Reads):
                 text = "the data directory was moved, removed or replaced; the process writes nothing more"
                 found.append(Trouble(TroubleKind.DIRECTORY_LOST, text, is_final=True))
             case StoreFailed():
-                text = "a write to the disk failed; the process writes nothing more: look at the disk, then start again"
+                text = "a write to the disk failed; the process writes nothing more: check the disk, then start again"
                 found.append(Trouble(TroubleKind.DISK_FAILED, text, is_final=True))
             case DiskFull():
-                found.append(
-                    Trouble(TroubleKind.DISK_FULL, "the disk is full; writes are taken again when there is room")
-                )
+                found.append(Trouble(TroubleKind.DISK_FULL, "the disk is full; writes resume when there is room"))
             case _ if not self.has_room():
-                text = (
-                    f"less than {self._reserve_bytes} bytes are free on the disk; new work is taken when there is room"
-                )
+                text = f"less than {self._reserve_bytes} bytes are free on the disk; new work is accepted when there is room"
                 found.append(Trouble(TroubleKind.DISK_NEARLY_FULL, text))
         if not self._watch.compacts:
             text = "tables of the store could not be compacted, so a block of one is damaged: restore the directory from a backup"
@@ -242,9 +238,9 @@ class RocksStore(Reads):
                 self._directory.forget_written()
             self._db = self._open(found)
         except JournalError as error:
-            raise DiskFull(f"{self._directory.path}: cannot be opened again yet: {error}") from error
+            raise DiskFull(f"{self._directory.path}: cannot be reopened yet: {error}") from error
         self._failure = None
-        log.info("%s: there is room again, the store takes writes", self._directory.path)
+        log.info("%s: there is room again; the store accepts writes", self._directory.path)
 
     def close(self) -> None:
         if os.getpid() != self._pid:
@@ -273,7 +269,9 @@ class RocksStore(Reads):
 
     def _handle(self) -> Rdict:
         if os.getpid() != self._pid:
-            raise Unavailable("this process was forked from the one that opened the store; open it again after a spawn")
+            raise Unavailable(
+                "this process was forked from the one that opened the store; open it again in a spawned process"
+            )
         if self._db is None:
             raise Unavailable(f"{self._directory.path}: the store is closed")
         return self._db
@@ -391,11 +389,11 @@ class RocksStore(Reads):
         if isinstance(error, DirectoryLost):
             self._failure, text = error, "the directory was lost"
         elif is_full(error):
-            self._failure = DiskFull(f"{where}: the disk is full; writes are taken again when there is room")
+            self._failure = DiskFull(f"{where}: the disk is full; writes resume when there is room")
         else:
             self._failure = StoreFailed(
                 f"{where}: a write failed ({text}). Whether it is on disk is unknown, and no later write can be trusted: "
-                "stop this process, look at the disk, start again"
+                "stop this process, check the disk, then start again"
             )
         log.error("%s", self._failure)
         if isinstance(self._failure, StoreFailed):
@@ -414,9 +412,7 @@ class RocksStore(Reads):
         needed = log_bytes + _REOPEN_MARGIN_BYTES
         free = shutil.disk_usage(self._directory.rocks).free
         if free < needed:
-            raise DiskFull(
-                f"{self._directory.path}: {free} bytes are free, {needed} are needed to open the store again"
-            )
+            raise DiskFull(f"{self._directory.path}: {free} bytes are free, {needed} are needed to reopen the store")
 
 
 class _Watch:
@@ -526,7 +522,7 @@ class _Watch:
             self.compacts = False
             db.set_options({"disable_auto_compactions": "true"})
             log.error(
-                "%s: RocksDB could not compact its tables, and gives it up until the next start: a block of one is "
+                "%s: RocksDB could not compact its tables and stops trying until the next start: a block of one is "
                 "damaged, or the disk fails. Its file db/LOG says which. Restore the directory from a backup",
                 self._directory.path,
             )

@@ -43,7 +43,7 @@ class Outbox:
         try:
             self.state = PartitionState() if data is None else decode_row(PartitionState, data)
         except CorruptRecord as error:
-            raise CorruptRecord(f"partition {partition}: what is kept of it as a whole: {error}") from error
+            raise CorruptRecord(f"partition {partition}: its own state: {error}") from error
         self._nothing_to_forget_before = 0.0
 
     def write_state(self, batch: Batch) -> None:

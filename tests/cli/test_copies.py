@@ -204,13 +204,13 @@ def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop
         ("backup:one", False, ""),
         ("backup:one", True, "before the upgrade"),
     ]
-    assert "all is as it should be" in shop.done("playhead doctor")
-    assert "all is as it should be" in shop.done("playhead doctor --data playhead-data/backups/one")
+    assert "no problems found" in shop.done("playhead doctor")
+    assert "no problems found" in shop.done("playhead doctor --data playhead-data/backups/one")
     assert shop.run("playhead doctor --rebuild").code == 75
     assert shop.run("playhead doctor --rebuild --data playhead-data/backups/one").code == 1
     said = shop.run("playhead restore playhead-data/backups/one copy")
     assert (said.code, "original is in use" in said.err) == (0, True)
-    assert "all is as it should be" in shop.done("playhead doctor --data copy")
+    assert "no problems found" in shop.done("playhead doctor --data copy")
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data copy"))) == 1
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json"))) == 2
     assert shop.run("playhead restore playhead-data/backups/one copy").code == 3
@@ -272,7 +272,7 @@ def test_the_doctor_names_files_that_nothing_else_names(stopped: Shell) -> None:
     (data / "db" / "000778.log").unlink()
     assert stopped.run("playhead doctor").code == 1
     stopped.done("playhead doctor --rebuild")  # opens it, and RocksDB removes the table
-    assert "all is as it should be" in stopped.done("playhead doctor")
+    assert "no problems found" in stopped.done("playhead doctor")
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_the_doctor_names_files_that_nothing_else_names(stopped: Shell) -> None:
         (StoreExists(Path("backups/one")), ConflictError),
         (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), ConflictError),
         (StoreDamaged(Path("backups/one"), "the file STORE is missing"), UnavailableError),
-        (StoreError(Path("backups"), "others may write here"), UnavailableError),
+        (StoreError(Path("backups"), "other users may write here"), UnavailableError),
         (Unavailable("the store is closed"), UnavailableError),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

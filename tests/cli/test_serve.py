@@ -103,7 +103,7 @@ def test_beyond_loopback_it_refuses_and_says_what_to_do(host: str, tmp_path: Pat
     (tmp_path / "app.py").write_text(APP)
     result = run("serve", str(tmp_path / "app.py"), "--host", host, data=tmp_path / "data")
     assert result.exit_code == 2
-    assert "no TLS here" in result.output
+    assert "has no TLS" in result.output
     assert "ssh -L" in result.output
     assert not (tmp_path / "data").exists()
 

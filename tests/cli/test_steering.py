@@ -133,14 +133,14 @@ def test_an_error_in_a_condition_quotes_the_condition(shop: Shell) -> None:
 
 
 MISTAKES = {
-    "cancel": "say which",
-    f"cancel {GONE} Waiter": "one of these at a time",
-    "cancel Waiter/a/b/c": "selects nothing",
+    "cancel": "pass one of",
+    f"cancel {GONE} Waiter": "pass only one of",
+    "cancel Waiter/a/b/c": "is not a selection",
     "cancel inv_1short": "not an invocation id",
     "cancel --where 'colour = 1' --yes": "no such column: colour",
-    "restart Waiter --input 5": "by their ids",
+    "restart Waiter --input 5": "invocation ids",
     "restart Waiter --from '' --yes": "leave it out to begin at the beginning",
-    "export Waiter": "by their ids",
+    "export Waiter": "pass their ids",
     "list --watch": "needs a terminal",
 }
 
@@ -197,7 +197,7 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Shell) -> None:
     assert said.splitlines() == ['owner  changed  "nobody" -> "ada"', 'stock["a=]b"]  changed  null -> 3']
     assert shop.done("playhead actors state get Shop/a owner") == '"ada"'
     conflict = shop.run("""playhead actors state set Shop/a owner='"bob"' --if-version 1""")
-    assert (conflict.code, "Look again" in conflict.err) == (3, True)
+    assert (conflict.code, "Read them again" in conflict.err) == (3, True)
     assert shop.run("playhead actors state set Shop/a owner=5").code == 2
     assert shop.run("playhead actors state set Shop/a owner").code == 2
     assert shop.run("playhead actors state get Shop/a stock").code == 2

@@ -79,4 +79,4 @@ def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(process:
     process.done(held)
     said = process.run("playhead call Counter/alice/add 5 --data embedded")
     assert said.code == 5
-    assert "holds embedded and takes no calls" in said.err
+    assert "holds embedded and accepts no calls" in said.err

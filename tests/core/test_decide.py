@@ -407,7 +407,7 @@ def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
         .when(c.PurgeInvocations(invocation_ids=[nth(99), IT]))
         .then_refused(
             ConflictError,
-            rf"{IT} is running, only what has ended can be purged; cancel it or kill it",
+            rf"{IT} is running, only a completed invocation can be purged; cancel it or kill it",
             code="not_completed",
         )
     )

@@ -54,7 +54,7 @@ S = Situation
 FIRE = c.FireTimer(invocation_id=IT, step=STEP)
 RETRY = c.RetryAttempt(invocation_id=IT)
 BEGIN = c.StartDue(invocation_id=IT)
-IMPATIENT = c.KillInvocation(invocation_id=IT, reason="cancelled, and not ended in time")
+IMPATIENT = c.KillInvocation(invocation_id=IT, reason="cancelled, but not completed in time")
 START = f.StartAttempt(IT)
 STOPS = f.EndAttempt(IT, abort_steps=True)
 TOLD = f.NotifyPaused(IT, "held")
@@ -75,7 +75,7 @@ GIVES_UP = f.Deliver(
     c.CompleteCall(
         invocation_id=IT,
         step=STEP,
-        outcome=Outcome(OutcomeKind.CANCELLED, reason="it goes on, for the invocation that repeats this one"),
+        outcome=Outcome(OutcomeKind.CANCELLED, reason="it continues, for the invocation that repeats this one"),
     ),
 )
 CALLED_OFF = e.CallCancelRequested(invocation_id=IT, step=STEP)

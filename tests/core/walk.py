@@ -333,7 +333,7 @@ def _dates_of(invocation: InvocationState) -> list[tuple[float, Command]]:
     if invocation.scheduled_for is not None:
         dates.append((invocation.scheduled_for, c.StartDue(invocation_id=of)))
     if invocation.cancel is not None and invocation.cancel.kill_at is not None:
-        impatient = c.KillInvocation(invocation_id=of, reason="cancelled, and not ended in time")
+        impatient = c.KillInvocation(invocation_id=of, reason="cancelled, but not completed in time")
         dates.append((invocation.cancel.kill_at, impatient))
     is_held = invocation.status is Status.PAUSED
     if invocation.retry_at is not None and not is_held:

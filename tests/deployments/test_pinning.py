@@ -199,7 +199,7 @@ async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
         with raises(actors.ConflictError, code="in_use", match="1 open invocations run on") as caught:
             await deployments.prune(one)
         assert caught.value.open_invocations == 1
-        with raises(actors.ConflictError, code="in_use", match="what this process serves"):
+        with raises(actors.ConflictError, code="in_use", match="that this process serves"):
             await deployments.prune(two)
         await runtime.client.invocation(handle.id).kill()
         assert (await deployments.prune(one, reason="drained")).changed
@@ -231,7 +231,7 @@ async def test_code_that_is_gone_pauses_what_runs_on_it_and_nothing_else(shop: S
             handle = runtime.client.invocation(handle.id)
             await handle.signal("go", "on")
             info = await paused(handle)
-            assert "is not kept here" in info.pause_reason
+            assert "is not stored here" in info.pause_reason
             assert "Resume it on another deployment" in info.pause_reason
         assert await runtime.client.service(shop.app.Agent).think() == 2
         handle = runtime.client.invocation(handles[0].id)

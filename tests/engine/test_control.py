@@ -360,7 +360,7 @@ async def test_a_second_cancel_may_shorten_the_patience_and_never_lengthens_it(
         assert await outcome_of(handle) == "killed"
         assert killed_after <= trio.current_time() - started < killed_after + 1
         told = [entry.summary async for entry in handle.events()]
-    assert told.count("to be killed sooner: it takes too long") == answer.changed
+    assert told.count("kill moved to an earlier time: it takes too long") == answer.changed
     assert told.count("cancel requested") == 1, "the handler is told of it once"
 
 

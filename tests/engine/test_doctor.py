@@ -228,7 +228,7 @@ async def test_items_of_no_object_are_found_and_left_where_they_are() -> None:
     lab = await lived()
     nobody = stream_of("Patient", "nobody")
     plant(lab, {keys.log_item(0, nobody, "notes", i): b'"x"' for i in range(3)})
-    told = f"object {nobody:016x}: 3 items are there, and no event of it"
+    told = f"object {nobody:016x}: 3 items are stored, but no events of it"
     assert only(look(lab), can_be_rebuilt=False) == told
     assert only(await mended(lab), can_be_rebuilt=False) == told
 
@@ -238,7 +238,7 @@ async def test_an_object_whose_head_is_lost_is_found_and_nothing_of_it_is_cleare
     lab = await lived()
     lost = stream_of("Patient", "a")
     plant(lab, {keys.head(0, lost): None})
-    told = f"object {lost:016x}: events of it are there, and nothing says how many"
+    told = f"object {lost:016x}: events of it are there, but no head says how many"
     assert only(look(lab), can_be_rebuilt=False) == told
     before = rows_under(lab, keys.items_of_object(0, lost))
     assert only(await mended(lab), can_be_rebuilt=False) == told

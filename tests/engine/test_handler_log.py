@@ -164,7 +164,7 @@ async def test_a_signal_that_does_not_fit_is_told_of_once(caplog: pytest.LogCapt
         await trio.sleep(30)
         await handle.signal("number", 3)
         assert await handle.result() == 3
-    assert sum("passed over" in record.getMessage() for record in caplog.records) == 1
+    assert sum("is skipped" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_elsewhere_it_is_a_plain_logger(said: pytest.LogCaptureFixture) -> None:

@@ -256,7 +256,7 @@ async def test_one_that_swallows_everything_is_suspended_cancelled_and_killed_al
         assert (await handle.info()).status is not Status.COMPLETED
         with (
             trio.fail_after(10),
-            raises(actors.InvocationCancelledError, code="killed", match="cancelled, and not ended in time"),
+            raises(actors.InvocationCancelledError, code="killed", match="cancelled, but not completed in time"),
         ):
             await handle.result()
         await alive(runtime)

@@ -199,7 +199,7 @@ async def test_an_edit_under_a_condition_is_done_only_if_nobody_was_faster() -> 
         await shop.sell("tea", 3)
         seen = (await kept.info()).fields_version
         await kept.edit(set={"owner": "ada"}, if_version=seen)
-        with raises(actors.ConflictError, code="version_conflict", match="Look again") as raised:
+        with raises(actors.ConflictError, code="version_conflict", match="Read them again") as raised:
             await kept.edit(set={"owner": "bob"}, if_version=seen)
         assert raised.value.version == (await kept.info()).fields_version > seen
         assert (await shop.show())[0] == "ada"

@@ -262,7 +262,9 @@ async def test_verbs_outside_a_handler_say_where_they_belong() -> None:
     ):
         with raises(actors.errors.MisuseError, code="outside_handler", match="works only in a"):
             use()
-    with raises(actors.errors.MisuseError, code="outside_handler", match=r"actors\.sleep\(\) works only in a handler"):
+    with raises(
+        actors.errors.MisuseError, code="outside_handler", match=r"actors\.sleep\(\) works only in a running handler"
+    ):
         await actors.sleep(1)
     with raises(actors.errors.MisuseError, code="outside_handler"):
         await actors.run(len, "x")

@@ -384,7 +384,7 @@ async def test_one_that_has_not_ended_must_be_stopped_first() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await runtime.client.service(Claim).settle.send(7)
         await quiet()
-        with raises(actors.ConflictError, code="still_open", match="say how it is to be stopped first"):
+        with raises(actors.ConflictError, code="still_open", match="stop it first"):
             await claim.restart()
         assert (await claim.info()).successors == ()
 

@@ -317,7 +317,7 @@ async def test_a_durable_verb_inside_a_step_says_what_to_do(lab: Lab) -> None:
     async with lab.running() as runtime:
         message = await runtime.client.service(Steps).bad("verb")
     assert message.startswith("MisuseError: actors.sleep() in step 'uses_a_verb'")
-    assert "Do it in the handler" in message
+    assert "Use it in the handler" in message
 
 
 async def test_a_step_called_in_a_step_or_outside_is_a_plain_function(lab: Lab) -> None:

@@ -85,8 +85,8 @@ async def why(handle: InvocationHandle[None]) -> list[actors.types.WaitReason]:
         ("approve", WaitCause.SIGNAL, "signal 'approval' (step 1) has not come"),
         ("work", WaitCause.STEP, "step 'long_work' (step 1) is running"),
         ("fetch", WaitCause.RETRY, "step 'dead_endpoint' (step 1) is tried again: 1 of 4 tries have failed"),
-        ("call", WaitCause.INVOCATION, "it has called Waits/sleep (step 1), which has not answered"),
-        ("fail", WaitCause.RETRY, "its handler failed, and is tried again: 1 of 3 tries have failed"),
+        ("call", WaitCause.INVOCATION, "it has called Waits/sleep (step 1), which has not completed"),
+        ("fail", WaitCause.RETRY, "its handler failed and will be retried: 1 of 3 tries have failed"),
     ],
 )
 async def test_one_that_runs_says_what_it_waits_for(name: str, waits_for: WaitCause, text: str) -> None:
@@ -140,7 +140,7 @@ async def test_a_step_that_has_used_its_tries_is_not_said_to_be_tried_again() ->
         while (await handle.info()).status is not actors.Status.PAUSED:
             await trio.sleep(1.0)
         _, retry = await why(handle)
-        assert retry.text == "step 'soon_exhausted' (step 1) has no try left: 2 of 2 tries have failed"
+        assert retry.text == "step 'soon_exhausted' (step 1) has no tries left: 2 of 2 tries have failed"
 
 
 async def test_the_listing_counts_the_tries_of_a_step_that_have_failed() -> None:

@@ -439,7 +439,7 @@ async def test_nobody_there_is_unavailable() -> None:
     port = listener.socket.getsockname()[1]
     await listener.aclose()
     async with actors.connect(f"http://127.0.0.1:{port}", token="x") as client:
-        with pytest.raises(actors.UnavailableError, match="nothing answers"):
+        with pytest.raises(actors.UnavailableError, match="no server answers"):
             await client.services()
     async with actors.connect("ftp://127.0.0.1", token="x") as client:
         with pytest.raises(actors.InvalidArgumentError):

@@ -634,12 +634,12 @@ async def test_a_full_disk_stops_writes_until_there_is_room_and_loses_nothing(
             async with journal.claim(0, "me") as partition:
                 acknowledged = await fill(partition)
                 for _ in range(2):
-                    with pytest.raises(DiskFull, match="writes are taken again when there is room"):
+                    with pytest.raises(DiskFull, match="writes resume when there is room"):
                         await partition.commit([append(B, 0, b"refused")])
                 assert begins_with(await read(journal, A), acknowledged)
             for mebibytes in (16, 20):
                 resize(mebibytes)
-                with pytest.raises(DiskFull, match="are needed to open the store again"):
+                with pytest.raises(DiskFull, match="are needed to reopen the store"):
                     async with journal.claim(0, "me"):
                         pass
                 assert begins_with(await read(journal, A), acknowledged)

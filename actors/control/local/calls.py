@@ -72,7 +72,7 @@ class LocalCalls(LocalServices):
         """The definition of a class that can be called by name. Raises :class:`actors.NotFoundError`."""
         if is_system(service):
             raise NotFoundError(
-                f"{service} is built in, and cannot be called by name: use the client's own words",
+                f"{service} is built in, and cannot be called by name; use the methods of the client",
                 kind=ResourceKind.SERVICE,
             )
         return self.engine.app.find(service)
@@ -83,7 +83,7 @@ class LocalCalls(LocalServices):
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
             raise InvalidArgumentError(
-                f"{target}: without an idempotency key every call is another invocation", path="idempotency_key"
+                f"{target}: pass an idempotency key: without one every call is a new invocation", path="idempotency_key"
             )
         return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
 

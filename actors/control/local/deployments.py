@@ -140,7 +140,8 @@ class LocalDeployments(LocalRegistry):
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise ConflictError(
-                f"{deployment} is what this process serves; stop it, or serve other code, first", code=ErrorCode.IN_USE
+                f"{deployment} is the code that this process serves; stop it, or serve other code, first",
+                code=ErrorCode.IN_USE,
             )
         async with self.snapshot() as snapshot:
             count = await count_pinned(snapshot, deployment)

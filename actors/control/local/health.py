@@ -47,7 +47,7 @@ def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
         for trouble in troubles
     ]
     if not reasons and not engine.has_all_partitions:
-        reasons.append(HealthReason(code="store-opening", message="the store is being opened again; try again later"))
+        reasons.append(HealthReason(code="store-opening", message="the store is being reopened; try again later"))
     reasons += _of_set_aside(engine.set_aside)
     reasons += others
     if any(trouble.is_final for trouble in troubles):
@@ -63,6 +63,6 @@ def _of_set_aside(names: Sequence[str]) -> Iterable[HealthReason]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield HealthReason(
             code="objects-set-aside",
-            message=f"the engine failed on {names[0]}{more}: nothing of it runs until the next start. The audit says why",
+            message=f"the engine failed on {names[0]}{more}: they stay stopped until the next start. The audit log has the reason",
             stops_work=False,
         )

@@ -138,7 +138,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         run = await self._invocation_of(job)
         if run.outcome is None:
             raise InvalidArgumentError(
-                f"{job} has not ended; what it was refused is known when it has: wait for it, or cancel it",
+                f"{job} has not ended; its refusals are known once it has: wait for it, or cancel it",
                 path="$.refused_by",
             )
 
@@ -165,7 +165,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise LimitExceededError(
-                f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest",
+                f"{count} invocations match, and a job takes at most {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest",
                 limit="job_items",
                 maximum=MAX_ITEMS,
                 found=count,
@@ -194,10 +194,10 @@ def check_choice(choice: Choice) -> None:
     """Raise ``InvalidArgumentError`` for more than one kind of selection, and ``LimitExceededError`` for too many ids."""
     ways = [name for name in ("where", "ids", "refused_by") if getattr(choice, name)]
     if len(ways) > 1:
-        raise InvalidArgumentError(f"{' and '.join(ways)} are given, expected one of them: they say which invocations")
+        raise InvalidArgumentError(f"{' and '.join(ways)} are given, expected only one: each selects invocations")
     if len(choice.ids) > MAX_NAMED:
         raise LimitExceededError(
-            f"{len(choice.ids)} ids are named, and a job takes {MAX_NAMED}; give a condition instead",
+            f"{len(choice.ids)} ids are given, and a job takes at most {MAX_NAMED}; use a condition instead",
             limit="job_ids",
             maximum=MAX_NAMED,
             found=len(choice.ids),

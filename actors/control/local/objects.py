@@ -69,7 +69,7 @@ class LocalObjects(LocalCalls):
         definition, service = self._class_of(service, key)
         if definition is None:
             raise NotFoundError(
-                f"no class named {service} is served, so its objects can be looked at and not changed; serve it, or a class with "
+                f"no class named {service} is served, so its objects can be read but not changed; serve it, or a class with "
                 f"aliases=({service!r},)",
                 kind=ResourceKind.SERVICE,
             )

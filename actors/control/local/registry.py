@@ -111,7 +111,7 @@ class LocalRegistry(LocalServices):
 
     def _check_scope(self, scope: GateScope) -> None:
         if is_system(scope.service):
-            raise NotFoundError(f"{scope.service} is built in, and no gate holds it", kind=ResourceKind.SERVICE)
+            raise NotFoundError(f"{scope.service} is built in and cannot be held by a gate", kind=ResourceKind.SERVICE)
         match scope.kind:
             case ScopeKind.EVERYTHING | ScopeKind.BACKLOG:
                 pass

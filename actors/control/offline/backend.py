@@ -182,7 +182,9 @@ class OfflineBackend:
         registered = self.snapshot.deployments()
         wanted = registered.latest if deployment == LATEST else deployment
         if not wanted:
-            raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
+            raise BrokenDeploymentError(
+                "no code of that deployment is stored here; pass --app to check against code on disk", deployment=""
+            )
         registered.find(wanted)
         return self.snapshot.code(wanted)
 

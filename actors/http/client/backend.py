@@ -113,7 +113,9 @@ _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 def _in_a_header(text: str, name: str) -> str:
     if not checked_name(text, name, MAX_WORDS).isascii() or not text.isprintable():
-        raise InvalidArgumentError(f"{name} has characters that no header carries, expected printable ASCII", path=name)
+        raise InvalidArgumentError(
+            f"{name} has characters that a header cannot carry; expected printable ASCII", path=name
+        )
     return text
 
 

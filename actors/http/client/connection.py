@@ -92,18 +92,20 @@ class Connection:
         try:
             return await self._http.request(method, path, headers=headers, timeout=bound, **kwargs)
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
-            raise InvalidArgumentError(f"{self._http.base_url}: this cannot be asked over HTTP: {error}") from error
+            raise InvalidArgumentError(
+                f"{self._http.base_url}: the request cannot be sent over HTTP: {error}"
+            ) from error
         except _NEVER_SENT as error:
             raise UnavailableError(
-                f"nothing answers at {self._http.base_url}: {error}. Start it with 'playhead serve', or set {URL_VARIABLE}"
+                f"no server answers at {self._http.base_url}: {error}. Start it with 'playhead serve', or set {URL_VARIABLE}"
             ) from error
         except httpx2.ReadTimeout as error:
             raise TooSlowError(
-                f"no answer came within {patience} seconds; the request may still be carried out"
+                f"no answer came within {patience} seconds; the request may still be executed"
             ) from error
         except httpx2.TransportError as error:
             raise UnknownOutcomeError(
-                f"the connection to {self._http.base_url} broke before the answer came ({error!r}); what was asked for may "
+                f"the connection to {self._http.base_url} broke before the answer arrived ({error!r}); what was asked for may "
                 "have been taken. An idempotency key makes asking again safe"
             ) from error
 
@@ -127,7 +129,7 @@ class Connection:
         while True:
             left = None if patience is None else patience - (trio.current_time() - began)
             if left is not None and left <= 0:
-                raise TooSlowError(f"no answer came within {patience} seconds; the request may still be carried out")
+                raise TooSlowError(f"no answer came within {patience} seconds; the request may still be executed")
             try:
                 response = await self.send(method, path, patience=left, **kwargs)
                 if not _says_that_it_stops(response):
@@ -145,7 +147,7 @@ class Connection:
                 asked = kwargs.get("headers", {}).get("idempotency-key", b"").decode()
                 unknown = UnknownOutcomeError(
                     f"no answer came for {RECONNECT_SECONDS:g} seconds: {error}"
-                    + (f". It was asked for under the idempotency key {asked!r}" if asked else "")
+                    + (f". It was requested under the idempotency key {asked!r}" if asked else "")
                 )
                 unknown.invocation_id = of
                 raise unknown from error
@@ -166,7 +168,7 @@ def as_json(body: dict[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgumentError(f"this cannot be asked as JSON: {error}") from error
+        raise InvalidArgumentError(f"the request cannot be written as JSON: {error}") from error
 
 
 def path_of(*segments: str) -> str:
@@ -174,7 +176,7 @@ def path_of(*segments: str) -> str:
     for segment in segments:
         if segment in PATH_STEPS:
             raise InvalidArgumentError(
-                f"{segment!r} cannot be used: HTTP clients take it for a step in the path", path="key"
+                f"{segment!r} cannot be used: HTTP clients treat it as a relative path", path="key"
             )
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
@@ -185,7 +187,7 @@ def key_header(idempotency_key: str | None) -> dict[str, bytes]:
         return {}
     if idempotency_key != idempotency_key.strip() or not idempotency_key.isprintable():
         raise InvalidArgumentError(
-            f"idempotency_key is {idempotency_key!r}; a header carries no control characters, and no spaces around",
+            f"idempotency_key is {idempotency_key!r}; a header cannot carry control characters or surrounding spaces",
             path="idempotency_key",
         )
     return {"idempotency-key": idempotency_key.encode()}

@@ -171,6 +171,6 @@ def answer_of(answer: AnswerModel) -> ControlResult:
 def _only_registered(code: object) -> None:
     if code is not None:
         raise UnavailableError(
-            "code on disk is not sent to a server: check it where the data lies, with 'playhead invocations check --app', "
+            "code on disk is not sent to a server: check it on the machine with the data, with 'playhead invocations check --app', "
             "or register it there"
         )

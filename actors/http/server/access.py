@@ -80,8 +80,8 @@ class Guard:
         grant = self._counted.grant_of(secret)
         if grant is None:
             raise AccessDeniedError(
-                "this needs a token: send 'Authorization: Bearer …'. The server's own lies in its data directory, "
-                "'playhead tokens create' makes others",
+                "this needs a token: send 'Authorization: Bearer …'. The server's own token is in its data directory; "
+                "'playhead tokens create' creates others",
                 code=ErrorCode.UNAUTHENTICATED,
             )
         return grant
@@ -116,7 +116,7 @@ class Guard:
         given = request.headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
         if found is None:
-            raise MisdirectedRequestError(f"the request names {len(given)} hosts that can be read, expected one")
+            raise MisdirectedRequestError(f"the request names {len(given)} valid hosts, expected one")
         name = found["name"].lower()
         server = request.scope.get("server")
         if name not in self._hosts and name != _literal(server[0] if server else ""):
@@ -129,13 +129,13 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise AccessDeniedError(
-                f"a page of {origin[:_SHOWN]!r} sends this, and only this server's own pages may",
+                f"a page of {origin[:_SHOWN]!r} sent this request; only this server's own pages may",
                 code=ErrorCode.FORBIDDEN,
             )
         site = request.headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none") and not _follows_link(request):
             raise AccessDeniedError(
-                f"a {site[:_SHOWN]} page sends this, and only this server's own pages may", code=ErrorCode.FORBIDDEN
+                f"a {site[:_SHOWN]} page sent this request; only this server's own pages may", code=ErrorCode.FORBIDDEN
             )
 
 
@@ -165,9 +165,7 @@ def check_encoding(request: Request) -> None:
     """Refuse a compressed body: nothing here decompresses it, so it would be read as it is."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
-        raise WrongMediaTypeError(
-            f"the body is said to be {encoding[:_SHOWN]!r}; send it as it is, without Content-Encoding"
-        )
+        raise WrongMediaTypeError(f"the body has Content-Encoding {encoding[:_SHOWN]!r}; send it uncompressed")
 
 
 _SAID_ONCE = (

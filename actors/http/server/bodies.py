@@ -71,7 +71,7 @@ def _refuse_repeated_names(data: bytes) -> None:
         json.loads(data, object_pairs_hook=_pairs, parse_int=len, parse_float=len)
     except _RepeatedName as repeated:
         raise InvalidArgumentError(
-            f"the body says {str(repeated)[:80]!r} twice in one object; a name may come once"
+            f"the body says {str(repeated)[:80]!r} twice in one object; a name may appear once"
         ) from None
     except (ValueError, RecursionError):
         return

@@ -157,7 +157,7 @@ async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
     if not is_own:
         raise NotFoundError(
             f"there is no invocation {of} that the token {exchange.grant.name!r} may see: it needs the scope "
-            f"{TokenScope.READ.value} for what it has not started",
+            f"{TokenScope.READ.value} for invocations that it has not started",
             kind=ResourceKind.INVOCATION,
         )
 

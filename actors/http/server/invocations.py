@@ -52,8 +52,8 @@ def _around(exchange: Exchange) -> Iterator[HealthReason]:
     if exchange.tokens is not None and _is_damaged(exchange.tokens):
         yield HealthReason(
             code="tokens-damaged",
-            message="the file TOKENS of the data directory is damaged: tokens that have names open nothing. Move it away, and make "
-            "tokens again",
+            message="the file TOKENS of the data directory is damaged: named tokens are refused. Move it away and create new "
+            "tokens",
             stops_work=False,
         )
 

@@ -130,7 +130,7 @@ async def serve(
             await trio.aclose_forcefully(stream)
             return
         if not connections.make_room(peer):
-            log.warning("a connection of %s is turned away: there are %d", peer, connections.count)
+            log.warning("a connection of %s is refused: there are %d", peer, connections.count)
             await _turn_away(stream)
             return
         seat = Seat(peer, stream, connections, limits)

@@ -26,8 +26,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def metrics(exchange: Exchange) -> Response:
-    """Report metrics for Prometheus: open and completed invocations, failed attempts, commits, objects in memory, gates,
-    requests, memory."""
+    """Report metrics for Prometheus: invocations, failures, commits, objects, gates, requests, memory."""
     figures, traffic = await exchange.client.figures(), exchange.traffic
     answered = {
         f'method="{method}",code="{status}"': count for (method, status), count in sorted(traffic.answered.items())

@@ -148,7 +148,7 @@ def _success(route: Route, known: dict[Any, Schema]) -> Schema:
 
 _STREAMED: Schema = {
     "type": "object",
-    "description": "One event of the stream: its position, which Last-Event-ID takes, and what it is, as JSON.",
+    "description": "One event of the stream: its position (for Last-Event-ID) and its data as JSON.",
     "properties": {"id": {"type": "string"}, "data": {"type": "string"}},
     "required": ["data"],
 }

@@ -103,7 +103,7 @@ class Exchange:
     async def _next_message(self) -> MutableMapping[str, Any]:
         with trio.move_on_after(BODY_SECONDS):
             return await self.request.receive()
-        raise SlowBodyError(f"no more of the body has come for {BODY_SECONDS:g} seconds")
+        raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
         """The result of the work, unless the client disconnects or the server stops; then the wait ends."""

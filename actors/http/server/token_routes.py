@@ -179,7 +179,7 @@ _READ_TOGETHER = 100
 
 def _book_of(exchange: Exchange) -> TokenBook:
     if exchange.tokens is None:
-        raise ConflictError("this server has no data directory, and so no tokens", code=ErrorCode.NOT_POSSIBLE)
+        raise ConflictError("this server has no data directory and therefore no tokens", code=ErrorCode.NOT_POSSIBLE)
     return exchange.tokens
 
 

@@ -31,7 +31,7 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Entry]:
 
 AUDITS = Table[_Entry](
     name="sys_audit",
-    about="One row for each verb, gate, deployment change, edit, restart and job that was asked for, also where it was refused.",
+    about="One row for each verb, gate, deployment change, edit, restart and job that was asked for, also if it was refused.",
     columns=(
         Column("partition", Type.INTEGER, "whose chain it is in", lambda entry, _: entry.partition),
         Column("number", Type.INTEGER, "its position in the chain", lambda entry, _: entry.row.number),

@@ -210,7 +210,9 @@ def _indexed(snapshot: JournalSnapshot, kind: type[Row], partition: int, index_k
     of = InvocationId(keys.id_at_end(index_key))
     data = snapshot.get(keys.invocation(partition, of))
     if data is None:
-        raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be rebuilt")
+        raise CorruptRecord(
+            f"an index names invocation {of}, which has no row; rebuild the indexes with 'playhead doctor --rebuild'"
+        )
     return decode_row(kind, data)
 
 

@@ -173,7 +173,7 @@ def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
                     seen.add(stream)
                     state = snapshot.object(stream)
                     if state is None:
-                        raise Damaged(stream, 0, "it has an open invocation, and there is no object")
+                        raise Damaged(stream, 0, "it has an open invocation but no object")
                     yield from _places(state)
 
 

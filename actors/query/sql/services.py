@@ -68,7 +68,7 @@ def _of_objects(snapshot: JournalSnapshot) -> Iterator[tuple[str, Kind]]:
 
 SERVICES = Table[_Service](
     name="sys_service",
-    about="One row for each class that is served, or has left objects or invocations. At rest nothing is served.",
+    about="One row for each class that is served, or has stored objects or invocations. At rest nothing is served.",
     columns=(
         Column("name", Type.TEXT, "the class", lambda service, _: service.name),
         Column("kind", Type.TEXT, "actor, service or workflow", lambda service, _: service.kind),

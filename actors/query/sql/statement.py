@@ -130,13 +130,13 @@ class Statement:
     def _checked_value(value: object, column: str) -> Value:
         if isinstance(value, bytes):
             raise InvalidArgumentError(
-                f"column {column} is a BLOB, which an answer has no word for; use hex({column})", path="query"
+                f"column {column} is a BLOB, which a result cannot contain; use hex({column})", path="query"
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidArgumentError(f"column {column} is not a finite number", path="query")
         if not (value is None or isinstance(value, (str, int, float))):
             raise InvalidArgumentError(
-                f"column {column} is a {type(value).__name__}, which an answer has no word for", path="query"
+                f"column {column} is a {type(value).__name__}, which a result cannot contain", path="query"
             )
         return value
 
@@ -195,4 +195,4 @@ def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
 
 class _Named(dict[str, Value]):
     def __missing__(self, name: str) -> Value:
-        raise InvalidArgumentError(f"the query names :{name}, and no parameter has that name", path="query")
+        raise InvalidArgumentError(f"the query uses :{name}, but no parameter has that name", path="query")
