@@ -14,9 +14,11 @@ from actors.model.checks import CheckSummary
 from actors.model.classes import Actor, Service, Workflow
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
-from actors.model.info import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+from actors.model.gate_info import GateAnswer, GateInfo
+from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.service_info import ServiceInfo
 from actors.model.verb_options import VerbOptions
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet

@@ -34,27 +34,16 @@ from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
 from actors.model.explain import WaitCause, WaitReason
 from actors.model.fields import FieldKind
+from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.handlers import Handler
 from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
-from actors.model.info import (
-    CodeWait,
-    FailureInfo,
-    FieldInfo,
-    GateAnswer,
-    GateInfo,
-    HandlerInfo,
-    InvocationInfo,
-    KeyWait,
-    OutcomeInfo,
-    ServiceInfo,
-    StepPhase,
-    WaitInfo,
-)
+from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, OutcomeInfo, StepPhase, WaitInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
+from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 from actors.model.verbs import FailingBlock, Step
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
 from actors.query.changes import ChangedInvocation, ChangeSet

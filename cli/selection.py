@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from actors.control.client import Client
-    from actors.model.info import InvocationInfo, ServiceInfo
+    from actors.model.info import InvocationInfo
+    from actors.model.service_info import ServiceInfo
     from journal.events import Kind
 
 _ID = "inv_"

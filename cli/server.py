@@ -15,8 +15,9 @@ import trio
 from actors.core.gates import BACKLOG, GateState
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
-from actors.http.server.listener import DEFAULT_LIMITS as SERVER_LIMITS
-from actors.http.server.listener import Closing, ServerLimits, serve
+from actors.http.server.connections import DEFAULT_LIMITS as SERVER_LIMITS
+from actors.http.server.connections import ServerLimits
+from actors.http.server.listener import Closing, serve
 from actors.http.server.token_routes import settle
 from actors.http.token_path import token_path
 from actors.http.tokens import TokenBook, check_token, make_token

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from actors.model.checks import CheckSummary
     from actors.model.deployment_info import CodeFile, DeploymentInfo
     from actors.model.edit import Edit, EditResult
-    from actors.model.info import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.model.gate_info import GateAnswer, GateInfo
+    from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.service_info import ServiceInfo
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.changes import ChangeSet
     from actors.query.sql.result import Parameters, QueryResult

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from actors.control.backend import Backend, Sent
     from actors.model.checks import CheckSummary
     from actors.model.classes import Actor, ObjectBase, Service, Workflow
-    from actors.model.info import InvocationInfo, ServiceInfo
+    from actors.model.info import InvocationInfo
     from actors.model.object_info import ObjectName
+    from actors.model.service_info import ServiceInfo
     from actors.model.verb_options import VerbOptions
     from actors.query.audit import AuditCheck, AuditPage
     from actors.query.changes import ChangeSet

@@ -10,7 +10,7 @@ from journal.events import PauseMode
 
 if TYPE_CHECKING:
     from actors.control.backend import Backend
-    from actors.model.info import GateAnswer, GateInfo
+    from actors.model.gate_info import GateAnswer, GateInfo
 
 
 class GateClient:

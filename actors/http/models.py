@@ -1,30 +1,23 @@
-"""The request bodies, queries and responses of the API, besides the public records.
-
-Requests are attrs classes with the limits of each field in its annotation. An unknown field is refused, so that a misspelt option
-of a verb is not ignored.
-"""
+"""The responses of the API, besides the public records, and the names of its headers."""
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import attrs
 import msgspec
 
-from actors.core.jobs import MAX_NAMED, Choice, JobVerb
-from actors.http.durations import DURATION
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.model.explain import WaitReason as WaitCause
+from actors.model.explain import WaitReason
+from actors.model.gate_info import GateInfo
 from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
-from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
+from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
-from actors.model.verb_options import DeploymentWord, StepName, WaitReason
-from actors.values.arguments import MAX_NAME
-from journal.events import ControlResult, OutcomeKind, PauseMode, Status, Successor
+from actors.model.service_info import ServiceInfo
+from journal.events import ControlResult, OutcomeKind, Status, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
@@ -40,30 +33,6 @@ RESTATE_ID_HEADER = "x-restate-id"
 """The same for clients made for Restate."""
 
 PROBLEM_TYPE = "application/problem+json"
-
-_MAX_NAME = 256
-_MAX_KEY = 1_024
-_MAX_POSITION = 2**63 - 1
-MAX_PAGE = 1_000
-"""The largest page of a list."""
-
-MAX_WAIT = 60.0
-"""How long a request waits for new data at most, in seconds."""
-
-WITH_IDS = (64 << 10) + MAX_NAMED * 48
-"""The size of a body with the largest allowed number of invocation ids, in bytes."""
-
-ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
-
-IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
-Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
-Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
-
-
-# Responses.
 
 
 @attrs.frozen(kw_only=True)
@@ -168,7 +137,7 @@ class OutputList:
 class ReasonList:
     """The reasons why an invocation waits, in the order in which they must end."""
 
-    reasons: list[WaitCause]
+    reasons: list[WaitReason]
 
 
 @attrs.frozen(kw_only=True)
@@ -228,282 +197,3 @@ class JobList:
     """Bulk jobs, newest first."""
 
     jobs: list[JobInfo]
-
-
-# Queries.
-
-
-@attrs.frozen(kw_only=True)
-class ServicesQuery:
-    """Which services to list."""
-
-    system: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class InvocationsQuery:
-    """Which invocations to list; ``status`` can be given several times."""
-
-    status: list[Status] = attrs.field(factory=list)
-    service: Name | None = None
-    key: Key | None = None
-    handler: Name | None = None
-    where: (
-        Annotated[str, msgspec.Meta(max_length=4_096, description="A condition in SQL over sys_invocation.")] | None
-    ) = None
-    limit: PageSize = 100
-    system: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class EventsQuery:
-    """Which events to list: those after ``after`` (or the header Last-Event-ID), with this ``name``, at most ``limit``.
-
-    If there are none yet, the request waits up to ``wait`` seconds.
-    """
-
-    after: Position = 0
-    name: Name | None = None
-    limit: PageSize = MAX_PAGE
-    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
-
-
-class OutputView(enum.Enum):
-    """The view of the output: final pieces only; every piece at once with resets; or all pieces with their marks."""
-
-    SETTLED = "settled"
-    LIVE = "live"
-    ALL = "all"
-
-
-@attrs.frozen(kw_only=True)
-class OutputQuery:
-    """Which pieces: those after ``after`` (or the header Last-Event-ID), at most ``limit``, in a ``view``.
-
-    If there are none yet, the request waits up to ``wait`` seconds.
-    """
-
-    after: Position = 0
-    view: OutputView = OutputView.SETTLED
-    limit: PageSize = MAX_PAGE
-    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
-
-
-@attrs.frozen(kw_only=True)
-class AuditQueryModel:
-    """Which audit rows; ``after`` is the ``next`` of the page before."""
-
-    by: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    verb: Name | None = None
-    target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * _MAX_NAME)] | None = None
-    limit: PageSize = 100
-    after: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class ObjectsQuery:
-    """Which objects: those of a service, after the key ``after``, with keys that begin with ``begin``; or all."""
-
-    service: Name | None = None
-    after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
-    begin: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
-    limit: PageSize = 100
-
-
-@attrs.frozen(kw_only=True)
-class ObjectQuery:
-    """As of which event of the object's log; by default now."""
-
-    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class ItemsQuery:
-    """Which items: from an index of a log, or after a key of a map (as JSON); and as of which event."""
-
-    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
-    start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
-    limit: PageSize = 100
-
-
-@attrs.frozen(kw_only=True)
-class HistoryQuery:
-    """Which changes: those after one event and before another, from the oldest or from the newest.
-
-    The changes of one event are not split, so the result may exceed ``limit`` by the rest of the last event.
-    """
-
-    after: Position = 0
-    before: Position | None = None
-    newest_first: bool = False
-    limit: PageSize = 100
-
-
-@attrs.frozen(kw_only=True)
-class JobsQuery:
-    """How many jobs to list."""
-
-    limit: PageSize = 20
-
-
-@attrs.frozen(kw_only=True)
-class JobQuery:
-    """Whether to wait until the job has ended."""
-
-    wait: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class JobItemsQuery:
-    """Which page: the ``next`` of the one before."""
-
-    after: Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION)] = 0
-
-
-@attrs.frozen(kw_only=True)
-class SendQuery:
-    """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
-    waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
-    parameter; empty: the body is an object of parameters by name."""
-
-    delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
-    wait: bool = False
-    parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class AttachQuery:
-    """``wait``: keep waiting while the invocation is paused; by default a pause is answered with 503."""
-
-    wait: bool = False
-
-
-class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
-    """The step to restart from. A number is an entry of the journal, as clients of Restate count them: the last that is kept.
-    ``require_compatible``: only if the code replays the kept history."""
-
-    from_step: StepName | None = None
-    deployment: DeploymentWord | None = None
-    require_compatible: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class ResumeQuery:
-    """``require_compatible``: only if the code replays the recorded history."""
-
-    require_compatible: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class NoQuery:
-    """No parameters."""
-
-
-# Bodies.
-
-
-@attrs.frozen(kw_only=True)
-class ReasonBody:
-    """A reason."""
-
-    reason: WaitReason = ""
-
-
-@attrs.frozen(kw_only=True)
-class ChoiceBody:
-    """Which invocations: those that match a condition, those with these ids, or those that another job could not change."""
-
-    where: Condition = ""
-    ids: Annotated[list[IdText], msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most.")] = attrs.field(
-        factory=list
-    )
-    refused_by: Annotated[
-        str,
-        msgspec.Meta(
-            max_length=_MAX_NAME, description="The id of a completed job: the invocations that it could not change."
-        ),
-    ] = ""
-
-    def choice(self) -> Choice:
-        """The selection, with each id once."""
-        ids = tuple(dict.fromkeys(map(InvocationId, self.ids)))
-        return Choice(where=self.where, ids=ids, refused_by=self.refused_by)
-
-
-@attrs.frozen(kw_only=True)
-class PreviewBody(ChoiceBody):
-    """A job to preview; ``sample`` of its oldest invocations are shown, or of the first named."""
-
-    sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
-
-
-@attrs.frozen(kw_only=True)
-class JobBody(ChoiceBody):
-    """A verb with its options, and the invocations: at most ``limit``, the oldest first, ``rate`` per second."""
-
-    verb: JobVerb
-    options: dict[str, Any] = attrs.field(factory=dict)
-    limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
-    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class GateBody:
-    """How to close a gate: what happens to running steps."""
-
-    reason: WaitReason = ""
-    mode: PauseMode = PauseMode.DRAIN
-
-
-@attrs.frozen(kw_only=True)
-class EditBody:
-    """A change of fields: all of them or none. Items of maps are named by their keys as JSON.
-
-    With ``if_version``, only if that event was the last to change the fields; with ``queue``, the edit waits while the key is
-    held. Python clients set ``json_loses``, the types in their values that JSON does not preserve, by field.
-    """
-
-    set: dict[str, Any] = attrs.field(factory=dict)
-    clear: list[str] = attrs.field(factory=list)
-    items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    remove: dict[str, list[str]] = attrs.field(factory=dict)
-    if_version: Position | None = None
-    json_loses: dict[str, str] = attrs.field(factory=dict)
-    queue: bool = False
-    reason: WaitReason = ""
-
-
-class IdempotentTarget(
-    msgspec.Struct,
-    kw_only=True,
-    rename="camel",
-    tag="idempotentInvocation",
-    tag_field="target",
-    forbid_unknown_fields=True,
-):
-    """An invocation by its target and its idempotency key."""
-
-    service: Name
-    handler: Name
-    idempotency_key: Name
-    key: Key | None = None
-
-
-class WorkflowTarget(
-    msgspec.Struct, kw_only=True, rename="camel", tag="workflow", tag_field="target", forbid_unknown_fields=True
-):
-    """The run of a workflow."""
-
-    workflow_name: Name
-    workflow_key: Key
-
-
-class IdTarget(
-    msgspec.Struct, kw_only=True, rename="camel", tag="invocation", tag_field="target", forbid_unknown_fields=True
-):
-    """An invocation by its id."""
-
-    invocation_id: IdText
-
-
-Lookup = IdempotentTarget | WorkflowTarget | IdTarget

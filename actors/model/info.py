@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
+from actors.core.gates import NO_GATES, Gates
 from actors.core.state import REQUEST
 from actors.errors import CircleLink
-from actors.model.fields import FieldKind
+from actors.model.gate_info import GateInfo, gate_info
 from journal.events import (
     Caller,
     Failure,
@@ -23,7 +23,6 @@ from journal.events import (
     Mode,
     Outcome,
     OutcomeKind,
-    PauseMode,
     Status,
     Target,
 )
@@ -35,45 +34,6 @@ if TYPE_CHECKING:
     from actors.core.deadlocks import WaitCycle
     from actors.core.state import InvocationState, ObjectState, Wait
     from journal.rows import InvocationRow
-
-
-@attrs.frozen(kw_only=True)
-class HandlerInfo:
-    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters."""
-
-    name: str
-    mode: Mode
-    parameters: dict[str, Any]
-    aliases: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    result: Any = None
-    doc: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class FieldInfo:
-    """A field of a class: how it is stored, the JSON schema of its value or items (empty: anything) and of a map's keys, and the
-    default of a plain field."""
-
-    name: str
-    kind: FieldKind
-    value: Any = None
-    key: Any = None
-    default: Any = None
-
-
-@attrs.frozen(kw_only=True)
-class ServiceInfo:
-    """A served class; or, without ``is_served``, a class that the app lacks although objects of it are stored, of which only the
-    name and the kind are known."""
-
-    name: str
-    kind: Kind
-    handlers: tuple[HandlerInfo, ...]
-    aliases: tuple[str, ...] = ()
-    is_served: bool = True
-    fields: tuple[FieldInfo, ...] = ()
-    doc: str = ""
 
 
 class StepPhase(enum.Enum):
@@ -168,33 +128,6 @@ class OutcomeInfo:
     value: Any = None
     failure: FailureInfo | None = None
     reason: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class GateInfo:
-    """A gate: the scope that it holds (``service:Agent``), since when, by whom and why; or, if open, an exception to a wider
-    gate."""
-
-    scope: str
-    state: GateState
-    mode: PauseMode
-    since: float
-    by: str
-    reason: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class GateAnswer:
-    """The result of closing or opening a scope: whether a gate changed, and the state of the scope before and after.
-
-    ``gate`` is the closed gate that holds the scope now, its own or a wider one.
-    """
-
-    scope: str
-    changed: bool
-    before: GateState
-    after: GateState
-    gate: GateInfo | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -384,24 +317,6 @@ def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held
     if is_held and row.status is not Status.PAUSED:
         return "held"
     return "cancelling" if invocation is not None and invocation.cancel is not None else ""
-
-
-def gate_info(gate: Gate) -> GateInfo:
-    """The public form of a gate."""
-    return GateInfo(
-        scope=str(gate.scope), state=gate.state, mode=gate.mode, since=gate.since, by=gate.by, reason=gate.reason
-    )
-
-
-def gate_answer(change: GateChange) -> GateAnswer:
-    """The public form of a gate's change."""
-    return GateAnswer(
-        scope=str(change.scope),
-        changed=change.changed,
-        before=change.before,
-        after=change.after,
-        gate=None if change.gate is None else gate_info(change.gate),
-    )
 
 
 def belongs_to(event: Any, invocation_id: InvocationId) -> bool:

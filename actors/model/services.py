@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.model.fields import FieldKind
-from actors.model.info import FieldInfo, HandlerInfo, ServiceInfo, plain
+from actors.model.info import plain
+from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition

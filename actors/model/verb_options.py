@@ -47,7 +47,7 @@ KEEP = "keep"
 NOT_YET = InvocationId("")
 """Stands for the id of a successor until the backend that executes the restart has made it."""
 
-WaitReason = Annotated[
+ReasonText = Annotated[
     str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
 ]
 Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
@@ -127,7 +127,7 @@ class CancelOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.CANCEL
 
-    reason: WaitReason = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=_reason)
     children: Annotated[
         Children, msgspec.Meta(description="Cancel what it waits for (called), or also what it has sent (all).")
     ] = attrs.field(default=Children.CALLED, converter=_children)
@@ -148,7 +148,7 @@ class KillOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.KILL
 
-    reason: WaitReason = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=_reason)
 
     def command(self, of: InvocationId) -> c.KillInvocation:
         """What it asks of the object."""
@@ -161,7 +161,7 @@ class PauseOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.PAUSE
 
-    reason: WaitReason = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=_reason)
     mode: Annotated[
         PauseMode, msgspec.Meta(description="drain: let a running step end; now: abort it, it runs again later.")
     ] = attrs.field(default=PauseMode.DRAIN, converter=_mode)
@@ -177,7 +177,7 @@ class ResumeOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
 
-    reason: WaitReason = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=_reason)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
 
@@ -217,7 +217,7 @@ class RestartOptions:
     dry_run: Annotated[bool, msgspec.Meta(description="Only say what would be kept and what would run again.")] = (
         attrs.field(default=False, converter=_dry_run)
     )
-    reason: WaitReason = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=_reason)
 
     def command(self, of: InvocationId) -> c.RestartInvocation:
         """What it asks of the object, which still lacks the id of the successor."""

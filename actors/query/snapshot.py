@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from actors.core.deployments import Deployments
     from actors.core.gates import Gates
     from actors.core.state import ObjectState
-    from actors.model.info import ServiceInfo
+    from actors.model.service_info import ServiceInfo
     from actors.values.snapshot import Snapshot
     from journal.events import Recorded
     from journal.ids import InvocationId

@@ -11,7 +11,7 @@ from cli.options import output_option, report_option, server_options
 from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
-    from actors.model.info import GateAnswer
+    from actors.model.gate_info import GateAnswer
     from cli.source import ServerOptions
 
 

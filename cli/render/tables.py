@@ -15,9 +15,11 @@ from cli.targets import written_object, written_target
 if TYPE_CHECKING:
     from actors.http.server.token_routes import TokenInfo
     from actors.model.deployment_info import DeploymentInfo
-    from actors.model.info import GateInfo, HandlerInfo, InvocationInfo, ServiceInfo
+    from actors.model.gate_info import GateInfo
+    from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItem
     from actors.model.object_info import FieldChange, ItemInfo, ObjectName
+    from actors.model.service_info import HandlerInfo, ServiceInfo
     from actors.query.audit import AuditEntry
 
 

@@ -15,8 +15,8 @@ import trio.testing
 import actors
 from actors import Limits, Service, handler, step
 from actors.http.routes import TokenScope
-from actors.http.server import listener
-from actors.http.server.listener import Rank, Seat, ServerLimits
+from actors.http.server import connections
+from actors.http.server.connections import Rank, Seat, ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
@@ -187,7 +187,7 @@ def test_those_make_place_first_that_lose_least_by_it() -> None:
 
 
 def test_connections_leave_descriptors_to_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener.resource, "getrlimit", lambda _: (listener._OWN_DESCRIPTORS + 600, 4_096))
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (connections._OWN_DESCRIPTORS + 600, 4_096))
     room = Room(ServerLimits())
     operators = [room.sit() for _ in range(200)]
     for seat in operators:
@@ -204,7 +204,7 @@ class Room:
 
     def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
-        self.connections = listener._Connections(limits)
+        self.connections = connections.Connections(limits)
         self.dropped: list[Seat] = []
         self._all = ExitStack()
 

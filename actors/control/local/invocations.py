@@ -13,8 +13,9 @@ from actors.control.local.event_stream import Events, Marks
 from actors.control.local.services import LocalServices
 from actors.errors import RefusedError, UnavailableError
 from actors.model.history import JournalEntry
-from actors.model.info import ServiceInfo, info_of
+from actors.model.info import info_of
 from actors.model.listing import Listing
+from actors.model.service_info import ServiceInfo
 from actors.model.services import service_info
 from actors.query.audit import AuditQuery, list_audit
 from actors.query.audit_chain import check_audit

@@ -12,7 +12,7 @@ from actors.core import commands as c
 from actors.core.gates import GateScope, ScopeKind
 from actors.engine.requests import ControlAction
 from actors.errors import NotFoundError, RefusedError, ResourceKind
-from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
+from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
 from actors.system.registry import registry_target

@@ -23,10 +23,12 @@ from actors.core.jobs import JobPage, JobProgress
 from actors.core.output import mark_of
 from actors.errors import BrokenDeploymentError, ErrorCode, NotFoundError, UnavailableError
 from actors.model.classes import definition_of, service_name
+from actors.model.gate_info import gate_info
 from actors.model.history import entry_of
-from actors.model.info import HandlerInfo, ServiceInfo, belongs_to, gate_info, info_of
+from actors.model.info import belongs_to, info_of
 from actors.model.job_info import JobItems
 from actors.model.output import chunk_of
+from actors.model.service_info import HandlerInfo, ServiceInfo
 from actors.model.verb_options import KEEP
 from actors.query.audit import list_audit
 from actors.query.audit_chain import check_audit
@@ -57,9 +59,10 @@ if TYPE_CHECKING:
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.deployment_info import CodeFile, DeploymentInfo
     from actors.model.edit import Edit, EditResult
+    from actors.model.gate_info import GateAnswer, GateInfo
     from actors.model.handles import InvocationHandle
     from actors.model.history import JournalEntry
-    from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobPreview
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName

@@ -31,17 +31,18 @@ from actors.http.client.remote_control import RemoteControl, answer_of
 from actors.http.models import (
     INVOCATION_HEADER,
     JSON_LOSES_HEADER,
-    MAX_WAIT,
     USER_HEADER,
     AnswerModel,
     InvocationList,
     SentModel,
     ServiceList,
 )
+from actors.http.requests import MAX_WAIT
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
-from actors.model.info import InvocationInfo, ServiceInfo
+from actors.model.info import InvocationInfo
+from actors.model.service_info import ServiceInfo
 from actors.model.verb_options import SignalOptions, VerbOptions, options_as_json
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import httpx2
 
 from actors.http.client.connection import decoded, path_of
-from actors.http.models import MAX_WAIT, EventList, OutputList, OutputView
+from actors.http.models import EventList, OutputList
+from actors.http.requests import MAX_WAIT, OutputView
 from actors.model.history import JournalEntry
 from actors.model.output import OutputChunk
 

@@ -23,7 +23,7 @@ from actors.http.models import (
 from actors.model.checks import CheckReport, CheckSummary
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
-from actors.model.info import GateAnswer
+from actors.model.gate_info import GateAnswer
 from actors.model.job_info import JobInfo, JobItems, JobPreview
 from actors.model.object_info import ObjectInfo
 from journal.events import ControlResult
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from actors.core.jobs import Choice, JobSpec
     from actors.http.client.connection import Connection
     from actors.model.edit import Edit
-    from actors.model.info import GateInfo
+    from actors.model.gate_info import GateInfo
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectName
     from actors.values.snapshot import Snapshot

@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.errors import ActorError, InvalidArgumentError, RefusedError
-from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
+from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
 from actors.http.server import (
     backups,

@@ -12,7 +12,7 @@ from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
-from actors.model.verb_options import WaitReason
+from actors.model.verb_options import ReasonText
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class BackupBody:
     """The name of the backup."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-    reason: WaitReason = ""
+    reason: ReasonText = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -16,19 +16,9 @@ from actors.errors import (
     UnknownOutcomeError,
 )
 from actors.http.durations import parse_duration
-from actors.http.models import (
-    INVOCATION_HEADER,
-    RESTATE_ID_HEADER,
-    AttachQuery,
-    FoundModel,
-    IdempotentTarget,
-    IdTarget,
-    Lookup,
-    SendQuery,
-    SentModel,
-    WorkflowTarget,
-)
+from actors.http.models import INVOCATION_HEADER, RESTATE_ID_HEADER, FoundModel, SentModel
 from actors.http.problems import NotCompletedYetError, respond_with
+from actors.http.requests import AttachQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.definitions import kind_in_words

@@ -11,7 +11,7 @@ import trio
 from starlette.responses import Response
 
 from actors.control.local.metrics import EndedSecond
-from actors.http.models import MAX_WAIT, Position
+from actors.http.requests import MAX_WAIT, Position
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, position_of, wants_stream
 from actors.http.server.request_context import Exchange

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from actors.control.local.checks import last_of
 from actors.control.local.jobs import check_choice
 from actors.core.jobs import MAX_ITEMS
-from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
+from actors.http.requests import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, wants_stream
 from actors.http.server.request_context import Exchange

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from actors.core.deployments import DeploymentChange
-from actors.http.models import DeploymentList, FileList, ReasonBody
+from actors.http.models import DeploymentList, FileList
+from actors.http.requests import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.deployment_info import CodeFile, DeploymentInfo

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from actors.http.models import GateBody, GateList, ReasonBody
+from actors.http.models import GateList
+from actors.http.requests import GateBody, ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
-from actors.model.info import GateAnswer
+from actors.model.gate_info import GateAnswer
 
 
 async def list_gates(exchange: Exchange) -> GateList:

@@ -12,19 +12,8 @@ from starlette.responses import Response
 
 from actors.control.local.health import Health, HealthReason
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
-from actors.http.models import (
-    AuditQueryModel,
-    EventList,
-    EventsQuery,
-    InvocationList,
-    InvocationsQuery,
-    OutputList,
-    OutputQuery,
-    OutputView,
-    ReasonList,
-    ServiceList,
-    ServicesQuery,
-)
+from actors.http.models import EventList, InvocationList, OutputList, ReasonList, ServiceList
+from actors.http.requests import AuditQueryModel, EventsQuery, InvocationsQuery, OutputQuery, OutputView, ServicesQuery
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, as_events, as_output, position_of, wants_page, wants_stream
 from actors.http.server.request_context import Exchange

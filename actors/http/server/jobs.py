@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from actors.control.jobs import JobHandle, JobSelection
-from actors.http.models import (
+from actors.http.models import AnswerModel, JobList, answer_model
+from actors.http.requests import (
     WITH_IDS,
-    AnswerModel,
     ChoiceBody,
     JobBody,
     JobItemsQuery,
-    JobList,
     JobQuery,
     JobsQuery,
     PreviewBody,
     ReasonBody,
-    answer_model,
 )
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange

@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors.control.objects import ObjectHandle
-from actors.http.models import (
-    ChangeList,
-    EditBody,
-    EditedModel,
-    HistoryQuery,
-    ItemList,
-    ItemsQuery,
-    ObjectList,
-    ObjectQuery,
-    ObjectsQuery,
-)
+from actors.http.models import ChangeList, EditedModel, ItemList, ObjectList
+from actors.http.requests import EditBody, HistoryQuery, ItemsQuery, ObjectQuery, ObjectsQuery
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.edit import name_of_item

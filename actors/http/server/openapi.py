@@ -9,7 +9,8 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.http.models import ID_PATTERN, PROBLEM_TYPE, Problem, SendQuery, SentModel
+from actors.http.models import PROBLEM_TYPE, Problem, SentModel
+from actors.http.requests import ID_PATTERN, SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.event_streams import EVENT_STREAM
 from actors.http.server.request_context import Exchange
@@ -18,7 +19,7 @@ from journal.events import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from actors.model.info import HandlerInfo, ServiceInfo
+    from actors.model.service_info import HandlerInfo, ServiceInfo
 
 Schema = dict[str, Any]
 

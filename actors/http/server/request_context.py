@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from actors.control.local.client import LocalClient
     from actors.http.routes import Route
-    from actors.http.server.listener import Closing, Seat
+    from actors.http.server.connections import Seat
+    from actors.http.server.listener import Closing
     from actors.http.tokens import Grant, TokenBook
     from actors.model.handles import InvocationHandle
 

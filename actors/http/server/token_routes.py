@@ -16,11 +16,11 @@ import msgspec
 
 from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, RefusedError, UnavailableError, UnknownOutcomeError
-from actors.http.models import ReasonBody
+from actors.http.requests import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.http.tokens import NAME_PATTERN, OwedNote
-from actors.model.verb_options import WaitReason
+from actors.model.verb_options import ReasonText
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class TokenBody:
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     scope: TokenScope
-    reason: WaitReason = ""
+    reason: ReasonText = ""
 
 
 async def list_tokens(exchange: Exchange) -> TokenList:

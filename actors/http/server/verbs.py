@@ -7,13 +7,8 @@ from urllib.parse import unquote
 import attrs
 
 from actors.errors import NotFoundError, ResourceKind
-from actors.http.models import (
-    JSON_LOSES_HEADER,
-    AnswerModel,
-    RestartQuery,
-    ResumeQuery,
-    answer_model,
-)
+from actors.http.models import JSON_LOSES_HEADER, AnswerModel, answer_model
+from actors.http.requests import RestartQuery, ResumeQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_json
 from actors.model.verb_options import (

@@ -1,0 +1,244 @@
+"""The connections of a server: how many there may be of which kind, and which is closed to make room."""
+
+from __future__ import annotations
+
+import enum
+import resource
+import sys
+from collections import Counter
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.http.server.access import HEAD_BYTES
+from actors.values.arguments import checked_count, checked_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@attrs.frozen(kw_only=True)
+class ServerLimits:
+    """The limits of a server. Times are seconds.
+
+    ``connections`` and ``connections_of_one_peer`` exclude two kinds: up to ``control_connections`` with tokens that may read or
+    control, and up to ``waiting_calls`` with a call that waits for its answer. Together they are at most as many as the process
+    has descriptors for. ``send_seconds`` is how long a client may take to read 64 KiB. ``head_seconds`` is how long the head of a
+    request may take, and how long a connection may be idle. ``grace_seconds`` is how long running requests may take when the
+    server stops, ``last_call_seconds`` how long they have for a last response after that.
+    """
+
+    connections: int = 1_000
+    connections_of_one_peer: int = 100
+    control_connections: int = 200
+    waiting_calls: int = 10_000
+    head_bytes: int = HEAD_BYTES
+    head_seconds: float = 10.0
+    send_seconds: float = 10.0
+    grace_seconds: float = 10.0
+    last_call_seconds: float = 2.0
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(ServerLimits):
+            check = checked_seconds if field.name.endswith("_seconds") else checked_count
+            check(getattr(self, field.name), field.name)
+
+
+DEFAULT_LIMITS = ServerLimits()
+
+_OWN_DESCRIPTORS = 256
+"""The descriptors that the store, the threads of steps and the rest of the process may need."""
+
+
+class Connections:
+    """The open connections.
+
+    Two kinds are counted separately, each up to a limit, so that no crowd of other clients locks out an operator: those of a
+    token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Among
+    the others, if there is no room, the oldest of those that keep the server waiting is closed (:class:`Rank`). The number of
+    descriptors limits all of them together: without a free one, RocksDB cannot create a file, and the store fails.
+    """
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._at_most = _descriptors_for_connections()
+        self._seats: dict[Seat, None] = {}
+        self._apart: Counter[str] = Counter()
+        self._of_peer: Counter[str] = Counter()
+        self._none = trio.Event()
+
+    @property
+    def count(self) -> int:
+        """The number of connections of all kinds."""
+        return len(self._seats)
+
+    def make_room(self, peer: str) -> bool:
+        """Whether a new connection of this peer can be accepted, possibly in place of one that has requested nothing."""
+        limits = self._limits
+        if len(self._seats) >= self._at_most:
+            return _drop_one([seat for seat in self._seats if not seat.is_of_control])
+        if len(self._seats) < limits.connections and self._of_peer[peer] < limits.connections_of_one_peer:
+            return True
+        ordinary = [seat for seat in self._seats if not seat.is_apart]
+        of_peer = [seat for seat in ordinary if seat.peer == peer]
+        if len(of_peer) >= limits.connections_of_one_peer:
+            return _drop_one(of_peer)
+        return len(ordinary) < limits.connections or _drop_one(ordinary)
+
+    @contextmanager
+    def counted(self, seat: Seat) -> Iterator[None]:
+        """Count a connection for the block."""
+        self._seats[seat] = None
+        self._of_peer[seat.peer] += 1
+        try:
+            yield
+        finally:
+            seat.leave()
+            del self._seats[seat]
+            self._of_peer[seat.peer] -= 1
+            if not self._of_peer[seat.peer]:
+                del self._of_peer[seat.peer]
+            if not self._seats:
+                self._none.set()
+                self._none = trio.Event()
+
+    def take_apart(self, kind: str, limit: int) -> bool:
+        """Count a connection under this kind, if there is room."""
+        if self._apart[kind] >= limit:
+            return False
+        self._apart[kind] += 1
+        return True
+
+    def put_back(self, kind: str) -> None:
+        """Stop counting it under this kind."""
+        self._apart[kind] -= 1
+
+    async def wait_for_none(self) -> None:
+        """Wait until all are closed."""
+        if self._seats:
+            await self._none.wait()
+
+
+_CONTROL = "control"
+_WAITING = "waiting"
+
+
+class Rank(enum.IntEnum):
+    """The order in which connections are closed to make room."""
+
+    SLOW = enum.auto()
+    """The server waits for the client: for a request, for the rest of a body, or for a read. All in one rank, because a new
+    connection is idle as well: in a crowd that sends no bodies, the older ones make room."""
+    STREAMING = enum.auto()
+    """The client receives changes and can continue where it was."""
+    WAITING = enum.auto()
+    """A call waits for its answer, and its client can attach again."""
+    BUSY = enum.auto()
+    """The server is working for it, which does not take long. It is never closed for room."""
+
+
+@attrs.define(eq=False)
+class Seat:
+    """The accounting of a connection. The application, which knows the principal and the request, updates it: it is
+    ``state["seat"]`` of the request's ASGI scope."""
+
+    peer: str
+    _stream: trio.SocketStream
+    _connections: Connections
+    _limits: ServerLimits
+    is_idle: bool = True
+    _apart: set[str] = attrs.field(factory=set)
+    _waits_for_client: int = 0
+    _is_streaming: bool = False
+    _is_dropped: bool = False
+    scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is counted separately."""
+        return bool(self._apart)
+
+    @property
+    def is_of_control(self) -> bool:
+        """Whether it is counted with the tokens that may read or control."""
+        return _CONTROL in self._apart
+
+    @property
+    def rank(self) -> Rank:
+        """Its current activity."""
+        if self._is_dropped:
+            return Rank.BUSY
+        if self.is_idle or self._waits_for_client:
+            return Rank.SLOW
+        if self._is_streaming:
+            return Rank.STREAMING
+        return Rank.WAITING if _WAITING in self._apart else Rank.BUSY
+
+    @contextmanager
+    def waiting_for_client(self) -> Iterator[None]:
+        """The request waits for the client to send or to read, for the block."""
+        self._waits_for_client += 1
+        try:
+            yield
+        finally:
+            self._waits_for_client -= 1
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """The client receives a stream of changes, for the block."""
+        self._is_streaming = True
+        try:
+            yield
+        finally:
+            self._is_streaming = False
+
+    def take_control_seat(self) -> None:
+        """Its token may read or control: count it with those, if there is room."""
+        self._take(_CONTROL, self._limits.control_connections)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A call waits for its answer, for the block."""
+        self._take(_WAITING, self._limits.waiting_calls)
+        try:
+            yield
+        finally:
+            self._put_back(_WAITING)
+
+    def leave(self) -> None:
+        """It is closed."""
+        for kind in tuple(self._apart):
+            self._put_back(kind)
+
+    def drop(self) -> None:
+        """Close it, even during a response that is not read, which is shielded, and before requests that have arrived already."""
+        self._is_dropped = True
+        self.scope.cancel()
+        with suppress(OSError):
+            self._stream.socket.shutdown(trio.socket.SHUT_RDWR)
+
+    def _take(self, kind: str, limit: int) -> None:
+        if kind not in self._apart and self._connections.take_apart(kind, limit):
+            self._apart.add(kind)
+
+    def _put_back(self, kind: str) -> None:
+        if kind in self._apart:
+            self._apart.discard(kind)
+            self._connections.put_back(kind)
+
+
+def _drop_one(seats: list[Seat]) -> bool:
+    """Close the first by rank, the oldest of those. Returns whether there was one."""
+    first = min(seats, key=lambda seat: seat.rank, default=None)
+    if first is None or first.rank is Rank.BUSY:
+        return False
+    first.drop()
+    return True
+
+
+def _descriptors_for_connections() -> int:
+    """The number of files that the process can open, without those that it needs itself."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _OWN_DESCRIPTORS, soft // 2)

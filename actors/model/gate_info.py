@@ -1,0 +1,53 @@
+"""The public record of a gate."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.core.gates import Gate, GateChange, GateState
+from journal.events import PauseMode
+
+
+@attrs.frozen(kw_only=True)
+class GateInfo:
+    """A gate: the scope that it holds (``service:Agent``), since when, by whom and why; or, if open, an exception to a wider
+    gate."""
+
+    scope: str
+    state: GateState
+    mode: PauseMode
+    since: float
+    by: str
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class GateAnswer:
+    """The result of closing or opening a scope: whether a gate changed, and the state of the scope before and after.
+
+    ``gate`` is the closed gate that holds the scope now, its own or a wider one.
+    """
+
+    scope: str
+    changed: bool
+    before: GateState
+    after: GateState
+    gate: GateInfo | None = None
+
+
+def gate_info(gate: Gate) -> GateInfo:
+    """The public form of a gate."""
+    return GateInfo(
+        scope=str(gate.scope), state=gate.state, mode=gate.mode, since=gate.since, by=gate.by, reason=gate.reason
+    )
+
+
+def gate_answer(change: GateChange) -> GateAnswer:
+    """The public form of a gate's change."""
+    return GateAnswer(
+        scope=str(change.scope),
+        changed=change.changed,
+        before=change.before,
+        after=change.after,
+        gate=None if change.gate is None else gate_info(change.gate),
+    )

@@ -1,0 +1,49 @@
+"""The public records of the classes that are served, of their handlers and their fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from actors.model.fields import FieldKind
+from journal.events import Kind, Mode
+
+
+@attrs.frozen(kw_only=True)
+class HandlerInfo:
+    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters."""
+
+    name: str
+    mode: Mode
+    parameters: dict[str, Any]
+    aliases: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    result: Any = None
+    doc: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class FieldInfo:
+    """A field of a class: how it is stored, the JSON schema of its value or items (empty: anything) and of a map's keys, and the
+    default of a plain field."""
+
+    name: str
+    kind: FieldKind
+    value: Any = None
+    key: Any = None
+    default: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class ServiceInfo:
+    """A served class; or, without ``is_served``, a class that the app lacks although objects of it are stored, of which only the
+    name and the kind are known."""
+
+    name: str
+    kind: Kind
+    handlers: tuple[HandlerInfo, ...]
+    aliases: tuple[str, ...] = ()
+    is_served: bool = True
+    fields: tuple[FieldInfo, ...] = ()
+    doc: str = ""
