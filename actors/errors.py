@@ -169,26 +169,26 @@ _DEPLOYMENT = re.compile(r"\Adep_[0-9a-f]{16}\.")
 
 
 def plain_text(text: object, characters: int) -> str:
-    """The text as one that can be encoded and has this length at most. Raises ``TypeError`` if it is none."""
+    """The text, made encodable and cut to this length. Raises ``TypeError`` if it is not a text."""
     if not issubclass(type(text), str):
         raise TypeError("not a text")
-    # A class of texts may have methods of its own; these are str's.
+    # A subclass of str may override its methods; these are str's own.
     exact = str.__str__(cast("str", text))
     return exact[:characters].encode("utf-8", "backslashreplace").decode()[:characters]
 
 
 instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException)["__dict__"].__get__
-"""The attributes of an error, whatever its class answers when it is asked for one."""
+"""The attributes of an error, whatever its class returns for them."""
 
-# What Python itself keeps of a class. Its metaclass is its author's, and may answer anything when it is asked for these.
+# Python's own data about a class. A user's metaclass may return anything for these.
 _module_in = vars(type)["__module__"].__get__
 _qualname_in = vars(type)["__qualname__"].__get__
 bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
-"""The class and its bases, in the order of Python's method resolution."""
+"""The class and its bases, in method resolution order."""
 
 
 def module_of(kind: type) -> str:
-    """The module that a class says it is from; ``?`` if that is no text."""
+    """The module name of a class; ``?`` if it is not a text."""
     module = _module_in(kind)
     return plain_text(module, _NAME_CHARACTERS) if issubclass(type(module), str) else "?"
 
@@ -199,7 +199,7 @@ def qualname_of(kind: type) -> str:
 
 
 def name_alone(kind: type) -> str:
-    """A class's name, for messages. Never raises."""
+    """The name of a class, for messages. Never raises."""
     return qualname_of(kind).rpartition(".")[2]
 
 
@@ -209,19 +209,19 @@ def is_built_in(kind: type) -> bool:
 
 
 def type_name(kind: type) -> str:
-    """An error's type as it is recorded: as the application calls it, whichever deployment of it the class is from. Never raises."""
+    """The recorded name of an error's type: the name in the application, whichever deployment the class is from. Never raises."""
     return f"{_DEPLOYMENT.sub('', module_of(kind))}.{qualname_of(kind)}"
 
 
 @functools.lru_cache(maxsize=256)
 def deployment_of_module(name: str) -> str:
-    """The deployment that a module was loaded for; empty if it was imported as usual."""
+    """The deployment that a module was loaded for; empty if it was imported normally."""
     found = _DEPLOYMENT.match(name)
     return "" if found is None else found.group()[:-1]
 
 
 def code_of(error: BaseException) -> ErrorCode:
-    """What happened, in the words of this package, whatever a class of the user's keeps as ``code``. Never raises."""
+    """The error code, whatever a user's class stores as ``code``. Never raises."""
     if isinstance(error, JournalError):
         return _code_of_journal(error)
     own = instance_dict_of(error).get("code")
@@ -245,18 +245,18 @@ def _code_of_journal(error: JournalError) -> ErrorCode:
             return ErrorCode.INTERNAL
 
 
-# The handler's: how an execution ends.
+# Errors of a handler, which are outcomes.
 
 
 class TerminalError(ActorError):
-    """Raise it in a handler or a step to fail for good: it is recorded, never retried, and raised at the caller's await.
+    """Raise it in a handler or a step to fail finally: it is recorded, never retried, and raised at the caller's await.
 
-    A subclass arrives as itself, with its attributes, where its class is known: ``except InsufficientFunds`` works across a
-    call, across a replay and over HTTP. An attribute is kept if it is JSON, of a common type of the standard library, or of the type
-    that its annotation says, in the class or in the parameters of its ``__init__``. If one cannot be kept, or they have more than
-    64 KiB as JSON, a plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` are kept by the same rule;
-    an error whose details cannot be kept, or have more than 64 KiB, is recorded as ``UnserializableError``.
-    ``invocation_id`` is that of the invocation that raised it. Its cause is told by the recorded traceback, and is not raised again.
+    A subclass arrives as itself, with its attributes, if its class is known: ``except InsufficientFunds`` works across a call,
+    across a replay and over HTTP. An attribute is kept if it is JSON, of a common type of the standard library, or of the type in
+    its annotation, in the class or in the parameters of its ``__init__``. If one cannot be kept, or they exceed 64 KiB as JSON, a
+    plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` are kept by the same rule; an error whose
+    details cannot be kept, or exceed 64 KiB, is recorded as ``UnserializableError``. ``invocation_id`` is that of the invocation
+    that raised it. Its cause is part of the recorded traceback, and is not raised again.
 
     ::
 
@@ -272,7 +272,7 @@ class TerminalError(ActorError):
 
     def __init__(self, message: str = "", *, details: Any = None) -> None:
         super().__init__(message)
-        # A subclass may be frozen, or have properties of these names.
+        # A subclass may be frozen, or define properties with these names.
         instance_dict_of(self).update(details=details, type=type_name(type(self)))
 
 
@@ -424,7 +424,7 @@ class InternalError(TerminalError):
     code = ErrorCode.INTERNAL
 
 
-# A mistake in the program.
+# Mistakes in the program.
 
 
 class DefinitionError(TerminalError, TypeError):
@@ -473,7 +473,7 @@ class FieldMisuseError(MisuseError, AttributeError):
         super().__init__(message, code=ErrorCode.FIELD_MISUSE)
 
 
-# The caller's: why a request is refused.
+# Refusals of a request.
 
 
 class RefusedError(TerminalError):
@@ -607,7 +607,7 @@ class ConflictError(RefusedError):
 
     @property
     def open_invocations(self) -> int | None:
-        """How many run on the deployment and have not ended."""
+        """The number of open invocations on the deployment."""
         return (self.details or {}).get("open_invocations")
 
 
@@ -641,7 +641,7 @@ class BrokenDeploymentError(RefusedError):
 
     @property
     def deployment(self) -> str:
-        """Its id."""
+        """The id of the deployment."""
         return str(self.details["deployment"])
 
     @property
@@ -688,7 +688,7 @@ class UnavailableError(RefusedError):
         self.code = code
 
 
-# Nobody's: it is not known, or not yet.
+# Unknown or pending outcomes.
 
 
 class UnknownOutcomeError(ActorError):
@@ -708,8 +708,8 @@ class UnknownOutcomeError(ActorError):
 
 
 class InvocationPausedError(ActorError):
-    """The invocation whose outcome was awaited is paused until it is resumed. ``invocation_id`` is which; asking again under the same
-    idempotency key, or wait for its outcome, waits again.
+    """The invocation whose outcome was awaited is paused until it is resumed. ``invocation_id`` is its id. Repeating the request
+    under the same idempotency key, or awaiting the outcome, waits again.
 
     ::
 
@@ -721,11 +721,11 @@ class InvocationPausedError(ActorError):
     invocation_id: InvocationId | None = None
 
 
-# The code's change.
+# Errors of changed code.
 
 
 class NonDeterminismError(ActorError):
-    """A replay did something other than what was recorded. The invocation is paused; the message holds the diff.
+    """A replay differs from the history. The invocation is paused; the message shows the difference.
 
     ::
 
@@ -753,13 +753,13 @@ class NoLongerFitsError(ActorError):
         self.path = path
 
 
-# The two cancellations. Neither is an Exception, so that ``except Exception`` does not swallow it.
+# The two cancellations. They do not derive from Exception, so that ``except Exception`` does not swallow them.
 
 
 class CancelledError(BaseException):
-    """This invocation has been cancelled. Delivered once, at the await in progress.
+    """This invocation has been cancelled. Delivered once, at the current await.
 
-    Later awaits work, so compensate, then raise it on::
+    Later awaits work, so compensate, then raise it again::
 
         try:
             await book()
@@ -767,7 +767,7 @@ class CancelledError(BaseException):
             await unbook()
             raise
 
-    ``errors`` are what failed for good in a nursery while the cancel passed through it; they are kept on the outcome.
+    ``errors`` are terminal errors that occurred in a nursery while the cancel passed through it; they are kept in the outcome.
     """
 
     errors: tuple[BaseException, ...] = ()
@@ -778,12 +778,13 @@ class CancelledError(BaseException):
 
 
 class Cancelled(BaseException):
-    """A scope around this await has been cancelled; every await in it raises this until it is left. Never catch it for good."""
+    """A scope around this await has been cancelled; every await in it raises this until the block is left. Always raise it again."""
 
 
 class AttemptEnded(BaseException):
-    """The attempt is over and its coroutine is being closed; no verb works any more. Never seen by a handler that goes on."""
+    """The attempt is over and its coroutine is being closed; durable verbs do not work any more. A handler that continues never
+    sees it."""
 
 
 class Interruption(BaseException):
-    """Raised by the engine in code that keeps the event loop to itself. No ``Exception``, so that few handlers catch it."""
+    """Raised by the engine in code that blocks the event loop. Not an ``Exception``, so that few handlers catch it."""

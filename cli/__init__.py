@@ -1,4 +1,4 @@
-"""The command ``playhead``: a thin shell over clients and inspection.
+"""The command ``playhead``: a thin layer over the client.
 
-Data goes to stdout, remarks to stderr, and the exit code says what happened (``cli.exit_codes``).
+Data goes to stdout, remarks to stderr, and the exit code reports the result (``cli.exit_codes``).
 """

@@ -1,4 +1,4 @@
-"""Where the server of a data directory listens: a small file beside the token."""
+"""The address of a data directory's server, in a small file beside the token."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Address:
-    """A server that runs, or ran."""
+    """The address of a server that is running, or was."""
 
     url: str
     pid: int
 
 
 def write_address(directory: HeldDirectory, address: Address) -> None:
-    """Say where the server listens."""
+    """Write the address of the server."""
     directory.check()
     replace_file(directory.root / "ADDRESS", msgspec.json.encode(address))
 
 
 def read_address(directory: Path) -> Address | None:
-    """Where the server that was started last listens, if one was."""
+    """The address of the server that was started last, if any."""
     try:
         return msgspec.json.decode(read_file(directory / "ADDRESS"), type=Address)
     except (OSError, ValueError):

@@ -1,11 +1,11 @@
-"""What the C library does with memory that was freed.
+"""Configures how the C library returns freed memory.
 
-glibc serves a large block from a mapping of its own, and gives it back when it is freed. But the first time that such a block is
-freed, it serves blocks of that size, up to 32 MiB, from the heap from then on, and a heap with gaps is not given back: a server of
-objects of several MiB held three times as much as all of its objects in memory, which ``Limits.resident_bytes`` bounds. With a fixed
-threshold it holds one and a half times as much. See ``mallopt(3)``.
+glibc serves a large block from a mapping of its own, and returns that when the block is freed. But once such a block has been
+freed, glibc serves blocks of that size (up to 32 MiB) from the heap, and a fragmented heap is not returned: a server of objects
+of several MiB used three times the memory of its objects, which ``Limits.resident_bytes`` bounds. With a fixed threshold it uses
+one and a half times as much. See ``mallopt(3)``.
 
-The setting is one of the process, so it is made by the server, whose process is its own, and not by the library.
+The setting belongs to the process, so the server makes it and the library does not.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _LARGE_BYTES = 1 << 20
 
 
 def give_back_large_blocks() -> bool:
-    """Have blocks of 1 MiB and more always given back when they are freed. Whether the C library knows how."""
+    """Let blocks of 1 MiB and more always be returned when they are freed. Returns whether the C library supports it."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # no glibc
+    except (OSError, TypeError, AttributeError):  # not glibc
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))

@@ -1,4 +1,4 @@
-"""An app from a file or a module."""
+"""Loads an app from a file or a module."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def load_app(app: str) -> list[type]:
     """The actors, services and workflows of ``file.py`` or ``package.module``.
 
-    Raises :class:`actors.errors.DefinitionError`, also when the module itself raises: then its notes
-    are the lines of the traceback, without the frames of the import system.
+    Raises :class:`actors.errors.DefinitionError`, also if the module itself raises: then its notes are the lines of the
+    traceback, without the frames of the import system.
     """
-    snapshot_of(app)  # refuses what could not be loaded again, before any of it runs
+    snapshot_of(app)  # refuses code that could not be loaded again, before any of it runs
     try:
         module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
     except (DefinitionError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # SystemExit, too: an app that ends the process is one that cannot be served
+    except BaseException as error:  # SystemExit too: an app that ends the process cannot be served
         refusal = DefinitionError(f"importing {app} failed: {type(error).__name__}: {error}")
         for line in _from_the_app_on(error).splitlines():
             refusal.add_note(line)
@@ -40,7 +40,7 @@ def load_app(app: str) -> list[type]:
 
 
 def _from_the_app_on(error: BaseException) -> str:
-    """The traceback without what came before the app: this module, and the import system."""
+    """The traceback without the frames before the app: this module and the import system."""
     summary = traceback.TracebackException.from_exception(error)
     while summary.stack and (summary.stack[0].filename == __file__ or "importlib" in summary.stack[0].filename):
         del summary.stack[0]

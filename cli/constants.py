@@ -1,6 +1,6 @@
-"""Words and figures that help shows, and that the project has elsewhere.
+"""Names and numbers that help shows and that are defined elsewhere.
 
-ServerOptions they come from takes longer to import than help may take; a test holds each against its origin.
+Their own modules take too long to import for help; a test compares each with its definition.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 
 STATUSES = ("scheduled", "queued", "running", "suspended", "backing_off", "paused", "completed")
-"""Of :class:`actors.Status`."""
+"""Those of :class:`actors.Status`."""
 
 SCOPES = ("invoke", "read", "control", "admin")
-"""Of a token, each with those before it."""
+"""The scopes of tokens; each includes the previous ones."""
 
 DEFAULT_DATA = Path("playhead-data")
-"""The data directory, unless another one is said."""
+"""The default data directory."""
 
 URL_VARIABLE = "PLAYHEAD_URL"
 TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 RETENTION_SECONDS = 86_400.0
-"""How long results are kept unless something else is said."""
+"""How long results are kept by default."""
 
 SLOWEST_RATE, FASTEST_RATE = 0.01, 1e6
-"""Invocations that a job may be made to ask a second."""
+"""The lowest and the highest rate of a job, in invocations per second."""

@@ -1,4 +1,4 @@
-"""Servers by name: what ``playhead context`` keeps, in a file of the user's own."""
+"""Named servers: the data of ``playhead context``, in a file of the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "PLAYHEAD_CONTEXT"
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """A server, and the token that it takes."""
+    """A server and its token."""
 
     url: str
     token: str | None = None
@@ -22,13 +22,13 @@ class Context:
 
 @attrs.frozen(kw_only=True)
 class Contexts:
-    """All that have names, and the one that commands use where nothing else is said."""
+    """The named contexts, and the current one."""
 
     named: dict[str, Context] = attrs.field(factory=dict)
     current: str | None = None
 
     def find(self, name: str) -> Context:
-        """One of them."""
+        """The context with this name."""
         if name not in self.named:
             known = ", ".join(sorted(self.named)) or "none"
             raise click.UsageError(f"there is no context {name!r}; there are: {known}")
@@ -36,13 +36,13 @@ class Contexts:
 
 
 def contexts_path() -> Path:
-    """Where they are kept."""
+    """The path of the file."""
     config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(config) / "playhead" / "contexts.json"
 
 
 def read_contexts() -> Contexts:
-    """What is kept; none if nothing is."""
+    """Read the contexts; none if there is no file."""
     path = contexts_path()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Contexts)
@@ -53,7 +53,7 @@ def read_contexts() -> Contexts:
 
 
 def write_contexts(contexts: Contexts) -> None:
-    """Keep them. Nobody else can read the file: it holds tokens."""
+    """Write the contexts. Only the user can read the file, because it contains tokens."""
     path = contexts_path()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_suffix(f".{os.getpid()}")
@@ -63,7 +63,7 @@ def write_contexts(contexts: Contexts) -> None:
 
 
 def context_in_use(name: str | None) -> Context | None:
-    """The one of this name, or of ``PLAYHEAD_CONTEXT``, or the one that was chosen last."""
+    """The context with this name, or that of ``PLAYHEAD_CONTEXT``, or the current one."""
     wanted = name or os.environ.get(VARIABLE)
     contexts = read_contexts()
     chosen = wanted or contexts.current

@@ -1,9 +1,9 @@
-"""How many files and connections a process may have open.
+"""Raises the limit on open files and connections.
 
-Many systems start a process with a limit of 1,024, far below what they allow, for the sake of programs that use ``select(2)``. A server
-has a descriptor for every call that waits, so a thousand of those would leave none to the next connection, or to the store.
+Many systems start a process with a limit of 1,024, far below their maximum, for programs that use ``select(2)``. A server has a
+descriptor for each waiting call, so a thousand of those would leave none for the next connection or the store.
 
-The limit is one of the process, so it is raised by the server, whose process is its own, and not by the library.
+The limit belongs to the process, so the server raises it and the library does not.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def allow_many_descriptors() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # a system may allow less than it says
+        with suppress(OSError, ValueError):  # a system may allow less than it reports
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

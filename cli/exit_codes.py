@@ -1,4 +1,4 @@
-"""Exit codes, and which error gives which."""
+"""Exit codes, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import enum
 
 
 class Exit(enum.IntEnum):
-    """What the exit code of a command says."""
+    """The exit code of a command."""
 
     DONE = 0
     FAILED = 1
-    """The invocation that was called or awaited has failed, or was cancelled or killed."""
+    """The called or awaited invocation has failed, or was cancelled or killed."""
     USAGE = 2
-    """The command was not understood."""
+    """The command line is invalid."""
     REFUSED = 3
-    """It cannot be done as things stand; nothing has changed."""
+    """The request was refused; nothing has changed."""
     NOT_FOUND = 4
-    """No such invocation, service, handler, field, job or deployment; or a selection that nothing fits."""
+    """There is no such invocation, service, handler, field, job or deployment; or nothing matches a selection."""
     UNAVAILABLE = 5
-    """No server answers, or it takes nothing for now."""
+    """No server answers, or it accepts no requests for now."""
     PARTIAL = 6
-    """Of several, some could not be done."""
+    """Some of several requests failed."""
     UNKNOWN = 7
-    """Whether it was done is unknown."""
+    """Whether the request was executed is unknown."""
     ABANDONED = 8
     """The server has ended before all its steps did; they begin again at the next start."""
     FORCED = 9
-    """The server has ended at once: because of a second signal, or since its event loop did not answer."""
+    """The server was stopped at once: by a second signal, or because its event loop did not answer."""
     DISK_FAILED = 74
     """The disk failed, or the data directory was moved, removed or replaced under the server (``EX_IOERR``)."""
     IN_USE = 75
@@ -35,7 +35,7 @@ class Exit(enum.IntEnum):
 
 def exit_code_of(error: BaseException) -> Exit:
     """The exit code for an error that ends a command."""
-    # What an error is of is loaded when there is one.
+    # The class of an error is imported only when there is one.
     from actors import errors as ours
     from journal import errors as kept
 
@@ -115,4 +115,4 @@ EXIT_OF_CODE: dict[str, Exit] = {
     **dict.fromkeys(("damaged", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
     "outcome_unknown": Exit.UNKNOWN,
 }
-"""The exit code of an error, by its code. The codes are texts here, since their class is loaded only when there is an error."""
+"""The exit code of each error code. The codes are texts here, because their class is imported only when there is an error."""

@@ -1,11 +1,11 @@
-"""A group of commands whose help shows each command's whole first sentence, however narrow the terminal is."""
+"""A group of commands whose help shows each command's whole first sentence, at any width of the terminal."""
 
 from __future__ import annotations
 
 import click
 
 _WHOLE = 10_000
-"""Characters of a sentence before click would cut it and write "..."."""
+"""The length at which click would cut a sentence."""
 
 
 class Group(click.Group):

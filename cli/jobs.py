@@ -1,4 +1,4 @@
-"""A bulk job, followed to its end, and the exit code that its result gives."""
+"""Follows a bulk job to its end, and gives the exit code of its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.2
 
 
 async def follow_job(job: JobHandle) -> JobInfo:
-    """Show how a job goes on, until it has ended. It does not need anybody to watch."""
+    """Show the progress of a job until it has ended. The job does not depend on this process."""
     info = await job.info()
     try:
         with progress(info.total, is_shown=True) as advance:
@@ -39,7 +39,7 @@ async def follow_job(job: JobHandle) -> JobInfo:
 
 
 def report(info: JobInfo, output: str) -> Exit:
-    """What a job came to, and the exit code that says so."""
+    """Print the result of a job. Returns its exit code."""
     if output in ("json", "jsonl"):
         (out_json if output == "json" else out_json_line)(info)
     elif output == "id":
@@ -61,7 +61,7 @@ def report(info: JobInfo, output: str) -> Exit:
 
 @contextmanager
 def progress(total: int, *, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where a person sees it."""
+    """Show a progress bar on stderr, if it is a terminal."""
     if not (is_shown and sys.stderr.isatty()):
         yield lambda _done, _total: None
         return

@@ -1,4 +1,4 @@
-"""Limits of a runtime and of its server, as they are written on the command line: ``NAME=VALUE``."""
+"""Limits of a runtime and its server on the command line: ``NAME=VALUE``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse_limits(words: Iterable[str]) -> tuple[Limits, ServerLimits]:
-    """The limits with these changed. Raises :class:`click.UsageError` for a name that no limit has, or a value that is none."""
+    """The limits with these changes. Raises :class:`click.UsageError` for an unknown name or an invalid value."""
     changed: dict[type, dict[str, Any]] = {Limits: {}, ServerLimits: {}}
     owners = {field.name: owner for owner in changed for field in attrs.fields(owner)}
     for word in words:

@@ -1,6 +1,6 @@
-"""Logs of a server: one line for each event on stderr, coloured for a terminal, else JSON.
+"""Logs of a server: one line for each event on stderr, coloured on a terminal, else JSON.
 
-A line of JSON has ``timestamp`` (UTC, ISO 8601), ``level``, ``logger``, ``event`` and, if something was raised, ``exception``.
+A JSON line has ``timestamp`` (UTC, ISO 8601), ``level``, ``logger``, ``event`` and, for an exception, ``exception``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def set_up_logs(*, verbose: bool) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON in ASCII, so that nothing in a log looks like another line of it."""
+    """A line of JSON in ASCII, so that no message can imitate another line."""
 
     def format(self, record: logging.LogRecord) -> str:
         event, exception = _parts_of(record)
@@ -57,9 +57,9 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 def _parts_of(record: logging.LogRecord) -> tuple[str, str]:
-    """The message as one line, and the traceback, whose lines are indented, so that none looks like an event.
+    """The message as one line and the traceback, whose lines are indented, so that none looks like an event.
 
-    The engine appends the traceback of a handler or a step to its message, and passes it in ``extra`` too.
+    The engine appends the traceback of a handler or a step to its message, and also passes it in ``extra``.
     """
     traceback = getattr(record, "traceback", "")
     message = record.getMessage().removesuffix(f"\n{traceback}") if traceback else record.getMessage()

@@ -1,4 +1,4 @@
-"""The command line's door. Commands are imported when they are used, so that ``--help`` answers at once."""
+"""The entry point of the command line. Commands are imported when they are used, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COMPLETION_VARIABLE = "_PLAYHEAD_COMPLETE"
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group whose commands are in modules of their own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -67,7 +67,7 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run a command; an error becomes a sentence and an exit code."""
+    """Run a command; an error becomes a message and an exit code."""
     from cli.exit_codes import exit_code_of
     from cli.render.output import err, escape_what_streams_cannot_show
 
@@ -98,7 +98,8 @@ def main() -> None:
 
 
 def _refuse_what_is_not_text(words: list[str]) -> None:
-    """Python keeps each byte that is not UTF-8 as a lone surrogate, which no name, value or path here can hold."""
+    """Refuse arguments that are not UTF-8. Python keeps such bytes as lone surrogates, which no name, value or path here can
+    contain."""
     for number, word in enumerate(words, 1):
         try:
             word.encode()
@@ -126,7 +127,7 @@ def _alone(error: BaseException) -> BaseException:
 
 
 def _shown_safely(error: click.ClickException) -> click.ClickException:
-    """The same error, whose message may quote what a terminal would obey."""
+    """The same error with its message made safe for a terminal."""
     from cli.render.output import safe_lines
 
     message = safe_lines(error.format_message())
@@ -136,8 +137,8 @@ def _shown_safely(error: click.ClickException) -> click.ClickException:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether the error was meant for the person at the keyboard. Others show where they come from."""
-    from actors.errors import ActorError  # loaded when there is an error
+    """Whether the error is meant for the user. Others are shown with their traceback."""
+    from actors.errors import ActorError  # imported when there is an error
     from journal.errors import JournalError
 
     return isinstance(error, (ActorError, JournalError))

@@ -1,4 +1,4 @@
-"""The audit of a data directory that no process runs, for commands that change the directory themselves."""
+"""The audit log of a data directory at rest, for commands that change the directory themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class OfflineAudit:
-    """Adds rows in the name of the person at the command line, and reads them."""
+    """Adds entries in the name of the person at the command line, and reads them."""
 
     journal: Journal
     who: Principal
@@ -43,7 +43,7 @@ class OfflineAudit:
 
 
 def person() -> Principal:
-    """The person at the command line, as the audit names them."""
+    """The person at the command line, as the audit log names them."""
     return Principal(f"user:{user() or 'unknown'}", "process")
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Duration(click.types.FloatParamType):
 
 
 class _Rate(click.FloatRange):
-    """So many a second. ``FloatRange`` takes NaN for a number in every range."""
+    """A rate per second. click's ``FloatRange`` accepts NaN in every range."""
 
     name = "rate"
 
@@ -71,7 +71,7 @@ report_option = click.option(
     show_default=True,
     help="Output format.",
 )
-"""For what is one thing, not a list."""
+"""The format option of commands that print one thing and not a list."""
 
 watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C; on a terminal only.")
 
@@ -81,7 +81,7 @@ limit_option = click.option("--limit", default=100, show_default=True, type=clic
 
 
 def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The data directory, of a command that asks no server."""
+    """The data directory option of commands that use no server."""
     return click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
@@ -93,7 +93,7 @@ def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which server; the command gets them as ``server``."""
+    """Add the options that select a server; the command gets them as ``server``."""
 
     @functools.wraps(command)
     def with_server(
@@ -125,7 +125,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_options(
     command: Callable[..., Any], *options: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Callable[..., Any]:
-    """The command with these, in the order in which its help shows them."""
+    """The command with these options, in the order of its help."""
     for option in reversed(options):
         command = option(command)
     return command

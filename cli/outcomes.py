@@ -1,4 +1,4 @@
-"""The outcome of a call, as a result or as an error of the command."""
+"""Turns the outcome of a call into a result or an error of the command."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class CallEndedError(ActorError):
-    """The invocation that was called ended without a result.
+    """The called invocation ended without a result.
 
-    Its recorded failure may be of a class that stands for a refusal, such as ``NotFoundError``; the command was not refused.
+    Its recorded failure may have the class of a refusal, such as ``NotFoundError``; the command itself was not refused.
     """
 
 
 def result_of(outcome: Outcome, of: InvocationId) -> bytes:
-    """Its result. Raises :class:`CallEndedError`, with the id, for every other outcome."""
+    """The result. Raises :class:`CallEndedError` with the id for every other outcome."""
     try:
         return value_of(outcome, of)
     except TerminalError as error:

@@ -1,4 +1,4 @@
-"""The one way in which commands enter trio: a question to a running server, or a look at a server or a stopped directory."""
+"""Enters trio for commands: with a client of a running server, or with one of a server or a stopped directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
-    """What a running server answers. Raises :class:`actors.UnavailableError` if there is none."""
+    """Use a running server. Raises :class:`actors.UnavailableError` if there is none."""
 
     async def run() -> T:
         async with live(server) as client:
@@ -29,7 +29,7 @@ def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def read(server: ServerOptions, look: Callable[[Client], Awaitable[T]]) -> T:
-    """What a look at a running server shows, or at the data directory if none runs."""
+    """Read from a running server, or from the data directory if none is running."""
 
     async def run() -> T:
         async with readable(server) as client:

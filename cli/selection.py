@@ -1,4 +1,4 @@
-"""Which invocations a command is for: ids, ids from stdin, a service, a key or a handler, or a condition in SQL."""
+"""Selects invocations: by ids, ids from stdin, a service, key or handler, or an SQL condition."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _ID = "inv_"
 
 @attrs.frozen(kw_only=True)
 class InvocationSelector:
-    """Either ids, or a service, key or handler by name, or a condition, or both of these. ``among`` narrows what is not ids."""
+    """Ids, or a service, key or handler by name, or a condition, or a name with a condition. ``among`` narrows a selection that
+    is not by ids."""
 
     ids: tuple[InvocationId, ...] = ()
     named: NamedTarget | None = None
@@ -34,14 +35,14 @@ class InvocationSelector:
 
     @property
     def is_by_ids(self) -> bool:
-        """Whether single invocations were named."""
+        """Whether the selection is by ids."""
         return self.named is None and self.condition is None
 
     async def predicate(self, client: Client) -> str:
-        """The condition in SQL that tells which.
+        """The SQL condition of the selection.
 
-        Raises :class:`actors.NotFoundError` as :func:`resolved` does, :class:`actors.InvalidArgumentError` for a condition
-        that is none by itself.
+        Raises :class:`actors.NotFoundError` as :func:`resolved` does, and :class:`actors.InvalidArgumentError` for an invalid
+        condition.
         """
         parts: list[str] = []
         if self.named is not None:
@@ -52,12 +53,12 @@ class InvocationSelector:
             parts += [_one_of("handler", handlers)] if handlers else []
         if self.condition is not None:
             await _check(client, self.condition)
-            parts.append(f"(\n{self.condition}\n)")  # the line ends a comment
+            parts.append(f"(\n{self.condition}\n)")  # the line break ends an SQL comment
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
 
 def select(words: tuple[str, ...], condition: str | None, among: str | None) -> InvocationSelector:
-    """What the words of a command select. ``among`` is a condition that goes with every other one."""
+    """The selection of a command line. ``among`` is a condition that is added to every other one."""
     if not words and condition is None:
         raise click.UsageError(
             "pass one of: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION"
@@ -90,15 +91,15 @@ def _quoted(text: str) -> str:
 
 
 async def _check(client: Client, condition: str) -> None:
-    """Refuse a condition that is none by itself: joined with others, it could select what these exclude."""
+    """Refuse a condition that is not valid by itself: joined with others, it could select what these exclude."""
     await client.invocations(where=condition, limit=1)
 
 
-# Names against what there is.
+# Checks of names.
 
 
 async def resolved(client: Client, named: NamedTarget) -> NamedTarget:
-    """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.NotFoundError`."""
+    """Read ``Service/name`` as a handler if the class has no keys, as lists print it. Raises :class:`actors.NotFoundError`."""
     from journal.events import Kind
 
     kind = await _kind_of(client, named.service)
@@ -108,8 +109,8 @@ async def resolved(client: Client, named: NamedTarget) -> NamedTarget:
 
 
 async def refuse_unknown(client: Client, named: NamedTarget) -> None:
-    """Raise a :class:`actors.RefusedError` if a selection that found nothing names what does not exist: a service or handler that no
-    code and no history has, a key that was never used."""
+    """Raise a :class:`actors.RefusedError` if an empty selection names something unknown: a service or handler that neither the
+    code nor a history has, or a key that was never used."""
     from actors.errors import NotFoundError
     from journal.events import Kind
 
@@ -142,22 +143,22 @@ async def _kind_of(client: Client, service: str) -> Kind:
     if found:
         return found[0].kind
     if await client.objects(service, limit=1):
-        return Kind.ACTOR  # its invocations are no longer retained
+        return Kind.ACTOR  # its invocations have been purged
     names = [info.name for info in await client.services()]
     raise NotFoundError(f"no service {service!r}{_there_are(names)}", kind=ResourceKind.SERVICE)
 
 
 async def _served(client: Client, service: str) -> ServiceInfo | None:
-    """The class of this name, or alias."""
+    """The class with this name or alias."""
     from actors.control.offline.directory import OfflineClient
 
     if isinstance(client, OfflineClient):
-        return None  # nothing is served, and to find what was called would mean to read every invocation
+        return None  # nothing is served, and finding called handlers would need a read of every invocation
     return next((info for info in await client.services(system=True) if service in (info.name, *info.aliases)), None)
 
 
 async def _names_of(client: Client, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the class, and the handler if there is one, may be called where they are kept."""
+    """The names under which objects of the class, and its handler, may be stored."""
     served = await _served(client, named.service)
     services = (named.service,) if served is None else (served.name, *served.aliases)
     if named.handler is None:

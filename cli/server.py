@@ -1,4 +1,4 @@
-"""A server of an app on a data directory."""
+"""Runs a server for an app on a data directory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def serve_app(
     is_paused: bool,
     is_verbose: bool,
 ) -> Exit:
-    """Serve it until a signal comes."""
+    """Serve until a signal arrives."""
     runtime_limits, server_limits = parse_limits(limits)
     os.umask(0o077)
     set_up_logs(verbose=is_verbose)
@@ -79,7 +79,7 @@ def serve_app(
 
 
 def run_to_the_end(run: Callable[[], Awaitable[Exit]]) -> Exit:
-    """Run a server, and let nothing that users' code has left behind keep the process alive after that."""
+    """Run a server, and end the process even if user code has left threads."""
     allow_many_descriptors()
     try:
         return trio.run(run)
@@ -105,7 +105,7 @@ async def run_server(
     drain: float = DRAIN_SECONDS,
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> Exit:
-    """Serve until a signal comes; ``beside`` runs as long. Requests and steps under way then have ``drain`` seconds to end."""
+    """Serve until a signal arrives; ``beside`` runs meanwhile. Running requests and steps then have ``drain`` seconds to end."""
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except (OSError, UnicodeError) as error:
@@ -168,9 +168,9 @@ async def open_http(
     is_open: bool = False,
     limits: ServerLimits = SERVER_LIMITS,
 ) -> AsyncIterator[tuple[str, Closing]]:
-    """Serve a runtime over HTTP; its URL, and what ends it. The block ends when the last request has ended.
+    """Serve a runtime over HTTP. Yields its URL and its shutdown. The block ends when the last request has ended.
 
-    The data directory then has a token and says where the server listens. The audit has what a process that died had not noted.
+    The data directory then has a token and the server's address. Audit entries that a dead process owed are written.
     """
     directory = runtime.directory
     if directory is None:
@@ -188,7 +188,7 @@ async def open_http(
 
 
 def _within(drain: float, limits: ServerLimits) -> ServerLimits:
-    """The limits with which the requests under way leave the steps some of the drain."""
+    """The server's limits, with part of the drain left for the steps."""
     return attrs.evolve(
         limits,
         grace_seconds=min(limits.grace_seconds, 0.7 * drain),
@@ -205,7 +205,7 @@ async def _tell_of_backlog(client: LocalClient) -> None:
 
 
 async def _leave_if_store_fails(journal: Journal) -> None:
-    """Bound how long the runtime takes to end: a step in a thread cannot be stopped, and keeps the process alive."""
+    """Limit how long the runtime takes to end: a step in a thread cannot be stopped and keeps the process alive."""
     try:
         await journal.failed()
     except StoreFailed:

@@ -1,7 +1,7 @@
-"""Where a command finds its runtime: a server that runs, or a data directory at rest.
+"""Finds the runtime of a command: a running server, or a data directory at rest.
 
-``--url`` names a server, or a context does (``playhead context``). Otherwise the data directory tells: while a process holds it, its file ADDRESS says where that
-listens; when none does, it is read as it lies there.
+``--url`` or a context (``playhead context``) names a server. Otherwise the data directory decides: if a process holds it, its
+file ADDRESS has the server's address; if none does, the directory itself is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class ServerOptions:
-    """What the options say."""
+    """The server options of a command line."""
 
     url: str | None = None
     token: str | None = None
@@ -54,7 +54,7 @@ async def live(server: ServerOptions) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
-    """The same, for what only a server can be asked."""
+    """The same, for requests that need a server."""
     from actors.http.client.backend import open_connection
 
     url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
@@ -67,7 +67,7 @@ async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
 
 
 def _own_token(data: Path, url: str) -> str | None:
-    """The token of the directory's own server. Others must not see it."""
+    """The token of the directory's own server, which other servers must not see."""
     address, path = read_address(data), token_path(data)
     if address is None or address.url != url.rstrip("/") or not path.exists():
         return None
@@ -75,7 +75,7 @@ def _own_token(data: Path, url: str) -> str | None:
 
 
 def user() -> str | None:
-    """What the person at the command line is called here."""
+    """The name of the person at the command line."""
     try:
         return plain_text(getpass.getuser(), MAX_NAME)
     except (KeyError, OSError):  # an account without a name
@@ -83,7 +83,7 @@ def user() -> str | None:
 
 
 def _url_of(data: Path) -> str:
-    """Where the process that holds the directory listens. Raises :class:`actors.UnavailableError`."""
+    """The address of the process that holds the directory. Raises :class:`actors.UnavailableError`."""
     directory = DataDirectory(data)
     if not directory.is_held():
         raise UnavailableError(
@@ -91,7 +91,7 @@ def _url_of(data: Path) -> str:
             f"or name a server with --url or {URL_VARIABLE}"
         )
     address, holder = read_address(data), directory.holder_pid()
-    if address is None or address.pid != holder:  # what is written there is of a server before
+    if address is None or address.pid != holder:  # the file has the address of an earlier server
         raise UnavailableError(
             f"process {holder} holds {data} and accepts no calls. If it is starting, try again; "
             "else it runs without a server, and 'playhead serve' can use the directory once it has ended"
@@ -113,7 +113,8 @@ async def readable(server: ServerOptions) -> AsyncIterator[Client]:
 
 
 def resolve_server(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> ServerOptions:
-    """What was said comes first; a context only where nothing names a server or a directory."""
+    """The server from options, environment and contexts: explicit options first, a context only if nothing names a server or a
+    directory."""
     if context is not None and url is not None:
         raise click.UsageError("--url and --context both name a server; leave one of them out")
     if url is None and data is None and context is None:

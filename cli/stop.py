@@ -1,11 +1,11 @@
-"""The end of a server process: asked for by a signal, and certain, whatever users' code does.
+"""Ends a server process on a signal, whatever user code does.
 
-Python runs the handler of a signal in the main thread, between two of its bytecodes: code that keeps that thread would hold up
-SIGTERM as well. But Python notes each signal at once in a file descriptor (``signal.set_wakeup_fd``). A thread waits at its other
-end: it tells the event loop, and ends the process itself when the second signal comes, or when the time is over.
+Python runs signal handlers in the main thread, between two bytecodes, so code that keeps that thread busy would also delay
+SIGTERM. But Python writes each signal at once to a file descriptor (``signal.set_wakeup_fd``). A thread reads from its other end:
+it informs the event loop, and ends the process itself at the second signal or when the time is over.
 
-Users' code runs in the main thread too, and may set handlers of its own there, or ignore signals (some libraries do when they start).
-So the event loop looks now and then, and takes them back.
+User code runs in the main thread too, and may set its own handlers or ignore signals (some libraries do so when they start). The
+event loop therefore checks from time to time, and restores the handlers.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ log = SafeLogger(__name__)
 _ASKS = (signal.SIGTERM, signal.SIGINT)
 
 _AFTER_THE_DRAIN_SECONDS = 3.0
-"""How much later than the drain an event loop that does not answer is left where it is."""
+"""How long after the drain an event loop that does not answer is abandoned."""
 
 _CLOSING_SECONDS = 20.0
-"""How long the store may take to be closed."""
+"""How long closing the store may take."""
 
 _LOOK_SECONDS = 1.0
-"""How often the event loop looks whether signals still arrive."""
+"""How often the event loop checks that signals still arrive."""
 
 _LEAVE_SECONDS = 2.0
-"""How long threads that users' code has left may hold up the end of the interpreter."""
+"""How long threads that user code has left may delay the end of the interpreter."""
 
 
 class GracefulShutdown:
@@ -76,14 +76,14 @@ class GracefulShutdown:
         os.close(self._end)
 
     async def asked(self) -> None:
-        """Return when the process has been asked to end."""
+        """Wait until the process has been asked to end."""
         while not self._asked.is_set():
             with trio.move_on_after(_LOOK_SECONDS):
                 await self._asked.wait()
             self._take_back()
 
     def _take_back(self) -> None:
-        """Have signals arrive here again if the application's code has changed that."""
+        """Restore the signal handlers if the application's code has changed them."""
         is_changed = signal.set_wakeup_fd(self._end, warn_on_full_buffer=False) != self._end
         for number in _ASKS:
             if signal.getsignal(number) is not _nothing:
@@ -96,13 +96,13 @@ class GracefulShutdown:
 
     @property
     def seconds_left(self) -> float:
-        """How much of the drain is left, now that it has been asked."""
+        """The rest of the drain time, after the request to end."""
         if self._asked_at is None:
             raise BrokenInvariant("it has been asked to end")
         return max(0.0, self._asked_at + self._drain_seconds - time.monotonic())
 
     def closing(self) -> None:
-        """Nothing of users' runs any more that is waited for: what is left is to close the store."""
+        """No user code is waited for any more: only the store is left to close."""
         self._force_at = time.monotonic() + _CLOSING_SECONDS
 
     # In the thread.
@@ -124,7 +124,7 @@ class GracefulShutdown:
 
     def _take(self, number: int) -> None:
         with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(_nothing)  # trio does not hear of signals by itself meanwhile
+            self._token.run_sync_soon(_nothing)  # trio does not notice signals by itself meanwhile
             if number not in _ASKS:
                 return
             if self._asked_at is not None:
@@ -135,7 +135,7 @@ class GracefulShutdown:
 
 
 def leave_at_once(code: Exit) -> None:
-    """End the process without the end of the interpreter, which would wait for what is left behind."""
+    """End the process without the interpreter's shutdown, which would wait for abandoned threads."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -143,7 +143,7 @@ def leave_at_once(code: Exit) -> None:
 
 
 def leave_soon() -> None:
-    """Have the process end soon, though threads that users' code has started would keep the interpreter alive."""
+    """End the process soon, even if threads of user code would keep the interpreter alive."""
 
     def leave() -> None:
         names: list[str] = []
@@ -157,7 +157,8 @@ def leave_soon() -> None:
 
 
 def _leave_by_force(why: str, code: Exit) -> None:
-    """With a line at the terminal that says where the main thread is. No lock is taken: who holds one may never let go."""
+    """End the process with a line on stderr that shows where the main thread is. No lock is taken: its holder may never release
+    it."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     where = "" if frame is None else "".join(traceback.format_stack(frame, limit=None)[-3:])
     with suppress(OSError):
@@ -166,4 +167,4 @@ def _leave_by_force(why: str, code: Exit) -> None:
 
 
 def _nothing(*_: object) -> None:
-    """A handler has to be there for Python to note the signal."""
+    """Python notes a signal only if it has a handler."""

@@ -1,4 +1,4 @@
-"""What a command acts on, from its words."""
+"""Parses the targets and values of command lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMPLETION_SECONDS = 2.0
 
 
 def parse_target(text: str) -> Target:
-    """``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
+    """Parse ``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
     from journal.events import Target
 
     parts = [_decoded(part) for part in text.split("/")]
@@ -40,7 +40,7 @@ def _decoded(part: str) -> str:
 
 
 def parse_argument(text: str | None, stdin: TextIO) -> bytes:
-    """An argument as JSON bytes; ``-`` reads stdin."""
+    """Parse an argument as JSON bytes; ``-`` reads stdin."""
     import msgspec
 
     if text is None:
@@ -56,7 +56,7 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
 
 
 def _read(stdin: TextIO) -> str:
-    """JSON is UTF-8, whatever encoding the locale has Python read stdin with."""
+    """Read stdin as UTF-8, which JSON is, whatever the locale."""
     buffer = getattr(stdin, "buffer", None)
     if buffer is None:
         return stdin.read()
@@ -68,7 +68,7 @@ def _read(stdin: TextIO) -> str:
 
 
 def parse_value(text: str | None, stdin: TextIO) -> Any:
-    """The value that is written as JSON; none if nothing is written; ``-`` reads stdin."""
+    """Parse a JSON value; None if there is none; ``-`` reads stdin."""
     import msgspec
 
     body = parse_argument(text, stdin)
@@ -84,7 +84,7 @@ class NamedTarget(NamedTuple):
 
 
 def parse_selection(text: str) -> NamedTarget:
-    """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` reads as a key."""
+    """Parse ``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` is read as a key."""
     parts = [_decoded(part) for part in text.split("/")]
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise click.UsageError(
@@ -94,7 +94,7 @@ def parse_selection(text: str) -> NamedTarget:
 
 
 def parse_object(text: str) -> tuple[str, str]:
-    """``Service/key``. A slash in a key is written ``%2F``."""
+    """Parse ``Service/key``. A slash in a key is written ``%2F``."""
     parts = [_decoded(part) for part in text.split("/")]
     if len(parts) != 2 or not all(parts):
         raise click.UsageError(f"{text!r} is not an object: write Service/key (a slash in a key is %2F)")
@@ -102,24 +102,24 @@ def parse_object(text: str) -> tuple[str, str]:
 
 
 def written(part: str) -> str:
-    """A part of a name as it is shown, so that what was shown can be typed: percent-encoded where it would be taken for another
-    part, or where a terminal would obey it."""
+    """A part of a name for display, so that it can be typed back: percent-encoded if it would be read as another part, or
+    contains control characters."""
     return "".join(quote(one, safe="") if one in "%/" or ord(one) in UNSAFE else one for one in part)
 
 
 def written_object(service: str, key: str) -> str:
-    """``Service/key``, as :func:`parse_object` takes it."""
+    """``Service/key``, as :func:`parse_object` accepts it."""
     return f"{written(service)}/{written(key)}"
 
 
 def written_target(target: Target) -> str:
-    """``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` take it."""
+    """``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` accept it."""
     parts = (target.service, target.handler) if target.key is None else (target.service, target.key, target.handler)
     return "/".join(map(written, parts))
 
 
 def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The services that a running server has, for a shell that completes a word; none if there is no server."""
+    """The services of a running server, for the shell's completion; none without a server."""
     import trio
 
     from cli.source import resolve_server
@@ -127,7 +127,7 @@ def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) 
     try:
         said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
         names = trio.run(_service_names, resolve_server(**said))
-    except Exception:  # a shell has nobody to tell
+    except Exception:  # a completion has nowhere to report an error
         return []
     return [name for name in names if name.startswith(incomplete)]
 

@@ -1,7 +1,7 @@
-"""The execution of a verb on invocations, and what is shown before, during and after it.
+"""Applies a verb to invocations, with the messages before, during and after.
 
-This process asks invocations that are named by their ids, one after the other. A job in the server asks all that match a condition,
-after a preview and a confirmation: the job continues when this process ends.
+Invocations named by id are processed one by one in this process. For a condition, a job in the server does it, after a preview
+and a confirmation; it continues when this process ends.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SHOW_PROGRESS_FROM = 10
 
 @attrs.frozen(kw_only=True)
 class ExecOptions:
-    """How a verb is asked for."""
+    """The options for applying a verb."""
 
     output: str = "table"
     is_dry: bool = False
@@ -48,7 +48,7 @@ class ExecOptions:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What became of one invocation: what the verb changed, or why not."""
+    """The result for one invocation: the change, or the error."""
 
     id: InvocationId
     changed: bool = False
@@ -60,7 +60,7 @@ class Result:
 
 
 def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOptions, verb: VerbOptions) -> None:
-    """Do it; ends the command with an exit code that says whether all of it could be done."""
+    """Apply the verb. Ends the command with an exit code that says whether all of it succeeded."""
 
     async def carry_out(client: Client) -> Exit:
         if not selected.is_by_ids:
@@ -117,7 +117,7 @@ async def _asked(client: Client, of: InvocationId, verb: VerbOptions) -> tuple[R
 
 
 def about(of: str, error: Exception) -> str:
-    """What an error says, with the id that it is about: most name it themselves."""
+    """The text of an error with the id that it concerns; most texts contain it already."""
     text = str(error)
     return text if of in text else f"{of}: {text}"
 

@@ -1,1 +1,1 @@
-"""Holds a store against its own events."""
+"""Checks a store against its own events."""

@@ -1,9 +1,10 @@
-"""Is a store sound? Every event is there and follows from those before it, and all that is kept beside says what the events say.
+"""Checks a store: every event is there and follows from the ones before, and everything stored beside the events agrees with
+them.
 
-The events are the truth. What can be looked up by key is written with them, and can be written again from them: the rows of
-invocations that have not ended from their objects, those that have from their histories as far as these are kept, and every
-index from the rows and the objects, every timer from the objects, and the items of ``Log`` and ``Map`` fields from the whole history
-of their object, if nothing of it has been purged. What is gone of a log is not made up, and neither is a letter.
+The events are the truth. Everything that is looked up by key is written with them and can be rebuilt from them: the rows of open
+invocations from their objects, those of completed ones from their histories as far as these are stored, every index from the rows
+and the objects, every timer from the objects, and the items of ``Log`` and ``Map`` fields from the whole history of their object,
+if none of it has been purged. Missing items of a log and missing messages are not invented.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ _WRITTEN_TOGETHER = 500
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """Something that is not as it should be: where, and what. ``can_be_rebuilt``: from the events. ``remedy`` is what mends it, if that
-    is neither a rebuild nor a backup."""
+    """A problem: its place and its description. ``can_be_rebuilt`` says that the events suffice to fix it. ``remedy`` is the fix
+    if it is neither a rebuild nor a backup."""
 
     where: str
     what: str
@@ -61,7 +62,7 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class FsckReport:
-    """What was looked at, and what was found."""
+    """The amount of checked data, and the findings."""
 
     objects: int
     events: int
@@ -70,12 +71,12 @@ class FsckReport:
 
     @property
     def is_sound(self) -> bool:
-        """Whether everything is as it should be."""
+        """Whether there are no findings."""
         return not self.findings
 
 
 def examine(rows: Readable, partitions: int) -> FsckReport:
-    """Look at everything, as of one moment. ``rows`` do not change meanwhile."""
+    """Check everything, as of one moment. ``rows`` must not change meanwhile."""
     parts = [_examined(rows, partition, 0.0) for partition in range(partitions)]
     mail = MessageCheck(rows, partitions, {stream for part in parts for stream in part.unread})
     try:
@@ -86,15 +87,16 @@ def examine(rows: Readable, partitions: int) -> FsckReport:
 
 
 async def rebuild(journal: Journal, who: Principal, *, retention_seconds: float) -> FsckReport:
-    """Write rows, indexes, timers and items again from the events, where they differ; what is found afterwards. Nobody runs the journal.
+    """Rebuild rows, indexes, timers and items that differ from the events. Returns the report afterwards. No engine may be
+    running.
 
-    An ended invocation whose row was lost is retained for ``retention_seconds`` from its end on.
+    A completed invocation whose row was lost is kept for ``retention_seconds`` after its end.
     """
     for partition in range(journal.partitions):
         async with journal.view() as view:
             changes = list(_examined(view, partition, retention_seconds).changes.items())
         async with journal.claim(partition, who.by) as claimed:
-            nothing = StreamId(partition)  # rows need a stream in their partition, and no event of it
+            nothing = StreamId(partition)  # rows need a stream in their partition, and no event in it
             for start in range(0, len(changes), _WRITTEN_TOGETHER):
                 chunk = dict(changes[start : start + _WRITTEN_TOGETHER])
                 await claimed.commit([Append(stream=nothing, expected=0, events=(), rows=chunk)])
@@ -122,8 +124,8 @@ def _examined(rows: Readable, partition: int, retention_seconds: float) -> _Part
 
 @attrs.define(eq=False)
 class _Partition:
-    """One partition under examination. ``changes`` would make what is kept beside the events say what they say; ``unread`` are
-    the objects that cannot be read, ``awaited`` are the outcomes that those of others wait for."""
+    """One partition being checked. ``changes`` would make the stored rows agree with the events; ``unread`` are the objects that
+    cannot be read, ``awaited`` the outcomes that their invocations wait for."""
 
     rows: Readable
     partition: int
@@ -154,7 +156,7 @@ class _Partition:
         except CorruptRecord as error:
             self._found(f"partition {self.partition}", f"cannot be read to its end: {error}")
 
-    # What happened.
+    # Events.
 
     def _examine_stream(self, stream: StreamId) -> None:
         self.objects += 1
@@ -201,10 +203,10 @@ class _Partition:
             if stream not in self._read_streams and stream not in self.unread:
                 self.unread.add(stream)
                 self._found(f"object {stream:016x}", "events of it are there, but no head says how many")
-            # Past the rest of its events, of which there may be many.
+            # Skip the rest of its events, which may be many.
             at = keys.after_prefix(keys.records_of(self.partition, stream))
 
-    # What is said of it.
+    # Rows.
 
     def _examine_rows(self) -> None:
         missing = dict(self._open)
@@ -236,7 +238,7 @@ class _Partition:
             self._expect_open(row)
 
     def _mend(self, of: InvocationId, key: bytes, what: str) -> None:
-        """The row from the events; none where these say nothing of it."""
+        """The row as the events describe it; None if they do not."""
         row = self._open.get(of)
         if row is None:
             try:
@@ -250,7 +252,7 @@ class _Partition:
         self._found(f"invocation {of}", what, can_be_rebuilt=True)
 
     def _row_at_end(self, of: InvocationId) -> InvocationRow | None:
-        """The row of one that has ended, as its object was then; None if its history does not say that it has."""
+        """The row of a completed invocation, with its object as of then; None if its history has no completion."""
         stream = stream_of_invocation(of)
         state: ObjectState | None = None
         if read_head(self.rows, self.partition, stream).last == 0:
@@ -271,7 +273,7 @@ class _Partition:
         row.spans = spans_with(row.spans, recorded.number)
         return row
 
-    # The indexes.
+    # Indexes.
 
     def _expect_open(self, row: InvocationRow) -> None:
         of = row.invocation_id
@@ -302,7 +304,7 @@ class _Partition:
         for name, prefix in named:
             self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
         self._compare("of what a start looks at", keys.owing_prefix(partition), keys.stream_of_owing)
-        # A name says nothing of its stream, so where one cannot be read, no name is taken for one too many.
+        # The name of an object does not show its stream, so if a stream cannot be read, no name counts as superfluous.
         self._compare("of objects by name", keys.object_names(partition, None), lambda _: next(iter(self.unread), None))
 
     def _compare(self, name: str, prefix: bytes, stream_of_key: Callable[[bytes], int | None]) -> None:
@@ -328,14 +330,14 @@ class _Partition:
             self.changes[key] = value
             self._found(where, f"nothing under {key.hex()}", can_be_rebuilt=True)
 
-    # What comes by itself.
+    # Timers.
 
     def _examine_timers(self) -> None:
         there = ((key, value) for key, value in self._under(keys.dated_messages(self.partition)) if self._is_timer(key))
         self._compare_rows("the timers", there, self._timers, _is_same_timer)
 
     def _is_timer(self, key: bytes) -> bool:
-        """Whether it is one that the objects that were read must know of."""
+        """Whether it is a timer that the readable objects must know."""
         message_id = keys.id_of_dated_message(key)
         if is_postponed(message_id):
             return False
@@ -376,7 +378,7 @@ class _Partition:
 
 
 def _is_same_timer(expected: bytes, there: bytes) -> bool:
-    """By what they bring: another version may have written it otherwise."""
+    """Compare timers by their commands: another version may have encoded them differently."""
     try:
         one, other = decode_message(expected), decode_message(there)
         return one.to == other.to and c.decode_command(one.data)[0] == c.decode_command(other.data)[0]

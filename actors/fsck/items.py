@@ -1,4 +1,4 @@
-"""What the items of an object's ``Log`` and ``Map`` fields should be, by its events or, where those are gone, by how many there are."""
+"""Derives the items of ``Log`` and ``Map`` fields from the events of their object or, if those are purged, checks their number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_whole(history: Sequence[Recorded], state: ObjectState) -> bool:
-    """Whether these are all events that there have ever been of the object."""
+    """Whether these are all events that the object ever had."""
     return len(history) == state.version and not any(isinstance(recorded.event, e.Erased) for recorded in history)
 
 
@@ -38,13 +38,13 @@ def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -
                 elif isinstance(effect, f.RewindItems):
                     rewind_items(rows, partition, stream, effect)
             state = evolve(state, recorded.number, recorded.stamp, recorded.event)
-        except (IllegalEvent, LookupError) as error:  # what reacts looks up what evolve has not checked yet
+        except (IllegalEvent, LookupError) as error:  # react looks up state that evolve has not checked yet
             raise Damaged(stream, recorded.number, str(error)) from error
     return {key: value for key, value in rows.items() if value is not None}
 
 
 def wrongs_of_logs(item_keys: Iterable[bytes], state: ObjectState) -> Iterator[str]:
-    """Where a log has not the items that it should have, by its length. A map has none that could be missed."""
+    """The places where a log lacks items that its length requires. Missing items of a map cannot be detected."""
     counted: Counter[str] = Counter()
     for key in item_keys:
         field, _ = keys.field_of_item(key)

@@ -1,4 +1,4 @@
-"""One file for each command: its words, its options, its help, and its work.
+"""The commands, one file each: arguments, options, help and work.
 
-A command is a thin shell over the client. Its functions import what takes long to load, so that help answers at once.
+A command is a thin layer over the client. Its functions import modules that take long to load, so that help is fast.
 """

@@ -66,7 +66,7 @@ def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
 
 
 async def _refuse_unknown_target(client: Client, target: str) -> None:
-    """Raise if the audit has nothing of a target, and no invocation, class, object, deployment or job has that name."""
+    """Raise if the audit log has no entry of a target, and nothing has that name."""
     from cli.exit_codes import Exit
     from cli.selection import refuse_unknown
     from journal.ids import parse_invocation_id
@@ -79,7 +79,7 @@ async def _refuse_unknown_target(client: Client, target: str) -> None:
         await client.deployments.get(target)
     elif target.startswith("job_"):
         await client.jobs.job(target).info()
-    elif ":" in target:  # token:NAME or backup:NAME, which have a row from their beginning
+    elif ":" in target:  # token:NAME or backup:NAME, which have an entry from their creation
         err(f"the audit has no target {target!r}")
         raise click.exceptions.Exit(Exit.NOT_FOUND)
     else:
@@ -98,7 +98,7 @@ def _is_scope(target: str) -> bool:
 
 
 def _check_chain(server: ServerOptions, output: str) -> None:
-    """Whether the chain of hashes holds. Ends the command with exit code 1 if it does not."""
+    """Verify the hash chain. Ends the command with exit code 1 if it is broken."""
     from cli.exit_codes import Exit
     from cli.run import read
 

@@ -1,4 +1,4 @@
-"""``playhead backup``: a copy of a data directory as of now."""
+"""``playhead backup``: make a copy of a data directory as of now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``playhead call``: call a handler and print what it returns."""
+"""``playhead call``: call a handler and print its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE_SECONDS = 3.0
-"""How long a call may take before the command says what it waits for, and how often it looks."""
+"""How long a call may take before the command shows what it waits for, and how often it checks."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -54,7 +54,7 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
 
 
 async def _outcome(handle: InvocationHandle[Any]) -> Outcome:
-    """How it ended; while that takes, why."""
+    """The outcome; while it takes long, print the reason."""
     import trio
 
     ended: list[Outcome] = []
@@ -63,7 +63,7 @@ async def _outcome(handle: InvocationHandle[Any]) -> Outcome:
         nursery.start_soon(_say_why, handle)
         try:
             ended.append(await handle.outcome())
-        except Exception as error:  # kept from the nursery, which would wrap it
+        except Exception as error:  # kept apart from the nursery, which would wrap it
             errors.append(error)
         nursery.cancel_scope.cancel()
     if errors:
@@ -82,9 +82,9 @@ async def _say_why(handle: InvocationHandle[Any]) -> None:
     said = ""
     while True:
         await trio.sleep(_PATIENCE_SECONDS)
-        with suppress(ActorError):  # what is wrong with the connection, the call itself says
+        with suppress(ActorError):  # the call itself reports a broken connection
             info = await handle.info()
-            if info.status is Status.COMPLETED:  # its outcome is on the way
+            if info.status is Status.COMPLETED:  # its outcome is about to arrive
                 return
             why = "; ".join(map(line_of, reasons(info)))
             if why != said:

@@ -1,8 +1,8 @@
-"""``playhead invocations check``: what other code would make of what is recorded.
+"""``playhead invocations check``: replay recorded histories on other code.
 
-A server that is named replays them itself, on code that is registered with it. Otherwise the data directory is read, also
-beside a server that has it open, and the handlers' code runs in this process: the server does not notice. Either way nothing is
-written and no step is executed.
+A server that is named replays them itself, on its registered code. Otherwise the data directory is read, even while a server has
+it open, and the handlers' code runs in this process: the server does not notice. In both cases nothing is written and no step is
+executed.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def command(
 
 
 class _Checked(NamedTuple):
-    """What is checked, on which code."""
+    """The invocations to check, and the code."""
 
     ids: Sequence[InvocationId]
     condition: str | None
@@ -98,7 +98,7 @@ class _Checked(NamedTuple):
 def check_by_server(
     server: ServerOptions, ids: Sequence[InvocationId], condition: str | None, deployment: str, limit: int, output: str
 ) -> None:
-    """Let the server replay them. Ends the command with an exit code that shows the result."""
+    """Let the server replay them. Ends the command with an exit code for the result."""
     from cli.run import ask
 
     _show_answer(ask(server, _Checked(ids, condition, None, deployment, limit).answer), condition, output)
@@ -128,8 +128,8 @@ def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
-    """Done only if every match was replayed and can be moved; failed if one cannot; partial if some were not replayed; not found
-    if nothing matches. A script that checks before a release takes 0 for a yes."""
+    """The exit code: done only if every match was replayed and can be moved; failed if one cannot; partial if some were not
+    replayed; not found if nothing matches. A release script can take 0 for a yes."""
     from actors.model.checks import Verdict
     from cli.exit_codes import Exit
 

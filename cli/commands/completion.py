@@ -1,4 +1,4 @@
-"""``playhead completion``: what a shell needs to complete commands, options, statuses and services."""
+"""``playhead completion``: the shell's completion of commands, options, statuses and services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``playhead context``: servers by name, so that commands need no ``--url`` and ``--token``."""
+"""``playhead context``: named servers, so that commands need no ``--url`` and ``--token``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _context(contexts: Contexts, name: str, url: str | None, token: str | None) 
         return known if secret is None else Context(url=known.url, token=secret)
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"{url!r} is not the address of a server; write http://HOST:PORT")
-    return Context(url=url, token=secret)  # a token is for the server that it was given for, and does not move along
+    return Context(url=url, token=secret)  # a token belongs to the server that it was given for
 
 
 @command.command("list")

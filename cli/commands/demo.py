@@ -1,4 +1,4 @@
-"""``playhead demo``: the story of the product, on a real server that is really killed, and a check of what it claims."""
+"""``playhead demo``: a tour on a real server that is really killed, with a check of every claim."""
 
 from __future__ import annotations
 

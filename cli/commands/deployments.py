@@ -1,4 +1,4 @@
-"""``playhead deployments``: the registered code, and which of it new work runs on."""
+"""``playhead deployments``: the registered code, and the deployment that new work runs on."""
 
 from __future__ import annotations
 

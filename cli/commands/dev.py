@@ -1,4 +1,4 @@
-"""``playhead dev``: serve an app, and reload its code whenever a file of it is saved."""
+"""``playhead dev``: serve an app and reload its code whenever one of its files is saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _LOOK_AGAIN_MILLISECONDS = 1_000
-"""How often the files are looked at, whatever the system says of changes."""
+"""How often the files are checked, in addition to the system's notifications."""
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(app: str, data: Path, host: str, port: int, drain: float, verbose: b
 
 
 async def register_what_is_saved(app: str, client: LocalClient) -> None:
-    """Register the code of ``app`` whenever it has changed, for ever."""
+    """Register the code of ``app`` whenever it has changed. Runs forever."""
     import trio
 
     from actors.code.discovery import snapshot_of

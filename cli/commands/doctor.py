@@ -1,4 +1,4 @@
-"""``playhead doctor``: whether a data directory is sound."""
+"""``playhead doctor``: check a data directory and rebuild its indexes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def command(rebuild: bool, output: str, data: Path) -> None:
 
 
 def look(data: Path) -> FsckReport:
-    """Examine it as it lies there; its files as well, unless a process is writing them."""
+    """Examine the directory; its files as well, unless a process is writing them."""
     import attrs
 
     from actors.fsck.doctor import examine

@@ -1,4 +1,4 @@
-"""``playhead gates``: hold a service, a handler, a key, a deployment or everything, and resume it."""
+"""``playhead gates``: pause and resume a service, a handler, a key, a deployment or everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``playhead invocations``: list, describe and control them. The verbs are in :mod:`cli.commands.verbs`."""
+"""``playhead invocations``: list, describe and control invocations. The verbs are in :mod:`cli.commands.verbs`."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def _events(client: Client, of: InvocationId) -> list[JournalEntry]:
 
 
 async def _find(client: Client, listing: Listing) -> list[InvocationInfo]:
-    """The invocations that match a listing."""
+    """The invocations that match a filter."""
     return await client.invocations(
         status=listing.status,
         service=listing.service,

@@ -122,4 +122,4 @@ def cancel(job: str, reason: str, server: ServerOptions) -> None:
     info = ask(server, cancelled)
     report(info, "table")
     if info.state is not JobState.CANCELLED:
-        raise click.exceptions.Exit(Exit.REFUSED)  # it ended before the word came
+        raise click.exceptions.Exit(Exit.REFUSED)  # it ended before the cancel arrived

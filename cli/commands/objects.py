@@ -1,4 +1,4 @@
-"""``playhead actors``: keyed objects, their fields now and in the past, and changes to them."""
+"""``playhead actors``: stored objects, their fields now and in the past, and edits."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def _known(client: Client, service: str, key: str, at: int | None) -> Obje
 
 
 async def _refuse_unknown_field(client: Client, service: str, key: str, field: str) -> None:
-    """Raise a :class:`actors.RefusedError` if what was asked of a field found nothing because there is no such field."""
+    """Raise a :class:`actors.RefusedError` if a result is empty because there is no such field."""
     from actors.errors import NotFoundError, ResourceKind
 
     info = await _known(client, service, key, None)
@@ -206,7 +206,7 @@ def get_command(name: str, field: str | None, at: int | None, server: ServerOpti
 
 
 class EditOptions(NamedTuple):
-    """How fields are changed, for every kind of change."""
+    """The options of every edit."""
 
     if_version: int | None
     is_queued: bool
@@ -216,7 +216,7 @@ class EditOptions(NamedTuple):
 
 
 def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every edit; the command gets them as ``options``."""
+    """Add the options of every edit; the command gets them as ``options``."""
 
     @functools.wraps(command)
     def with_options_of_edit(
@@ -260,7 +260,7 @@ def set_command(name: str, changes: tuple[str, ...], options: EditOptions) -> No
 
 
 def _parse_change(text: str) -> tuple[str, str | None, str]:
-    """``FIELD=JSON`` or ``FIELD[KEY]=JSON``. The key is JSON itself, and may hold what stands between the parts."""
+    """Parse ``FIELD=JSON`` or ``FIELD[KEY]=JSON``. The key is JSON, and may contain ``]=``."""
     field, bracket, rest = text.partition("[")
     if bracket and "=" not in field:
         item, end, value = rest.partition("]=")
@@ -290,7 +290,7 @@ def clear_command(name: str, fields: tuple[str, ...], options: EditOptions) -> N
 
 
 def _edit(name: str, options: EditOptions, **changes: Any) -> None:
-    """Change fields, and say what that changed. ``changes`` are those of :meth:`actors.types.ObjectHandle.edit`."""
+    """Change fields and print the changes. ``changes`` are arguments of :meth:`actors.types.ObjectHandle.edit`."""
     from cli.render.text_table import value_as_json
     from cli.run import ask
 

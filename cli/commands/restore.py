@@ -1,4 +1,4 @@
-"""``playhead restore``: a data directory from a backup."""
+"""``playhead restore``: make a data directory from a backup."""
 
 from __future__ import annotations
 

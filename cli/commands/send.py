@@ -1,4 +1,4 @@
-"""``playhead send``: a one-way message to a handler."""
+"""``playhead send``: send a one-way message to a handler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``playhead serve``: run an app on a data directory and take calls over HTTP."""
+"""``playhead serve``: run an app on a data directory and accept calls over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is served, on which data directory, and where it listens."""
+    """Add the options of a server: the app, the data directory, the address."""
     return with_options(
         command,
         click.argument("app"),

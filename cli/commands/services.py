@@ -1,4 +1,4 @@
-"""``playhead services``: the classes that are served, and their handlers."""
+"""``playhead services``: the served classes and their handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``playhead sql``: any question about what the journal keeps."""
+"""``playhead sql``: query the journal with SQL."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _json_lines(result: QueryResult) -> None:
 
 
 def _csv(result: QueryResult) -> None:
-    """As RFC 4180 has it. What a terminal would obey is made visible where one reads it."""
+    """Print CSV as in RFC 4180. On a terminal, control characters are escaped."""
     import csv
     import io
 
@@ -69,7 +69,7 @@ def _csv(result: QueryResult) -> None:
     shown = safe if is_terminal() else str
     rows.writerow(map(shown, result.columns))
     rows.writerows([shown(_cell(value)) for value in row] for row in result.rows)
-    sys.stdout.write(text.getvalue())  # click.echo would take escape sequences out of the data
+    sys.stdout.write(text.getvalue())  # click.echo would remove escape sequences from the data
 
 
 def _cell(value: Value) -> str:

@@ -1,6 +1,6 @@
 """``playhead tokens``: the API tokens of a data directory.
 
-A running server changes its tokens itself; those of a stopped directory are changed where they are. The audit has both.
+A running server changes its tokens itself; those of a stopped directory are changed in place. Both are audited.
 """
 
 from __future__ import annotations
@@ -101,5 +101,5 @@ def _book(data: Path) -> TokenBook:
     from actors.http.tokens import TokenBook
     from journal.kv.data_directory import DataDirectory
 
-    DataDirectory(data).identity()  # raises where there is no store, so that a mistyped path gets no tokens
+    DataDirectory(data).identity()  # raises if there is no store, so that a mistyped path gets no tokens
     return TokenBook(data)

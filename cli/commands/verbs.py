@@ -1,4 +1,4 @@
-"""The verbs of ``playhead invocations``: each for ids, for a service, key or handler, or for all that match a condition."""
+"""The verbs of ``playhead invocations``: for ids, for a service, key or handler, or for everything that matches a condition."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 OPEN = "status <> 'completed'"
 ENDED = "status = 'completed'"
 HELD_BACK = "status in ('paused', 'backing_off')"
-"""The part of a selection that a verb can change. Of ids, none is left out."""
+"""The invocations of a selection that a verb can change. Ids are never left out."""
 
 
 def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The arguments of every verb: which invocations, and how to act. The command gets ``selected`` and ``options``."""
+    """Add the arguments of every verb: which invocations, and how to act. The command gets ``selected`` and ``options``."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -172,7 +172,7 @@ def purge(selected: InvocationSelector, options: ExecOptions, server: ServerOpti
 
 
 def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """The step, if one is given. One that was given and is empty is an unset variable of a script."""
+    """The step, if given. An empty one is probably an unset variable of a script."""
     if value is not None and not value.strip():
         raise click.BadParameter("it is empty; leave it out to begin at the beginning")
     return value
@@ -223,7 +223,7 @@ def restart(
 
 
 def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str, asked: dict[str, Any]) -> None:
-    """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
+    """Show what each restart would keep, what would run again, and what would be repeated if the code reaches it."""
     from actors.errors import RefusedError
     from actors.model.handles import RestartResult
     from cli.exit_codes import exit_code_of

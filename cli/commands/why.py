@@ -1,4 +1,4 @@
-"""``playhead why``: what an invocation waits for, and because of whom."""
+"""``playhead why``: explain what an invocation waits for, and who caused it."""
 
 from __future__ import annotations
 

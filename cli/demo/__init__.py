@@ -1,1 +1,1 @@
-"""The story that ``playhead demo`` tells, and the app that it runs."""
+"""The story and the app of ``playhead demo``."""

@@ -1,6 +1,6 @@
 """The app of ``playhead demo``: a chat whose agent can be interrupted, and a trip that can be undone.
 
-Every side effect also notes itself in a file outside of playhead, so that the demo can check what really happened.
+Every side effect also writes a line to a file outside playhead, so that the demo can check what really happened.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def note(line: str) -> None:
-    """Write down what happened, in the world outside."""
+    """Write a line about a side effect."""
     descriptor = os.open(os.environ[LEDGER_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, f"{line}\n".encode())
@@ -52,7 +52,7 @@ async def generate(question: str, part: str) -> str:
 
 @step
 async def save_partial(question: str, parts: list[str]) -> None:
-    """Keep what there is of an answer that nobody wants any more."""
+    """Save the unfinished part of an answer that was cancelled."""
     note(f"saved {question} with {len(parts)} parts")
 
 
@@ -71,13 +71,13 @@ async def book(what: str, seconds: float) -> str:
 
 async def _let_go(what: str) -> None:
     with trio.CancelScope(shield=True):
-        await trio.sleep(0.2)  # the other side takes a moment to hang up
+        await trio.sleep(0.2)  # the other side takes a moment to disconnect
     note(f"stopped book {what}")
 
 
 @step
 async def unbook(what: str) -> None:
-    """Give it back."""
+    """Cancel the reservation."""
     note(f"undo {what}")
 
 
@@ -98,7 +98,7 @@ class Agent(Service):
 
 
 class Chat(Actor):
-    """Knows which answer is being written, and drops it when a newer question comes."""
+    """Knows which answer is being written, and cancels it when a newer question comes."""
 
     current: actors.InvocationId | None = None
     questions: list[str] = actors.field(factory=list)

@@ -1,4 +1,4 @@
-"""The story of the product, on a real server that is really killed, and a check of what it claims."""
+"""A tour of the product on a real server that is really killed, with a check of every claim."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FIRST, _SECOND = "why is the sky blue", "why is the sunset red"
 
 
 def tell_story(*, is_kept: bool) -> None:
-    """Tell it in a temporary directory. Ends the command with exit code 1 if a claim is false."""
+    """Run the story in a temporary directory. Ends the command with exit code 1 if a claim is false."""
     directory = Path(tempfile.mkdtemp(prefix="playhead-demo-"))
     story = Story(directory, Console(highlight=False))
     started = time.monotonic()
@@ -62,7 +62,7 @@ def tell_story(*, is_kept: bool) -> None:
 
 @attrs.define(eq=False)
 class Story:
-    """The demo as it goes on."""
+    """The demo while it runs."""
 
     directory: Path
     console: Console
@@ -81,21 +81,21 @@ class Story:
 
     @property
     def ledger_path(self) -> Path:
-        """What really happened, written by the side effects themselves."""
+        """The file in which the side effects record what really happened."""
         return self.directory / "ledger"
 
     def ledger(self) -> list[str]:
-        """Its lines."""
+        """The lines of that file."""
         return self.ledger_path.read_text().splitlines() if self.ledger_path.exists() else []
 
     def say(self, text: str) -> None:
-        """A line for the reader."""
+        """Print a line for the reader."""
         self.console.print(Text.from_markup(text), soft_wrap=True)
 
     # The story.
 
     async def tell(self) -> None:
-        """All of it."""
+        """Run all parts."""
         with trio.fail_after(3 * _PATIENCE_SECONDS):
             self.heading("1", "A chat object, and an agent that writes its answers in recorded steps")
             async with self.serving() as client:
@@ -170,7 +170,7 @@ class Story:
         return task
 
     async def watch(self, client: Client, of: InvocationId, question: str, *, tokens: int | None) -> None:
-        """Show the answer as it is written, up to so many tokens, or to its end."""
+        """Show the answer as it is written, up to a number of tokens or to its end."""
         words: list[str] = []
         with Live(self._answer(question, words), console=self.console, transient=False, refresh_per_second=20) as shown:
             async for chunk in client.invocation(of).chunks(live=True):
@@ -197,7 +197,7 @@ class Story:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
-        """A server process, and a client of it."""
+        """A server process and a client for it."""
         server = self.server = self._start()
         self.say(f"   [dim]playhead serve (pid {server.pid})[/]")
         await self._answers(server)
@@ -219,7 +219,7 @@ class Story:
                 await trio.sleep(0.02)
 
     def kill_server(self) -> None:
-        """As a power failure would, but for the disk's cache."""
+        """Kill the server, as a power failure would except for the disk's cache."""
         if self.server is not None and self.server.poll() is None:
             self.server.send_signal(signal.SIGKILL)
             self.server.wait()
@@ -227,7 +227,7 @@ class Story:
     # The claims.
 
     def verify(self) -> bool:
-        """Hold every claim against what the side effects noted; say each; whether all are true."""
+        """Check every claim against the lines of the side effects and print it. Returns whether all are true."""
         self.heading("7", "Is it true? What the side effects themselves wrote down, against the journal")
         all_true = True
         for claim, is_true in self.claims():
@@ -236,7 +236,7 @@ class Story:
         return all_true
 
     def claims(self) -> Iterator[tuple[str, bool]]:
-        """What the demo says, and whether it holds."""
+        """The claims of the demo, each with whether it is true."""
         ledger = self.ledger()
         recorded = [e.details["step"] for e in self.timeline if e.name == "StepCompleted"]
         stopped = [i for i, line in enumerate(ledger) if line.startswith(f"stopped {_FIRST}")]

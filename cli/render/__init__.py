@@ -1,1 +1,1 @@
-"""The output of commands: text for people, JSON for programs, and nothing that a terminal would execute."""
+"""The output of commands: text for people, JSON for programs, without terminal control sequences."""

@@ -1,4 +1,4 @@
-"""A deployment, in lines for people."""
+"""A deployment as lines for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def code_of(deployment: DeploymentInfo) -> str:
 
 
 def deployment_lines(found: DeploymentInfo) -> Iterator[str]:
-    """What is known of it, one line each."""
+    """The facts about a deployment, one per line."""
     for name, text in (
         ("id", found.id),
         ("state", state_of(found) + (", served by this process" if found.is_served else "")),

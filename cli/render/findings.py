@@ -1,4 +1,4 @@
-"""What the doctor found, for people."""
+"""The doctor's findings, for people."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show_findings(found: FsckReport) -> None:
 
 
 def contents_of(found: FsckReport) -> str:
-    """How much is stored, for a sentence."""
+    """The amount of stored data, in words."""
     counts = ((found.objects, "object"), (found.events, "event"), (found.invocations, "invocation"))
     return ", ".join(counted(count, noun) for count, noun in counts)
 

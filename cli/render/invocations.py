@@ -1,4 +1,4 @@
-"""An invocation and its timeline, in lines for people."""
+"""An invocation and its timeline as lines for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def invocation_lines(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[str]:
-    """Everything that is known of one, with its timeline and its last error."""
+    """The facts about an invocation, with its timeline and its last error."""
     yield from facts_lines(_facts(info))
     yield ""
     yield from timeline_lines(entries)
@@ -31,7 +31,7 @@ def invocation_lines(info: InvocationInfo, entries: list[JournalEntry]) -> Itera
 
 
 def _error_lines(info: InvocationInfo) -> Iterator[str]:
-    """What it failed with, or, while it has not ended, what one of its tries failed with last."""
+    """The error of its outcome or, while it is open, of its last failed try."""
     failure = info.last_failure if info.outcome is None else info.outcome.failure
     if failure is None:
         return
@@ -84,7 +84,7 @@ def _wait(wait: Any) -> str:
 
 
 def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Iterator[str]:
-    """A history, one line an event, with the time since its beginning, and how long took what ends there."""
+    """A history, one line per event, with the time since its beginning and the duration of what each event ends."""
     start = entries[0].at if entries else 0.0
     took = _durations(entries)
     table: TextTable[JournalEntry] = TextTable(
@@ -118,11 +118,11 @@ _ENDS = frozenset(
 
 
 def _durations(entries: list[JournalEntry]) -> dict[int, float]:
-    """By the number of an event that ends something: the seconds since that began, with everything that was tried."""
+    """For each event that ends an operation, the seconds since that began, retries included."""
     begun: dict[str | None, float] = {}
     took: dict[int, float] = {}
     for entry in entries:
-        step = entry.details.get("step")  # what belongs to no step is the invocation's own
+        step = entry.details.get("step")  # events without a step belong to the invocation itself
         if entry.name in _BEGINNINGS:
             begun[step] = entry.at
         elif entry.name in _ENDS and step in begun:

@@ -1,4 +1,4 @@
-"""A bulk job, in lines for people."""
+"""A bulk job as lines for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def job_lines(info: JobInfo) -> Iterator[str]:
-    """What is known of it."""
+    """The facts about a job."""
     refused = ", ".join(f"{count} {error}" for error, count in sorted(info.refused.items()))
     facts: list[tuple[str, Any]] = [
         ("id", info.id),

@@ -1,4 +1,4 @@
-"""A keyed object, in lines for people."""
+"""A keyed object as lines for people."""
 
 from __future__ import annotations
 

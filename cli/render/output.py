@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, and nothing that a terminal would obey."""
+"""Prints tables for people and JSON for programs, without terminal control sequences."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ UNSAFE = {
     *range(0x2066, 0x206A),
     0xFEFF,
 }
-"""Control characters, and those that turn the direction of text."""
+"""Control characters, and characters that change the direction of text."""
 
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in UNSAFE}
 
 
 def safe(text: str) -> str:
-    """The text with everything that a terminal could take for a command made visible."""
+    """The text with every control character made visible."""
     return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
 def escape_what_streams_cannot_show() -> None:
-    """Let stdout and stderr write characters that their encoding lacks as JSON escapes, so that JSON stays JSON."""
+    """Let stdout and stderr write characters that their encoding lacks as JSON escapes, so that JSON stays valid."""
     codecs.register_error(_ESCAPED, _as_json_escapes)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -55,12 +55,12 @@ def _as_json_escapes(error: UnicodeError) -> tuple[str, int]:
 
 
 def out(text: str) -> None:
-    """One line of data."""
+    """Print one line of data to stdout."""
     click.echo(text)
 
 
 def err(text: str) -> None:
-    """Something for people; not data. Every line after the first is indented, so that no message passes for two."""
+    """Print a remark to stderr. Every line after the first is indented, so that one message cannot look like two."""
     click.echo(safe_lines(text), err=True)
 
 
@@ -70,7 +70,7 @@ def safe_lines(text: str) -> str:
 
 
 def out_json(value: Any) -> None:
-    """Data for programs: one JSON document, indented, with every control character escaped."""
+    """Print one JSON document, indented, with every control character escaped."""
     import json
 
     import msgspec
@@ -80,20 +80,20 @@ def out_json(value: Any) -> None:
 
 
 def out_json_line(value: Any) -> None:
-    """Data for programs: one of many, on a line of its own."""
+    """Print one JSON document on one line."""
     import msgspec
 
     out(safe_json(msgspec.json.encode(value).decode()))
 
 
 def safe_json(text: str) -> str:
-    """JSON with its line breaks, and everything else that a terminal could obey escaped as JSON escapes it."""
+    """JSON with its line breaks; other control characters are escaped as JSON escapes them."""
     kept = {code: f"\\u{code:04x}" for code in UNSAFE if code != 0x0A}
     return text.translate(kept)
 
 
 def out_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their content; the last one takes what is left of the line."""
+    """Print columns as wide as their contents; the last one gets the rest of the line."""
     for line in table_lines(header, rows):
         out(line)
 
@@ -105,9 +105,9 @@ def table_lines(
     styles: Callable[[str], str] | None = None,
     cut: int | None = None,
 ) -> Iterator[str]:
-    """A table, line by line, with nothing in it that a terminal would obey. No line is longer than ``cut``.
+    """The lines of a table, without control characters. No line is longer than ``cut``.
 
-    ``styles`` gives a cell its colour, once its width is known.
+    ``styles`` colours a cell after its width is known.
     """
     cells = [[safe(cell) for cell in row] for row in rows]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
@@ -127,7 +127,7 @@ def _cut(line: str, cut: int | None) -> str:
 
 
 def _styled(line: str, row: Sequence[str], widths: Sequence[int], styles: Callable[[str], str]) -> str:
-    """The line with its cells coloured where they stand."""
+    """The line with its cells coloured."""
     at, parts = 0, []
     for cell, width in zip(row, widths, strict=True):
         shown = line[at : at + len(cell)]
@@ -142,19 +142,19 @@ def counted(count: int, noun: str) -> str:
 
 
 def when(at: float | None) -> str:
-    """A time as people read it: local, to the second."""
+    """A local time, to the second."""
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def until_in_words(at: float) -> str:
-    """Until when something lasts, as a sentence ends: an endless sleep has the last date that there is."""
-    from actors.values.limits import NEVER  # loaded when there is something to show
+    """The end of a period, for the end of a sentence: an endless sleep has the last possible date."""
+    from actors.values.limits import NEVER  # imported when there is something to show
 
     return "forever" if at >= NEVER else f"until {when(at)}"
 
 
 def ago(at: float, now: float | None = None) -> str:
-    """How long ago, or how far ahead, in one unit."""
+    """The distance from now, in one unit."""
     seconds = (time.time() if now is None else now) - at
     ahead, seconds = seconds < 0, abs(seconds)
     units = (("d", 86400), ("h", 3600), ("m", 60))
@@ -164,10 +164,10 @@ def ago(at: float, now: float | None = None) -> str:
 
 
 def is_terminal() -> bool:
-    """Whether stdout is a person's."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def is_coloured() -> bool:
-    """Whether colours are wanted: on a terminal, unless ``NO_COLOR`` says otherwise."""
+    """Whether to use colours: on a terminal, unless ``NO_COLOR`` is set."""
     return is_terminal() and not os.environ.get("NO_COLOR")

@@ -1,4 +1,4 @@
-"""What a restart would keep and what it would run again, in lines for people."""
+"""A restart plan as lines for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that lists are shown in: their columns, and the text of each cell."""
+"""The tables of lists: their columns, and the text of each cell."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 def status_of(info: InvocationInfo) -> str:
-    """Its outcome once it has one; until then its status, and what it is about to do."""
+    """Its outcome if it has one, else its status with a pending cancel or pause."""
     if info.outcome is not None:
         return info.outcome.kind.value
     return f"{info.status.value} ({info.phase})" if info.phase else info.status.value
 
 
 def note_of(info: InvocationInfo) -> str:
-    """The first thing that one would ask about it."""
+    """The most useful remark on an invocation."""
     if info.gate is not None:
         because = f": {info.gate.reason}" if info.gate.reason else ""
         return f"held by {info.gate.scope}{because}"
     if info.pause_reason:
-        return info.pause_reason.partition("\n")[0]  # what follows is a traceback, which describe shows
+        return info.pause_reason.partition("\n")[0]  # the rest is a traceback, which describe shows
     if info.outcome is not None:
         failure = info.outcome.failure
         return info.outcome.reason if failure is None else failure_in_words(failure)
@@ -122,7 +122,7 @@ AUDIT_ENTRIES: TextTable[AuditEntry] = TextTable(
 
 @attrs.frozen(kw_only=True)
 class ContextInfo:
-    """A context as it is shown: never its token."""
+    """A context for display, without its token."""
 
     name: str
     url: str

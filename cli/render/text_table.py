@@ -1,7 +1,7 @@
-"""Lists of things: one way for all commands to show them.
+"""The common output of all lists.
 
-``table`` is for people, ``wide`` says more of each; ``json`` is one array, ``jsonl`` an object a line, with the fields that the
-classes of :mod:`actors` have; ``id`` is a line for each, to hand to another command.
+``table`` is for people and ``wide`` has more columns; ``json`` is one array and ``jsonl`` one object per line, with the fields of
+the classes of :mod:`actors`; ``id`` is one id per line, for another command.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class TextColumn(Generic[T]):
-    """A column: its title, and what stands in it."""
+    """A column: its title and its cells."""
 
     title: str
     text: Callable[[T], str]
@@ -32,13 +32,13 @@ class TextColumn(Generic[T]):
 
 @attrs.frozen(eq=False)
 class TextTable(Generic[T]):
-    """How things of one kind are shown. ``id_of`` names one for other commands."""
+    """The output of things of one kind. ``id_of`` gives the id for other commands."""
 
     id_of: Callable[[T], str]
     columns: Sequence[TextColumn[T]]
 
     def show(self, rows: Sequence[T], output: str) -> None:
-        """All of them, in one of the formats."""
+        """Print all of them in one of the formats."""
         match output:
             case "json":
                 out_json(list(rows))
@@ -53,7 +53,7 @@ class TextTable(Generic[T]):
                     out(line)
 
     def lines(self, rows: Sequence[T], *, is_wide: bool = False) -> Iterator[str]:
-        """As a table; on a terminal in colours, and cut where the line ends unless it is wide."""
+        """The lines of the table; on a terminal coloured, and cut at the width unless it is ``wide``."""
         columns = [column for column in self.columns if is_wide or not column.is_wide]
         cells = [[column.text(row) for column in columns] for row in rows]
         cut = shutil.get_terminal_size().columns if is_terminal() and not is_wide else None
@@ -82,12 +82,12 @@ def coloured(text: str) -> str:
 
 
 def value_as_json(value: Any) -> str:
-    """A value in a cell or a line."""
+    """A value for a cell or a line."""
     return msgspec.json.encode(value).decode()
 
 
 def facts_lines(facts: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """What is known of one thing, a line each; what is empty is left out."""
+    """The facts about one thing, one per line; empty ones are left out."""
     styles = coloured if is_coloured() else str
     for name, value in facts:
         if value not in ("", None):

@@ -1,4 +1,4 @@
-"""``--watch``: the same again every second, in place, until Ctrl-C."""
+"""``--watch``: refresh the output in place every second, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from cli.render.output import is_terminal
 
 Look = Callable[[], Awaitable[tuple[Iterable[str], bool]]]
-"""The lines to show now, and whether they will not change any more."""
+"""The lines to show now, and whether they are final."""
 
 SECONDS = 1.0
 
@@ -20,7 +20,7 @@ _CLEAR = "\x1b[2J"
 
 
 async def watch(look: Look) -> None:
-    """Show the lines that each look gives, until one says that it was the last."""
+    """Show the lines of each refresh until one is final."""
     stdout = sys.stdout
     stdout.write(_CLEAR)
     while True:
@@ -33,7 +33,7 @@ async def watch(look: Look) -> None:
 
 
 def check_watchable(output: str) -> None:
-    """Raises a usage error where nobody would see it."""
+    """Raise a usage error if stdout is not a terminal."""
     if output not in ("table", "wide"):
         raise click.UsageError("--watch shows tables; programs follow with 'playhead invocations follow -o json'")
     if not is_terminal():
