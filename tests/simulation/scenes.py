@@ -138,17 +138,17 @@ def _stopped(props: Props) -> Scene:
     """A work is stopped in the middle of a step that is slow to give way, and the next of its object waits."""
     number, key, random = props.number(), props.random.choice(KEYS), props.random
     program = [["shield", ["sleep", 3.0]]] if random.random() < 0.3 else [LONG]
+    stopped = props.moment(0.2, 1.3)
+    verb, kill_after = random.choice(
+        [("kill", None), ("pause now", None), ("cancel", None), ("cancel", 0.1), ("cancel", 0.5), ("cancel", 0.5)]
+    )
     deeds = [
         props.ask(0.05, key, number, program),
         props.ask(0.1, key, props.number(), [["step", 0.1, 0.0, 0]]),
-        props.steer(
-            props.moment(0.2, 1.3),
-            random.choice(["kill", "cancel", "pause now"]),
-            number,
-            kill_after=random.choice([None, 0.1, 0.5]),
-        ),
+        props.steer(stopped, verb, number, kill_after=kill_after),
     ]
-    return Scene(deeds=deeds)
+    is_cut_short = random.random() < (0.4 if kill_after is None else 0.9)  # before it has given way, or was killed
+    return Scene(deeds=deeds, seconds=stopped + 0.06 if is_cut_short else 4.0)
 
 
 def _stopped_atomic(props: Props) -> Scene:
@@ -165,15 +165,16 @@ def _stopped_atomic(props: Props) -> Scene:
 
 
 def _paused_retry(props: Props) -> Scene:
-    """A work is paused while a step of it is to be tried again."""
+    """A work is paused while a step of it is to be tried again; the process may die before the date of that."""
     number, key = props.number(), props.random.choice(KEYS)
-    flops = props.random.choice([1, 2])
+    flops, paused = props.random.choice([1, 2]), props.random.choice([props.moment(0.06, 0.1), props.moment(0.06, 0.2)])
     deeds = [
         props.ask(0.05, key, number, [["step", 0.0, 0.0, flops]]),
-        props.steer(props.moment(0.06, 0.2), props.random.choice(["pause", "pause now"]), number),
+        props.steer(paused, props.random.choice(["pause", "pause now"]), number),
     ]
-    if props.random.random() < 0.5:
-        deeds.append(props.steer(props.moment(1.0, 2.0), "resume", number))
+    if props.random.random() < 0.6:
+        return Scene(deeds=deeds, seconds=paused + 0.04)
+    deeds.append(props.steer(props.moment(1.0, 2.0), "resume", number))
     return Scene(deeds=deeds)
 
 

@@ -317,7 +317,7 @@ class Storm:
         self.has_restarted = True
         self.has_rewound |= options["rewind_state"]
         answer = await self.client.invocation(told.id).restart(
-            step,
+            step or None,
             input=new,
             stop=options["stop"],
             rewind_state=options["rewind_state"],
