@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant("goes-on-with-code-that-differs", "Execution._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
     Mutant("takes-other-arguments-for-the-same", "is_same_request", "or _has_same_arguments(recorded, attempted, parameters)", "or True"),
     Mutant("moves-nothing-to-other-code", "_on_moved", "invocation.deployment = event.deployment", "pass"),
-    Mutant("begins-on-whatever-is-served", "Dispatcher._invoke", "command.deployment = applications.pinned_to(service)", 'command.deployment = ""'),
+    Mutant("begins-on-whatever-is-served", "Dispatcher._invoke", "deployment = applications.pinned_to(service)", 'deployment = ""'),
     # The disk itself, and who may ask.
     Mutant("answers-before-the-log-is-flushed", "RocksStore._commit_group", "db.flush_wal(True)", "pass", "tests/journal/test_power.py"),
     Mutant("goes-on-after-a-failed-write", "RocksStore._refuse_if_failed", "if failure is not None:", "if False:", "tests/journal/test_rocks.py"),

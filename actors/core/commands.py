@@ -33,12 +33,11 @@ from journal.events import (
 from journal.ids import ROOT_STEP, InvocationId, StepId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Invoke:
     """Run a handler. The sender chooses the id, so a repeated request is harmless.
 
-    ``kind``, ``mode`` and ``atomic`` come from the class and ``deployment`` is the code that new work runs on; all four are
-    filled in where the command arrives. ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
+    ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
     invocation is repeated as well. ``parameter`` is as in :class:`journal.events.InvocationAccepted`.
     """
@@ -50,28 +49,36 @@ class Invoke:
     chain: list[Link] = attrs.field(factory=list)
     scheduled_for: float | None = None
     request: str | None = None
-    kind: Kind = Kind.ACTOR
-    mode: Mode = Mode.EXCLUSIVE
-    atomic: bool = False
-    deployment: str = ""
     if_free: bool = False
     repeats: InvocationId | None = None
     parameter: str | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
+class ResolvedInvoke:
+    """An invocation with what the receiving processor knows: ``kind``, ``mode`` and ``atomic`` come from the class, and
+    ``deployment`` is the code that new work runs on."""
+
+    asked: Invoke
+    kind: Kind = Kind.ACTOR
+    mode: Mode = Mode.EXCLUSIVE
+    atomic: bool = False
+    deployment: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class StartDue:
     """The date of a scheduled invocation has come."""
 
     invocation_id: InvocationId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class StartWaiting:
     """A gate has opened: start every invocation of this object that waits only for its turn."""
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class FireTimer:
     """The date of a sleep, a deadline or a step's retry has come."""
 
@@ -79,14 +86,14 @@ class FireTimer:
     step: StepId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RetryAttempt:
     """The delay after a failed attempt is over."""
 
     invocation_id: InvocationId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CompleteCall:
     """Deliver the outcome of a call that the invocation made, or of an invocation that it attached to."""
 
@@ -95,7 +102,7 @@ class CompleteCall:
     outcome: Outcome
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CompleteVerb:
     """Deliver the result of a verb (cancel, restart, …) that the invocation requested."""
 
@@ -105,7 +112,7 @@ class CompleteVerb:
     refusal: Failure | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Attach:
     """Send the outcome of this invocation to ``by`` when it completes."""
 
@@ -113,7 +120,7 @@ class Attach:
     by: Caller
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CancelInvocation:
     """Cancel the invocation and let its compensations run. It is killed ``kill_after`` seconds later if it has not completed.
 
@@ -131,7 +138,7 @@ class CancelInvocation:
     spares: bool = False
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class KillInvocation:
     """End the invocation now, without compensation. ``spares`` is as for a cancel."""
 
@@ -141,7 +148,7 @@ class KillInvocation:
     spares: bool = False
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class PauseInvocation:
     """Pause the invocation."""
 
@@ -151,7 +158,7 @@ class PauseInvocation:
     reply_to: Caller | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ResumeInvocation:
     """Continue a paused invocation where it stopped. If it is backing off, retry it now.
 
@@ -164,7 +171,7 @@ class ResumeInvocation:
     reply_to: Caller | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class SignalInvocation:
     """Deliver a value to the invocation under a signal name."""
 
@@ -175,7 +182,7 @@ class SignalInvocation:
     json_loses: str = ""
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class PurgeInvocations:
     """Delete the histories and results of these invocations, all of which have completed."""
 
@@ -183,7 +190,7 @@ class PurgeInvocations:
     reply_to: Caller | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RestartInvocation:
     """Run the invocation again as ``successor``, from the beginning or from a step, keeping everything before that step's
     outcome.
@@ -194,9 +201,6 @@ class RestartInvocation:
     the command only reports what would be kept. ``deployment`` is the code that the successor runs on; None keeps the original's.
     ``require_compatible`` refuses the restart unless the kept history replays on that code. ``caller`` waits for the successor if
     a call is repeated; ``chain`` is that caller's chain.
-
-    The rest is filled in where the command arrives: the acceptance of the ``original``, the ``step``, the ``parameter`` that
-    receives ``argument`` (as in :class:`journal.events.InvocationAccepted`) and, as for a cancel, ``held_back``.
     """
 
     invocation_id: InvocationId
@@ -212,12 +216,25 @@ class RestartInvocation:
     deployment: str | None = None
     require_compatible: bool = False
     reply_to: Caller | None = None
-    original: InvocationAccepted | None = None
-    step: StepId = ROOT_STEP
-    held_back: int = 0
     caller: Caller | None = None
     chain: list[Link] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedRestart:
+    """A restart with what the receiving processor knows.
+
+    ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the successor runs on,
+    ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new ``argument`` is (as in
+    :class:`journal.events.InvocationAccepted`), ``held_back`` as in a cancel.
+    """
+
+    asked: RestartInvocation
+    original: InvocationAccepted
+    deployment: str
+    step: StepId = ROOT_STEP
     parameter: str | None = None
+    held_back: int = 0
 
 
 def needs_code(command: RestartInvocation) -> bool:
@@ -230,7 +247,7 @@ def is_rehearsed(command: RestartInvocation) -> bool:
     return bool(command.from_step) and needs_code(command)
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class TransferCall:
     """Another invocation will answer the call."""
 
@@ -239,7 +256,7 @@ class TransferCall:
     callee: InvocationId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class WithdrawCall:
     """Complete a call with this outcome although it has not begun: it never can, because its caller holds the key that it waits
     for."""
@@ -248,7 +265,7 @@ class WithdrawCall:
     outcome: Outcome
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RecordProgress:
     """Record the events of one turn: the handler has run until every branch of it waits. They are in order."""
 
@@ -256,7 +273,7 @@ class RecordProgress:
     events: list[Event]
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class FinishAttempt:
     """The handler has returned or raised. ``events`` are those of its last turn, ``handed_over`` counts the completions that it
     received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
@@ -268,7 +285,7 @@ class FinishAttempt:
     has_met_cancel: bool = False
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class FailAttempt:
     """The handler raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel`` says
     whether a pending cancel is among the ``handed_over`` completions."""
@@ -281,7 +298,7 @@ class FailAttempt:
     jitter: float
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class PauseAttempt:
     """Pause the invocation because its handler cannot continue on this code: the replay differs, or a limit is reached."""
 
@@ -291,14 +308,14 @@ class PauseAttempt:
     failure: Failure | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class SuspendAttempt:
     """The handler waits, and nothing of it has to stay in memory."""
 
     invocation_id: InvocationId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CompleteStep:
     """The body of a step has ended with a final outcome."""
 
@@ -307,7 +324,7 @@ class CompleteStep:
     outcome: Outcome
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class FailStep:
     """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1)."""
 
@@ -318,7 +335,7 @@ class FailStep:
     jitter: float
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class AbortStep:
     """The body of a step was stopped and has ended."""
 
@@ -326,7 +343,7 @@ class AbortStep:
     step: StepId
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class EmitOutput:
     """A running step emitted a piece of output; ``offset`` counts the pieces of this run of its body."""
 
@@ -336,7 +353,7 @@ class EmitOutput:
     offset: int = 0
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class FinishDrain:
     """No step of the invocation runs any more, so a pause that waited for its steps takes effect."""
 
@@ -372,6 +389,10 @@ Command: TypeAlias = (
     | EmitOutput
     | FinishDrain
 )
+
+Decidable: TypeAlias = Command | ResolvedInvoke | ResolvedRestart
+"""What ``decide`` is given. It refuses an ``Invoke`` or a ``RestartInvocation`` that is not resolved: what the class declares and what
+the history says is known only to the processor of the object."""
 
 _TAGS: dict[type, int] = {
     Invoke: 0x01,
@@ -451,14 +472,11 @@ _OF_THE_JOURNEY = frozenset(
     {
         "invocation_id",
         "reply_to",
-        "original",
-        "step",
         "held_back",
         "spares",
         "caller",
         "chain",
         "json_loses",
-        "parameter",
     }
 )
 """Fields of a verb that address it, or that are filled in where it arrives."""
@@ -478,7 +496,5 @@ def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
 
 def decode_verb(verb: Verb, argument: bytes, *, reply_to: Caller) -> Command:
     """Decode a recorded verb. Its answer goes to ``reply_to``."""
-    command: Any = _VERB_DECODERS[verb].decode(argument)
-    command.reply_to = reply_to
-    answerable: Command = command
+    answerable: Command = attrs.evolve(_VERB_DECODERS[verb].decode(argument), reply_to=reply_to)
     return answerable

@@ -87,15 +87,16 @@ def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
     )
 
 
-def edges_of_call(state: ObjectState | None, command: c.Invoke) -> list[Edge]:
+def edges_of_call(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Edge]:
     """The edges that the call adds if it is accepted now; none if the object is free."""
-    if state is None or command.caller is None:
+    asked = command.asked
+    if state is None or asked.caller is None:
         return []
-    caller, callee = command.caller, command.invocation_id
+    caller, callee = asked.caller, asked.invocation_id
     call = Edge(caller.invocation_id, callee, 0.0, caller.step)
     if callee in state.invocations:
         return [call]
-    is_queued = command.mode is Mode.EXCLUSIVE and command.scheduled_for is None and state.holder is not None
+    is_queued = command.mode is Mode.EXCLUSIVE and asked.scheduled_for is None and state.holder is not None
     return [call, Edge(callee, state.holder, 0.0)] if is_queued and state.holder is not None else []
 
 

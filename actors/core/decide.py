@@ -36,14 +36,14 @@ from journal.ids import ROOT_STEP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.core.commands import Command
+    from actors.core.commands import Decidable
     from actors.values.limits import Limits
     from journal.events import Event
     from journal.ids import InvocationId
 
 
 def decide(
-    state: ObjectState | None, command: Command, now: float, limits: Limits, gates: Gates = NO_GATES
+    state: ObjectState | None, command: Decidable, now: float, limits: Limits, gates: Gates = NO_GATES
 ) -> list[Event]:
     """The events that follow from the command; none if it changes nothing. Raises ``RefusedError`` or ``DeadlockError``.
 
@@ -99,7 +99,7 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
         )
 
 
-def _decide(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
+def _decide(state: ObjectState | None, command: Decidable, now: float, limits: Limits) -> list[Event]:
     decision: Callable[..., list[Event]] | None = _DECISIONS.get(command.__class__)
     if decision is None:
         return _decide_of_object(state, command, now, limits)
@@ -112,18 +112,18 @@ def _decide(state: ObjectState | None, command: Command, now: float, limits: Lim
     return decision(state, invocation, command, now, limits)
 
 
-def _decide_of_object(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
+def _decide_of_object(state: ObjectState | None, command: Decidable, now: float, limits: Limits) -> list[Event]:
     match command:
-        case c.Invoke():
+        case c.ResolvedInvoke():
             return _invoke(state, command, limits)
         case c.StartWaiting():
             return _start_waiting(state)
         case c.PurgeInvocations():
             return _purge(state, command)
-        case c.RestartInvocation():
+        case c.ResolvedRestart():
             return _restart(state, command, now, limits)
         case _:
-            raise BrokenInvariant(f"{type(command).__name__} is in the table")
+            raise BrokenInvariant(f"{type(command).__name__} is neither in the table nor resolved")
 
 
 def unknown_invocation(invocation_id: InvocationId) -> NotFoundError:
@@ -147,31 +147,32 @@ def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
         )
 
 
-def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> list[Event]:
-    if len(command.chain) > limits.call_depth:
+def _invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> list[Event]:
+    asked = command.asked
+    if len(asked.chain) > limits.call_depth:
         raise LimitExceededError(
-            f"{command.target}: calls within calls are {len(command.chain)} deep, the limit is {limits.call_depth}. "
+            f"{asked.target}: calls within calls are {len(asked.chain)} deep, the limit is {limits.call_depth}. "
             "Send instead of calling where the answer is not needed",
             limit="call_depth",
             maximum=limits.call_depth,
-            found=len(command.chain),
+            found=len(asked.chain),
         )
     if state is None:
-        created = e.ObjectCreated(service=command.target.service, key=command.target.key, kind=command.kind)
+        created = e.ObjectCreated(service=asked.target.service, key=asked.target.key, kind=command.kind)
         return [created, *_accept(None, command)]
-    if (state.service, state.key) != (command.target.service, command.target.key) and state.kind is not Kind.SERVICE:
+    if (state.service, state.key) != (asked.target.service, asked.target.key) and state.kind is not Kind.SERVICE:
         raise ConflictError(
-            f"{command.target} and {state.name} have the same 64-bit stream number by accident. "
+            f"{asked.target} and {state.name} have the same 64-bit stream number by accident. "
             f"{state.name} was here first; use another key",
             code=ErrorCode.KEY_COLLISION,
         )
-    before = state.invocations.get(command.invocation_id)
+    before = state.invocations.get(asked.invocation_id)
     if before is not None:
-        check_same_request(before.argument_digest, command)
-        return _join(state, before, command.caller)
+        check_same_request(before.argument_digest, asked)
+        return _join(state, before, asked.caller)
     if command.mode is Mode.EXCLUSIVE:
-        _check_deadlock(state, command)
-        if command.if_free:
+        _check_deadlock(state, asked)
+        if asked.if_free:
             _check_free(state)
         if len(state.queue) >= limits.mailbox:
             raise LimitExceededError(
@@ -202,23 +203,24 @@ def _check_free(state: ObjectState) -> None:
     )
 
 
-def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
+def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]:
+    asked = command.asked
     accepted = e.InvocationAccepted(
-        invocation_id=command.invocation_id,
-        handler=command.target.handler,
+        invocation_id=asked.invocation_id,
+        handler=asked.target.handler,
         mode=command.mode,
-        argument=command.argument,
-        caller=command.caller,
-        chain=command.chain,
-        scheduled_for=command.scheduled_for,
-        request=command.request,
+        argument=asked.argument,
+        caller=asked.caller,
+        chain=asked.chain,
+        scheduled_for=asked.scheduled_for,
+        request=asked.request,
         atomic=command.atomic,
         deployment=command.deployment,
-        parameter=command.parameter,
+        parameter=asked.parameter,
     )
     is_free = state is None or (state.holder is None and not state.queue)
-    if command.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
-        return [accepted, e.InvocationStarted(invocation_id=command.invocation_id)]
+    if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
+        return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
     return [accepted]
 
 
@@ -643,18 +645,17 @@ def _retry_now(invocation: InvocationState) -> list[Event]:
     return retried
 
 
-def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float, limits: Limits) -> list[Event]:
+def _restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, limits: Limits) -> list[Event]:
     """Accept a restart. The caller has found the original: a completed invocation is not in the state."""
     if state is None:
         raise BrokenInvariant("an original that is known has an object")
-    if command.original is None:
-        raise BrokenInvariant("filled in where the command arrives")
-    original = state.invocations.get(command.invocation_id)
-    if command.successor in state.invocations:
+    asked = command.asked
+    original = state.invocations.get(asked.invocation_id)
+    if asked.successor in state.invocations:
         return []
-    if original is not None and command.stop is None:
+    if original is not None and asked.stop is None:
         raise ConflictError(
-            f"{command.invocation_id} is {original.status.value}; stop it first: stop='cancel' runs its "
+            f"{asked.invocation_id} is {original.status.value}; stop it first: stop='cancel' runs its "
             "compensations, stop='kill' does not",
             status=original.status,
             code=ErrorCode.STILL_OPEN,
@@ -669,48 +670,49 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
             found=len(state.queue),
             code=ErrorCode.BUSY,
         )
-    stopping = [] if original is None else _stop(state, original, command, now, limits)
+    stopping = [] if original is None else _stop(state, original, asked, now, limits, held_back=command.held_back)
     is_over = original is None or any(
         isinstance(s, e.InvocationCompleted) and s.invocation_id == original.invocation_id for s in stopping
     )
-    hands_over = original is not None and command.hand_over
-    given = with_input(command, command.original)
+    hands_over = original is not None and asked.hand_over
+    given = with_input(command)
     accepted = e.InvocationAccepted(
-        invocation_id=command.successor,
+        invocation_id=asked.successor,
         handler=command.original.handler,
         mode=mode,
         argument=given.argument,
         parameter=given.parameter,
-        caller=original.caller if original is not None and hands_over else command.caller,
-        chain=original.chain if original is not None and hands_over else command.chain,
+        caller=original.caller if original is not None and hands_over else asked.caller,
+        chain=original.chain if original is not None and hands_over else asked.chain,
         atomic=command.original.atomic,
-        deployment=command.original.deployment if command.deployment is None else command.deployment,
-        restarts=lineage_of(command, command.original),
-        behind=None if is_over else command.invocation_id,
+        deployment=command.deployment,
+        restarts=lineage_of(command),
+        behind=None if is_over else asked.invocation_id,
     )
     restarted = e.InvocationRestarted(
-        invocation_id=command.invocation_id,
-        successor=command.successor,
+        invocation_id=asked.invocation_id,
+        successor=asked.successor,
         step=command.step,
-        reason=command.reason,
+        reason=asked.reason,
         hands_over=hands_over,
     )
     starts = is_over and (mode is Mode.SHARED or _is_free_without(state, original))
-    starting = [e.InvocationStarted(invocation_id=command.successor)] if starts else []
+    starting = [e.InvocationStarted(invocation_id=asked.successor)] if starts else []
     return [accepted, restarted, *stopping, *starting]
 
 
-def with_input(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.InvocationAccepted:
+def with_input(command: c.ResolvedRestart) -> e.InvocationAccepted:
     """The acceptance of the original, with the restart's argument if it has one."""
-    if command.argument is None:
-        return original
-    return attrs.evolve(original, argument=command.argument, parameter=command.parameter)
+    if command.asked.argument is None:
+        return command.original
+    return attrs.evolve(command.original, argument=command.asked.argument, parameter=command.parameter)
 
 
-def lineage_of(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:
+def lineage_of(command: c.ResolvedRestart) -> e.Lineage:
     """The link from the successor to the original."""
+    original, asked = command.original, command.asked
     seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
-    return e.Lineage(command.invocation_id, command.step, command.rewind_state, seed)
+    return e.Lineage(asked.invocation_id, command.step, asked.rewind_state, seed)
 
 
 def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
@@ -719,12 +721,18 @@ def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
 
 
 def _stop(
-    state: ObjectState, original: InvocationState, command: c.RestartInvocation, now: float, limits: Limits
+    state: ObjectState,
+    original: InvocationState,
+    command: c.RestartInvocation,
+    now: float,
+    limits: Limits,
+    *,
+    held_back: int,
 ) -> list[Event]:
     reason = command.reason or f"started again as {command.successor}"
     if command.stop is Stop.KILL:
         return _kill(state, original, c.KillInvocation(invocation_id=command.invocation_id, reason=reason), now, limits)
-    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason, held_back=command.held_back)
+    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason, held_back=held_back)
     return _cancel(state, original, cancel, now, limits)
 
 

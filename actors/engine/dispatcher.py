@@ -212,12 +212,18 @@ class Dispatcher:
 
     def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
         applications, service = self._machine.applications, command.target.service
-        command.deployment = applications.pinned_to(service)
-        app = applications.find(command.deployment, service)
+        deployment = applications.pinned_to(service)
+        app = applications.find(deployment, service)
         if app is None:
             raise BrokenInvariant("what new invocations take is loaded")
         definition, handler = app.handler_of(command.target)
-        command.kind, command.mode, command.atomic = definition.kind, handler.mode, handler.options.atomic
+        resolved = c.ResolvedInvoke(
+            asked=command,
+            kind=definition.kind,
+            mode=handler.mode,
+            atomic=handler.options.atomic,
+            deployment=deployment,
+        )
         ended = None if request.is_fresh else self._machine.ended(loaded, command.invocation_id)
         if ended is not None:
             check_same_request(ended.argument_digest, command)
@@ -228,10 +234,10 @@ class Dispatcher:
                 self._call_again(loaded, request, command, latest)
             return
         if command.caller is not None:
-            edges = edges_of_call(loaded.state, command)
+            edges = edges_of_call(loaded.state, resolved)
             if edges:
                 self._detector.refuse(edges, str(command.target))
-        events = self._machine.decide(loaded, command, request.stamp)
+        events = self._machine.decide(loaded, resolved, request.stamp)
         if request.act is not None:
             self._machine.audit(loaded, request, changed=bool(events))
         if request.reply is not None:
@@ -421,7 +427,7 @@ class Dispatcher:
         if state is None:
             raise unknown_invocation(of)
         is_made = self._is_known(loaded, command.successor)
-        kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
+        resolved, kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
         before = _status_of(loaded, of)
         made = InvocationId("") if command.dry_run else command.successor
         waits = calls_of(history, kept, _open_state(loaded, of), self._machine.row_of)
@@ -430,11 +436,11 @@ class Dispatcher:
             stopped=waits.stopped,
             spared=waits.spared,
             repeated=waits.repeated,
-            deployment=command.deployment or "",
+            deployment=resolved.deployment,
         )
         answer = ControlResult(False, before, before, successor)
         if not command.dry_run and not is_made:
-            self._machine.decide(loaded, command, request.stamp)
+            self._machine.decide(loaded, resolved, request.stamp)
         if not command.dry_run:
             answer = attrs.evolve(answer, changed=True, after=_status_of(loaded, of))
         self._answer(loaded, request, command.reply_to, of, answer)

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from actors.code.registry import CodeRegistry
-    from actors.core.commands import Command
+    from actors.core.commands import Command, Decidable
     from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import EngineContext
@@ -142,7 +142,7 @@ class Machine:
 
     # Decisions.
 
-    def decide(self, loaded: LoadedObject, command: Command, stamp: Stamp) -> list[Event]:
+    def decide(self, loaded: LoadedObject, command: Decidable, stamp: Stamp) -> list[Event]:
         """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events:

@@ -55,30 +55,27 @@ class RestartTarget:
 
 
 async def check_kept_part(
-    command: c.RestartInvocation,
-    original: e.InvocationAccepted,
+    command: c.ResolvedRestart,
     history: Sequence[Recorded],
     kept: RestartPlan,
     around: RestartTarget,
 ) -> None:
     """Raise :class:`actors.errors.IncompatibleError` unless the handler replays the kept history. Nothing is changed."""
-    successor = await _successor(command, original, history, around)
-    report = rehearse(successor, around.app, command.deployment or "", around.world)
+    successor = await _successor(command, history, around)
+    report = rehearse(successor, around.app, command.deployment, around.world)
     missed = [one for one in kept.operations if one.step not in {passed.step for passed in report.operations}]
     if report.divergence is None and (report.verdict is not Verdict.RAISES or not missed):
         return
     first = StepId(missed[0].step) if missed else None
-    raise refusal_of(report, _advice(command, history, report, first), of=command.invocation_id)
+    raise refusal_of(report, _advice(command, history, report, first), of=command.asked.invocation_id)
 
 
-def _advice(
-    command: c.RestartInvocation, history: Sequence[Recorded], report: CheckReport, missed: StepId | None
-) -> str:
+def _advice(command: c.ResolvedRestart, history: Sequence[Recorded], report: CheckReport, missed: StepId | None) -> str:
     """The point from which a restart would be accepted: the operation that differs, or one before it."""
     at = missed
     if report.divergence is not None and report.divergence.step:
         at = StepId(report.divergence.step)
-    if at is not None and asked_anew(history, at, rewinds=command.rewind_state) not in (at, command.step):
+    if at is not None and asked_anew(history, at, rewinds=command.asked.rewind_state) not in (at, command.step):
         where = f"Restart from step {at} or an earlier one"
     elif at is not None and asked_anew(history, at, rewinds=True) != at:
         where = (
@@ -87,43 +84,43 @@ def _advice(
         )
     else:
         where = "Restart from an earlier step, or from the beginning"
-    if command.argument is None:
+    if command.asked.argument is None:
         return f"{where}, or guard the change in the code with actors.patched()"
     return f"{where}, or leave out the input: the kept steps ran with the old one"
 
 
 async def _successor(
-    command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: RestartTarget
+    command: c.ResolvedRestart, history: Sequence[Recorded], around: RestartTarget
 ) -> RecordedInvocation:
     """The successor as it will be once it has copied its history."""
-    state, now = around.state, around.now
+    state, now, original, successor = around.state, around.now, command.original, command.asked.successor
     mode = Mode.SHARED if state.kind is Kind.SERVICE else original.mode
     accepted = attrs.evolve(
-        with_input(command, original),
-        invocation_id=command.successor,
+        with_input(command),
+        invocation_id=successor,
         mode=mode,
-        restarts=lineage_of(command, original),
+        restarts=lineage_of(command),
         scheduled_for=None,
     )
     invocation = InvocationState(
-        invocation_id=command.successor,
+        invocation_id=successor,
         handler=original.handler,
         mode=mode,
         status=Status.RUNNING,
         accepted_at=now,
         accepted_by="",
         spans=[(state.version + 1, state.version + 2)],
-        deployment=command.deployment or "",
+        deployment=command.deployment,
         restarts=accepted.restarts,
     )
     beginning = await history_of_restart(invocation, state, history, around.past, now=now, map_item=around.map_item)
-    stamp = Stamp(now, "restart", command.successor)
-    started = e.InvocationStarted(invocation_id=command.successor)
+    stamp = Stamp(now, "restart", successor)
+    started = e.InvocationStarted(invocation_id=successor)
     events: list[tuple[Stamp, Event]] = [(stamp, accepted), (stamp, started), *beginning.kept]
     return RecordedInvocation(
         row=row_of(state, invocation),
         history=[Recorded(state.version + n, at, event) for n, (at, event) in enumerate(events, 1)],
-        state=attrs.evolve(state, invocations={**state.invocations, command.successor: invocation}),
+        state=attrs.evolve(state, invocations={**state.invocations, successor: invocation}),
         items=ObjectItems(
             around.rows,
             around.partition,

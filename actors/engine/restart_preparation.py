@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+
 from actors.core import commands as c
 from actors.core.decide import unknown_invocation, with_input
 from actors.core.inputs import is_same_input
@@ -15,6 +17,7 @@ from actors.engine.restart_history import acceptance_of, check_past, check_rewin
 from actors.errors import ConflictError, ErrorCode, IncompatibleError, InvalidArgumentError, NoLongerFitsError
 from actors.values import ValueProblem
 from journal.events import Target
+from journal.ids import ROOT_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,23 +37,24 @@ async def prepare_restart(
     history: Sequence[Recorded],
     *,
     is_made: bool,
-) -> RestartPlan:
-    """Fill in the rest of the command. Returns the plan. ``is_made`` says that the restart was accepted before.
+) -> tuple[c.ResolvedRestart, RestartPlan]:
+    """The command with what the object, its history and the code say of it, and the plan. ``is_made`` says that the restart was
+    accepted before.
 
     Raises ``RefusedError`` with the reason.
     """
     accepted = acceptance_of(history)
     pinned = _deployment_of(machine, loaded, command)
-    command.original = accepted
-    command.held_back = loaded.held_back.get(command.invocation_id, 0)
-    if command.deployment is None:
-        command.deployment = machine.applications.kept_for_restart(pinned)
-    else:
-        command.deployment = resolve(machine, state, accepted.handler, command.deployment)
-    app = await _code(machine, state, command)
+    deployment = (
+        machine.applications.kept_for_restart(pinned)
+        if command.deployment is None
+        else resolve(machine, state, accepted.handler, command.deployment)
+    )
+    app = await _code(machine, state, command, deployment)
     target = Target(state.service, state.key, accepted.handler)
+    parameter = None
     if app is not None:
-        _read_argument(app, target, command, accepted)
+        parameter = _read_argument(app, target, command, accepted, deployment)
     elif command.json_loses:
         raise ConflictError(
             f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it",
@@ -64,18 +68,25 @@ async def prepare_restart(
         )
     if command.rewind_state:
         check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
-    if command.from_step:
-        command.step = find_point(history, command.from_step)
-    if command.deployment != pinned or not is_same_input(with_input(command, accepted), accepted):
-        command.step = asked_anew(history, command.step, rewinds=command.rewind_state)
+    resolved = c.ResolvedRestart(
+        asked=command,
+        original=accepted,
+        deployment=deployment,
+        step=find_point(history, command.from_step) if command.from_step else ROOT_STEP,
+        parameter=parameter,
+        held_back=loaded.held_back.get(command.invocation_id, 0),
+    )
+    if deployment != pinned or not is_same_input(with_input(resolved), accepted):
+        step = asked_anew(history, resolved.step, rewinds=command.rewind_state)
+        resolved = attrs.evolve(resolved, step=step)
     kept = nothing_of(history)
-    if command.step != FROM_THE_START:
-        kept = plan_restart(history, command.step, successor=command.successor, now=machine.now, again_by="")
-    if writes and (command.step != FROM_THE_START or command.rewind_state):
+    if resolved.step != FROM_THE_START:
+        kept = plan_restart(history, resolved.step, successor=command.successor, now=machine.now, again_by="")
+    if writes and (resolved.step != FROM_THE_START or command.rewind_state):
         await check_past(history, kept, state, machine.cache.past(loaded))
     if app is not None and kept.events and c.is_rehearsed(command) and not is_made:
-        await check_kept_part(command, accepted, history, kept, _surroundings(machine, loaded, state, app))
-    return kept
+        await check_kept_part(resolved, history, kept, _surroundings(machine, loaded, state, app))
+    return resolved, kept
 
 
 def resolve(machine: Machine, state: ObjectState, handler: str, wanted: str) -> str:
@@ -96,28 +107,30 @@ def _deployment_of(machine: Machine, loaded: LoadedObject, command: c.RestartInv
     return known.deployment
 
 
-async def _code(machine: Machine, state: ObjectState, command: c.RestartInvocation) -> App | None:
+async def _code(machine: Machine, state: ObjectState, command: c.RestartInvocation, deployment: str) -> App | None:
     """The code of the successor; None if it is loaded when the successor runs, and the argument is decoded then."""
-    deployment = command.deployment or ""
     app = machine.applications.find(deployment, state.service)
     return await machine.applications.load(deployment) if app is None and c.needs_code(command) else app
 
 
-def _read_argument(app: App, target: Target, command: c.RestartInvocation, accepted: InvocationAccepted) -> None:
+def _read_argument(
+    app: App, target: Target, command: c.RestartInvocation, accepted: InvocationAccepted, deployment: str
+) -> str | None:
+    """Check the argument of the successor. Returns the parameter that a new one is the value of, if there is one."""
     _, handler = app.handler_of(target)
     if command.argument is not None:
         try:
-            given, command.parameter = handler.signature.read(command.argument)
+            given, parameter = handler.signature.read(command.argument)
             handler.signature.check_restored(given, command.json_loses)
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-    elif command.require_compatible:
+        return parameter
+    if command.require_compatible:
         try:
             decode_argument(handler, accepted)
         except NoLongerFitsError as error:
-            raise IncompatibleError(
-                f"{command.invocation_id} cannot be repeated on {command.deployment}: {error}"
-            ) from error
+            raise IncompatibleError(f"{command.invocation_id} cannot be repeated on {deployment}: {error}") from error
+    return None
 
 
 def _surroundings(machine: Machine, loaded: LoadedObject, state: ObjectState, app: App) -> RestartTarget:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.core import commands as c
 from journal import events as e
 from journal.events import Caller, Failure, Mode, Outcome, OutcomeKind, PauseCause, Status, Target
 from journal.ids import InvocationId, StepId, invocation_id
-from tests.core.story import ELSEWHERE, nth
+from tests.core.story import ELSEWHERE, KEY, SERVICE, nth
 
 if TYPE_CHECKING:
     from journal.events import Event
@@ -35,6 +36,16 @@ def outcome_of(kind: OutcomeKind, value: bytes = b"") -> Outcome:
 
 
 SUCCEEDED = Outcome(OutcomeKind.SUCCEEDED, b"1")
+
+
+_RESOLVED = ("kind", "mode", "atomic", "deployment")
+
+
+def invoke(**given: Any) -> c.ResolvedInvoke:
+    """An invocation of ``open`` that has reached its object, with what is given otherwise."""
+    known = {name: given.pop(name) for name in _RESOLVED if name in given}
+    asked = c.Invoke(**{"invocation_id": IT, "target": Target(SERVICE, KEY, "open"), "argument": b""} | given)
+    return c.ResolvedInvoke(asked=asked, **known)
 
 
 def accepted(of: InvocationId = IT, **options: Any) -> e.InvocationAccepted:

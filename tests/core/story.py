@@ -24,7 +24,7 @@ from journal.ids import InvocationId, invocation_id, stream_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from actors.core.commands import Command
+    from actors.core.commands import Decidable
     from actors.core.effects import Effect
     from actors.core.state import InvocationState, ObjectState
     from actors.values.limits import Limits
@@ -75,7 +75,7 @@ class Story:
         self._gates = Gates(gates)
         return self
 
-    def when(self, command: Command, *, now: float = NOW) -> Story:
+    def when(self, command: Decidable, *, now: float = NOW) -> Story:
         """Ask; what follows happens to the object, unless it refuses."""
         self.events, self.effects, self.refusal = [], [], None
         before = _encode(self.state)

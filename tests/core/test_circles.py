@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -12,9 +12,10 @@ from actors.core.deadlocks import FARTHEST, Edge, ObjectNotLoaded, WaitCycle, Wa
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from journal.events import Caller, Kind, Mode, Status, Target
 from journal.ids import InvocationId, StepId, StreamId, invocation_id, stream_of, stream_of_invocation
+from tests.core.situations import invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 STEP = StepId("1")
 
@@ -140,17 +141,17 @@ def test_a_circle_through_one_of_many_branches_is_found(world: World) -> None:
     assert around(world.graph.circle_around(b))[0] == b
 
 
-def call(to: str, by: InvocationId) -> c.Invoke:
+def call(to: str, by: InvocationId, **otherwise: Any) -> c.ResolvedInvoke:
     target = Target("Door", to, "open")
     callee = invocation_id(stream_of("Door", to), 2**64 - 1)
-    return c.Invoke(invocation_id=callee, target=target, argument=b"", caller=Caller(by, STEP))
+    return invoke(invocation_id=callee, **{"target": target, "caller": Caller(by, STEP)} | otherwise)
 
 
 def test_a_call_that_would_close_a_circle_is_told_so_by_name(world: World) -> None:
     a, b = world.runs("a"), world.runs("b")
     world.wait(a, world.queues("b"))
     asked = call("a", by=b)
-    error = world.graph.error_of(edges_of_call(world.object_of(stream_of("Door", "a")), asked), str(asked.target))
+    error = world.graph.error_of(edges_of_call(world.object_of(stream_of("Door", "a")), asked), str(asked.asked.target))
     assert error is not None
     assert error.chain[0].invocation_id == error.chain[-1].invocation_id == b
     assert error.chain[1].target == "Door/a/open"
@@ -158,24 +159,24 @@ def test_a_call_that_would_close_a_circle_is_told_so_by_name(world: World) -> No
 
 
 @pytest.mark.parametrize(
-    "why",
-    [
-        lambda state, asked: setattr(state, "holder", None),
-        lambda state, asked: setattr(asked, "caller", None),
-        lambda state, asked: setattr(asked, "mode", Mode.SHARED),
-        lambda state, asked: setattr(asked, "scheduled_for", 1.0),
-    ],
-    ids=["the key is free", "it is a message", "it only reads", "it is for later"],
+    "otherwise",
+    [{"caller": None}, {"mode": Mode.SHARED}, {"scheduled_for": 1.0}],
+    ids=["it is a message", "it only reads", "it is for later"],
 )
-def test_a_call_that_waits_for_nothing_adds_no_edge(
-    world: World, why: Callable[[ObjectState, c.Invoke], object]
-) -> None:
+def test_a_call_that_waits_for_nothing_adds_no_edge(world: World, otherwise: dict[str, Any]) -> None:
     a = world.runs("a")
-    asked, state = call("a", by=a), world.objects[stream_of("Door", "a")]
-    assert edges_of_call(state, asked) == [Edge(a, asked.invocation_id, 0.0, STEP), Edge(asked.invocation_id, a, 0.0)]
-    why(state, asked)
-    assert edges_of_call(state, asked) == []
-    assert edges_of_call(None, asked) == []
+    state = world.objects[stream_of("Door", "a")]
+    callee = call("a", by=a).asked.invocation_id
+    assert edges_of_call(state, call("a", by=a)) == [Edge(a, callee, 0.0, STEP), Edge(callee, a, 0.0)]
+    assert edges_of_call(state, call("a", by=a, **otherwise)) == []
+
+
+def test_a_call_to_a_free_key_adds_no_edge(world: World) -> None:
+    a = world.runs("a")
+    state = world.objects[stream_of("Door", "a")]
+    state.holder = None
+    assert edges_of_call(state, call("a", by=a)) == []
+    assert edges_of_call(None, call("a", by=a)) == []
 
 
 def test_an_object_that_is_not_at_hand_is_named(world: World) -> None:

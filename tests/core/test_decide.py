@@ -23,7 +23,6 @@ from journal.events import (
     PauseMode,
     Status,
     Stop,
-    Target,
 )
 from journal.ids import StepId
 from tests.core.situations import (
@@ -50,15 +49,16 @@ from tests.core.situations import (
     accepted,
     completed,
     events_of,
+    invoke,
     paused,
     started,
 )
-from tests.core.story import KEY, NOW, SERVICE, given, nth
+from tests.core.story import NOW, given, nth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.core.commands import Command
+    from actors.core.commands import Command, Decidable
     from journal.events import Event
 
 # What people may ask.
@@ -66,11 +66,15 @@ if TYPE_CHECKING:
 CANCEL = c.CancelInvocation(invocation_id=IT, reason="why")
 
 AGAIN = nth(8)
-RESTART = c.RestartInvocation(
-    invocation_id=IT, successor=AGAIN, reason="why", original=accepted(argument=b"7"), from_step="work", step=STEP
-)
 
-VERBS: dict[str, Command] = {
+
+def restart(stop: Stop | None = None) -> c.ResolvedRestart:
+    """A restart with what its original was asked for."""
+    asked = c.RestartInvocation(invocation_id=IT, successor=AGAIN, reason="why", from_step="work", stop=stop)
+    return c.ResolvedRestart(asked=asked, original=accepted(argument=b"7"), deployment="", step=STEP)
+
+
+VERBS: dict[str, Decidable] = {
     "cancel": CANCEL,
     "cancel with patience": attrs.evolve(CANCEL, children=Children.ALL, kill_after=30),
     "kill": c.KillInvocation(invocation_id=IT, reason="why"),
@@ -81,11 +85,10 @@ VERBS: dict[str, Command] = {
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
     "purge": c.PurgeInvocations(invocation_ids=[IT]),
     "attach": c.Attach(invocation_id=IT, by=CALLER),
-    "restart": RESTART,
-    "restart after kill": attrs.evolve(RESTART, stop=Stop.KILL),
-    "restart after cancel": attrs.evolve(RESTART, stop=Stop.CANCEL),
+    "restart": restart(),
+    "restart after kill": restart(Stop.KILL),
+    "restart after cancel": restart(Stop.CANCEL),
 }
-"""A restart names what the door found out: what the original was asked for."""
 
 ENDS_CANCELLED = completed(IT, Outcome(OutcomeKind.CANCELLED, reason="why"))
 ENDS_KILLED = completed(IT, Outcome(OutcomeKind.KILLED, reason="why"))
@@ -350,7 +353,8 @@ def check(command: Command, situation: Situation, mode: Mode, cell: Cell) -> Non
 
 def test_the_table_of_verbs_has_every_cell() -> None:
     assert {*CELLS} == {*itertools.product(VERBS, Situation)}
-    assert {type(command) for command in VERBS.values()} == {c.Attach, *c.VERB_OF_COMMAND}
+    kinds = {type(getattr(command, "asked", command)) for command in VERBS.values()}
+    assert kinds == {c.Attach, *c.VERB_OF_COMMAND}
     assert {STATUS[situation] for situation in Situation} == {*Status, None} - {Status.COMPLETED}
 
 
@@ -363,7 +367,7 @@ def test_a_verb_does_in_each_situation_what_the_table_says(verb: str, situation:
 def test_a_verb_does_the_same_to_a_shared_one_but_nobody_waits_behind_it(verb: str, situation: Situation) -> None:
     cell = SHARED_INSTEAD.get((verb, situation), TABLE[verb][situation])
     command = VERBS[verb]
-    if isinstance(command, c.RestartInvocation):
+    if isinstance(command, c.ResolvedRestart):
         command = attrs.evolve(command, original=accepted(argument=b"7", mode=Mode.SHARED))
     if isinstance(cell, tuple):
         events, after = cell
@@ -543,7 +547,7 @@ COMING = list(itertools.product(BY_ITSELF, Situation))
 
 def test_the_table_of_what_comes_by_itself_covers_every_command_that_does() -> None:
     by_a_handler = {c.RecordProgress, c.FinishAttempt, c.FailAttempt, c.PauseAttempt}
-    asked_for = {type(command) for command in VERBS.values()}
+    asked_for = {type(getattr(command, "asked", command)) for command in VERBS.values()}
     assert {type(command) for command in BY_ITSELF.values()} == {*get_args(c.Command)} - asked_for - by_a_handler - {
         c.Invoke
     }
@@ -743,15 +747,13 @@ def test_a_cancel_overtakes_what_came_while_it_was_held() -> None:
 
 # Late, and twice.
 
-INVOKE = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"")
-
 BY_A_HANDLER: dict[str, Command] = {
     "progress": c.RecordProgress(invocation_id=IT, events=[e.PatchMarked(invocation_id=IT, name="new")]),
     "its end": c.FinishAttempt(invocation_id=IT, events=[], outcome=SUCCEEDED, has_met_cancel=True),
     "its failure": c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0),
     "its giving up": c.PauseAttempt(invocation_id=IT, cause=PauseCause.LIMIT, reason="too long"),
 }
-COMMANDS: dict[str, Command] = {**VERBS, **BY_ITSELF, **BY_A_HANDLER, "invoke": INVOKE}
+COMMANDS: dict[str, Decidable] = {**VERBS, **BY_ITSELF, **BY_A_HANDLER, "invoke": invoke()}
 
 ADDITIVE: Mapping[str, str] = {
     "signal": "each is a value of its own",
@@ -766,7 +768,7 @@ HAS_AN_ATTEMPT = frozenset({S.RUNNING_IDLE, S.RUNNING_STEP, S.CANCELLING, S.CANC
 
 
 def test_there_is_a_sample_of_every_command() -> None:
-    assert {type(command) for command in COMMANDS.values()} == {*get_args(c.Command)}
+    assert {type(getattr(command, "asked", command)) for command in COMMANDS.values()} == {*get_args(c.Command)}
 
 
 REFUSED_ONCE_ENDED = {
@@ -795,7 +797,7 @@ def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) ->
 
 
 def test_an_object_accepts_the_id_of_an_ended_invocation_again() -> None:
-    given(*events_of(S.COMPLETED)).when(INVOKE).then(accepted())
+    given(*events_of(S.COMPLETED)).when(invoke()).then(accepted())
 
 
 TWICE = [

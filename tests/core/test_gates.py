@@ -26,7 +26,7 @@ from actors.core.react import owes, pending
 from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Mode, Outcome, OutcomeKind, PauseMode, Status, Target
-from journal.ids import InvocationId, StepId
+from journal.ids import StepId
 from tests.core.situations import (
     AHEAD,
     BEHIND,
@@ -39,6 +39,7 @@ from tests.core.situations import (
     accepted,
     completed,
     events_of,
+    invoke,
     paused,
     started,
 )
@@ -288,10 +289,6 @@ HERE = closed(GateScope(ScopeKind.KEY, SERVICE, KEY))
 OPEN_IT = c.StartWaiting()
 
 
-def invoke(of: InvocationId = IT, mode: Mode = Mode.EXCLUSIVE) -> c.Invoke:
-    return c.Invoke(invocation_id=of, target=Target(SERVICE, KEY, "open"), argument=b"", mode=mode)
-
-
 @pytest.mark.parametrize("mode", Mode)
 def test_what_is_asked_for_behind_a_closed_gate_is_accepted_and_waits(mode: Mode) -> None:
     story = given_nothing().under(HERE).when(invoke(mode=mode)).leaves(IT, Status.QUEUED)
@@ -308,7 +305,7 @@ def test_a_gate_before_another_handler_holds_nothing_here() -> None:
 def test_those_that_waited_start_in_the_order_they_came_and_readers_all_at_once() -> None:
     story = given_nothing().under(HERE)
     for of, mode in ((AHEAD, Mode.EXCLUSIVE), (IT, Mode.EXCLUSIVE), (BEHIND, Mode.SHARED)):
-        story.when(invoke(of, mode=mode))
+        story.when(invoke(invocation_id=of, mode=mode))
     story.under().when(OPEN_IT).then(started(AHEAD), started(BEHIND))
     story.when(c.FinishAttempt(invocation_id=AHEAD, events=[], outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")))
     story.then(completed(AHEAD, Outcome(OutcomeKind.SUCCEEDED, b"1")), started(IT))
@@ -317,7 +314,7 @@ def test_those_that_waited_start_in_the_order_they_came_and_readers_all_at_once(
 def test_nobody_passes_one_that_is_held() -> None:
     """Also where the gate is only before the handler of the one in front."""
     only_open = closed(GateScope(ScopeKind.HANDLER, SERVICE, "open"))
-    another = c.Invoke(invocation_id=BEHIND, target=Target(SERVICE, KEY, "close"), argument=b"")
+    another = invoke(invocation_id=BEHIND, target=Target(SERVICE, KEY, "close"))
     story = given_nothing().under(only_open).when(invoke()).when(another)
     story.leaves(IT, Status.QUEUED).leaves(BEHIND, Status.QUEUED).when(OPEN_IT).then_nothing()
     story.under().when(OPEN_IT).then(started(IT))
@@ -347,11 +344,11 @@ def test_opening_a_gate_leaves_what_is_paused_alone() -> None:
 
 def test_readers_that_wait_behind_a_gate_are_counted_against_the_limit_of_the_mailbox() -> None:
     story = given_nothing(limits=Limits(mailbox=2)).under(HERE)
-    story.when(invoke(AHEAD, mode=Mode.SHARED)).when(invoke(IT, mode=Mode.SHARED))
-    story.when(invoke(BEHIND, mode=Mode.SHARED)).then_refused(
+    story.when(invoke(invocation_id=AHEAD, mode=Mode.SHARED)).when(invoke(invocation_id=IT, mode=Mode.SHARED))
+    story.when(invoke(invocation_id=BEHIND, mode=Mode.SHARED)).then_refused(
         LimitExceededError, "a gate holds Door/front, 2 invocations wait", limit="mailbox", code="busy"
     )
-    story.under().when(invoke(BEHIND, mode=Mode.SHARED)).leaves(BEHIND, Status.RUNNING)
+    story.under().when(invoke(invocation_id=BEHIND, mode=Mode.SHARED)).leaves(BEHIND, Status.RUNNING)
 
 
 VERBS: dict[str, c.Command] = {
@@ -402,7 +399,7 @@ def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> N
 
 def test_one_that_is_moved_to_code_that_no_gate_holds_starts_if_it_is_its_turn() -> None:
     behind_old_code = closed(GateScope(ScopeKind.DEPLOYMENT, name="dep_old"))
-    on_old_code = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"", deployment="dep_old")
+    on_old_code = invoke(deployment="dep_old")
     move = c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_new")
     moved = e.InvocationMoved(invocation_id=IT, deployment="dep_new")
     story = given_nothing().under(behind_old_code).when(on_old_code).leaves(IT, Status.QUEUED)

@@ -31,6 +31,7 @@ from tests.core.situations import (
     accepted,
     completed,
     events_of,
+    invoke,
     paused,
     started,
 )
@@ -41,18 +42,17 @@ if TYPE_CHECKING:
 
 RESUME = c.ResumeInvocation(invocation_id=IT, reason="why")
 SIGNAL = c.SignalInvocation(invocation_id=IT, name="go", value=b"1")
-INVOKE = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"")
 
 
 def test_the_first_invocation_creates_its_object() -> None:
-    given_nothing().when(INVOKE).then(
+    given_nothing().when(invoke()).then(
         e.ObjectCreated(service=SERVICE, key=KEY, kind=Kind.ACTOR), accepted(), started()
     ).leaves(IT, Status.RUNNING)
 
 
 def test_an_invocation_is_accepted_with_everything_that_was_said_of_it() -> None:
     chain = [Link(CALLER.invocation_id, "Bank/alice/deposit", True)]
-    asked = attrs.evolve(INVOKE, argument=b"7", caller=CALLER, chain=chain, request="r", atomic=True)
+    asked = invoke(argument=b"7", caller=CALLER, chain=chain, request="r", atomic=True)
     given().when(asked).then(accepted(argument=b"7", caller=CALLER, chain=chain, request="r", atomic=True), started())
 
 
@@ -77,14 +77,14 @@ def test_it_starts_at_once_if_the_object_is_free_or_it_only_reads(
     before: list[Event], mode: Mode, at_once: bool
 ) -> None:
     begins = [started()] if at_once else []
-    given(*before).when(attrs.evolve(INVOKE, mode=mode)).then(accepted(mode=mode), *begins)
+    given(*before).when(invoke(mode=mode)).then(accepted(mode=mode), *begins)
     given(*before, accepted(mode=mode, scheduled_for=DUE)).when(c.StartDue(invocation_id=IT)).then(
         DATE_HAS_COME, *begins
     )
 
 
 def test_what_is_scheduled_waits_for_its_date_also_where_the_object_is_free() -> None:
-    given().when(attrs.evolve(INVOKE, scheduled_for=DUE)).then(accepted(scheduled_for=DUE)).leaves(IT, Status.SCHEDULED)
+    given().when(invoke(scheduled_for=DUE)).then(accepted(scheduled_for=DUE)).leaves(IT, Status.SCHEDULED)
 
 
 def test_when_the_holder_ends_the_one_that_has_waited_longest_starts() -> None:
@@ -132,20 +132,20 @@ def test_the_last_facts_of_a_handler_stand_before_its_end() -> None:
 def test_a_full_mailbox_refuses_what_must_wait_and_takes_what_need_not() -> None:
     full: list[Event] = [accepted(AHEAD), started(AHEAD), accepted(nth(10)), accepted(nth(11))]
     story = given(*full, limits=Limits(mailbox=2))
-    story.when(INVOKE).then_refused(
+    story.when(invoke()).then_refused(
         LimitExceededError, "2 invocations wait for Door/front already, and 2 may", limit="mailbox", code="busy"
     )
-    story.when(attrs.evolve(INVOKE, mode=Mode.SHARED)).then(accepted(mode=Mode.SHARED), started())
-    given(*full[:-1], limits=Limits(mailbox=2)).when(INVOKE).then(accepted())
+    story.when(invoke(mode=Mode.SHARED)).then(accepted(mode=Mode.SHARED), started())
+    given(*full[:-1], limits=Limits(mailbox=2)).when(invoke()).then(accepted())
 
 
 def test_calls_within_calls_go_as_deep_as_the_limit_and_no_deeper() -> None:
     link = Link(CALLER.invocation_id, "Bank/alice/deposit", False)
     story = given(limits=Limits(call_depth=2))
-    story.when(attrs.evolve(INVOKE, chain=[link] * 3)).then_refused(
+    story.when(invoke(chain=[link] * 3)).then_refused(
         LimitExceededError, "are 3 deep, the limit is 2", limit="call_depth"
     )
-    story.when(attrs.evolve(INVOKE, chain=[link] * 2)).then(accepted(chain=[link] * 2), started())
+    story.when(invoke(chain=[link] * 2)).then(accepted(chain=[link] * 2), started())
 
 
 def test_a_call_that_would_wait_for_its_own_chain_is_refused_and_names_the_chain() -> None:
@@ -154,7 +154,7 @@ def test_a_call_that_would_wait_for_its_own_chain_is_refused_and_names_the_chain
         Link(AHEAD, "Door/front/open", True),
         Link(CALLER.invocation_id, "Bank/bob/deposit", True),
     ]
-    call = attrs.evolve(INVOKE, caller=CALLER, chain=chain)
+    call = invoke(caller=CALLER, chain=chain)
     story = given(accepted(AHEAD), started(AHEAD))
     named_chain = "wait for itself: Bank/bob/deposit → Door/front/open → Door/front/open → Bank/bob/deposit"
     story.when(call).then_refused(DeadlockError, named_chain)
@@ -165,20 +165,19 @@ def test_what_only_looks_like_a_deadlock_is_taken(why: str) -> None:
     chain = [Link(AHEAD, "Door/front/open", why != "its link only reads")]
     if why == "another holds it":
         chain = [Link(BEHIND, "Door/front/open", True)]
-    call = attrs.evolve(
-        INVOKE,
+    call = invoke(
         caller=None if why == "send" else CALLER,
         chain=chain,
         mode=Mode.SHARED if why == "reader" else Mode.EXCLUSIVE,
     )
     ahead: list[Event] = [] if why == "nobody holds it" else [accepted(AHEAD), started(AHEAD)]
-    assert given(*ahead).when(call).events[0] == accepted(mode=call.mode, caller=call.caller, chain=chain)
+    assert given(*ahead).when(call).events[0] == accepted(mode=call.mode, caller=call.asked.caller, chain=chain)
 
 
 def test_two_objects_with_one_number_are_told_apart() -> None:
     (
         given(accepted(AHEAD))
-        .when(attrs.evolve(INVOKE, target=Target(SERVICE, "back", "open")))
+        .when(invoke(target=Target(SERVICE, "back", "open")))
         .then_refused(ConflictError, "Door/back/open and Door/front share the number", code="key_collision")
     )
 
@@ -192,10 +191,10 @@ def test_asking_again_finds_the_same_invocation(situation: Situation, request_ke
         else event
         for event in events_of(situation)
     ]
-    again = attrs.evolve(INVOKE, request=request_key, argument=b"7")
+    again = invoke(request=request_key, argument=b"7")
     given(*history).when(again).then_nothing()
     if request_key is not None:
-        other = attrs.evolve(again, argument=b"8")
+        other = invoke(request=request_key, argument=b"8")
         given(*history).when(other).then_refused(
             ConflictError, "under the key 'r' before, with another", code="idempotency_conflict"
         )

@@ -34,16 +34,15 @@ from journal.events import (
     Stamp,
     Status,
     Stop,
-    Target,
 )
 from journal.ids import ROOT_STEP, StepId
-from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted, outcome_of
-from tests.core.story import KEY, SERVICE, STREAM, nth
+from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted, invoke, outcome_of
+from tests.core.story import STREAM, nth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from actors.core.commands import Command
+    from actors.core.commands import Command, Decidable
     from actors.core.state import InvocationState, ObjectState
     from journal.events import Event, Recorded
     from journal.ids import InvocationId
@@ -93,7 +92,7 @@ class Walker:
 
     # What an engine does.
 
-    def ask(self, command: Command) -> None:
+    def ask(self, command: Decidable) -> None:
         """Let the object decide, and do what it owes. A refusal changes nothing."""
         try:
             events = decide(self.state, command, self._now, LIMITS, self._gates)
@@ -355,9 +354,8 @@ def _invoke(walker: Walker, which: int, how: int) -> None:
     ):
         return  # that one has ended: the door knows
     walker.ask(
-        c.Invoke(
+        invoke(
             invocation_id=of,
-            target=Target(SERVICE, KEY, "open"),
             argument=b"1",
             mode=Mode.SHARED if how % 3 == 2 else Mode.EXCLUSIVE,
             scheduled_for=walker.date(how) if how % 4 == 3 else None,
@@ -392,16 +390,21 @@ def _restart(walker: Walker, which: int, how: int) -> None:
     if walker.state is None or how % 4:
         return
     original = walker.anybody(which)
-    command = c.RestartInvocation(
+    asked = c.RestartInvocation(
         invocation_id=original,
         successor=walker.invite(),
         reason="why",
         stop=[None, Stop.KILL, Stop.CANCEL][how // 4 % 3],
         hand_over=how % 8 == 0,
-        step=StepId("1") if how % 5 else ROOT_STEP,
-        original=accepted(original, mode=Mode.SHARED if how % 3 else Mode.EXCLUSIVE),
     )
-    walker.ask(command)
+    walker.ask(
+        c.ResolvedRestart(
+            asked=asked,
+            original=accepted(original, mode=Mode.SHARED if how % 3 else Mode.EXCLUSIVE),
+            deployment="",
+            step=StepId("1") if how % 5 else ROOT_STEP,
+        )
+    )
 
 
 def _turn_gate(walker: Walker, _: int, how: int) -> None:

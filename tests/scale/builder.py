@@ -77,10 +77,8 @@ class Builder:
         loaded = await self._cache.get(stream_of_invocation(of))
         self._decide(
             loaded,
-            c.Invoke(
-                invocation_id=of,
-                target=target,
-                argument=argument,
+            c.ResolvedInvoke(
+                asked=c.Invoke(invocation_id=of, target=target, argument=argument),
                 kind=definition.kind,
                 mode=definition.handler(handler).mode,
             ),

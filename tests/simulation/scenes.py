@@ -140,14 +140,14 @@ def _stopped(props: Props) -> Scene:
     program = [["shield", ["sleep", 3.0]]] if random.random() < 0.3 else [LONG]
     stopped = props.moment(0.2, 1.3)
     verb, kill_after = random.choice(
-        [("kill", None), ("pause now", None), ("cancel", None), ("cancel", 0.1), ("cancel", 0.5), ("cancel", 0.5)]
+        [("kill", None), ("kill", None), ("pause now", None), ("cancel", 0.1), ("cancel", 0.5), ("cancel", None)]
     )
     deeds = [
         props.ask(0.05, key, number, program),
         props.ask(0.1, key, props.number(), [["step", 0.1, 0.0, 0]]),
         props.steer(stopped, verb, number, kill_after=kill_after),
     ]
-    is_cut_short = random.random() < (0.4 if kill_after is None else 0.9)  # before it has given way, or was killed
+    is_cut_short = kill_after is not None and random.random() < 0.9  # before it has given way, or was killed
     return Scene(deeds=deeds, seconds=stopped + 0.06 if is_cut_short else 4.0)
 
 

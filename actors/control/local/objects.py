@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from actors.control.local.calls import LocalCalls
 from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
@@ -81,8 +83,9 @@ class LocalObjects(LocalCalls):
         handler = definition.handler(EDIT)
         argument = within_limit(_as_json(handler, edit, target), self.limits.payload_bytes, f"the edit of {target}")
         request = self.in_realm(idempotency_key)
-        command = self.command(target, request, argument, handler.signature.parameter, None, self.engine.journal.secret)
-        command.if_free = not queue
+        secret = self.engine.journal.secret
+        command = self.command(target, request, argument, handler.signature.parameter, None, secret)
+        command = attrs.evolve(command, if_free=not queue)
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
         outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
