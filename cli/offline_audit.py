@@ -11,7 +11,7 @@ from actors.engine.audit import note_at_rest
 from actors.engine.requests import Principal
 from actors.query.audit import AuditQuery, list_audit
 from actors.query.snapshot import open_snapshot
-from cli.source import user
+from cli.backend import user
 from journal.kv.data_directory import DataDirectory
 from journal.log.open import open_journal
 

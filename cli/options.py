@@ -99,7 +99,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_server(
         *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
     ) -> Any:
-        from cli.source import resolve_server
+        from cli.backend import resolve_server
 
         return command(*args, server=resolve_server(url=url, token=token, data=data, context=context), **kwargs)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from cli.source import live, readable
+from cli.backend import live, readable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.control.client import Client
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from cli.render.output import UNSAFE
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
     from journal.events import Target
 
 _COMPLETION_SECONDS = 2.0
@@ -122,7 +122,7 @@ def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) 
     """The services of a running server, for the shell's completion; none without a server."""
     import trio
 
-    from cli.source import resolve_server
+    from cli.backend import resolve_server
 
     try:
         said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
@@ -135,7 +135,7 @@ def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) 
 async def _service_names(server: ServerOptions) -> list[str]:
     import trio
 
-    from cli.source import live
+    from cli.backend import live
 
     with trio.fail_after(_COMPLETION_SECONDS):
         async with live(server) as client:

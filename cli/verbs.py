@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.model.job_info import JobPreview
     from actors.model.verb_options import VerbOptions
+    from cli.backend import ServerOptions
     from cli.selection import InvocationSelector
-    from cli.source import ServerOptions
     from journal.events import Status
     from journal.ids import InvocationId
 

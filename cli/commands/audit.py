@@ -13,7 +13,7 @@ from cli.targets import parse_selection
 if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.query.audit import AuditPage, AuditQuery
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command()

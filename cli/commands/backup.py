@@ -12,7 +12,7 @@ from cli.options import reason_option, server_options
 from cli.render.output import out
 
 if TYPE_CHECKING:
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(name: str | None, reason: str, server: ServerOptions) -> None:
 
 async def _copied_by_server(server: ServerOptions, name: str, reason: str) -> str:
     from actors.http.server.backups import Backup
-    from cli.source import connected
+    from cli.backend import connected
 
     async with connected(server) as connection:
         return (await connection.post("/backups", Backup, {"name": name, "reason": reason})).path

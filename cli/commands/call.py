@@ -15,7 +15,7 @@ from cli.targets import parse_argument, parse_target
 if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.model.handles import InvocationHandle
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
     from journal.events import Outcome
 
 

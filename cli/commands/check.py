@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.model.checks import CheckReport, CheckSummary
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
     from journal.ids import InvocationId
 
 

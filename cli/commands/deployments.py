@@ -12,7 +12,7 @@ from cli.render.output import err, out, out_json
 
 if TYPE_CHECKING:
     from actors.control.client import Client
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.group(cls=Group)

@@ -12,7 +12,7 @@ from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
     from actors.model.gate_info import GateAnswer
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 _REASON = click.option("--reason", default="", help="Why; shown by 'playhead why' and recorded in the audit.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.listing import Listing
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
     from journal.ids import InvocationId
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.model.job_info import JobInfo, JobItem
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.group(cls=Group)

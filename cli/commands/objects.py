@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 _AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The state after this event number.")

@@ -12,7 +12,7 @@ from cli.render.output import err, out
 from cli.targets import parse_argument, parse_target
 
 if TYPE_CHECKING:
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

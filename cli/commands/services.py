@@ -10,7 +10,7 @@ from actors.errors import ResourceKind
 from cli.options import output_option, server_options
 
 if TYPE_CHECKING:
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command()

@@ -12,7 +12,7 @@ from cli.render.output import is_terminal, out, out_json, out_json_line, out_tab
 
 if TYPE_CHECKING:
     from actors.query.sql.result import QueryResult, Value
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command()

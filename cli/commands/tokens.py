@@ -46,8 +46,8 @@ def create(name: str, scope: str, reason: str, data: Path) -> None:
 async def _created(data: Path, name: str, scope: str, reason: str) -> str:
     from actors.http.routes import TokenScope
     from actors.http.server import token_routes
+    from cli.backend import ServerOptions, connected
     from cli.offline_audit import open_audit
-    from cli.source import ServerOptions, connected
     from journal.kv.data_directory import DataDirectory
 
     if DataDirectory(data).is_held():
@@ -85,8 +85,8 @@ def revoke(name: str, reason: str, data: Path) -> None:
 async def _revoke(data: Path, name: str, reason: str) -> None:
     from actors.http.client.connection import path_of
     from actors.http.server import token_routes
+    from cli.backend import ServerOptions, connected
     from cli.offline_audit import open_audit
-    from cli.source import ServerOptions, connected
     from journal.kv.data_directory import DataDirectory
 
     if DataDirectory(data).is_held():

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.model.handles import RestartResult
+    from cli.backend import ServerOptions
     from cli.selection import InvocationSelector
-    from cli.source import ServerOptions
     from cli.verbs import ExecOptions
     from journal.events import ControlResult
     from journal.ids import InvocationId

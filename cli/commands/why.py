@@ -10,7 +10,7 @@ from cli.options import report_option, server_options
 from cli.render.output import out, out_json, safe
 
 if TYPE_CHECKING:
-    from cli.source import ServerOptions
+    from cli.backend import ServerOptions
 
 
 @click.command()

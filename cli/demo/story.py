@@ -23,9 +23,9 @@ from rich.text import Text
 
 from actors.errors import ActorError
 from cli.address import read_address
+from cli.backend import ServerOptions, live
 from cli.demo.app import LEDGER_VARIABLE
 from cli.render.output import safe
-from cli.source import ServerOptions, live
 from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind, Status, Target
 from journal.ids import InvocationId

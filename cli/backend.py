@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.http.client.connection import Connection
-
-
-T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
