@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from actors.errors import ResourceKind
 from cli.options import output_option, server_options
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def command(name: str | None, system: bool, output: str, server: ServerOptions) 
 
     Of a stopped data directory: the classes with stored invocations, and the handlers that were called.
     """
-    from actors.errors import NotFoundError
+    from actors.errors import NotFoundError, ResourceKind
     from cli.render.tables import HANDLERS, SERVICES, OfferedHandler
     from cli.run import read
 

@@ -12,7 +12,7 @@ import trio
 import actors
 from actors import Service, handler, step
 from actors.engine.requests import ControlAction, Principal
-from actors.errors import UnavailableError
+from actors.errors import UnavailableError, code_of
 from actors.fsck.doctor import examine, rebuild
 from actors.http.server.backups import ConflictError, noted
 from journal import keys
@@ -295,9 +295,9 @@ async def test_only_what_is_there_is_a_backup_that_exists(error: JournalError, r
     async def note(act: ControlAction, *, refusal: str = "") -> None:
         noted_refusals.append(refusal)
 
-    with pytest.raises(refusal):
+    with pytest.raises(refusal) as raised:
         await noted(copy, "one", "", note)
-    assert [said.partition(":")[0] for said in noted_refusals] == [refusal.__name__]
+    assert [said.partition(":")[0] for said in noted_refusals] == [code_of(raised.value)]
 
 
 async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:
