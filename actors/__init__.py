@@ -46,6 +46,7 @@ from actors.model.handlers import handler, shared
 from actors.model.handles import InvocationHandle
 from actors.model.verbs import (
     actor,
+    call,
     current_invocation,
     current_time,
     emit,
@@ -58,6 +59,7 @@ from actors.model.verbs import (
     patched,
     random,
     run,
+    send,
     service,
     signal,
     sleep,
@@ -153,6 +155,7 @@ __all__ = [
     "UnknownOutcomeError",
     "Workflow",
     "actor",
+    "call",
     "connect",
     "converter",
     "current_invocation",
@@ -172,6 +175,7 @@ __all__ = [
     "patched",
     "random",
     "run",
+    "send",
     "service",
     "shared",
     "signal",

@@ -45,9 +45,25 @@ class Client:
     def workflow(self, cls: type[W], key: str) -> type[W]: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...
     def call(
+        self,
+        target: str | Target,
+        argument: Any = ...,
+        *,
+        idempotency_key: str | None = None,
+        timeout: Seconds | None = None,
+    ) -> Any: ...
+    def send(
+        self,
+        target: str | Target,
+        argument: Any = ...,
+        *,
+        idempotency_key: str | None = None,
+        delay: Seconds | None = None,
+    ) -> InvocationHandle[Any]: ...
+    def call_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
     ) -> tuple[InvocationId, Outcome]: ...
-    def send(
+    def send_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None, delay: Seconds | None = None
     ) -> Sent: ...
     def execute(

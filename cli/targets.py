@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import click
 
 from cli.render.output import UNSAFE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, TextIO
 
     from cli.backend import ServerOptions
@@ -20,23 +21,23 @@ _COMPLETION_SECONDS = 2.0
 
 def parse_target(text: str) -> Target:
     """Parse ``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
-    from journal.events import Target
+    from actors.errors import InvalidArgumentError
+    from actors.model.targets import parse_target
 
-    parts = [_decoded(part) for part in text.split("/")]
-    if len(parts) == 2 and all(parts):
-        return Target(parts[0], None, parts[1])
-    if len(parts) == 3 and all(parts):
-        return Target(parts[0], parts[1], parts[2])
-    raise click.UsageError(
-        f"{text!r} is not a target: write Service/key/handler, or Service/handler for a service (a slash in a key is %2F)"
-    )
-
-
-def _decoded(part: str) -> str:
     try:
-        return unquote(part, errors="strict")
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{part!r} is not UTF-8, percent-encoded") from None
+        return parse_target(text)
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _parts(text: str) -> Sequence[str]:
+    from actors.errors import InvalidArgumentError
+    from actors.model.targets import parse_parts
+
+    try:
+        return parse_parts(text, "the name")
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def parse_argument(text: str | None, stdin: TextIO) -> bytes:
@@ -84,9 +85,9 @@ class NamedTarget(NamedTuple):
 
 
 def parse_selection(text: str) -> NamedTarget:
-    """Parse ``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` is read as a key."""
-    parts = [_decoded(part) for part in text.split("/")]
-    if not 1 <= len(parts) <= 3 or not all(parts):
+    """Parse ``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` reads as a key."""
+    parts = _parts(text)
+    if not 1 <= len(parts) <= 3:
         raise click.UsageError(
             f"{text!r} is not a selection: write Service, Service/key, Service/key/handler, or Service/handler of a service"
         )
@@ -95,8 +96,8 @@ def parse_selection(text: str) -> NamedTarget:
 
 def parse_object(text: str) -> tuple[str, str]:
     """Parse ``Service/key``. A slash in a key is written ``%2F``."""
-    parts = [_decoded(part) for part in text.split("/")]
-    if len(parts) != 2 or not all(parts):
+    parts = _parts(text)
+    if len(parts) != 2:
         raise click.UsageError(f"{text!r} is not an object: write Service/key (a slash in a key is %2F)")
     return parts[0], parts[1]
 
@@ -113,7 +114,7 @@ def written_object(service: str, key: str) -> str:
 
 
 def written_target(target: Target) -> str:
-    """``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` accept it."""
+    """Parse ``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` accept it."""
     parts = (target.service, target.handler) if target.key is None else (target.service, target.key, target.handler)
     return "/".join(map(written, parts))
 

@@ -74,6 +74,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "CancelScope": CancelScope,
 }
 IN_HANDLERS = {
+    "call",
+    "send",
     "run",
     "sleep",
     "sleep_until",
@@ -88,7 +90,7 @@ IN_HANDLERS = {
 }
 """Verbs; ``tests/engine/test_entries.py`` has handlers that use them."""
 
-OTHERWISE = {"invocation", "workflow_id", "connect", "open_runtime", "service", "field"}
+OTHERWISE = {"invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"}
 """Tried below, or without such a parameter."""
 
 

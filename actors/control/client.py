@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import trio
 
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
 from actors.control.objects import ObjectHandle
 from actors.core.jobs import MAX_ITEMS
-from actors.errors import DefinitionError, InvalidArgumentError
+from actors.errors import DefinitionError, InvalidArgumentError, TooSlowError
 from actors.model.classes import definition_of
 from actors.model.definitions import kind_in_words
 from actors.model.handles import InvocationHandle
 from actors.model.keys import checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
+from actors.model.payloads import NO_ARGUMENT, argument_of
 from actors.model.references import Reference
+from actors.model.targets import parse_target
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
+from actors.values import parse
 from actors.values.arguments import (
     MAX_COUNT,
     MAX_WORDS,
@@ -32,7 +38,9 @@ from actors.values.arguments import (
     seconds_or_none,
     text_or_none,
 )
+from actors.values.outcomes import value_of
 from actors.values.snapshot import Snapshot
+from journal.errors import BrokenInvariant
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -97,15 +105,57 @@ class Client:
         return InvocationHandle(self._backend, parse_invocation_id(checked_text(of, "of")))
 
     async def call(
-        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
-    ) -> tuple[InvocationId, Outcome]:
-        """Call a handler by name, with a JSON argument: one value for one parameter, an object for several, nothing for none.
+        self,
+        target: str | Target,
+        argument: Any = NO_ARGUMENT,
+        *,
+        idempotency_key: str | None = None,
+        timeout: Seconds | None = None,  # noqa: ASYNC109 - as of every call
+    ) -> Any:
+        """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as JSON has it.
 
-        Returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was not accepted.
+        ``argument`` is what JSON has: one value for one parameter, a dictionary for several, nothing for none. A slash in a key is
+        written ``%2F``. After ``timeout`` seconds the wait ends, and the invocation continues. Raises what the handler raised
+        for good; :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.TooSlowError`.
+
+        ::
+
+            total = await client.call("Counter/bob/add", 5)
         """
-        return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
+        asked, body = parse_target(target), argument_of(argument, target)
+        key, span = checked_request_key(idempotency_key), seconds_or_none(timeout, "timeout")
+        with trio.move_on_after(math.inf if span is None else span) as scope:
+            of, outcome = await self._backend.call_by_name(asked, body, key)
+            return parse(value_of(outcome, of))
+        if scope.cancelled_caught:
+            raise TooSlowError(f"{asked} did not answer within {span} seconds; its invocation continues")
+        raise BrokenInvariant("a block that was not cancelled returned")
 
     async def send(
+        self,
+        target: str | Target,
+        argument: Any = NO_ARGUMENT,
+        *,
+        idempotency_key: str | None = None,
+        delay: Seconds | None = None,
+    ) -> InvocationHandle[Any]:
+        """Send a message to a handler by its name, as :meth:`call`; returns once it is durable.
+
+        ::
+
+            task = await client.send("Agent/run_task", "hello")
+        """
+        asked, body = parse_target(target), argument_of(argument, target)
+        sent = await self.send_by_name(asked, body, idempotency_key=idempotency_key, delay=delay)
+        return InvocationHandle(self._backend, sent.invocation_id)
+
+    async def call_by_name(
+        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
+    ) -> tuple[InvocationId, Outcome]:
+        """The same with the argument as JSON; returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was not accepted."""
+        return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
+
+    async def send_by_name(
         self,
         target: Target,
         argument: bytes = b"",
@@ -113,7 +163,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
     ) -> Sent:
-        """Send a message by name; it is durable on return. ``delay`` is in seconds or a timedelta."""
+        """Send with the argument as JSON; tells whether it had been sent before. ``delay`` in seconds, or as a timedelta."""
         span = seconds_or_none(delay, "delay")
         return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
 

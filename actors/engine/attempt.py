@@ -96,6 +96,7 @@ class Attempt:
         invocation: InvocationState,
         history: Sequence[Recorded],
         items: Items,
+        find: Callable[[str], Definition],
     ) -> None:
         self.invocation_id = invocation.invocation_id
         handler = self.handler = definition.handler(invocation.handler)
@@ -127,6 +128,7 @@ class Attempt:
             stored=context.stored,
             secret=context.secret,
             deployment=definition.deployment,
+            find=find,
             ended_steps=self.script.ended_steps,
         )
         self.execution = self.execution_type(

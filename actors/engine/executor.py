@@ -288,8 +288,8 @@ class Executor:
         items = ObjectItems(self._machine.rows, self._machine.partition.number, loaded.stream, state, beside=beside)
         context = self._context
         if definition.handler(invocation.handler).signature.is_builtin:
-            return Attempt(context, definition, state, invocation, history, items)
-        make = partial(Attempt, context, definition, state, invocation, history, items)
+            return Attempt(context, definition, state, invocation, history, items, app.find)
+        make = partial(Attempt, context, definition, state, invocation, history, items, app.find)
         name, watchdog = f"{state.name}/{invocation.handler}", context.watchdog
         try:
             return watchdog.run(

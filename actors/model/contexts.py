@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from actors.errors import NotFoundError, ResourceKind
 from actors.model.definitions import NothingStored
 from actors.model.new_ids import new_id
 from actors.replay.branches import Branch
@@ -16,10 +17,15 @@ from journal import events as e
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
-    from actors.model.definitions import NameLookup
+    from actors.model.definitions import Definition, NameLookup
     from actors.model.inside import InsideClient
     from actors.model.requests import Request
     from actors.values.limits import Limits
+
+
+def unserved(service: str) -> Definition:
+    """Of a handler that runs beside no other class."""
+    raise NotFoundError(f"no service {service!r} is served here", kind=ResourceKind.SERVICE)
 
 
 @attrs.define(eq=False)
@@ -38,6 +44,8 @@ class HandlerContext:
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
+    find: Callable[[str], Definition] = unserved
+    """The class of a name, of those that are served beside this one. Raises :class:`actors.NotFoundError`."""
     ended_steps: frozenset[StepId] = frozenset()
     """The steps that have an outcome in the replayed history and therefore do not run."""
 

@@ -37,3 +37,12 @@ def json_of(value: Any, what: str) -> bytes:
     except ValueProblem as error:
         problem = f"{what}: {error.path}: {error.problem}; give it as lists, dictionaries, texts and numbers"
         raise UnserializableError(problem, path=error.path) from error
+
+
+NO_ARGUMENT: Any = ...
+"""For a handler without parameters."""
+
+
+def argument_of(argument: Any, target: object) -> bytes:
+    """An argument by name, as JSON. Raises :class:`UnserializableError` for what JSON itself does not have."""
+    return b"" if argument is NO_ARGUMENT else json_of(argument, f"the argument of {target}")

@@ -36,10 +36,12 @@ from actors.model.contexts import context_of, current_step
 from actors.model.definitions import NothingStored, kind_in_words
 from actors.model.handles import InvocationHandle, with_successor
 from actors.model.keys import checked_key, key_text
-from actors.model.payloads import check_value, json_of
-from actors.model.references import Reference
+from actors.model.payloads import NO_ARGUMENT, argument_of, check_value, json_of
+from actors.model.references import BoundHandler, Reference
+from actors.model.requests import NO_OPTIONS
 from actors.model.step_arguments import encoded, parameter_names
 from actors.model.step_copies import StepCall, call_of, with_copies
+from actors.model.targets import parse_target
 from actors.model.verb_options import ResumeOptions, VerbOptions
 from actors.replay.branches import Branch, Operation, current_branch
 from actors.replay.collection import is_collecting
@@ -631,6 +633,56 @@ def _reference(cls: type[Object], key: str | None, kind: Kind, verb: str) -> Obj
         )
     limits = context_of(branch).limits
     return cast("Object", Reference(HandlerBackend(), definition, checked_key(definition, key, limits.key_bytes)))
+
+
+async def call(
+    target: str | e.Target,
+    argument: Any = NO_ARGUMENT,
+    *,
+    idempotency_key: str | None = None,
+    timeout: Seconds | None = None,
+) -> Any:
+    """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``; see :meth:`Client.call`.
+
+    The class is one that is served beside this one, and the result has the type that its handler declares. Raises what the handler
+    raised for good, :class:`NotFoundError`, :class:`InvalidArgumentError`, :class:`TooSlowError`.
+
+    ::
+
+        total = await actors.call("Counter/bob/add", 5)
+    """
+    handler, arguments = _by_name("call", target, argument)
+    return await handler.options(idempotency_key=idempotency_key, timeout=timeout)(**arguments)
+
+
+async def send(
+    target: str | e.Target,
+    argument: Any = NO_ARGUMENT,
+    *,
+    idempotency_key: str | None = None,
+    delay: Seconds | None = None,
+) -> InvocationHandle[Any]:
+    """Send a message to a handler by its name, as :func:`call`.
+
+    ::
+
+        task = await actors.send("Agent/run_task", "hello")
+    """
+    handler, arguments = _by_name("send", target, argument)
+    return await handler.options(idempotency_key=idempotency_key, delay=delay).send(**arguments)
+
+
+def _by_name(verb: str, target: str | e.Target, argument: Any) -> tuple[BoundHandler[..., Any], dict[str, Any]]:
+    """The handler of a name, with its arguments by name."""
+    context = context_of(_branch(verb))
+    asked = parse_target(target)
+    definition = context.find(asked.service)
+    handler, key = definition.handler(asked.handler), checked_key(definition, asked.key, context.limits.key_bytes)
+    try:
+        arguments, _ = handler.signature.read(argument_of(argument, asked))
+    except ValueProblem as error:
+        raise InvalidArgumentError(f"{asked}: {error.path}: {error.problem}", path=error.path) from error
+    return BoundHandler(HandlerBackend(), definition, key, handler, NO_OPTIONS), arguments
 
 
 def invocation(of: InvocationId | str) -> InvocationHandle[Any]:

@@ -46,7 +46,7 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
 
     async def call(client: Client) -> bytes:
-        sent = await client.send(called, body, idempotency_key=idempotency_key)
+        sent = await client.send_by_name(called, body, idempotency_key=idempotency_key)
         handle = client.invocation(sent.invocation_id)
         return result_of(await _outcome(handle), handle.id)
 

@@ -32,7 +32,7 @@ def command(
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
-    sent = ask(server, lambda client: client.send(called, body, idempotency_key=idempotency_key, delay=delay))
+    sent = ask(server, lambda client: client.send_by_name(called, body, idempotency_key=idempotency_key, delay=delay))
     out(sent.invocation_id)
     if not sent.is_new:
         err("it was sent before; nothing was sent now")

@@ -138,7 +138,7 @@ class Story:
 
     async def undo(self, client: Client) -> None:
         self.heading("5", "A saga: flight, hotel and car; cancelled while the car is being booked")
-        sent = await client.send(Target("Trip", None, "arrange"), b'"ada"')
+        sent = await client.send_by_name(Target("Trip", None, "arrange"), b'"ada"')
         self.trip = sent.invocation_id
         await self.noted("begin book car")
         await client.invocation(self.trip).cancel(reason="the trip is off")
@@ -164,7 +164,7 @@ class Story:
         self.say(f"\n[bold cyan]{number}[/] [bold]{text}[/]")
 
     async def ask(self, client: Client, question: str) -> InvocationId:
-        _, outcome = await client.call(Target("Chat", "ada", "message"), f'"{question}"'.encode())
+        _, outcome = await client.call_by_name(Target("Chat", "ada", "message"), f'"{question}"'.encode())
         task = InvocationId(outcome.value.decode().strip('"'))
         self.say(f"   playhead call Chat/ada/message '\"{question}\"'  [dim]-> {task}[/]")
         return task

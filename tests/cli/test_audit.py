@@ -33,7 +33,7 @@ class Slow(Service):
 def data(tmp_path: Path) -> Path:
     async def fill() -> None:
         async with actors.open_runtime(Slow, path=tmp_path / "data") as runtime:
-            sent = await runtime.client.send(Target("Slow", None, "work"))
+            sent = await runtime.client.send_by_name(Target("Slow", None, "work"))
             ada = runtime.client.acting_as("token:ada", "10.0.0.1:1")
             await ada.invocation(sent.invocation_id).pause(reason="database maintenance")
             await ada.invocation(sent.invocation_id).resume(reason="done")

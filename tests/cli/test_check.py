@@ -92,7 +92,7 @@ async def test_a_condition_that_fits_nothing_is_no_yes(tmp_path: Path) -> None:
 
 async def test_a_sample_is_never_a_yes(tmp_path: Path) -> None:
     async with serving(tmp_path) as (runtime, _):
-        await runtime.client.send(Target("Import", None, "run"), b'"b"')
+        await runtime.client.send_by_name(Target("Import", None, "run"), b'"b"')
         everything = await check(tmp_path, "--where", "service = 'Import'")
         assert everything.exit_code == 0, everything.output
         sample = await check(tmp_path, "--where", "service = 'Import'", "--limit", "1")

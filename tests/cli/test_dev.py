@@ -59,7 +59,7 @@ async def until(client: Client, version: int) -> None:
     """Call until new work runs on this version."""
     with trio.fail_after(60):
         while True:
-            _, outcome = await client.call(Target("Agent", None, "version"))
+            _, outcome = await client.call_by_name(Target("Agent", None, "version"))
             if outcome.value == b"%d" % version:
                 return
             await trio.sleep(0.05)
@@ -96,14 +96,14 @@ async def developing(tmp_path: Path) -> AsyncIterator[tuple[Client, Path]]:
 
 async def test_a_save_is_the_latest_and_what_runs_keeps_its_code(tmp_path: Path) -> None:
     async with developing(tmp_path) as (client, remarks):
-        sent = await client.send(Target("Agent", None, "wait"))
+        sent = await client.send_by_name(Target("Agent", None, "wait"))
         old = client.invocation(sent.invocation_id)
         with trio.fail_after(60):
             while not (await old.info()).waits:
                 await trio.sleep(0.05)
         await until(client, 1)
         with trio.fail_after(60):
-            _, outcome = await client.call(Target("Agent", None, "mistaken"))
+            _, outcome = await client.call_by_name(Target("Agent", None, "mistaken"))
         assert outcome.failure is not None, "at once, where ten tries are the default"
         assert outcome.failure.type == "builtins.NameError"
         write(tmp_path / "src", words="VERSION = 2\n")
@@ -121,7 +121,7 @@ async def test_a_save_is_the_latest_and_what_runs_keeps_its_code(tmp_path: Path)
 
 async def test_what_failed_is_restarted_on_the_code_that_was_fixed(tmp_path: Path) -> None:
     async with developing(tmp_path) as (client, _):
-        failed = [await client.send(Target("Agent", None, name)) for name in ("fixed_in_3", "repaired_in_3")]
+        failed = [await client.send_by_name(Target("Agent", None, name)) for name in ("fixed_in_3", "repaired_in_3")]
         for version in (2, 3):
             write(tmp_path / "src", words=f"VERSION = {version}\n")
             await until(client, version)

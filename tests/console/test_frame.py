@@ -39,7 +39,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 async def sent(stage: Stage, name: str = "go") -> str:
-    answer = await stage.client.send(Target("Waiter", None, "wait"), b'"%b"' % name.encode())
+    answer = await stage.client.send_by_name(Target("Waiter", None, "wait"), b'"%b"' % name.encode())
     return str(answer.invocation_id)
 
 

@@ -78,7 +78,7 @@ async def poison(stage: Stage) -> list[str]:
         Target("Waits", None, "wait"),
     ]
     client = stage.client
-    ids = [str((await client.send(target, argument, idempotency_key=None)).invocation_id) for target in targets]
+    ids = [str((await client.send_by_name(target, argument, idempotency_key=None)).invocation_id) for target in targets]
     await come_to(stage, "status = 'backing_off' and service = 'Poison'", 1)
     await client.invocation(ids[3]).pause(reason=HOSTILE)
     await client.gates.close(f"key:Poison/{key}", reason=HOSTILE)
@@ -163,7 +163,7 @@ ALIKE = [
 def test_keys_that_differ_in_what_cannot_be_seen_look_different(place: str, tmp_path: Path, open_page: Open) -> None:
     async def swallow() -> None:
         for key in ALIKE:
-            await stage.client.call(Target("Poison", key, "swallow"), b'"x"')
+            await stage.client.call_by_name(Target("Poison", key, "swallow"), b'"x"')
 
     with staged(tmp_path, Poison) as stage:
         stage.do(swallow)

@@ -147,7 +147,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 async def build(stage: Stage, words: bytes = b'["one", "two"]') -> str:
-    return str((await stage.client.send(Target("House", "h", "run"), words)).invocation_id)
+    return str((await stage.client.send_by_name(Target("House", "h", "run"), words)).invocation_id)
 
 
 def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stage, open_page: Open) -> None:
@@ -409,7 +409,7 @@ def test_what_was_opened_while_the_server_was_away_is_read_when_it_is_back(
 
 
 async def build_other(stage: Stage) -> None:
-    await stage.client.send(Target("Desk", None, "decide"), b"")
+    await stage.client.send_by_name(Target("Desk", None, "decide"), b"")
 
 
 async def history(stage: Stage, of: str) -> list[actors.types.JournalEntry]:

@@ -100,7 +100,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 async def send(stage: Stage, handler: str, name: str) -> str:
-    answer = await stage.client.send(Target("Agent", None, handler), b'"%b"' % name.encode())
+    answer = await stage.client.send_by_name(Target("Agent", None, handler), b'"%b"' % name.encode())
     return str(answer.invocation_id)
 
 

@@ -155,7 +155,7 @@ def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open)
 def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: Open) -> None:
     async def work() -> None:
         for number in range(40):
-            await stage.client.call(Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+            await stage.client.call_by_name(Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
         before = int(time.time())
         while int(time.time()) == before:  # the chart has seconds that are over
             await trio.sleep(0.05)

@@ -40,7 +40,7 @@ class Boss(Actor):
 
 
 async def start(client: LocalClient) -> str:
-    return (await client.send(Target("Slow", None, "work"))).invocation_id
+    return (await client.send_by_name(Target("Slow", None, "work"))).invocation_id
 
 
 async def rows(client: LocalClient, **wanted: str) -> list[AuditEntry]:
@@ -104,7 +104,7 @@ async def test_signals_and_purges_are_acts_but_calls_retention_and_timers_are_no
 async def test_a_handlers_verb_names_the_handler(partitions: int) -> None:
     async with Lab(Slow, Boss, partitions=partitions).running() as runtime:
         task = await start(runtime.client)
-        sent = await runtime.client.send(Target("Boss", "b", "stop"), f'"{task}"'.encode())
+        sent = await runtime.client.send_by_name(Target("Boss", "b", "stop"), f'"{task}"'.encode())
         await runtime.client.invocation(sent.invocation_id).result()
         (row,) = await rows(runtime.client)
         assert (row.by, row.origin, row.reason) == (sent.invocation_id, "handler", "the boss says so")

@@ -290,7 +290,7 @@ async def test_an_argument_that_blocks_as_it_is_made_pauses_its_invocation(lab: 
 async def test_a_request_whose_argument_never_becomes_an_object_is_refused(lab: Lab) -> None:
     async with lab.running() as runtime:
         with pytest.raises(actors.errors.BlockedLoopError):
-            await runtime.client.send(Target("Blocking", None, "take"), b'{"amount": 2}')
+            await runtime.client.send_by_name(Target("Blocking", None, "take"), b'{"amount": 2}')
         assert await runtime.client.actor(Other, "a").add() == 1
 
 

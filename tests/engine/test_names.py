@@ -147,7 +147,7 @@ async def stored(lab: Lab, key: str = "k", amount: int = 5) -> None:
 
 
 async def by_name(client: Any, service: str, key: str, name: str, argument: bytes) -> bytes:
-    _, outcome = await client.call(Target(service, key, name), argument)
+    _, outcome = await client.call_by_name(Target(service, key, name), argument)
     assert outcome.kind is OutcomeKind.SUCCEEDED
     return outcome.value
 

@@ -170,13 +170,13 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
             (b"[" * 100 + b"]" * 100, "nested more than 64 deep"),
         ):
             with pytest.raises(actors.InvalidArgumentError, match=said):
-                await client.call(Target("Plain", "a", "add"), body)
+                await client.call_by_name(Target("Plain", "a", "add"), body)
         for body, said in (
             (b'"x"', "amount: expected int, found 'x'"),
             (b'{"amount": 1, "x": 2}', "no parameter 'x'"),
         ):
             with pytest.raises(actors.InvalidArgumentError, match=said):
-                await client.call(Target("Plain", "a", "two"), body)
+                await client.call_by_name(Target("Plain", "a", "two"), body)
         assert await client.invocations() == []
 
 
@@ -188,22 +188,22 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
             kind="service",
             match="no service 'Nobody' is served here; there is Friend, Odd, Plain",
         ):
-            await client.call(Target("Nobody", "a", "add"))
+            await client.call_by_name(Target("Nobody", "a", "add"))
         with raises(actors.NotFoundError, kind="handler", match="Plain has no handler 'sub'; it has add"):
-            await client.call(Target("Plain", "a", "sub"))
+            await client.call_by_name(Target("Plain", "a", "sub"))
         with pytest.raises(AttributeError, match="no handler 'sub'"):
             client.actor(Plain, "a").sub()  # type: ignore[attr-defined]
         with pytest.raises(AttributeError, match="read it through a @shared handler"):
             _ = client.actor(Plain, "a").value
         for key in ("", "\ud800"):
             with raises(actors.InvalidArgumentError, path="key"):
-                await client.call(Target("Plain", key, "add"), b"1")
+                await client.call_by_name(Target("Plain", key, "add"), b"1")
         with raises(actors.LimitExceededError, limit="key_bytes", found=1025):
-            await client.call(Target("Plain", "x" * 1025, "add"), b"1")
+            await client.call_by_name(Target("Plain", "x" * 1025, "add"), b"1")
         with raises(actors.InvalidArgumentError, path="key", match="is a service and has no key"):
-            await client.call(Target("Odd", "k", "deep"), b"1")
+            await client.call_by_name(Target("Odd", "k", "deep"), b"1")
         with raises(actors.InvalidArgumentError, path="key", match="needs a key"):
-            await client.call(Target("Plain", None, "add"), b"1")
+            await client.call_by_name(Target("Plain", None, "add"), b"1")
         with pytest.raises(actors.errors.DefinitionError, match="use client.service"):
             client.actor(Odd, "x")
         with raises(actors.NotFoundError, kind="service"):
@@ -306,7 +306,9 @@ async def test_large_values_are_refused_by_size() -> None:
     lab = Lab(Plain, Odd, limits=Limits(payload_bytes=1000, signals=2))
     async with lab.running() as runtime:
         with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the limit is 1000"):
-            await runtime.client.call(Target("Plain", "a", "two"), b'{"amount": 1, "text": "%b"}' % (b"x" * 1000))
+            await runtime.client.call_by_name(
+                Target("Plain", "a", "two"), b'{"amount": 1, "text": "%b"}' % (b"x" * 1000)
+            )
         with raises(
             actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the result of .* has 2002 bytes"
         ):

@@ -45,9 +45,9 @@ async def test_a_built_in_object_cannot_be_called_by_name() -> None:
     async with Lab(Counter).running() as runtime:
         argument = b'{"scope": {"kind": "everything"}, "reason": "", "by": "user:somebody else"}'
         with raises(NotFoundError, kind="service", match="is built in, and cannot be called by name"):
-            await runtime.client.call(registry_target("open_gate"), argument)
+            await runtime.client.call_by_name(registry_target("open_gate"), argument)
         with raises(NotFoundError, kind="service", match="is built in, and cannot be called by name"):
-            await runtime.client.send(registry_target("open_gate"), argument)
+            await runtime.client.send_by_name(registry_target("open_gate"), argument)
         assert await runtime.client.invocations(system=True) == []
 
 

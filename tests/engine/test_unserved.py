@@ -131,7 +131,7 @@ async def test_its_objects_can_be_seen_and_not_changed(lab: Lab) -> None:
         with raises(actors.NotFoundError, kind="service", match="Old"):
             await old.edit(set={"total": 7})
         with raises(actors.NotFoundError, kind="service", match="Old"):
-            await client.call(Target("Old", "b", "plus"), b"1")
+            await client.call_by_name(Target("Old", "b", "plus"), b"1")
         for unknown in (("Old", "never"), ("Nobody", "a")):
             with raises(actors.NotFoundError, kind="service"):
                 await client.object(*unknown).info()

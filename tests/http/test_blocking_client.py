@@ -184,7 +184,7 @@ def test_a_runtime_keeps_what_it_did(tmp_path: Path) -> None:
 
 
 def test_a_runtime_that_cannot_open_says_why() -> None:
-    with pytest.raises(actors.DefinitionError):
+    with pytest.raises(actors.errors.DefinitionError):
         actors.sync.open_runtime(Wallet)
     with pytest.raises(actors.InvalidArgumentError):
         actors.sync.connect("http://127.0.0.1:1", token="t\n")

@@ -92,7 +92,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(what: 
         if what == "call":
             asked = request(served, "POST /Big/echo", body=f'"{LONG}"'.encode())
         else:
-            sent = await served.runtime.client.send(Target("Big", None, "shout"))
+            sent = await served.runtime.client.send_by_name(Target("Big", None, "shout"))
             await served.runtime.client.invocation(sent.invocation_id).result()
             asked = request(served, f"GET /invocations/{sent.invocation_id}/{what}", "accept: text/event-stream")
         async with await deaf_client(served) as stream:
@@ -327,7 +327,7 @@ async def test_a_call_that_does_not_end_is_told_that_it_goes_on(tmp_path: Path) 
 
 async def test_streams_end_when_the_server_begins_to(tmp_path: Path) -> None:
     async with serving(tmp_path, Big, limits=ServerLimits(grace_seconds=20)) as served:
-        sent = await served.runtime.client.send(Target("Big", None, "wait"))
+        sent = await served.runtime.client.send_by_name(Target("Big", None, "wait"))
         path = f"/invocations/{sent.invocation_id}/events"
         async with served.http.stream("GET", path, headers={"accept": "text/event-stream"}) as answered:
             served.closing.begin.set()
@@ -354,7 +354,7 @@ async def test_a_caller_that_leaves_stops_waiting_and_the_invocation_lives_on(tm
 
 async def test_a_follower_that_leaves_is_noticed(tmp_path: Path) -> None:
     async with serving(tmp_path, Big) as served:
-        sent = await served.runtime.client.send(Target("Big", None, "wait"))
+        sent = await served.runtime.client.send_by_name(Target("Big", None, "wait"))
         stream = await served.connected()
         async with stream:
             await stream.send_all(
@@ -369,7 +369,7 @@ async def test_a_follower_that_leaves_is_noticed(tmp_path: Path) -> None:
 async def test_a_quiet_stream_is_kept_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.http.server.event_streams.HEARTBEAT_SECONDS", 0.05)
     async with serving(tmp_path, Big) as served:
-        sent = await served.runtime.client.send(Target("Big", None, "wait"))
+        sent = await served.runtime.client.send_by_name(Target("Big", None, "wait"))
         async with await served.connected() as stream:
             await stream.send_all(request(served, f"GET /invocations/{sent.invocation_id}/output"))
             heard = b""

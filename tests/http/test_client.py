@@ -166,23 +166,23 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_leaves_nothing(op
         with pytest.raises(actors.InvalidArgumentError):
             await client.actor(Account, "a").deposit("five")  # type: ignore[arg-type]
         with pytest.raises(actors.InvalidArgumentError) as raised:
-            await client.call(Target("Account", "a", "transfer"), b'{"amounts": [1, "two"]}')
+            await client.call_by_name(Target("Account", "a", "transfer"), b'{"amounts": [1, "two"]}')
         assert raised.value.path == "$.amounts[1]"
         with raises(actors.NotFoundError, kind="handler"):
-            await client.call(Target("Account", "a", "nothing"))
+            await client.call_by_name(Target("Account", "a", "nothing"))
         with raises(actors.NotFoundError, kind="service"):
-            await client.call(Target("Nobody", None, "nothing"))
+            await client.call_by_name(Target("Nobody", None, "nothing"))
         with raises(actors.InvalidArgumentError, path="key"):
-            await client.send(Target("Account", "k" * 2_000, "read"))
+            await client.send_by_name(Target("Account", "k" * 2_000, "read"))
         assert await client.invocations() == []
 
 
 async def test_a_call_by_name_says_how_it_ended(open_client: OpenClient) -> None:
     async with open_client() as client:
-        of, outcome = await client.call(Target("Account", "a", "deposit"), b"5")
+        of, outcome = await client.call_by_name(Target("Account", "a", "deposit"), b"5")
         assert (outcome.kind, outcome.value) == (OutcomeKind.SUCCEEDED, b"5")
         assert (await client.invocation(of).info()).target == Target("Account", "a", "deposit")
-        _, outcome = await client.call(Target("Account", "a", "withdraw"), b"50")
+        _, outcome = await client.call_by_name(Target("Account", "a", "withdraw"), b"50")
         assert outcome.kind is OutcomeKind.FAILED
         assert outcome.failure is not None
         assert outcome.failure.message == "balance is 5, asked for 50"
@@ -223,7 +223,7 @@ async def test_an_idempotency_key_does_it_once(open_client: OpenClient) -> None:
         assert (await add(5), await add(5)) == (5, 5)
         first, second = await add.send(5), await add.send(5)
         assert first.id == second.id
-        sent = await client.send(Target("Account", "a", "deposit"), b"5", idempotency_key="k")
+        sent = await client.send_by_name(Target("Account", "a", "deposit"), b"5", idempotency_key="k")
         assert (sent.invocation_id, sent.is_new) == (first.id, False)
         with raises(actors.ConflictError, code="idempotency_conflict"):
             await add(6)

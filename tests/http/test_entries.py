@@ -98,7 +98,7 @@ async def test_an_idempotency_key_that_no_header_carries_is_refused_by_the_clien
     async with serving(tmp_path, Wallet) as served, served.client() as client:
         for key in (" a", "a ", "a\nb", "a\x00"):
             with raises(actors.InvalidArgumentError, path="key"):
-                await client.call(Target("Wallet", "a", "add"), b"1", idempotency_key=key)
+                await client.call_by_name(Target("Wallet", "a", "add"), b"1", idempotency_key=key)
 
 
 async def test_an_idempotency_key_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ async def test_a_client_that_errs_with_the_key_calls_nothing(tmp_path: Path, tar
     async with serving(tmp_path, Post, Desk) as served, served.client() as remote:
         for client in (served.runtime.client, remote):
             with pytest.raises(actors.RefusedError):
-                await client.send(target)
+                await client.send_by_name(target)
             with pytest.raises(actors.RefusedError):
-                await client.call(target)
+                await client.call_by_name(target)
         assert await remote.invocations() == []
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import actors
 from actors import Service, handler
-from actors.http.problems import MethodNotAllowedError, NotFoundError
+from actors.errors import NotFoundError
+from actors.http.problems import MethodNotAllowedError
 from actors.http.routes import Route, Router, TokenScope
 from actors.http.server import console
 from actors.http.server.app import ROUTES

@@ -54,7 +54,7 @@ class Speaker(Service):
 
 
 async def started(served: Served) -> str:
-    sent = await served.runtime.client.send(Target("Speaker", None, "say"), b'["a", "b"]')
+    sent = await served.runtime.client.send_by_name(Target("Speaker", None, "say"), b'["a", "b"]')
     return sent.invocation_id
 
 
@@ -100,7 +100,7 @@ async def test_the_output_is_what_was_emitted(tmp_path: Path) -> None:
 
 async def test_the_output_comes_settled_or_live_or_whole(tmp_path: Path) -> None:
     async with serving(tmp_path, Stutterer) as served:
-        sent = await served.runtime.client.send(Target("Stutterer", None, "say"))
+        sent = await served.runtime.client.send_by_name(Target("Stutterer", None, "say"))
         path = f"/invocations/{sent.invocation_id}/output"
 
         async def told(view: str) -> list[str]:

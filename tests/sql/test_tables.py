@@ -308,7 +308,7 @@ class Waiting(actors.Service):
 async def test_deployments_are_told_with_what_still_runs_on_them(shop: Shop) -> None:
     first = shop.write(1, WAITING)
     async with shop.running() as runtime:
-        sent = await runtime.client.send(Target("Waiting", None, "wait"))
+        sent = await runtime.client.send_by_name(Target("Waiting", None, "wait"))
         await quiet()
         second = shop.write(2, WAITING)
         await runtime.client.register_deployment(shop.folder / "src" / "app.py")

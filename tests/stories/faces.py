@@ -142,12 +142,12 @@ class Python:
     client: actors.Client
 
     async def call(self, target: str, argument: Any = None) -> Any:
-        _, outcome = await self.client.call(parse_target(target), _body(argument))
+        _, outcome = await self.client.call_by_name(parse_target(target), _body(argument))
         assert outcome.failure is None, outcome
         return json.loads(outcome.value)
 
     async def send(self, target: str, argument: Any = None) -> str:
-        return (await self.client.send(parse_target(target), _body(argument))).invocation_id
+        return (await self.client.send_by_name(parse_target(target), _body(argument))).invocation_id
 
     async def info(self, of: str) -> dict[str, Any]:
         found: dict[str, Any] = _plain(await self.client.invocation(of).info())

@@ -154,7 +154,7 @@ async def test_describe_shows_what_steps_gave_how_long_they_took_and_what_is_awa
 
 async def waiting(served: Served) -> str:
     """One that has taken a step, and waits for a signal."""
-    sent = await served.runtime.client.send(Target("ClerkOfClerks", None, "file"), b'"tea"')
+    sent = await served.runtime.client.send_by_name(Target("ClerkOfClerks", None, "file"), b'"tea"')
     with trio.fail_after(30):
         while not any(
             w.kind == "signal" for w in (await served.runtime.client.invocation(sent.invocation_id).info()).waits

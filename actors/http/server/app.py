@@ -5,17 +5,15 @@ To add a route, write a function in the module for its subject, and add an entry
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 import trio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from actors.errors import ActorError, InvalidArgumentError, RefusedError
+from actors.errors import ActorError, RefusedError
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
@@ -41,6 +39,7 @@ from actors.http.server.bodies import check_json
 from actors.http.server.event_streams import EventStream
 from actors.http.server.request_context import Exchange, query_of, read_body, read_query, seat_of, waiting_for_client
 from actors.http.server.traffic import Traffic
+from actors.model.targets import path_parts
 from journal.errors import BrokenInvariant, JournalError
 from journal.safe_logger import SafeLogger
 
@@ -78,7 +77,6 @@ ROUTES: tuple[Route, ...] = (
 """All routes, in one table."""
 
 
-_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 16 << 20
 
@@ -182,7 +180,7 @@ class Api:
         # A missing path is reported only after authentication: a stranger learns nothing, not even which paths exist.
         try:
             method = "GET" if request.method == "HEAD" else request.method
-            return *self._router.find(method, _segments(request.scope["raw_path"])), None
+            return *self._router.find(method, path_parts(request.scope["raw_path"])[1:]), None
         except RefusedError as missing:
             return None, {}, missing
 
@@ -242,17 +240,6 @@ def _known(method: str) -> str:
 
 
 _METHODS = frozenset(route.method for route in ROUTES)
-
-
-def _segments(raw_path: bytes) -> list[str]:
-    if _BROKEN_ESCAPE.search(raw_path):
-        raise InvalidArgumentError(
-            f"the path {raw_path[:200]!r} has a '%' that two hexadecimal digits do not follow: write %25"
-        )
-    try:
-        return [unquote_to_bytes(part).decode() for part in raw_path.split(b"/")[1:]]
-    except UnicodeDecodeError:
-        raise InvalidArgumentError(f"the path {raw_path[:200]!r} is not UTF-8") from None
 
 
 def _with_security_headers(send: Send) -> Send:
