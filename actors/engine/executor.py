@@ -92,19 +92,22 @@ class ReadyAttempt:
 
 
 class Executor:
-    """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects."""
+    """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects, ``wake`` tells the processor
+    that attempts are ready."""
 
     def __init__(
         self,
         machine: Machine,
         context: EngineContext,
         submit: Callable[[ObjectRequest], None],
+        wake: Callable[[], None],
         containment: Containment,
     ) -> None:
         self._machine = machine
         self._containment = containment
         self._context = context
         self._submit = submit
+        self._wake = wake
         self._limits = context.limits
         self.runs: deque[ReadyAttempt] = deque()
         """The handlers that are ready to run, first in line first."""
@@ -121,12 +124,10 @@ class Executor:
         self._is_closed = False
         self.some_attempt = trio.Event()
         self._nursery: trio.Nursery
-        self.wake: Callable[[], None]
 
-    def open(self, nursery: trio.Nursery, wake: Callable[[], None]) -> None:
-        """Start steps as tasks of this nursery; ``wake`` tells the processor that attempts are ready."""
+    def open(self, nursery: trio.Nursery) -> None:
+        """Load code, and wait for what an ended invocation left, in tasks of this nursery."""
         self._nursery = nursery
-        self.wake = wake
 
     def close(self) -> None:
         """Drop every attempt; nothing is recorded."""
@@ -375,7 +376,7 @@ class Executor:
         attempt = loaded.attempts.get(of)
         if attempt is None:
             self.runs.append(ReadyAttempt(loaded, of))  # if the invocation may run, its attempt begins the step
-            self.wake()
+            self._wake()
             self._settle_pause(loaded, of)
             return
         parked = attempt.execution.parked.get(step)
@@ -390,7 +391,8 @@ class Executor:
             self._waiting_steps[of, step] = loaded
             return
         self._running_steps += 1
-        task = StepTask(attempt, step, parked.body, self._context, number=wait.attempts + 1)
+        emit = partial(self._emit, loaded)
+        task = StepTask(attempt, step, parked.body, self._context, number=wait.attempts + 1, emit=emit)
         loaded.steps.setdefault(of, {})[step] = task
         self._movable.pop(of, None)
         self._leaving.discard(of)
@@ -400,7 +402,7 @@ class Executor:
     async def _supervise(self, loaded: LoadedObject, task: StepTask) -> None:
         command: Command | None = None
         try:
-            command = await task.run(partial(self._emit, loaded))
+            command = await task.run()
         except (
             BaseException
         ) as error:  # the errors of the body are in the command; this one comes from its result or its policy
@@ -551,7 +553,7 @@ class Executor:
             self._take_up_steps(loaded, attempt, _unfinished_steps(state.invocations[of]))
         if state is not None and state.holder is not None:
             self.runs.append(ReadyAttempt(loaded, state.holder))
-        self.wake()
+        self._wake()
 
     def _waits_for_unwinding(self, loaded: LoadedObject, invocation: InvocationState) -> bool:
         """Whether steps of an invocation that was ended still occupy the key."""
@@ -576,7 +578,7 @@ class Executor:
 
     def _run_soon(self, run: ReadyAttempt) -> None:
         self.runs.append(run)
-        self.wake()
+        self._wake()
 
     async def _run_later(self, run: ReadyAttempt, seconds: float) -> None:
         await trio.sleep(seconds)

@@ -124,7 +124,9 @@ class PartitionProcessor:
             retention_seconds=retention_seconds,
             containment=self._containment,
         )
-        self._executor = self._machine.performer = Executor(self._machine, context, self._take_in, self._containment)
+        self._executor = self._machine.performer = Executor(
+            self._machine, context, self._take_in, self._wake, self._containment
+        )
         self._dispatcher = Dispatcher(self._machine, self._containment, DeadlockDetector(journal, directory_of))
         self._breaker = DeadlockBreaker(
             journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
@@ -220,7 +222,7 @@ class PartitionProcessor:
         """
         try:
             async with trio.open_nursery() as nursery:
-                self._executor.open(nursery, self._wake)
+                self._executor.open(nursery)
                 nursery.start_soon(self._decide_in_rounds)
                 nursery.start_soon(self._commit_what_is_sealed)
                 nursery.start_soon(self._release)

@@ -55,8 +55,6 @@ class StepTask:
     is_wanted = True
     abandoned_at = 0.0
     phase = StepPhase.RUNS
-    _emit: Callable[[StepTask, bytes, int], None]
-    _token: trio.lowlevel.TrioToken
     _slot: int | None = None
     _thread: StepThread | None = None
     _time: trio.CancelScope | None = None
@@ -64,7 +62,16 @@ class StepTask:
     _is_over = False
     _has_ended = False
 
-    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, context: EngineContext, *, number: int) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        step: StepId,
+        body: StepBody,
+        context: EngineContext,
+        *,
+        number: int,
+        emit: Callable[[StepTask, bytes, int], None],
+    ) -> None:
         self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
@@ -73,6 +80,8 @@ class StepTask:
         self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
         self.started_at = context.world.clock.now()
         self._number = number
+        self._emit = emit
+        self._token = trio.lowlevel.current_trio_token()
         self._body = body
         self._context = context
         self._scope = trio.CancelScope()
@@ -131,14 +140,12 @@ class StepTask:
         self._scope.cancel()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, emit: Callable[[StepTask, bytes, int], None]) -> Command:
+    async def run(self) -> Command:
         """Run the body. Returns the command that reports its result.
 
         A body that ends in spite of an abort has an outcome, and the outcome holds. One that gives way to the cancellation has
         none. Control-C is for the program and not for the body that happens to run.
         """
-        self._emit = emit
-        self._token = trio.lowlevel.current_trio_token()
         current_branch.set(None)
         current_step.set(self)
         try:
