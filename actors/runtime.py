@@ -19,13 +19,13 @@ from actors.control.local.client import LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.engine.attempt import EngineContext
 from actors.engine.engine import Engine
-from actors.engine.requests import Principal
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.model.app import App
 from actors.query.unserved import UnservedClass, without_code
+from actors.rows.audit import Principal
 from actors.system import SYSTEM_CLASSES
 from actors.values.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
 from actors.values.error_groups import alone

@@ -47,6 +47,7 @@ from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 from actors.model.verbs import FailingBlock, Step
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
 from actors.query.changes import ChangedInvocation, ChangeSet
+from actors.query.fsck.doctor import FsckFinding, FsckReport
 from actors.query.sql.result import Parameters, QueryResult, Value
 from actors.query.unserved import UnservedClass
 from actors.replay.scopes import NurseryManager
@@ -109,6 +110,8 @@ __all__ = [
     "FieldDifference",
     "FieldInfo",
     "FieldKind",
+    "FsckFinding",
+    "FsckReport",
     "GateAnswer",
     "GateClient",
     "GateInfo",

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.engine.audit import note_at_rest
-from actors.engine.requests import Principal
 from actors.query.audit import AuditQuery, list_audit
 from actors.query.snapshot import open_snapshot
+from actors.rows.audit import Principal, note_at_rest
 from cli.backend import user
 from journal.kv.data_directory import DataDirectory
 from journal.log.open import open_journal
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from actors.engine.requests import ControlAction
     from actors.query.audit import AuditPage
+    from actors.rows.audit import ControlAction
     from journal.log.protocol import Journal
 
 

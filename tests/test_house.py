@@ -45,43 +45,43 @@ ARROWS = {
         "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
     ),
     "actors.engine": (
-        "actors.code actors.core actors.environment actors.errors actors.model actors.replay actors.rows actors.system"
-        " actors.values journal journal.log"
+        "actors.code actors.core actors.environment actors.errors actors.model actors.replay actors.rows"
+        " actors.system actors.values journal journal.log"
     ),
     "actors.query": (
-        "actors.core actors.environment actors.errors actors.extras actors.model actors.rows actors.system actors.values"
-        " journal journal.kv journal.log"
+        "actors.core actors.environment actors.errors actors.extras actors.model actors.rows actors.system"
+        " actors.values journal journal.kv journal.log"
     ),
-    "actors.fsck": "actors.core actors.engine actors.errors actors.query journal journal.kv journal.log",
     "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",
     "actors.control.local": (
-        "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model actors.query"
-        " actors.system actors.values journal journal.log"
+        "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model"
+        " actors.query actors.rows actors.system actors.values journal journal.log"
     ),
     "actors.control.offline": (
-        "actors.code actors.control actors.control.local actors.core actors.environment actors.errors actors.model actors.query"
-        " actors.system actors.values journal journal.log"
+        "actors.code actors.control actors.control.local actors.core actors.environment actors.errors actors.model"
+        " actors.query actors.system actors.values journal journal.log"
     ),
     "actors.runtime": (
         "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors actors.model"
-        " actors.query actors.system actors.values journal journal.kv journal.log"
+        " actors.query actors.rows actors.system actors.values journal journal.kv journal.log"
     ),
     "actors.http": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.http.client": (
-        "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.query actors.values journal"
+        "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.query"
+        " actors.values journal"
     ),
     "actors.http.server": (
-        "actors.control actors.control.local actors.core actors.engine actors.errors actors.extras actors.http actors.model actors.query"
-        " actors.values journal"
+        "actors.control actors.control.local actors.core actors.errors actors.extras actors.http actors.model"
+        " actors.query actors.rows actors.values journal"
     ),
     "actors.http.console": "",
     "actors": (
-        "actors.control actors.control.offline actors.core actors.environment actors.errors actors.http.client actors.model actors.query actors.replay"
-        " actors.runtime actors.values journal journal.kv journal.log"
+        "actors.control actors.control.offline actors.core actors.environment actors.errors actors.http.client"
+        " actors.model actors.query actors.replay actors.runtime actors.values journal journal.kv journal.log"
     ),
     "cli": (
-        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.engine actors.errors"
-        " actors.fsck actors.http actors.http.client actors.http.server actors.model actors.query actors.runtime"
+        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors"
+        " actors.http actors.http.client actors.http.server actors.model actors.query actors.rows actors.runtime"
         " actors.values journal journal.kv journal.log"
     ),
 }

@@ -1,86 +1,20 @@
-"""The audit log of one partition: who controlled what, as a hash chain in which a changed or missing row shows.
-
-A row is written in the same commit as the change that it describes, so neither exists without the other.
-"""
+"""What the audit log says of a request: the row of a verb, of a denied request, and of what changes no object."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from actors.core import commands as c
 from actors.core.state import REQUEST
-from actors.engine.requests import AuditOnly, ControlAction
-from journal import keys
-from journal.ids import StreamId
-from journal.log.protocol import Append
-from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
+from actors.engine.requests import AuditOnly
+from actors.rows.audit import ControlAction
+from journal.rows import AuditRow
 
 if TYPE_CHECKING:
-    from actors.engine.requests import ObjectRequest, Principal
+    from actors.engine.requests import ObjectRequest
     from journal.events import ControlResult
-    from journal.log.protocol import Journal
-
-
-NOBODY = StreamId(0)
-"""The target of entries that concern no object."""
-
-
-SET_ASIDE = "set-aside"
-"""The engine's verb for an object that it has set aside after an internal error."""
-
-_SET_ASIDE_AT = re.compile(r"stream ([0-9a-f]{16}), event ([0-9]{1,18})")
-
-
-def detail_of_set_aside(stream: StreamId, version: int) -> str:
-    """The audit detail of a set-aside object: its name and its last event."""
-    return f"stream {stream:016x}, event {version}"
-
-
-def place_of_set_aside(row: AuditRow) -> tuple[StreamId, int] | None:
-    """Parse such a detail. None for an entry of another verb."""
-    found = _SET_ASIDE_AT.fullmatch(row.detail) if row.verb == SET_ASIDE else None
-    return None if found is None else (StreamId(int(found[1], 16)), int(found[2]))
-
-
-class AuditTrail:
-    """The end of the chain, to which the next row is linked."""
-
-    def __init__(self, journal: Journal, partition: int) -> None:
-        self._partition = partition
-        self._number, self._link = 0, FIRST_LINK
-        prefix = keys.audit_prefix(partition)
-        for _, data in journal.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
-            self._number, self._link = decode_audit(data).number, link_of_audit(data)
-
-    def extend(self, row: AuditRow) -> tuple[bytes, bytes]:
-        """Link a row to the chain. Returns its key and its value."""
-        self._number += 1
-        value, self._link = encode_audit(attrs.evolve(row, number=self._number), self._link)
-        return keys.audit(self._partition, self._number), value
-
-
-async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, refusal: str = "") -> None:
-    """Write an audit-only entry, as :meth:`actors.engine.engine.Engine.note` does, into a journal that no engine runs."""
-    partition = NOBODY % journal.partitions
-    row = AuditRow(
-        number=0,
-        at=journal.clock.now(),
-        by=who.by,
-        origin=who.origin,
-        verb=act.verb,
-        target=act.target,
-        detail=act.detail,
-        reason=act.reason,
-        request=act.request,
-        changed=not refusal,
-        refusal=refusal,
-    )
-    async with journal.claim(partition, who.by) as claimed:
-        key, value = AuditTrail(journal, partition).extend(row)
-        await claimed.commit([Append(stream=NOBODY, expected=0, events=(), rows={key: value})])
 
 
 def act_of(request: ObjectRequest) -> ControlAction | None:

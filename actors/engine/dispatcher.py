@@ -13,9 +13,7 @@ from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
 from actors.core.decide import check_same_request, needed_by, unknown_invocation
 from actors.core.react import pending
 from actors.core.state import existing
-from actors.engine.batch import postponed_message
 from actors.engine.containment import passes
-from actors.engine.index import row_of
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.restart_history import calls_of, is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.restart_preparation import prepare_restart, resolve
@@ -31,6 +29,8 @@ from actors.errors import (
     code_of,
 )
 from actors.model.info import info_of
+from actors.rows.index import row_of
+from actors.rows.timers import postponed_message
 from actors.values.failures import failed, failure_of, text_of, type_of
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import ControlResult, Mode, Status

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from actors.core.state import REQUEST
-from actors.engine.audit import NOBODY
 from actors.engine.processor import PartitionProcessor
 from actors.engine.registry import RegistryView
-from actors.engine.requests import AuditOnly, AwaitOutcome, ControlAction, Describe, ObjectRequest
+from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.running_steps import UnstoppedStep
 from actors.engine.totals import EngineCounters
 from actors.engine.waiter import Reply
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import Interruption, UnavailableError, UnknownOutcomeError
+from actors.rows.audit import NOBODY, ControlAction
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from actors.core.gates import Gate, Gates
     from actors.engine.attempt import EngineContext
     from actors.engine.object_cache import ObjectCache
-    from actors.engine.requests import Accepted, Principal
+    from actors.engine.requests import Accepted
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
     from actors.model.app import App
     from actors.model.info import InvocationInfo
+    from actors.rows.audit import Principal
     from journal.events import ControlResult, Outcome
     from journal.log.protocol import Journal
 

@@ -19,22 +19,11 @@ if TYPE_CHECKING:
     from actors.engine.steps import StepTask
     from actors.engine.waiter import Reply
     from actors.errors import UnavailableError
+    from actors.rows.index import IndexedState
     from journal.errors import Damaged
-    from journal.events import Event, Failure, Outcome, Stamp, Status
+    from journal.events import Event, Outcome, Stamp
     from journal.ids import InvocationId, StepId, StreamId
-    from journal.rows import AwaitedSignal, InvocationRow
-
-
-@attrs.define
-class IndexedState:
-    """The row of an open invocation on disk."""
-
-    status: Status
-    failure: Failure | None
-    cancelled: bool
-    deployment: str
-    awaited: tuple[AwaitedSignal, ...] = ()
-    step_tries: int = 0
+    from journal.rows import InvocationRow
 
 
 @attrs.define(eq=False)

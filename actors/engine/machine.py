@@ -36,23 +36,18 @@ from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
-from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
-from actors.engine.batch import CommitBatch, PendingAppend, Purge, timer_message
+from actors.engine.audit import act_of, row_of_act
+from actors.engine.batch import CommitBatch, PendingAppend, Purge
 from actors.engine.containment import EffectLost, passes
 from actors.engine.event_log import NOTED, note
-from actors.engine.index import (
-    forget_invocation,
-    index_invocation,
-    index_items,
-    index_name,
-    index_owing,
-    rewind_items,
-    row_of,
-)
+from actors.engine.index import forget_invocation, index_invocation, index_name, index_owing
 from actors.engine.requests import ObjectRequest
 from actors.engine.restart_history import history_of_restart
 from actors.errors import InvocationPausedError, NotFoundError, RefusedError
+from actors.rows.audit import SET_ASIDE, AuditTrail, detail_of_set_aside
+from actors.rows.index import index_items, rewind_items, row_of
 from actors.rows.layers import LayeredRows
+from actors.rows.timers import timer_message
 from actors.values.failures import failure_of
 from journal import events as e
 from journal import keys

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from actors.core.fold import advance, fold
 from actors.core.past import ObjectHistory
 from actors.core.react import owes
-from actors.engine.index import listing_of
 from actors.engine.loaded_object import LoadedObject
 from actors.model.info import belongs_to
+from actors.rows.index import listing_of
 from journal.errors import Damaged
 
 if TYPE_CHECKING:

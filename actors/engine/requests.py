@@ -10,32 +10,9 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.waiter import Reply
     from actors.model.info import InvocationInfo
+    from actors.rows.audit import ControlAction
     from journal.events import Outcome, Stamp
     from journal.ids import InvocationId, StreamId
-
-
-@attrs.frozen
-class Principal:
-    """The identity of a client and its address: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
-
-    ``realm`` is the namespace of its idempotency keys, so that two tokens do not share keys. It is empty for the process's own
-    user.
-    """
-
-    by: str
-    origin: str
-    realm: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class ControlAction:
-    """The audit entry of a control request."""
-
-    verb: str
-    target: str
-    detail: str = ""
-    reason: str = ""
-    request: str | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False)

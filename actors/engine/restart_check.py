@@ -15,9 +15,9 @@ from actors.core.decide import lineage_of, with_input
 from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.dry_run import rehearse
-from actors.engine.index import row_of
 from actors.engine.restart_history import history_of_restart
 from actors.model.checks import Verdict, refusal_of
+from actors.rows.index import row_of
 from actors.rows.invocations import RecordedInvocation
 from actors.rows.items import ObjectItems, writer_beside
 from journal import events as e

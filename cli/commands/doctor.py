@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from actors.fsck.doctor import Finding, FsckReport
+    from actors.query.fsck.doctor import FsckFinding, FsckReport
     from journal.kv.data_directory import DataDirectory
     from journal.kv.inventory import Stranger
 
@@ -48,8 +48,8 @@ def look(data: Path) -> FsckReport:
     """Examine the directory; its files as well, unless a process is writing them."""
     import attrs
 
-    from actors.fsck.doctor import examine
-    from actors.fsck.set_aside import find_set_aside
+    from actors.query.fsck.doctor import examine
+    from actors.query.fsck.set_aside import find_set_aside
     from journal.kv.inventory import strangers
     from journal.log.open import open_for_reading
 
@@ -65,12 +65,12 @@ def look(data: Path) -> FsckReport:
         reader.close()
 
 
-def _of_directory(directory: DataDirectory) -> Iterator[Finding]:
-    from actors.fsck.doctor import Finding
+def _of_directory(directory: DataDirectory) -> Iterator[FsckFinding]:
+    from actors.query.fsck.doctor import FsckFinding
 
     if not directory.is_backup():
         for path, mode in directory.writable_by_others():
-            yield Finding(
+            yield FsckFinding(
                 where=f"file {path.name}",
                 what=f"others may write to it (mode {mode:o})",
                 can_be_rebuilt=False,
@@ -78,8 +78,8 @@ def _of_directory(directory: DataDirectory) -> Iterator[Finding]:
             )
 
 
-def _of_stranger(stranger: Stranger) -> Finding:
-    from actors.fsck.doctor import Finding
+def _of_stranger(stranger: Stranger) -> FsckFinding:
+    from actors.query.fsck.doctor import FsckFinding
     from journal.kv.inventory import FileDisposition
 
     remedies = {
@@ -87,7 +87,7 @@ def _of_stranger(stranger: Stranger) -> Finding:
         FileDisposition.SET_ASIDE: "its changes do not continue the store's, so the next start renames it and does not read it",
         FileDisposition.TAKEN_IN: "move it away before the next start, which would read it as the store's own",
     }
-    return Finding(
+    return FsckFinding(
         where=f"file db/{stranger.name}",
         what="neither the manifest nor MARK names it: a crash has left it, or another process has written it",
         can_be_rebuilt=False,
@@ -96,7 +96,7 @@ def _of_stranger(stranger: Stranger) -> Finding:
 
 
 async def _rebuilt(data: Path) -> FsckReport:
-    from actors.fsck.doctor import rebuild
+    from actors.query.fsck.doctor import rebuild
     from actors.runtime import RETENTION_SECONDS
     from cli.offline_audit import open_audit
 

@@ -12,7 +12,7 @@ import click
 from cli.render.output import err, out, when
 
 if TYPE_CHECKING:
-    from actors.fsck.doctor import FsckReport
+    from actors.query.fsck.doctor import FsckReport
     from journal.kv.backup import Restored
     from journal.kv.data_directory import DataDirectory
     from journal.kv.rocks_reader import RocksReader
@@ -43,7 +43,7 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
     \b
         playhead gates open backlog
     """
-    from actors.fsck.doctor import examine
+    from actors.query.fsck.doctor import examine
     from cli.render.findings import contents_of, show_findings
     from journal.errors import StoreDamaged
     from journal.kv.backup import restore_backup

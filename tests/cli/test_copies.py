@@ -11,10 +11,10 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.engine.requests import ControlAction, Principal
 from actors.errors import UnavailableError, code_of
-from actors.fsck.doctor import examine, rebuild
 from actors.http.server.backups import ConflictError, noted
+from actors.query.fsck.doctor import examine, rebuild
+from actors.rows.audit import ControlAction, Principal
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status
@@ -25,7 +25,7 @@ from tests.counter import Counter
 from tests.http.served import serving
 
 if TYPE_CHECKING:
-    from actors.fsck.doctor import FsckReport
+    from actors.query.fsck.doctor import FsckReport
     from tests.cli.shell import Shell
 
 ME = Principal("user:me", "process")

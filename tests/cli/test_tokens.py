@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from actors.engine.requests import ControlAction, Principal
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from actors.http.server.token_routes import create, revoke, settle
 from actors.http.tokens import Grant, TokenBook, make_token
 from actors.query.audit import AuditEntry, AuditPage
+from actors.rows.audit import ControlAction, Principal
 from journal.errors import DirectoryLost
 from journal.kv.small_files import seal
 from journal.log.open import open_journal

@@ -246,7 +246,7 @@ def _forget_rows() -> None:
 
 
 def _unchain_the_audit() -> None:
-    from actors.engine.audit import AuditTrail
+    from actors.rows.audit import AuditTrail
 
     is_due = _now_and_then(5)
 

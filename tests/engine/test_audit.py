@@ -11,9 +11,9 @@ import trio
 import actors
 from actors import Actor, Limits, Service, handler
 from actors.control.local.client import LocalClient
-from actors.engine.requests import ControlAction
 from actors.model.new_ids import new_id
 from actors.query.audit import AuditEntry
+from actors.rows.audit import ControlAction
 from journal import keys
 from journal.events import Target
 from journal.ids import parse_invocation_id

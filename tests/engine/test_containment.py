@@ -16,9 +16,9 @@ from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
 from actors.core import effects as f
 from actors.core.evolve import evolve
-from actors.engine.requests import Principal
-from actors.fsck.doctor import examine, rebuild
-from actors.fsck.set_aside import find_set_aside
+from actors.query.fsck.doctor import examine, rebuild
+from actors.query.fsck.set_aside import find_set_aside
+from actors.rows.audit import Principal
 from journal import events as e
 from journal import keys
 from journal.events import PauseCause, Status

@@ -12,8 +12,8 @@ import trio
 import actors
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.core import commands as c
-from actors.engine.batch import postponed_message
 from actors.environment import Environment
+from actors.rows.timers import postponed_message
 from actors.runtime import Runtime, open_runtime
 from journal.clock import SystemClock
 from journal.events import Stamp, Status, Target

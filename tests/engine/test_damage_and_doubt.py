@@ -12,7 +12,7 @@ import trio
 
 import actors
 from actors import Actor, handler, step
-from actors.fsck.doctor import examine
+from actors.query.fsck.doctor import examine
 from journal import keys
 from journal.errors import DiskFull, StoreFormat, StoreInUse
 from journal.events import OutcomeKind, Status

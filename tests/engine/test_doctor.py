@@ -11,9 +11,9 @@ import trio
 import actors
 from actors import Actor, Log, Map, handler, step
 from actors.core import commands as c
-from actors.engine.batch import postponed_message
-from actors.engine.requests import Principal
-from actors.fsck.doctor import examine, rebuild
+from actors.query.fsck.doctor import examine, rebuild
+from actors.rows.audit import Principal
+from actors.rows.timers import postponed_message
 from journal import keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of
@@ -28,7 +28,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.fsck.doctor import Finding
+    from actors.query.fsck.doctor import FsckFinding
 
 ME = Principal("user:me", "process")
 DAY = 86_400.0
@@ -98,7 +98,7 @@ async def lived(*, partitions: int = 1) -> Lab:
     return lab
 
 
-def look(lab: Lab) -> tuple[Finding, ...]:
+def look(lab: Lab) -> tuple[FsckFinding, ...]:
     return examine(lab.store, lab.partitions).findings
 
 
@@ -110,12 +110,12 @@ def plant(lab: Lab, rows: dict[bytes, bytes | None]) -> None:
     lab.store.apply(Batch(rows))
 
 
-async def mended(lab: Lab) -> tuple[Finding, ...]:
+async def mended(lab: Lab) -> tuple[FsckFinding, ...]:
     journal = KvJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
     return (await rebuild(journal, ME, retention_seconds=DAY)).findings
 
 
-def only(findings: Iterable[Finding], *, can_be_rebuilt: bool) -> str:
+def only(findings: Iterable[FsckFinding], *, can_be_rebuilt: bool) -> str:
     (finding,) = findings
     assert finding.can_be_rebuilt is can_be_rebuilt
     return f"{finding.where}: {finding.what}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from actors.engine.index import Rows, forget_invocation
-from actors.engine.loaded_object import IndexedState, LoadedObject
+from actors.engine.index import forget_invocation
+from actors.engine.loaded_object import LoadedObject
+from actors.rows.index import IndexedState, Rows
 from journal import keys
 from journal.events import Kind, Mode, Status, Target
 from journal.ids import InvocationId, stream_of

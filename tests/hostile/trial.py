@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 
 import actors
 from actors import Actor, handler
-from actors.engine.requests import Principal
-from actors.fsck.doctor import FsckReport, examine, rebuild
+from actors.query.fsck.doctor import FsckReport, examine, rebuild
+from actors.rows.audit import Principal
 from journal import keys
 from journal.events import Status
 from journal.log.kv_journal import KvJournal

@@ -27,8 +27,8 @@ from actors import Limits
 from actors.core.restart_plan import OPERATIONS
 from actors.engine import containment
 from actors.errors import ActorError
-from actors.fsck.doctor import examine
 from actors.model.info import belongs_to
+from actors.query.fsck.doctor import examine
 from journal import keys
 from journal.errors import JournalError
 from journal.events import Status

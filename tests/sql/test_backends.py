@@ -219,3 +219,12 @@ class Basket(Actor):
         self.prices[what] = price
         return self.total
 """
+
+
+async def test_a_directory_that_no_process_runs_is_examined(tmp_path: Path) -> None:
+    async with actors.open_runtime(Basket, path=tmp_path, code=None) as runtime:
+        await runtime.client.actor(Basket, "ada").put("soap", 1)
+    async with actors.open_directory(tmp_path) as client:
+        report = await client.examine()
+    assert report.is_sound
+    assert report.invocations >= 1

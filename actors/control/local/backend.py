@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
 from actors.control.local.objects import LocalObjects
-from actors.engine.requests import Principal
 from actors.errors import NotFoundError
 from actors.model.handles import InvocationHandle
+from actors.rows.audit import Principal
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.outcomes import value_of
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from actors.engine.requests import Principal
     from actors.model.info import InvocationInfo
     from actors.model.requests import Request
+    from actors.rows.audit import Principal
 
 
 class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):

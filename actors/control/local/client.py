@@ -12,9 +12,9 @@ from actors.control.local.health import Health, HealthReason, health_of
 from actors.control.local.metrics import EndedSecond, Figures, ended_lately, figures_of
 from actors.core import commands as c
 from actors.core.jobs import Choice
-from actors.engine.requests import ControlAction, Principal
 from actors.model.keys import checked_request_key
 from actors.model.listing import Listing
+from actors.rows.audit import ControlAction, Principal
 from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.snapshot import Snapshot
 from journal.events import Kind, Target

@@ -10,10 +10,10 @@ import attrs
 
 from actors.code.discovery import snapshot_of
 from actors.control.local.registry import LocalRegistry
-from actors.engine.requests import ControlAction
 from actors.errors import BrokenDeploymentError, ConflictError, ErrorCode, RefusedError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.deployments import code_file, code_files, count_pinned, stored_deployment
+from actors.rows.audit import ControlAction
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import Snapshot, pack, unpack
 from journal.safe_logger import SafeLogger

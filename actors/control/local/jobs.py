@@ -10,7 +10,6 @@ from actors.control.local.registry import LocalRegistry
 from actors.control.local.verbs import LocalVerbs
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec
-from actors.engine.requests import ControlAction
 from actors.errors import (
     InvalidArgumentError,
     LimitExceededError,
@@ -20,6 +19,7 @@ from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
 from actors.model.verb_options import CancelOptions, RestartOptions, parse_options
 from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_job, stored_items, unknown_job
 from actors.query.snapshot import open_snapshot
+from actors.rows.audit import ControlAction
 from actors.system.job import job_target
 from actors.values import ValueProblem, codec_for
 from actors.values.limits import within_limit

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.control.local.calls import LocalCalls
-from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.keys import checked_key
 from actors.query.field_history import field_history
 from actors.query.objects import checked_limit, object_info, object_items, object_names
+from actors.rows.audit import ControlAction
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import EDIT, is_system

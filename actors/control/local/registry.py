@@ -10,11 +10,11 @@ import trio
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.core.gates import GateScope, ScopeKind
-from actors.engine.requests import ControlAction
 from actors.errors import NotFoundError, RefusedError, ResourceKind
 from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
+from actors.rows.audit import ControlAction
 from actors.system.registry import registry_target
 from actors.values import decode_kept
 from actors.values.names import is_system

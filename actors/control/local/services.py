@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from actors.engine.engine import Engine
-    from actors.engine.requests import Principal
     from actors.environment import Environment
     from actors.query.snapshot import JournalSnapshot
+    from actors.rows.audit import Principal
     from actors.values.limits import Limits
     from journal.ids import InvocationId
     from journal.rows import InvocationRow

@@ -11,13 +11,13 @@ import attrs
 from actors.control.local.checks import Checker, checked_code
 from actors.control.local.invocations import LocalInvocations
 from actors.core import commands as c
-from actors.engine.requests import ControlAction
 from actors.errors import IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.handles import with_successor
 from actors.model.keys import checked_request_key
 from actors.model.payloads import check_value
 from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions
+from actors.rows.audit import ControlAction
 from actors.values.snapshot import Snapshot
 from journal.ids import InvocationId
 

@@ -34,6 +34,8 @@ from actors.query.audit import list_audit
 from actors.query.audit_chain import check_audit
 from actors.query.deployments import code_file, code_files, stored_deployment
 from actors.query.field_history import field_history
+from actors.query.fsck.doctor import FsckReport, examine
+from actors.query.fsck.set_aside import find_set_aside
 from actors.query.invocations import invocation_info
 from actors.query.jobs import info_of_job, items_of, newest_jobs, run_of_job, unknown_job
 from actors.query.objects import checked_limit, object_info, object_items, object_names
@@ -302,6 +304,17 @@ class OfflineBackend:
             return await self.info(run_of_job(job))
         except NotFoundError:
             raise unknown_job(job) from None
+
+    async def examine(self) -> FsckReport:
+        """Compare everything that is stored beside the events with the events, and look for objects that were set aside."""
+
+        def work() -> FsckReport:
+            rows, partitions = self.snapshot.view, self.snapshot.partitions
+            report = examine(rows, partitions)
+            return attrs.evolve(report, findings=(*report.findings, *find_set_aside(rows, partitions)))
+
+        report: FsckReport = await self._world.offload(work)
+        return report
 
     # What needs a server.
 

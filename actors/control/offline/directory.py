@@ -16,6 +16,8 @@ from journal.log.open import open_for_reading
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from actors.query.fsck.doctor import FsckReport
+
 
 class OfflineClient(Client):
     """A client of a data directory that no process runs. What needs a server raises :class:`actors.UnavailableError` with the code ``offline``.
@@ -26,6 +28,19 @@ class OfflineClient(Client):
             for name in await client.objects("Counter"):
                 print(name.key, (await client.object("Counter", name.key).info()).fields)
     """
+
+    _backend: OfflineBackend
+
+    async def examine(self) -> FsckReport:
+        """Compare everything that is stored beside the events with the events, as ``playhead doctor`` does. Reads all of it, in a
+        thread.
+
+        ::
+
+            for finding in (await client.examine()).findings:
+                print(finding.where, finding.what)
+        """
+        return await self._backend.examine()
 
 
 @asynccontextmanager

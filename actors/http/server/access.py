@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.engine.requests import ControlAction
 from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
 from actors.http.routes import TokenScope
 from actors.http.tokens import Grant
+from actors.rows.audit import ControlAction
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 
-from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.verb_options import ReasonText
+from actors.rows.audit import ControlAction
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import attrs
 import msgspec
 
-from actors.engine.requests import ControlAction
 from actors.errors import ConflictError, ErrorCode, RefusedError, UnavailableError, UnknownOutcomeError
 from actors.http.requests import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.http.tokens import NAME_PATTERN, OwedNote
 from actors.model.verb_options import ReasonText
+from actors.rows.audit import ControlAction
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.requests import Principal
     from actors.http.tokens import TokenBook
     from actors.query.audit import AuditPage
+    from actors.rows.audit import Principal
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Objects that the engine failed on and set aside, and to which nothing has happened since.
 
-Their events are whole, so :func:`actors.fsck.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
+Their events are whole, so :func:`actors.query.fsck.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
 takes them up as the last one did.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.engine.audit import place_of_set_aside
-from actors.fsck.doctor import Finding
+from actors.query.fsck.doctor import FsckFinding
+from actors.rows.audit import place_of_set_aside
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.kv.store import scan_all
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from journal.rows import AuditRow
 
 
-def find_set_aside(rows: Readable, partitions: int) -> Iterator[Finding]:
+def find_set_aside(rows: Readable, partitions: int) -> Iterator[FsckFinding]:
     """What the audit says of them, the last time for each. A part of the audit that cannot be read is told by the examination."""
     for partition in range(partitions):
         last: dict[StreamId, tuple[int, AuditRow]] = {}
@@ -44,8 +44,8 @@ def find_set_aside(rows: Readable, partitions: int) -> Iterator[Finding]:
             continue
 
 
-def _finding_of(row: AuditRow) -> Finding:
-    return Finding(
+def _finding_of(row: AuditRow) -> FsckFinding:
+    return FsckFinding(
         where=f"object {row.target}",
         what=f"the engine failed on it, and nothing has happened to it since: {row.reason}",
         can_be_rebuilt=False,

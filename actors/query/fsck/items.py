@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.core import effects as f
 from actors.core.evolve import IllegalEvent, evolve
 from actors.core.react import react
-from actors.engine.index import index_items, rewind_items
+from actors.rows.index import index_items, rewind_items
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged

@@ -21,15 +21,13 @@ from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
-from actors.engine.audit import note_at_rest
-from actors.engine.batch import invocation_of_timer, is_postponed, timer_message
-from actors.engine.index import row_of
-from actors.engine.loaded_object import IndexedState
-from actors.engine.requests import ControlAction
 from actors.errors import ActorError
-from actors.fsck.items import is_whole, items_after, wrongs_of_logs
-from actors.fsck.messages import Awaited, MessageCheck
 from actors.query.audit_chain import ChainCheck
+from actors.query.fsck.items import is_whole, items_after, wrongs_of_logs
+from actors.query.fsck.messages import Awaited, MessageCheck
+from actors.rows.audit import ControlAction, note_at_rest
+from actors.rows.index import IndexedState, row_of
+from actors.rows.timers import invocation_of_timer, is_postponed, timer_message
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged
@@ -42,7 +40,7 @@ from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
-    from actors.engine.requests import Principal
+    from actors.rows.audit import Principal
     from journal.kv.store import Readable
     from journal.log.protocol import Journal
 
@@ -50,7 +48,7 @@ _WRITTEN_TOGETHER = 500
 
 
 @attrs.frozen(kw_only=True)
-class Finding:
+class FsckFinding:
     """A problem: its place and its description. ``can_be_rebuilt`` says that the events suffice to fix it. ``remedy`` is the fix
     if it is neither a rebuild nor a backup."""
 
@@ -67,7 +65,7 @@ class FsckReport:
     objects: int
     events: int
     invocations: int
-    findings: tuple[Finding, ...]
+    findings: tuple[FsckFinding, ...]
 
     @property
     def is_sound(self) -> bool:
@@ -83,7 +81,7 @@ def examine(rows: Readable, partitions: int) -> FsckReport:
         wrongs = [*mail.wrongs(wait for part in parts for wait in part.awaited)]
     except CorruptRecord as error:
         wrongs = [("the mailboxes", f"they cannot be read to their end: {error}")]
-    return _summed(parts, [Finding(where=where, what=what, can_be_rebuilt=False) for where, what in wrongs])
+    return _summed(parts, [FsckFinding(where=where, what=what, can_be_rebuilt=False) for where, what in wrongs])
 
 
 async def rebuild(journal: Journal, who: Principal, *, retention_seconds: float) -> FsckReport:
@@ -107,7 +105,7 @@ async def rebuild(journal: Journal, who: Principal, *, retention_seconds: float)
         return examine(view, journal.partitions)
 
 
-def _summed(parts: Sequence[_Partition], besides: Iterable[Finding]) -> FsckReport:
+def _summed(parts: Sequence[_Partition], besides: Iterable[FsckFinding]) -> FsckReport:
     return FsckReport(
         objects=sum(part.objects for part in parts),
         events=sum(part.events for part in parts),
@@ -133,7 +131,7 @@ class _Partition:
     objects: int = 0
     events: int = 0
     invocations: int = 0
-    findings: list[Finding] = attrs.field(factory=list)
+    findings: list[FsckFinding] = attrs.field(factory=list)
     changes: dict[bytes, bytes | None] = attrs.field(factory=dict)
     unread: set[int] = attrs.field(factory=set)
     awaited: list[Awaited] = attrs.field(factory=list)
@@ -374,7 +372,7 @@ class _Partition:
         return scan_all(self.rows, prefix, keys.after_prefix(prefix))
 
     def _found(self, where: str, what: str, *, can_be_rebuilt: bool = False) -> None:
-        self.findings.append(Finding(where=where, what=what, can_be_rebuilt=can_be_rebuilt))
+        self.findings.append(FsckFinding(where=where, what=what, can_be_rebuilt=can_be_rebuilt))
 
 
 def _is_same_timer(expected: bytes, there: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core import commands as c
-from actors.engine.batch import is_postponed
+from actors.rows.timers import is_postponed
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
