@@ -52,6 +52,8 @@ _Client = blocking(clients.Client)
 class Opened(Blocking):
     """Something that is open in a loop, and closed with it."""
 
+    _loop: LoopView
+
     def __enter__(self) -> Any:
         return self
 
