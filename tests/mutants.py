@@ -53,7 +53,7 @@ MUTANTS = (
     # The kernel: what is decided, what it changes, what follows.
     Mutant("accepts-one-more-than-may-wait", "_invoke", ">= limits.mailbox", "> limits.mailbox"),
     Mutant("lets-the-last-one-go-first", "_accept", "state.queue.append(", "state.queue.insert(1 if state.queue else 0, "),
-    Mutant("starts-at-once-what-was-sent-for-later", "_accept", "command.scheduled_for is None and", "True and"),
+    Mutant("starts-at-once-what-was-sent-for-later", "_accept", "asked.scheduled_for is None and", "True and"),
     Mutant("compensates-what-has-not-begun", "_cancel", "if not invocation.is_started:", "if False:"),
     Mutant("swallows-a-cancel", "Execution._cancel_root", ") -> None:", ") -> None:\n        return"),
     Mutant("is-never-impatient", "_on_cancel", "if event.kill_at is not None:", "if False:"),
@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant("forgets-a-gate", "Gates.holding_invocation", "return self.holding(", "return [] and self.holding("),
     Mutant("opens-a-gate-and-wakes-nobody", "GateWatcher.turn", "if before.let_through_more_as(gates):", "if False:"),
     Mutant("starts-with-the-gates-open", "RegistryView.load", "self.gates = self._read_gates()", "pass"),
-    Mutant("asks-again-in-a-job", "_obey", "if spec.verb is not JobVerb.PURGE:", "if False:"),
+    Mutant("asks-again-in-a-job", "_obey", "if spec.verb is JobVerb.PURGE else request", "if True else request"),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
     # Code.
     Mutant("goes-on-with-code-that-differs", "Execution._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
