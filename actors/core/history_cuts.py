@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core.requests import is_completion
-from actors.errors import NotFoundError, ResourceKind
+from actors.errors import ConflictError, ErrorCode
 from journal import events as e
 from journal.ids import StepId
 
@@ -55,15 +55,15 @@ class HistoryCut:
 def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> HistoryCut:
     """Cut before the outcome of the step, or at the end if it has none, but never after a cancel of the invocation.
 
-    Raises :class:`NotFoundError` if the step was begun after the cancel.
+    Raises :class:`ConflictError` if the step was begun after the cancel.
     """
     cancelled = next((at for at, r in enumerate(history) if isinstance(r.event, e.CancelRequested)), len(history))
     begun = next(at for at, r in enumerate(history) if _begins(r.event, step))
     if cancelled < begun:
-        raise NotFoundError(
+        raise ConflictError(
             f"step {step} was begun after the cancel, by a compensation, which a restart does not run. "
             "Restart from an earlier step, or from the start",
-            kind=ResourceKind.STEP,
+            code=ErrorCode.NOT_POSSIBLE,
         )
     operation: Any = history[begun].event
     if isinstance(operation, e.SendScheduled):

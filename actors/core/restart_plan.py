@@ -30,7 +30,7 @@ import attrs
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
 from actors.core.requests import describe, is_completion, is_deferred, is_request
-from actors.errors import NotFoundError, ResourceKind
+from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
@@ -101,7 +101,7 @@ class RestartPlan:
 def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
     """The point that a user names: a step by path or by name, the end, or an entry of the journal.
 
-    Raises :class:`NotFoundError`.
+    Raises :class:`NotFoundError`, and :class:`InvalidArgumentError` for a name of several steps.
     """
     history = _without_deferred(history)
     operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
@@ -110,10 +110,10 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
         return by_path[0]
     by_name = [operation.step for operation in operations if wanted in _names(operation)]
     if wanted == THE_END and by_name:
-        raise NotFoundError(
+        raise InvalidArgumentError(
             f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): use its path or, to keep everything, "
             f"'{_ENTRY}{len(_entries(history)) - 1}'",
-            kind=ResourceKind.STEP,
+            path="from_step",
         )
     if wanted == THE_END:
         return THE_END if any(map(_is_entry, history)) else ROOT_STEP
@@ -123,9 +123,9 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
         return _entry(history, wanted)
     known = ", ".join(f"{o.step} ({_label(o)})" for o in operations[:_NAMES_SHOWN]) or "none"
     if by_name:
-        raise NotFoundError(
+        raise InvalidArgumentError(
             f"{len(by_name)} steps are called {wanted!r}: {', '.join(by_name[:_NAMES_SHOWN])}. Name one by its path",
-            kind=ResourceKind.STEP,
+            path="from_step",
         )
     more = ", …" if len(operations) > _NAMES_SHOWN else ""
     raise NotFoundError(f"there is no step {wanted!r}; there are {known}{more}", kind=ResourceKind.STEP)
@@ -229,7 +229,7 @@ def plan_restart(
 ) -> RestartPlan:
     """Plan a restart as ``successor`` from before the outcome of ``step``, or from another point.
 
-    Raises :class:`NotFoundError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
+    Raises :class:`ConflictError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
     it.
     """
     history = _without_deferred(history)

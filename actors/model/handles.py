@@ -108,8 +108,7 @@ class HandleBackend(Protocol):
     ) -> CheckReport:
         """Replay an invocation on a deployment, or on code on disk, with no effect and nothing written.
 
-        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`,
-        :class:`actors.errors.BrokenDeploymentError`, :class:`actors.NotFoundError`, and :class:`actors.UnavailableError` where the
+        Raises :class:`actors.NotFoundError`, :class:`actors.errors.BrokenDeploymentError`, and :class:`actors.UnavailableError` where the
         code cannot be loaded from here.
         """
         ...

@@ -27,7 +27,7 @@ class JobInfo:
 
     Its invocations are those that matched ``where``, the ``named`` number of ids, or those that the job ``refused_by`` could not
     change. ``matched`` was their number when the job began; it takes ``total`` of them, fewer only if it has a ``limit``.
-    ``done`` are processed: ``changed``, ``unchanged``, or ``refused`` (counted by error type). ``failure`` is the reason why it
+    ``done`` are processed: ``changed``, ``unchanged``, or ``refused`` (counted by error code). ``failure`` is the reason why it
     failed or does not advance. ``invocation_id`` is the job as an invocation and ``status`` that invocation's status: it can be
     paused and resumed like others.
     """

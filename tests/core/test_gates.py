@@ -346,7 +346,7 @@ def test_readers_that_wait_behind_a_gate_are_counted_against_the_limit_of_the_ma
     story = given_nothing(limits=Limits(mailbox=2)).under(HERE)
     story.when(invoke(invocation_id=AHEAD, mode=Mode.SHARED)).when(invoke(invocation_id=IT, mode=Mode.SHARED))
     story.when(invoke(invocation_id=BEHIND, mode=Mode.SHARED)).then_refused(
-        LimitExceededError, "a gate holds Door/front, 2 invocations wait", limit="mailbox", code="busy"
+        LimitExceededError, limit="mailbox", code="busy", found=2
     )
     story.under().when(invoke(invocation_id=BEHIND, mode=Mode.SHARED)).leaves(BEHIND, Status.RUNNING)
 

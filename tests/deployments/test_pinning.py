@@ -196,15 +196,15 @@ async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
     async with shop.running() as runtime:
         deployments = runtime.client.deployments
         assert (await deployments.get(one)).open_invocations == 1
-        with raises(actors.ConflictError, code="in_use", match="1 open invocations run on") as caught:
+        with raises(actors.ConflictError, code="in_use") as caught:
             await deployments.prune(one)
         assert caught.value.open_invocations == 1
-        with raises(actors.ConflictError, code="in_use", match="that this process serves"):
+        with raises(actors.ConflictError, code="in_use"):
             await deployments.prune(two)
         await runtime.client.invocation(handle.id).kill()
         assert (await deployments.prune(one, reason="drained")).changed
         for verb in (deployments.prune, deployments.get, deployments.make_latest):
-            with raises(actors.NotFoundError, kind="deployment", match="has been pruned"):
+            with raises(actors.NotFoundError, kind="deployment"):
                 await verb(one)
         assert [d.id for d in await deployments.list()] == [two]
         audit = await runtime.client.audit(verb="prune-deployment")
@@ -249,7 +249,7 @@ async def test_resume_moves_what_is_held_to_other_code_and_finished_steps_are_no
     two = shop.write(2, APP)
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with raises(actors.ConflictError, code="still_running", match="Pause it"):
+        with raises(actors.ConflictError, code="still_running"):
             await handle.resume(deployment="latest")
         await handle.pause()
         with raises(actors.NotFoundError, kind="deployment"):
@@ -287,7 +287,7 @@ async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anythin
     shop.write(2, APP.replace("async def run(self)", "async def other(self)"))
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with raises(actors.NotFoundError, kind="handler", match="Agent has no handler 'run'"):
+        with raises(actors.NotFoundError, kind="handler"):
             await handle.resume(deployment="latest")
 
 

@@ -90,7 +90,6 @@ def test_a_snapshot_has_limits_and_says_which(tmp_path: Path, monkeypatch: pytes
         actors.LimitExceededError,
         limit="deployment_bytes",
         code="too_large",
-        match=r"1 files of 22 bytes together.*largest is app\.py",
     ):
         snapshot(tmp_path, app="# a comment to fill it")
 

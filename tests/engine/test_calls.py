@@ -238,10 +238,10 @@ async def test_the_same_key_with_another_argument_is_refused_while_it_runs_and_a
     async with lab.running() as runtime:
         counter = runtime.client.actor(Counter, "x")
         handle = await counter.add_slowly.options(idempotency_key="k").send(1, 5.0)
-        with raises(actors.ConflictError, code="idempotency_conflict", match="with another argument"):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await counter.add_slowly.options(idempotency_key="k").send(2, 5.0)
         await handle.result()
-        with raises(actors.ConflictError, code="idempotency_conflict", match="Use a new key"):
+        with raises(actors.ConflictError, code="idempotency_conflict"):
             await counter.add_slowly.options(idempotency_key="k")(2, 5.0)
 
 

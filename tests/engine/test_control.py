@@ -173,7 +173,7 @@ class Saga(Service):
         try:
             await actors.invocation(of).cancel()
         except actors.ConflictError as error:
-            return f"refused: {str(error).partition(',')[0]}"
+            return f"refused: {error.code}"
         return "?"
 
     @handler
@@ -249,7 +249,7 @@ async def test_cancelling_twice_is_one_exception(lab: Lab) -> None:
         await quiet()
         assert (await handle.cancel()).changed
         assert await outcome_of(handle) == "cancelled"
-        with raises(actors.ConflictError, code="already_completed", match="nothing to cancel"):
+        with raises(actors.ConflictError, code="already_completed"):
             await handle.cancel()
         slow = await runtime.client.service(Saga).book.send(100.0)
         await trio.sleep(1)
@@ -416,7 +416,7 @@ async def test_handlers_cancel_and_await_each_other(lab: Lab) -> None:
         await quiet()
         said = await runtime.client.service(Saga).canceller(victim.id)
         assert said == f"True {victim.id} was cancelled: from inside"
-        assert await runtime.client.service(Saga).refused(victim.id) == f"refused: {victim.id} has ended"
+        assert await runtime.client.service(Saga).refused(victim.id) == "refused: already_completed"
 
 
 async def test_a_queued_or_scheduled_one_ends_at_once_and_leaves_a_trace(lab: Lab) -> None:
@@ -447,7 +447,7 @@ async def test_a_kill_runs_no_compensation_and_the_next_one_starts_after_it(
         await trio.sleep(1)
         answer = await first.kill(reason="stuck")
         assert (answer.changed, answer.before, answer.after) == (True, Status.RUNNING, Status.COMPLETED)
-        with raises(actors.InvocationCancelledError, code="killed", match="was killed: stuck"):
+        with raises(actors.InvocationCancelledError, code="killed"):
             await first.result()
         assert await second.result() == 1
     assert WORLD.entries == ["begin open", "stopped open", "begin open", "end open"]
@@ -582,7 +582,7 @@ async def test_a_purge_forgets_the_history_and_keeps_the_object(lab: Lab) -> Non
         handle = await door.open.send(0.0)
         await door.open(0.0)
         await handle.result()
-        with raises(actors.ConflictError, code="not_completed", match="cancel it or kill it first"):
+        with raises(actors.ConflictError, code="not_completed"):
             running = await door.open.send(10.0)
             await quiet()
             await running.purge()
@@ -628,7 +628,7 @@ async def test_verbs_on_what_is_not_there_say_so(lab: Lab) -> None:
     async with lab.running() as runtime:
         nobody = runtime.client.invocation("inv_1" + "0" * 33)
         for verb in (nobody.cancel, nobody.kill, nobody.pause, nobody.resume, nobody.purge):
-            with raises(actors.NotFoundError, kind="invocation", match="there is no invocation"):
+            with raises(actors.NotFoundError, kind="invocation"):
                 await verb()
         with raises(actors.NotFoundError, kind="invocation"):
             await nobody.signal("x")

@@ -353,7 +353,7 @@ async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_work_resumes_by
 
 async def test_a_directory_in_use_names_the_process_that_has_it(tmp_path: Path) -> None:
     async with actors.open_runtime(Notes, path=tmp_path / "data") as runtime:
-        with pytest.raises(StoreInUse, match=f"in use by process {os.getpid()}"):
+        with raises(StoreInUse, pid=os.getpid()):
             async with actors.open_runtime(Notes, path=tmp_path / "data"):
                 pass
         await runtime.client.actor(Notes, "a").wait.send()

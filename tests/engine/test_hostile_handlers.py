@@ -256,7 +256,7 @@ async def test_one_that_swallows_everything_is_suspended_cancelled_and_killed_al
         assert (await handle.info()).status is not Status.COMPLETED
         with (
             trio.fail_after(10),
-            raises(actors.InvocationCancelledError, code="killed", match="cancelled, but not completed in time"),
+            raises(actors.InvocationCancelledError, code="killed"),
         ):
             await handle.result()
         await alive(runtime)
@@ -336,7 +336,7 @@ async def test_groups_can_be_taken_apart(lab: Lab) -> None:
 
 async def test_waiting_for_oneself_is_a_deadlock_and_named(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with trio.fail_after(100), pytest.raises(actors.errors.DeadlockError, match="would wait for itself"):
+        with trio.fail_after(100), pytest.raises(actors.errors.DeadlockError):
             await runtime.client.service(Hostile).result_of_oneself()
         with (
             trio.fail_after(100),
@@ -366,7 +366,7 @@ async def test_spans_that_are_none_are_refused(lab: Lab) -> None:
         service = runtime.client.service(Hostile)
         handle = await service.sleep.send(1000)
         for seconds in (-1.0, float("nan"), float("inf"), 1e300):
-            with pytest.raises(actors.InvalidArgumentError, match="kill_after is .*, expected a non-negative number"):
+            with raises(actors.InvalidArgumentError, path="kill_after"):
                 await handle.cancel(kill_after=seconds)
             with pytest.raises(actors.InvalidArgumentError, match="delay is"):
                 await service.sleep.options(delay=seconds).send(1)
@@ -397,6 +397,7 @@ async def test_what_handlers_and_steps_give_away_has_the_limit_of_every_value() 
                 actors.LimitExceededError,
                 limit="payload_bytes",
                 code="too_large",
-                match="2002 bytes of JSON, the limit is 1000",
+                maximum=1000,
+                found=2002,
             ):
                 await method()

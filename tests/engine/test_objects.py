@@ -92,7 +92,7 @@ async def test_an_object_can_be_seen_as_it_was_after_any_event() -> None:
             assert await kept.info(at=then.version) == then
             assert [(i.item, i.value) for i in await kept.items("stock", at=then.version)] == stock
             assert len(await kept.items("sales", at=then.version)) == then.logs["sales"]
-        with pytest.raises(actors.InvalidArgumentError, match="Shop/a has no event 100000") as refused:
+        with raises(actors.InvalidArgumentError, path="at") as refused:
             await kept.info(at=100_000)
         assert refused.value.path == "at"
 
@@ -112,7 +112,7 @@ async def test_what_was_before_a_purge_is_gone_and_what_came_after_is_not() -> N
         between = (await kept.info()).version
         await shop.sell("tea", 2)
         await first.purge()
-        with raises(actors.NotFoundError, kind="history", code="gone", match="has been purged"):
+        with raises(actors.NotFoundError, kind="history", code="gone"):
             await kept.info(at=between)
         assert (await kept.info()).fields["tags"] == ["tea", "tea"]
 
@@ -199,7 +199,7 @@ async def test_an_edit_under_a_condition_is_done_only_if_nobody_was_faster() -> 
         await shop.sell("tea", 3)
         seen = (await kept.info()).fields_version
         await kept.edit(set={"owner": "ada"}, if_version=seen)
-        with raises(actors.ConflictError, code="version_conflict", match="Read them again") as raised:
+        with raises(actors.ConflictError, code="version_conflict") as raised:
             await kept.edit(set={"owner": "bob"}, if_version=seen)
         assert raised.value.version == (await kept.info()).fields_version > seen
         assert (await shop.show())[0] == "ada"
@@ -244,7 +244,7 @@ async def test_an_edit_that_does_not_fit_is_refused_and_nothing_of_it_is_done(
 
 async def test_an_edit_of_what_is_built_in_or_of_letters_instead_of_names_is_refused() -> None:
     async with Lab(Shop).running() as runtime:
-        with raises(actors.ConflictError, code="not_possible", match="built in"):
+        with raises(actors.ConflictError, code="not_possible"):
             await runtime.client.object("playhead.Job", "j").edit(set={"state": "ended"})
         with pytest.raises(actors.InvalidArgumentError, match=r"expected the names of fields: \['owner'\]"):
             await runtime.client.object(Shop, "a").edit(clear="owner")
@@ -270,7 +270,7 @@ async def test_a_gate_holds_no_edit() -> None:
 
 async def test_a_service_has_no_objects_to_look_at() -> None:
     async with Lab(Plain).running() as runtime:
-        with raises(actors.ConflictError, code="not_possible", match="has no keys and no fields"):
+        with raises(actors.ConflictError, code="not_possible"):
             await runtime.client.object(Plain, "a").info()
 
 

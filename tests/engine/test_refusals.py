@@ -155,7 +155,7 @@ def lab() -> Lab:
 async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab) -> None:
     async with lab.running() as runtime:
         client = runtime.client
-        with pytest.raises(actors.InvalidArgumentError, match=r"Plain/a/add: \$: expected int, found 'five' \(str\)"):
+        with raises(actors.InvalidArgumentError, path="$"):
             await client.actor(Plain, "a").add("five")  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="takes 1 arguments, 2 were given"):
             await client.actor(Plain, "a").add(1, 2)  # type: ignore[call-arg]
@@ -186,14 +186,13 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
         with raises(
             actors.NotFoundError,
             kind="service",
-            match="no service 'Nobody' is served here; there is Friend, Odd, Plain",
         ):
             await client.call_by_name(Target("Nobody", "a", "add"))
-        with raises(actors.NotFoundError, kind="handler", match="Plain has no handler 'sub'; it has add"):
+        with raises(actors.NotFoundError, kind="handler"):
             await client.call_by_name(Target("Plain", "a", "sub"))
         with pytest.raises(AttributeError, match="no handler 'sub'"):
             client.actor(Plain, "a").sub()  # type: ignore[attr-defined]
-        with pytest.raises(AttributeError, match="read it through a @shared handler"):
+        with pytest.raises(actors.errors.FieldMisuseError):
             _ = client.actor(Plain, "a").value
         for key in ("", "\ud800"):
             with raises(actors.InvalidArgumentError, path="key"):
@@ -260,11 +259,9 @@ async def test_verbs_outside_a_handler_say_where_they_belong() -> None:
         lambda: actors.invocation("inv_1" + "0" * 33),
         lambda: actors.step_key(),
     ):
-        with raises(actors.errors.MisuseError, code="outside_handler", match="works only in a"):
+        with raises(actors.errors.MisuseError, code="outside_handler"):
             use()
-    with raises(
-        actors.errors.MisuseError, code="outside_handler", match=r"actors\.sleep\(\) works only in a running handler"
-    ):
+    with raises(actors.errors.MisuseError, code="outside_handler"):
         await actors.sleep(1)
     with raises(actors.errors.MisuseError, code="outside_handler"):
         await actors.run(len, "x")
@@ -282,7 +279,7 @@ async def test_a_call_of_what_is_not_served_fails_the_caller_for_good(lab: Lab) 
 async def test_calls_within_calls_end_somewhere() -> None:
     lab = Lab(Odd, limits=Limits(call_depth=10))
     async with lab.running() as runtime:
-        with raises(LimitExceededError, limit="call_depth", match="11 deep, the limit is 10"):
+        with raises(LimitExceededError, limit="call_depth", maximum=10, found=11):
             await runtime.client.service(Odd).deep(0)
 
 
@@ -293,9 +290,7 @@ async def test_a_full_mailbox_refuses_callers_and_keeps_what_handlers_sent() -> 
         first = await plain.wait.send()
         for _ in range(3):
             await plain.add.send(1)
-        with raises(
-            actors.LimitExceededError, limit="mailbox", code="busy", match="3 invocations wait for Plain/a already"
-        ):
+        with raises(actors.LimitExceededError, limit="mailbox", code="busy", found=3):
             await plain.add(1)
         await first.signal("go")
         await quiet()
@@ -305,13 +300,11 @@ async def test_a_full_mailbox_refuses_callers_and_keeps_what_handlers_sent() -> 
 async def test_large_values_are_refused_by_size() -> None:
     lab = Lab(Plain, Odd, limits=Limits(payload_bytes=1000, signals=2))
     async with lab.running() as runtime:
-        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the limit is 1000"):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", maximum=1000):
             await runtime.client.call_by_name(
                 Target("Plain", "a", "two"), b'{"amount": 1, "text": "%b"}' % (b"x" * 1000)
             )
-        with raises(
-            actors.LimitExceededError, limit="payload_bytes", code="too_large", match="the result of .* has 2002 bytes"
-        ):
+        with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large", found=2002):
             await runtime.client.service(Odd).huge(2000)
         handle = await runtime.client.actor(Plain, "a").wait.send()
         with raises(actors.LimitExceededError, limit="payload_bytes", code="too_large"):
@@ -365,7 +358,7 @@ async def test_a_group_of_errors_for_good_is_for_good_and_says_what_is_in_it(lab
 
 
 async def test_an_object_made_by_hand_says_how_to_get_at_one() -> None:
-    with raises(actors.errors.MisuseError, code="outside_handler", match=r"no runtime manages.*client\.actor"):
+    with raises(actors.errors.MisuseError, code="outside_handler"):
         await Plain().add(1)
 
 
@@ -384,11 +377,11 @@ async def test_a_field_cannot_be_used_through_a_reference(lab: Lab) -> None:
 async def test_words_that_are_no_choice_are_refused_with_the_choices(lab: Lab) -> None:
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Plain, "a").wait.send()
-        with pytest.raises(actors.InvalidArgumentError, match="children is 'some', expected one of"):
+        with raises(actors.InvalidArgumentError, path="children"):
             await handle.cancel(children="some")  # type: ignore[arg-type]
-        with pytest.raises(actors.InvalidArgumentError, match="mode is 'soon', expected one of"):
+        with raises(actors.InvalidArgumentError, path="mode"):
             await handle.pause(mode="soon")  # type: ignore[arg-type]
-        with pytest.raises(actors.InvalidArgumentError, match="stop is 'stop', expected one of"):
+        with raises(actors.InvalidArgumentError, path="stop"):
             await handle.restart(stop="stop")  # type: ignore[arg-type]
         assert (await handle.info()).status is not Status.PAUSED
 

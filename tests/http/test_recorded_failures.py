@@ -90,7 +90,7 @@ async def test_every_error_of_a_handler_arrives_alike(tmp_path: Path, monkeypatc
 @every_kind
 def test_a_call_that_failed_exits_as_failed(kind: type[ActorError]) -> None:
     with pytest.raises(CallEndedError) as raised:
-        result_of(failed(made(kind)), OF)
+        result_of(failed(made(kind, f"about {kind.__name__}")), OF)
     assert exit_code_of(raised.value) is Exit.FAILED
     assert OF in str(raised.value)
     assert f"about {kind.__name__}" in str(raised.value)

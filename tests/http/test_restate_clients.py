@@ -207,7 +207,7 @@ async def test_restarting_answers_as_clients_of_restate_expect(served: Served) -
     assert answered.status_code == 200
     again = answered.json()["new_invocation_id"]
     assert (await served.http.get(f"/restate/attach/{again}")).json() == "x"
-    assert (await served.http.patch(f"/invocations/{called}/restart-as-new?from=nowhere")).status_code == 422
+    assert (await served.http.patch(f"/invocations/{called}/restart-as-new?from=nowhere")).status_code == 404
 
 
 async def test_a_restart_keeps_the_prefix_of_the_journal_that_clients_of_restate_name(served: Served) -> None:
@@ -218,7 +218,7 @@ async def test_a_restart_keeps_the_prefix_of_the_journal_that_clients_of_restate
         planned = await served.http.patch(f"{path}?from={entry}", json={"dry_run": True})
         kept.append(len(planned.json()["successor"]["kept"]))
     assert kept == [0, 1, 1, 2, 2]
-    assert (await served.http.patch(f"{path}?from=9999")).status_code == 422
+    assert (await served.http.patch(f"{path}?from=9999")).status_code == 404
     begun = WORLD.count("effect x")
     for whole in ("4", "end"):
         again = (await served.http.patch(f"{path}?from={whole}")).json()["new_invocation_id"]

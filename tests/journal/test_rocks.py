@@ -58,6 +58,7 @@ from journal.rows import FORMAT
 from tests.journal import writer
 from tests.journal.samples import STAMP
 from tests.journal.shim import preloaded, shared_control
+from tests.raising import raises
 
 A, B = StreamId(1), StreamId(2)
 MEBIBYTE = 1 << 20
@@ -151,7 +152,7 @@ async def test_a_second_process_is_refused_and_told_who_has_the_store(tmp_path: 
 
 async def test_a_second_opening_in_the_same_process_is_refused_likewise(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (journal, partition):
-        with pytest.raises(StoreInUse, match=f"in use by process {os.getpid()}"):
+        with raises(StoreInUse, pid=os.getpid()):
             async with open_journal(tmp_path / "data"):
                 pass
         await partition.commit([append(A, 0, b"undisturbed")])

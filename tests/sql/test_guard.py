@@ -142,7 +142,7 @@ ENDLESS = [
 @pytest.mark.parametrize("sql", ENDLESS)
 def test_a_query_without_an_end_is_stopped_by_its_deadline(source: JournalSnapshot, sql: str) -> None:
     began = time.monotonic()
-    with raises(LimitExceededError, limit="query_seconds", match=r"longer than 0\.05 seconds"):
+    with raises(LimitExceededError, limit="query_seconds"):
         query(source, sql, budget=Budget(0.05))
     assert time.monotonic() - began < 5
 
@@ -175,7 +175,7 @@ def test_more_rows_than_the_limit_are_an_error_never_cut_off(source: JournalSnap
 
 
 def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: JournalSnapshot) -> None:
-    with raises(LimitExceededError, limit="query_rows", match="more than 1000 bytes"):
+    with raises(LimitExceededError, limit="query_bytes", maximum=1_000):
         query(source, "SELECT id FROM sys_invocation", max_bytes=1_000)
 
 
@@ -188,7 +188,7 @@ def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: Journ
     ],
 )
 def test_a_value_that_is_too_large_is_refused(source: JournalSnapshot, sql: str) -> None:
-    with raises(LimitExceededError, limit="query_rows"):
+    with raises(LimitExceededError, limit="query_value_bytes"):
         query(source, sql)
 
 

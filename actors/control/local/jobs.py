@@ -14,6 +14,7 @@ from actors.errors import (
     InvalidArgumentError,
     LimitExceededError,
     NotFoundError,
+    UnserializableError,
 )
 from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
 from actors.model.verb_options import CancelOptions, RestartOptions, parse_options
@@ -182,7 +183,10 @@ def _options_as_json(spec: JobSpec) -> bytes:
 
 def _check_options(spec: JobSpec) -> None:
     """Raise ``InvalidArgumentError`` for options that the verb would refuse."""
-    options = parse_options(spec.verb, spec.options)
+    try:
+        options = parse_options(spec.verb, spec.options)
+    except UnserializableError as error:
+        raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
     if isinstance(options, RestartOptions) and options.dry_run:
         raise InvalidArgumentError(
             "a job restarts, and does not try: dry_run is an option of one restart; see the preview of a job",
