@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 
 class LoopThread(Generic[T]):
-    """The thread, for as long as something is open in it. ``opened`` is that."""
+    """The thread, for as long as something is open in it; ``opened`` is what is open."""
 
     def __init__(self, enter: Callable[[], AbstractAsyncContextManager[T]]) -> None:
         self._enter = enter
@@ -57,7 +57,7 @@ class LoopThread(Generic[T]):
     def _run(self, ready: Future[T]) -> None:
         try:
             trio.run(self._main, ready)
-        except BaseException as error:  # it is raised where somebody waits, or at the end
+        except BaseException as error:  # raised in the thread that waits, or at the end
             self._error = error
             if not ready.done():
                 ready.set_exception(error)
@@ -70,8 +70,8 @@ class LoopThread(Generic[T]):
             nursery.cancel_scope.cancel()
 
     def wait(self, function: Callable[..., Awaitable[R]], args: Any, kwargs: Any, seconds: float) -> R:
-        """Run the function there; its result. Raises :class:`TooSlowError` after ``seconds``,
-        :class:`UnavailableError` when the loop has ended."""
+        """Run the function in the loop and return its result. Raises :class:`TooSlowError` after ``seconds``, and
+        :class:`UnavailableError` if the loop has ended."""
         _check_may_block()
         if self._pid != os.getpid():
             raise UnavailableError("this client was opened in another process, before a fork; open one in each process")
@@ -104,7 +104,7 @@ class LoopThread(Generic[T]):
                 done.set_result(await work())
             if limit.cancelled_caught:
                 done.set_exception(TooSlowError(f"not done within {seconds} seconds"))
-        except Exception as error:  # it belongs to the thread that waits
+        except Exception as error:  # it belongs to the waiting thread
             done.set_exception(error)
         finally:
             if not done.done():
@@ -125,12 +125,13 @@ class LoopThread(Generic[T]):
                 return
 
     def close(self) -> None:
-        """Leave what is open, and wait until the thread has ended. What other threads wait for raises :class:`UnavailableError`.
+        """Close everything that is open, and wait until the thread has ended. Waits of other threads raise
+        :class:`UnavailableError`.
 
-        Raises what has ended the loop before, if something has.
+        Raises the error that ended the loop before, if any.
         """
         if self._pid != os.getpid():
-            return  # the thread is the other process's
+            return  # the thread belongs to the other process
         self._ask_to_stop()
         self._thread.join()
         error, self._error = self._error, None

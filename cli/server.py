@@ -200,7 +200,7 @@ async def _tell_of_backlog(client: LocalClient) -> None:
     for gate in await client.gates.list():
         if gate.scope == str(BACKLOG) and gate.state is GateState.CLOSED:
             err(
-                f"what was accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' resumes it"
+                f"work accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' resumes it"
             )
 
 

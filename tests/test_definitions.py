@@ -258,7 +258,7 @@ def test_a_handler_under_another_decorator_is_refused() -> None:
         return around
 
     for hide in (logged, staticmethod, classmethod, property, lambda f: logged(logged(f))):
-        with pytest.raises(actors.errors.DefinitionError, match=r"Made\.hidden: @handler and @shared stand above"):
+        with pytest.raises(actors.errors.DefinitionError, match=r"Made\.hidden: put @handler and @shared above"):
             body(hidden=hide(handler(good)))()
     with pytest.raises(actors.errors.DefinitionError, match="expected a function"):
         step(handler(good))

@@ -6,16 +6,16 @@
        │
     Backend ─┬─ LocalBackend     the engine of this process
              ├─ HttpBackend      a server, over a connection
-             └─ OfflineBackend   a data directory that no process runs: reads only
+             └─ OfflineBackend   a data directory at rest: reads only
 
-A backend gets checked arguments and answers with public records. The checks of what users pass stand above it, in the clients
-and handles; checks that need the code or the state stand below it. So three backends answer one question alike, or raise an
-error of the same type.
+A backend gets checked arguments and answers with public records. User arguments are checked above it, in the clients and handles;
+checks that need the code or the state are below it. So all three backends give the same answer, or raise an error of the same
+type.
 
-What returns from a method that changes something is durable: the runtime has committed the events and their audit row before it
-answers. If a method raises :class:`actors.UnavailableError` or :class:`actors.UnknownOutcomeError` the change may have
-happened; sent again under the same idempotency key it happens once. Every other error that is a ``RefusedError`` says that nothing
-was changed. What is read is as of the last commit, or later.
+A change is durable when its method returns: the runtime has committed the events and their audit row. If a method raises
+:class:`actors.UnavailableError` or :class:`actors.UnknownOutcomeError`, the change may have happened; repeated under the same
+idempotency key it happens once. Every other ``RefusedError`` means that nothing was changed. Reads are as of the last commit, or
+later.
 """
 
 from __future__ import annotations
@@ -72,8 +72,7 @@ class Backend(HandleBackend, Protocol):
     ) -> tuple[InvocationId, Outcome]:
         """Call a handler with a JSON argument, and wait for the end of the invocation.
 
-        The call is durable before it begins to wait. Raises :class:`actors.NotFoundError`,
-        :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`,
+        The call is durable before it begins to wait. Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`,
         :class:`actors.ConflictError`.
         """
         ...
@@ -97,7 +96,7 @@ class Backend(HandleBackend, Protocol):
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         """The answer to one SELECT, as of one moment.
 
-        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, :class:`actors.LimitExceededError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`.
         """
         ...
 
@@ -110,7 +109,7 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
-        """What has changed after a position; waits at most ``wait`` seconds for a change."""
+        """The changes after a position; waits at most ``wait`` seconds for one."""
         ...
 
     # Objects.
@@ -123,7 +122,7 @@ class Backend(HandleBackend, Protocol):
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         """An object now, or after event ``at`` of its log.
 
-        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
+        Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
         """
         ...
 
@@ -145,7 +144,7 @@ class Backend(HandleBackend, Protocol):
     ) -> EditResult:
         """Change fields, all of it or nothing; durable on return.
 
-        Raises :class:`actors.ConflictError`, :class:`actors.ConflictError`, :class:`actors.NotFoundError`,
+        Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`,
         :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError`.
         """
         ...
@@ -164,7 +163,7 @@ class Backend(HandleBackend, Protocol):
         """Hold every invocation in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the
         scope.
 
-        Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`,
+        Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`,
         :class:`actors.NotFoundError` and :class:`actors.LimitExceededError`.
         """
         ...
@@ -192,7 +191,7 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One file with its text. Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`."""
+        """One file with its text. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
@@ -214,7 +213,7 @@ class Backend(HandleBackend, Protocol):
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         """The number of invocations that a job would take now, and ``sample`` of them.
 
-        Raises :class:`actors.InvalidArgumentError`, :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
+        Raises :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
         """
         ...
 

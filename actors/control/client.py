@@ -112,11 +112,12 @@ class Client:
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,  # noqa: ASYNC109 - as of every call
     ) -> Any:
-        """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as JSON has it.
+        """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as a plain JSON
+        value.
 
-        ``argument`` is what JSON has: one value for one parameter, a dictionary for several, nothing for none. A slash in a key is
-        written ``%2F``. After ``timeout`` seconds the wait ends, and the invocation continues. Raises what the handler raised
-        for good; :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.TooSlowError`.
+        ``argument`` is a plain JSON value: one value for one parameter, a dictionary for several, nothing for none. Write a slash
+        in a key as ``%2F``. After ``timeout`` seconds the wait ends, and the invocation continues. Raises the terminal error of
+        the handler, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError` and :class:`actors.TooSlowError`.
 
         ::
 
@@ -139,7 +140,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
     ) -> InvocationHandle[Any]:
-        """Send a message to a handler by its name, as :meth:`call`; returns once it is durable.
+        """Send a message to a handler by its name, as :meth:`call` does; it is durable on return.
 
         ::
 
@@ -152,7 +153,8 @@ class Client:
     async def call_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
     ) -> tuple[InvocationId, Outcome]:
-        """The same with the argument as JSON; returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was not accepted."""
+        """Call with the argument as JSON bytes; returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was
+        not accepted."""
         return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
 
     async def send_by_name(
@@ -163,14 +165,14 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
     ) -> Sent:
-        """Send with the argument as JSON; tells whether it had been sent before. ``delay`` in seconds, or as a timedelta."""
+        """Send with the argument as JSON bytes; returns whether the message is new. ``delay`` is in seconds or a timedelta."""
         span = seconds_or_none(delay, "delay")
         return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
 
     async def execute(
         self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
     ) -> ControlResult:
-        """Execute the verb that the options are of, as the methods of :class:`actors.InvocationHandle` do."""
+        """Execute the verb with these options, as the methods of :class:`actors.InvocationHandle` do."""
         return await self._backend.execute(of, options, checked_request_key(idempotency_key))
 
     @property
@@ -255,7 +257,7 @@ class Client:
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
         """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
 
-        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError` and :class:`actors.LimitExceededError`.
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`.
 
         ::
 

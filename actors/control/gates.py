@@ -38,8 +38,7 @@ class GateClient:
         """Hold everything in the scope, including narrower scopes that were opened before. Closing it again changes nothing.
 
         ``drain`` lets a running step end and records it; ``now`` aborts it, and it runs again later. When this returns, nothing
-        in the scope runs except steps that are ending. Raises ``InvalidArgumentError``, ``NotFoundError``,
-        ``NotFoundError``, ``InvalidArgumentError`` and ``LimitExceededError``.
+        in the scope runs except steps that are ending. Raises ``InvalidArgumentError``, ``NotFoundError``, ``InvalidArgumentError`` and ``LimitExceededError``.
         """
         held = one_of(PauseMode, mode, "mode")
         return await self._backend.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))

@@ -82,7 +82,7 @@ class JobClient:
     def of(
         self, ids: Iterable[InvocationId | str], *, limit: int | None = None, rate: float | None = None
     ) -> JobSelection:
-        """The invocations of these ids, in this order; ten thousand at most. What is gone by then refuses, as it does by itself."""
+        """The invocations with these ids, in this order; at most ten thousand. One that has been purged counts as refused."""
         if isinstance(ids, str):
             raise InvalidArgumentError(f"ids is {shown(ids)}, expected a list: [{shown(ids)}]", path="ids")
         unique = tuple(dict.fromkeys(parse_invocation_id(checked_text(of, "ids")) for of in ids))
@@ -91,7 +91,7 @@ class JobClient:
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations that a completed job could not change: to ask them again, or something else.
+        """The invocations that a completed job could not change, to repeat its verb or apply another.
 
         ::
 
@@ -100,12 +100,12 @@ class JobClient:
         return self.chosen(Choice(refused_by=checked_text(job, "job")), limit=limit, rate=rate)
 
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations of a choice, whichever way it was made."""
+        """The invocations of a choice of any kind."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
         return JobSelection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
-        """The jobs that are retained, newest first."""
+        """The stored jobs, newest first."""
         return await self._backend.list_jobs(checked_count(limit, "limit"))
 
     def job(self, job: str) -> JobHandle:
@@ -114,10 +114,11 @@ class JobClient:
 
 
 class JobSelection:
-    """Some invocations: told by a condition, by their ids, or by the job that they refused. Each verb starts a job, and returns once that is durable.
+    """A selection of invocations: by a condition, by ids, or those that another job could not change. Each verb starts a job, and
+    returns once that is durable.
 
-    What fits when the job begins is dealt with, and nothing that comes later: that is what gates are for. Raises
-    ``InvalidArgumentError`` for what is no condition, ``LimitExceededError`` for more than a job takes, ``InvalidArgumentError``.
+    The job processes the invocations that match when it begins, and no later ones; use a gate for those. Raises
+    ``InvalidArgumentError`` for an invalid condition, and ``LimitExceededError`` for more invocations than a job takes.
 
     ::
 
@@ -131,14 +132,14 @@ class JobSelection:
         self._rate = rate
 
     async def preview(self, *, sample: int = 10) -> JobPreview:
-        """How many there are now, and the oldest of them. Changes nothing."""
+        """The number of matches now, and the oldest of them. Changes nothing."""
         wanted = checked_count(sample, "sample", at_least=0, at_most=LONGEST_SAMPLE)
         return await self._backend.preview_job(self._choice, wanted)
 
     async def cancel(
         self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: Seconds | None = None
     ) -> JobHandle:
-        """Stop them with their compensations."""
+        """Cancel them and run their compensations."""
         return await self.ask(CancelOptions(reason=reason, children=children, kill_after=kill_after))
 
     async def kill(self, *, reason: str = "") -> JobHandle:
@@ -190,7 +191,7 @@ class JobSelection:
         return await self.ask(PurgeOptions())
 
     async def ask(self, options: VerbOptions) -> JobHandle:
-        """Start a job for the verb that these are the options of; see :meth:`start`."""
+        """Start a job for the verb with these options; see :meth:`start`."""
         told = {
             name: parse(bytes(value)) if isinstance(value, msgspec.Raw) else value
             for name, value in options_as_json(options).items()

@@ -91,7 +91,7 @@ class ObjectHandle:
         ``if_version``, nothing is changed unless that event was the last to change the fields (``info().fields_version``). While
         a handler holds the key, or others wait for it, an edit is refused; with ``queue`` it waits its turn.
 
-        Raises ``ConflictError``, ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and
+        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and
         ``ConflictError``.
         """
         if isinstance(clear, str):

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Purge:
-    """A purge that joins the commit, and what is said of it: ``reply`` waits outside, ``row`` is for the audit, ``message`` is for the
-    handler that asked.
+    """A purge in the batch, and everything that reports it: ``reply`` for a client, ``row`` for the audit log, ``message`` for
+    the handler that requested it.
 
-    The histories are read before it is decided, and again as they are overwritten. If they can no longer be read then, they stay,
-    and nobody must have been told of a change. So all of this waits in the commit, even the answer to an object of the same
-    partition, and is exchanged before the commit reaches the disk (``refuse``).
+    The histories are read before the purge is decided, and again as they are overwritten. If they cannot be read the second time,
+    they stay, and no client must have been told of a change. So all reports wait in the batch, even the answer to an object of
+    the same partition, and are replaced before the commit reaches the disk (``refuse``).
     """
 
     invocation_ids: Collection[InvocationId]
@@ -45,7 +45,7 @@ class Purge:
     refusal: TerminalError | None = None
 
     def tell(self) -> None:
-        """Answer the one who waits outside, now that the commit is durable."""
+        """Answer the waiting client, now that the commit is durable."""
         if self.reply is None:
             return
         if self.refusal is None:
@@ -84,9 +84,10 @@ class PendingAppend:
 
 @attrs.define(eq=False)
 class CommitBatch:
-    """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk; ``consumed`` are letters to
-    objects that take no part in it. The rows of its ``audit`` are chained when it goes to the disk. ``released`` is done, in order, once it is durable. ``ended``, ``failed_attempts`` and
-    ``failed_steps`` are for the tally: the rows of invocations that end with it, and the service and handler of what failed."""
+    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are messages
+    to objects that have no append in it. The rows of its ``audit`` are chained when it goes to the disk. ``released`` are the
+    actions to run, in order, once it is durable. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows
+    of completed invocations, and the service and handler of each failure."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
@@ -129,7 +130,7 @@ class CommitBatch:
         return rewrites
 
     def refuse(self, purge: Purge, because: BaseException) -> None:
-        """Have everybody hear that the histories stay. The first reason holds."""
+        """Report to every requester that the histories stay. The first reason is kept."""
         if purge.refusal is not None:
             return
         refusal = purge.refusal = UnavailableError(
@@ -144,7 +145,7 @@ class CommitBatch:
             self.messages[self.messages.index(purge.message)] = _refused(purge.message, refusal)
 
     def appends(self, audit: Mapping[bytes, bytes]) -> list[Append]:
-        """As the journal takes it, with the rows of the audit. All rows go with the first append: the commit is one."""
+        """The appends for the journal, with the rows of the audit log. All rows go with the first: the commit is one."""
         appends = [
             Append(
                 stream=stream,
@@ -168,7 +169,7 @@ class CommitBatch:
 
 
 def _refused(answer: Message, refusal: TerminalError) -> Message:
-    """The answer to a verb with a refusal in its place."""
+    """A verb's answer with a refusal in its place."""
     command, envelope = c.decode_command(answer.data)
     if not isinstance(command, c.CompleteVerb):
         raise BrokenInvariant("the answer to a verb completes it")

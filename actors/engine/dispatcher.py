@@ -215,7 +215,7 @@ class Dispatcher:
         deployment = applications.pinned_to(service)
         app = applications.find(deployment, service)
         if app is None:
-            raise BrokenInvariant("what new invocations take is loaded")
+            raise BrokenInvariant("the latest deployment is loaded")
         definition, handler = app.handler_of(command.target)
         resolved = c.ResolvedInvoke(
             asked=command,

@@ -1,7 +1,7 @@
-"""Replays a history on other code: in memory, on rows as of one moment, with no effect and nothing written.
+"""Replays a history on other code: in memory, on rows as of one moment, without effects and without writing.
 
-The handler runs as it would in an attempt, but that what it asks for is noted beside what is recorded. A step's body is never
-called, since it is the engine that would call it.
+The handler runs as in an attempt, but its requests are recorded beside those of the history. The body of a step is never called,
+because only the engine calls it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class _Noting(Execution):
-    """Notes, for everything that the handler asks for, what is recorded in its place."""
+    """Records, for each request of the handler, the recorded request in its place."""
 
     is_aloud = False
 
@@ -69,18 +69,18 @@ class _Noting(Execution):
 
     @property
     def left_over(self) -> Any:
-        """What is recorded and was not asked for."""
+        """The recorded requests that the handler did not make."""
         return next((event for event in self._recorded if not isinstance(event, e.PatchMarked)), None)
 
 
 class _Rehearsal(Attempt):
-    """An attempt that nobody obeys."""
+    """An attempt whose commands are not applied."""
 
     execution_type = _Noting
 
 
 def rehearse(kept: RecordedInvocation, app: App, deployment: str, world: Environment) -> CheckReport:
-    """Replay it, and say what became of that. May be called in any thread; runs the handler's own code."""
+    """Replay the invocation and report the result. Can be called in any thread; runs the handler's own code."""
     row = kept.row
     base = CheckReport(
         invocation_id=row.invocation_id,
@@ -148,7 +148,7 @@ def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: 
 
 def _is_same_end(recorded: Outcome, attempted: Outcome) -> bool:
     if recorded.kind is OutcomeKind.KILLED:
-        return True  # it never came to an end of its own
+        return True  # it reached no end of its own
     if recorded.kind is not attempted.kind:
         return False
     if recorded.failure is not None and attempted.failure is not None:
@@ -193,7 +193,7 @@ def _compared(recorded: Any, attempted: Any) -> OperationCheck:
 
 
 def _without_addresses(argument: bytes) -> bytes:
-    """The arguments without where their objects lie in memory, which is elsewhere in each process."""
+    """The arguments without memory addresses, which differ between processes."""
     return _ADDRESS.sub(b"", argument)
 
 

@@ -665,7 +665,7 @@ class Executor:
 
 
 _NO_STEPS: dict[StepId, StepTask] = {}
-_STOPPING = "it was told to stop and has not ended"
+_STOPPING = "it was asked to stop and has not ended"
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
 
 

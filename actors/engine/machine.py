@@ -459,7 +459,7 @@ class Machine:
             )
             deferred = await self._deferred_signals(loaded, invocation)
         except (RefusedError, Damaged) as error:
-            reason = f"what it should keep of {invocation.restarts.invocation_id} is not available: {error}"
+            reason = f"the history of {invocation.restarts.invocation_id} is not available: {error}"
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
             self.decide_as_engine(loaded, held)
             return

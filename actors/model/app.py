@@ -64,11 +64,11 @@ class App:
         return found
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
-        """The handler that the target names. Raises ``NotFoundError`` or ``NotFoundError``."""
+        """The handler that the target names. Raises ``NotFoundError``."""
         return self.handler(target.service, target.handler)
 
     def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
-        """A class and its handler by name. Raises ``NotFoundError`` or ``NotFoundError``."""
+        """A class and its handler by name. Raises ``NotFoundError``."""
         found = self._handlers.get((service, name))
         if found is None:
             definition = self.find(service)

@@ -23,7 +23,7 @@ class LoopWaiter(Protocol):
 
 
 class Blocking:
-    """What all of them are: an object of the event loop, and the way to it."""
+    """The base of all blocking classes: an object of the event loop, and the loop."""
 
     def __init__(self, of: Any, loop: LoopWaiter) -> None:
         self._of = of
@@ -39,7 +39,7 @@ class Blocking:
 
 
 class BlockingIterator(Generic[T]):
-    """An iterator over what comes, each item waited for. Leaving it half-way needs no closing."""
+    """A blocking iterator over an asynchronous one. Leaving it half way needs no closing."""
 
     def __init__(self, of: AsyncIterator[T], loop: LoopWaiter) -> None:
         self._of = of
@@ -62,7 +62,7 @@ _classes: dict[type, type[Any]] = {}
 
 
 def stands_for(of: type) -> Callable[[type[T]], type[T]]:
-    """Of a class: objects of the async one come back as this one."""
+    """Declare that objects of the async class are returned as this one."""
 
     def note(cls: type[T]) -> type[T]:
         _classes[of] = cls
@@ -72,7 +72,7 @@ def stands_for(of: type) -> Callable[[type[T]], type[T]]:
 
 
 def blocking(of: type) -> type[Any]:
-    """The class with the same public members, each of which waits."""
+    """A class with the same public members, each of which waits for its result."""
     members: dict[str, Any] = {"__doc__": of.__doc__, "__module__": "actors.sync"}
     for cls in reversed(of.__mro__[:-1]):
         members |= {name: _member(name, found) for name, found in vars(cls).items() if _is_method(name, found)}
@@ -99,7 +99,7 @@ def _member(name: str, found: Any) -> Any:
 
 
 def made_blocking(value: Any, loop: LoopWaiter) -> Any:
-    """The same for a caller that blocks; plain data as it is."""
+    """The blocking form of an object; plain data unchanged."""
     for kind in type(value).__mro__[:-1]:
         if kind in _classes:
             return _classes[kind](value, loop)

@@ -17,7 +17,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class BlockingHandler(Generic[P, R_co]):
-    """A handler of one object: call it and get its result, or ``send`` to it and go on.
+    """A handler of one object: call it and get its result, or ``send`` to it without waiting.
 
     ::
 
@@ -32,11 +32,11 @@ class BlockingHandler(Generic[P, R_co]):
         return f"<blocking {self._of.__qualname__}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Call it, and wait for the result. Raises what the handler raised for good."""
+        """Call it and wait for the result. Raises the terminal error of the handler."""
         return self._loop.wait(self._of, *args, **kwargs)
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> handles.InvocationHandle[R_co]:
-        """Have it done, durably, without waiting for it."""
+        """Send a one-way message: durable on return, without waiting for the result."""
         sent: handles.InvocationHandle[R_co] = made_blocking(
             self._loop.wait(self._of.send, *args, **kwargs), self._loop
         )
@@ -49,7 +49,7 @@ class BlockingHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
     ) -> BlockingHandler[P, R_co]:
-        """The same handler, called otherwise; see :meth:`actors.types.BoundHandler.options`."""
+        """The same handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
         return BlockingHandler(
             self._of.options(delay=delay, idempotency_key=idempotency_key, timeout=timeout), self._loop
         )
@@ -57,8 +57,8 @@ class BlockingHandler(Generic[P, R_co]):
 
 @stands_for(Reference)
 class BlockingReference(Blocking):
-    """An object somewhere, whose handlers are called and waited for. Type checkers see its class: what that shows of a handler is
-    a :class:`BlockingHandler`."""
+    """A reference to an object, whose handlers are called and waited for. To the type checker it is an instance of its class,
+    with each handler as a :class:`BlockingHandler`."""
 
     def __init__(self, of: Any, loop: LoopWaiter) -> None:
         self.__dict__.update(_of=of, _loop=loop)

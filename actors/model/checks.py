@@ -177,7 +177,7 @@ def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None)
     """The error for a report that is not the same. ``of`` is the original of a restart, if the report is about the part that it
     keeps."""
     at = report.divergence
-    what = f"{report.invocation_id}  cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
+    what = f"{report.invocation_id} cannot continue" if of is None else f"the kept part of {of} cannot be repeated"
     return IncompatibleError(
         f"{what} on {report.deployment or 'the code that is served'}: it {report.summary}. Nothing was changed. {advice}",
         details={

@@ -166,7 +166,7 @@ def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> No
             )
         return
     if _wraps_handler(value):
-        raise DefinitionError(f"{what}: @handler and @shared stand above all other decorators, which would hide them")
+        raise DefinitionError(f"{what}: put @handler and @shared above all other decorators, which would hide them")
     if not _is_code(value) and can_change(value):
         raise DefinitionError(
             f"{what} is one {type(value).__name__} that all objects would share and that is not stored. Annotate it to make it a "

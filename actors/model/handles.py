@@ -227,7 +227,7 @@ class InvocationHandle(Generic[R_co]):
         :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
         makes another request than the recorded one, or passes a step, a call or a message another argument.
 
-        Raises ``ConflictError`` (pause it first), ``NotFoundError``, ``NotFoundError`` and
+        Raises ``ConflictError`` (pause it first), ``NotFoundError`` and
         ``IncompatibleError``.
         """
         if dry_run:
@@ -242,7 +242,7 @@ class InvocationHandle(Generic[R_co]):
         from the record.
 
         ``deployment`` is ``latest``, ``keep`` (its own) or an id; ``app`` is code on disk instead, ``file.py`` or
-        ``package.module``. Raises ``NotFoundError``, ``NotFoundError`` and ``BrokenDeploymentError``.
+        ``package.module``. Raises ``NotFoundError`` and ``BrokenDeploymentError``.
 
         ::
 
@@ -284,7 +284,7 @@ class InvocationHandle(Generic[R_co]):
         get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
         begins takes its new argument, with another input and on other code, unless other operations ran beside it.
 
-        Raises ``ConflictError``, ``NotFoundError``, ``NotFoundError``, ``InvalidArgumentError``,
+        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError``,
         ``NotFoundError`` and ``IncompatibleError``.
 
         ::

@@ -64,7 +64,7 @@ class BoundHandler(Generic[P, R_co]):
 
         ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
-        continues. Both may be timedeltas. Raises ``InvalidArgumentError`` and ``InvalidArgumentError``.
+        continues. Both may be timedeltas. Raises ``InvalidArgumentError``.
 
         ::
 

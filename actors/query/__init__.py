@@ -1,1 +1,1 @@
-"""Reads what the journal keeps, without an engine."""
+"""Reads the journal without an engine."""

@@ -1,4 +1,4 @@
-"""Who steered what: the audit, from its rows."""
+"""The audit log: who controlled what, read from its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the audit is whole: each of its rows follows from the one before it, from the first on."""
+"""Verifies the hash chain of the audit log: each row follows from the one before it."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class ChainCheck:
 
     @property
     def head(self) -> ChainHead:
-        """How far it is whole."""
+        """The end of the verified part."""
         return ChainHead(partition=self.partition, number=self.number, link=self.link.hex())
 
 
 async def check_audit(snapshot: JournalSnapshot) -> AuditCheck:
-    """Hold every row against the chain of its partition; other tasks run between pages."""
+    """Verify every row of every partition's chain; other tasks run between pages."""
     chains = [ChainCheck(partition) for partition in range(snapshot.partitions)]
     for chain in chains:
         while not chain.is_done:

@@ -17,9 +17,9 @@ _COUNTED_TOGETHER = 512
 
 
 async def count_rows(rows: Readable, partitions: int, prefix_in: Callable[[int], bytes]) -> int:
-    """How many rows begin with ``prefix_in(partition)``, in all partitions together; the event loop goes on between pages.
+    """The number of rows that begin with ``prefix_in(partition)``, over all partitions; the event loop runs between pages.
 
-    On a running journal each page is read as of its own moment: what comes or goes meanwhile may count or not.
+    On a running journal each page is read as of its own moment, so rows that are added or removed meanwhile may or may not count.
     """
     count = 0
     for partition in range(partitions):

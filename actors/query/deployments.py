@@ -1,4 +1,4 @@
-"""Deployments from what is stored of them."""
+"""Reads stored deployments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest: str) -> DeploymentInfo:
-    """What is stored of a deployment; nothing of it is served."""
+    """The stored record of a deployment, for a directory that no runtime serves."""
     return DeploymentInfo(
         id=known.id,
         entries=known.entries,
@@ -37,7 +37,7 @@ async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest
 
 
 async def count_pinned(snapshot: JournalSnapshot, deployment: str) -> int:
-    """How many open invocations run on it, by the index."""
+    """The number of open invocations on it, from the index."""
     return await count_rows(snapshot.view, snapshot.partitions, partial(keys.pinned_prefix, deployment=deployment))
 
 
@@ -47,7 +47,7 @@ def code_files(code: Snapshot) -> tuple[CodeFile, ...]:
 
 
 def code_file(code: Snapshot, path: str) -> CodeFile:
-    """One of them, with its text. Raises :class:`actors.NotFoundError`."""
+    """One file of a deployment, with its text. Raises :class:`actors.NotFoundError`."""
     content = code.files.get(path)
     if content is None:
         raise NotFoundError(

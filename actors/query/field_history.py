@@ -1,4 +1,4 @@
-"""What a field of an object has been: its changes, from the events of the object's log."""
+"""The changes of a field, from the events of the object's log."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ async def field_history(
     newest_first: bool,
     limit: int,
 ) -> list[FieldChange]:
-    """What a field has been, as far as histories are retained: the changes after event ``after`` and before ``before``.
+    """The stored changes of a field after event ``after`` and before ``before``.
 
-    The changes of one event stay together: those of the last one are all given, even if that makes more than ``limit``.
+    The changes of one event are not split, so the result may exceed ``limit`` by the rest of the last event.
     """
     stored = snapshot.stored_object(service, key)
     last = stored.head.last if before is None else min(before - 1, stored.head.last)
@@ -50,8 +50,8 @@ async def field_history(
 async def _newest(stored: StoredObject, field: str, *, after: int, last: int, limit: int) -> list[FieldChange]:
     """The last changes up to event ``last``, newest first.
 
-    No more is read than it takes, from the end: a piece that is made four times as long while it is too short, or while one
-    that ends in it has begun before it, so that what it wrote is not known.
+    The log is read from its end, in a range that grows fourfold while it has too few changes, or while an invocation that ends in
+    it began before it, so that its writes are unknown.
     """
     first, length = stored.head.trimmed + 1, limit * _EVENTS_A_CHANGE
     while True:
@@ -70,9 +70,9 @@ async def _newest(stored: StoredObject, field: str, *, after: int, last: int, li
 
 
 class _Changes:
-    """Finds what a field was left as, from the events of its object, in order.
+    """Derives the values of a field from the events of its object, in order.
 
-    ``doubtful`` is the last event that ended what had begun before the first one taken: that may have changed more.
+    ``doubtful`` is the last event that ended an invocation begun before the first event read: it may have changed more.
     """
 
     def __init__(self, field: str) -> None:
@@ -83,7 +83,7 @@ class _Changes:
         self._atomic: set[InvocationId] = set()
 
     def take(self, recorded: Recorded) -> list[FieldChange]:
-        """The changes that became the object's with this event: those of an invocation that ended, all at once."""
+        """The changes that this event made: those of an invocation that completed, all at once."""
         event, field = recorded.event, self._field
         match event:
             case e.InvocationAccepted():

@@ -1,4 +1,4 @@
-"""Invocations from their rows: one as people see it, many by what they are."""
+"""Reads invocations from their rows: one as a public record, or many by a filter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates) -> InvocationInfo:
-    """An invocation with what it waits for, as its object says. Raises ``Damaged`` if that cannot be read."""
+    """The public record of an invocation with its waits, from its object. Raises ``Damaged`` if that cannot be read."""
     of = row.invocation_id
     if row.outcome is not None:
         return info_of(row, None, gates)
@@ -40,13 +40,13 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
 
 
 def invocation_events(snapshot: JournalSnapshot, of: InvocationId) -> list[JournalEntry]:
-    """The history of an invocation so far. Raises :class:`actors.NotFoundError`, ``Damaged``."""
+    """The events of an invocation so far. Raises :class:`actors.NotFoundError` or ``Damaged``."""
     row, stream = snapshot.invocation(of), stream_of_invocation(of)
     return entries_of(of, snapshot.events(stream, row.spans[0][0], snapshot.last_event(stream)))
 
 
 def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:
-    """The newest of those that are wanted, newest first."""
+    """The newest invocations that match, newest first."""
     if listing.where is not None:
         raise BrokenInvariant("a condition in SQL is a question for actors.query.sql")
     found = [row for row in _candidates(snapshot, listing) if listing.wants(row)]
@@ -79,5 +79,5 @@ def _first_wanted(rows: Iterator[InvocationRow], listing: Listing) -> Iterator[I
 def _rows_named(snapshot: JournalSnapshot, partition: int, prefix: bytes, *, reverse: bool) -> Iterator[InvocationRow]:
     for name, _ in snapshot.rows_under(prefix, reverse=reverse):
         data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
-        if data is not None:  # an index entry without a row is for fsck to tell; a list shows what there is
+        if data is not None:  # fsck reports an index entry without a row; a list shows the rows that exist
             yield decode_row(InvocationRow, data)

@@ -1,4 +1,4 @@
-"""Bulk jobs, from the objects that they are: which there are, how one stands, and what it has done."""
+"""Reads bulk jobs from their objects: the list of jobs, the progress of one, and its results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_of_job(job: str) -> InvocationId:
 
 
 def unknown_job(job: str) -> NotFoundError:
-    """There is none of this id."""
+    """The error for an unknown job id."""
     return NotFoundError(f"there is no job {job!r}: it never existed, or it has been purged", kind=ResourceKind.JOB)
 
 
@@ -79,7 +79,7 @@ def _jobs_of(snapshot: JournalSnapshot, partition: int) -> Iterator[str]:
 
 
 async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[JobItem]:
-    """What became of each invocation that a job has dealt with, as it is stored."""
+    """The stored results of a job, one for each processed invocation."""
     start = ""
     while pages := await object_items(
         snapshot, service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER

@@ -1,4 +1,4 @@
-"""Objects as they are stored: which there are, and what one is or was."""
+"""Reads stored objects: their names, and the state of one now or in the past."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from actors.query.snapshot import JournalSnapshot
 
 MAX_LISTED = 1_000
-"""Objects, items, or changes that one answer holds at most."""
+"""The largest number of objects, items or changes in one answer."""
 
 _WAITING_SHOWN = 100
 
 
 def checked_limit(limit: int) -> int:
-    """How many may be asked for at a time. Raises :class:`actors.InvalidArgumentError`."""
+    """The limit of a list. Raises :class:`actors.InvalidArgumentError` if it is too large."""
     return checked_count(limit, "limit", at_most=MAX_LISTED)
 
 
@@ -89,7 +89,7 @@ def services_with_objects(snapshot: JournalSnapshot) -> list[str]:
 
 
 def count_objects(snapshot: JournalSnapshot, service: str, at_most: int) -> int:
-    """How many objects a name has; no more than ``at_most`` are counted."""
+    """The number of objects with a name, counted up to ``at_most``."""
     counted = 0
     for partition in range(snapshot.partitions):
         counted += sum(1 for _ in islice(_names_of(snapshot, partition, service, "", ""), at_most - counted))
@@ -136,7 +136,7 @@ async def object_info(
 async def object_items(
     snapshot: JournalSnapshot, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
 ) -> list[ItemInfo]:
-    """Items of a ``Log`` from a position on, or of a ``Map`` after a key, now or after event ``at``."""
+    """Items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``."""
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     if state is None:

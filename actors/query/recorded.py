@@ -1,4 +1,4 @@
-"""Reads an invocation for a replay: its history, and its object as it was when it began."""
+"""Reads an invocation for a replay: its history, and its object as it was when the invocation began."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _BEGINNINGS = (
 
 
 async def read_recorded(snapshot: JournalSnapshot, of: InvocationId) -> RecordedInvocation:
-    """Raises :class:`actors.NotFoundError`, :class:`actors.NotFoundError`, ``Damaged``."""
+    """The invocation as recorded. Raises :class:`actors.NotFoundError` or ``Damaged``."""
     row, stored = snapshot.invocation(of), snapshot.stored_stream(stream_of_invocation(of))
-    # The row of an open one is written when its status changes; where its events lie, its object tells.
+    # The row of an open invocation is written only when its status changes; its object has its current spans.
     spans = row.spans if row.outcome is not None else _spans_of_open(stored, of)
     history = [r for r in await stored.history(stored.stream, spans) if belongs_to(r.event, of)]
     began = max((r.number for r in history if isinstance(r.event, _BEGINNINGS)), default=None)
@@ -53,7 +53,7 @@ async def _object_as_it_began(stored: StoredObject, row: InvocationRow, began: i
     except NotFoundError as error:
         if error.kind is not ResourceKind.HISTORY or row.outcome is not None or row.mode is not Mode.EXCLUSIVE:
             raise
-        return _state(stored), {}  # it has the object for itself, which is therefore as it was
+        return _state(stored), {}  # it has its object exclusively, which is therefore unchanged
 
 
 def _spans_of_open(stored: StoredObject, of: InvocationId) -> list[tuple[int, int]]:

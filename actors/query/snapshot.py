@@ -68,7 +68,7 @@ _LARGEST_PAGE = 256
 
 @asynccontextmanager
 async def open_snapshot(journal: Journal, *, services: Sequence[ServiceInfo] = ()) -> AsyncIterator[JournalSnapshot]:
-    """A running journal as of now, for the block. ``services`` are the classes that are served."""
+    """A snapshot of a running journal as of now, for the block. ``services`` are the served classes."""
     async with journal.view() as view:
         yield JournalSnapshot(view=view, partitions=journal.partitions, now=journal.clock.now(), services=services)
 
@@ -88,15 +88,15 @@ class JournalSnapshot:
     # Rows.
 
     def get(self, key: bytes) -> bytes | None:
-        """The row under a key."""
+        """The value under a key."""
         return self.view.get(key)
 
     def rows(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """All rows of ``[start, stop)``, in order or from the end."""
+        """All rows in ``[start, stop)``, in order or from the end."""
         return chain.from_iterable(self.pages(start, stop, reverse=reverse))
 
     def pages(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[list[tuple[bytes, bytes]]]:
-        """The same, as they are read. Few at first: a caller who wants ten should not read hundreds."""
+        """The same, read as needed. The first pages are small: a caller who wants ten rows should not read hundreds."""
         page_size = _FIRST_PAGE
         while True:
             page = self.view.scan(start, stop, limit=page_size, reverse=reverse)
@@ -116,7 +116,7 @@ class JournalSnapshot:
         return self.rows(prefix, keys.after_prefix(prefix), reverse=reverse)
 
     def partition_of(self, stream: StreamId) -> int:
-        """The partition that an object lives in."""
+        """The partition of an object."""
         return stream % self.partitions
 
     # Invocations.
@@ -129,14 +129,14 @@ class JournalSnapshot:
         return row
 
     def find_invocation(self, of: InvocationId) -> InvocationRow | None:
-        """The same, None if there is none."""
+        """The row of an invocation; None if there is none."""
         data = self.get(keys.invocation(self.partition_of(stream_of_invocation(of)), of))
         return None if data is None else decode_row(InvocationRow, data)
 
     # Objects.
 
     def object(self, stream: StreamId) -> ObjectState | None:
-        """An object, None if there is none."""
+        """The state of an object; None if there is none."""
         return load_state(self.view, self.partition_of(stream), stream)
 
     def stored_object(self, service: str, key: str) -> StoredObject:
@@ -144,7 +144,7 @@ class JournalSnapshot:
         return self.stored_stream(stream_of(service, key), f"{service}/{key}")
 
     def stored_stream(self, stream: StreamId, name: str = "") -> StoredObject:
-        """The same for any object; ``name`` is what errors call it."""
+        """The same for any object; ``name`` is its name in errors."""
         partition = self.partition_of(stream)
         head = read_head(self.view, partition, stream)
         return StoredObject(self.view, name or f"object {stream:016x}", partition, stream, head)
@@ -158,7 +158,7 @@ class JournalSnapshot:
         return read_events(self.view, self.partition_of(stream), stream, first, last)
 
     def streams(self) -> Iterator[StreamId]:
-        """Every object."""
+        """The streams of all objects."""
         for partition in range(self.partitions):
             for key, _ in self.rows_under(keys.heads(partition)):
                 yield StreamId(keys.stream_of_head(key))
@@ -166,11 +166,11 @@ class JournalSnapshot:
     # The registry.
 
     def deployments(self) -> Deployments:
-        """The deployments that are registered."""
+        """The registered deployments."""
         return deployments_of(self.object(registry_stream()))
 
     def gates(self) -> Gates:
-        """The gates that are closed."""
+        """The closed gates."""
         return gates_of(self.object(registry_stream()))
 
     def code(self, deployment: str) -> Snapshot:

@@ -1,4 +1,4 @@
-"""One object in rows: its state now and after any of its events, the items of its collections, its events."""
+"""Reads one object from rows: its state now and after any of its events, its items, its events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class StoredObject:
-    """The rows of one object as of one moment. ``name`` is what errors call it."""
+    """The rows of one object as of one moment. ``name`` is its name in errors."""
 
     rows: Readable
     name: str
@@ -35,17 +35,17 @@ class StoredObject:
     head: StreamHead
 
     def state(self) -> ObjectState | None:
-        """The object now, None if there is none."""
+        """The current state; None if there is none."""
         return load_state(self.rows, self.partition, self.stream, self.head)
 
     @property
     def past(self) -> ObjectHistory:
-        """The object as it was."""
+        """The earlier states."""
         return ObjectHistory(self, self.stream, self.head.trimmed, self.head.last, ())
 
     async def state_at(self, at: int | None) -> ObjectState | None:
-        """The object now, or after event ``at``. Raises ``InvalidArgumentError`` for an event that it does not have; one that was
-        never used has always been the same."""
+        """The state now, or after event ``at``. Raises ``InvalidArgumentError`` if there is no such event; an unused object has
+        had one state only."""
         last = self.head.last
         if at is None or at == last or last == 0:
             return self.state()
@@ -56,7 +56,7 @@ class StoredObject:
         return await self.past.object_at(at)
 
     def time_of(self, number: int) -> float | None:
-        """When an event was decided, if it is still kept."""
+        """The time of an event, if it is still stored."""
         if number <= self.head.trimmed:
             return None
         (recorded,) = read_events(self.rows, self.partition, self.stream, number, number)
@@ -65,11 +65,11 @@ class StoredObject:
     # Collections.
 
     async def rows_at(self, at: int) -> Readable:
-        """The rows with the items of maps as they were after event ``at``. Raises ``NotFoundError``."""
+        """The rows with the items of maps as of event ``at``. Raises ``NotFoundError``."""
         return self.rows_with(await self.past.items_changed_since(at))
 
     def rows_with(self, maps: Maps) -> Readable:
-        """The rows with these items of maps in the place of what they are now."""
+        """The rows with these items of maps in place of the current ones."""
         return LayeredRows(
             self.rows,
             {
@@ -80,7 +80,7 @@ class StoredObject:
         )
 
     def log_items(self, field: str, start: int, length: int, limit: int) -> list[bytes]:
-        """Items of a log that has, or had, this length, from a position on."""
+        """Items of a log with this length, from an index on."""
         if start >= length:
             return []
         first = keys.log_item(self.partition, self.stream, field, start)
@@ -88,13 +88,13 @@ class StoredObject:
         return [value for _, value in self.rows.scan(first, behind, limit=limit)]
 
     def map_items(self, rows: Readable, field: str, start: str) -> Iterator[tuple[str, bytes]]:
-        """Items of a map after a key, in these rows: its own, or those of :meth:`rows_at`."""
+        """Items of a map after a key, in these rows: the current ones, or those of :meth:`rows_at`."""
         prefix = keys.items(self.partition, self.stream, field)
         first = prefix + start.encode() + (b"\x00" if start else b"")
         for key, value in scan_all(rows, first, keys.after_prefix(prefix)):
             yield key[len(prefix) :].decode(), value
 
-    # What ``ObjectHistory`` reads.
+    # For ``ObjectHistory``.
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
         """The last snapshot as of event ``at`` or before."""

@@ -1,4 +1,4 @@
-"""Classes that the running app lacks, though objects of them are stored: nothing runs them, and all that is kept can be seen."""
+"""Finds classes that have stored objects and are not in the running app: nothing runs them, and their data can be read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from journal.events import Kind
 
 MAX_COUNTED = 10_000
-"""Objects of one class that a start counts."""
+"""How many objects of one class a start counts."""
 
 
 @attrs.frozen(kw_only=True)
 class UnservedClass:
-    """A class without code: its name, and how many objects of it are stored, at least so many unless ``is_complete``."""
+    """A class without code: its name, and the number of its stored objects, a lower bound unless ``is_complete``."""
 
     name: str
     kind: Kind
@@ -33,7 +33,7 @@ class UnservedClass:
 
 
 def unserved_classes(snapshot: JournalSnapshot, served: Container[str]) -> tuple[UnservedClass, ...]:
-    """Those whose names are not among those that are served."""
+    """The stored classes whose names are not served."""
     found: list[UnservedClass] = []
     for name in services_with_objects(snapshot):
         if name not in served:
@@ -44,7 +44,7 @@ def unserved_classes(snapshot: JournalSnapshot, served: Container[str]) -> tuple
 
 
 def without_code(unserved: UnservedClass) -> str:
-    """What is said at a start."""
+    """The text that a start logs."""
     verb = "is" if unserved.is_complete and unserved.objects == 1 else "are"
     return (
         f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be read, but nothing runs them. Serve it, or "

@@ -1,4 +1,4 @@
-"""An invocation as it is recorded, with what a replay of it needs."""
+"""A recorded invocation, with the data for its replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class RecordedInvocation:
-    """An invocation with its history, and its object as it was when it began (None: it has not begun)."""
+    """An invocation with its history, and its object as it was when the invocation began (None if it has not begun)."""
 
     row: InvocationRow
     history: list[Recorded]

@@ -1,4 +1,4 @@
-"""Rows under changes that are not among them."""
+"""Rows covered by uncommitted changes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class LayeredRows:
-    """The rows of ``base`` under layers of changes, the topmost first; a layer has None where it removes a row.
+    """The rows of ``base`` under layers of changes, topmost first; a layer has None for a row that it removes.
 
-    The engine puts commits that are not on disk yet over its journal, so that an object reads what it has written. A reader of
-    the past puts what rows were then over what they are now.
+    The engine puts commits that are not on disk yet over its journal, so that an object reads its own writes. A reader of the
+    past puts former rows over current ones.
     """
 
     def __init__(self, base: Readable, *layers: Mapping[bytes, bytes | None]) -> None:
@@ -24,7 +24,7 @@ class LayeredRows:
         self._layers = list(layers)
 
     def push(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Put a layer on top; it may grow while it is there."""
+        """Put a layer on top; it may still grow."""
         self._layers.insert(0, rows)
 
     def pop(self) -> None:
@@ -41,13 +41,13 @@ class LayeredRows:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
         changed: dict[bytes, bytes | None] = {}
         for layer in reversed(self._layers):
             changed.update((key, value) for key, value in layer.items() if start <= key < stop)
         if not changed:
             return self._base.scan(start, stop, limit=limit, reverse=reverse)
-        # So many more as a layer may hide; what a layer adds after the last row found is cut off again.
+        # Read as many more rows as layers may hide; rows that a layer adds after the last one found are cut off again.
         stored = self._base.scan(start, stop, limit=limit + len(changed), reverse=reverse)
         rows = [row for row in stored if row[0] not in changed]
         rows += [(key, value) for key, value in changed.items() if value is not None]

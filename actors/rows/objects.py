@@ -1,4 +1,4 @@
-"""An object as it is stored: the events of its log, and what they add up to."""
+"""The stored form of an object: its events and the state that they add up to."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def load_state(rows: Readable, partition: int, stream: StreamId, head: StreamHead | None = None) -> ObjectState | None:
-    """The object as the last of its stored events left it, None if there is none. Raises ``Damaged``.
+    """The state after the last stored event; None if there is none. Raises ``Damaged``.
 
-    It costs its last snapshot and the events after it, whatever the age of the object.
+    The cost is the last snapshot and the events after it, whatever the object's age.
     """
     stored = load_stream(rows, partition, stream, read_head(rows, partition, stream) if head is None else head)
     return None if stored is None else fold(stream, stored)

@@ -45,7 +45,7 @@ def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
     open_variables = () if isinstance(given, type) else getattr(given, "__parameters__", ())
     if isinstance(given, typing.TypeVar) or open_variables:
         raise DefinitionError(
-            f"{what} has the type {str(given).replace('typing.', '')}, and no class says what the variable stands for; "
+            f"{what} has the type {str(given).replace('typing.', '')}, but no class fixes the type variable; "
             "subclass it with real types: class Ages(Table[int])"
         )
     return given

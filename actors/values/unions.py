@@ -45,7 +45,7 @@ class UnionShape(Shape):
 
     def _refuse(self, one: Shape, other: Shape, why: str) -> None:
         raise DefinitionError(
-            f"{self.name}: {one.name} and {other.name} cannot be told apart in JSON, {why}. "
+            f"{self.name}: {one.name} and {other.name} cannot be distinguished in JSON, {why}. "
             "Wrap one of them in a class, or give both a field of different Literal types"
         )
 

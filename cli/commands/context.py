@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Name servers, and choose the one that commands use.
 
-    A command goes by --url, then --data, then PLAYHEAD_URL, then --context or PLAYHEAD_CONTEXT, then the context in use;
-    without any of these it takes the data directory ./playhead-data.
+    Commands use --url, then --data, then PLAYHEAD_URL, then --context or PLAYHEAD_CONTEXT, then the context in use;
+    without any of these they use the data directory ./playhead-data.
     """
 
 

@@ -108,7 +108,7 @@ def items(job: str, refused: bool, output: str, server: ServerOptions) -> None:
 @reason_option
 @server_options
 def cancel(job: str, reason: str, server: ServerOptions) -> None:
-    """Cancel JOB: it reaches no further invocations. What it has changed stays changed."""
+    """Cancel JOB: it reaches no further invocations. Its changes stay."""
     from actors.core.jobs import JobState
     from cli.exit_codes import Exit
     from cli.jobs import report

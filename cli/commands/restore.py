@@ -35,10 +35,10 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
     the message names the files, and nothing is left in DATA. Links are not followed. Tokens are not in a backup: the first start makes
     a new one.
 
-    The copy has a store id and an epoch of its own. What was under way when the backup was made (timers, retries, waiting and running
-    invocations) may still go on in the original, so at the first start the gate 'backlog' is closed: it holds what was accepted
-    before. New calls are taken at once, and wait only for a held invocation of their key. Look at it with 'playhead why ID', end
-    what should not run, and let the rest go on:
+    The copy has a store id and an epoch of its own. Work that was unfinished at the backup (timers, retries, waiting and running
+    invocations) may still continue in the original, so at the first start the gate 'backlog' is closed: it holds the work accepted
+    before. New calls are accepted, and wait only for a held invocation of their key. Inspect it with 'playhead why ID', cancel
+    work that should not run, and resume the rest:
 
     \b
         playhead gates open backlog

@@ -91,7 +91,7 @@ def command(
     """Run APP (file.py or package.module) on a data directory and accept calls over HTTP.
 
     Unfinished invocations resume. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
-    few more, whatever runs; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
+    few more, whatever is running; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
     """
     from cli.server import serve_app
 

@@ -205,7 +205,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
 def restart(
     selected: InvocationSelector, options: ExecOptions, server: ServerOptions, input: str | None, **asked: Any
 ) -> None:
-    """Restart as new invocations, from the beginning or a step. What came before that step is kept, not repeated.
+    """Restart as new invocations, from the beginning or a step. Earlier steps are kept, not repeated.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run says what is kept and what begins again.
 

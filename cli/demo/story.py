@@ -155,7 +155,7 @@ class Story:
         if self.second is None:
             raise BrokenInvariant("the demo has begun")
         self.timeline = [entry async for entry in client.invocation(self.second).events()]
-        self.heading("6", "What the journal says of the second answer")
+        self.heading("6", "The journal of the second answer")
         self.console.print(timeline_table(self.timeline, killed_after=self.steps_before_the_kill))
 
     # Its parts.

@@ -24,7 +24,7 @@ class HighWaterMark:
     def encode(self) -> bytes:
         words = " ".join(map(str, (self.sequence, self.oldest_log, *self.logs)))
         if not (len(words) < _MARK_BYTES - 10):
-            raise BrokenInvariant("there is a log for each memtable, and RocksDB keeps a few of those")
+            raise BrokenInvariant("RocksDB keeps a log for each memtable")
         return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_MARK_BYTES - 1).encode() + b"\n"
 
     @staticmethod

@@ -188,7 +188,7 @@ class RocksStore(Reads):
         finally:
             self._hearers.remove(hearer)
         self._refuse_if_failed()
-        raise BrokenInvariant("nothing is told of before it has failed")
+        raise BrokenInvariant("an error is reported before it has occurred")
 
     def has_room(self) -> bool:
         """Whether new work should be accepted: whether the free space is above the reserve."""

@@ -76,7 +76,7 @@ class Reads:
 
 def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
     if not (limit > 0):
-        raise BrokenInvariant("nobody asks for no rows")
+        raise BrokenInvariant("a read of no rows was requested")
     found: list[tuple[bytes, bytes]] = []
     try:
         if reverse:

@@ -58,7 +58,7 @@ class KvPartition:
         batch = Batch()
         heads = {append.stream: self._write_append(batch, append) for append in appends}
         if not (len(heads) == len(appends)):
-            raise BrokenInvariant("what one object has to say in a commit is one append")
+            raise BrokenInvariant("an object has one append in a commit")
         posted = self._exchange.post(batch, messages) if messages else []
         dropped = [self._retract(batch, message) for message in retracted]
 
@@ -143,7 +143,7 @@ class KvPartition:
             snapshot = last
         if append.trim_to > trimmed:
             if not (append.trim_to <= snapshot):
-                raise BrokenInvariant("what no snapshot covers is not cut off")
+                raise BrokenInvariant("events without a snapshot are not trimmed")
             trimmed = trim(self._settled, batch, number, stream, append.trim_to, head.last)
         # A batch clears before it writes: trimmed records must not be written again.
         if append.erased:

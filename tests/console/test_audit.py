@@ -51,7 +51,7 @@ def rows(page: Page) -> Locator:
 
 def test_who_steered_what_is_shown_newest_first_and_as_it_happens(stage: Stage, open_page: Open) -> None:
     page = open_page(stage.address("/audit"))
-    page.get_by_text("Nobody has steered anything yet").wait_for()
+    page.get_by_text("No control requests yet").wait_for()
     stage.do(steer, stage)
     rows(page).nth(3).wait_for()
     verbs = [row.locator("[role=gridcell]").nth(2).inner_text() for row in rows(page).all()]

@@ -180,7 +180,7 @@ def test_what_is_large_is_cut_short_until_somebody_asks_for_all_of_it(tmp_path: 
         sent = stage.do(stage.client.send, Target("Poison", "k", "swallow"), json.dumps(large).encode())
         stage.do(stage.client.invocation(sent.invocation_id).result)
         page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
-        about = page.get_by_role("region", name="What it is")
+        about = page.get_by_role("region", name="Description")
         about.get_by_role("button", name="show all (300,007 characters)").wait_for()
         assert "the end" not in about.inner_text()
         about.get_by_role("button", name="show all (300,007 characters)").click()

@@ -153,7 +153,7 @@ async def build(stage: Stage, words: bytes = b'["one", "two"]') -> str:
 def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stage, open_page: Open) -> None:
     of = stage.do(build, stage)
     page = open_page(stage.address(f"/invocations/{of}"))
-    note = page.get_by_role("note", name="Why it does not go on")
+    note = page.get_by_role("note", name="Why it does not continue")
     note.get_by_text("signal 'after one' (step 2) has not come").wait_for()
     output = page.get_by_role("region", name="So far")
     output.get_by_text("one", exact=True).wait_for()
@@ -171,7 +171,7 @@ def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stag
     detail = page.get_by_role("region", name="call Door/open")
     detail.get_by_role("link").click()
     page.get_by_role("heading", name="Door/open").wait_for()
-    page.get_by_role("region", name="What it is").get_by_role("link", name=of[-7:]).wait_for()
+    page.get_by_role("region", name="Description").get_by_role("link", name=of[-7:]).wait_for()
 
 
 def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_page: Open) -> None:
@@ -229,7 +229,7 @@ def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -
     dialog.get_by_label("Argument").fill("50")
     dialog.get_by_role("button", name="Restart as a new one").click()
     page.get_by_role("region", name="How it ended").get_by_text("100", exact=True).wait_for()
-    page.get_by_role("region", name="What it is").get_by_text("50", exact=True).wait_for()
+    page.get_by_role("region", name="Description").get_by_text("50", exact=True).wait_for()
 
 
 def test_it_is_restarted_at_its_end_with_every_step_kept(stage: Stage, open_page: Open) -> None:

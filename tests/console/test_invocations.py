@@ -218,7 +218,7 @@ def test_a_condition_that_is_none_is_explained_and_what_fits_nothing_too(
     page.get_by_label("where").fill("status = paused")
     page.keyboard.press("Enter")
     alert.get_by_text("no such column: paused, at character 10").wait_for()
-    alert.get_by_text("Text stands in single quotes").wait_for()
+    alert.get_by_text("Write text in single quotes").wait_for()
     page.get_by_label("where").fill("status = 'paused'")
     page.keyboard.press("Enter")
     page.get_by_text("Nothing fits this condition").wait_for()

@@ -319,7 +319,7 @@ def test_json_that_is_none_is_not_applied(stage: Stage, open_page: Open) -> None
     dialog.get_by_role("textbox", name="items").fill("[{")
     dialog.get_by_text("This is not JSON yet").wait_for()
     dialog.get_by_role("button", name="Show what changes").click()
-    assert page.get_by_role("dialog", name="What would change").count() == 0
+    assert page.get_by_role("dialog", name="Changes").count() == 0
 
 
 def test_items_of_a_map_are_added_changed_and_removed(stage: Stage, open_page: Open) -> None:

@@ -109,7 +109,7 @@ def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path
         assert {story.info(run).status.value for run in runs} == {"paused"}
 
         page.goto(story.stage.address(f"/invocations/{runs[0]}"))
-        note = page.get_by_role("note", name="Why it does not go on")
+        note = page.get_by_role("note", name="Why it does not continue")
         note.get_by_text("it is paused until it is resumed").wait_for()
         note.get_by_text("a parsing bug").wait_for()
         page.get_by_role("button", name="Resume", exact=True).click()
@@ -179,7 +179,7 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         page.get_by_text("the original").wait_for()
         page.get_by_role("region", name="Lineage").get_by_role("link", name="compare").click()
         page.get_by_role("heading", name="Compare two runs").wait_for()
-        differing = page.get_by_role("region", name="What differs").get_by_role("row").filter(has_text="reimburse")
+        differing = page.get_by_role("region", name="Differences").get_by_role("row").filter(has_text="reimburse")
         differing.get_by_text("another outcome").wait_for()
         assert axe_findings(page) == []
         page.context.close()

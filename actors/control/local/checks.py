@@ -91,7 +91,7 @@ async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
         async for summary in summaries:
             last = summary
     if last is None:
-        raise BrokenInvariant("the last one tells all")
+        raise BrokenInvariant("the last summary is complete")
     return last
 
 

@@ -53,7 +53,7 @@ class Events:
             await self._open()
         source = self._source
         if source is None:
-            raise BrokenInvariant("what was opened has a source")
+            raise BrokenInvariant("an opened directory has a source")
         while not self._has_ended:
             if self._last is not None and self._after >= self._last:
                 break

@@ -1,1 +1,1 @@
-"""The third backend: a data directory that no process runs. It reads, and changes nothing."""
+"""The third backend: a data directory at rest. It reads, and changes nothing."""

@@ -1,11 +1,11 @@
-"""A data directory that no process runs, as a :class:`actors.control.backend.Backend`.
+"""A data directory at rest, as a :class:`actors.control.backend.Backend`.
 
-It answers from one :class:`actors.query.snapshot.JournalSnapshot`, so all answers together show one state: the last one that was
-committed. What only a running engine can do raises :class:`actors.UnavailableError` with the code ``offline``, which says how to get one: calls,
-messages, verbs, edits, gates, jobs, moves of deployments, and waiting for what has not ended.
+It answers from one :class:`actors.query.snapshot.JournalSnapshot`, so all answers show the same state, that of the last commit.
+Requests that need a running engine raise :class:`actors.UnavailableError` with the code ``offline`` and say how to start one:
+calls, messages, verbs, edits, gates, jobs, moves of deployments, and waiting for open invocations.
 
-What a reader cannot know without code is told as it is stored: a class is not served, its handlers are those that were called,
-and a field that was never written has no value.
+Data that only the code has is reported as far as it is stored: a class counts as not served, its handlers are those that were
+called, and a field that was never written has no value.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ T = TypeVar("T")
 
 
 class OfflineBackend:
-    """Answers what can be read of a journal without an engine. ``name`` is the directory, as errors call it."""
+    """Reads a journal without an engine. ``name`` is the directory's name in errors."""
 
     limits: Limits = DEFAULT_LIMITS
 
@@ -103,7 +103,7 @@ class OfflineBackend:
         yield self.snapshot  # it does not change
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise the error of everything that needs a server."""
+        """Raise the error of every request that needs a server."""
         raise UnavailableError(
             f"{what} needs a running server, and {self._name} was opened for reading. Start it with "
             f"'playhead serve APP --data {self._name}', and connect to that",
@@ -121,7 +121,7 @@ class OfflineBackend:
         return [self._info_or_row(row, gates) for row in rows]
 
     async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
-        """How many match, and the ids of the newest of them."""
+        """The number of matches, and the ids of the newest."""
         return await self._queries.newest_ids(self._asked, listing)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
@@ -131,7 +131,7 @@ class OfflineBackend:
     def _info_or_row(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
         try:
             return invocation_info(self.snapshot, row, gates)
-        except Damaged:  # one object that cannot be read hides no other
+        except Damaged:  # one unreadable object does not hide the others
             return info_of(row, None, gates)
 
     async def outcome(self, of: InvocationId) -> Outcome:
@@ -146,7 +146,7 @@ class OfflineBackend:
         return decode_kept(returns if returns is not None else codec_for(Any), data, f"the result of {of}")
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
-        """Its history after event ``after``; of one that has not ended, what there is."""
+        """Its history after event ``after``; of an open invocation, the events so far."""
         return _Each(entry_of(recorded) for recorded in self._recorded(of, after))
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
@@ -221,7 +221,7 @@ class OfflineBackend:
             limit=checked_limit(limit),
         )
 
-    # Everything else that can be read.
+    # Other reads.
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         return await self._queries.query(self._asked, sql, parameters)
@@ -234,7 +234,7 @@ class OfflineBackend:
         return await check_audit(self.snapshot)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        """The classes that have left objects or invocations, with the handlers that were called: the rest is in code."""
+        """The classes that have stored objects or invocations, with the handlers that were called: the rest is only in the code."""
         found = await self.query("SELECT name, kind, handlers FROM sys_service", ())
         return tuple(
             _unserved(str(name), str(kind), str(handlers))
@@ -243,7 +243,7 @@ class OfflineBackend:
         )
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """As they were when it stopped; they are so again when it starts."""
+        """The gates at the last stop, which also hold at the next start."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.snapshot.gates())
 
@@ -276,11 +276,11 @@ class OfflineBackend:
             try:
                 found.append(await self.job_info(job))
             except NotFoundError:
-                continue  # its run is no longer retained
+                continue  # its run has been purged
         return tuple(found)
 
     async def job_info(self, job: str) -> JobInfo:
-        """As it was when the directory stopped; it continues when that is served."""
+        """Its progress at the last stop; it continues when the directory is served."""
         run = await self._run_of(job)
         stored = await object_info(self.snapshot, service_name(Job), job, definition_of(Job))
         fields = {field.name: stored.fields[field.name] for field in attrs.fields(JobProgress)}
@@ -316,7 +316,7 @@ class OfflineBackend:
         report: FsckReport = await self._world.offload(work)
         return report
 
-    # What needs a server.
+    # Requests that need a server.
 
     async def call(self, request: Request) -> Any:
         self.refuse(f"a call of {request.target}")
@@ -370,7 +370,7 @@ class OfflineBackend:
 
 
 class _Each(Generic[T]):
-    """An iterator as an asynchronous one. A class, so that leaving it half-way needs no closing."""
+    """An iterator as an asynchronous one. It is a class, so that leaving it half way needs no closing."""
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items

@@ -1,4 +1,4 @@
-"""Opens a data directory that no process runs, for reading."""
+"""Opens a data directory at rest for reading."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class OfflineClient(Client):
-    """A client of a data directory that no process runs. What needs a server raises :class:`actors.UnavailableError` with the code ``offline``.
+    """A client of a data directory at rest. Requests that need a server raise :class:`actors.UnavailableError` with the code
+    ``offline``.
 
     ::
 
@@ -46,11 +47,11 @@ class OfflineClient(Client):
 @asynccontextmanager
 async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineClient]:
     """A read-only client of a data directory, or of a backup, that no process has open: lists, invocations with their histories,
-    objects now and then, the audit, SQL, and checks of other code. Nothing is written, and no handler's effect happens.
+    objects now and in the past, the audit log, SQL, and checks of other code. Nothing is written, and no side effect runs.
 
-    Everything is as of the last commit. If a process has the directory open, it is shown as of the moment when it was opened
-    here; :func:`actors.connect` follows it. What needs a server raises :class:`actors.UnavailableError` with the code ``offline``. Raises
-    ``StoreMissing`` where there is no store, ``StoreDamaged`` where one has lost what it had.
+    Everything is as of the last commit. If a process has the directory open, the client shows the moment when it was opened here;
+    :func:`actors.connect` shows later changes. Requests that need a server raise :class:`actors.UnavailableError` with the code
+    ``offline``. Raises ``StoreMissing`` if there is no store, and ``StoreDamaged`` if it has lost data.
 
     ::
 

@@ -105,8 +105,8 @@ class Connection:
             ) from error
         except httpx2.TransportError as error:
             raise UnknownOutcomeError(
-                f"the connection to {self._http.base_url} broke before the answer arrived ({error!r}); what was asked for may "
-                "have been taken. An idempotency key makes asking again safe"
+                f"the connection to {self._http.base_url} broke before the answer arrived ({error!r}); the request may "
+                "have been accepted. With an idempotency key it is safe to repeat it"
             ) from error
 
     async def send_until_answered(

@@ -1,8 +1,8 @@
-"""Does what is under way between objects fit both ends? Each letter has a sender, and each answer can still come.
+"""Checks the messages between objects: each has a sender, and each awaited answer can still arrive.
 
-Letters without a date travel between partitions; within one, a cause and what it causes are on disk together. One with a date is
-a timer, which belongs to its object, or a message that could not be taken and comes again. Of a letter whose sender may have been
-purged since nothing is said, nor of one to an object that cannot be read.
+Messages without a date travel between partitions; within a partition, a cause and its effects are on disk together. A message
+with a date is a timer, which belongs to its object, or a postponed message. A message is not checked if its sender may have been
+purged since, or if its object cannot be read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Awaited:
 
 @attrs.define(eq=False)
 class MessageCheck:
-    """Looks at the letters of all partitions. ``unread`` are the streams that cannot be read."""
+    """Checks the messages of all partitions. ``unread`` are the streams that cannot be read."""
 
     rows: Readable
     partitions: int
@@ -50,7 +50,7 @@ class MessageCheck:
     _answered: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
 
     def wrongs(self, awaited: Iterable[Awaited]) -> Iterator[tuple[str, str]]:
-        """Where something is wrong, and what."""
+        """The problems and their places."""
         for partition in range(self.partitions):
             yield from self._wrongs_of_messages(partition)
             yield from self._wrongs_of_postponed(partition)
@@ -105,7 +105,7 @@ class MessageCheck:
             yield f"event {event} of stream {sender:016x} has sent it, and that stream ends at event {head.last}"
 
     def _may_have_begun_anew(self, sender: StreamId, message: Message) -> bool:
-        """Whether the sender was purged with all its events since, and is used again; as far as that is known."""
+        """Whether the sender, as far as known, was purged with all its events and is in use again."""
         partition = sender % self.partitions
         head = read_head(self.rows, partition, sender)
         [first] = read_events(self.rows, partition, sender, head.trimmed + 1, head.trimmed + 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def find_set_aside(rows: Readable, partitions: int) -> Iterator[FsckFinding]:
-    """What the audit says of them, the last time for each. A part of the audit that cannot be read is told by the examination."""
+    """The latest audit entry about each such object. Unreadable parts of the audit log are reported by the examination."""
     for partition in range(partitions):
         last: dict[StreamId, tuple[int, AuditRow]] = {}
         prefix = keys.audit_prefix(partition)

@@ -1,11 +1,11 @@
-"""Read-only SQL over what the journal keeps.
+"""Read-only SQL over the journal.
 
-``run.query`` answers a statement, ``predicates.where`` finds the invocations that a condition fits; both speak SQLite's SQL over
-the tables of ``tables``, and read one view of the journal, live or at rest. From the bottom: ``columns`` and ``plans`` (what a
-table is, and which way into it a query takes), one module for each table, ``virtual`` (how SQLite asks for rows), ``budget`` and
-``guard`` (what a query may take, and may do).
+``statement.query`` answers a SELECT, and ``predicates.where`` finds the invocations that match a condition. Both use SQLite's SQL
+over the tables of ``tables``, and read one snapshot of the journal, live or at rest. From the bottom: ``columns`` and ``plans``
+(tables, and the index that a query uses), one module for each table, ``virtual_tables`` (the interface to SQLite), ``budget`` and
+``authorizer`` (the limits and permissions of a query).
 
-Nothing is copied into SQLite: its database is empty, lives in memory for one query, and every table is a window on the view.
+Nothing is copied into SQLite: its database is empty, exists in memory for one query, and every table is a window on the snapshot.
 """
 
 from __future__ import annotations

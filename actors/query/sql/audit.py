@@ -1,4 +1,4 @@
-"""``sys_audit``: one row for each verb and each change that was asked for, obeyed or not."""
+"""``sys_audit``: one row for each control request, applied or refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Entry:
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Entry]:
-    """Chain by chain, each by number: a clock may have been set back, so that is not always by time."""
+    """Chain by chain, each by number. That is not always the order of time, because a clock may have been set back."""
     for partition in range(snapshot.partitions):
         for _key, data in snapshot.rows_under(keys.audit_prefix(partition)):
             yield _Entry(partition, decode_audit(data))

@@ -1,8 +1,8 @@
-"""What a query may do: read the tables of ours, with functions that only compute. Everything else is refused by name.
+"""The permissions of a query: reading the public tables, with functions that only compute. Everything else is refused by name.
 
-SQLite asks for each thing that a statement would do while it compiles it (its authorizer). The list says what is allowed and
-nothing of what is not, so that what a later SQLite learns is refused until it has been reviewed. Sizes are bounded by
-SQLite's own limits, time and memory by the :class:`actors.query.sql.budget.Budget`.
+SQLite asks its authorizer about each action of a statement while it compiles it. The list contains the permitted actions rather
+than the forbidden ones, so features of a later SQLite are refused until they have been reviewed. SQLite's own limits bound sizes,
+and the :class:`actors.query.sql.budget.Budget` bounds time and memory.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from actors.query.sql.budget import Budget
 
 SQL_BYTES = 64 << 10
-"""How long a statement may be."""
+"""The longest statement, in bytes."""
 
 VALUE_BYTES = 1 << 20
-"""How large a value of a query may be. A single step of SQLite cannot be interrupted, and none is much longer than reading or
-writing its values: functions that take the product of two lengths are replaced (:mod:`actors.query.sql.functions`)."""
+"""The largest value in a query, in bytes. A step of SQLite cannot be interrupted, and with this limit none takes much longer than
+reading or writing its values: functions whose time is the product of two lengths are replaced
+(:mod:`actors.query.sql.functions`)."""
 
 _VALUE_BYTES_AT_ONCE = 64 << 10
 _STEPS_BETWEEN_CHECKS = 500
@@ -75,7 +76,7 @@ _FUNCTIONS_AT_ONCE = (
     | _NUMBERS
     | _words("coalesce if ifnull iif length likelihood likely nullif octet_length substr substring typeof unlikely")
 )
-"""Those that the event loop waits for: each takes about as long whatever it is given."""
+"""The functions that may run on the event loop: their time does not depend on their arguments."""
 
 _JSON_TABLES = frozenset({"json_each", "json_tree"})
 _OURS = frozenset(table.name for table in TABLES)
@@ -84,10 +85,10 @@ _ALWAYS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
 
 @attrs.define(eq=False)
 class Authorizer:
-    """Answers SQLite's authorizer. ``refusal`` says in words what was refused last, which SQLite does not.
+    """Implements SQLite's authorizer. ``refusal`` is the text of the last refusal, which SQLite does not give.
 
-    ``readable`` are the tables that may be read besides those that take JSON apart. ``is_at_once``: functions that may take long
-    are refused, and ``is_too_slow_at_once`` says that it was for that.
+    ``readable`` are the tables that may be read besides those that parse JSON. With ``is_at_once``, functions that may take long
+    are refused, and ``is_too_slow_at_once`` says that this was the reason.
     """
 
     readable: frozenset[str] = _OURS
@@ -124,23 +125,23 @@ class Authorizer:
 
 
 def _is_made_by_the_query(table: str, column: str | None) -> bool:
-    """Whether the table can only be one that the query's own WITH names.
+    """Whether the table can only be one that the query's own WITH defines.
 
-    SQLite asks about one only where none of its columns is read, by the name as it was written; then it may be anything that
-    is not ours and not SQLite's.
+    SQLite asks about one only if none of its columns is read, by its name as written; then it can be any name that is not one of
+    the public tables or SQLite's own.
     """
     return column == "" and table not in _OURS and not table.startswith(("sqlite_", "pragma_"))
 
 
 def guarded_connection(guard: Authorizer, budget: Budget) -> apsw.Connection:
-    """An empty database in memory that can do nothing but what the guard allows, for as long as the budget lasts."""
+    """An empty in-memory database that permits only the authorized actions, within the budget."""
     connection = apsw.Connection(":memory:")
-    connection.execute("PRAGMA temp_store = MEMORY")  # what is sorted never reaches a disk
+    connection.execute("PRAGMA temp_store = MEMORY")  # sorting never uses the disk
     for switch, setting in (
         (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
         (apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
         (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),  # "paused" in double quotes is a column, so that a mistake shows
+        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),  # "paused" in double quotes is a column, so that the mistake is reported
         (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
     ):
         connection.config(switch, setting)

@@ -1,4 +1,4 @@
-"""What one query may take: time, and the memory of SQLite. It is also how a query that nobody waits for any more stops."""
+"""The limits of one query in time and memory, and the way in which an abandoned query stops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from journal.kv.store import Readable
 
 MEMORY_BYTES = 256 << 20
-"""How much SQLite may hold while a query runs: what it sorts, groups and makes distinct."""
+"""The memory that SQLite may use during a query, for sorting, grouping and distinct rows, in bytes."""
 
 
 def wanted_for_ever() -> None:
@@ -27,19 +27,19 @@ def wanted_for_ever() -> None:
 
 
 def _memory_used() -> int:
-    """How many bytes SQLite has; none before it is loaded, because a list without a condition does not need it."""
+    """The memory that SQLite uses; 0 before it is loaded, because a list without a condition does not need it."""
     sqlite = sys.modules.get("apsw")
     return 0 if sqlite is None else int(sqlite.memory_used())
 
 
 @attrs.define(eq=False)
 class Budget:
-    """Counts what a query takes. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
+    """Counts the cost of a query. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
-    ``is_at_once``: the event loop waits meanwhile, so a query that may do much in a single step of SQLite, which nothing can
-    interrupt, is refused with :class:`actors.LimitExceededError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where code that works it out beside something
-    else gives way. What stopped the query is kept in ``stopped_by``,
-    because SQLite itself only knows that it was interrupted.
+    With ``is_at_once`` the event loop waits for the query, so a query that may do much in a single step of SQLite, which cannot
+    be interrupted, is refused with :class:`actors.LimitExceededError`. ``still_wanted`` raises when no caller waits for the
+    answer any more; a query that runs beside other code also yields there. ``stopped_by`` is the error that stopped the query,
+    because SQLite itself knows only that it was interrupted.
     """
 
     seconds: float = DEFAULT_LIMITS.query_seconds
@@ -55,12 +55,12 @@ class Budget:
         self._memory_before = _memory_used()
 
     def read(self, rows: int) -> None:
-        """Note that keys of the store have been read. Raises when the query may not go on."""
+        """Count keys that were read. Raises if the query must stop."""
         self.rows_read += rows
         self.check()
 
     def check(self) -> None:
-        """Raise when the query may not go on."""
+        """Raise if the query must stop."""
         try:
             self._check()
         except BaseException as error:
@@ -68,10 +68,10 @@ class Budget:
             raise
 
     def must_stop(self) -> bool:
-        """The same for SQLite, which is told and not raised at."""
+        """The same for SQLite, which gets a return value instead of an error."""
         try:
             self.check()
-        except BaseException:  # raised again where the statement ends, from stopped_by
+        except BaseException:  # raised again from stopped_by where the statement ends
             return True
         return False
 
@@ -101,7 +101,7 @@ class CountedRows:
     budget: Budget
 
     def get(self, key: bytes) -> bytes | None:
-        """The row under a key. The budget is not checked: what reads row by row also reads an index by the page."""
+        """The value under a key. The budget is not checked here: a reader of single rows also reads an index in pages."""
         value = self.rows.get(key)
         self.budget.rows_read += value is not None
         return value
@@ -109,12 +109,12 @@ class CountedRows:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises what the budget raises."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises the errors of the budget."""
         page = self.rows.scan(start, stop, limit=limit, reverse=reverse)
         self.budget.read(len(page))
         return page
 
 
 def counted(snapshot: JournalSnapshot, budget: Budget) -> JournalSnapshot:
-    """The snapshot as one query reads it: every row that is read counts against its budget."""
+    """The snapshot as one query reads it: every row counts against its budget."""
     return attrs.evolve(snapshot, view=CountedRows(snapshot.view, budget))

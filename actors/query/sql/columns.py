@@ -1,4 +1,4 @@
-"""What a table is: its columns, and the ways into it."""
+"""The description of a table: its columns and its indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _anything(_: object) -> bool:
 
 
 class Type(enum.Enum):
-    """What a column holds. JSON is text that SQLite's JSON functions take; a TIME is seconds since 1970, UTC."""
+    """The type of a column. JSON is text for SQLite's JSON functions; a TIME is seconds since 1970, UTC."""
 
     TEXT = "TEXT"
     INTEGER = "INTEGER"
@@ -33,15 +33,15 @@ class Type(enum.Enum):
 
     @property
     def affinity(self) -> str:
-        """As SQLite declares it."""
+        """The name of the type in SQLite."""
         return {"TIME": "REAL", "JSON": "TEXT"}.get(self.value, self.value)
 
 
 @attrs.frozen
 class Column(Generic[R]):
-    """A column: what it is for, and how it is had from a row. ``value`` is only asked where a query names the column.
+    """A column: its description, and how to compute it from a row. ``value`` is called only if a query uses the column.
 
-    ``reads`` names the fields of the row that this takes, for tables that can read part of one.
+    ``reads`` names the fields of the row that it needs, for tables that can read parts of rows.
     """
 
     name: str
@@ -53,10 +53,10 @@ class Column(Generic[R]):
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """What a query is known to want of a table before it looks at rows. Giving more rows than that is harmless.
+    """The rows and columns that a query needs of a table, as far as known before it reads rows. Returning more rows is harmless.
 
-    ``equal`` holds the texts that columns must equal, ``low`` and ``high`` the bounds of the path's ranged column, both
-    inclusive. ``columns`` are all that the query will ask for, None if that is not known.
+    ``equal`` are the texts that columns must equal; ``low`` and ``high`` are the bounds of the path's ranged column, both
+    inclusive. ``columns`` are all columns that the query uses; None if unknown.
     """
 
     equal: Mapping[str, str] = attrs.field(factory=dict)
@@ -68,13 +68,12 @@ class Wanted:
 
 @attrs.frozen(kw_only=True)
 class Path(Generic[R]):
-    """A way into a table.
+    """A way to find rows of a table: an index.
 
-    ``equal``: columns whose values must be given. ``held``: columns that have a value in every row of it, so that it is a way for
-    a reader who asks for something of one of them. ``ranged``: a column that may be bounded. ``order``: the columns in whose order the
-    rows come, or all in the opposite one if ``descending`` is wanted; only a path that needs no value has one.
-    ``cost`` compares paths: about how many rows are read. ``suits`` says of a value that is known beforehand whether the path
-    is any good for it.
+    ``equal`` are columns whose values must be given. ``held`` are columns that are not NULL in any row of the path, so that it
+    can be used for a condition on one of them. ``ranged`` is a column that may be bounded. ``order`` are the columns by which the
+    rows are sorted, or all in reverse if ``descending``; only a path that needs no value has an order. ``cost`` is the
+    approximate number of rows read. ``suits`` says whether the path helps for a value that is known beforehand.
     """
 
     name: str
@@ -89,10 +88,10 @@ class Path(Generic[R]):
 
 @attrs.frozen(kw_only=True)
 class Table(Generic[R]):
-    """A table. The last of ``paths`` needs nothing and gives every row.
+    """A table. The last of ``paths`` needs no values and gives every row.
 
-    ``identity`` tells the rows that indexes find from each other: one that two of them find is one row. It is wanted where there
-    is an index.
+    ``identity`` distinguishes the rows that indexes find: a row that two indexes find is returned once. A table with an index
+    needs it.
     """
 
     name: str
@@ -103,11 +102,11 @@ class Table(Generic[R]):
 
     def __attrs_post_init__(self) -> None:
         if not (self.identity is not None or len(self.paths) == 1):
-            raise BrokenInvariant(f"{self.name} has an index, and nothing tells rows apart")
+            raise BrokenInvariant(f"{self.name} has an index but no identity of rows")
 
     @property
     def declaration(self) -> str:
-        """The table as SQLite is told of it."""
+        """The declaration of the table for SQLite."""
         columns = ", ".join(f'"{column.name}" {column.type.affinity}' for column in self.columns)
         return f"CREATE TABLE x({columns})"
 

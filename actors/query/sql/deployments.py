@@ -1,4 +1,4 @@
-"""``sys_deployment``: one row for each deployment that is registered."""
+"""``sys_deployment``: one row for each registered deployment."""
 
 from __future__ import annotations
 

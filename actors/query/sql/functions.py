@@ -1,10 +1,10 @@
-"""SQLite's functions that take time by the product of two lengths, made to take it by their sum.
+"""Replaces SQLite functions whose time is the product of two lengths by ones whose time is the sum.
 
-One call is one step of SQLite's machine, and no step can be interrupted: ``instr`` of half a megabyte in a megabyte was observed
+A call is one step of SQLite's machine, and a step cannot be interrupted: ``instr`` of half a megabyte in a megabyte was observed
 to take ten seconds. Python searches in linear time (the two-way algorithm of Crochemore and Perrin, since Python 3.10).
 
-SQLite bounds the size of a value when it gets it, which is too late for ``replace``: a megabyte of letters, each replaced by three
-thousand others, is 3 GB before anybody looks at it. So the size is worked out first.
+SQLite checks the size of a value only when it receives it, which is too late for ``replace``: a megabyte of letters, each
+replaced by three thousand others, is 3 GB before the check. So the size is computed first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SPACE = " "
 
 
 def replace_slow_functions(connection: apsw.Connection, value_bytes: int) -> None:
-    """Let a connection use ours. They give what SQLite's give, and no value of more than ``value_bytes``."""
+    """Register the replacements. They return what SQLite's functions return, and no value larger than ``value_bytes``."""
 
     def replace(text: Any, old: Any, new: Any) -> str | None:
         return _replace(text, old, new, value_bytes)
@@ -42,13 +42,13 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, float):
-        with apsw.Connection(":memory:") as sqlite:  # no other writes a float as SQLite does
+        with apsw.Connection(":memory:") as sqlite:  # only SQLite formats a float as SQLite does
             return str(sqlite.execute("SELECT CAST(? AS TEXT)", (value,)).get)
     return str(value)
 
 
 def _instr(text: Any, part: Any) -> int | None:
-    """Where the part begins, counted from 1; 0 if it is not there. Of two BLOBs in bytes."""
+    """The index of the part, counted from 1; 0 if it is missing. For two BLOBs in bytes."""
     if text is None or part is None:
         return None
     if isinstance(text, bytes) and isinstance(part, bytes):
@@ -63,7 +63,7 @@ def _replace(text: Any, old: Any, new: Any, value_bytes: int) -> str | None:
     if not was:
         return whole
     if len(becomes) > len(was) and len(whole) + whole.count(was) * (len(becomes) - len(was)) > value_bytes:
-        raise apsw.TooBigError("string or blob too big")  # as SQLite says it; a character has at least one byte
+        raise apsw.TooBigError("string or blob too big")  # as SQLite reports it; a character has at least one byte
     return whole.replace(was, becomes)
 
 
@@ -80,7 +80,7 @@ def _rtrim(text: Any, characters: Any = _SPACE) -> str | None:
 
 
 def _trimmed(text: Any, characters: Any, *, left: bool, right: bool) -> str | None:
-    """Not ``str.strip``, which looks through all the characters for each one of the text."""
+    """Not ``str.strip``, which searches all the characters for each one of the text."""
     if text is None or characters is None:
         return None
     whole, unwanted = _text(text), frozenset(_text(characters))

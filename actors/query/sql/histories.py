@@ -49,7 +49,7 @@ def _of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Record
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[Recorded]:
-    """Object by object, each in its order."""
+    """Object by object, each in order."""
     for partition in range(snapshot.partitions):
         expected = _Expected()
         for key, data in snapshot.rows_under(keys.records(partition)):
@@ -58,7 +58,8 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[Recorded]:
 
 @attrs.define
 class _Expected:
-    """Which event comes next: the first of an object may be any (the stream may be cut off in front), then there is no hole."""
+    """The number of the next event: the first one of an object may be any (the stream may be trimmed); after that there is no
+    gap."""
 
     stream: StreamId | None = None
     number: int = 0

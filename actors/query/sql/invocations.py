@@ -1,4 +1,4 @@
-"""``sys_invocation``: one row for each invocation, from its row in the journal; the history is only read for ``argument``."""
+"""``sys_invocation``: one row for each invocation, from its row in the journal; its history is read only for ``argument``."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from actors.query.snapshot import JournalSnapshot
 
-_LATEST = 1e13  # seconds; what the index by time has room for
+_LATEST = 1e13  # seconds; the largest that the index by time can store
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
 
 
-# Rows as a query has use for them: journal.rows.InvocationRow with words instead of enums. Making what nobody asks for is most
-# of the time that reading a row takes, so each query decodes the fields that its columns read, and no others.
+# Rows for queries: journal.rows.InvocationRow with texts instead of enums. Decoding unused fields takes most of the time of a
+# read, so each query decodes only the fields that its columns need.
 
 
 class _Failure(msgspec.Struct, gc=False):
@@ -50,14 +50,14 @@ class _Target(msgspec.Struct, gc=False):
 
 
 class _Reference(msgspec.Struct, gc=False):
-    """A caller, or what is repeated."""
+    """A caller, or the original of a restart."""
 
     invocation_id: str
     step: str = ROOT_STEP
 
 
 class Row(msgspec.Struct, kw_only=True, gc=False):
-    """What columns read of a row. Only the fields that they say they read are there."""
+    """The fields of a row that columns read. Only the fields that the columns name are set."""
 
     invocation_id: InvocationId
     target: _Target
@@ -86,8 +86,8 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:
-    """The row with these fields only; ``outcome.kind`` is a part of one."""
-    return cast("type[Row]", _part_of(Row, fields))  # it stands for a row wherever only these fields are read
+    """The row with only these fields; ``outcome.kind`` is a part of a field."""
+    return cast("type[Row]", _part_of(Row, fields))  # it replaces a row wherever only these fields are read
 
 
 @functools.cache
@@ -110,7 +110,7 @@ def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
 
 
 def json_text(data: bytes) -> str | None:
-    """A user's value as text, NULL if there is none."""
+    """A user value as text; NULL if there is none."""
     return data.decode() if data else None
 
 
@@ -138,7 +138,7 @@ def _argument(row: Row, snapshot: JournalSnapshot) -> str | None:
     return json_text(accepted.event.argument)
 
 
-# Ways in.
+# Paths.
 
 
 def _by_id(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
@@ -168,7 +168,7 @@ def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 
 
 def _by_awaited(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
-    """The longest first, of each partition."""
+    """Longest first, for each partition."""
     kind = _kind_for(wanted)
     for partition in range(snapshot.partitions):
         for key, _ in snapshot.rows_under(keys.awaiting_prefix(partition)):
@@ -182,7 +182,7 @@ def _by_time(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 
 
 def _of_partition_by_time(snapshot: JournalSnapshot, kind: type[Row], partition: int, wanted: Wanted) -> Iterator[Row]:
-    """The index has microseconds and a row more, so those of one microsecond are put in order here."""
+    """The index has microseconds and a row has more digits, so rows of one microsecond are sorted here."""
     prefix = keys.created_prefix(partition)
     start, stop = prefix, keys.after_prefix(prefix)
     if wanted.low is not None:

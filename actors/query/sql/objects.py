@@ -1,4 +1,6 @@
-"""``sys_state`` and ``sys_inbox``: what objects hold, and who waits for them. An object is folded from what is kept of it."""
+"""``sys_state`` and ``sys_inbox``: the fields of objects, and the invocations in their mailboxes. The state of an object is
+computed from its stored events.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ def _all(snapshot: JournalSnapshot) -> Iterator[tuple[StreamId, ObjectState]]:
             yield stream, state
 
 
-# What they hold.
+# Fields.
 
 
 @attrs.frozen
@@ -87,7 +89,7 @@ def _value(field: _Field, snapshot: JournalSnapshot) -> str | None:
 
 
 def _as_name(key: bytes) -> bytes:
-    """A map's key, which is JSON, as JSON has names: a text as it is, anything else as the text that it is written as."""
+    """A map's key, which is JSON, as a name in JSON: a text as it is, any other value as the text of its JSON."""
     return key if key.startswith(b'"') else msgspec.json.encode(key.decode())
 
 
@@ -126,7 +128,7 @@ STATES = Table[_Field](
 )
 
 
-# Who waits for them.
+# Mailboxes.
 
 
 @attrs.frozen
@@ -138,7 +140,7 @@ class _Place:
 
 def _places(state: ObjectState) -> Iterator[_Place]:
     if state.kind is Kind.SERVICE:
-        return  # nobody waits for a service
+        return  # services have no queue
     if state.holder is not None:
         yield _Place(state, 0, state.invocations[state.holder])
     for position, waiting in enumerate(state.queue, start=1):
@@ -161,7 +163,7 @@ def _inbox_of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[
 
 
 def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
-    """Only objects that have something under way have an inbox."""
+    """Only objects with open invocations have a mailbox."""
     seen: set[StreamId] = set()
     for status in Status:
         if status in (Status.COMPLETED, Status.SCHEDULED):

@@ -1,4 +1,4 @@
-"""Places for queries, given out fairly: a query waits for other queries of its own asker, and for no flood of another's."""
+"""Shares the places for queries fairly: a query waits only for other queries of the same principal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """So many at once. Beyond that, an asker of whom nothing runs has one place more, so that ten endless queries under one
-    token never keep out the operator, and the number of tokens bounds what runs."""
+    """A limited number of places. When they are taken, a principal without a running query gets one more, so that ten endless
+    queries under one token never lock out the operator, and the number of tokens bounds the number of queries."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -23,7 +23,8 @@ class Places:
 
     @asynccontextmanager
     async def place(self, asker: str) -> AsyncGenerator[None]:
-        """Have one for the block, after a wait if there is none. First come, first served for each asker, and askers in turn."""
+        """Hold a place for the block, after a wait if there is none. First come, first served within a principal; principals take
+        turns."""
         if asker in self._waiting or not self._has_one_for(asker):
             await self._wait(asker)
         else:
@@ -61,6 +62,6 @@ class Places:
             given = self._waiting[following][0]
             self._leave(following, given)
             if following in self._waiting:
-                self._waiting.move_to_end(following)  # the next one of this asker comes after those of all others
+                self._waiting.move_to_end(following)  # the next query of this principal comes after those of all others
             self._running[following] += 1
             given.set()

@@ -1,7 +1,7 @@
-"""Which way into a table a query takes: SQLite offers what it knows of the rows wanted, a plan says what is made of it.
+"""Chooses the path of a query into a table: SQLite offers conditions on the wanted rows, and a plan says which of them are used.
 
-A plan travels through SQLite as text and comes back with the values. SQLite checks every row again, so that a plan may only ever
-be too generous: a value that a path cannot use (a number where an id is expected) falls back to reading everything.
+A plan travels through SQLite as text and comes back with the values. SQLite checks every row again, so a plan may return too many
+rows and never too few: a value that a path cannot use (a number where an id is expected) falls back to reading everything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AN_ORDER_SAVES = 0.5
 
 @attrs.frozen
 class Offer:
-    """Something that a query says of a column. ``place`` is where SQLite has it."""
+    """A condition of a query on a column. ``place`` is its index in SQLite."""
 
     place: int
     column: str
@@ -39,8 +39,8 @@ class Offer:
 
 @attrs.define(kw_only=True)
 class Plan:
-    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``; empty: for what the path does not look
-    at), whether it gives the order, and the columns that will be asked for."""
+    """A path, the role of each value (a column, ``<`` or ``>``; empty if the path does not use it), whether the path gives the
+    order, and the columns that are used."""
 
     path: str
     roles: list[str] = attrs.field(factory=list)
@@ -49,17 +49,17 @@ class Plan:
     columns: list[str] = attrs.field(factory=list)
 
     def encoded(self) -> str:
-        """As SQLite carries it."""
+        """The plan as text for SQLite."""
         return msgspec.json.encode(self).decode()
 
 
 def decode_plan(text: str) -> Plan:
-    """Back."""
+    """Decode a plan."""
     return msgspec.json.decode(text, type=Plan)
 
 
 def choose(table: AnyTable, index: apsw.IndexInfo) -> None:
-    """Answer SQLite's question how it would get at the rows."""
+    """Answer SQLite's question for the best access to the rows."""
     offers = _offers(table, index)
     order = [
         (
@@ -98,10 +98,10 @@ def _offers(table: AnyTable, index: apsw.IndexInfo) -> list[Offer]:
 def _use(
     path: Path[Any], offers: Sequence[Offer], order: Sequence[tuple[str, bool]]
 ) -> tuple[float, Plan, list[Offer]] | None:
-    """The path for these offers, what it costs, and which of them it uses, or None if it cannot be taken."""
+    """The path with these offers, its cost, and the offers that it uses; None if it cannot be used."""
     plan, used = Plan(path=path.name), list[Offer]()
     if path.held:
-        # SQLite is told that the path uses it, or it would not take the path for one side of an `or`.
+        # SQLite is told that the path uses the offer, or it would not use the path for one side of an `or`.
         offer = next((o for o in offers if o.column in path.held), None)
         if offer is None:
             return None
@@ -126,12 +126,12 @@ def _use(
 
 
 def can_match(plan: Plan, values: Sequence[object]) -> bool:
-    """Whether any row can be wanted: nothing equals NULL, and nothing is less or greater."""
+    """Whether any row can match: nothing equals NULL, and nothing is less or greater."""
     return all(value is not None for role, value in zip(plan.roles, values, strict=True) if role)
 
 
 def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
-    """The plan with its values, or None where one cannot be used."""
+    """The plan with its values; None if one cannot be used."""
     equal: dict[str, str] = {}
     lows: list[float] = []
     highs: list[float] = []

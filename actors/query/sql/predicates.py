@@ -1,12 +1,12 @@
-"""Which invocations a condition fits: the language of ``--where``.
+"""Finds the invocations that match a condition: the language of ``--where``.
 
 A predicate is one SQL expression over the columns of ``sys_invocation``, such as::
 
     status = 'paused' and last_error_type like '%Connection%' and created_at > now() - 3600
 
-It is checked to be one: SQLite must take it between parentheses, and also without any, between two words that end an
-expression. A text that closes a parenthesis it has not opened, or begins a clause of its own, fits at most one of the two places.
-What it names it can only read, and only in ``sys_invocation``.
+It is checked to be one expression: SQLite must accept it inside parentheses, and also without them between two words that end an
+expression. A text that closes a parenthesis that it has not opened, or begins a clause of its own, is valid in at most one of the
+two places. It can only read, and only ``sys_invocation``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ def where(
     *,
     budget: Budget | None = None,
 ) -> Iterator[InvocationId]:
-    """The ids of all invocations that the predicate fits, each as it is found, in no promised order.
+    """The ids of all invocations that match the predicate, as they are found, in no particular order.
 
-    Raises :class:`actors.InvalidArgumentError` before the first, and while it goes on what :func:`actors.query.sql.statement.query` does.
+    Raises :class:`actors.InvalidArgumentError` before the first id, and later the errors of
+    :func:`actors.query.sql.statement.query`.
 
     ::
 
@@ -71,7 +72,7 @@ def matching(
     at_most: int,
     budget: Budget,
 ) -> tuple[int, list[InvocationId]]:
-    """How many invocations of users' objects the predicate fits, and the ids of so many of them, the oldest first.
+    """The number of user invocations that match the predicate, and the ids of the oldest of them.
 
     Raises as :func:`where` does.
     """
@@ -79,7 +80,7 @@ def matching(
 
 
 def newest_ids(snapshot: JournalSnapshot, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
-    """How many invocations are listed, and the ids of the newest of them, newest first; as many as the listing is long.
+    """The number of listed invocations, and the ids of the newest of them, newest first, up to the limit of the filter.
 
     Raises as :func:`where` does.
     """
@@ -111,7 +112,7 @@ def newest(
     *,
     budget: Budget | None = None,
 ) -> list[InvocationRow]:
-    """The newest of the invocations that are listed and that the predicate fits, newest first. Raises as :func:`where` does."""
+    """The newest listed invocations that match the predicate, newest first. Raises as :func:`where` does."""
     budget = Budget() if budget is None else budget
     check_predicate(snapshot, predicate, budget)
     conditions, parameters = _conditions(listing)
@@ -123,7 +124,7 @@ def newest(
 
 
 def _conditions(listing: Listing) -> tuple[str, list[Value]]:
-    """A listing as SQL. An index by status holds no ended ones, so it must not be taken where these are wanted too."""
+    """A filter as SQL. The index by status has no completed invocations, so it cannot be used if those are wanted too."""
     conditions: list[str] = ["true"]
     parameters: list[Value] = []
     for column, wanted in (("service", listing.service), ("key", listing.key), ("handler", listing.handler)):

@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE_SECONDS = 0.003
-"""How long the event loop may be kept from everything else by a question; about as long as a turn of a query in a thread."""
+"""How long a query may block the event loop; about as long as a turn of a query in a thread."""
 
 _SELECTION_SECONDS = 120.0
-"""What the selection of a job may take at least: nobody sits and waits for it."""
+"""The minimum time limit for the selection of a job, for which no person waits."""
 
 
 @attrs.frozen(kw_only=True)
 class QueryTarget:
-    """What is asked. ``asker`` is the realm of the principal."""
+    """The target of a query. ``asker`` is the namespace of its principal."""
 
     snapshot: Callable[[], AbstractAsyncContextManager[JournalSnapshot]]
     asker: str = ""
 
 
 class Queries:
-    """Answers questions in SQL. ``limits`` bound how many at once, and what one may take."""
+    """Runs SQL queries. ``limits`` bound their number and the cost of each."""
 
     def __init__(self, world: Environment, limits: Limits) -> None:
         self._world = world
@@ -75,7 +75,7 @@ class Queries:
         )
 
     async def newest(self, asked: QueryTarget, listing: Listing, predicate: str) -> list[InvocationRow]:
-        """The newest invocations that are listed and that the predicate fits. Raises as :func:`query` does."""
+        """The newest listed invocations that match the predicate. Raises as :func:`query` does."""
         require("sql")
         from actors.query.sql.predicates import newest
 
@@ -90,7 +90,7 @@ class Queries:
         )
 
     async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
-        """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.LimitExceededError`."""
+        """The newest listed invocations, without an SQL condition. Raises :class:`actors.LimitExceededError`."""
         from actors.query.invocations import list_invocations
         from actors.query.sql.budget import counted
 
@@ -100,7 +100,7 @@ class Queries:
         )
 
     async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
+        """The number of invocations that match the predicate, and the ids of the oldest. Raises as :func:`query` does."""
         require("sql")
         from actors.query.sql.predicates import matching
 
@@ -116,7 +116,7 @@ class Queries:
         )
 
     async def newest_ids(self, asked: QueryTarget, listing: Listing) -> tuple[int, list[InvocationId]]:
-        """How many are listed, and the ids of the newest of them. Raises as :func:`query` does."""
+        """The number of listed invocations, and the ids of the newest. Raises as :func:`query` does."""
         require("sql")
         from actors.query.sql.predicates import newest_ids
 
@@ -167,12 +167,12 @@ class Queries:
             nursery.start_soon(turns.share)
             answer = await outcome.acapture(
                 self._world.offload, work
-            )  # kept from the nursery, which would wrap an error
+            )  # kept apart from the nursery, which would wrap an error
             nursery.cancel_scope.cancel()
         return answer.unwrap()
 
 
 def _raise_if_cancelled() -> None:
     """Raise ``Cancelled`` in the thread of a query whose task has been cancelled."""
-    with suppress(RuntimeError):  # not in a thread of trio's: nobody can have been cancelled meanwhile
+    with suppress(RuntimeError):  # not in a trio thread: it cannot have been cancelled
         trio.from_thread.check_cancelled()

@@ -1,4 +1,4 @@
-"""What a query gives. Imported by those that only carry it, so it needs no SQLite."""
+"""The result of a query. It is imported without SQLite by modules that only pass it on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 _LARGEST_INTEGER = 2**63 - 1
 
 Value: TypeAlias = str | int | float | None
-"""What a query takes and gives: what SQLite and JSON both have a word for. JSON inside is text."""
+"""The values of parameters and results: those that SQLite and JSON share. Nested JSON is text."""
 
 Parameters: TypeAlias = "Sequence[Value] | Mapping[str, Value]"
-"""What stands for ``?``, or by name for ``:name``."""
+"""The values for ``?``, or by name for ``:name``."""
 
 
 @attrs.frozen(kw_only=True)
 class QueryResult:
     """The answer to a query: the names of its columns, and its rows in order.
 
-    ``rows_read`` counts the keys of the store that were read for it: a query that finds its rows by an index reads few.
+    ``rows_read`` is the number of keys that were read for it: a query that an index answers reads few.
 
     ::
 
@@ -43,7 +43,7 @@ class QueryResult:
 
 @attrs.frozen(kw_only=True)
 class ColumnInfo:
-    """A column: its name, what it holds (``TIME`` is seconds since 1970, ``JSON`` is text), and what for."""
+    """A column: its name, its type (``TIME`` is seconds since 1970, ``JSON`` is text), and its description."""
 
     name: str
     type: str
@@ -52,7 +52,7 @@ class ColumnInfo:
 
 @attrs.frozen(kw_only=True)
 class TableInfo:
-    """A table that a query may name. ``found_by`` are columns that an index leads to: other conditions read more."""
+    """A table that a query can name. ``found_by`` are the columns with an index: conditions on others read more rows."""
 
     name: str
     about: str
@@ -61,7 +61,7 @@ class TableInfo:
 
 
 def check_parameters(parameters: Parameters) -> None:
-    """Raise :class:`actors.InvalidArgumentError` for a parameter that SQLite or JSON would take for something else."""
+    """Raise :class:`actors.InvalidArgumentError` for a parameter that SQLite or JSON would read as another value."""
     named = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters, start=1)
     for name, value in named:
         if value is not None and not isinstance(value, (str, int, float)):

@@ -1,4 +1,4 @@
-"""``sys_service``: the classes that are served, and those that are not served any more and have left invocations."""
+"""``sys_service``: the served classes, and those that are no longer served and have stored invocations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Service]:
 
 
 def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Service]:
-    """Classes that are not served: those of stored objects, and what invocations tell of them: the handlers that were called."""
+    """Classes that are not served, from stored objects, with the handlers that invocations called."""
     found = {
         name: _Service(name, kind.value, is_served=False, handlers=[])
         for name, kind in _of_objects(snapshot)
@@ -59,7 +59,7 @@ def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Servi
 
 
 def _of_objects(snapshot: JournalSnapshot) -> Iterator[tuple[str, Kind]]:
-    """The names under which there are objects; of each only the first object of a partition is read."""
+    """The names of stored objects; only the first object of each name in a partition is read."""
     for partition in range(snapshot.partitions):
         for first in first_objects_in(snapshot, partition):
             state = snapshot.stored_object(first.service, first.key).state()

@@ -1,4 +1,4 @@
-"""One statement, from its text to its rows. Blocks: in a server it runs in a thread."""
+"""Runs one statement. It blocks: in a server it runs in a thread."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def query(
     max_rows: int = DEFAULT_LIMITS.query_rows,
     max_bytes: int = DEFAULT_LIMITS.query_bytes,
 ) -> QueryResult:
-    """The answer to one SELECT. ``parameters`` stand for ``?``, or by name for ``:name``.
+    """The answer to one SELECT. ``parameters`` are the values for ``?``, or by name for ``:name``.
 
-    Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, what
-    the budget raises, and a ``JournalError`` where what is kept is damaged.
+    Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, the errors of the budget, and a
+    ``JournalError`` if stored data is damaged.
 
     ::
 
@@ -70,10 +70,10 @@ def query(
 
 @attrs.define(eq=False)
 class Statement:
-    """One SELECT on its way through SQLite. ``columns`` are known once ``rows`` has begun.
+    """One SELECT in SQLite. ``columns`` are known once ``rows`` has begun.
 
-    ``offset`` is where in ``sql`` the words of the person who asks begin, ``length`` how many characters they are: places in
-    errors are counted from there.
+    ``offset`` is where the user's text begins in ``sql`` and ``length`` its number of characters: positions in errors refer to
+    the user's text.
     """
 
     snapshot: JournalSnapshot
@@ -85,7 +85,7 @@ class Statement:
     columns: list[str] = attrs.field(factory=list)
 
     def rows(self, parameters: Parameters) -> Iterator[list[Value]]:
-        """Its rows, each when it is asked for. Raises as :func:`query` does, and nothing else."""
+        """Its rows, computed as needed. Raises as :func:`query` does, and nothing else."""
         bindings = _checked_parameters(parameters)
         with self._errors_translated(), self._connection() as connection:
             cursor = connection.cursor()
@@ -173,7 +173,7 @@ class Statement:
         return self._pointed(error)
 
     def _pointed(self, error: apsw.Error) -> InvalidArgumentError:
-        """The error with the place in the words of the person who asked, where SQLite names one there."""
+        """The error with its position in the user's text, if SQLite gives one."""
         message = str(error)
         if message.startswith("no such table"):
             message += f" (there is {', '.join(sorted(self.guard.readable))})"

@@ -1,4 +1,4 @@
-"""The tables, and what to tell people of them."""
+"""The tables and their descriptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors.query.sql.columns import AnyTable
 
 TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES, DEPLOYMENTS, AUDITS)
-"""Every table that a query may name. A table is a module of its own beside this one, and a line here."""
+"""Every table that a query can name. A table is a module of its own beside this one, and a line here."""
 
 
 def describe() -> str:

@@ -1,4 +1,4 @@
-"""How SQLite asks for rows: a table of ours as a virtual table. Knows nothing of what the rows are."""
+"""Presents a table to SQLite as a virtual table, whatever its rows are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def attach(connection: apsw.Connection, table: AnyTable, snapshot: JournalSnapshot) -> None:
-    """Let the connection see a table; nobody creates it."""
-    # The protocol of apsw also names what only tables that are created and dropped need.
+    """Make a table visible to the connection, without a CREATE."""
+    # apsw's protocol also has methods for tables that are created and dropped.
     module = cast("apsw.VTModule", _Module(table, snapshot))
     connection.create_module(
         table.name, module, use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
@@ -52,14 +52,14 @@ class _Window:
         return _Cursor(self._table, self._snapshot, self._numbers)
 
     def Disconnect(self) -> None:  # noqa: N802
-        """Nothing is held."""
+        """Nothing to release."""
 
     Destroy = Disconnect
 
 
 class _Cursor:
-    """A scan. ``numbers`` are the row ids that have been given out: where a condition has an ``or``, SQLite takes an index for each
-    side of it, with a cursor for each, and knows by the row id which rows it has had."""
+    """A scan. ``numbers`` are the row ids given out: for a condition with ``or``, SQLite uses an index and a cursor for each
+    side, and recognises repeated rows by their ids."""
 
     def __init__(self, table: AnyTable, snapshot: JournalSnapshot, numbers: dict[Hashable, int]) -> None:
         self._table = table

@@ -357,7 +357,7 @@ async function inOwnWords(error, where, abort) {
   } catch (refusal) {
     if (!(refusal instanceof Problem) || refusal.status !== 400) return error;
     refusal.advice = refusal.message.startsWith("no such column")
-      ? "Text stands in single quotes: status = 'paused'."
+      ? "Write text in single quotes: status = 'paused'."
       : "It is a condition as in SQL: status = 'paused' and failed_attempts > 3.";
     return refusal;
   }

@@ -113,7 +113,7 @@ export function Audit({ params }) {
         ? html`<span></span>`
         : html`<${Loading} />`
       : entries.length === 0
-        ? html`<${Empty} title=${isFiltered ? "Nothing of the kind was asked" : "Nobody has steered anything yet"}>
+        ? html`<${Empty} title=${isFiltered ? "Nothing of the kind was asked" : "No control requests yet"}>
             <p>
               ${isFiltered
                 ? "A name, a verb and a target are compared whole, as they were written."

@@ -196,7 +196,7 @@ export function DeploymentPage({ path, params }) {
     </div>
     ${one.passed_over ? html`<p class="notice">New work does not take it: ${visible(one.passed_over)}</p>` : null}
     <div class="grid-2">
-      <${Section} title="What it is">
+      <${Section} title="Description">
         <${Facts}
           rows=${[
             ["serves", visible(one.entries.join(", "))],
@@ -235,7 +235,7 @@ function Drain({ deployment }) {
   );
   const total = data?.reduce((sum, row) => sum + row.n, 0) ?? 0;
   const oldest = data && data.length > 0 ? Math.min(...data.map((row) => row.oldest)) : null;
-  return html`<${Section} title="What still runs on it">
+  return html`<${Section} title="Invocations on it">
     <div class="body">
       <${ErrorBox} error=${error} />
       ${data === undefined

@@ -101,7 +101,7 @@ export function Invocation({ path, params }) {
       onSignal=${may("control") ? setSignal : null}
     />
     <div class="grid-2">
-      <${Section} title="What it is"><${About} info=${one} entries=${entries} /><//>
+      <${Section} title="Description"><${About} info=${one} entries=${entries} /><//>
       <${Section} title=${one.outcome ? "How it ended" : "So far"}><${Ending} info=${one} outputs=${timeline.outputs} /><//>
     </div>
     <${Tabs}
@@ -183,7 +183,7 @@ function Why({ info, reasons, onSignal }) {
   if (info.status === "completed" || reasons.length === 0) return null;
   const isStuck = info.status === "paused" || reasons.some((reason) => reason.waits_for === "gate" || reason.waits_for === "retry");
   const waited = info.waits.filter((/** @type {any} */ wait) => wait.kind === "signal");
-  return html`<div class=${isStuck ? "why stuck" : "why"} role="note" aria-label="Why it does not go on">
+  return html`<div class=${isStuck ? "why stuck" : "why"} role="note" aria-label="Why it does not continue">
     <ul>
       ${reasons.map(
         (reason, index) => html`<li key=${index}>
@@ -297,7 +297,7 @@ function Ending({ info, outputs: all }) {
       ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of tries that failed: the journal has them.</p>`
       : null}
     ${!outcome && !failure && outputs.length === 0
-      ? html`<p class="faint">Nothing yet. What it emits appears here as it comes, and its result when it ends.</p>`
+      ? html`<p class="faint">Nothing yet. Its output appears here as it is emitted, and its result at the end.</p>`
       : null}
   </div>`;
 }
@@ -508,7 +508,7 @@ function Trail({ id }) {
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} />` : html`<${Loading} />`;
   return html`<${Section} title="Audit">
     ${data.entries.length === 0
-      ? html`<${Empty} title="Nobody has steered it"><p>Every cancel, pause, signal and so on stands here, with who asked, why, and what came of it.</p><//>`
+      ? html`<${Empty} title="No control requests"><p>Every cancel, pause, signal and other control request is listed here with requester, reason and result.</p><//>`
       : html`<div class="scroll-x">
           <table class="plain">
             <thead><tr><th>When</th><th>Verb</th><th>By</th><th>From</th><th>Reason</th><th>Came to</th></tr></thead>

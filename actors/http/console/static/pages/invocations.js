@@ -451,15 +451,15 @@ function Nothing({ where }) {
   if (where) {
     return html`<${Empty} title="Nothing fits this condition">
       <p>
-        It looks at every column of <code>sys_invocation</code>; what has ended is forgotten when its retention is over.
+        It looks at every column of <code>sys_invocation</code>; completed ones are purged at the end of their retention.
         <button type="button" class="plain" onClick=${() => setParams({ where: "" }, { push: true })}>Show all</button>
       </p>
     <//>`;
   }
   return html`<${Empty} title="No invocation yet">
-    <p>Every call of a handler is one, and stands here with its history until its retention is over. Call one:</p>
+    <p>Every call of a handler is an invocation, listed here with its history until it is purged. Call one:</p>
     <pre>playhead call Service/key/handler '{"argument": 1}'</pre>
-    <p>or send to it and go on: <code>playhead send Service/key/handler</code>.</p>
+    <p>or send a message without waiting: <code>playhead send Service/key/handler</code>.</p>
   <//>`;
 }
 

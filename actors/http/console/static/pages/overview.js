@@ -358,7 +358,7 @@ function CloseGate({ onClose }) {
   const value = (event) => /** @type {HTMLInputElement} */ (event.target).value;
   return html`<${Dialog} title="Close a gate" onClose=${onClose}>
     <form onSubmit=${submit}>
-      <p class="faint">Nothing behind a closed gate starts or continues. New calls are accepted and wait in order; signals, timers and cancels are still recorded.</p>
+      <p class="faint">Nothing in the scope of a closed gate starts or resumes. New calls are accepted and queued; signals, timers and cancels are still recorded.</p>
       <${Field} label="Scope" hint="everything, backlog (all that has been accepted by now), service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
         <input data-first list="scopes" value=${scope} onInput=${(/** @type {Event} */ e) => setScope(value(e))} />
         <datalist id="scopes">${known.map((one) => html`<option key=${one} value=${one}></option>`)}</datalist>
@@ -398,7 +398,7 @@ function OpenGate({ scope, onClose }) {
   }
   return html`<${Dialog} title=${`Open the gate ${visible(scope)}`} onClose=${onClose}>
     <form onSubmit=${submit}>
-      <p class="faint">Everything behind the gate continues, except narrower scopes that were closed separately.</p>
+      <p class="faint">Everything in the scope resumes, except narrower scopes that were closed individually.</p>
       <${Field} label="Reason">
         <input data-first value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
       <//>

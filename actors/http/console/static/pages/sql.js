@@ -22,7 +22,7 @@ const INVOCATION = /^inv_1[0-9A-Za-z]{33}$/;
 
 const EXAMPLES = [
   ["How many are in which state", "select service, status, count(*) as n\nfrom sys_invocation\ngroup by service, status\norder by n desc"],
-  ["What fails most", "select service, handler, last_error_type, count(*) as n\nfrom sys_invocation\nwhere last_error_type is not null\ngroup by 1, 2, 3\norder by n desc\nlimit 20"],
+  ["Most frequent failures", "select service, handler, last_error_type, count(*) as n\nfrom sys_invocation\nwhere last_error_type is not null\ngroup by 1, 2, 3\norder by n desc\nlimit 20"],
   ["The slowest of the last hour", "select id, service, handler, duration\nfrom sys_invocation\nwhere status = 'completed' and created_at > now() - 3600\norder by duration desc\nlimit 20"],
   ["Who waits for a key", "select * from sys_inbox limit 100"],
   ["Who steered what", "select at, by, verb, target, reason, refusal\nfrom sys_audit\norder by at desc\nlimit 50"],
@@ -160,7 +160,7 @@ export function Sql({ params, isOwn }) {
           : error || isBusy
             ? null
             : html`<${Empty} title="Ask anything of what runs">
-                <p>Everything that this server knows is in a few tables. Begin with one of these:</p>
+                <p>All data of this server is in a few tables. Start with one of these:</p>
                 <ul class="examples">
                   ${EXAMPLES.map(([title, text]) => html`<li key=${title}><a href=${href(["sql"], { q: text })}>${title}</a></li>`)}
                 </ul>

@@ -38,7 +38,7 @@ export function Compare({ original, again }) {
       <${Run} title=${one} run=${left} id=${original} isByOrder=${isByOrder} differing=${differing} />
       <${Run} title=${other} run=${right} id=${again} isByOrder=${isByOrder} differing=${differing} />
     </div>
-    <${Section} title="What differs">
+    <${Section} title="Differences">
       ${differing.size === 0
         ? html`<p class="faint">Nothing, so far.</p>`
         : html`<div class="scroll-x">

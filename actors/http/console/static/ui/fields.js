@@ -184,7 +184,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
   }
 
   const isConflict = error instanceof Problem && error.code === "version_conflict";
-  return html`<${Dialog} title="What would change" onClose=${onClose} wide>
+  return html`<${Dialog} title="Changes" onClose=${onClose} wide>
     <form onSubmit=${submit}>
       ${steps.map(
         (one) => html`<section key=${one.name} class="review" aria-label=${`change of ${one.name}`}>

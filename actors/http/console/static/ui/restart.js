@@ -144,7 +144,7 @@ function Plan({ successor }) {
     <${Steps} title="begins again" mood="warn" sign="↻" steps=${successor.again} />
     <${Steps} title="run again if the new one reaches them" mood="calm" sign="−" steps=${successor.dropped} />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
-    <${Steps} title="called under a key, and going on: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
+    <${Steps} title="called with an idempotency key, and continues: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
     <${Steps} title="called under a key and stopped before: repeated when it is called again" mood="warn" sign="↻" steps=${successor.repeated} />
     ${successor.kept.length + successor.again.length + successor.dropped.length === 0
       ? html`<p class="faint">Everything is done from the beginning.</p>`

@@ -199,6 +199,6 @@ export function JsonField({ label, value, onChange, isFirst = false, rows }) {
         box.setCustomValidity(problem && `This is not JSON yet: ${problem}`); // its form is not sent meanwhile
       }}
     ></textarea
-    ><small>${wrong ? `This is not JSON yet: ${wrong}` : "JSON; text stands in quotes"}</small></label
+    ><small>${wrong ? `This is not JSON yet: ${wrong}` : "JSON; write text in quotes"}</small></label
   >`;
 }

@@ -33,7 +33,7 @@ export const VERBS = [
     key: "c",
     title: "Cancel",
     scope: "control",
-    does: "The running step is stopped, then the handler is told and cleans up after itself.",
+    does: "Stops the running step, then cancels the handler, which cleans up.",
     isFinal: true,
     options: ["children", "kill_after"],
   },
@@ -50,7 +50,7 @@ export const VERBS = [
     key: "r",
     title: "Resume",
     scope: "control",
-    does: "Goes on where it stopped; one that is backing off tries again now.",
+    does: "Continues where it stopped; one that is backing off is retried now.",
     options: ["deployment"],
   },
   {
@@ -58,7 +58,7 @@ export const VERBS = [
     key: "R",
     title: "Restart",
     scope: "control",
-    does: "Done again as a new invocation, from its beginning or from a step; what came before is kept.",
+    does: "Runs again as a new invocation, from the beginning or from a step; earlier steps are kept.",
     options: ["from_step", "deployment"],
   },
   {
@@ -81,7 +81,7 @@ export const VERBS = [
     name: "purge",
     title: "Purge",
     scope: "admin",
-    does: "History and result of ended ones are forgotten; what they wrote into their objects stays.",
+    does: "Deletes history and result of completed ones; their writes to objects stay.",
     isFinal: true,
     mustType: true,
     options: [],
@@ -132,13 +132,13 @@ export function Options({ verb, options, onChange }) {
         <//>`
       : null}
     ${verb.options.includes("children")
-      ? html`<${Field} label="What it has started">
+      ? html`<${Field} label="Started by it">
           <select
             value=${options.children ?? "called"}
             onChange=${(/** @type {Event} */ e) => onChange({ ...options, children: value(e) })}
           >
-            <option value="called">what it has called is cancelled first; what it has sent goes on</option>
-            <option value="all">what it has sent is cancelled too</option>
+            <option value="called">invocations that it called are cancelled first; sent ones continue</option>
+            <option value="all">sent ones are cancelled too</option>
           </select>
         <//>`
       : null}
