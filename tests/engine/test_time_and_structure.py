@@ -317,7 +317,7 @@ async def test_a_signal_of_another_type_than_asked_for_is_passed_over_and_named_
         await handle.signal("n", "seven")
         await trio.sleep(1)
         assert (await handle.info()).status is Status.RUNNING
-        assert "signal 'n' is passed over: $: expected int, found 'seven'" in caplog.text
+        assert "signal 'n' is skipped: $: expected int, found 'seven'" in caplog.text
     async with lab.running() as runtime:
         handle = runtime.client.invocation(handle.id)
         await handle.signal("n", 7)
