@@ -326,7 +326,7 @@ async def test_answers_to_another_partition_are_told_apart() -> None:
         for _ in range(20):
             with trio.fail_after(1000):
                 await runtime.client.service(Worker).result_of(handle.id)
-                assert "has ended" in await runtime.client.service(Worker).cancel(handle.id)
+                assert "has completed" in await runtime.client.service(Worker).cancel(handle.id)
 
 
 async def test_a_message_to_another_partition_arrives_although_its_sender_began_anew_meanwhile() -> None:

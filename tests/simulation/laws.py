@@ -122,7 +122,7 @@ def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     for said in storm.said:
         life = lives.get(said.of)
         if said.verb == "purge":
-            # A history that is damaged between the decision and its commit is kept, and its object is set aside.
+            # A repair of what was damaged may bring back events that a purge has overwritten meanwhile.
             is_kept = life is not None and stream_of_invocation(said.of) not in storm.doubted
             storm.law("what was purged is gone", not is_kept or not said.changed, said.of)
         elif life is not None and said.changed:
