@@ -44,6 +44,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.enable()
+        gc.collect()  # a class with slots is made twice, and the first one is found among its bases' subclasses until then
         gc.freeze()
 
 
