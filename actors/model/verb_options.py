@@ -50,7 +50,9 @@ NOT_YET = InvocationId("")
 ReasonText = Annotated[
     str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
 ]
-Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
+KillAfter = Annotated[
+    float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Kill it if it has not ended after this time.")
+]
 StepName = Annotated[str, msgspec.Meta(max_length=MAX_STEP_NAME)]
 DeploymentWord = Annotated[
     str,
@@ -131,9 +133,7 @@ class CancelOptions:
     children: Annotated[
         Children, msgspec.Meta(description="Cancel what it waits for (called), or also what it has sent (all).")
     ] = attrs.field(default=Children.CALLED, converter=_children)
-    kill_after: Annotated[Duration, msgspec.Meta(description="Kill it if it has not ended after this time.")] | None = (
-        attrs.field(default=None, converter=_kill_after)
-    )
+    kill_after: KillAfter | None = attrs.field(default=None, converter=_kill_after)
 
     def command(self, of: InvocationId) -> c.CancelInvocation:
         """What it asks of the object."""
