@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from tests.longest_first import LONGEST
+from tests.long_files import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 from tests.budget import budgets
-from tests.longest_first import LONGEST
+from tests.long_files import LONGEST
 
 TESTS = Path(__file__).parent
 LONGEST_NAME = 90

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.budget import START, Spent, budgets, folder_of, table
-from tests.longest_first import LONGEST
+from tests.long_files import LONGEST
 from tests.progress import QUIET_SECONDS, Progress
 
 SLOW, QUICK = "tests/crash/test_kills.py::test_slow", "tests/core/test_decide.py::test_quick"
