@@ -8,7 +8,7 @@ from typing import Protocol
 import trio
 
 _LONGEST_NAP_SECONDS = 1.0
-"""A wait for a date checks the clock this often, because the wall clock can be set and a machine can sleep."""
+"""The longest time between checks of the clock during a wait, because the clock can be set and a machine can sleep."""
 
 
 class Clock(Protocol):

@@ -96,16 +96,17 @@ _WITHOUT_USERS_TEXTS = frozenset(
         e.InvocationSuspended,
     }
 )
-"""Events of ids, names of fields and JSON, which this program makes itself. Decoding them again as a check would show nothing."""
+"""Events that consist of ids, names of fields and JSON, all made by this program. Decoding them again as a check would
+show nothing."""
 
 
 def _is_of_success(event: Any) -> bool:
-    """Whether the outcome is a value, which is JSON."""
+    """Report whether the outcome is a value. A value is JSON, so it needs no second decoding."""
     return event.outcome.kind is e.OutcomeKind.SUCCEEDED
 
 
 def _is_of_client(event: e.InvocationAccepted) -> bool:
-    """Whether the argument, which is JSON, is the only part that the client wrote."""
+    """Report whether the argument, which is JSON, is the only part that the client wrote."""
     return (
         event.request is None
         and event.caller is None
@@ -120,7 +121,8 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
 
 
 def _is_of_plain_step(event: e.StepScheduled) -> bool:
-    """Whether the texts and numbers of the step's author have the right types. The arguments are JSON, and the rest is made here."""
+    """Report whether the author's name, source and options have the right types. The arguments are JSON, and this
+    program makes the rest."""
     return (
         not event.opaque
         and event.name.__class__ is str
@@ -136,7 +138,7 @@ _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
     e.StepCompleted: _is_of_success,
     e.CallCompleted: _is_of_success,
 }
-"""The classes of events that need no second decoding if the function says so, as it does for nearly all."""
+"""For each class: a function that reports whether an event needs no second decoding, as nearly all do not."""
 
 _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], bool] | None]] = {
     kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag], _ARE_WITHOUT.get(kind))
@@ -157,13 +159,13 @@ class Record:
 
     def __init__(self, entries: Iterable[tuple[Stamp, Event]] = ()) -> None:
         self.entries: list[tuple[Stamp, Event]] = []
-        """The events as a reader will see them. Read only."""
+        """The events as a reader will see them. Do not modify the list."""
         self._frames: list[bytes] = []
         for stamp, event in entries:
             self.add(stamp, (event,))
 
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
-        """Add all of the events or none of them. Returns their entries. Raises :class:`Unwritable`."""
+        """Add all of the events, or none of them. Returns their entries. Raises :class:`Unwritable`."""
         entries, frames = self.entries, self._frames
         length = len(entries)
         try:
@@ -186,7 +188,7 @@ class Record:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The size of the record in bytes."""
         return sum(map(len, self._frames))
 
     def cut(self, length: int) -> None:
@@ -202,12 +204,13 @@ class Record:
         self._frames[end - 2 : end] = _ERASED_PARTS
 
     def _place(self, length: int) -> int:
-        """The number of frames of the first events: two each, and two for each stamp that differs from the one before."""
+        """Return the number of frames of the first ``length`` events: two for each event, and two for each change of
+        the stamp."""
         stamps = [stamp for stamp, _ in self.entries[:length]]
         return 2 * (length + sum(stamp is not before for stamp, before in zip(stamps, [None, *stamps], strict=False)))
 
     def encoded(self) -> bytes:
-        """The record as bytes."""
+        """Return the record as bytes."""
         return b"".join(self._frames)
 
 
@@ -266,10 +269,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
 
 
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
-    """Replace the events with these numbers by ``Erased``. Every other byte of the record stays the same.
-
-    Raises :class:`CorruptRecord`.
-    """
+    """Replace the event at this index by :class:`journal.events.Erased`."""
     gone = frozenset(numbers)
     frames: list[bytes] = []
     position, number = 0, first_number

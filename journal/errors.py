@@ -48,7 +48,8 @@ class Conflict(JournalError):
 
 
 class InDoubt(JournalError):
-    """It is unknown whether the append is on disk. Never repeat it: claim the partition again and load the object."""
+    """It is unknown whether the append is on disk. Never repeat the append: claim the partition again and load the
+    object."""
 
 
 class Unavailable(JournalError):
@@ -56,7 +57,7 @@ class Unavailable(JournalError):
 
 
 class DiskFull(Unavailable):
-    """The disk is full. Reads continue; writes are accepted again when there is room."""
+    """The disk is full. Reads continue; writes are accepted again when there is space."""
 
 
 class StoreFailed(Unavailable):
@@ -73,8 +74,8 @@ class Damaged(JournalError):
 
     def __init__(self, stream: int, number: int, reason: str) -> None:
         super().__init__(
-            f"stream {stream:016x}, event {number}: {reason}. Nothing of this object runs until it is repaired "
-            "or restored from a backup; other objects are not touched"
+            f"stream {stream:016x}, event {number}: {reason}. This object does not run until it is repaired "
+            "or restored from a backup; other objects are not affected"
         )
         self.stream = stream
         self.number = number
@@ -82,8 +83,8 @@ class Damaged(JournalError):
 
 
 class Unwritable(JournalError, ValueError):
-    """An event cannot be written, or could not be read again: a text that is not UTF-8, a number in place of a text, a date that
-    is not a number. Nothing of it was kept."""
+    """An event cannot be written, or could not be read back: a text that is not UTF-8, a number in place of a text, a
+    date that is not a number. Nothing of the event was kept."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"{kind} cannot be written: {reason}")
@@ -92,7 +93,7 @@ class Unwritable(JournalError, ValueError):
 
 
 class CorruptRecord(JournalError):
-    """Bytes that should be an event or a row cannot be decoded. ``Damaged`` says where they are."""
+    """Bytes that should be an event or a row cannot be decoded. ``Damaged`` adds the stream and the event."""
 
 
 class StoreError(JournalError):
@@ -157,7 +158,7 @@ class StoreExists(StoreError):
     """A store or a backup exists at the path of a new one."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "there is a store here already; name an empty or a new directory")
+        super().__init__(path, "the directory already contains a store; name an empty or new directory")
 
 
 class DirectoryNotEmpty(StoreError):
@@ -165,13 +166,14 @@ class DirectoryNotEmpty(StoreError):
 
     def __init__(self, path: Path, *, found: str) -> None:
         super().__init__(
-            path, f"not a playhead data directory, and not empty (found {found!r}); name an empty or a new one"
+            path,
+            f"this is neither an empty directory nor a playhead data directory (found {found!r}); name an empty or new one",
         )
         self.found = found
 
 
 class BrokenInvariant(Exception):
-    """The program contradicts itself. This is a fault of playhead; report it.
+    """The program contradicts itself. This is a bug in playhead; report it.
 
     Raised instead of ``assert``, which ``python -O`` leaves out. Wrong stored bytes raise :class:`CorruptRecord` or
     :class:`Damaged`.

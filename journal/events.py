@@ -1,12 +1,13 @@
-"""The events: facts about objects and their invocations. Every event that a stream can hold is a class of this module and has a
-tag in ``codec``.
+"""The events: facts about objects and their invocations. Every event that a stream can hold is a class of this module
+and has a tag in ``codec``.
 
-An event never changes once it is written. A field may be added, with a default; a meaning never changes, so a new meaning needs a
-new event. The classes are not frozen, because a frozen one costs twice as much to make and a call makes several; no code assigns
-to an event after it was made.
+An event never changes once it is written. A field may be added, with a default; a meaning never changes, so a new
+meaning needs a new event. The classes are not frozen, because a frozen one costs twice as much to make and a call makes
+several; no code assigns to an event after it was made.
 
-Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes`` and are not interpreted
-here. ``step`` is the place in the handler where an operation was started; ``source`` is the line of code, for people.
+Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes`` and are not
+interpreted here. ``step`` is the position in the handler at which an operation was started; ``source`` is the line of
+code, for people.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import msgspec
 from journal.ids import ROOT_STEP, InvocationId, StepId
 
 LAST_DATE = 253_370_764_800.0
-"""The first day of the year 9999 in wall seconds. Every later date, including infinity, is stored as this one, which every
-calendar can show."""
+"""The first day of the year 9999 in wall seconds. Every later time, including infinity, is stored as this one, which
+every calendar can show."""
 
 Date: TypeAlias = Annotated[float, msgspec.Meta(ge=-LAST_DATE, le=LAST_DATE)]
-"""Wall seconds since 1970. NaN is refused: no index could order its key."""
+"""Wall seconds since 1970. NaN is refused, because an index could not order it."""
 
 
 class Constant(enum.Enum):
@@ -34,7 +35,7 @@ class Constant(enum.Enum):
 
 
 class Kind(Constant):
-    """The kinds of object."""
+    """The kind of an object."""
 
     ACTOR = "actor"
     SERVICE = "service"
@@ -42,14 +43,14 @@ class Kind(Constant):
 
 
 class Mode(Constant):
-    """Whether an invocation needs its object exclusively."""
+    """Whether an invocation needs exclusive access to its object."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
 
 
 class Status(Constant):
-    """The statuses of an invocation. ``core.transitions`` draws the transitions between them."""
+    """The status of an invocation. ``core.transitions`` draws the transitions."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -61,7 +62,7 @@ class Status(Constant):
 
 
 class OutcomeKind(Constant):
-    """The ways in which an invocation or a step can end."""
+    """How an invocation or a step ended."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -78,22 +79,23 @@ class PauseCause(Constant):
     LIMIT = "limit"
     CODE = "code"
     HANDLER = "handler"
-    """The handler, a value of it or one of its classes made the engine's own code fail."""
+    """The handler, one of its values or one of its classes made the engine's own code fail."""
     ENGINE = "engine"
     """The engine failed while it recorded the work of the invocation."""
     BLOCKED = "blocked"
-    """Its code blocked the event loop."""
+    """The handler's code blocked the event loop."""
 
 
 class Children(Constant):
-    """The invocations that a cancel reaches besides its target."""
+    """Which other invocations a cancel reaches: those that its target called, or also those to which it sent one-way
+    messages."""
 
     CALLED = "called"
     ALL = "all"
 
 
 class Verb(Constant):
-    """The requests that control an invocation."""
+    """A request that controls an invocation."""
 
     CANCEL = "cancel"
     KILL = "kill"
@@ -112,7 +114,7 @@ class Stop(Constant):
 
 
 class PauseMode(Constant):
-    """How a pause treats running steps: wait for their end, or abort them."""
+    """How a pause treats steps that are running: it waits for their end, or aborts them."""
 
     DRAIN = "drain"
     NOW = "now"
@@ -144,7 +146,7 @@ class Outcome:
 
 @attrs.frozen
 class Target:
-    """A handler of an object. A service has no key."""
+    """A handler of an object. ``key`` is None for a service."""
 
     service: str
     key: str | None
@@ -157,7 +159,7 @@ class Target:
 
 @attrs.frozen
 class Caller:
-    """An invocation that waits for an answer, at a step."""
+    """An invocation that waits for an answer, and the step at which it waits."""
 
     invocation_id: InvocationId
     step: StepId
@@ -165,7 +167,8 @@ class Caller:
 
 @attrs.frozen
 class Link:
-    """One of the callers above an invocation. If ``holds_key``, a call to its object would wait for itself."""
+    """One of the callers above an invocation. If ``holds_key``, the caller has exclusive access to its object, so a
+    call to that object would wait for itself."""
 
     invocation_id: InvocationId
     target: str
@@ -174,7 +177,7 @@ class Link:
 
 @attrs.frozen
 class StepRef:
-    """A step of a history, for people: its place and its name."""
+    """A step of a history, for people: its position and its name."""
 
     step: StepId
     name: str
@@ -182,7 +185,7 @@ class StepRef:
 
 @attrs.frozen
 class CallRef:
-    """A call that waits for its answer, for people: its place, its target, and the id of the callee."""
+    """A call that waits for its answer, for people: its position, the name of its target, and the id of the callee."""
 
     step: StepId
     name: str
@@ -211,7 +214,8 @@ class Successor:
 
 @attrs.frozen
 class ControlResult:
-    """The result of a verb: whether anything changed, and the target's status before and after; for a restart, its successor."""
+    """The result of a verb: whether it changed anything, and the target's status before and after; for a restart also
+    the successor."""
 
     changed: bool
     before: Status
@@ -221,9 +225,9 @@ class ControlResult:
 
 @attrs.frozen
 class Lineage:
-    """The invocation that this one repeats, and from which step; an empty ``step`` means from the beginning. If ``rewinds``, the
-    object's fields are reset to their values at that step. ``seed`` is the seed of the handler's random numbers if the copied
-    part has used it."""
+    """The invocation that this one repeats, and the step from which it does; an empty ``step`` means from the
+    beginning. If ``rewinds``, the object's fields are reset to their values at that step. ``seed`` is the seed of the
+    handler's random numbers, if the copied part has used it."""
 
     invocation_id: InvocationId
     step: StepId = ROOT_STEP
@@ -233,12 +237,12 @@ class Lineage:
 
 @attrs.define
 class Erased:
-    """An event that was purged; its number stays taken."""
+    """An event was purged. Its number stays taken."""
 
 
 @attrs.define(kw_only=True)
 class ObjectCreated:
-    """The first event of every stream: the object that it belongs to."""
+    """The object was created. This is the first event of every stream."""
 
     service: str
     key: str | None
@@ -247,13 +251,13 @@ class ObjectCreated:
 
 @attrs.define(kw_only=True)
 class InvocationAccepted:
-    """The object has accepted the invocation; from here on it is never lost.
+    """The object has accepted the invocation, which is never lost from here on.
 
-    ``chain`` names the callers above this one, outermost first. ``scheduled_for`` is the date at which it joins the queue, if it
-    is delayed. ``request`` is its idempotency key. ``deployment`` is the code that it runs on; empty means the code that is
-    served. ``restarts`` names the invocation that it repeats; it starts once ``behind`` has ended. ``parameter`` is the parameter
-    whose value ``argument`` is, or empty if ``argument`` names its parameters; None means that ``argument`` is as the caller
-    wrote it.
+    ``chain`` names the callers above this invocation, outermost first. ``scheduled_for`` is the time at which a delayed
+    invocation joins the queue. ``request`` is the idempotency key. ``deployment`` is the code that the invocation runs
+    on; empty means the code that is served. ``restarts`` names the invocation that this one repeats; it starts once
+    ``behind`` has ended. ``parameter`` is the parameter whose value ``argument`` is, or empty if ``argument`` is an
+    object of parameters; None means that ``argument`` is as the caller wrote it.
     """
 
     invocation_id: InvocationId
@@ -273,25 +277,27 @@ class InvocationAccepted:
 
 @attrs.define(kw_only=True)
 class InvocationDue:
-    """The scheduled date has come, and the invocation joins the queue."""
+    """The scheduled time has come, and the invocation joins the queue."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class InvocationStarted:
-    """The invocation has its object, if it needs it exclusively, and its handler begins. Happens once, whatever the number of
-    attempts."""
+    """The invocation has access to its object, and its handler begins. Happens once, whatever the number of attempts."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class StepScheduled:
-    """A handler requested a side effect. Durable before the effect begins. ``argument`` are the arguments; if they are too large
-    to be kept it is empty, ``argument_bytes`` is their size, and ``argument_digest`` their digest. If ``is_compared``, a replay
-    must pass the same arguments, except for the ``opaque`` ones (by position or name): those are not values and are recorded by
-    their ``repr``, which differs between processes."""
+    """A handler requested a side effect. The event is durable before the effect begins.
+
+    ``argument`` are the arguments; if they are too large to be kept it is empty, ``argument_bytes`` is their size, and
+    ``argument_digest`` their digest. If ``is_compared``, a replay must pass the same arguments, except for the
+    ``opaque`` ones (by position or name): those are not values and are recorded by their ``repr``, which differs
+    between processes.
+    """
 
     invocation_id: InvocationId
     step: StepId
@@ -307,7 +313,7 @@ class StepScheduled:
 
 @attrs.define(kw_only=True)
 class StepCompleted:
-    """The outcome of a step, recorded once and given to the handler in every replay."""
+    """A step ended with an outcome. The outcome is recorded once and given to the handler in every replay."""
 
     invocation_id: InvocationId
     step: StepId
@@ -316,8 +322,8 @@ class StepCompleted:
 
 @attrs.define(kw_only=True)
 class StepAttemptFailed:
-    """The body of a step failed. It is retried at ``retry_at``; without a date, the next event says what happened instead.
-    ``max_attempts`` is the limit of its policy."""
+    """A try of a step failed. The step is retried at ``retry_at``; if that is None, the next event says what happened
+    instead. ``max_attempts`` is the limit of the retry policy."""
 
     invocation_id: InvocationId
     step: StepId
@@ -329,7 +335,7 @@ class StepAttemptFailed:
 
 @attrs.define(kw_only=True)
 class StepRetried:
-    """The delay after a failed try is over; the step's body may run again."""
+    """The delay after a failed try is over. The body of the step may run again."""
 
     invocation_id: InvocationId
     step: StepId
@@ -345,7 +351,7 @@ class StepAborted:
 
 @attrs.define(kw_only=True)
 class SleepScheduled:
-    """A handler sleeps until ``wake_at``."""
+    """A handler began to sleep until ``wake_at``."""
 
     invocation_id: InvocationId
     step: StepId
@@ -355,8 +361,8 @@ class SleepScheduled:
 
 @attrs.define(kw_only=True)
 class DeadlineScheduled:
-    """A handler entered a scope that is cancelled at ``expires_at``, or gave a scope another deadline; then ``block`` is the
-    place where the scope was entered."""
+    """A handler entered a scope that is cancelled at ``expires_at``, or gave an open scope a new deadline; then
+    ``block`` is the position at which the scope was entered."""
 
     invocation_id: InvocationId
     step: StepId
@@ -367,7 +373,7 @@ class DeadlineScheduled:
 
 @attrs.define(kw_only=True)
 class TimerFired:
-    """The date of a sleep or a deadline has come. Never early, and once."""
+    """A sleep or a deadline is due. Recorded once, and never early."""
 
     invocation_id: InvocationId
     step: StepId
@@ -375,7 +381,7 @@ class TimerFired:
 
 @attrs.define(kw_only=True)
 class WaitDropped:
-    """The handler stopped waiting there: a scope was cancelled, or left before its deadline."""
+    """The handler stopped waiting at this step: a scope was cancelled, or left before its deadline."""
 
     invocation_id: InvocationId
     step: StepId
@@ -383,8 +389,8 @@ class WaitDropped:
 
 @attrs.define(kw_only=True)
 class CallScheduled:
-    """A handler requested a call. The callee's id is fixed here, so a repeated delivery is harmless. ``parameter`` is as in
-    :class:`InvocationAccepted`."""
+    """A handler requested a call. The id of the callee is fixed here, so a repeated delivery is harmless. ``parameter``
+    is as in :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -398,7 +404,7 @@ class CallScheduled:
 
 @attrs.define(kw_only=True)
 class AttachScheduled:
-    """A handler waits for the outcome of an invocation that it did not call."""
+    """A handler began to wait for the outcome of an invocation that it did not call."""
 
     invocation_id: InvocationId
     step: StepId
@@ -408,7 +414,7 @@ class AttachScheduled:
 
 @attrs.define(kw_only=True)
 class CallCompleted:
-    """The outcome of a call, or of an invocation that the handler attached to."""
+    """A call, or an invocation that the handler attached to, ended with an outcome."""
 
     invocation_id: InvocationId
     step: StepId
@@ -417,7 +423,7 @@ class CallCompleted:
 
 @attrs.define(kw_only=True)
 class CallCancelRequested:
-    """The caller no longer wants the call; the callee is cancelled, and the caller waits for its end."""
+    """The caller cancelled the call. The callee is cancelled, and the caller waits for the callee's end."""
 
     invocation_id: InvocationId
     step: StepId
@@ -425,7 +431,8 @@ class CallCancelRequested:
 
 @attrs.define(kw_only=True)
 class SendScheduled:
-    """A handler sent a one-way message. ``scheduled_for`` delays it. ``parameter`` is as in :class:`InvocationAccepted`."""
+    """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` is as in
+    :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -440,9 +447,12 @@ class SendScheduled:
 
 @attrs.define(kw_only=True)
 class SignalAwaited:
-    """A handler waits for the next signal of this name. If ``ready``, the signal with the number ``signal`` had come before, and
-    the handler had received ``handed_over`` completions by then. ``schema`` describes the value for senders. ``again`` says that
-    a restart goes back to this wait, so it takes only a signal that is sent to it."""
+    """A handler began to wait for the next signal of this name.
+
+    If ``ready``, the signal with the number ``signal`` had arrived before, and the handler had received ``handed_over``
+    completions by then. ``schema`` is the JSON schema of the value, for senders. ``again`` says that a restart goes
+    back to this wait, so the wait takes only a signal that is sent to it.
+    """
 
     invocation_id: InvocationId
     step: StepId
@@ -457,14 +467,14 @@ class SignalAwaited:
 
 @attrs.define(kw_only=True)
 class SignalReceived:
-    """A client sent a value. The values of one name are given to the handler in this order.
+    """A client sent a signal. The handler receives the signals of one name in this order.
 
-    ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None means that it is
-    buffered. A later ``SignalReassigned`` or ``SignalAwaited`` overrides this. ``json_loses`` names the types in the sender's
-    value that its JSON does not preserve.
+    ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None means that it
+    is buffered. A later ``SignalReassigned`` or ``SignalAwaited`` overrides this. ``json_loses`` names the types in the
+    sender's value that its JSON does not preserve.
 
-    ``deferred`` says that it came for a restart that had not begun, whose copied waits were still unknown. Such a signal has no
-    number and is received again once the restart has copied its history; the handler is given that one.
+    ``deferred`` says that the signal arrived for a restart that had not begun, whose copied waits were still unknown.
+    Such a signal has no number. It is received again, with a number, once the restart has copied its history.
     """
 
     invocation_id: InvocationId
@@ -478,10 +488,10 @@ class SignalReceived:
 
 @attrs.define(kw_only=True)
 class SignalReassigned:
-    """A signal was taken by another wait than recorded when it came, or by none (None) and is buffered.
+    """A signal was taken by another wait than recorded on arrival, or by no wait (``step`` is None), and is buffered.
 
-    This happens while a handler catches up: when it is given the signal, it has left the wait that the signal came for, or has
-    begun one that did not exist when the signal came.
+    This happens while a handler catches up: when it receives the signal, it has left the wait that the signal was
+    recorded for, or has begun a wait that did not exist when the signal arrived.
     """
 
     invocation_id: InvocationId
@@ -504,7 +514,8 @@ class OutputEmitted:
 
 @attrs.define(kw_only=True)
 class VerbScheduled:
-    """A handler requested a verb on another invocation. ``argument`` are its options, as the codec of commands encodes them."""
+    """A handler requested a verb on another invocation. ``argument`` are the options, as the codec of commands encodes
+    them."""
 
     invocation_id: InvocationId
     step: StepId
@@ -516,7 +527,7 @@ class VerbScheduled:
 
 @attrs.define(kw_only=True)
 class VerbAnswered:
-    """The result of a verb: an answer or the refusal."""
+    """A verb that a handler requested was applied, with an answer, or refused."""
 
     invocation_id: InvocationId
     step: StepId
@@ -525,7 +536,7 @@ class VerbAnswered:
 
     def __attrs_post_init__(self) -> None:
         if self.answer is None and self.refusal is None:
-            raise ValueError("a verb is answered or refused")
+            raise ValueError("a verb has neither an answer nor a refusal")
 
 
 @attrs.define(kw_only=True)
@@ -565,8 +576,8 @@ class MapChanged:
 
 @attrs.define(kw_only=True)
 class ReadsPinned:
-    """The fields of its object as a shared handler saw them, recorded because the handler waits: a replay sees these and not
-    later values."""
+    """A shared handler that waits has read its object: these are the fields, and the lengths of the logs, that a replay
+    sees in place of later values."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
@@ -575,7 +586,8 @@ class ReadsPinned:
 
 @attrs.define(kw_only=True)
 class ItemsPinned:
-    """Items of a ``Map`` that a shared handler read, recorded for the same reason."""
+    """A shared handler that waits has read items of a ``Map``: these are the values that a replay sees in place of
+    later ones."""
 
     invocation_id: InvocationId
     field: str
@@ -584,8 +596,8 @@ class ItemsPinned:
 
 @attrs.define(kw_only=True)
 class FieldsInitialized:
-    """The values from the factories of fields for this object, before the first line of the handler. The object has them from
-    here on, whatever the outcome; a field that has a value keeps it."""
+    """The factories of the object's fields made these values, before the first line of the handler. The object keeps
+    them whatever the outcome; a field that has a value keeps that value."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
@@ -611,7 +623,8 @@ class MapConverted:
 
 @attrs.define(kw_only=True)
 class AttemptFailed:
-    """The handler raised an error that is worth a retry. ``handed_over`` counts the completions that it had received."""
+    """The handler raised an error that is worth a retry. ``handed_over`` counts the completions that the handler had
+    received."""
 
     invocation_id: InvocationId
     attempt: int
@@ -630,16 +643,20 @@ class AttemptRetried:
 
 @attrs.define(kw_only=True)
 class InvocationSuspended:
-    """Everything that the invocation waits for is recorded, and nothing of it is in memory."""
+    """The attempt was suspended: everything that the invocation waits for is recorded, and no part of the invocation is
+    in memory."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CancelRequested:
-    """The invocation is to be stopped, with its compensations. ``kill_at`` is when it is killed if it has not completed.
-    ``overtakes`` counts the latest completions that its handler had not received because it was paused: the cancel is given
-    before them, at the await where the handler is."""
+    """A cancel was requested: the invocation is to end after running its compensations.
+
+    ``kill_at`` is the time at which it is killed if it has not completed. ``overtakes`` counts the latest completions
+    that its handler had not received because it was paused: the cancel is delivered before them, at the await where the
+    handler is.
+    """
 
     invocation_id: InvocationId
     reason: str
@@ -650,7 +667,8 @@ class CancelRequested:
 
 @attrs.define(kw_only=True)
 class CancelDeadlineMoved:
-    """The invocation was cancelled before, and its kill is moved to ``kill_at``, which is earlier. The handler is not informed."""
+    """The kill of an invocation that was cancelled before was moved to ``kill_at``, which is earlier. The handler is
+    not informed."""
 
     invocation_id: InvocationId
     kill_at: Date
@@ -659,8 +677,8 @@ class CancelDeadlineMoved:
 
 @attrs.define(kw_only=True)
 class CancelDeliveredEarlier:
-    """The handler returned on the last of ``handed_over`` completions without meeting its cancel. That turn is void: it is
-    replayed, with the cancel given before that completion. Happens at most once."""
+    """The handler returned after the last of ``handed_over`` completions without meeting its cancel. The work after
+    that completion is void: it is replayed, with the cancel delivered before the completion. Happens at most once."""
 
     invocation_id: InvocationId
     handed_over: int
@@ -668,7 +686,8 @@ class CancelDeliveredEarlier:
 
 @attrs.define(kw_only=True)
 class PauseRequested:
-    """The invocation is to be paused as soon as its running steps have ended; nothing else of it continues meanwhile."""
+    """A pause was requested. The invocation is paused as soon as its running steps have ended; until then nothing else
+    of it continues."""
 
     invocation_id: InvocationId
     reason: str
@@ -694,7 +713,7 @@ class InvocationResumed:
 
 @attrs.define(kw_only=True)
 class InvocationMoved:
-    """From here on the invocation runs on other code, where its history is replayed."""
+    """The invocation runs on other code from here on. Its history is replayed on that code."""
 
     invocation_id: InvocationId
     deployment: str
@@ -702,7 +721,7 @@ class InvocationMoved:
 
 @attrs.define(kw_only=True)
 class AttachRequested:
-    """Another invocation waits for the outcome of this one."""
+    """Another invocation began to wait for the outcome of this one."""
 
     invocation_id: InvocationId
     by: Caller
@@ -710,7 +729,7 @@ class AttachRequested:
 
 @attrs.define(kw_only=True)
 class InvocationCompleted:
-    """The end. Every invocation has exactly one."""
+    """The invocation ended with an outcome. Every invocation has exactly one such event."""
 
     invocation_id: InvocationId
     outcome: Outcome
@@ -718,7 +737,8 @@ class InvocationCompleted:
 
 @attrs.define(kw_only=True)
 class InvocationRestarted:
-    """Another invocation repeats this one. If ``hands_over``, everything that waits for this one waits for that one from now on."""
+    """Another invocation repeats this one. If ``hands_over``, everything that waits for this invocation waits for its
+    successor from now on."""
 
     invocation_id: InvocationId
     successor: InvocationId
@@ -729,10 +749,10 @@ class InvocationRestarted:
 
 @attrs.define(kw_only=True)
 class FieldsRewound:
-    """The fields of the object are reset to their values when the original reached the step.
+    """The fields of the object were reset to their values when the original reached the step.
 
-    ``fields`` are all of them. A log has ``lengths`` items and ends with those in ``logs``. ``maps`` are the items that change,
-    and ``before`` their values until now.
+    ``fields`` are all fields. A log has ``lengths`` items and ends with the items in ``logs``. ``maps`` are the items
+    that change, and ``before`` their values until now.
     """
 
     invocation_id: InvocationId
@@ -745,12 +765,12 @@ class FieldsRewound:
 
 @attrs.define(kw_only=True)
 class HistoryCopied:
-    """The events above are copied from the restarted invocation; the handler runs on from here.
+    """The events before this one were copied from the restarted invocation. The handler continues from here.
 
-    In the copied part the handler sees its object as it was when the original started: ``fields``, ``lengths`` of logs, and the
-    ``maps`` items that have changed since. ``before_last`` says that the handler's work after the last copied completion is done
-    again. ``carries`` says that the writes of the copied part are not in the object, because the handler was atomic and did not
-    succeed; they are written with the rest.
+    In the copied part the handler sees its object as it was when the original started: ``fields``, ``lengths`` of logs,
+    and the ``maps`` items that have changed since. ``before_last`` says that the handler repeats its work after the
+    last copied completion. ``carries`` says that the object does not have the writes of the copied part, because the
+    handler was atomic and did not succeed; they are written with the handler's later writes.
     """
 
     invocation_id: InvocationId
@@ -763,15 +783,15 @@ class HistoryCopied:
 
 @attrs.define(kw_only=True)
 class CallsDetached:
-    """The calls that the invocation made with an idempotency key continue when it is stopped: a restart of its caller will make
-    the same calls again."""
+    """The calls that the invocation made with an idempotency key continue when the invocation is stopped, because a
+    restart will make the same calls again."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CallTransferred:
-    """The callee was restarted, and its successor will answer the call."""
+    """The callee was restarted. Its successor will answer the call."""
 
     invocation_id: InvocationId
     step: StepId
@@ -780,7 +800,7 @@ class CallTransferred:
 
 @attrs.define(kw_only=True)
 class InvocationsPurged:
-    """The histories and results of these invocations are deleted; their writes to the object stay."""
+    """The histories and results of these invocations were deleted. Their writes to the object stay."""
 
     invocation_ids: list[InvocationId]
 
@@ -854,7 +874,7 @@ class Stamp:
 
 @attrs.define
 class Recorded:
-    """An event with its number in the stream. The numbers 1, 2, 3 … have no gap."""
+    """An event with its number in the stream. The numbers are consecutive from 1."""
 
     number: int
     stamp: Stamp

@@ -47,19 +47,20 @@ _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
 _REMEMBERED_OBJECTS = 16_384
-"""How many names and numbers of objects are cached; about a hundred bytes each."""
+"""The number of cached names and numbers of objects; each takes about a hundred bytes."""
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def stream_of(service: str, key: str) -> StreamId:
-    """The stream of a keyed object: the head of a SHA-256 over its name, which begins with the length of the service's name."""
+    """Return the stream of a keyed object: the head of a SHA-256 over its name, which begins with the length of the
+    service's name."""
     name = service.encode()
     digest = hashlib.sha256(b"%d:%b%b" % (len(name), name, key.encode())).digest()
     return StreamId(int.from_bytes(digest[:8], "big"))
 
 
 def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
-    """The stream of an invocation. The id must be parsed (:func:`parse_invocation_id`) or made here."""
+    """Return the stream of an invocation. The id must be parsed (:func:`parse_invocation_id`) or made here."""
     return _stream_of_prefix(invocation_id[: len(_PREFIX) + _STREAM_WIDTH])
 
 
@@ -69,19 +70,19 @@ def _stream_of_prefix(prefix: str) -> StreamId:
 
 
 def invocation_id(stream: StreamId, unique: int) -> InvocationId:
-    """The id with these 64 and 128 bits."""
+    """Return the id with these 64 and 128 bits."""
     high, low = divmod(unique, _HALF)
     return InvocationId(object_prefix(stream) + _eleven(high) + _eleven(low))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def object_prefix(stream: StreamId) -> str:
-    """The prefix of the ids of one object's invocations."""
+    """Return the prefix of the ids of one object's invocations."""
     return _PREFIX + _eleven(stream)
 
 
 def derived_unique(*parts: str) -> int:
-    """128 bits that are the same for the same words, for requests that must not run twice."""
+    """Return 128 bits derived from the parts: equal parts give equal bits, so that a repeated request gets the same id."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -110,7 +111,7 @@ class Ulids:
         self._last = 0
 
     def next(self) -> int:
-        """A 128-bit number greater than every one before."""
+        """Return a 128-bit number greater than every one before."""
         stamp = int(self._now_seconds() * 1000) << _ULID_RANDOM_BITS
         if stamp <= self._last:
             self._last += 1 + self._word()

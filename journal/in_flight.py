@@ -44,16 +44,15 @@ _SLOT_BYTES = 128
 _SLOTS_TOGETHER = 1_024
 _MAX_SLOTS = 1 << 16
 _MAX_STARTS = 20
-"""The number of starts after which a lost try is forgotten if no attempt has asked for it: its invocation has ended or stays
-paused."""
+"""The number of starts after which an unclaimed lost try is forgotten: its invocation has ended or stays paused."""
 
 _NO_STEP = bytes(TURN_BYTES - _ID_BYTES)
 _NO_TURN = bytes(TURN_BYTES)
 
 
 def turn_mark(of: InvocationId, step: StepId = ROOT_STEP) -> bytes:
-    """The bytes that identify a turn. The path of a very deep step is cut short. Code that runs before there is an invocation,
-    such as the classes of a request's argument, leaves no mark: the next start has nothing to pause."""
+    """Return the bytes that identify a turn; the path of a very deep step is cut. Code that runs before its invocation
+    exists, such as the classes of a request's argument, has an empty mark: the next start has nothing to pause."""
     if len(of) != _ID_BYTES:
         return _NO_TURN
     if not step:
@@ -78,8 +77,8 @@ class LostTry:
 class InFlight:
     """The record of this process.
 
-    ``lost`` are the tries of dead processes, by invocation, step and number. ``strikes`` counts, by the mark of a turn, the
-    processes in a row that died while it had the event loop. ``memory`` is for the watchdog, which writes the turn; it stays
+    ``lost`` are the tries of dead processes, by invocation, step and number. ``strikes`` counts, by the mark of a turn,
+    the consecutive processes that died during the turn. ``memory`` is for the watchdog, which writes the turn; it stays
     valid when the file grows.
     """
 
@@ -94,12 +93,16 @@ class InFlight:
 
     @staticmethod
     def open(directory: Path) -> InFlight | None:
-        """Open or create the record in a data directory that this process holds. If that fails, for example because the disk is
-        full, log it and return None: the next process will then not know what ran in this one."""
+        """Open or create the record in a data directory that this process holds. If that fails, for example because the
+        disk is full, log a warning and return None: the next process will not know what ran in this one."""
         try:
             file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            log.warning("%s: running steps are not recorded, so tries lost in a crash will not count: %s", FILE, error)
+            log.warning(
+                "%s: steps in progress are not tracked, so a try interrupted by a crash will not count as a failed try; step results stay durable: %s",
+                FILE,
+                error,
+            )
             return None
         try:
             slots = max(0, os.fstat(file).st_size - _SLOTS_AT) // _SLOT_BYTES
@@ -109,11 +112,16 @@ class InFlight:
             return InFlight(file, size)
         except (OSError, ValueError) as error:
             os.close(file)
-            log.warning("%s: running steps are not recorded, so tries lost in a crash will not count: %s", FILE, error)
+            log.warning(
+                "%s: steps in progress are not tracked, so a try interrupted by a crash will not count as a failed try; step results stay durable: %s",
+                FILE,
+                error,
+            )
             return None
 
     def close(self) -> None:
-        """The process ends in order, so no try of its steps is lost, not even one in an abandoned thread."""
+        """Clear the record for an orderly end of the process: no try counts as lost, not even one in an abandoned
+        thread."""
         self.memory[0] = 0
         for slot in set(range(self._slots)) - self._kept_slots():
             self._clear(slot)
@@ -125,16 +133,16 @@ class InFlight:
     # The event loop.
 
     def forgive(self, mark: bytes) -> None:
-        """The turn, or the try of the step, has ended without killing the process: reset its strikes."""
+        """Reset the strikes of a turn, or of a step's try, that ended without killing the process."""
         if self.strikes.pop(mark, None) is not None:
             self._write_strikes()
 
     def strikes_of(self, of: InvocationId, step: StepId = ROOT_STEP) -> int:
-        """The number of processes in a row that died in a turn of the handler or of a step of it."""
+        """Return the number of consecutive processes that died in a turn of the handler, or of this step."""
         return self.strikes.get(turn_mark(of, step), 0)
 
     def forget_strikes(self, of: InvocationId) -> None:
-        """The invocation is paused because of its strikes: reset them."""
+        """Reset the strikes of an invocation that was paused because of them."""
         prefix = of.encode()
         self.strikes = {mark: count for mark, count in self.strikes.items() if not mark.startswith(prefix)}
         self._write_strikes()
@@ -154,13 +162,13 @@ class InFlight:
         return slot
 
     def end(self, slot: int) -> None:
-        """The try has ended."""
+        """Free the slot of a try that has ended."""
         if not self._is_closed:
             self._clear(slot)
             self._free.append(slot)
 
     def forget(self, lost: LostTry) -> None:
-        """The store has recorded the lost try."""
+        """Free the slot of a lost try that the store has recorded."""
         if self.lost.pop(lost.key, None) is not None and not self._is_closed:
             self._clear(lost.slot)
             self._free.append(lost.slot)
@@ -236,7 +244,7 @@ class InFlight:
 
 
 def _write(file: int, data: bytes, at: int) -> None:
-    """Write all of the bytes. Raises OSError if the disk is full."""
+    """Write all of the bytes. Raises ``OSError``, for example if the disk is full."""
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, at)

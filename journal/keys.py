@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId, StreamId
 
 STORE = b"\x00store"
-"""One key: the identity of the store (``rows.StoreIdentity``)."""
+"""The only key outside the partitions: its value is the identity of the store (``rows.StoreIdentity``)."""
 
 _PARTITION = struct.Struct(">cH")
 _OF_STREAM = struct.Struct(">cHQ")
@@ -55,310 +55,318 @@ _STATUS_BYTES = {
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
-    """A keyed object exists. Ordered by service, then by the bytes of the key. The name of a service contains no NUL."""
+    """Return the key that marks a keyed object as existing, ordered by service, then by the bytes of the object's key.
+    The name of a service contains no NUL."""
     return object_names(partition, service) + key.encode()
 
 
 def object_names(partition: int, service: str | None) -> bytes:
-    """The prefix of the objects of a partition, or of one service."""
+    """Return the prefix of the keys of all objects of a partition, or of one service."""
     prefix = _PARTITION.pack(_NAME, partition)
     return prefix if service is None else prefix + service.encode() + b"\x00"
 
 
 def parts_of_object_name(key: bytes) -> tuple[str, str]:
-    """The service and the key in an object's name."""
+    """Return the service and the key in an object's name."""
     service, _, name = key[_PARTITION.size :].partition(b"\x00")
     return service.decode(), name.decode()
 
 
 def partition_state(partition: int) -> bytes:
-    """One key: the epoch and the counters of the partition."""
+    """Return the key of the partition's epoch and counters."""
     return _PARTITION.pack(_PARTITION_STATE, partition)
 
 
 def record(partition: int, stream: StreamId, first_number: int) -> bytes:
-    """The events of one append. Ordered by stream, then by number, so that reading on from a key reads the stream in order."""
+    """Return the key of the events of one append, ordered by stream, then by number, so that scanning on from a key
+    reads the stream in order."""
     return _IN_STREAM.pack(_RECORD, partition, stream, first_number)
 
 
 def first_number_of(record_key: bytes) -> int:
-    """The number of the first event under a record's key."""
+    """Return the number of the first event under a record's key."""
     return int.from_bytes(record_key[-8:], "big")
 
 
 def head(partition: int, stream: StreamId) -> bytes:
-    """The last event of a stream. Ordered by stream."""
+    """Return the key of a stream's head, ordered by stream."""
     return _OF_STREAM.pack(_HEAD, partition, stream)
 
 
 def heads(partition: int) -> bytes:
-    """The prefix of the heads of a partition."""
+    """Return the prefix of the heads of a partition."""
     return _PARTITION.pack(_HEAD, partition)
 
 
 def stream_of_head(head_key: bytes) -> int:
-    """The stream in a head's key."""
+    """Return the stream in a head's key."""
     return int.from_bytes(head_key[-8:], "big")
 
 
 def snapshot(partition: int, stream: StreamId, number: int) -> bytes:
-    """An object as of an event. Ordered by stream, then by the number of the event."""
+    """Return the key of an object's snapshot, ordered by stream, then by the number of the event."""
     return _IN_STREAM.pack(_SNAPSHOT, partition, stream, number)
 
 
 def number_of_snapshot(key: bytes) -> int:
-    """The number of the event in a snapshot's key."""
+    """Return the number of the event in a snapshot's key."""
     return int.from_bytes(key[-8:], "big")
 
 
 def invocation(partition: int, invocation_id: InvocationId) -> bytes:
-    """The row of an invocation. Ordered by object, then by age (except for ids that were made from an idempotency key)."""
+    """Return the key of an invocation's row, ordered by object, then by age (except for ids that were made from an
+    idempotency key)."""
     return _PARTITION.pack(_INVOCATION, partition) + invocation_id.encode()
 
 
 def is_invocation(key: bytes) -> bool:
-    """Whether the key is that of an invocation's row."""
+    """Report whether the key is that of an invocation's row."""
     return key.startswith(_INVOCATION)
 
 
 def invocations(partition: int) -> bytes:
-    """The prefix of the invocation rows of a partition."""
+    """Return the prefix of the invocation rows of a partition."""
     return _PARTITION.pack(_INVOCATION, partition)
 
 
 def invocations_of(partition: int, stream: StreamId) -> bytes:
-    """The prefix of the invocation rows of an object."""
+    """Return the prefix of the invocation rows of an object."""
     return _PARTITION.pack(_INVOCATION, partition) + object_prefix(stream).encode()
 
 
 def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
-    """Invocations by the time of acceptance, to the microsecond, then by id."""
+    """Return the index key of an invocation, ordered by the time of acceptance to the microsecond, then by id."""
     return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
 
 
 def created_prefix(partition: int) -> bytes:
-    """The prefix of the index by time of acceptance."""
+    """Return the prefix of the index by time of acceptance."""
     return _PARTITION.pack(_CREATED, partition)
 
 
 def created_from(partition: int, at: float) -> bytes:
-    """The first possible key of invocations accepted at or after this time."""
+    """Return the first possible key of invocations accepted at or after this time."""
     return _DATED.pack(_CREATED, partition, microseconds(at))
 
 
 def created_behind(partition: int, at: float) -> bytes:
-    """The first key after those of invocations accepted at or before this time."""
+    """Return the first key after those of invocations accepted at or before this time."""
     return _DATED.pack(_CREATED, partition, microseconds(at) + 1)
 
 
 def microsecond_of_created(key: bytes) -> int:
-    """The time of acceptance in a key, in microseconds, rounded up."""
+    """Return the time of acceptance in a key, in microseconds, rounded up."""
     return int.from_bytes(key[3:11], "big")
 
 
 def open_by_status(partition: int, status: Status, invocation_id: InvocationId) -> bytes:
-    """Open invocations by status, then as the invocation rows."""
+    """Return the index key of an open invocation, ordered by status, then as the invocation rows."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value] + invocation_id.encode()
 
 
 def open_prefix(partition: int, status: Status) -> bytes:
-    """The prefix of the open invocations with one status."""
+    """Return the prefix of the open invocations with one status."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value]
 
 
 def pinned(partition: int, deployment: str, invocation_id: InvocationId) -> bytes:
-    """Open invocations by the deployment that they run on. All ids of deployments have the same length."""
+    """Return the index key of an open invocation, ordered by the deployment that it runs on. All ids of deployments
+    have the same length."""
     return pinned_prefix(partition, deployment) + invocation_id.encode()
 
 
 def pinned_prefix(partition: int, deployment: str) -> bytes:
-    """The prefix of the open invocations on one deployment."""
+    """Return the prefix of the open invocations on one deployment."""
     return _PARTITION.pack(_PINNED, partition) + deployment.encode()
 
 
 def awaiting(partition: int, since: float, invocation_id: InvocationId) -> bytes:
-    """Invocations that wait for a signal, by the start of the wait to the microsecond, then by id."""
+    """Return the index key of an invocation that waits for a signal, ordered by the start of the wait to the
+    microsecond, then by id."""
     return _DATED.pack(_AWAITING, partition, microseconds(since)) + invocation_id.encode()
 
 
 def awaiting_prefix(partition: int) -> bytes:
-    """The prefix of the invocations that wait for a signal."""
+    """Return the prefix of the invocations that wait for a signal."""
     return _PARTITION.pack(_AWAITING, partition)
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:
-    """Completed invocations by the end of their retention."""
+    """Return the index key of a completed invocation, ordered by the end of its retention."""
     return _DATED.pack(_PURGE, partition, microseconds(due_at)) + invocation_id.encode()
 
 
 def purge_prefix(partition: int) -> bytes:
-    """The prefix of the index by end of retention."""
+    """Return the prefix of the index by end of retention."""
     return _PARTITION.pack(_PURGE, partition)
 
 
 def date_of_purge(key: bytes) -> float:
-    """The end of a retention in a key, in seconds."""
+    """Return the end of a retention in a key, in wall seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def id_at_end(key: bytes) -> str:
-    """The invocation id at the end of an index key."""
+    """Return the invocation id at the end of an index key."""
     return key[-38:].decode()
 
 
 def owing(partition: int, stream: StreamId) -> bytes:
-    """Objects that recovery must load without being asked, by stream; under it the name of the service."""
+    """Return the key that marks an object that recovery must load, ordered by stream. Its value is the name of the
+    service."""
     return _OF_STREAM.pack(_OWING, partition, stream)
 
 
 def owing_prefix(partition: int) -> bytes:
-    """The prefix of the objects that recovery must load."""
+    """Return the prefix of the objects that recovery must load."""
     return _PARTITION.pack(_OWING, partition)
 
 
 def stream_of_owing(key: bytes) -> int:
-    """The stream in such a key."""
+    """Return the stream in a key of :func:`owing`."""
     return int.from_bytes(key[-8:], "big")
 
 
 def log_item(partition: int, stream: StreamId, field: str, index: int) -> bytes:
-    """An item of a ``Log`` field. Ordered by object, field, index."""
+    """Return the key of an item of a ``Log`` field, ordered by object, field, index."""
     return items(partition, stream, field) + _INDEX.pack(index)
 
 
 def map_item(partition: int, stream: StreamId, field: str, key: bytes) -> bytes:
-    """An item of a ``Map`` field. Ordered by object, field, then by the bytes of the item's key."""
+    """Return the key of an item of a ``Map`` field, ordered by object, field, then by the bytes of the item's key."""
     return items(partition, stream, field) + key
 
 
 def stream_of_record(record_key: bytes) -> int:
-    """The stream in a record's key."""
+    """Return the stream in a record's key."""
     return int.from_bytes(record_key[3:11], "big")
 
 
 def records(partition: int) -> bytes:
-    """The prefix of the records of a partition."""
+    """Return the prefix of the records of a partition."""
     return _PARTITION.pack(_RECORD, partition)
 
 
 def records_of(partition: int, stream: StreamId) -> bytes:
-    """The prefix of the records of a stream."""
+    """Return the prefix of the records of a stream."""
     return _OF_STREAM.pack(_RECORD, partition, stream)
 
 
 def field_of_item(item_key: bytes) -> tuple[str, bytes]:
-    """The field in an item's key, and the rest of the key: an index or a map's key."""
+    """Return the field in an item's key, and the rest of the key: an index or a map's key."""
     field, _, rest = item_key[11:].partition(b"\x00")
     return field.decode(), rest
 
 
 def items(partition: int, stream: StreamId, field: str) -> bytes:
-    """The prefix of the items of a field. The name of a field is an identifier, so a NUL ends it."""
+    """Return the prefix of the items of a field. The name of a field is an identifier, so a NUL ends it."""
     return _OF_STREAM.pack(_ITEM, partition, stream) + field.encode() + b"\x00"
 
 
 def all_items(partition: int) -> bytes:
-    """The prefix of the items of a partition."""
+    """Return the prefix of the items of a partition."""
     return _PARTITION.pack(_ITEM, partition)
 
 
 def stream_of_item(item_key: bytes) -> int:
-    """The stream in an item's key."""
+    """Return the stream in an item's key."""
     return int.from_bytes(item_key[3:11], "big")
 
 
 def index_of_item(item_key: bytes) -> int:
-    """The index in the key of a ``Log`` item."""
+    """Return the index in the key of a ``Log`` item."""
     return int.from_bytes(item_key[-8:], "big")
 
 
 def items_of_object(partition: int, stream: StreamId) -> bytes:
-    """The prefix of the items of an object."""
+    """Return the prefix of the items of an object."""
     return _OF_STREAM.pack(_ITEM, partition, stream)
 
 
 def message(partition: int, arrival: int) -> bytes:
-    """A message without a date, in order of arrival."""
+    """Return the key of a message without a due time, ordered by arrival."""
     return _DATED.pack(_MESSAGE, partition, arrival)
 
 
 def messages(partition: int) -> bytes:
-    """The prefix of the messages without a date."""
+    """Return the prefix of the messages without a due time."""
     return _PARTITION.pack(_MESSAGE, partition)
 
 
 def arrival_of_message(key: bytes) -> int:
-    """The arrival number in the key of a message without a date."""
+    """Return the arrival number in the key of a message without a due time."""
     return int.from_bytes(key[3:11], "big")
 
 
 def dated_message(partition: int, at: float, message_id: str) -> bytes:
-    """A message with a date: by date to the microsecond, then by id."""
+    """Return the key of a message with a due time, ordered by that time to the microsecond, then by id."""
     return _DATED.pack(_DATED_MESSAGE, partition, microseconds(at)) + message_id.encode()
 
 
 def dated_messages(partition: int) -> bytes:
-    """The prefix of the messages with a date."""
+    """Return the prefix of the messages with a due time."""
     return _PARTITION.pack(_DATED_MESSAGE, partition)
 
 
 def has_date(message_key: bytes) -> bool:
-    """Whether the key is that of a message with a date."""
+    """Report whether the key is that of a message with a due time."""
     return message_key.startswith(_DATED_MESSAGE)
 
 
 def date_of_message(key: bytes) -> float:
-    """The date in the key of a message, in seconds."""
+    """Return the due time in the key of a message, in wall seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def id_of_dated_message(key: bytes) -> str:
-    """The id in the key of a message with a date."""
+    """Return the id in the key of a message with a due time."""
     return key[11:].decode()
 
 
 def seen(partition: int, message_id: str) -> bytes:
-    """A message without a date has arrived, so a repetition is recognised. Ordered by id."""
+    """Return the key that records the arrival of a message without a due time, so that a repetition is recognised;
+    ordered by id."""
     return _PARTITION.pack(_SEEN, partition) + message_id.encode()
 
 
 def seen_by_time(partition: int, at: float, message_id: str) -> bytes:
-    """The same, ordered by time of arrival, so that old ids are forgotten in order."""
+    """Return the index key of an arrived message, ordered by time of arrival, so that old ids are forgotten in order."""
     return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + message_id.encode()
 
 
 def seen_by_time_prefix(partition: int) -> bytes:
-    """The prefix of the arrived messages by time."""
+    """Return the prefix of the index of arrived messages by time."""
     return _PARTITION.pack(_SEEN_BY_TIME, partition)
 
 
 def microseconds_of_seen(key: bytes) -> int:
-    """The time of arrival in a key, in microseconds."""
+    """Return the time of arrival in a key, in microseconds."""
     return int.from_bytes(key[3:11], "big")
 
 
 def date_of_seen(key: bytes) -> float:
-    """The time of arrival in a key, in seconds."""
+    """Return the time of arrival in a key, in wall seconds."""
     return microseconds_of_seen(key) / 1e6
 
 
 def message_id_of_seen(key: bytes) -> str:
-    """The message id in such a key."""
+    """Return the message id in a key of :func:`seen_by_time`."""
     return key[11:].decode()
 
 
 def audit(partition: int, number: int) -> bytes:
-    """A row of the audit log. Ordered by number and not by date: a clock that is set back must not change the order of the chain."""
+    """Return the key of a row of the audit log, ordered by number and not by time: setting back a clock must not change
+    the order of the chain."""
     return _DATED.pack(_AUDIT, partition, number)
 
 
 def audit_prefix(partition: int) -> bytes:
-    """The prefix of the audit log of a partition."""
+    """Return the prefix of the audit log of a partition."""
     return _PARTITION.pack(_AUDIT, partition)
 
 
 def after_prefix(prefix: bytes) -> bytes:
-    """The first key after all keys with the prefix."""
+    """Return the first key after all keys with the prefix."""
     number = int.from_bytes(prefix, "big") + 1
     return number.to_bytes(len(prefix), "big")
 
@@ -367,8 +375,9 @@ _LAST_MICROSECOND = 2**63 - 1
 
 
 def microseconds(at: float) -> int:
-    """A date as it is stored in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early.
+    """Return a time in wall seconds as the microseconds that keys contain, rounded up so that nothing is due early.
+    Times before 1970 become 0.
 
-    A date too large to be stored, including infinity, becomes the last one: it never comes.
+    A time too large to be stored, including infinity, becomes the last one, which never comes.
     """
     return _LAST_MICROSECOND if at >= _LAST_MICROSECOND / 1e6 else max(0, -int(-at * 1e6 // 1))

@@ -23,13 +23,13 @@ _waiting: trio.lowlevel.RunVar[int] = trio.lowlevel.RunVar("waiting_for_threads"
 
 
 def is_mocked() -> bool:
-    """Whether trio runs on a ``MockClock``."""
+    """Report whether trio runs on a ``MockClock``."""
     testing = sys.modules.get("trio.testing")
     return testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
 
 
 class MockedClock:
-    """Wall time that begins at the machine's and passes as trio's does."""
+    """Wall time that begins at the machine's time and follows trio's clock."""
 
     def __init__(self) -> None:
         self._offset = time.time() - trio.current_time()

@@ -22,19 +22,20 @@ FORMAT = 1
 
 @attrs.frozen
 class Backlog:
-    """The unfinished work that a copy has from its original: work accepted ``before``, and, by partition, the messages with
-    numbers below these, which have not been handled. ``epochs`` are those of the last owner of each partition."""
+    """The unfinished work that a copy has from its original: invocations accepted before the time ``before``, and, for
+    each partition, the unhandled messages with arrival numbers below its number in ``messages``. ``epochs`` are the
+    epochs of the last owners, by partition."""
 
     before: float
     messages: tuple[int, ...]
     epochs: tuple[int, ...]
 
     def has_message(self, partition: int, position: bytes) -> bool:
-        """Whether the message at this position belongs to it."""
+        """Report whether the message at this position belongs to the backlog."""
         return not keys.has_date(position) and position < keys.message(partition, self.messages[partition])
 
     def has_epoch(self, partition: int, epoch: int) -> bool:
-        """Whether an owner with this epoch belonged to the original."""
+        """Report whether an owner with this epoch belonged to the original."""
         return 0 < epoch <= self.epochs[partition]
 
 
@@ -126,9 +127,9 @@ class InvocationRow:
 class AuditRow:
     """A control request, applied or refused. Numbers run 1, 2, 3 … in each partition.
 
-    ``by`` and ``origin`` are the requester and its address, ``target`` is what was controlled. ``changed``, ``before`` and
-    ``after`` are the answer; without one there is a ``refusal``. ``dropped`` counts the denied attempts since the row before that
-    have no row of their own because there were too many.
+    ``by`` and ``origin`` are the requester and its address; ``target`` is the object of the request. ``changed``,
+    ``before`` and ``after`` are its result; a refused request has a ``refusal`` instead. ``dropped`` counts the denied
+    requests since the previous row that have no row of their own because there were too many.
     """
 
     number: int
@@ -202,10 +203,10 @@ def decode_audit(data: bytes) -> AuditRow:
 
 
 def link_of_audit(data: bytes) -> bytes:
-    """The link that a stored row carries."""
+    """Return the link that a stored row carries."""
     return data[:LINK_BYTES]
 
 
 def is_linked(data: bytes, link_before: bytes) -> bool:
-    """Whether a stored row follows the one with this link and has not been changed."""
+    """Report whether a stored row follows the one with this link and has not been changed."""
     return hashlib.sha256(link_before + data[LINK_BYTES:]).digest() == data[:LINK_BYTES]

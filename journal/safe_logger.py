@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """The logger of this name. An exception of its handlers and filters goes to stderr, as :mod:`logging` does with its own, and
-    no further."""
+    """The logger of this name. An exception of a handler or a filter is printed to stderr and not raised."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name), None)
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log the message, if the level is enabled."""
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # so that the caller's frame is logged and not this one
         try:
             super().log(level, msg, *args, **kwargs)
@@ -33,5 +31,4 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
                 traceback.print_exc(file=sys.stderr)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Leave the message as it is."""
         return msg, kwargs

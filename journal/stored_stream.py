@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @attrs.define
 class StoredStream:
-    """An object's stored stream: a snapshot as of event ``snapshot_at``, and the events after it; events up to ``trimmed`` have
-    been removed."""
+    """The stored stream of an object: a snapshot as of event ``snapshot_at``, and the events after it. Events up to
+    ``trimmed`` have been removed."""
 
     last: int
     trimmed: int

@@ -23,14 +23,14 @@ _NO_DATA = (".py", ".pyc", ".pyi")
 
 
 def snapshot_of(app: str | Path) -> Snapshot:
-    """The code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError` and ``LimitExceededError``."""
+    """Return the code of ``file.py`` or ``package.module``. Raises :class:`DefinitionError` and ``LimitExceededError``."""
     name, root = entry_of(str(app))
     return _Finder([(name, root)]).snapshot((name,))
 
 
 def snapshot_of_classes(classes: Iterable[type]) -> Snapshot | None:
-    """The code of these classes; None if it could not be loaded again: classes from no file (a prompt, a program's text), or made
-    inside a function."""
+    """Return the code of these classes; None if it could not be loaded again, because a class has no file (a prompt, a
+    program's text) or was made inside a function."""
     wanted = list(classes)
     places: dict[str, tuple[str, Path]] = {}
     for cls in wanted:
@@ -43,7 +43,8 @@ def snapshot_of_classes(classes: Iterable[type]) -> Snapshot | None:
 
 
 def entry_of(app: str) -> tuple[str, Path]:
-    """The module that names an application, and its root. Raises :class:`DefinitionError`."""
+    """Return the name of the application's module, and the folder that contains its first part. Raises
+    :class:`DefinitionError`."""
     if app.endswith(".py"):
         path = Path(app).absolute()
         if not path.is_file():
@@ -69,7 +70,8 @@ def _is_there(root: Path, module: str) -> bool:
 
 
 def _place_of(cls: type) -> tuple[str, Path] | None:
-    """The module's name, and the folder that contains its first part."""
+    """Return the module's name, and the folder that contains its first part; None if the class could not be loaded
+    again."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     if "<locals>" in cls.__qualname__:
@@ -84,7 +86,7 @@ def _place_of(cls: type) -> tuple[str, Path] | None:
 
 
 def _entries(classes: list[type], places: dict[str, tuple[str, Path]]) -> list[str]:
-    """Module names if whole modules are served, else class names."""
+    """Return module names if every class of the modules is served, else the names of the classes."""
     shown: list[Any] = [cls for name in places for cls in definitions_in(sys.modules[name])]
     if set(shown) == set(classes):
         return [name for name, _ in places.values()]
@@ -120,7 +122,7 @@ class _Finder:
             self._waiting.append(name)
 
     def snapshot(self, entries: tuple[str, ...]) -> Snapshot:
-        """The snapshot of everything found."""
+        """Return the snapshot of everything found."""
         while self._waiting and not self._is_too_much:
             self._visit(self._waiting.pop())
         for package in [m for m in self._found.values() if m.path.name == "__init__.py"]:
@@ -175,7 +177,7 @@ def _is_playheads(path: Path) -> bool:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """The files other than Python in a package's folder, and in subfolders that are not packages."""
+    """Yield the files other than Python in a package's folder, and in subfolders that are not packages."""
     for path in folder.iterdir():
         if path.name.startswith((".", "__pycache__")) or path.is_symlink():
             continue
@@ -186,7 +188,7 @@ def _data_files(folder: Path) -> Iterator[Path]:
 
 
 def _imports_of(module: _SourceModule, source: bytes) -> list[str]:
-    """Every module that the source's imports may mean; a file that is not valid Python has none."""
+    """Return every module name that the source's imports may mean; a file that is not valid Python has none."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

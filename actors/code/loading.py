@@ -51,7 +51,8 @@ class Loaded:
     """A deployment in ``sys.modules``: its classes, and the finder that its imports use."""
 
     def __init__(self, snapshot: Snapshot, folder: Path, shown_as: Path) -> None:
-        """``folder`` is the directory of its files, ``shown_as`` the path for tracebacks and ``__file__``."""
+        """Prepare the deployment without executing it. ``folder`` is the directory of its files, ``shown_as`` the path
+        for tracebacks and ``__file__``."""
         self.deployment = snapshot.deployment
         self.own_names = snapshot.own_names
         self.entries = tuple(entry.partition(":")[0] for entry in snapshot.entries)
@@ -63,14 +64,14 @@ class Loaded:
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def install(self) -> None:
-        """Make its modules importable."""
+        """Make the deployment's modules importable."""
         parent = ModuleType(self.deployment, "One deployment of the application.")
         parent.__path__ = [str(self._folder)]
         sys.modules[self.deployment] = parent
         sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
-        """Remove its modules."""
+        """Remove the deployment's modules."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name in [n for n in sys.modules if n == self.deployment or n.startswith(self._prefix)]:
@@ -79,12 +80,13 @@ class Loaded:
             forget_definition(cls)
 
     def module(self, name: str) -> ModuleType:
-        """A module as this deployment's code sees it."""
+        """Return a module as this deployment's code sees it."""
         is_own = name.partition(".")[0] in self.own_names
         return importlib.import_module(self._prefix + name if is_own else name)
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        """The method of a finder."""
+        """Return the spec of a module of this deployment, or None for any other name
+        (``importlib.abc.MetaPathFinder``)."""
         if not fullname.startswith(self._prefix):
             return None
         at = fullname.removeprefix(self._prefix).replace(".", "/")
@@ -118,7 +120,8 @@ class Loaded:
 
 
 class _Importlib(ModuleType):
-    """``importlib`` as the modules of a deployment see it: ``import_module`` with a name of theirs finds their own module."""
+    """``importlib`` as the modules of a deployment see it: ``import_module`` with the name of an application module
+    returns that deployment's module."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__("importlib", importlib.__doc__)
@@ -128,7 +131,7 @@ class _Importlib(ModuleType):
         return getattr(importlib, name)
 
     def import_module(self, name: str, package: str | None = None) -> ModuleType:
-        """As ``importlib.import_module``."""
+        """Import a module as ``importlib.import_module`` does."""
         if name.startswith("."):
             return importlib.import_module(name, package)
         return self._playhead_loaded.module(name)
@@ -151,10 +154,10 @@ class _Loader(SourceFileLoader):
 
 
 def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loaded:
-    """Load the deployment, executing it if it is not loaded. Its sources are written below ``cache``, which users know as
-    ``shown_as`` if that is another path. Each call needs an :func:`unload`.
+    """Load the deployment, executing it if it is not loaded yet. Its sources are written below ``cache``; ``shown_as``
+    is the path of that folder for users, if it differs. Each call needs an :func:`unload`.
 
-    Raises :class:`BrokenDeploymentError` with the traceback if its code fails; then none of it stays loaded.
+    Raises :class:`BrokenDeploymentError` with the traceback if the code fails; then none of it stays loaded.
     """
     with _turn_of(snapshot.deployment):
         with _lock:
@@ -171,7 +174,8 @@ def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loade
 
 
 def _turn_of(deployment: str) -> threading.RLock:
-    """Held while the code is executed: by one thread at a time. Code that never ends does not block other code."""
+    """Return the lock that is held while the deployment's code is executed, by one thread at a time. Code that never
+    ends does not block other deployments."""
     with _lock:
         return _turns.setdefault(deployment, threading.RLock())
 
@@ -228,7 +232,7 @@ def _named(module: ModuleType, qualname: str) -> type:
 
 
 def _lay_out(snapshot: Snapshot, cache: Path) -> Path:
-    """Write the files that are missing or differ."""
+    """Write the files that are missing or differ. Returns their folder."""
     folder = cache / snapshot.deployment
     for relative, content in snapshot.files.items():
         path = folder / relative

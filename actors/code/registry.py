@@ -40,7 +40,7 @@ _LOAD_POLICY = RetryPolicy(initial_delay=0.5, max_delay=60.0)
 
 @attrs.frozen
 class LoadFailure:
-    """Code that cannot be loaded: the error, the number of tries, and when, by trio's clock, the next try may begin."""
+    """A failed load: the error, the number of tries, and the time by trio's clock at which the next try may begin."""
 
     error: BrokenDeploymentError
     tries: int
@@ -83,7 +83,7 @@ class CodeRegistry:
             self._temporary.cleanup()
 
     def read_from(self, source: Journal) -> None:
-        """Set the rows that contain the code of deployments."""
+        """Set the source of the rows that contain the code of deployments."""
         self._source = source
 
     @property
@@ -92,15 +92,15 @@ class CodeRegistry:
         return self._apps[self.latest]
 
     def pinned_to(self, service: str) -> str:
-        """The deployment of a new invocation of the service. Built-in services run on the runtime's own code."""
+        """Return the deployment of a new invocation of the service. Built-in services run on the runtime's own code."""
         return "" if is_system(service) else self.latest
 
     def find(self, deployment: str, service: str) -> App | None:
-        """The application of an invocation, if it is loaded."""
+        """Return the application that runs invocations of the service on this deployment, or None if it is not loaded."""
         return self.served if is_system(service) else self._apps.get(deployment)
 
     def resolve(self, wanted: str, service: str) -> str:
-        """The deployment with this id or name. Raises :class:`NotFoundError`."""
+        """Return the id of a deployment; ``latest`` stands for the id of the latest one. Raises :class:`NotFoundError`."""
         if is_system(service):
             raise NotFoundError(
                 f"{service} is built in and always runs on the server's own code", kind=ResourceKind.DEPLOYMENT
@@ -112,13 +112,13 @@ class CodeRegistry:
         return wanted
 
     def kept_for_restart(self, deployment: str) -> str:
-        """The deployment for a restart that keeps this one: itself, unless it has been pruned or, in development, replaced by a
-        later save. Then it is the latest."""
+        """Return the deployment for a restart that keeps this one: the same, or the latest if it has been pruned or, in
+        development, replaced by a later save."""
         is_there = not deployment or deployment == self.served_as or self.registered.has(deployment)
         return deployment if is_there and deployment not in self._superseded else self.latest
 
     def supersede(self, deployment: str) -> None:
-        """Let restarts of invocations on it use the latest. Invocations on it stay there."""
+        """Let restarts of invocations on this deployment use the latest one. Invocations on it stay there."""
         self._superseded.add(deployment)
 
     @property
@@ -127,7 +127,7 @@ class CodeRegistry:
         return self.registered.latest == self.latest
 
     def is_loaded(self, deployment: str) -> bool:
-        """Whether its code is in memory."""
+        """Report whether the deployment's code is in memory."""
         return deployment in self._apps
 
     async def try_out(self, snapshot: Snapshot) -> None:
@@ -137,9 +137,9 @@ class CodeRegistry:
                 await self._load(snapshot)
 
     async def load(self, deployment: str) -> App:
-        """The application, loaded if necessary. Raises :class:`BrokenDeploymentError`.
+        """Return the application of the deployment, loading it if necessary. Raises :class:`BrokenDeploymentError`.
 
-        Code that has just failed is not executed again during its delay: the error is the same.
+        Code that has just failed is not executed again during its delay; the same error is raised.
         """
         async with self._turns[deployment]:
             app = self._apps.get(deployment)
@@ -157,7 +157,8 @@ class CodeRegistry:
             return app
 
     async def load_patiently(self, deployment: str) -> App:
-        """The same with retries. Raises :class:`BrokenDeploymentError` when all have failed."""
+        """Return the application of the deployment, retrying failed loads. Raises :class:`BrokenDeploymentError` when
+        all tries have failed."""
         while True:
             try:
                 return await self.load(deployment)
@@ -168,7 +169,7 @@ class CodeRegistry:
             await trio.sleep_until(failure.again_at)
 
     def failure_of(self, deployment: str) -> LoadFailure | None:
-        """The reason why it is not loaded, if a load has failed."""
+        """Return the failure of the deployment's last load, or None."""
         return self._failures.get(deployment)
 
     async def _load(self, snapshot: Snapshot) -> App:
@@ -187,14 +188,15 @@ class CodeRegistry:
         log.error("%s (try %d; the next one in %.1f seconds)%s", error, tries, seconds, traceback)
 
     async def trust(self) -> None:
-        """The served code is registered now."""
+        """Apply the registry's state, now that it contains the served code."""
         self._starts_as = None
         await self.obey(self.registered)
 
     async def obey(self, registered: Deployments) -> None:
-        """Apply the registry's state. While the latest cannot be loaded, ``latest`` stays, and the load is retried.
+        """Apply the registry's state. While the latest code cannot be loaded, ``latest`` stays the same, and the load
+        is retried.
 
-        The served code counts as registered from the start, so that no new work begins on older code meanwhile.
+        Until the served code is registered, it counts as registered, so that no new work begins on older code.
         """
         self.registered = registered
         if self._starts_as is not None:
@@ -213,7 +215,7 @@ class CodeRegistry:
             self.latest = latest
 
     async def retry_latest(self) -> None:
-        """Retry loading the latest code while it fails, with growing delays. Runs forever."""
+        """Retry loading the latest code while that fails, with growing delays. Runs forever."""
         while True:
             await self._latest_failed.wait()
             self._latest_failed = trio.Event()
@@ -231,7 +233,7 @@ class CodeRegistry:
             unload(deployment)
 
     def _folders(self) -> tuple[Path, Path]:
-        """The folder where code is written: its path for access, and its path for users."""
+        """Return the folder where code is written, first as the path for access, then as the path for users."""
         directory = self._source.directory
         if directory is not None:
             directory.check()

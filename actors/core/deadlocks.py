@@ -1,15 +1,16 @@
-"""The wait-for graph of invocations, and how a cycle in it is found.
+"""The wait-for graph of invocations, and the search for a cycle in it.
 
-An invocation waits for each one that it has called or attached to; one in a queue waits for the holder of the key; a restart may
-wait for the invocation that it repeats. The graph is not stored: each edge is read from the state of the object where it begins.
-The last edge closes a cycle, so a search is needed only when an edge is added whose target itself waits. A call to a free object
-waits for nothing and costs no search.
+An invocation waits for each invocation that it has called or attached to; a queued one waits for the holder of the key;
+a restart may wait for the invocation that it repeats. The graph is not stored: each edge is read from the state of the
+object where it begins. The last edge closes a cycle, so a search is needed only when an edge is added whose target
+itself waits. A call to a free object waits for nothing and costs no search.
 
-Prior art: the lock managers of databases keep this graph for transactions (PostgreSQL, ``src/backend/storage/lmgr/README``, "The
-Deadlock Detection Algorithm"). They search after a lock has been awaited for some time; here the search is cheaper than a timer.
+Prior art: the lock managers of databases keep this graph for transactions (PostgreSQL,
+``src/backend/storage/lmgr/README``, "The Deadlock Detection Algorithm"). They search after a lock has been awaited for
+some time; here the search is cheaper than a timer.
 
-Alternative refused: to ignore waits inside a scope with a deadline. The cycle would still stop everything in it until the
-deadline, and the work that the deadline ends has failed as well.
+Alternative refused: to ignore waits inside a scope with a deadline. The cycle would still stop everything in it until
+the deadline, and the work that the deadline ends has failed as well.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     ObjectOf = Callable[[StreamId], ObjectState | None]
 
 FARTHEST = 10_000
-"""The number of invocations that one search visits at most. A cycle that is longer is not found."""
+"""The most invocations that one search visits. A longer cycle is not found."""
 
 
 class ObjectNotLoaded(Exception):
@@ -46,8 +47,8 @@ class ObjectNotLoaded(Exception):
 
 @attrs.frozen
 class Edge:
-    """One wait: at a ``step`` of the handler, or, without a step, in the queue. ``is_own`` says that this call alone asked for
-    the awaited invocation."""
+    """One wait: at a ``step`` of the handler or, if ``step`` is None, in the queue. ``is_own`` says that only this call
+    requested the awaited invocation."""
 
     waiter: InvocationId
     awaited: InvocationId
@@ -58,26 +59,26 @@ class Edge:
 
 @attrs.frozen
 class WaitCycle:
-    """A cycle of edges, each beginning where the one before ends, and the invocations on it by name, with the first repeated at
-    the end."""
+    """A cycle of edges, each beginning where the previous one ends. ``links`` names its invocations, with the first
+    repeated at the end."""
 
     edges: tuple[Edge, ...]
     links: tuple[CircleLink, ...]
 
     @property
     def closing(self) -> Edge:
-        """The newest edge at which a handler waits, so that its handler can be given the error."""
+        """The newest edge at which a handler waits, so that this handler can receive the error."""
         return max((edge for edge in self.edges if edge.step is not None), key=lambda edge: (edge.since, edge.waiter))
 
     @property
     def error(self) -> DeadlockError:
-        """The error that the handler at the closing edge receives."""
+        """The error for the handler at the closing edge."""
         first = self.edges.index(self.closing)
         return deadlock([*self.links[first:-1], *self.links[: first + 1]])
 
 
 def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
-    """The error that names these invocations, starting and ending with the one that receives it."""
+    """Return the error that names these invocations. The first and the last are the one that receives it."""
     chain = tuple(links)
     path, ids = " → ".join(link.target for link in chain), " → ".join(link.invocation_id for link in chain)
     return DeadlockError(
@@ -88,7 +89,7 @@ def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
 
 
 def edges_of_call(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Edge]:
-    """The edges that the call adds if it is accepted now; none if the object is free."""
+    """Return the edges that the call adds if it is accepted now; none if the object is free."""
     asked = command.asked
     if state is None or asked.caller is None:
         return []
@@ -101,13 +102,13 @@ def edges_of_call(state: ObjectState | None, command: c.ResolvedInvoke) -> list[
 
 
 def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge]:
-    """The waits of the invocation for other invocations."""
+    """Yield the waits of the invocation for other invocations."""
     of = invocation.invocation_id
     if invocation.is_started:
         for step, wait in invocation.waits.items():
             if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
                 if wait.callee is None:
-                    raise CorruptRecord(f"{of} waits for another invocation at step {step}, which has no id")
+                    raise CorruptRecord(f"{of} waits at step {step} for an invocation without an id")
                 is_own = wait.kind is WaitKind.CALL and not wait.is_fixed
                 yield Edge(of, wait.callee, wait.since, step, is_own)
         return
@@ -118,18 +119,20 @@ def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge
 
 
 class WaitGraph:
-    """The graph over these objects. Every method raises :class:`ObjectNotLoaded`."""
+    """The graph over these objects. Every method raises :class:`ObjectNotLoaded` if it reaches an object that is not in
+    memory."""
 
     def __init__(self, object_of: ObjectOf) -> None:
         self._object_of = object_of
 
     def circle_around(self, of: InvocationId) -> WaitCycle | None:
-        """The cycle that contains the invocation, if there is one."""
+        """Return the cycle that contains the invocation, or None."""
         came_by = self._reach(of, until=of)
         return self._circle(_path(came_by, of, of)) if of in came_by else None
 
     def closed_by(self, edges: Sequence[Edge], target: str) -> WaitCycle | None:
-        """The cycle that these edges would close, if any. They form a path; ``target`` is where the first of them ends."""
+        """Return the cycle that these edges would close, or None. The edges form a path; ``target`` is the name of the
+        target of the first one."""
         waiter, start = edges[0].waiter, edges[-1].awaited
         came_by = self._reach(start, until=waiter)
         if start != waiter and waiter not in came_by:
@@ -138,13 +141,13 @@ class WaitGraph:
         return self._circle([*edges, *back], {edges[0].awaited: target})
 
     def error_of(self, edges: Sequence[Edge], target: str) -> DeadlockError | None:
-        """The error for the sender of these edges, if they would close a cycle."""
+        """Return the error for the sender of these edges if they would close a cycle, else None."""
         circle = self.closed_by(edges, target)
         return None if circle is None else deadlock(circle.links)
 
     def _reach(self, start: InvocationId, *, until: InvocationId) -> dict[InvocationId, Edge]:
-        """Every invocation that ``start`` waits for, directly or not, each with the edge that led to it. The search stops at
-        ``until``, which may be ``start`` itself."""
+        """Return every invocation that ``start`` waits for, directly or not, each with the edge that leads to it. The
+        search stops at ``until``, which may be ``start`` itself."""
         came_by: dict[InvocationId, Edge] = {}
         ahead = [start]
         while ahead and len(came_by) < FARTHEST:
@@ -170,7 +173,7 @@ class WaitGraph:
     def _target_of(self, of: InvocationId) -> str:
         state = self._object_of(stream_of_invocation(of))
         if state is None:
-            raise BrokenInvariant("who waits has an object")
+            raise BrokenInvariant(f"the object of {of}, which waits, has no state")
         return f"{state.name}/{state.invocations[of].handler}"
 
 

@@ -7,14 +7,15 @@ import attrs
 from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
 
 MAX_DEPLOYMENTS = 1_000
-"""The number of deployments that can be registered at a time."""
+"""The most deployments that can be registered at a time."""
 
 
 @attrs.frozen(kw_only=True)
 class Deployment:
-    """What is known of a deployment, apart from its code.
+    """The record of a deployment, without its code.
 
-    ``passed_over`` says who moved ``latest`` away from it, and why: serving it again does not make it the latest.
+    ``passed_over`` says who moved ``latest`` away from it, and why; serving the deployment again does not make it the
+    latest.
     """
 
     id: str
@@ -43,11 +44,11 @@ class Deployments:
     latest: str = ""
 
     def has(self, deployment: str) -> bool:
-        """Whether the deployment is registered."""
+        """Report whether the deployment is registered."""
         return any(known.id == deployment for known in self.known)
 
     def find(self, deployment: str) -> Deployment:
-        """The deployment. Raises :class:`NotFoundError`."""
+        """Return the deployment. Raises :class:`NotFoundError`."""
         for found in self.known:
             if found.id == deployment:
                 return found
@@ -57,8 +58,8 @@ class Deployments:
         )
 
     def served(self, new: Deployment) -> Deployments:
-        """The deployments after ``new`` is registered and served: it becomes the latest, unless ``latest`` was moved away from
-        it."""
+        """Return the deployments after ``new`` is registered and served. It becomes the latest, unless a client has
+        moved ``latest`` away from it. Raises :class:`LimitExceededError`."""
         old = next((known for known in self.known if known.id == new.id), None)
         if old is not None:
             return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
@@ -73,7 +74,8 @@ class Deployments:
         return Deployments((*self.known, new), new.id)
 
     def moved(self, to: str, because: str) -> Deployments:
-        """The deployments after a client has moved ``latest``. Serving the former latest does not bring it back."""
+        """Return the deployments after a client has moved ``latest`` to ``to``. Serving the former latest does not
+        bring it back. Raises :class:`NotFoundError`."""
         target = self.find(to)
         if target.id == self.latest:
             return self
@@ -82,7 +84,8 @@ class Deployments:
         return Deployments(known, to)
 
     def pruned(self, deployment: str) -> Deployments:
-        """The deployments without this one. Raises :class:`ConflictError` for the latest."""
+        """Return the deployments without this one. Raises :class:`NotFoundError`, and :class:`ConflictError` for the
+        latest."""
         self.find(deployment)
         if deployment == self.latest:
             raise ConflictError(

@@ -25,8 +25,8 @@ class StartAttempt:
 
 @attrs.define
 class Continue:
-    """Give the event to the handler. If the handler is not in memory, start an attempt, which reads the event with the rest.
-    Inner."""
+    """Give the event to the handler. If the handler is not in memory, start an attempt, which reads the event with the
+    rest of the history. Inner."""
 
     invocation_id: InvocationId
     event: Event
@@ -34,7 +34,7 @@ class Continue:
 
 @attrs.define
 class EndAttempt:
-    """Drop the attempt. With ``abort_steps``, stop its running steps as well; without, they end and are recorded. Inner."""
+    """Drop the attempt. With ``abort_steps``, also stop its running steps; otherwise they end and are recorded. Inner."""
 
     invocation_id: InvocationId
     abort_steps: bool
@@ -50,7 +50,7 @@ class Deliver:
 
 @attrs.define
 class SetTimer:
-    """Send a command to this object at a date (wall seconds). Inner: a message in the same batch."""
+    """Send a command to this object at a time in wall seconds. Inner: a message in the same batch."""
 
     at: float
     command: Command
@@ -58,7 +58,7 @@ class SetTimer:
 
 @attrs.define
 class RetractTimer:
-    """Withdraw the command that a timer was to send. Inner."""
+    """Withdraw the command that a timer was going to send. Inner."""
 
     at: float
     command: Command
@@ -66,7 +66,7 @@ class RetractTimer:
 
 @attrs.define
 class StopSentInvocations:
-    """Cancel or kill the invocations that this one sent one-way, as its history names them. Inner."""
+    """Cancel or kill the invocations to which this one sent one-way messages, as its history names them. Inner."""
 
     invocation_id: InvocationId
     reason: str
@@ -74,14 +74,15 @@ class StopSentInvocations:
 
 @attrs.define
 class CheckDrained:
-    """Check whether a step of the invocation runs in this process; if none does, its pause takes effect. Inner."""
+    """Check whether a step of the invocation runs in this process. If none does, the invocation's pause takes effect.
+    Inner."""
 
     invocation_id: InvocationId
 
 
 @attrs.define
 class RunStep:
-    """Begin the side effect. Outer."""
+    """Begin the side effect of a step. Outer."""
 
     invocation_id: InvocationId
     step: StepId

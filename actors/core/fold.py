@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
-    """The state after the stored snapshot and events. Raises ``Damaged``."""
+    """Return the state after the stored snapshot and events. Raises ``Damaged``."""
     state: ObjectState | None = None
     if stored.snapshot is not None:
         state = decode_snapshot(stream, stored.snapshot_at, stored.snapshot)
@@ -28,7 +28,7 @@ def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
 
 
 def advance(stream: StreamId, state: ObjectState | None, recorded: Recorded) -> ObjectState:
-    """The state after one more stored event. Raises ``Damaged`` if the event cannot follow those before it."""
+    """Return the state after one more stored event. Raises ``Damaged`` if the event cannot follow those before it."""
     try:
         return evolve(state, recorded.number, recorded.stamp, recorded.event)
     except IllegalEvent as error:

@@ -81,7 +81,7 @@ class GateScope:
                 return f"{self.kind.value}:{self.service}/{self.name}"
 
     def contains(self, other: GateScope) -> bool:
-        """Whether this scope contains all of the other's invocations and is not the same scope."""
+        """Report whether this scope contains all of the other's invocations and is not the same scope."""
         if self.kind is ScopeKind.EVERYTHING:
             return other.kind is not ScopeKind.EVERYTHING
         within_service = other.kind in (ScopeKind.HANDLER, ScopeKind.KEY) and other.service == self.service
@@ -116,7 +116,7 @@ def parse_scope(text: str | GateScope) -> GateScope:
 
 
 _NOW = float("inf")
-"""A date for work that is being accepted now, which is in no backlog."""
+"""The acceptance time of work that is being accepted now: later than any gate, so such work is in no backlog."""
 
 
 class GateState(enum.Enum):
@@ -128,9 +128,9 @@ class GateState(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Gate:
-    """One rule: its scope is closed, or, as an exception to a wider gate, open.
+    """One rule: its scope is closed or, as an exception to a wider gate, open.
 
-    ``mode`` says what closing did with running steps: let them end and be recorded, or abort them.
+    ``mode`` says how closing treats running steps: they end and are recorded, or they are aborted.
     """
 
     scope: GateScope
@@ -150,7 +150,7 @@ class Gate:
 class GateChange:
     """The result of closing or opening a scope: whether a rule changed, and the state of the scope before and after.
 
-    ``gate`` is the closed gate that holds the scope now, its own or a wider one.
+    ``gate`` is the closed gate that holds the scope now: its own or a wider one; None if no gate does.
     """
 
     scope: GateScope
@@ -175,15 +175,15 @@ class Gates:
         return len(self._rules)
 
     def rule_of(self, scope: GateScope) -> Gate | None:
-        """The rule with exactly this scope."""
+        """Return the rule with exactly this scope, or None."""
         return self._rules.get(scope)
 
     def holding(
         self, service: str, key: str | None, handler: str, deployment: str = "", *, accepted_at: float = _NOW
     ) -> list[Gate]:
-        """The closed gates that hold such an invocation, widest first; an empty list means that it may run. Without
-        ``accepted_at`` it is being accepted now. Edits are never held: a gate may be closed for the purpose of correcting fields.
-        """
+        """Return the closed gates that hold an invocation with these properties, widest first; an empty list means that
+        it may run. Without ``accepted_at``, the invocation is being accepted now. Edits are never held, because a gate
+        may be closed to correct fields."""
         if self.are_none or is_system(service) or handler == EDIT:
             return []
         scopes = _scopes_of(service, key, handler, deployment)
@@ -191,19 +191,20 @@ class Gates:
         return _unpierced([rule for rule in matching if rule.scope != BACKLOG or accepted_at < rule.since])
 
     def holding_invocation(self, state: ObjectState, invocation: InvocationState) -> list[Gate]:
-        """The closed gates that hold this invocation."""
+        """Return the closed gates that hold this invocation, widest first."""
         return self.holding(
             state.service, state.key, invocation.handler, invocation.deployment, accepted_at=invocation.accepted_at
         )
 
     def holding_scope(self, scope: GateScope) -> Gate | None:
-        """The widest gate that holds the scope, its own or one around it. Narrower exceptions inside the scope do not count."""
+        """Return the widest gate that holds the scope: its own or one around it; None if no gate does. Narrower
+        exceptions inside the scope do not count."""
         around = [rule for rule in self._rules.values() if rule.scope == scope or rule.scope.contains(scope)]
         held = _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
         return held[0] if held else None
 
     def holds_all_of(self, service: str) -> bool:
-        """Whether every invocation of the service is held."""
+        """Report whether every invocation of the service is held."""
         if is_system(service):
             return False
         wide = [self._rules.get(EVERYTHING), self._rules.get(GateScope(ScopeKind.SERVICE, service))]
@@ -211,14 +212,14 @@ class Gates:
         return is_closed and not self._excepted & {service, ""}
 
     def let_through_more_as(self, after: Gates) -> bool:
-        """Whether an invocation that these rules hold may run under the others."""
+        """Report whether an invocation that these rules hold may run under the rules ``after``."""
         closed, excepted = _scopes_by_state(self)
         closed_after, excepted_after = _scopes_by_state(after)
         return not closed <= closed_after or not excepted_after <= excepted
 
     def with_closed(self, gate: Gate) -> Gates:
-        """The rules after closing a scope, which is then held whole. They stay the same if it was closed in the same mode already
-        and the backlog has not grown."""
+        """Return the rules after closing a scope, which is then held as a whole. The rules stay the same if the scope
+        was closed in the same mode already and the backlog has not grown."""
         kept = {scope: rule for scope, rule in self._rules.items() if rule.is_closed or not gate.scope.contains(scope)}
         own = kept.get(gate.scope)
         has_grown = own is not None and gate.scope == BACKLOG and gate.since > own.since
@@ -227,7 +228,7 @@ class Gates:
         return Gates(kept.values())
 
     def with_opened(self, exception: Gate) -> Gates:
-        """The rules after opening a scope, which is then not held as a whole. Narrower closed gates stay closed."""
+        """Return the rules after opening a scope, which is then not held as a whole. Narrower closed gates stay closed."""
         rest = Gates(rule for rule in self._rules.values() if rule.scope != exception.scope or not rule.is_closed)
         if rest.holding_scope(exception.scope) is not None:
             rest = Gates([*rest, exception])
@@ -248,7 +249,7 @@ _WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
 
 
 def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[GateScope]:
-    """All scopes of an invocation, widest first."""
+    """Yield all scopes of an invocation, widest first."""
     yield EVERYTHING
     yield BACKLOG
     yield GateScope(ScopeKind.DEPLOYMENT, name=deployment)
@@ -264,12 +265,12 @@ def _unpierced(matching: list[Gate]) -> list[Gate]:
 
 
 def close_gate(gates: Gates, gate: Gate) -> tuple[Gates, GateChange]:
-    """Close the gate's scope."""
+    """Close the gate's scope. Returns the new rules and the result."""
     return _changed(gates, gates.with_closed(gate), gate.scope)
 
 
 def open_gate(gates: Gates, exception: Gate) -> tuple[Gates, GateChange]:
-    """Open a scope; ``exception`` becomes its rule if a wider gate stays closed."""
+    """Open a scope; ``exception`` becomes its rule if a wider gate stays closed. Returns the new rules and the result."""
     return _changed(gates, gates.with_opened(exception), exception.scope)
 
 

@@ -1,9 +1,10 @@
 """Cuts a history at the moment before the outcome of a step was known, so that an invocation can go back there.
 
-The order of the journal is not the order in which the handler lived while a pause, a gate or a retry held it: the journal has the
-events of the meantime before the work that the handler did on them afterwards. Two deadlines therefore need care. One around the
-step may have passed in the journal and not yet in the handler; if it were kept, it would end the step at once. And one that did
-stop the step, or was about to, starts again with its full time, since otherwise it would stop the step a second time.
+The journal's order is not the order in which the handler lived while a pause, a gate or a retry held it: events that
+arrived meanwhile come before the work that the handler did on them afterwards. Two deadlines therefore need care. A
+deadline around the step may have passed in the journal and not yet in the handler; if it were kept, it would end the
+step at once. And a deadline that did stop the step, or was about to, starts again with its full time, since otherwise
+it would stop the step a second time.
 """
 
 from __future__ import annotations
@@ -30,20 +31,21 @@ OPERATIONS = (
     e.SignalAwaited,
     e.VerbScheduled,
 )
-"""The operations that a handler waits for one by one."""
+"""The operations that a handler awaits."""
 
 ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
-"""The events that end an operation; a signal ends one as well."""
+"""The events that end an operation. A signal ends one as well."""
 
 _BEGINNINGS = (e.InvocationStarted, e.HistoryCopied)
 
 
 @attrs.frozen
 class HistoryCut:
-    """A place in a history: before the event at index ``at``. ``moment`` is the time when the handler was there.
+    """A cut in a history, before the event at index ``at``. ``moment`` is the time in wall seconds at which the handler
+    was there.
 
-    ``not_lived`` are deadlines around the step that passed before that event, although the handler had not received them.
-    ``stopped_by`` is the deadline that ended the step.
+    ``not_lived`` are the indexes of deadlines around the step that passed before that event, although the handler had
+    not received them. ``stopped_by`` is the deadline that ended the step.
     """
 
     at: int
@@ -107,7 +109,8 @@ def _is_signal(event: Any, signal: int) -> bool:
 
 
 def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> int:
-    """The index at which the wait that begins there took its signal or was left; the end if it still waits."""
+    """Return the index at which the wait that begins at index ``begun`` took its signal or was left; the length of the
+    history if it still waits."""
     taken, signal = len(history), 0
     for at in range(begun, len(history)):
         event: Any = history[at].event
@@ -122,7 +125,8 @@ def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> 
 
 
 def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) -> HistoryCut:
-    """The cut at the point where the handler had received as many completions as it had when it took the signal."""
+    """Return the cut before index ``at``, at which the handler had received ``lived`` completions when it took the
+    signal."""
     came = [place for place, r in enumerate(history[:at]) if is_completion(r.event)]
     last = came[lived - 1] if lived else next(i for i, r in enumerate(history) if isinstance(r.event, _BEGINNINGS))
     around = _deadlines_around(history, begun, at)
@@ -144,8 +148,9 @@ def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Histor
 
 
 def _may_have_been_stopped(history: Sequence[Recorded], begun: int, end: int) -> bool:
-    """Whether the handler may have been about to leave the operation. A step ends in its own time and may have an outcome
-    nevertheless. For other operations the handler says so, possibly after the arrival of something that it never received."""
+    """Report whether the handler may have been about to leave the operation. A step ends at its own pace and may have
+    an outcome nevertheless. For other operations the handler records that it leaves them, possibly after the arrival of
+    an answer that it never received."""
     operation: Any = history[begun].event
     if isinstance(operation, e.StepScheduled) or isinstance(history[end].event, e.CancelRequested):
         return True
@@ -158,8 +163,8 @@ def _passes(event: Any) -> StepId | None:
 
 
 def _deadlines_around(history: Sequence[Recorded], begun: int, end: int) -> frozenset[StepId]:
-    """The deadlines set before index ``end`` whose block contains the operation that begins at ``begun``. A deadline set later
-    counts too if its block was entered before, because a scope can be given another deadline."""
+    """Return the deadlines set before index ``end`` whose block contains the operation that begins at ``begun``. A
+    deadline set later counts too if its block was entered before, because a scope can be given another deadline."""
     operation: Any = history[begun].event
     blocks: dict[StepId, StepId] = {}
     for at, recorded in enumerate(history[:end]):
@@ -172,7 +177,8 @@ def _deadlines_around(history: Sequence[Recorded], begun: int, end: int) -> froz
 
 
 def _can_hold(block: StepId, inner: StepId) -> bool:
-    """Whether a block entered at one place can contain the other: in the same branch or in one started from it, after that place."""
+    """Report whether a block entered at position ``block`` can contain the position ``inner``: it is in the same
+    branch, or in a branch started from it, and not before the block."""
     branch, _, place = block.rpartition(".")
     path = f"{branch}." if branch else ""
     return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) >= int(place)

@@ -27,21 +27,22 @@ class Input(Protocol):
 
 
 def is_same_input(one: Input, other: Input) -> bool:
-    """Whether they are the same argument, byte for byte, in either form."""
+    """Report whether both have the same argument, byte for byte, in either form."""
     if one.parameter is None or other.parameter is None or (one.parameter and other.parameter):
         return one.argument == other.argument
     return _named(one) == _named(other)
 
 
 def digest_of(given: Input) -> bytes:
-    """A digest of the argument. An object that names parameters and a single value with the same JSON have different digests."""
+    """Return the digest of the argument. An object of parameters and a single value with the same JSON have different
+    digests."""
     if given.parameter is None or (given.parameter and given.argument):
         return digest(given.argument)
     return digest(_named(given), _NAMED)
 
 
 def has_digest(given: Input, wanted: bytes) -> bool:
-    """Whether the digest belongs to this argument, in either form."""
+    """Report whether the digest belongs to this argument, in either form."""
     return wanted == digest_of(given) or wanted == _digest_of_other_form(given)
 
 

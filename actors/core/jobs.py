@@ -1,4 +1,4 @@
-"""Bulk jobs as data: one verb for every invocation that matches a condition."""
+"""Bulk jobs as data: one verb for every selected invocation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from journal.events import Status
 from journal.ids import InvocationId
 
 MAX_ITEMS = 250_000
-"""The number of invocations in one job, at most."""
+"""The most invocations in one job."""
 
 MAX_NAMED = 10_000
-"""The number of invocations that can be selected by id, at most."""
+"""The most invocations that can be selected by id."""
 
 
 class JobVerb(enum.Enum):
-    """The verbs that a job can apply."""
+    """A verb that a job can apply."""
 
     CANCEL = "cancel"
     KILL = "kill"
@@ -30,7 +30,7 @@ class JobVerb(enum.Enum):
 
 
 class JobState(enum.Enum):
-    """The states of a job."""
+    """The state of a job."""
 
     SELECTING = "selecting"
     RUNNING = "running"
@@ -59,11 +59,11 @@ class Choice:
 
 @attrs.frozen(kw_only=True)
 class JobSpec:
-    """A job's task: the verb, its ``options`` (as ``InvocationHandle`` takes them), at most ``limit`` invocations, ``rate`` of
-    them per second.
+    """The task of a job: the verb, its ``options`` (as ``InvocationHandle`` takes them), the most invocations
+    (``limit``), and the most per second (``rate``).
 
-    The oldest invocations are taken first; of named ones, the first named. For a selection by id, the spec records their number
-    instead of the ids, because it is read often and they may be many.
+    The oldest invocations are taken first; of those selected by id, the first named. For a selection by id, the spec
+    records the number of ids instead of the ids, because the spec is read often and the ids may be many.
     """
 
     verb: JobVerb
@@ -77,20 +77,21 @@ class JobSpec:
 
 @attrs.frozen(kw_only=True)
 class Selected:
-    """The invocations that matched the condition at one moment: how many, and the ids that the job takes."""
+    """The invocations that matched the condition at one moment: their number, and the ids that the job takes, separated
+    by spaces."""
 
     matched: int
     ids: str
 
     def split(self) -> list[str]:
-        """The ids as a list."""
+        """Return the ids as a list."""
         return self.ids.split()
 
 
 @attrs.frozen(kw_only=True)
 class ItemStatus:
-    """One result that items of a page have. Many items share a result, so a page stores each once. ``reason`` is the place where
-    the code diverges, for items that were refused for that."""
+    """A result that one or more items of a page have. Many items share a result, so a page stores each result once.
+    ``reason`` is the location at which the code diverges, for items that were refused because of that."""
 
     result: ItemResult
     before: Status | None = None
@@ -101,7 +102,8 @@ class ItemStatus:
 
 @attrs.frozen(kw_only=True)
 class Applied:
-    """The results of a page: for each item that has one, from the first on, the index of its result."""
+    """The results of a page: the distinct results, and for each item that has one, from the first on, the index of its
+    result."""
 
     fates: list[ItemStatus]
     items: list[int]
@@ -109,7 +111,7 @@ class Applied:
 
 @attrs.frozen(kw_only=True)
 class Recalled:
-    """The items of a page that were requested before the job was cancelled, and their results."""
+    """The items of a page that were processed before the job was cancelled, and their results."""
 
     ids: str
     applied: Applied
@@ -126,7 +128,7 @@ class JobPage:
 
 @attrs.frozen(kw_only=True)
 class JobProgress:
-    """The progress of a job."""
+    """The progress of a job. ``refused`` counts the refused invocations by error."""
 
     spec: JobSpec | None
     is_selected: bool

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 class OutputKind(enum.Enum):
-    """The kinds of mark: a piece, a step whose pieces so far are void, a step whose pieces are final, the end of the output."""
+    """The kind of a mark: a piece, a step whose pieces so far are void, a step whose pieces are final, or the end of
+    the output."""
 
     CHUNK = "chunk"
     RESET = "reset"
@@ -49,12 +50,12 @@ class Mark:
     value: bytes = b""
 
     def as_reset(self) -> Mark:
-        """The mark that declares everything before this piece void."""
+        """Return the mark that declares all earlier pieces of this piece's step void."""
         return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=b"")
 
 
 def mark_of(recorded: Recorded) -> Mark | None:
-    """The mark that the event makes, if any."""
+    """Return the mark that the event makes, or None."""
     event, number, at = recorded.event, recorded.number, recorded.stamp.at
     match event:
         case e.OutputEmitted():
@@ -80,7 +81,7 @@ def mark_of(recorded: Recorded) -> Mark | None:
 
 
 class Marked(Protocol):
-    """The fields of a mark that a view needs, here and in a client."""
+    """The fields of a mark that a view needs, in the server and in a client."""
 
     @property
     def kind(self) -> OutputKind: ...
@@ -97,7 +98,7 @@ M = TypeVar("M", bound=Marked)
 
 
 class MarkFilter(Protocol[M]):
-    """Filters marks: gives the marks that a reader wants, when the reader may have them."""
+    """A filter that yields the marks that a reader should see, as soon as the reader may see them."""
 
     def feed(self, mark: M) -> Iterable[M]: ...
     def flush(self) -> Iterable[M]: ...
@@ -112,14 +113,14 @@ class _Held(Generic[M]):
 
 
 class SettledView(Generic[M]):
-    """Gives each piece that counts once, in order. ``feed`` it the marks, and call ``flush`` at the end."""
+    """Yields each piece that counts once, in order. ``feed`` it the marks, and call ``flush`` at the end."""
 
     def __init__(self) -> None:
         self._held: deque[_Held[M]] = deque()
         self._open: dict[StepId, list[_Held[M]]] = {}
 
     def feed(self, mark: M) -> Iterator[M]:
-        """The pieces that this mark settles."""
+        """Yield the pieces that are settled by this mark."""
         match mark.kind:
             case OutputKind.CHUNK:
                 self._add(mark)
@@ -130,7 +131,7 @@ class SettledView(Generic[M]):
         yield from self._settled()
 
     def flush(self) -> Iterator[M]:
-        """The undecided pieces, which count now: no later mark can make them void."""
+        """Yield the undecided pieces. They count now, because no later mark can make them void."""
         for step in list(self._open):
             self._decide(step, counts=True)
         yield from self._settled()
@@ -157,13 +158,13 @@ class SettledView(Generic[M]):
 
 
 class LiveView(Generic[M]):
-    """Gives every piece at once, and a reset when the pieces of a step so far are void."""
+    """Yields every piece at once, and a reset when the pieces of a step so far become void."""
 
     def __init__(self) -> None:
         self._open: set[StepId] = set()
 
     def feed(self, mark: M) -> Iterator[M]:
-        """The pieces and resets that follow from the mark."""
+        """Yield the pieces and resets that follow from the mark."""
         match mark.kind:
             case OutputKind.CHUNK if mark.attempt == 0:
                 yield mark
@@ -182,24 +183,24 @@ class LiveView(Generic[M]):
                 self._open.clear()
 
     def flush(self) -> Iterable[M]:
-        """Nothing: no piece is held back."""
+        """Return no marks, because no piece is held back."""
         return ()
 
 
 class WholeView(Generic[M]):
-    """Gives every mark, for a view that is computed elsewhere."""
+    """Yields every mark, for a view that is computed elsewhere."""
 
     def feed(self, mark: M) -> Iterable[M]:
-        """The mark itself."""
+        """Return only the mark itself."""
         return (mark,)
 
     def flush(self) -> Iterable[M]:
-        """Nothing: no mark is held back."""
+        """Return no marks, because no mark is held back."""
         return ()
 
 
 def void_pieces(history: Iterable[Recorded]) -> frozenset[int]:
-    """The numbers of the events whose pieces are known to be void."""
+    """Return the numbers of the events whose pieces are known to be void."""
     view, emitted, counted = SettledView[Mark](), set[int](), set[int]()
     for recorded in history:
         mark = mark_of(recorded)

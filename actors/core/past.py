@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 _READ_TOGETHER = 512
 
 OF_NO_INVOCATION = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
-"""Events of an object's log that belong to no invocation, and are of no use once those around them are erased."""
+"""The events of an object's log that belong to no invocation. They are of no use once the events around them are
+erased."""
 
 Maps = dict[str, dict[str, bytes | None]]
 
 
 class Snapshots(Protocol):
-    """The parts of a partition that are needed to rebuild an earlier state."""
+    """The methods of a partition that are needed to rebuild an earlier state."""
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None: ...
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]: ...
@@ -37,10 +38,10 @@ class Snapshots(Protocol):
 
 @attrs.define
 class ObjectHistory:
-    """Reads the events of one object, including those that are not durable yet.
+    """Reads the events of one object, including events that are not durable yet.
 
-    ``trimmed`` is the number of events removed from the front, ``durable`` the last one on disk, and ``recent`` the events after
-    it.
+    ``trimmed`` is the number of events removed from the front, ``durable`` the number of the last event on disk, and
+    ``recent`` are the events after that.
     """
 
     partition: Snapshots
@@ -50,7 +51,8 @@ class ObjectHistory:
     recent: Sequence[Recorded]
 
     async def object_at(self, number: int) -> ObjectState:
-        """The state after event ``number``. Raises :class:`NotFoundError` or ``Damaged``."""
+        """Return the state after event ``number``. Raises :class:`NotFoundError` if that part of the history was
+        purged, or ``Damaged``."""
         found = await self.partition.snapshot(self.stream, min(number, self.durable))
         if found is None and self.trimmed:
             raise _gone(self.stream, number)
@@ -66,7 +68,8 @@ class ObjectHistory:
         return state
 
     async def items_changed_since(self, number: int) -> Maps:
-        """The former values of the map items that changed after event ``number``. Raises :class:`NotFoundError`."""
+        """Return, by field and key, the values that the changed map items had at event ``number``. Raises
+        :class:`NotFoundError`."""
         were: Maps = {}
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:
@@ -84,7 +87,7 @@ class ObjectHistory:
         return were
 
     async def kept_from(self) -> int:
-        """The number of the first stored event that belongs to an invocation; 1 if nothing has been purged."""
+        """Return the number of the first stored event that belongs to an invocation; 1 if nothing has been purged."""
         number, is_cut = self.trimmed, self.trimmed > 0
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:
@@ -95,7 +98,7 @@ class ObjectHistory:
         return number + 1 if is_cut else 1
 
     async def events(self, first: int, last: int | None) -> AsyncGenerator[Recorded, None]:
-        """The events from ``first`` to ``last``, or to the end, in order."""
+        """Yield the events with numbers from ``first`` to ``last``, or to the end if that is None, in order."""
         durable = self.durable if last is None else min(last, self.durable)
         while first <= durable:
             until = min(first + _READ_TOGETHER - 1, durable)

@@ -1,4 +1,4 @@
-"""The two kinds of event in a handler's history: requests and completions; and the comparison of two requests."""
+"""The two kinds of event in a handler's history, requests and completions, and the comparison of two requests."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ Completion: TypeAlias = (
     | e.CancelRequested
     | e.HistoryCopied
 )
-"""The events that are given to a handler."""
+"""The events that a handler receives."""
 
 REQUESTS: frozenset[type] = frozenset(get_args(Request))
 COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
 
 def is_request(event: Event) -> bool:
-    """Whether a handler caused the event by itself. The output of a step comes from the step."""
+    """Report whether a handler caused the event by itself. The output of a step comes from the step."""
     return event.__class__ in REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
 
 
 def is_completion(event: Event) -> bool:
-    """Whether the event is given to the handler."""
+    """Report whether a handler receives the event."""
     return event.__class__ in COMPLETIONS and not is_deferred(event)
 
 
 def is_deferred(event: Event) -> bool:
-    """Whether the event is a signal that will be received again (``SignalReceived.deferred``)."""
+    """Report whether the event is a signal that will be received again (``SignalReceived.deferred``)."""
     return isinstance(event, e.SignalReceived) and event.deferred
 
 
@@ -73,8 +73,8 @@ def is_same_request(
     also_known_as: tuple[str, ...] = (),
     parameters: Callable[[], tuple[str, ...]] = tuple,
 ) -> bool:
-    """Whether the handler makes the recorded request. Times and ids may differ: the recorded ones hold. ``also_known_as`` are
-    other names of the step, or of the target."""
+    """Report whether the handler makes the recorded request. Times and ids may differ: the recorded ones hold.
+    ``also_known_as`` are other names of the step, or of the target."""
     kind = attempted.__class__
     if recorded.__class__ is not kind:
         return False
@@ -97,7 +97,8 @@ def is_same_request(
 def _has_same_arguments(
     recorded: e.StepScheduled, attempted: e.StepScheduled, parameters: Callable[[], tuple[str, ...]]
 ) -> bool:
-    """Whether the step has its recorded arguments, where they can be compared. Positional and named arguments are equal."""
+    """Report whether the step has its recorded arguments, as far as they can be compared. A positional and a named
+    argument for the same parameter are equal."""
     if not recorded.is_compared or not attempted.is_compared:
         return True
     if recorded.argument_bytes or attempted.argument_bytes:
@@ -113,12 +114,12 @@ def _digest_of(step: e.StepScheduled) -> str:
 
 
 def digest_of_values(arguments: bytes, opaque: Sequence[str]) -> str:
-    """A digest of those arguments of a step that are values."""
+    """Return a digest of the arguments of a step that are values."""
     return digest(_values(arguments, opaque)).hex()
 
 
 def _values(arguments: bytes, opaque: Sequence[str]) -> bytes:
-    """The arguments that are values, as JSON."""
+    """Return the arguments that are values, as JSON."""
     if not opaque:
         return arguments
     return msgspec.json.encode({place: value for place, value in _by_place(arguments).items() if place not in opaque})
@@ -134,7 +135,7 @@ def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _name_of(place: str, names: Sequence[str]) -> str:
-    """The parameter that receives an argument, given by position or by name."""
+    """Return the name of the parameter that receives an argument, given by position or by name."""
     return names[int(place)] if place.isdecimal() and int(place) < len(names) else place
 
 
@@ -153,7 +154,7 @@ _SAME_CHANGES: dict[type, _Comparison] = {
     e.PatchMarked: _same("name"),
     e.SignalReassigned: _same("signal", "step"),
 }
-"""The fields that must agree between requests without a step."""
+"""For each kind of request without a step: the fields that must agree."""
 
 _OF_TARGETS = (e.CallScheduled, e.SendScheduled)
 
@@ -164,11 +165,11 @@ _SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
     e.VerbScheduled: _same("verb", "of"),
     e.AttachScheduled: _same("callee"),
 }
-"""The fields that must agree between requests besides their step."""
+"""For each kind of request with a step: the other fields that must agree."""
 
 
 def describe(event: Any) -> str:
-    """A request in words, with the line of code that made it."""
+    """Describe a request in words, with the line of code that made it."""
     match event:
         case e.StepScheduled():
             what = f"step {event.name!r}"
@@ -210,7 +211,7 @@ def describe(event: Any) -> str:
 
 
 def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
-    """Two requests in words. For steps that differ only in their arguments, the compared arguments."""
+    """Describe two requests in words. For steps that differ only in their arguments, include the arguments that differ."""
     if not is_same_step(recorded, attempted):
         return describe(recorded), describe(attempted)
     one, other = _values(recorded.argument, recorded.opaque), _values(attempted.argument, attempted.opaque)
@@ -220,7 +221,7 @@ def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
 
 
 def is_same_step(recorded: Any, attempted: Any) -> bool:
-    """Whether they are the same step, so that only its arguments differ."""
+    """Report whether both requests are the same step, so that only the arguments differ."""
     is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
     return is_step and (recorded.name, recorded.step) == (attempted.name, attempted.step)
 
@@ -230,7 +231,7 @@ def _length_in_common(one: bytes, other: bytes) -> int:
 
 
 def _arguments(step: e.StepScheduled, values: bytes, same: int) -> str:
-    """The arguments; long ones from the first difference on."""
+    """Return the arguments as text; long ones from shortly before the first difference."""
     if step.argument_bytes:
         return f"arguments of {step.argument_bytes} bytes"
     if not values:

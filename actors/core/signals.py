@@ -31,16 +31,16 @@ class Signals:
         self._kept: dict[str, list[e.SignalReceived]] = {}
 
     def with_kept(self, wait: e.SignalAwaited, handed_over: int) -> e.SignalAwaited:
-        """The wait as it begins: with the signal that it takes at once, if one is buffered."""
+        """Return the wait as it begins: with the signal that it takes at once if one is buffered."""
         kept = self._kept.get(wait.name)
         return attrs.evolve(wait, ready=True, signal=kept[0].signal, handed_over=handed_over) if kept else wait
 
     def has_kept(self, wait: e.SignalAwaited) -> bool:
-        """Whether the signal that the wait takes at once, if any, has been received."""
+        """Report whether the signal that the wait takes at once, if any, has been received."""
         return not wait.ready or any(signal.signal == wait.signal for signal in self._kept.get(wait.name, ()))
 
     def begin_wait(self, wait: e.SignalAwaited) -> e.SignalReceived | None:
-        """Begin a wait. Returns the signal that it takes; None if it waits."""
+        """Begin a wait. Returns the signal that it takes at once, or None if it has to wait."""
         if not wait.ready:
             self._waits.setdefault(wait.name, []).append(wait)
             return None
@@ -54,7 +54,8 @@ class Signals:
         self._waits[wait.name].remove(wait)
 
     def receive(self, signal: e.SignalReceived) -> tuple[StepId | None, bool]:
-        """Receive a signal. Returns the wait that takes it, or None if it is buffered; and whether that differs from the record."""
+        """Receive a signal. Returns the step of the wait that takes it, or None if it is buffered; and whether that
+        differs from the record."""
         waits = self._waits.get(signal.name, [])
         taker = next((wait for wait in waits if wait.step == signal.step), None)
         if taker is None:

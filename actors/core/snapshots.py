@@ -36,16 +36,17 @@ def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
 
 
 def _contradiction_in(state: ObjectState, number: int) -> str | None:
-    """The first contradiction in a decoded state, if any: every state that comes from events has these properties."""
+    """Describe the first contradiction in a decoded state; None if there is none, as in every state that comes from
+    events."""
     if state.version != number:
-        return f"it is of event {state.version}"
+        return f"it is the state as of event {state.version}"
     for of in state.queue if state.holder is None else (state.holder, *state.queue):
         if of not in state.invocations:
-            return f"{of} holds the object or waits for it, and is not open"
+            return f"{of} holds the object or waits for it, but is not an open invocation"
     for of, invocation in state.invocations.items():
         if invocation.invocation_id != of or not invocation.spans:
             return f"{of} has no events"
         for step, wait in invocation.waits.items():
             if wait.callee is None and wait.kind in _OF_OTHERS:
-                return f"step {step} of {of} has no waiter"
+                return f"step {step} of {of} waits for an invocation without an id"
     return None

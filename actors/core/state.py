@@ -18,13 +18,13 @@ from journal.events import Caller, Constant, Failure, Kind, Lineage, Link, Mode,
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
-"""The prefix of an event's cause if a client requested it under an idempotency key."""
+"""The prefix of an event's cause if a client requested the event under an idempotency key."""
 
 _REMEMBERED_REQUESTS = 16
 
 
 def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
-    """The latest requests that were applied, each with the status that it found, including this one."""
+    """Return the latest applied requests, each with the status that it found, with this one added."""
     if not cause.startswith(REQUEST) or cause in obeyed:
         return obeyed
     kept = list(obeyed.items())[1 - _REMEMBERED_REQUESTS :]
@@ -32,8 +32,8 @@ def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[
 
 
 def digest(argument: bytes, mark: bytes = b"") -> bytes:
-    """Sixteen bytes that identify an argument however its JSON is written: white space, the order of names, escapes and the form
-    of numbers do not count. ``mark`` separates different uses of the same JSON."""
+    """Return sixteen bytes that identify an argument however its JSON is written: white space, the order of names,
+    escapes and the form of numbers do not count. ``mark`` separates different uses of the same JSON."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as if there were no argument
         argument = _ENCODER.encode(_DECODER.decode(argument))
     return hashlib.sha256(mark + argument).digest()[:16]
@@ -51,7 +51,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class WaitKind(Constant):
-    """What an invocation can wait for."""
+    """What an invocation waits for."""
 
     STEP = "step"
     STEP_RETRY = "step_retry"
@@ -65,8 +65,8 @@ class WaitKind(Constant):
 
 @attrs.define
 class Wait:
-    """An operation that has begun and not ended: its kind, start, name, date and callee. ``is_fixed`` says that an idempotency
-    key determines the id of the callee."""
+    """An operation that has begun and not ended. ``since`` is its start, ``at`` the time at which it is due, and
+    ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee."""
 
     kind: WaitKind
     since: float
@@ -91,10 +91,10 @@ class Cancel:
 
 @attrs.define
 class Changes:
-    """The writes of a handler that are not in its object yet; they move there when it completes.
+    """The writes of a handler that are not in its object yet; they are applied when the handler completes.
 
-    Until then a replay starts from the object as it was and makes the same writes again. ``size`` is the number of bytes of all
-    values.
+    Until then a replay starts from the object as it was and makes the same writes again. ``size`` is the number of
+    bytes of all values.
     """
 
     fields: dict[str, bytes] = attrs.field(factory=dict)
@@ -114,7 +114,7 @@ class Changes:
         self.logs.setdefault(field, []).extend(items)
 
     def change(self, field: str, items: dict[str, bytes | None]) -> None:
-        """Set or delete items of a ``Map``."""
+        """Set items of a ``Map``, or delete them (None)."""
         kept = self.maps.setdefault(field, {})
         for key, value in items.items():
             self.size += len(value or b"") - len(kept.get(key) or b"")
@@ -183,14 +183,15 @@ class InvocationState:
 
     @property
     def is_started(self) -> bool:
-        """Whether its handler has begun."""
+        """Whether the handler has begun."""
         return self.started_at is not None
 
 
 @attrs.define(kw_only=True)
 class ObjectState:
-    """An object. ``holder`` is the invocation that has the key, ``queue`` those that wait for it, in order. ``fields_version`` is
-    the number of the event that last changed the fields; ``maps`` names the fields that have had items with keys."""
+    """An object. ``holder`` is the invocation that has the key, and ``queue`` are the invocations that wait for it, in
+    order. ``fields_version`` is the number of the event that last changed the fields; ``maps`` names the ``Map`` fields
+    that have ever had items."""
 
     service: str
     key: str | None
@@ -211,7 +212,7 @@ class ObjectState:
 
 
 def existing(state: ObjectState | None) -> ObjectState:
-    """The state of an object that has events. Raises :class:`journal.errors.BrokenInvariant` if there is none."""
+    """Return the state. Raises :class:`journal.errors.BrokenInvariant` if it is None."""
     if state is None:
-        raise BrokenInvariant("an object that has events has a state")
+        raise BrokenInvariant("the object has events but no state")
     return state

@@ -97,14 +97,15 @@ LEGAL: dict[type, frozenset[Status]] = {
 
 
 def status_now(invocation: InvocationState) -> Status:
-    """Backing off while the handler or one of its steps waits for a retry, else running or suspended."""
+    """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if the invocation
+    is not in memory, else ``RUNNING``."""
     if invocation.retry_at is not None or any(w.kind is WaitKind.STEP_RETRY for w in invocation.waits.values()):
         return Status.BACKING_OFF
     return Status.SUSPENDED if invocation.parked else Status.RUNNING
 
 
 def status_when_resumed(invocation: InvocationState) -> Status:
-    """The status of a paused invocation after it is resumed."""
+    """Return the status that a paused invocation has after it is resumed."""
     if invocation.is_started:
         return Status.RUNNING
     return Status.QUEUED if invocation.scheduled_for is None else Status.SCHEDULED

@@ -56,7 +56,7 @@ class Driver(Protocol):
 
     @property
     def context(self) -> Any:
-        """An object of the durable verbs, which the replay itself does not use."""
+        """The context of the durable verbs. The replay itself does not use it."""
         ...
 
     @property
@@ -66,7 +66,7 @@ class Driver(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether the attempt is over: nothing that its code asks for counts."""
+        """Whether the attempt is over, so that nothing that its code requests counts."""
         ...
 
     @property
@@ -76,22 +76,22 @@ class Driver(Protocol):
 
     @property
     def live_now(self) -> float:
-        """The time of this turn by the clock of today, also in a replay."""
+        """The time of this turn by the wall clock, also in a replay."""
         ...
 
     @property
     def resuming(self) -> Branch | None:
-        """The branch whose code runs now."""
+        """The branch whose code is running; None if the engine runs no code of the handler."""
         ...
 
     @property
     def is_repeating(self) -> bool:
-        """Whether a message of the handler's log has been logged before."""
+        """Whether a log message of the handler repeats a message of an earlier attempt."""
         ...
 
     @property
     def is_terminal(self) -> Callable[[BaseException], bool]:
-        """Says whether an error makes a retry pointless."""
+        """A function that reports whether an error makes a retry pointless."""
         ...
 
     def add(self, branch: Branch) -> None: ...
@@ -107,7 +107,7 @@ class Driver(Protocol):
 
 
 def not_driven(name: str, of: InvocationId, what: str) -> MisuseError:
-    """The refusal of an operation that code requests while the engine is not running that code."""
+    """Return the error for an operation that code requests while the engine is not running that code."""
     return MisuseError(
         f"{what} in {name} ({of}) is refused: the engine is not running that code at this "
         "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
@@ -123,7 +123,7 @@ current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default
 """The branch whose code is running, set once in each branch's own context."""
 
 _ENDINGS = 1_000
-"""How often a branch may be told that its attempt has ended."""
+"""The number of times that a branch is told that its attempt has ended."""
 
 
 @attrs.define(eq=False)
@@ -161,13 +161,13 @@ class Operation(Trap):
 
     @property
     def step(self) -> StepId:
-        """The id of the place where the operation was started."""
+        """The id of the position at which the operation was started."""
         step: StepId = self.event.step
         return step
 
 
 class EnterNursery(Trap):
-    """A branch enters a nursery and receives its path. It does not wait."""
+    """A branch enters a nursery and receives the nursery's path without waiting."""
 
 
 @attrs.define(eq=False)
@@ -178,8 +178,8 @@ class JoinChildren(Trap):
 
 
 class Branch:
-    """One line of execution: a coroutine, its position, and the scopes around it. ``following_step`` is the id of its next
-    operation."""
+    """One line of execution: a coroutine, its position, and the scopes around it. ``following_step`` is the id of its
+    next operation."""
 
     __slots__ = (
         "_started",
@@ -222,23 +222,24 @@ class Branch:
         context.run(current_branch.set, self)
 
     def end(self) -> Context:
-        """Drop the references to its context and to its current wait, which refer back to it, so that no reference cycle is left
-        for the garbage collector."""
+        """Drop the branch's references to its context and its current wait, which refer back to the branch, so that no
+        reference cycle is left for the garbage collector. Returns the context."""
         context, self.context, self.waits_at = self.context, _OVER, None
         return context
 
     def next_step(self) -> StepId:
-        """The id for an operation that this branch starts now."""
+        """Return the id for an operation that this branch starts now."""
         step = self.following_step
         self._started += 1
         self.following_step = StepId(f"{self.path}{self._started}")
         return step
 
     def refuse(self, asked: Trap) -> Generator[Trap, Any, None]:
-        """Raise, because the driver is not resuming this branch.
+        """Raise, because the driver is not resuming this branch: :class:`MisuseError`, or :class:`AttemptEnded` if the
+        attempt is over.
 
-        The end of an attempt is visible only at awaits; anything else has no effect any more. A handler that catches even this,
-        again and again, would never give the thread back: it is left suspended at its await.
+        The end of an attempt is visible only at awaits; anything else has no effect any more. A handler that catches
+        even this again and again would never give the thread back, so it is left suspended at its await.
         """
         if not self.execution.closed:
             raise not_driven(self.name, self.execution.invocation_id, "an await")
@@ -264,12 +265,12 @@ class Branch:
 
 
 class CancelStatus:
-    """The driver's side of a scope: its place in the tree, the timer that cancels it, and whether it is cancelled.
+    """The driver's side of a scope: its position in the tree, the timer that cancels it, and whether it is cancelled.
 
     trio divides its scopes in the same way (``CancelStatus`` and ``CancelScope``), so that users hold none of the tree.
-    ``deadline`` and ``relative`` are the user's; once the block is entered only ``deadline`` counts, as it is recorded. ``place``
-    is where the block was entered: it shows a restart which operations are stopped by a timer that was set later, possibly by
-    another branch.
+    ``deadline`` and ``relative`` are the user's; once the block is entered only ``deadline`` counts, as it is recorded.
+    ``place`` is the position at which the block was entered: it shows a restart which operations are stopped by a timer
+    that was set later, possibly by another branch.
     """
 
     __slots__ = (
@@ -299,7 +300,7 @@ class CancelStatus:
 
     @property
     def is_effectively_cancelled(self) -> bool:
-        """Whether this scope is cancelled, or one around it that no shield keeps away."""
+        """Whether this scope is cancelled, or a scope around it from which no shield protects it."""
         scope: CancelStatus | None = self
         while scope is not None:
             if scope.cancel_called:
@@ -311,7 +312,7 @@ class CancelStatus:
 
     @property
     def execution(self) -> Driver | None:
-        """The attempt whose awaits the scope can still cancel."""
+        """The attempt whose awaits the scope can still cancel; None if there is none."""
         if self.branch is None or self.has_been_left or self.branch.execution.closed:
             return None
         return self.branch.execution
@@ -330,21 +331,22 @@ class CancelStatus:
         self.interrupt()
 
     def set_shield(self, shield: bool) -> None:
-        """Set the shield. Cancellations that it kept away arrive when it is lowered."""
+        """Set the shield. Lowering it delivers the cancellations that it kept away."""
         is_lowered = self.shield and not shield
         self.shield = shield
         if is_lowered and self.execution is not None:
             self.execution.interrupt_behind_shield(self)
 
     def set_deadline(self, at: float) -> None:
-        """Replace the timer, if the block is entered and not cancelled, on behalf of the running branch."""
+        """Replace the deadline on behalf of the running branch. A timer is set only while the block is entered and not
+        cancelled."""
         execution = self.execution
         if execution is None or self.cancel_called:
             self.deadline, self.relative = at, None
             return
         asking = execution.resuming
         if asking is None:
-            raise BrokenInvariant("code of a handler runs in a branch")
+            raise BrokenInvariant("a deadline was set while no branch was running")
         self.disarm(asking)
         self.deadline = at
         self.arm(asking)
@@ -378,10 +380,10 @@ class CancelStatus:
             asking.execution.drop_deadline(asking, timer)
 
     def leave(self, error: BaseException | None) -> bool:
-        """Leave the block. Returns whether the error was this scope's own, and ends here."""
+        """Leave the block. Returns whether ``error`` is this scope's own cancellation, which ends here."""
         branch = self.branch
         if branch is None:
-            raise BrokenInvariant("a scope that is left has been entered")
+            raise BrokenInvariant("a scope was left that was never entered")
         execution = branch.execution
         if execution.resuming is not branch and isinstance(error, GeneratorExit):
             return False  # the generator around it is being finalised, and nothing of it counts
@@ -430,7 +432,7 @@ class NurseryState:
         self._closed = False
 
     def start_soon(self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None) -> None:
-        """Start a child, unless the attempt is over."""
+        """Start a child, unless the attempt is over. Raises ``RuntimeError`` if the nursery's block has been left."""
         if self._closed:
             raise RuntimeError("the nursery is closed to new children: its block has been left")
         execution = self.parent.execution
@@ -463,12 +465,12 @@ class NurseryState:
             self.parent.execution.make_ready(self.parent)
 
     def add_error(self, error: BaseException) -> None:
-        """Add an error that the nursery raises when it is left, and cancel everything in it."""
+        """Add an error that the nursery raises when it is left, and cancel everything in the nursery."""
         self._errors.append(error)
         self.scope.interrupt()
 
     async def leave(self, error: BaseException | None) -> BaseException | None:
-        """Wait for the children. Returns the error to raise, if any."""
+        """Wait for the children. Returns the error to raise, or None."""
         if error is not None:
             self.add_error(error)
         if self._children and not self.parent.execution.closed:

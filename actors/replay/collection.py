@@ -25,5 +25,5 @@ gc.callbacks.append(_collector.note)
 
 
 def is_collecting() -> bool:
-    """Whether the garbage collector runs the calling code."""
+    """Report whether the garbage collector runs the calling code."""
     return _collector.thread is not None and _collector.thread == threading.get_ident()

@@ -59,7 +59,7 @@ _ADVICE_ON_ARGUMENTS = (
 )
 
 _FOREIGN_AWAITS = 3
-"""How many awaits that are not durable a handler may make before it is stopped."""
+"""The number of awaits that are not durable after which a handler is stopped."""
 
 
 class Progress(enum.Enum):
@@ -75,26 +75,28 @@ class StateView(Protocol):
     """The parts of the handler's object that a replay needs."""
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
-        """The changes since the last call. Unless the handler has ended, the fields that it has read may matter later."""
+        """Return the changes since the last call. Unless the handler has ended (``ended``), these include the fields
+        that it has read and a replay must see again."""
         ...
 
     def go_on_from(self, changes: Sequence[Event]) -> None:
-        """Leave the part of the history that a restart copied: from here on the handler sees its object as it is. Only these of
-        its changes so far are its own."""
+        """Leave the part of the history that a restart copied: from here on the handler sees its object as it is now.
+        Of the changes so far, only ``changes`` are the handler's own."""
         ...
 
 
 class Execution:
     """One attempt of a handler.
 
-    ``start`` takes the first turn and ``hand_over`` one more. Each runs the handler to a standstill and returns its position.
-    ``progress`` collects the new events of the turns that hold. ``parked`` are the operations that it waits for, by step;
-    ``interrupted`` are the steps that should stop. ``resuming`` is the branch whose code runs now. ``is_terminal`` says whether
-    an error makes a retry pointless. ``context`` is for the durable verbs; nothing here uses it.
+    ``start`` takes the first turn and ``hand_over`` one more. Each runs the handler to a standstill and returns its
+    position. ``progress`` collects the new events of the turns that are kept. ``parked`` are the operations that the
+    handler waits for, by step; ``interrupted`` are the steps that should stop. ``resuming`` is the branch whose code
+    runs now. ``is_terminal`` reports whether an error makes a retry pointless. ``context`` is for the durable verbs;
+    this class does not use it.
     """
 
     is_aloud = True
-    """Whether messages of the handler's log are passed on."""
+    """Whether the handler's log messages are passed on."""
 
     def __init__(
         self,
@@ -157,8 +159,8 @@ class Execution:
         return self._take_turn()
 
     def hand_over(self, completion: Completion, stamp: Stamp, live_now: float, *, superseded: bool = False) -> Progress:
-        """Take a turn with a completion. ``superseded`` says that a cancel has overtaken it, so a branch to be interrupted while
-        it waits for it is interrupted after all."""
+        """Give a completion to the handler and take a turn. ``superseded`` says that a cancel has overtaken the
+        completion: a branch that waits for it and is to be interrupted is interrupted all the same."""
         self.now, self.live_now = stamp.at, live_now
         self.handed_over += 1
         self._complete(completion, superseded)
@@ -166,7 +168,7 @@ class Execution:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the journal has requests that the handler has not made yet. Marks of patches may be left over."""
+        """Whether the journal has requests that the handler has not made yet. Marks of patches do not count."""
         recorded = self._recorded
         if not recorded:
             return False
@@ -174,7 +176,8 @@ class Execution:
 
     @property
     def is_repeating(self) -> bool:
-        """Whether a message of the handler's log repeats an earlier one or comes from code whose attempt is over."""
+        """Whether a log message of the handler repeats a message of an earlier attempt, or comes from code whose
+        attempt is over."""
         return self.closed or self.handed_over < self._lived_turns or not self.is_aloud or self.is_replaying
 
     @property
@@ -184,19 +187,20 @@ class Execution:
 
     @property
     def has_branches(self) -> bool:
-        """Whether any code of the handler is left."""
+        """Whether any code of the handler can still run."""
         return bool(self._branches)
 
     def close(self) -> None:
-        """End the attempt: close every branch, innermost first. Nothing that their cleanups request counts."""
+        """End the attempt: close every branch, innermost first. Requests of their cleanup code have no effect."""
         self.closed = True
         self.parked.clear()
         self._generators.watch(self._close_branches)
 
     def finish_raised(self) -> Progress:
-        """Make the error that the handler raised its outcome. The work of its last turn stays, if it agrees with the journal."""
+        """Make the error that the handler raised its outcome. The work of its last turn stays if it agrees with the
+        journal."""
         if self.error is None:
-            raise BrokenInvariant("a handler that raised has an error")
+            raise BrokenInvariant("the handler did not raise an error")
         if self.is_replaying:
             self.mismatch = self._ended_early()
         elif not self._cannot_be_recorded:
@@ -261,7 +265,7 @@ class Execution:
                 self.resuming = None
 
     def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
-        """Run the branch until it waits or has ended."""
+        """Run the branch until it waits or ends."""
         branch.waits_at = None
         self.resuming = branch
         run, coroutine = branch.context.run, branch.coroutine
@@ -316,7 +320,7 @@ class Execution:
             self.result = value
 
     def _due_at(self, branch: Branch) -> BaseException | None:
-        """The error to raise at a durable await of the branch before the operation begins, if any."""
+        """Return the error to raise at a durable await of the branch before the operation begins, or None."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
         return None if self._pending_cancel is None else self.take_pending_cancel(branch)
@@ -359,7 +363,8 @@ class Execution:
         self._ready.append((branch, value, error))
 
     def request(self, branch: Branch, event: Event, what: str) -> Any:
-        """Start an operation that no branch waits for. Returns its event, recorded or new."""
+        """Record an operation that no branch waits for. Returns its event: the recorded one in a replay, else the new
+        one."""
         if self.closed:
             raise AttemptEnded
         branch.must_run(what)
@@ -390,7 +395,8 @@ class Execution:
         return self._recorded.popleft()
 
     def is_patched(self, name: str) -> bool:
-        """Whether the code under ``patched(name)`` runs: always in new work, and in a replay if the journal has the mark."""
+        """Report whether the code under ``patched(name)`` runs: always in new work, and in a replay if the journal has
+        the mark."""
         known = self._patched.get(name)
         if known is None:
             mark = next((r for r in self._recorded if isinstance(r, e.PatchMarked) and r.name == name), None)
@@ -402,7 +408,7 @@ class Execution:
         return known
 
     def schedule_deadline(self, scope: CancelStatus, asking: Branch, step: StepId, block: StepId) -> float:
-        """Set the timer of a scope. Returns its date as recorded."""
+        """Set the timer of a scope. Returns the recorded time at which the scope is cancelled, in wall seconds."""
         event = e.DeadlineScheduled(
             invocation_id=self.invocation_id, step=step, expires_at=min(scope.deadline, NEVER), block=block
         )
@@ -412,7 +418,7 @@ class Execution:
         return expires_at
 
     def drop_deadline(self, asking: Branch, step: StepId) -> None:
-        """Drop the timer: its block was left, or has another deadline."""
+        """Drop the timer of a scope whose block was left or has another deadline."""
         del self._deadlines[step]
         self._dropped.add(step)
         self.request(asking, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
@@ -420,7 +426,8 @@ class Execution:
     # Cancellation.
 
     def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
-        """The invocation's cancel, if it has not been raised yet and this is an await where it can be."""
+        """Return the invocation's cancel if it is pending and can be raised at this await of the branch, else None. A
+        returned cancel is no longer pending."""
         if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
             return None
         error, self._pending_cancel = self._pending_cancel, None
@@ -433,7 +440,7 @@ class Execution:
                 self._interrupt(branch, Cancelled())
 
     def interrupt_behind_shield(self, scope: CancelStatus) -> None:
-        """Deliver what a lowered shield kept away, including the invocation's own cancel."""
+        """Deliver the cancellations that a lowered shield kept away, including the invocation's own cancel."""
         self.interrupt_below(scope)
         self._interrupt_root()
 
@@ -445,7 +452,7 @@ class Execution:
             self._pending_cancel = None
 
     def _interrupt(self, branch: Branch, error: BaseException) -> bool:
-        """Stop the branch's wait. Returns whether ``error`` will be raised there."""
+        """Stop the branch's wait. Returns whether ``error`` will be raised in the branch."""
         waits_at = branch.waits_at
         if isinstance(waits_at, JoinChildren):
             if isinstance(error, CancelledError):
@@ -509,7 +516,7 @@ class Execution:
             function(*args)
         except AttemptEnded:
             if self.mismatch is None:
-                raise BrokenInvariant("only a mismatch ends an attempt from within") from None
+                raise BrokenInvariant("the attempt was ended from within without a mismatch") from None
 
     def _give_signal(self, signal: e.SignalReceived) -> None:
         step, is_reassigned = self._signals.receive(signal)
@@ -537,7 +544,8 @@ class Execution:
             self.make_ready(parked.branch, error=interruption)
 
     def _hand_back(self, parked: Operation, interruption: BaseException | None, completion: Any) -> None:
-        """End the wait with its own completion. A cancel of the invocation that was to end it waits for the next await."""
+        """Resume the branch with the completion that it waits for. If the invocation's cancel was about to end the
+        wait, the cancel becomes pending for the next await."""
         if isinstance(interruption, CancelledError):
             self._pending_cancel = interruption
         self.make_ready(parked.branch, completion)
@@ -573,7 +581,7 @@ class Execution:
 
 
 def replay(execution: Execution, script: ReplayPlan, live_now: float) -> Progress:
-    """Take the turns of a history, as far as the handler goes."""
+    """Take the turns of a history until the handler ends or the history does. Returns the handler's position."""
     progress = execution.start(script.started, live_now, cancelled=script.cancelled)
     for delivery in script.deliveries:
         if progress is not Progress.WAITING:
@@ -583,7 +591,7 @@ def replay(execution: Execution, script: ReplayPlan, live_now: float) -> Progres
 
 
 def _gave_way(completion: Completion) -> bool:
-    """Whether the operation that was to be interrupted was."""
+    """Report whether the operation was interrupted, as requested."""
     if isinstance(completion, e.StepAborted):
         return True
     return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED
@@ -609,7 +617,7 @@ def _close(branch: Branch) -> None:
 
 
 async def _nothing() -> None:
-    """Replaces the coroutine of a closed branch."""
+    """Replace the coroutine of a closed branch."""
 
 
 def _foreign_await(branch: Branch, yielded: object) -> MisuseError:
@@ -622,7 +630,8 @@ def _foreign_await(branch: Branch, yielded: object) -> MisuseError:
 
 
 def _await_chain(awaitable: Any) -> tuple[str, str]:
-    """The innermost line of the handler's own file that awaits, and the object that it awaits."""
+    """Return the innermost line of the handler's own file that awaits, as ``file:line``, and the name of the object
+    that it awaits."""
     home, where, what = None, "?", "something"
     at = awaitable
     while at is not None:

@@ -23,8 +23,8 @@ _FIRST_LOOK = 16
 class Generators:
     """The async generators that a handler has begun and that have not ended.
 
-    ``begun`` may contain some that have ended. ``failures`` are the errors that cleanups raised when the handler ended, each with
-    the name of its generator.
+    ``begun`` may contain generators that have ended. ``failures`` are the errors that cleanup code raised when the
+    handler ended, each with the name of its generator.
     """
 
     __slots__ = ("_look_at", "begun", "failures")
@@ -35,7 +35,7 @@ class Generators:
         self._look_at = _FIRST_LOOK
 
     def watch(self, function: Callable[[], None]) -> None:
-        """Call a function that runs code of the handler, and keep the generators that it begins."""
+        """Call a function that runs code of the handler, and keep the async generators that it begins."""
         outer = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._begin, _leave_alone)
         try:
@@ -50,7 +50,7 @@ class Generators:
         self.begun.append(generator)
 
     def close_all(self) -> None:
-        """Run the cleanup of those that are left; none of it can wait."""
+        """Run the cleanup code of all remaining generators, the last one first. Cleanup code that waits is stopped."""
         while self.begun:
             generator = self.begun.pop()
             if not _has_ended(generator):
@@ -75,4 +75,4 @@ def _close(generator: Any) -> None:
 
 
 def _leave_alone(_: Any) -> None:
-    """Python drops the frame of a generator that its finaliser leaves alone: none of its code runs any more."""
+    """Do nothing. Python then drops the frame of the generator, so none of its code runs any more."""

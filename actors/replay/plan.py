@@ -22,7 +22,7 @@ _NO_STEPS: frozenset[StepId] = frozenset()
 
 @attrs.define(eq=False)
 class OrderedCompletion:
-    """A completion in that order."""
+    """A completion in the order in which the handler receives it. ``superseded`` says that a cancel has overtaken it."""
 
     completion: Any
     stamp: Stamp
@@ -31,22 +31,27 @@ class OrderedCompletion:
 
 @attrs.frozen
 class CopiedPart:
-    """A part of the history that a restart has copied. ``requests`` is the number of requests up to its end. With ``carries``,
-    the handler's writes in it are changes of its own."""
+    """A part of the history that a restart has copied. ``requests`` is the number of requests up to its end. With
+    ``carries``, the handler's writes in it are changes of its own."""
 
     requests: int
     carries: bool
 
     def leaves_at(self, made: int) -> bool:
-        """Whether the object lacks, at the end of the part, a change that the handler makes after ``made`` requests."""
+        """Report whether, at the end of the part, the object lacks a change that the handler makes after ``made``
+        requests."""
         return self.carries or made >= self.requests
 
 
 @attrs.define(eq=False)
 class ReplayPlan:
-    """A history in the order of its replay: the start, whether it was cancelled before its first line, the requests that it must
-    make, the parts that restarts have copied, the completions that it is given, and the number of turns that it is known to have
-    taken."""
+    """A history in the order of its replay.
+
+    ``started`` is the stamp of the start, and ``cancelled`` the cancel that ended the handler before its first line, if
+    any. ``requests`` are the requests that the handler must make, ``kept_parts`` the parts that restarts have copied,
+    ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
+    to have taken.
+    """
 
     started: Stamp
     cancelled: CancelledError | None
@@ -66,9 +71,10 @@ class ReplayPlan:
 def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
     """Order the history of one invocation as its handler lived through it.
 
-    That is the order of the journal, except for a cancel. A cancel that finds the handler paused is given *before* the
-    completions of the meantime. One that finds it failing, or returned, is given before the completion on which it failed or
-    returned. So the cancel arrives at an await and compensations run.
+    That is the order of the journal, except for a cancel. A cancel that arrives while the handler is paused is given
+    *before* the completions that arrive during the pause. A cancel that arrives after the handler failed or returned is
+    given before the completion on which it failed or returned. So the cancel is raised at an await, and compensations
+    run.
     """
     started: Stamp | None = None
     requests: list[Event] = []
@@ -102,12 +108,12 @@ def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
         elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
     if started is None:
-        raise CorruptRecord("a history that is replayed does not say when its handler started")
+        raise CorruptRecord("the history has no InvocationStarted event, so it cannot be replayed")
     return ReplayPlan(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
 
 
 class _Order:
-    """Completions in the order in which the handler is given them."""
+    """Completions in the order in which the handler receives them."""
 
     def __init__(self) -> None:
         self.deliveries: list[OrderedCompletion] = []
@@ -128,8 +134,8 @@ class _Order:
         self._give_before(first, delivery)
 
     def attempt_failed(self, handed_over: int) -> None:
-        """The handler failed on the last of ``handed_over`` completions. It would never receive a later cancel, so the cancel
-        goes before."""
+        """Note that the handler failed on the last of ``handed_over`` completions. The handler would never receive a
+        later cancel, so the cancel is moved before that completion."""
         self._failing_after = handed_over
         self._bring_forward(handed_over)
 
@@ -137,13 +143,14 @@ class _Order:
         self._failing_after = None
 
     def cancel_overtook(self, handed_over: int) -> None:
-        """The handler returned on the last of ``handed_over`` completions without meeting the cancel, which it may have been
-        given."""
+        """Note that the handler returned on the last of ``handed_over`` completions without meeting the cancel, which
+        it may have been given: the cancel overtakes that completion."""
         if not self._bring_forward(handed_over) and handed_over > 0:
             self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
 
     def _bring_forward(self, handed_over: int) -> bool:
-        """Move a cancel from after ``handed_over`` completions to before the last of them. Returns whether there is one."""
+        """Move a cancel from after ``handed_over`` completions to before the last of them. Returns whether there was a
+        cancel to move."""
         for delivery in self.deliveries[handed_over:]:
             if isinstance(delivery.completion, e.CancelRequested):
                 self.deliveries.remove(delivery)
@@ -152,8 +159,8 @@ class _Order:
         return False
 
     def _give_before(self, first: int, cancel: OrderedCompletion) -> None:
-        """Mark the completions from ``first`` on as superseded by the cancel. Before the first completion the handler has no
-        await yet, so the cancel ends it before its first line."""
+        """Insert the cancel before the completions from ``first`` on, and mark those as superseded. If ``first`` is
+        negative, the handler has no await yet, so the cancel ends it before its first line."""
         if first < 0:
             self.cancelled = CancelledError(cancel.completion.reason)
             return

@@ -1,4 +1,4 @@
-"""The users' side of scopes and nurseries: as much as trio shows of its own, and nothing of the tree."""
+"""The users' side of scopes and nurseries: the attributes that trio's have, and nothing of the tree."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class CancelScope:
     """A block whose awaits can all be cancelled together: a durable ``trio.CancelScope``.
 
-    ``deadline`` is wall time, in seconds or as a datetime with a zone; a durable timer cancels the scope then, also after a
-    crash. ``relative`` is a deadline counted from the start of the block. With ``shield``, cancellations from outside wait until
-    the block is left, the invocation's own included.
+    ``deadline`` is a wall time, in seconds since 1970 or as a datetime with a zone; a durable timer cancels the scope
+    at that time, also after a crash. ``relative`` is a deadline counted from the start of the block. With ``shield``,
+    cancellations from outside, including the invocation's own, wait until the block is left.
 
     ::
 
@@ -56,16 +56,17 @@ class CancelScope:
 
     @property
     def cancelled_caught(self) -> bool:
-        """Whether the block has ended by the scope's own cancellation."""
+        """Whether the scope's own cancellation has ended the block."""
         return self._status.cancelled_caught
 
     @property
     def deadline(self) -> float:
-        """When the scope is cancelled, in wall seconds since 1970; ``math.inf`` if never.
+        """The time at which the scope is cancelled, in wall seconds since 1970; ``math.inf`` if never.
 
-        Assigning a date, from any branch of the handler, moves the deadline: the old timer is dropped and a new one set, and both
-        are recorded. After the cancellation an assignment changes nothing. Raises ``RuntimeError`` if it is read before the start
-        of a block with a ``relative`` deadline, and :class:`InvalidArgumentError` if the assigned value is not a date.
+        Assigning a time, from any branch of the handler, moves the deadline: the old timer is dropped and a new one
+        set, and both are recorded. After the cancellation an assignment changes nothing. Raises ``RuntimeError`` if it
+        is read before the start of a block with a ``relative`` deadline, and :class:`InvalidArgumentError` if the
+        assigned value is not a time.
 
         ::
 
@@ -74,7 +75,9 @@ class CancelScope:
                     scope.deadline = actors.current_time() + 60
         """
         if self._status.relative is not None:
-            raise RuntimeError("a deadline that counts from the start of the block is known once the block is entered")
+            raise RuntimeError(
+                "this deadline is relative to the start of the block, so it is known only once the block is entered"
+            )
         return self._status.deadline
 
     @deadline.setter
@@ -85,8 +88,8 @@ class CancelScope:
 
     @property
     def shield(self) -> bool:
-        """Whether cancellations from outside are kept away. When the shield is lowered, they arrive at the awaits in the block at
-        once."""
+        """Whether cancellations from outside are kept away. Lowering the shield delivers them at once, at the awaits in
+        the block."""
         return self._status.shield
 
     @shield.setter
@@ -96,7 +99,7 @@ class CancelScope:
         self._status.set_shield(wanted)
 
     def cancel(self) -> None:
-        """Cancel every await in the block, now and until it is left."""
+        """Cancel every await in the block, now and until the block is left."""
         self._check_is_running("CancelScope.cancel()")
         self._status.interrupt()
 
@@ -123,7 +126,7 @@ class CancelScope:
 
 
 def _checked_deadline(value: Instant) -> float:
-    """A valid date, or infinity for none, as in trio."""
+    """Return the deadline in wall seconds; infinity means none, as in trio. Raises :class:`InvalidArgumentError`."""
     if is_a(value, float) and value == math.inf:
         return math.inf
     return checked_instant(value, "deadline")
@@ -176,7 +179,7 @@ class NurseryManager:
     ) -> bool:
         state = self._state
         if state is None:
-            raise BrokenInvariant("a nursery that is left has been entered")
+            raise BrokenInvariant("a nursery was left that was never entered")
         combined = await state.leave(error)
         scope = state.scope
         if scope.leave(combined):

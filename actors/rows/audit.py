@@ -1,4 +1,5 @@
-"""The audit log of one partition: who controlled what, as a hash chain in which a changed or missing row shows.
+"""The audit log of one partition: a record of who controlled what, as a hash chain that reveals a changed or missing
+row.
 
 A row is written in the same commit as the change that it describes, so neither exists without the other.
 """
@@ -55,12 +56,13 @@ _SET_ASIDE_AT = re.compile(r"stream ([0-9a-f]{16}), event ([0-9]{1,18})")
 
 
 def detail_of_set_aside(stream: StreamId, version: int) -> str:
-    """The audit detail of a set-aside object: its name and its last event."""
+    """Return the audit detail of a set-aside object: its name and its last event."""
     return f"stream {stream:016x}, event {version}"
 
 
 def place_of_set_aside(row: AuditRow) -> tuple[StreamId, int] | None:
-    """Parse such a detail. None for an entry of another verb."""
+    """Return the object's stream and last event from the audit row of a set-aside object; None for a row of another
+    verb."""
     found = _SET_ASIDE_AT.fullmatch(row.detail) if row.verb == SET_ASIDE else None
     return None if found is None else (StreamId(int(found[1], 16)), int(found[2]))
 
@@ -83,7 +85,8 @@ class AuditTrail:
 
 
 async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, refusal: str = "") -> None:
-    """Write an audit-only entry, as :meth:`actors.engine.engine.Engine.note` does, into a journal that no engine runs."""
+    """Write an audit entry for an action that changes no row (as :meth:`actors.engine.engine.Engine.note` does) into a
+    journal that no engine runs."""
     partition = NOBODY % journal.partitions
     row = AuditRow(
         number=0,

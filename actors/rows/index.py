@@ -1,6 +1,8 @@
-"""The rows that follow from the state of an object: an invocation's row, what the indexes say of it, the items of collections.
+"""The rows that follow from the state of an object: the rows and index entries of its invocations, and the items of its
+collections.
 
-They are functions of the events alone, so the engine writes them beside the events, and fsck compares them with the events.
+They depend on the events alone, so the engine writes them together with the events, and fsck compares them with the
+events.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def row_of(
     completed_at: float | None = None,
     purge_at: float | None = None,
 ) -> InvocationRow:
-    """The row of an open or completed invocation."""
+    """Return the row of an open or completed invocation."""
     return InvocationRow(
         invocation_id=invocation.invocation_id,
         target=Target(state.service, state.key, invocation.handler),
@@ -90,7 +92,7 @@ def _step_tries(invocation: InvocationState) -> int:
 
 
 def listing_of(invocation: InvocationState) -> IndexedState:
-    """The part of an open invocation's row that its indexes depend on."""
+    """Return the part of an open invocation's row that its index entries depend on."""
     return IndexedState(
         invocation.status,
         invocation.last_failure,
@@ -102,7 +104,7 @@ def listing_of(invocation: InvocationState) -> IndexedState:
 
 
 def index_items(rows: Rows, partition: int, stream: StreamId, kept: WriteItems) -> None:
-    """Write the items that a handler changed."""
+    """Write the items of collections that a handler changed."""
     for field, items in kept.changes.logs.items():
         start = kept.lengths.get(field, 0)
         for offset, item in enumerate(items):

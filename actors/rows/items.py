@@ -76,11 +76,12 @@ class ObjectItems:
             behind = keys.log_item(self._partition, self._stream, field, stop)
             found = [data for _, data in scan_all(self._rows, first, behind)]
         if len(found) != stop - start:
-            raise Damaged(self._stream, 0, f"of items {start} to {stop - 1} of {field}, {len(found)} are there")
+            raise Damaged(self._stream, 0, f"{field}: only {len(found)} of the items {start} to {stop - 1} are stored")
         return found
 
 
 def writer_beside(state: ObjectState) -> InvocationId | None:
-    """The running handler whose recorded changes a shared handler sees: none while that one is atomic."""
+    """Return the running exclusive handler whose recorded changes a shared handler sees; None if there is none or it is
+    atomic."""
     holder = state.holder
     return holder if holder is not None and not state.invocations[holder].atomic else None

@@ -24,15 +24,15 @@ class LayeredRows:
         self._layers = list(layers)
 
     def push(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Put a layer on top; it may still grow."""
+        """Put a layer of changes on top. The layer may grow later."""
         self._layers.insert(0, rows)
 
     def pop(self) -> None:
-        """Remove the lowest layer: the base has its rows now."""
+        """Remove the lowest layer, whose changes the base has received."""
         self._layers.pop()
 
     def get(self, key: bytes) -> bytes | None:
-        """The row, or None."""
+        """Return the row's value, or None."""
         for layer in self._layers:
             if key in layer:
                 return layer[key]
@@ -41,7 +41,7 @@ class LayeredRows:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``."""
         changed: dict[bytes, bytes | None] = {}
         for layer in reversed(self._layers):
             changed.update((key, value) for key, value in layer.items() if start <= key < stop)

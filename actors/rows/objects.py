@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_state(rows: Readable, partition: int, stream: StreamId, head: StreamHead | None = None) -> ObjectState | None:
-    """The state after the last stored event; None if there is none. Raises ``Damaged``.
+    """Return the state after the last stored event; None if there is none. Raises ``Damaged``.
 
     The cost is the last snapshot and the events after it, whatever the object's age.
     """

@@ -1,4 +1,4 @@
-"""Durable timers, and messages that are sent again later: messages with a date, which their ids tell apart."""
+"""Durable timers, and messages that are sent again later: both are messages with a due time, and their ids differ."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ _POSTPONED = "/again"
 
 
 def timer_message(to: StreamId, at: float, command: Command) -> Message:
-    """The message of a durable timer. The same command at the same date gives the same message, so it can be retracted."""
+    """Return the message of a durable timer. The same command with the same due time gives the same message, so the
+    timer can be retracted."""
     return Message(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
 
 
 def postponed_message(to: StreamId, at: float, command: Any, stamp: Stamp, *, epoch: int) -> Message:
-    """A message that the processor of this epoch could not take, to be sent again at a later date."""
+    """Return a message that sends a command again at the time ``at``, because the processor of this epoch could not
+    take it."""
     step: StepId = getattr(command, "step", ROOT_STEP)
     name = command.invocation_id if step == ROOT_STEP else f"{command.invocation_id}/{step}"
     data = c.encode_command(command, cause=stamp.cause, by=stamp.by, postponed=epoch)
@@ -30,12 +32,12 @@ def postponed_message(to: StreamId, at: float, command: Any, stamp: Stamp, *, ep
 
 
 def is_postponed(message_id: str) -> bool:
-    """Whether a message with a date is a postponed message and not a timer."""
+    """Report whether a message with a due time is a postponed message and not a timer."""
     return message_id.endswith(_POSTPONED)
 
 
 def invocation_of_timer(message_id: str) -> InvocationId:
-    """The invocation whose timer has this message id."""
+    """Return the invocation that the timer with this message id belongs to."""
     return InvocationId(message_id.partition("/")[0])
 
 

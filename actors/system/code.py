@@ -41,38 +41,39 @@ class Code(Actor):
 
     @handler(retention=FORGET_SECONDS)
     async def keep(self, number: int, of: int, piece: bytes) -> None:
-        """Store one piece. The last one completes it."""
+        """Store one piece. The last piece completes the code."""
         self.pieces[number] = piece
         if number == of - 1:
             self.whole = of
 
     @handler(retention=FORGET_SECONDS)
     async def forget(self) -> None:
-        """Delete the code: no invocation runs on it any more."""
+        """Delete the code, because no invocation runs on it any more."""
         for number in range(self.whole):
             del self.pieces[number]
         self.whole = 0
 
 
 def code_target(deployment: str, handler_name: str) -> Target:
-    """A handler of the object that stores this deployment's code."""
+    """Return the target of a handler of the object that stores this deployment's code."""
     return Target(service_name(Code), deployment, handler_name)
 
 
 def pieces_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The index, the total number, and the content of each piece."""
+    """Yield the index, the total number, and the content of each piece."""
     starts = range(0, len(data), PIECE_BYTES)
     for number, start in enumerate(starts):
         yield number, len(starts), data[start : start + PIECE_BYTES]
 
 
 def read_code(rows: Readable, partitions: int, deployment: str) -> Snapshot:
-    """The stored code of a deployment. Raises :class:`BrokenDeploymentError`."""
+    """Return the stored code of a deployment. Raises :class:`BrokenDeploymentError`."""
     return unpack(deployment, read_packed(rows, partitions, deployment))
 
 
 def read_packed(rows: Readable, partitions: int, deployment: str) -> bytes:
-    """The same in packed form; unpacking may take long. Raises :class:`BrokenDeploymentError`."""
+    """Return the stored code of a deployment in packed form, for callers that unpack it elsewhere, which may take long.
+    Raises :class:`BrokenDeploymentError`."""
     stream = stream_of(service_name(Code), deployment)
     field = definition_of(Code).fields["pieces"]
     prefix = keys.items(stream % partitions, stream, field.name)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def current_client() -> InsideClient:
-    """The client of the running step."""
+    """Return the client of the running step. Only steps of built-in objects call this."""
     step = current_step.get()
     if step is None:
-        raise BrokenInvariant("only the steps of built-in objects use it")
+        raise BrokenInvariant("current_client() was called outside a step of a built-in object")
     return step.client

@@ -87,7 +87,7 @@ class Job(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def run(self, spec: JobSpec, by: str, ids: tuple[InvocationId, ...] = ()) -> None:
-        """Select the invocations and process them."""
+        """Select the invocations and apply the verb to them."""
         self.spec = spec
         choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
         selected = await run(_unrecorded(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
@@ -97,7 +97,7 @@ class Job(Actor):
 
     @shared(retention=_READ_SECONDS)
     async def progress(self) -> JobProgress:
-        """The progress of the job."""
+        """Return the progress of the job."""
         return JobProgress(
             spec=self.spec,
             is_selected=self.is_selected,
@@ -110,7 +110,7 @@ class Job(Actor):
 
     @shared(retention=_READ_SECONDS)
     async def page(self, number: int) -> tuple[JobPage | None, int]:
-        """A page of results, None if there is none; and the number of pages."""
+        """Return the page with this number, None if there is none; and the number of pages."""
         count = len(self.pages)
         return (self.pages[number] if 0 <= number < count else None), count
 
@@ -151,24 +151,26 @@ class Job(Actor):
 
 
 def job_target(job: str, handler_name: str) -> Target:
-    """A handler of a job."""
+    """Return the target of a handler of a job."""
     return Target(service_name(Job), job, handler_name)
 
 
 def page_size(spec: JobSpec, total: int) -> int:
-    """As many as are processed in a few seconds, but not so few that the history of a long job grows without limit."""
+    """Return the number of invocations in a page: as many as are processed in a few seconds, but enough that the
+    history of a long job does not grow without limit."""
     wanted = _PAGE if spec.rate is None else math.ceil(spec.rate * _PAGE_SECONDS)
     return max(1, min(_PAGE, max(wanted, math.ceil(total / _PAGES))))
 
 
 class _TryAgain(Exception):
-    """The store accepts no work for now; the page will be repeated."""
+    """The store accepts no work for now. The page will be repeated."""
 
 
 def _unrecorded(
     function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
 ) -> Callable[[], Coroutine[Any, Any, R]]:
-    """A step's body with its arguments, which are not recorded: the history has them already as results of other steps."""
+    """Return a step's body with its arguments bound, so that they are not recorded: the history has them already as
+    results of other steps."""
 
     async def body() -> R:
         return await function(*args, **kwargs)
@@ -182,7 +184,7 @@ async def _select(spec: JobSpec, choice: Choice) -> Selected:
 
 
 async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin: str) -> Applied:
-    """Apply the verb to each invocation, several at a time. Returns the results. When told to stop, it starts no more."""
+    """Apply the verb to each invocation, several at a time. Returns the results. When stopped, starts no more."""
     client = current_client().acting_as(by, origin)
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
@@ -206,7 +208,8 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin
 async def _ask(
     client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, ItemStatus]
 ) -> None:
-    """Apply the verb to one invocation. One without a result must be repeated."""
+    """Apply the verb to one invocation and store its result in ``fates``. An invocation without a result must be
+    repeated."""
     try:
         fates[number] = _fate(await _obey(client, spec, of, request))
     except UnavailableError as refusal:
@@ -250,8 +253,8 @@ def _told(fates: list[ItemStatus]) -> Applied:
 
 
 async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
-    """The invocations to which this job was applied, and the changes. An object decides in order, so an earlier request was
-    decided before."""
+    """Return the invocations to which this job has applied its verb, and the changes. An object decides requests in
+    order, so every earlier request has been decided."""
     client = current_client()
     found: dict[str, ItemStatus] = {}
     for of in ids:

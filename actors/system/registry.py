@@ -1,7 +1,7 @@
 """The rules of the whole runtime as one object: its gates and its deployments.
 
-Only its handlers change them, so its log shows who changed what, when, and why. An engine does not call the object: it follows
-its log (``engine.registry``).
+Only the object's handlers change the rules, so its log shows who changed what, when, and why. An engine does not call
+the object: it follows the log (``engine.registry``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Registry(Actor):
     async def close_gate(
         self, scope: GateScope, mode: PauseMode, reason: str, by: str, since: float | None = None
     ) -> GateChange:
-        """Hold everything in the scope; ``since`` is the time from which it holds, by default now."""
+        """Hold every invocation in the scope. ``since`` is the time of closing in wall seconds, by default now."""
         self.revision += 1
         at = current_time() if since is None else since
         gate = Gate(scope=scope, state=GateState.CLOSED, since=at, by=by, reason=reason, mode=mode)
@@ -52,7 +52,7 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def open_gate(self, scope: GateScope, reason: str, by: str) -> GateChange:
-        """Resume everything in the scope."""
+        """Resume every invocation in the scope."""
         self.revision += 1
         exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)
         return self._keep(*open_gate(Gates(self.gates), exception))
@@ -61,7 +61,7 @@ class Registry(Actor):
     async def register_deployment(
         self, deployment: str, entries: list[str], files: int, size: int, by: str
     ) -> DeploymentChange:
-        """Register a deployment that is served."""
+        """Register a deployment that is being served."""
         new = Deployment(
             id=deployment,
             entries=tuple(entries),
@@ -74,13 +74,13 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def make_latest(self, deployment: str, reason: str, by: str) -> DeploymentChange:
-        """Let new invocations run on it."""
+        """Make the deployment the one that new invocations run on."""
         because = f"{by} made {deployment} the latest{f': {reason}' if reason else ''}"
         return self._take(self._deployments().moved(deployment, because))
 
     @handler(retention=AUDIT_SECONDS)
     async def prune_deployment(self, deployment: str, reason: str, by: str) -> DeploymentChange:
-        """Remove it; ``reason`` and ``by`` are for the log."""
+        """Remove the deployment; ``reason`` and ``by`` are for the log."""
         return self._take(self._deployments().pruned(deployment))
 
     def _deployments(self) -> Deployments:
@@ -106,10 +106,10 @@ class Registry(Actor):
 
 
 def registry_stream() -> StreamId:
-    """The stream of the registry."""
+    """Return the stream of the registry."""
     return stream_of(service_name(Registry), REGISTRY_KEY)
 
 
 def registry_target(handler_name: str) -> Target:
-    """A handler of the registry."""
+    """Return the target of a handler of the registry."""
     return Target(service_name(Registry), REGISTRY_KEY, handler_name)

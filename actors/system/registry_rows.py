@@ -1,4 +1,4 @@
-"""The gates and the deployments, from the registry's state."""
+"""Reads the gates and the deployments from the registry's state."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def deployments_of(registry: ObjectState | None) -> Deployments:
-    """The deployments in the registry's state; None is a registry that was never changed."""
+    """Return the deployments in the registry's state, which is None if the registry was never changed."""
     if registry is None:
         return Deployments()
     return Deployments(tuple(_field(registry, "deployments")), _field(registry, "latest"))
 
 
 def gates_of(registry: ObjectState | None) -> Gates:
-    """The gates in the registry's state; None is a registry that was never changed."""
+    """Return the gates in the registry's state, which is None if the registry was never changed."""
     return NO_GATES if registry is None else Gates(_field(registry, "gates"))
 
 

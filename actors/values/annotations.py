@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _AROUND = {"Final", "Required", "NotRequired", "ReadOnly"}
-"""Wrappers that describe the place and not the value, including those of ``typing_extensions``."""
+"""Wrappers that describe the attribute and not its value, including those of ``typing_extensions``."""
 
 
 def hashable(kind: Any) -> Hashable:
-    """The type as a dictionary key; an annotation may contain anything, for example a list."""
+    """Return the type, or its ``id`` if it has no hash, as a dictionary key. An annotation may contain anything, for
+    example a list."""
     try:
         hash(kind)
     except TypeError:
@@ -28,17 +29,17 @@ def hashable(kind: Any) -> Hashable:
 
 
 def is_alias(kind: Any) -> bool:
-    """Whether it is a ``type X = …``, with or without arguments."""
+    """Report whether the type is a ``type X = …``, with or without arguments."""
     return type(typing.get_origin(kind) or kind).__name__ == "TypeAliasType"
 
 
 def is_unpacked(kind: Any) -> bool:
-    """Whether it is ``*tuple[…]`` or ``Unpack[…]``."""
+    """Report whether the type is ``*tuple[…]`` or ``Unpack[…]``."""
     return bool(getattr(kind, "__unpacked__", False)) or getattr(typing.get_origin(kind), "_name", "") == "Unpack"
 
 
 def inner(kind: Any) -> Any:
-    """The type inside an ``Annotated``, ``Final``, ``NewType`` or alias; None for any other type."""
+    """Return the type inside an ``Annotated``, ``Final``, ``NewType`` or alias; None for any other type."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated or getattr(origin, "_name", "") in _AROUND:
         return typing.get_args(kind)[0]
@@ -54,17 +55,19 @@ def inner(kind: Any) -> Any:
 
 
 def stands_for(variable: typing.TypeVar) -> Any:
-    """The type of a type variable without an argument: its bound, one of its constraints, or anything."""
+    """Return the type that a type variable without an argument stands for: its bound, the union of its constraints, or
+    ``Any``."""
     if variable.__constraints__:
         return typing.Union[variable.__constraints__]  # noqa: UP007 - of as many as there are
     return Any if variable.__bound__ is None else variable.__bound__
 
 
 def hints_of(cls: type, kind: Any) -> dict[str, Any]:
-    """The types of a class's attributes, with the arguments of a generic class filled in. Raises :class:`DefinitionError`.
+    """Return the types of a class's attributes by name, with the arguments of a generic class filled in. Raises
+    :class:`DefinitionError`.
 
-    Each is looked up in the class that declares it: a base class and its subclass may use the same name for different type
-    variables.
+    Each type is looked up in the class that declares it: a base class and its subclass may use the same name for
+    different type variables.
     """
     hints: dict[str, Any] = {}
     given_to = _arguments(cls, kind)
@@ -77,7 +80,8 @@ def hints_of(cls: type, kind: Any) -> dict[str, Any]:
 
 
 def hints_in(what: Any, name: str) -> dict[str, Any]:
-    """The annotations of a class or a function. Raises :class:`DefinitionError`."""
+    """Return the resolved annotations of a class or a function. Raises :class:`DefinitionError`, whose message begins
+    with ``name``."""
     try:
         return _looked_up(what)
     except Exception as error:
@@ -98,7 +102,8 @@ def _looked_up(what: Any) -> dict[str, Any]:
 
 
 def hint_in(annotation: Any, names: Mapping[str, Any], what: str) -> Any:
-    """One annotation, with its names resolved. Raises :class:`DefinitionError`."""
+    """Return one annotation with its names resolved. Raises :class:`DefinitionError`, whose message begins with
+    ``what``."""
     return hints_in(types.SimpleNamespace(__annotations__={"it": annotation}, __globals__=names), what)["it"]
 
 
@@ -107,7 +112,7 @@ def _names_of(alias: Any) -> Mapping[str, Any]:
 
 
 def _arguments(cls: Any, kind: Any) -> dict[type, dict[Any, Any]]:
-    """The types of the type variables of the class and of each of its bases."""
+    """Return the types of the type variables of the class and of each of its bases."""
     own = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(kind), strict=False))
     found: dict[type, dict[Any, Any]] = {cls: own}
     for base, arguments in type_arguments(cls).items():

@@ -1,8 +1,8 @@
-"""Checks arguments of this package's own functions where they enter: durations, dates, counts, names, texts and classes of
-errors.
+"""Checks the arguments of this package's functions where they enter: durations, times, counts, names, texts and classes
+of errors.
 
-A value that passes can be recorded, stored as a key, kept by a timer and shown by every reader. Code after the entry points need
-not check again, and a mistake is reported at the line that makes it. Every message names the parameter.
+A value that passes can be recorded, stored as a key, kept by a timer and shown by every reader. Code after the entry
+points need not check again, and a mistake is reported at the line that makes it. Every message names the parameter.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
 
 Seconds: TypeAlias = float | datetime.timedelta
-"""A duration."""
+"""A duration: seconds, or a timedelta."""
 
 Instant: TypeAlias = float | datetime.datetime
-"""A date: seconds since 1970 UTC, or a datetime with a zone."""
+"""A point in time: seconds since 1970 UTC, or a datetime with a zone."""
 
 MAX_SECONDS = 1e10
-"""The longest delay, timeout or retention: three centuries. Added to any present date it is still a date."""
+"""The longest delay, timeout or retention: three centuries. Added to any present time, it gives a valid time."""
 
 MAX_COUNT = 2**63 - 1
 """The largest number that every part of the journal can store."""
 
 MAX_WORDS = 4_096
-"""The longest reason or name of a step, in characters."""
+"""The greatest length of a reason or of a step's name, in characters."""
 
 MAX_NAME = 256
-"""The longest name of a signal or a patch, in characters."""
+"""The greatest length of the name of a signal or a patch, in characters."""
 
 PATH_STEPS = (".", "..")
 """Names that HTTP clients and browsers remove from a path before they send it, also if written as ``%2E`` (RFC 3986, section
@@ -44,13 +44,14 @@ _LONE_SURROGATE = "it contains half of a surrogate pair, as file names that are 
 
 
 def is_a(value: object, kind: type[T]) -> TypeGuard[T]:
-    """Like ``isinstance``, but without asking the value for its ``__class__``, which a user's class may define to return or raise
-    anything."""
+    """Report whether the value is an instance of the class, like ``isinstance``, but without reading the value's
+    ``__class__``, which a user's class may define to return or raise anything."""
     return issubclass(type(value), kind)
 
 
 def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, at_most: float = MAX_SECONDS) -> float:
-    """The duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and within the limit.
+    """Return the duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and at
+    most ``at_most``.
 
     Infinity is refused too: an optional duration is omitted to mean "without a limit".
     """
@@ -64,9 +65,10 @@ def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, a
 
 
 def checked_instant(value: Instant, name: str) -> float:
-    """The date in seconds since 1970 UTC. Raises :class:`InvalidArgumentError` unless it is a finite date.
+    """Return the time in seconds since 1970 UTC. Raises :class:`InvalidArgumentError` unless it is finite, and has a
+    zone if it is a datetime.
 
-    Every date before 1970 is in the past and counts as 1970.
+    Every time before 1970 is in the past and counts as 1970.
     """
     if is_a(value, datetime.datetime):
         if value.utcoffset() is None:
@@ -80,7 +82,8 @@ def checked_instant(value: Instant, name: str) -> float:
 
 
 def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: float = math.inf) -> float:
-    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite, positive and within these bounds."""
+    """Return the number as a float. Raises :class:`InvalidArgumentError` unless it is finite, positive and within these
+    bounds."""
     number = _number(value)
     if number > 0 and at_least <= number <= at_most and math.isfinite(number):
         return number
@@ -90,7 +93,7 @@ def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: f
 
 
 def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int:
-    """The number unchanged. Raises :class:`InvalidArgumentError` unless it is an int within these bounds."""
+    """Return the number unchanged. Raises :class:`InvalidArgumentError` unless it is an int within these bounds."""
     if is_a(value, int) and type(value) is not bool:
         exact = int.__int__(value)
         if at_least <= exact <= at_most:
@@ -99,17 +102,18 @@ def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int =
 
 
 def checked_truth(value: object, name: str) -> bool:
-    """The value unchanged. Raises :class:`InvalidArgumentError` unless it is True or False."""
+    """Return the value unchanged. Raises :class:`InvalidArgumentError` unless it is True or False."""
     if is_a(value, bool):
         return value
     raise _refusal(name, value, "True or False")
 
 
 def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
-    """The text as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text or cannot be written as UTF-8, and
-    :class:`LimitExceededError` if it is too long.
+    """Return the text as a plain ``str``. Raises :class:`InvalidArgumentError` if the value is not a text or cannot be
+    written as UTF-8, and :class:`LimitExceededError` if it is too long.
 
-    A subclass (``numpy.str_``, an enum of texts) counts as its text, because the codecs of the journal accept only ``str``.
+    A subclass (``numpy.str_``, an enum of texts) counts as its text, because the codecs of the journal accept only
+    ``str``.
     """
     if not is_a(value, str):
         raise _refusal(name, value, "text")
@@ -128,7 +132,8 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
 
 
 def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
-    """The same for a text that is part of a path: not empty, and none of :data:`PATH_STEPS`."""
+    """Return a text that becomes part of a path. Raises as :func:`checked_text` does, and :class:`InvalidArgumentError`
+    if the text is empty or one of :data:`PATH_STEPS`."""
     text = checked_text(value, name, at_most)
     if not text:
         raise _refusal(name, text, "at least one character")
@@ -138,9 +143,11 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
 
 
 def checked_point(value: str | None, name: str) -> str:
-    """The step from which a restart begins; None means the beginning and is returned as an empty text. An empty text is probably
-    an unset variable, and restarting from the beginning would repeat what was to be kept: it raises
-    :class:`InvalidArgumentError`."""
+    """Return the step from which a restart begins; an empty text, given as None, means the beginning.
+
+    An empty text that is given as such is probably an unset variable, and a restart from the beginning would repeat
+    work that was to be kept: it raises :class:`InvalidArgumentError`.
+    """
     if value is None:
         return ""
     text = checked_text(value, name)
@@ -150,22 +157,23 @@ def checked_point(value: str | None, name: str) -> str:
 
 
 def seconds_or_none(value: Seconds | None, name: str) -> float | None:
-    """As :func:`checked_seconds`, for an optional parameter."""
+    """Return None for None, else as :func:`checked_seconds`."""
     return None if value is None else checked_seconds(value, name)
 
 
 def count_or_none(value: int | None, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int | None:
-    """As :func:`checked_count`, for an optional parameter."""
+    """Return None for None, else as :func:`checked_count`."""
     return None if value is None else checked_count(value, name, at_least=at_least, at_most=at_most)
 
 
 def text_or_none(value: str | None, name: str, at_most: int = MAX_WORDS) -> str | None:
-    """As :func:`checked_text`, for an optional parameter."""
+    """Return None for None, else as :func:`checked_text`."""
     return None if value is None else checked_text(value, name, at_most)
 
 
 def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
-    """Classes of errors as ``except`` takes them: one, or a tuple. Raises :class:`InvalidArgumentError`."""
+    """Return classes of exceptions as a tuple, given one class or several, as ``except`` takes them. Raises
+    :class:`InvalidArgumentError`."""
     kinds = tuple(value) if issubclass(type(value), (tuple, list, set, frozenset)) else (value,)
     for kind in kinds:
         if not (is_a(kind, type) and BaseException in bases_of(kind)):
@@ -174,7 +182,7 @@ def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
 
 
 def one_of(kind: type[E], value: str | E, name: str) -> E:
-    """The member of the enum. Raises :class:`InvalidArgumentError`."""
+    """Return the member of the enum with this value. Raises :class:`InvalidArgumentError`."""
     try:
         return kind(value)
     except ValueError:
@@ -183,7 +191,8 @@ def one_of(kind: type[E], value: str | E, name: str) -> E:
 
 
 def _number(value: object) -> float:
-    """The value as a float; NaN, which every check refuses, if it is not a number or too large for a float."""
+    """Return the value as a float. If it is not a number or too large for a float, return NaN, which every check
+    refuses."""
     if type(value) is bool:
         return math.nan
     try:

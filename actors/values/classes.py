@@ -1,8 +1,9 @@
 """Classes with fields: attrs and data classes, named tuples, typed dictionaries.
 
-They are written as objects under the names of their attributes (named tuples as arrays), and rebuilt by calling the class. The
-call runs user code, so an instance of a class with converters, validators, a ``__post_init__`` or attributes that are not
-arguments is read back and compared before it is stored (see :class:`~actors.values.shape.Shape`).
+Instances are written as objects under the names of their attributes (named tuples as arrays), and rebuilt by calling
+the class. The call runs user code, so an instance of a class with converters, validators, a ``__post_init__`` or
+attributes that are not arguments is read back and compared before it is stored (see
+:class:`~actors.values.shape.Shape`).
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Attribute:
 
 
 class ClassShape(Shape):
-    """An attrs or data class. ``unwritten`` are attributes that the class computes itself. Any other attribute would be lost, so
-    an instance that has one is refused."""
+    """An attrs or data class. ``unwritten`` are attributes that the class computes itself. Any other attribute would be
+    lost, so an instance that has one is refused."""
 
     sorts = frozenset({OBJECT})
 
@@ -75,7 +76,7 @@ class ClassShape(Shape):
 
     def read(self, plain: Any) -> Any:
         if type(plain) is not dict:
-            raise Misfit(f"expected {self.name} as an object, found {show(plain)}")
+            raise Misfit(f"expected a JSON object for {self.name}, found {show(plain)}")
         arguments = self._arguments(plain)
         try:
             return self.cls(**arguments)
@@ -83,7 +84,7 @@ class ClassShape(Shape):
             raise Misfit(reason_of(error)) from error
 
     def _arguments(self, plain: dict[str, Any]) -> dict[str, Any]:
-        """The values of the object under the names of the arguments."""
+        """Return the values in the object by the names of the arguments. Raises :class:`Misfit`."""
         if not plain.keys() <= self._readers.keys():
             unknown = next(name for name in plain if name not in self._readers)
             raise Misfit(f"{self.name} has no field {unknown!r}; it has {', '.join(self._readers) or 'none'}")
@@ -117,7 +118,8 @@ class ClassShape(Shape):
 
 
 def _slots_of(cls: type) -> frozenset[str]:
-    """The slots that a base declares by hand; those that attrs and dataclasses generate are for fields and cached properties."""
+    """Return the names of the slots that the class and its bases declare by hand. The slots that attrs and dataclasses
+    generate are for fields and cached properties."""
     slots: set[str] = set()
     for base in cls.__mro__:
         if not {"__attrs_attrs__", "__dataclass_fields__"} & vars(base).keys():
@@ -177,7 +179,7 @@ class TypedDictShape(Shape):
 
 
 class NamedTupleShape(Shape):
-    """A named tuple, as an array. Items at the end may be missing if they have defaults."""
+    """A named tuple, written as an array. Items at the end may be missing if they have defaults."""
 
     sorts = frozenset({ARRAY})
 

@@ -55,7 +55,7 @@ class Codec(Generic[T]):
         return self._exact is not None
 
     def is_plain(self, value: Any) -> bool:
-        """Whether writing this value runs no user code."""
+        """Report whether writing this value runs no user code."""
         return type(value) is self._exact
 
     @functools.cached_property
@@ -81,7 +81,7 @@ class Codec(Generic[T]):
         return data
 
     def settle(self, value: T) -> tuple[bytes, T]:
-        """The encoded value, and the value that it decodes to. Raises :class:`ValueProblem`."""
+        """Return the encoded value, and the value that it decodes to. Raises :class:`ValueProblem`."""
         data = self.encode(value)
         return data, self.decode(data)
 
@@ -132,8 +132,8 @@ def _cached_codec(kind: Hashable) -> Codec[Any]:
 
 
 def codec_for(kind: Any, what: str = "") -> Codec[Any]:
-    """The codec of a type, created once. Raises :class:`DefinitionError` for a type that JSON cannot represent; ``what`` names
-    the parameter, result or field."""
+    """Return the codec of a type, which is created once. Raises :class:`DefinitionError` for a type that JSON cannot
+    represent; ``what`` names the parameter, result or field."""
     try:
         hash(kind)
     except TypeError:
@@ -151,8 +151,8 @@ def named_codec(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Code
 
 
 def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
-    """Decode a stored value. If the type has changed since and the value does not fit, raises :class:`NoLongerFitsError` with the
-    text of ``name``."""
+    """Decode a stored value. Raises :class:`NoLongerFitsError`, with the text of ``name``, if the type has changed
+    since and the value does not fit."""
     try:
         return codec.decode(data)
     except ValueProblem as error:
@@ -165,12 +165,13 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
 
 
 def forget_codecs() -> None:
-    """Drop all codecs, because a hook was registered."""
+    """Drop all codecs. Called when a hook is registered."""
     _cached_codec.cache_clear()
 
 
 def says_the_same(codec: Codec[T], value: T, data: bytes) -> bool:
-    """Whether a value that was read from ``data`` is unchanged; other code may have written the same value in another form."""
+    """Report whether a value that was read from ``data`` is unchanged. Other code may have written the same value in
+    another form."""
     try:
         now = codec.encode(value)
     except ValueProblem:

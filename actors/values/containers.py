@@ -43,8 +43,8 @@ class SequenceShape(Shape):
 
 
 class SetShape(SequenceShape):
-    """A set. Sets have no order and processes iterate over them in different orders, so a set is written sorted by the JSON of
-    its members."""
+    """A set. Sets have no order and processes iterate over them in different orders, so a set is written sorted by the
+    JSON of its members."""
 
     def __init__(self, kind: Any, container: Callable[[Any], Any], item: Shape) -> None:
         super().__init__(kind, container, item)
@@ -64,7 +64,7 @@ class SetShape(SequenceShape):
 
 
 class TupleShape(Shape):
-    """A tuple of fixed length; each item has a type of its own."""
+    """A tuple of fixed length, in which each item has its own type."""
 
     sorts = frozenset({ARRAY})
 
@@ -88,7 +88,7 @@ class TupleShape(Shape):
 
 
 def row(values: Sequence[Any], each_with: Sequence[Callable[[Any], Any]]) -> list[Any]:
-    """Apply to each value the function of its position. Raises :class:`Misfit` with the index."""
+    """Apply to each value the function with the same index. Raises :class:`Misfit` with the index."""
     done: list[Any] = []
     try:
         for do, value in zip(each_with, values, strict=False):
@@ -174,7 +174,8 @@ def _form_of_recursive(shape: Shape, around: tuple[Shape, ...]) -> str:
 
 
 def check_hashable(name: str, part: Shape) -> None:
-    """Raise :class:`DefinitionError` for a type of keys or set members that could not be found again."""
+    """Raise :class:`DefinitionError` for a type whose values have no hash, or a hash by identity, and so could not be
+    found again as keys or members of a set."""
     if not is_hashable(part):
         raise DefinitionError(
             f"{name}: values of type {part.name} have no hash, or one by identity, so they cannot be keys or members of a set"

@@ -1,4 +1,4 @@
-"""Hooks of users for types without built-in support: ``actors.converter()``."""
+"""Users' hooks for types without built-in support: ``actors.converter()``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _Matches = Callable[[Any], bool]
 
 
 def converter() -> Converter:
-    """A cattrs converter for your own hooks, for types that have no built-in support. Register them before the types are used.
+    """Return a cattrs converter on which to register hooks for types without built-in support. Register them before the
+    types are used.
 
     ::
 
         actors.converter().register_structure_hook(Money, lambda value, _: Money.parse(value))
         actors.converter().register_unstructure_hook(Money, str)
 
-    A value that goes through a hook is read back before it is stored, and refused if it is not equal: by the ``__eq__`` of its
-    class, or by its attributes if the class has none.
+    A value that goes through a hook is read back before it is stored, and refused if it is not equal: by the ``__eq__``
+    of its class, or by its attributes if the class has none.
     """
     if not hooks.made_converter:
         hooks.made_converter.append(_class_of_converters()())
@@ -34,8 +35,8 @@ def converter() -> Converter:
 
 @functools.cache
 def _class_of_converters() -> Any:
-    """The class of a converter that records the users' hooks and asks the shapes for everything else; cattrs itself would convert
-    values silently."""
+    """Return the class of a converter that records the users' hooks and uses the shapes for everything else, because
+    cattrs itself would convert values silently."""
     import cattrs
 
     from actors.values.codec import forget_codecs
@@ -57,11 +58,11 @@ def _class_of_converters() -> Any:
             self._writes: list[_Matches] = []
 
         def reads(self, kind: Any) -> bool:
-            """Whether a registered hook makes values of the type."""
+            """Report whether a registered hook reads values of the type."""
             return any(_holds(matches, kind) for matches in self._reads)
 
         def writes(self, kind: Any) -> bool:
-            """Whether a registered hook writes values of the type."""
+            """Report whether a registered hook writes values of the type."""
             return any(_holds(matches, kind) for matches in self._writes)
 
         def _note(self, registered: list[_Matches], matches: _Matches) -> None:
@@ -113,7 +114,8 @@ def _reader_of(kind: Any) -> Callable[[Any, Any], Any]:
 
 
 def _covers(registered: Any, kind: Any) -> bool:
-    """Whether a hook for one type also applies to the other: a hook for a class applies to its subclasses."""
+    """Report whether a hook that is registered for one type also applies to another: a hook for a class applies to its
+    subclasses."""
     if isinstance(registered, type) and isinstance(kind, type) and not typing.get_args(kind):
         return issubclass(kind, registered)
     return bool(registered == kind)

@@ -1,8 +1,8 @@
 """Dates and times.
 
-An aware date comes back with its instant, its offset and its zone. A date with a ``ZoneInfo`` is written with the name of the
-zone in brackets, as in RFC 9557 (``2030-01-02T09:00:00+01:00[Europe/Berlin]``). If the rules of the zone have changed since, the
-instant is kept. Other kinds of ``tzinfo`` are refused, because they cannot be rebuilt.
+An aware datetime comes back with its instant, its offset and its zone. A datetime with a ``ZoneInfo`` is written with
+the name of the zone in brackets, as in RFC 9557 (``2030-01-02T09:00:00+01:00[Europe/Berlin]``). If the rules of the
+zone have changed since, the instant is kept. Other kinds of ``tzinfo`` are refused, because they cannot be rebuilt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ZONED = re.compile(r"(?P<date>[^\[]+)\[(?P<zone>[^\]!]+)\]$")
 
 
 def date_shapes() -> dict[Any, Shape]:
-    """The shapes of dates and times."""
+    """Return the shapes of dates and times, by type."""
     return {
         datetime.datetime: TextShape(datetime.datetime, _write_datetime, _read_datetime),
         datetime.date: TextShape(
@@ -92,7 +92,7 @@ def _read_instant(text: str) -> datetime.datetime:
 def _in_zone(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
     offset = value.utcoffset()
     if offset is None:
-        raise ValueError("a date in a zone has an offset as well")
+        raise ValueError("a time with a zone must also have a UTC offset")
     for fold in (0, 1):
         there = value.replace(tzinfo=zone, fold=fold)
         if there.utcoffset() == offset:
@@ -101,7 +101,7 @@ def _in_zone(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.date
 
 
 def _is_by_name(zone: datetime.tzinfo | None) -> TypeGuard[zoneinfo.ZoneInfo]:
-    """Whether it is a ``ZoneInfo``. The check does not import the module."""
+    """Report whether the zone is a ``ZoneInfo``, without importing that module."""
     module = None if zone is None else sys.modules.get("zoneinfo")
     return module is not None and type(zone) is module.ZoneInfo
 

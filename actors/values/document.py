@@ -1,4 +1,4 @@
-"""JSON as bytes: parsed with a limit on its depth, written without any change of a value."""
+"""JSON as bytes: parsed with a limit on its depth, and written without changing any value."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ MAX_DEPTH = 64
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep, or a part of itself"
 
 MAX_DIGITS = 4_300
-"""The longest integer in characters, with its sign: msgspec reads no more. Python writes that many digits plus a sign."""
+"""The most characters of an integer, with its sign: msgspec reads no more. Python writes that many digits plus a sign.
+"""
 
 EXACT = (int, str, bool, types.NoneType)
 """The types that JSON represents exactly and uniquely."""
 
 write_exact = msgspec.json.Encoder().encode
-"""Encode plain values; raises msgspec's errors."""
+"""Encode plain values. Raises msgspec's errors."""
 
 READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kind).decode for kind in EXACT}
 
@@ -45,7 +46,7 @@ def parse(data: bytes) -> Any:
 
 
 def parse_shallow(data: bytes) -> Any:
-    """The same for a reader whose type limits the depth."""
+    """Parse JSON for a reader whose type limits the depth. Raises :class:`ValueProblem` if it is not JSON."""
     if not data:
         raise ValueProblem("expected JSON, found nothing", "$")
     try:
@@ -55,8 +56,8 @@ def parse_shallow(data: bytes) -> Any:
 
 
 def encode_plain(plain: Any) -> bytes:
-    """Encode plain values. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int with more digits than
-    can be written and read."""
+    """Encode plain values. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int with more
+    digits than can be read."""
     try:
         return _write_readable(plain)
     except Exception as error:
@@ -64,7 +65,7 @@ def encode_plain(plain: Any) -> bytes:
 
 
 def _write_readable(plain: Any) -> bytes:
-    """Encode plain values as JSON that every process can read."""
+    """Encode plain values as JSON that every process can read. Raises ``ValueError`` for an int with too many digits."""
     data = write_exact(plain)
     if len(data) > MAX_DIGITS and _has_long_integer(data):
         raise ValueError(f"an integer has more than {MAX_DIGITS} digits, its sign among them")
@@ -78,13 +79,13 @@ def _has_long_integer(data: bytes) -> bool:
 
 
 def check_depth(data: bytes) -> None:
-    """Refuse a value that :func:`parse` would refuse. Raises :class:`Misfit`."""
+    """Raise :class:`Misfit` if :func:`parse` would refuse the value as nested too deeply."""
     if _may_be_deep(data) and _depth(data) > MAX_DEPTH:
         raise Misfit(TOO_DEEP)
 
 
 def _unwritable(plain: Any, error: Exception) -> Misfit:
-    """The first part that cannot be written, and its path."""
+    """Return the error for the first part that cannot be written, with its path."""
     items: list[tuple[str, Any]] = []
     if isinstance(plain, dict):
         items = [(under_key(key), each) for key, item in plain.items() for each in (key, item)]

@@ -21,12 +21,13 @@ _Key = tuple[type, object]
 
 
 def _key(plain: object) -> _Key:
-    """A key that separates ``1``, ``True`` and ``1.0``, which are equal in Python but are not the same value."""
+    """Return a key that distinguishes ``1``, ``True`` and ``1.0``, which are equal in Python but are not the same
+    value."""
     return type(plain), plain
 
 
 class _ChoiceShape(Shape):
-    """A type whose values are each written as a distinct plain value."""
+    """A type with a fixed set of values, each written as a distinct plain value."""
 
     def __init__(self, name: str, values: dict[_Key, Any]) -> None:
         self.name = name
@@ -49,7 +50,7 @@ class _ChoiceShape(Shape):
 
     @property
     def plain_values(self) -> list[Any]:
-        """The plain values that it writes."""
+        """The plain values that the type's values are written as."""
         return [plain for _, plain in self._values]
 
 
@@ -63,7 +64,7 @@ def _keys_of(plain: Any) -> Iterable[_Key]:
 
 
 class EnumShape(_ChoiceShape):
-    """An enum, written as the values of its members; also one that is a ``str``, an ``int`` or a ``float``."""
+    """An enum, written as the values of its members. It may also be a ``str``, an ``int`` or a ``float``."""
 
     def __init__(self, kind: type[enum.Enum]) -> None:
         values: dict[_Key, Any] = {}
@@ -72,11 +73,11 @@ class EnumShape(_ChoiceShape):
             if type(plain) not in _WORDS or (type(plain) is float and not math.isfinite(plain)):
                 raise DefinitionError(
                     f"{kind.__qualname__}.{member.name} has the value {show(plain)}; "
-                    "members of an enum that is kept have a str, int, float, bool or None as value"
+                    "the value of an enum member must be a str, finite float, int, bool or None to be kept as JSON"
                 )
             values[_key(plain)] = member
         if not values:
-            raise DefinitionError(f"{kind.__qualname__} has no members, so there are no values of it")
+            raise DefinitionError(f"{kind.__qualname__} has no members, so no value of it can exist")
         super().__init__(name_of(kind), values)
         self.kind = self.identity = kind
         self._asks_missing = _function(kind._missing_) is not _function(enum.Enum._missing_)
@@ -98,7 +99,7 @@ class EnumShape(_ChoiceShape):
             return found
 
     def _missing(self, plain: Any) -> Any:
-        """The member that the class itself returns for an unknown value (``_missing_``)."""
+        """Return the member that the class's own ``_missing_`` returns for an unknown value, or None."""
         if not self._asks_missing:
             return None
         try:
@@ -119,7 +120,7 @@ class FlagShape(Shape):
 
     def __init__(self, kind: type[enum.Flag]) -> None:
         if not kind.__members__:
-            raise DefinitionError(f"{kind.__qualname__} has no members, so there are no values of it")
+            raise DefinitionError(f"{kind.__qualname__} has no members, so no value of it can exist")
         self.name = name_of(kind)
         self.kind = kind
         self.mask = 0
@@ -153,7 +154,7 @@ class FlagShape(Shape):
 
 
 class LiteralShape(_ChoiceShape):
-    """``Literal[…]``: ``Literal[1]`` accepts 1, and neither ``True`` nor ``1.0``."""
+    """A ``Literal[…]``. ``Literal[1]`` accepts 1, but neither ``True`` nor ``1.0``."""
 
     def __init__(self, kind: Any, choices: Iterable[Any], shape_of: Callable[[Any], Shape]) -> None:
         values: dict[_Key, Any] = {}

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from journal.events import Failure
 
 DETAILS_BYTES = 65_536
-"""An error with larger details, as JSON, is not kept."""
+"""The most bytes of an error's details, as JSON, that are kept."""
 
 CARRIED_BYTES = 65_536
-"""An error whose attributes are larger, as JSON, cannot be rebuilt."""
+"""The most bytes of an error's attributes, as JSON, from which it can be rebuilt."""
 
 CANNOT_BE_MADE = b"null"
-"""Marks an error that cannot be rebuilt. Without any entry, its text is all that it has."""
+"""Marks an error that cannot be rebuilt. An empty entry means that the error has only its text."""
 
 _SHOWN = 500
 """The length to which the reason for refused details is cut, in characters."""
@@ -92,10 +92,10 @@ class Details:
 
 
 def details_of(error: BaseException) -> Details:
-    """The details of an error. Never raises.
+    """Return the details of an error. Never raises.
 
-    The details of an error that is not terminal are informative: parts that would come back changed, or exceed
-    :data:`DETAILS_BYTES`, are left out.
+    Details of an error that is not terminal are informative: if they would come back changed, or exceed
+    :data:`DETAILS_BYTES`, they are left out.
     """
     try:
         value = getattr(error, "details", None)
@@ -129,7 +129,7 @@ def _in_words(problem: BaseException) -> str:
 
 
 def _json_or_nothing(details: Any) -> bytes:
-    """The details as plain JSON, if JSON can represent them."""
+    """Return the details as plain JSON, or empty bytes if JSON cannot represent them."""
     try:
         return encode_plain(details)
     except Exception:  # tuples as keys, or an object that the user's class describes
@@ -137,7 +137,7 @@ def _json_or_nothing(details: Any) -> bytes:
 
 
 def carried_by(error: BaseException, details: Details) -> bytes:
-    """The attributes of the error except ``details``, as JSON; empty if there are none. Never raises."""
+    """Return the attributes of the error except ``details``, as JSON; empty if there are none. Never raises."""
     is_terminal = issubclass(type(error), TerminalError)
     carried = _itself(error) if is_terminal else {}
     if details.typed:
@@ -148,7 +148,7 @@ def carried_by(error: BaseException, details: Details) -> bytes:
 
 
 def _itself(error: BaseException) -> dict[str, Any]:
-    """The data from which the error is rebuilt; empty if it cannot be."""
+    """Return the data from which the error can be rebuilt; empty if it cannot."""
     kind = type(error)
     if is_built_in(kind) and _stands_for_another(error):
         return {}  # the other one could not be rebuilt, or is of a class that is unknown here
@@ -165,7 +165,8 @@ def _itself(error: BaseException) -> dict[str, Any]:
 
 
 def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
-    """Rebuild the error of this class from the failure; None if it cannot be rebuilt, raised and shown. Never raises."""
+    """Rebuild the error of this class from the failure. Return None if the error cannot be rebuilt, raised or shown.
+    Never raises."""
     carried = msgspec.json.decode(failure.carried) if failure.carried else _TEXT_ALONE
     if carried is None or "attributes" not in carried:
         return None
@@ -186,7 +187,7 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
 
 
 def made_with_text(kind: type[TerminalError], failure: Failure, text: str) -> TerminalError:
-    """Rebuild an error of this package's own classes, which are complete without their attributes."""
+    """Return an error of one of this package's own classes, which are complete without their attributes."""
     error = kind.__new__(kind)
     _set_args(error, (text,))
     put_details(error, failure)
@@ -214,7 +215,7 @@ def _stands_for_another(error: BaseException) -> bool:
 
 
 def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:
-    """The attributes of the instance: those in its slots and those in its dictionary."""
+    """Yield the names and values of the instance's attributes, first those in slots, then those in its dictionary."""
     for name, slot in _slots_of(type(error)):
         try:
             value = slot.__get__(error)
@@ -231,14 +232,16 @@ def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:
 
 
 def _is_recorded_beside(error: BaseException, name: str, value: Any) -> bool:
-    """Whether a failure has a field for the attribute, or the reader knows it. ``type`` may be an attribute of the user's."""
+    """Report whether a failure has a field for the attribute, or the reader adds it. ``type`` may be an attribute of
+    the user's own."""
     if name == "type":
         return type(value) is str and value == type_name(type(error))
     return name in ("details", "invocation_id")
 
 
 def _slots_of(kind: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
-    """The attributes that the class and its bases keep outside the dictionary of an instance."""
+    """Yield the names and descriptors of the attributes that the class and its bases keep outside an instance's
+    dictionary."""
     for base in bases_of(kind):
         if base is not BaseException:
             for name, member in _class_dict_of(base).items():
@@ -259,15 +262,16 @@ def _is_made_in_python(kind: type) -> bool:
 
 
 def _builtin_of(kind: type) -> Any:
-    """The builtin class whose memory layout instances of ``kind`` have, below everything added in Python."""
+    """Return the nearest base class of ``kind`` that is implemented in C, which determines the memory layout of
+    instances."""
     while _is_made_in_python(kind):
         kind = _base_of(kind)
     return kind
 
 
 def _hints_of(kind: type) -> dict[str, Any]:
-    """The types of the attributes, from the annotations of the class or of the parameters of its ``__init__`` with the same
-    names."""
+    """Return the types of the attributes by name, from the annotations of the class, or of the parameters of its
+    ``__init__`` with the same names."""
     hints: dict[str, Any] = {}
     for base in reversed(bases_of(kind)):
         own = _class_dict_of(base)
@@ -278,7 +282,8 @@ def _hints_of(kind: type) -> dict[str, Any]:
 
 
 def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-    """The types in the annotations. ``own`` are the names in the body of the class, such as a nested class."""
+    """Return the resolved annotations by name, without those that cannot be resolved. ``own`` are the names in the body
+    of the class, such as a nested class."""
     found: dict[str, Any] = {}
     names = getattr(sys.modules.get(annotated.__module__), "__dict__", {})
     for name, annotation in inspect.get_annotations(annotated).items():
@@ -293,7 +298,7 @@ def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _CannotBeKeptError(Exception):
-    """A value would not come back equal and of its type."""
+    """A value would not come back equal and of the same type."""
 
     def __init__(self, value: Any) -> None:
         super().__init__(f"{show(value)} has no type to be read back with")
@@ -315,7 +320,8 @@ def _restored(value: Any, hint: Any) -> Any:
 
 
 def _kept_argument(value: Any, attributes: Mapping[str, Any]) -> Any:
-    """An item of ``args``: often one of the attributes or, if it cannot be kept, the text of the error."""
+    """Return an item of ``args`` as JSON: a reference to an attribute, the value itself or, if it cannot be kept, a
+    mark for the error's text."""
     for name, other in attributes.items():
         if value is other:
             return {_TAG: "attribute", "of": name}
@@ -336,7 +342,7 @@ def _restored_argument(value: Any, attributes: Mapping[str, Any], failure: Failu
 
 
 def _as_json(value: Any) -> Any:
-    """The value as JSON, with a tag where JSON lacks the type. Raises :class:`_CannotBeKeptError`."""
+    """Return the value as JSON, with a tag where JSON lacks the type. Raises :class:`_CannotBeKeptError`."""
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
@@ -375,7 +381,7 @@ def _from_json(value: Any) -> Any:
 
 
 def _exactly(kind: Any, value: Any) -> msgspec.Raw:
-    """The JSON of the value as this type, if it comes back unchanged."""
+    """Return the value encoded as this type. Raises :class:`_CannotBeKeptError` if it would not come back equal."""
     codec = codec_for(kind)
     data = codec.encode(value)
     back = codec.decode(data)

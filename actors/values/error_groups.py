@@ -1,7 +1,7 @@
-"""Reads groups of errors, in a way that no user class can change and that always ends.
+"""Reads groups of errors in a way that no user class can change and that always ends.
 
-A subclass of ``ExceptionGroup`` may claim to contain anything, including itself. And a few groups that contain each other twice
-have exponentially many paths to their errors: the standard library's ``split`` follows every path.
+A subclass of ``ExceptionGroup`` may claim to contain anything, including itself. And a few groups that contain each
+other twice have exponentially many paths to their errors: the standard library's ``split`` follows every path.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PATHS = 10_000
-"""A group with more paths to its errors is not taken apart."""
+"""The most paths to the errors of a group that is taken apart."""
 
 exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)["exceptions"].__get__
 """The exceptions that Python itself has put into a group."""
 
 
 def is_group(error: BaseException) -> bool:
-    """Whether it is a group, whatever its class claims."""
+    """Report whether the error is a group, whatever its class claims."""
     return issubclass(type(error), BaseExceptionGroup)
 
 
@@ -28,7 +28,8 @@ def _never(_: BaseException) -> bool:
 
 
 def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _never) -> Iterator[BaseException]:
-    """The error itself, or the errors in its groups at any depth; each once. A group for which ``is_leaf`` is true is not opened."""
+    """Yield the error itself if it is not a group, else the errors in it at any depth, each error once. A group for
+    which ``is_leaf`` returns true is yielded and not opened."""
     waiting, met = [error], {id(error)}
     while waiting:
         at = waiting.pop()
@@ -42,16 +43,16 @@ def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _
 
 
 def alone(error: BaseException, kind: type[BaseException]) -> BaseException:
-    """The error without the groups around it, if it is the only one in them, or the first if all are of ``kind``. Several tasks
-    may meet the same failure at once."""
+    """Return the only error in the groups, or the first if all are of ``kind``; else the given error. Several tasks may
+    meet the same failure at once."""
     leaves = [*leaves_of(error)]
     return leaves[0] if len(leaves) == 1 or all(issubclass(type(leaf), kind) for leaf in leaves) else error
 
 
 def without(error: BaseException, kind: type[BaseException]) -> tuple[bool, BaseException | None]:
-    """Whether any part of it is of this kind, and the rest: None if all of it is.
+    """Return whether any part of the error is of this kind, and the rest: None if every part is.
 
-    Returns the same group if nothing is removed, or if it has too many paths to be taken apart.
+    The rest is the same group if nothing is removed, or if the group has too many paths to be taken apart.
     """
     are_of_kind = [issubclass(type(leaf), kind) for leaf in leaves_of(error)]
     if not any(are_of_kind):

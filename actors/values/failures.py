@@ -1,8 +1,8 @@
-"""Converts any exception into a record: texts with limits that can always be encoded.
+"""Converts any exception into a record: texts of limited length that can always be encoded.
 
-The class of an error is user code. It may have no text, a text that is not UTF-8, attributes that raise or never end, a metaclass
-that lies, groups that contain themselves. Nothing here raises because of any of that, and no other module of the engine inspects
-an error.
+The class of an error is user code. It may have no text, a text that is not UTF-8, attributes that raise or never end, a
+metaclass that lies, groups that contain themselves. No function here raises because of that, and no other module of the
+engine inspects an error.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ MESSAGE_CHARACTERS = 8_192
 """The length to which the text of an error is cut, in characters. A cut text says so at its end."""
 
 _NAMED_LEAVES = 3
-"""How many errors of a group its text names."""
+"""The number of errors of a group that its text names."""
 
 
 def failure_of(error: BaseException) -> Failure:
-    """The record of an error. Never raises."""
+    """Return the record of an error. Never raises."""
     details = details_of(error)
     if details.problem:
         refusal = UnserializableError(
@@ -64,12 +64,12 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def failed(error: BaseException) -> Outcome:
-    """The outcome *failed* with this error. Never raises."""
+    """Return the outcome *failed* with this error. Never raises."""
     return Outcome(OutcomeKind.FAILED, failure=failure_of(error))
 
 
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Whether a retry is pointless. A group is terminal if its class says so or if all of its errors are.
+    """Report whether a retry is pointless. A group is terminal if its class is, or if all of its errors are.
 
     Raises ``TypeError`` if ``also`` is not a class or a tuple of classes.
     """
@@ -81,7 +81,8 @@ def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool
 
 
 def _is_one_of(kind: type, also: Any) -> bool:
-    """As ``except`` decides it: by the classes that Python knows, whatever a metaclass returns."""
+    """Report whether ``except also`` would catch the class, by the base classes that Python knows, whatever a metaclass
+    returns."""
     if issubclass(type(also), tuple):
         return any(_is_one_of(kind, one) for one in tuple.__iter__(also))
     if not issubclass(type(also), type):
@@ -90,7 +91,8 @@ def _is_one_of(kind: type, also: Any) -> bool:
 
 
 def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Whether the error is the invocation's own cancel, alone or together with terminal errors that occurred on the way.
+    """Report whether the error is the invocation's own cancel, alone or together with terminal errors that occurred
+    while it was being cancelled.
 
     Raises as :func:`is_terminal` does.
     """
@@ -105,7 +107,8 @@ _CANCELS = (CancelledError, Cancelled)
 
 
 def cancelled_by(error: BaseException) -> Outcome:
-    """The outcome of a handler that a cancel ended: its reason and the terminal errors on the way. Never raises."""
+    """Return the outcome of a handler that a cancel ended: the cancel's reason, and the terminal errors that occurred
+    meanwhile. Never raises."""
     leaves = list(leaves_of(error))
     cancel: Any = next((leaf for leaf in leaves if issubclass(type(leaf), CancelledError)), None)
     failures = [leaf for leaf in [*leaves, *_errors_of(cancel)] if not issubclass(type(leaf), _CANCELS)]
@@ -129,15 +132,16 @@ def _errors_of(cancel: Any) -> list[BaseException]:
 
 
 def first_of(error: BaseException, kind: type[E]) -> E | None:
-    """The error if it is of this kind, or the first such error in its groups."""
+    """Return the error if it is of this kind, else the first such error in its groups, or None."""
     found: E | None = next((leaf for leaf in leaves_of(error) if issubclass(type(leaf), kind)), None)  # type: ignore[assignment]  # of this kind
     return found
 
 
 def type_of(error: Any) -> str:
-    """The recorded name of an error's type, which is also sent over the wire. Never raises.
+    """Return the recorded name of an error's type, which is also sent over the wire. Never raises.
 
-    An error of this package may stand for another type and names it. An attribute of that name in a user class is the user's own.
+    An error of this package may represent another type and names that type. In a user class, an attribute ``type`` is
+    the user's own.
     """
     kind = type(error)
     if issubclass(kind, TerminalError) and is_built_in(kind):
@@ -149,13 +153,13 @@ def type_of(error: Any) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error, and the texts of the errors in a group. Never raises."""
+    """Return the text of an error, and of a group also the texts of its first errors. Never raises."""
     text = _said_by(error)
     return f"{text}: {_leaves_in_words(error)}"[:MESSAGE_CHARACTERS] if is_group(error) else text
 
 
 def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:
-    """The places that the error passed through, outermost first, each with its line. Never raises."""
+    """Return the frames that the error passed through, outermost first, each with its line number. Never raises."""
     return list(walk_tb(traceback_in(error)))
 
 
@@ -164,7 +168,7 @@ def _said_by(error: BaseException) -> str:
 
 
 def _leaves_in_words(group: BaseException) -> str:
-    """The first errors of a group, by which people recognise the failure."""
+    """Return the names and texts of a group's first errors, by which people recognise the failure."""
     leaves = list(leaves_of(group))
     named = [f"{_short_name(leaf)}: {_said_by(leaf)}" for leaf in leaves[:_NAMED_LEAVES]]
     more = len(leaves) - len(named)

@@ -25,22 +25,22 @@ Shell = ClassShape | NamedTupleShape | TypedDictShape
 
 
 def is_field_class(cls: type) -> bool:
-    """Whether it is an attrs or a data class."""
+    """Report whether the class is an attrs or a data class."""
     return attrs.has(cls) or dataclasses.is_dataclass(cls)
 
 
 def is_named_tuple(cls: type) -> bool:
-    """Whether it is a named tuple."""
+    """Report whether the class is a named tuple."""
     return issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_field_defaults")
 
 
 def is_typed_dictionary(cls: type) -> bool:
-    """Whether it is a ``TypedDict``, of ``typing`` or of ``typing_extensions``."""
+    """Report whether the class is a ``TypedDict``, of ``typing`` or of ``typing_extensions``."""
     return type(cls).__name__ == "_TypedDictMeta"
 
 
 def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[Attribute]]]:
-    """The shape of the class without its attributes, and the function that makes these."""
+    """Return the shape of the class without its attributes, and the function that makes the attributes."""
     if is_typed_dictionary(cls):
         return TypedDictShape(kind), functools.partial(_of_typed_dictionary, kind, cls)
     if is_named_tuple(cls):
@@ -59,7 +59,7 @@ def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[A
 
 @attrs.frozen(kw_only=True)
 class _Declared:
-    """A field of an attrs or a data class, as far as the two agree."""
+    """A field of an attrs or a data class, with the properties that the two have in common."""
 
     name: str
     argument: str
@@ -127,7 +127,7 @@ def _attribute(cls: type, name: str, hint: Any, shape_of: ShapeOf, **more: Any) 
 
 
 def _check_arguments(cls: type, written: set[str]) -> None:
-    """Raise for a class that cannot be called with its written attributes."""
+    """Raise :class:`DefinitionError` for a class that cannot be called with its written attributes."""
     try:
         parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError) as error:
@@ -150,11 +150,11 @@ def _check_arguments(cls: type, written: set[str]) -> None:
             f"{cls.__qualname__} has the field {min(missing)!r}, but its constructor does not take it"
         )
     if inspect.isabstract(cls):
-        raise DefinitionError(f"{cls.__qualname__} is abstract, so there are no values of it")
+        raise DefinitionError(f"{cls.__qualname__} is abstract, so no value of it can exist")
 
 
 def _is_made_plainly(cls: Any, declared: Sequence[_Declared]) -> bool:
-    """Whether calling the class only sets its fields and runs no user code."""
+    """Report whether calling the class only sets its fields and runs no user code."""
     hooks = ("__attrs_post_init__", "__attrs_pre_init__", "__post_init__", "__getattribute__", "__pydantic_validator__")
     return (
         type(cls) in (type, abc.ABCMeta, typing.cast("Any", type(typing.Protocol)))
@@ -168,7 +168,7 @@ def _is_made_plainly(cls: Any, declared: Sequence[_Declared]) -> bool:
 
 
 def _is_generated(function: Any) -> bool:
-    """Whether attrs or dataclasses generated it."""
+    """Report whether attrs or dataclasses generated the function."""
     code = getattr(function, "__code__", None)
     if code is None:
         return False
@@ -179,7 +179,7 @@ def _is_generated(function: Any) -> bool:
 
 
 def is_compared_by_all_fields(cls: Any) -> bool:
-    """Whether two instances are equal exactly if all their attributes are."""
+    """Report whether two instances are equal exactly when all their attributes are."""
     if attrs.has(cls):
         plainly = all(field.eq and field.eq_key is None for field in attrs.fields(cls))
     else:
@@ -188,7 +188,7 @@ def is_compared_by_all_fields(cls: Any) -> bool:
 
 
 def _is_descriptor(member: Any) -> bool:
-    """Whether a user's descriptor defines the attribute; a slot does not count."""
+    """Report whether the attribute is a descriptor of a user's class; a slot does not count."""
     return hasattr(type(member), "__set__") and not isinstance(member, types.MemberDescriptorType)
 
 
@@ -227,7 +227,8 @@ def _hints_of_typed_dictionary(cls: Any, kind: Any) -> dict[str, Any]:
 
 
 def _is_required(cls: Any, name: str, hint: Any) -> bool:
-    """Whether the key is required. Also reads an annotation that is a text, which ``TypedDict`` itself does not."""
+    """Report whether the key is required. Also resolves an annotation that is a text, which ``TypedDict`` itself does
+    not."""
     while (origin := typing.get_origin(hint)) is not None:
         word = getattr(origin, "_name", "")
         if word in ("Required", "NotRequired"):

@@ -27,7 +27,7 @@ _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__g
 
 
 def permit_raising(kind: type[TerminalError]) -> None:
-    """Exempt the attributes that a raise assigns, for the class and its bases."""
+    """Let a raise assign to the error's ``__traceback__`` and similar attributes, for the class and its bases."""
     for base in bases_of(kind):
         own = _class_dict_of(base)
         frozen = own.get("__setattr__")
@@ -40,7 +40,7 @@ def permit_raising(kind: type[TerminalError]) -> None:
 
 
 def permit_raising_all() -> None:
-    """Do the same for every class of terminal errors defined so far."""
+    """Call :func:`permit_raising` for every class of terminal errors defined so far."""
     waiting: deque[type[TerminalError]] = deque([TerminalError])
     while waiting:
         kind = waiting.popleft()

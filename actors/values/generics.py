@@ -16,7 +16,7 @@ NO_TYPES: Mapping[Any, Any] = types.MappingProxyType({})
 
 
 def type_arguments(cls: type) -> dict[type, dict[Any, Any]]:
-    """For each generic base of a class, the types of its type variables."""
+    """Return, for each generic base of a class, the types of its type variables."""
     found: dict[type, dict[Any, Any]] = {}
     for base in cls.__mro__:
         own = found.get(base, NO_TYPES)
@@ -29,7 +29,7 @@ def type_arguments(cls: type) -> dict[type, dict[Any, Any]]:
 
 
 def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
-    """The annotation with its type variables replaced, as far as ``known`` has them."""
+    """Return the annotation with its type variables replaced by their types in ``known``; others stay."""
     if isinstance(annotation, typing.TypeVar):
         return known.get(annotation, annotation)
     variables = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
@@ -40,7 +40,8 @@ def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
 
 
 def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
-    """The annotation without type variables. Raises :class:`DefinitionError` with ``what`` if one is left."""
+    """Return the annotation with its type variables replaced. Raises :class:`DefinitionError`, with ``what``, if one
+    has no type."""
     given = with_types(annotation, known)
     open_variables = () if isinstance(given, type) else getattr(given, "__parameters__", ())
     if isinstance(given, typing.TypeVar) or open_variables:

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 made_converter: list[Any] = []
-"""The converter of :func:`actors.converter` if it was requested. Without it there are no hooks, and cattrs is not imported."""
+"""The converter of :func:`actors.converter`, if that was called. Without it there are no hooks, and cattrs is not
+imported."""
 
 
 def is_hooked(kind: Any) -> bool:
-    """Whether users have registered a hook for the type."""
+    """Report whether users have registered a hook for the type."""
     return bool(made_converter) and (made_converter[0].reads(kind) or made_converter[0].writes(kind))
 
 
@@ -66,7 +67,7 @@ class HookedShape(Shape):
 
 
 def _misfit(error: BaseException) -> Misfit:
-    """The first problem that a hook, or cattrs for it, reported, and its path."""
+    """Return the first problem that a hook, or cattrs on its behalf, reported, with its path."""
     path = ""
     while isinstance(error, BaseExceptionGroup):
         inner = error.exceptions[0]

@@ -1,7 +1,7 @@
-"""Finds the shape of a type: the full list of supported types.
+"""Finds the shape of a type. This is the full list of supported types.
 
-A type that is not listed and has no hook on ``actors.converter()`` is refused together with the class that uses it: a value that
-only some processes can read is worse than no value.
+A type that is not listed and has no hook on ``actors.converter()`` is refused together with the class that uses it: a
+value that only some processes can read is worse than no value.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _REMEDY = (
 
 
 def shape_of(kind: Any) -> Shape:
-    """The shape of a type. Raises :class:`DefinitionError` for an unsupported type, with the reason."""
+    """Return the shape of a type. Raises :class:`DefinitionError` for an unsupported type, with the reason."""
     try:
         shape = _Maker().shape(kind)
         for part in all_parts(shape):
@@ -68,7 +68,7 @@ def shape_of(kind: Any) -> Shape:
     except DefinitionError:
         raise
     except RecursionError as error:
-        raise DefinitionError(f"{name_of(kind)} contains itself with ever different type arguments") from error
+        raise DefinitionError(f"{name_of(kind)} contains itself with new type arguments at each level") from error
     except Exception as error:  # raised by a metaclass or a descriptor of a user's class
         raise DefinitionError(f"{name_of(kind)} cannot be inspected: {reason_of(error)}") from error
     return shape
@@ -86,7 +86,7 @@ class _Maker:
         self._made: dict[Any, Shape] = {}
 
     def shape(self, kind: Any) -> Shape:
-        """The shape of a type."""
+        """Return the shape of a type, the same one each time."""
         key = a.hashable(kind)
         found = self._made.get(key)
         if found is None:
@@ -121,7 +121,7 @@ class _Maker:
         return self._class(kind, origin)
 
     def _stood_for(self, kind: Any, inner: Any) -> Shape:
-        """The shape of an aliased type, which may contain its own alias."""
+        """Return the shape of an aliased type, which may contain its own alias."""
         if not a.is_alias(kind):
             return self.shape(inner)
         alias = AliasShape(kind)
@@ -165,7 +165,7 @@ class _Maker:
             return SequenceShape(kind, tuple, self.shape(arguments[0]))
         if any(map(a.is_unpacked, arguments)):
             raise DefinitionError(
-                f"values of type {name_of(kind)} cannot be kept as JSON: there is no rule for a tuple with a part of any length. "
+                f"values of type {name_of(kind)} cannot be kept as JSON: a tuple that contains an unpacked tuple is not supported. "
                 "Use tuple[X, ...], or a class with a field for each part"
             )
         return TupleShape(kind, [self.shape(argument) for argument in arguments])
@@ -216,7 +216,8 @@ def _without_none(members: list[Shape]) -> tuple[bool, list[Shape]]:
 
 
 def _is_model(cls: type) -> bool:
-    """Whether it is a pydantic model. pydantic is optional and is not imported unless the user has."""
+    """Report whether the class is a pydantic model. pydantic is optional, and is not imported unless the user has
+    imported it."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
@@ -226,7 +227,7 @@ def _subclass(kind: type, base: type, shape: Shape) -> Shape:
     own = next((name for name in _OWN_WAYS for cls in above if name in vars(cls)), None)
     if own is not None:
         raise DefinitionError(
-            f"{name_of(kind)} is a {base.__name__} with a {own} of its own, so equality after decoding cannot be guaranteed. "
+            f"{name_of(kind)} is a subclass of {base.__name__} that defines {own}, so a decoded value might not be equal. "
             "Use typing.NewType, or register hooks on actors.converter()"
         )
     return SubclassShape(kind, shape, base)
@@ -236,5 +237,5 @@ _OWN_WAYS = ("__new__", "__init__", "__slots__", "__eq__", "__hash__")
 
 
 def _refusal(kind: Any) -> DefinitionError:
-    why = "its name cannot be looked up" if isinstance(kind, (str, typing.ForwardRef)) else "there is no rule for it"
+    why = "its name cannot be looked up" if isinstance(kind, (str, typing.ForwardRef)) else "the type is not supported"
     return DefinitionError(f"values of type {name_of(kind)} cannot be kept as JSON: {why}. {_REMEDY}")

@@ -95,20 +95,20 @@ class Limits:
 
 
 NEVER = LAST_DATE
-"""A date after every calendar date."""
+"""A time after every calendar date, in wall seconds."""
 
 DEFAULT_LIMITS = Limits()
 
 
 def within_limit(data: bytes, limit: int, what: str) -> bytes:
-    """The bytes unchanged. Raises :class:`LimitExceededError`."""
+    """Return the bytes unchanged. Raises :class:`LimitExceededError` if they are more than ``limit``."""
     if len(data) > limit:
         raise too_large(data, limit, what)
     return data
 
 
 def too_large(data: bytes, limit: int, what: str) -> LimitExceededError:
-    """The refusal of a value with more than ``payload_bytes``."""
+    """Return the error for a value with more than ``payload_bytes``."""
     return LimitExceededError(
         f"{what} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)",
         limit="payload_bytes",

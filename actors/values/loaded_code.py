@@ -38,16 +38,16 @@ def note_loaded(deployment: str, code: LoadedCode) -> None:
 
 
 def note_unloaded(deployment: str) -> None:
-    """Remove a deployment that is not loaded any more."""
+    """Remove a deployment that is no longer loaded."""
     del _loaded[deployment]
     _change.number += 1
 
 
 def loads() -> int:
-    """A counter that changes whenever a deployment is loaded or unloaded."""
+    """Return a counter that changes whenever a deployment is loaded or unloaded."""
     return _change.number
 
 
 def find_loaded(deployment: str) -> LoadedCode | None:
-    """The deployment, if it is loaded."""
+    """Return the deployment, or None if it is not loaded."""
     return _loaded.get(deployment)

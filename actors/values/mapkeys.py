@@ -38,7 +38,7 @@ _KEYS = (
 
 
 class KeyCodec(Codec[Any]):
-    """The codec of keys. It encodes at most one of several equal keys."""
+    """The codec of keys. Of several equal keys, it encodes at most one."""
 
     def __init__(self, kind: Any) -> None:
         super().__init__(kind)
@@ -62,20 +62,20 @@ def _refusal(shape: Shape, why: str) -> DefinitionError:
 
 
 def _check_part(shape: Shape) -> None:
-    """Raise for a type with equal values that have different encodings."""
+    """Raise :class:`DefinitionError` for a type with equal values that have different encodings."""
     if not isinstance(shape, _KEYS):
-        raise _refusal(shape, "nothing says which of them are equal")
+        raise _refusal(shape, "it is not known which of them are equal")
     if isinstance(shape, ClassShape) and not is_compared_by_all_fields(shape.cls):
         raise _refusal(shape, "they may be equal although their attributes are not")
     if isinstance(shape, (UnionShape, LiteralShape)):
         families = list(_families(shape))
         twice = next((family for family in families if families.count(family) > 1), None)
         if twice is not None:
-            raise _refusal(shape, f"several of its types are {twice}, which may be equal and are written apart")
+            raise _refusal(shape, f"several of its types are {twice}, which may be equal but are written differently")
 
 
 def _families(shape: Shape) -> Iterable[str]:
-    """The families of types whose values may be equal to each other, once for each type in them."""
+    """Yield the families of types within which values may be equal, once for each type in the shape."""
     match shape:
         case UnionShape():
             for part in shape.parts:
@@ -107,7 +107,7 @@ def _has_twins(shape: Shape) -> bool:
 
 
 def _check_twins(key: Any) -> None:
-    """Raise :class:`ValueProblem` for a key that has an equal twin and is not the accepted one."""
+    """Raise :class:`ValueProblem` for a key that equals another key and is not the accepted one."""
     match key:
         case float():
             if key == 0 and math.copysign(1, key) < 0:
@@ -118,7 +118,7 @@ def _check_twins(key: Any) -> None:
                 raise _twin(key, repr(normal))
         case datetime.datetime() | datetime.time():
             if key.tzinfo is not None and key.tzinfo is not datetime.UTC:
-                raise _twin(key, "the same in UTC")
+                raise _twin(key, "the same time in UTC")
         case tuple() | frozenset():
             for item in key:
                 _check_twins(item)
@@ -135,7 +135,7 @@ def _twin(key: Any, other: str) -> ValueProblem:
 
 
 def _normal(key: decimal.Decimal) -> decimal.Decimal:
-    """The form of a decimal without trailing zeros, independent of the context's precision."""
+    """Return the decimal without trailing zeros, independent of the context's precision."""
     if not key.is_finite():
         return key
     if not key:
@@ -150,7 +150,7 @@ def _normal(key: decimal.Decimal) -> decimal.Decimal:
 
 
 def key_codec_for(kind: Any, what: str) -> Codec[Any]:
-    """The codec for the keys of a ``Map``. Raises :class:`DefinitionError`, with ``what``, for a type that may have equal keys
-    with different encodings."""
+    """Return the codec for the keys of a ``Map``. Raises :class:`DefinitionError`, with ``what``, for a type that may
+    have equal keys with different encodings."""
     codec_for(kind, what)
     return named_codec(KeyCodec, kind, what)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 class ModelShape(Shape):
     """A pydantic model.
 
-    It is written with its aliases and read by aliases or names. Conversions of JSON from outside (``"5"`` for an int) are the
-    model's affair: ``ConfigDict(strict=True)`` refuses them. Parts that it does not write, or reads differently (private
-    attributes, excluded fields, one-way serializers), are detected when the value is read back, and refused. Computed fields are
-    not written. After reading, every field counts as set.
+    It is written with its aliases and read by aliases or names. The model decides about conversions of JSON from
+    outside (``"5"`` for an int); ``ConfigDict(strict=True)`` refuses them. Parts that it does not write, or reads
+    differently (private attributes, excluded fields, one-way serializers), are detected when the value is read back,
+    and refused. Computed fields are not written. After reading, every field counts as set.
     """
 
     is_exact = False
@@ -43,7 +43,7 @@ class ModelShape(Shape):
         self._check()
 
     def _check(self) -> None:
-        """Raise :class:`DefinitionError` for a model none of whose values could be kept."""
+        """Raise :class:`DefinitionError` for a model whose values could not be kept."""
         try:
             self._kind.model_rebuild()
             self.schema()
@@ -56,7 +56,7 @@ class ModelShape(Shape):
                     raise DefinitionError(f"{model.__qualname__}.{name} {problem}")
 
     def schema(self) -> dict[str, Any]:
-        """The model's own JSON schema."""
+        """Return the model's own JSON schema."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns about defaults that it leaves out
             return self._kind.model_json_schema()
@@ -86,7 +86,7 @@ class ModelShape(Shape):
 
 
 def _models_in(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """The model and the models in it, each once."""
+    """Yield the model and the models in it, each once."""
     seen: set[type] = set()
     waiting = [kind]
     while waiting:
@@ -101,7 +101,7 @@ def _models_in(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:
-    """The classes in an annotation."""
+    """Yield the classes in an annotation."""
     if isinstance(annotation, type):
         yield annotation
     for argument in typing.get_args(annotation):
@@ -109,7 +109,7 @@ def _types_in(annotation: Any) -> Iterator[Any]:
 
 
 def _problem_of(model: type[BaseModel], name: str, field: FieldInfo) -> str:
-    """The reason why no value of the field could come back; empty if there is none."""
+    """Return the reason why no value of the field could be read back; empty if there is none."""
     if field.exclude and field.is_required():
         return "is required and excluded, so no value could be read again"
     written = field.serialization_alias or name
@@ -143,7 +143,7 @@ def _has_serializer(model: type[BaseModel], name: str, field: FieldInfo) -> bool
 
 
 def _misfit(error: ValidationError) -> Misfit:
-    """The first problem that pydantic reported."""
+    """Return the first problem that pydantic reported, with its path."""
     first = error.errors(include_url=False, include_context=False)[0]
     return Misfit(f"{first['msg']}, found {show(first['input'])}").under("".join(map(under_key, first["loc"])))
 
@@ -165,7 +165,7 @@ class StructShape(Shape):
             raise DefinitionError(f"{self.name}: {reason_of(error)}") from error
 
     def schema(self) -> dict[str, Any]:
-        """msgspec's own JSON schema."""
+        """Return msgspec's own JSON schema."""
         return msgspec.json.schema(self._kind)
 
     def write(self, value: Any) -> Any:

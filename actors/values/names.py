@@ -10,7 +10,7 @@ from actors.errors import DefinitionError
 from actors.values.texts import shown
 
 NAME_BYTES = 256
-"""The longest name of a class or a handler, in bytes."""
+"""The greatest length of the name of a class or a handler, in bytes."""
 
 SYSTEM_NAMESPACE = "playhead."
 
@@ -43,19 +43,20 @@ RESERVED = frozenset(
 
 @functools.lru_cache(maxsize=1024)
 def is_system(service: str) -> bool:
-    """Whether the service is built in: hidden by default, and never held by a gate."""
+    """Report whether the service is built in. Built-in services are hidden by default, and gates never hold them."""
     return service.startswith(SYSTEM_NAMESPACE)
 
 
 @attrs.frozen
 class Naming:
-    """The public name of a class or a handler. If ``name`` is None it is the name in the code. ``aliases`` are its former names."""
+    """The public name of a class or a handler. If ``name`` is None, the name in the code is used. ``aliases`` are
+    former names."""
 
     name: str | None = None
     aliases: tuple[str, ...] = ()
 
     def of(self, attribute: str) -> str:
-        """The public name, given the name in the code."""
+        """Return the public name, given the name in the code."""
         return self.name or attribute
 
 
@@ -64,7 +65,8 @@ AS_IN_CODE = Naming()
 
 
 def naming(name: object, aliases: object, what: str) -> Naming:
-    """Check the options ``name`` and ``aliases`` of a definition. Raises :class:`DefinitionError` with ``what``."""
+    """Return the checked options ``name`` and ``aliases`` of a definition. Raises :class:`DefinitionError` with
+    ``what``."""
     if isinstance(aliases, str):
         raise DefinitionError(f"{what}: aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)")
     if not isinstance(aliases, (tuple, list)):

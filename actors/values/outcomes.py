@@ -1,4 +1,4 @@
-"""Converts recorded outcomes back to values and errors, which are raised where the record is read."""
+"""Converts recorded outcomes back to values, and to errors, which are raised where the record is read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 
 def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, deployment: str = "") -> TerminalError:
-    """The error for a recorded failure: of its own class if that is known, else an error that names the class.
+    """Return the error that a failure describes, in its original class if that class is known, else as a
+    ``TerminalError`` whose text names the class.
 
-    ``deployment`` is the code that awaits it and whose classes are meant; empty for normally imported code.
+    ``deployment`` is the code that reads the error, in whose classes it is looked up; empty for normally imported code.
     """
     kind = _class_of(failure.type, deployment)
     error = None if kind is None else _made_again(kind, failure)
@@ -48,7 +49,8 @@ def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, dep
 
 
 def _made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
-    """The error of its own class, if its text is the recorded one."""
+    """Return the error in its original class, or None if its text would differ from the recorded one. An error of this
+    package's own classes can always be rebuilt, if need be from its text alone."""
     error = made_again(kind, failure)
     if error is not None and text_of(error) == failure.message:
         return error
@@ -56,13 +58,13 @@ def _made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | 
 
 
 def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, deployment: str = "") -> bytes:
-    """The value of an outcome. Raises the error of any other outcome."""
+    """Return the value of a successful outcome. Raises the error that any other outcome describes."""
     match outcome.kind:
         case OutcomeKind.SUCCEEDED:
             return outcome.value
         case OutcomeKind.FAILED:
             if outcome.failure is None:
-                raise CorruptRecord("an outcome says that it failed, but it has no failure")
+                raise CorruptRecord("an outcome of kind 'failed' has no failure")
             raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
             raise _ended(ErrorCode.CANCELLED, outcome, invocation_id)
@@ -71,7 +73,8 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
 
 
 def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> TerminalError:
-    """The error of a step that failed finally: its own if it was terminal, else that the step has used up its attempts."""
+    """Return the error of a step that failed for good: its own error if that was terminal, else a
+    :class:`StepFailedError`."""
     if _class_of(failure.type, deployment) is not None:
         return error_of(failure, deployment=deployment)
     return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure_in_words(failure)}")
@@ -88,7 +91,8 @@ def _ended(code: ErrorCode, outcome: Outcome, invocation_id: InvocationId | None
 
 
 def _text_with_type(failure: Failure) -> str:
-    """The text of an error whose class is unknown here, with the name of its type, once."""
+    """Return the text of an error whose class is unknown here, preceded by the name of its type unless the text begins
+    with that name."""
     alone = failure_in_words(attrs.evolve(failure, message=""))
     is_told = failure.type == _TERMINAL or failure.message == alone or failure.message.startswith(f"{alone}: ")
     return failure.message if is_told else failure_in_words(failure)
@@ -109,14 +113,16 @@ def _class_of(name: str, deployment: str) -> type[TerminalError] | None:
 
 
 def _is_own(name: str, deployment: str) -> bool:
-    """Whether the application itself defines this module: then a class of another deployment would be a guess."""
+    """Report whether the application itself defines the error's module. If it does, a class of another deployment would
+    be a guess."""
     loaded = find_loaded(deployment)
     return loaded is not None and name.partition(".")[0] in loaded.own_names
 
 
 @functools.lru_cache(maxsize=1)
 def _known_types(_: int) -> dict[tuple[str, str], type[TerminalError]]:
-    """Error classes by deployment and name; the last one defined wins."""
+    """Return the classes of terminal errors by deployment and name. Of classes with the same name, the last one defined
+    counts."""
     known: dict[tuple[str, str], type[TerminalError]] = {}
     waiting: deque[type[TerminalError]] = deque([TerminalError])
     while waiting:
@@ -130,7 +136,8 @@ def _known_types(_: int) -> dict[tuple[str, str], type[TerminalError]]:
 
 
 def _other_names(kind: type, module: str, deployment: str) -> list[str]:
-    """The other name of a module that was run as a program: it is ``__main__``, and has its own name everywhere else."""
+    """Return the other name of a module that was run as a program: there it is ``__main__``, and elsewhere it has its
+    own name."""
     if module == "__main__":
         file = getattr(sys.modules["__main__"], "__file__", None)
         return [] if file is None else [f"{Path(file).stem}.{qualname_of(kind)}"]

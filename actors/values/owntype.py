@@ -22,34 +22,34 @@ from actors.values.problem import Misfit, ValueProblem, under_key
 
 @attrs.frozen
 class Written:
-    """A value as JSON. ``json_loses`` describes the types that the JSON does not preserve: the first place and type, and a digest
-    of all; empty if there are none."""
+    """A value as JSON. ``json_loses`` describes the types that the JSON does not preserve: the path and the name of the
+    first, and a digest of all; empty if there are none."""
 
     data: bytes
     json_loses: str = ""
 
 
 def write_by_own_type(value: Any) -> Written:
-    """The value as JSON, and the loss of types. Raises :class:`ValueProblem`."""
+    """Return the value as JSON, with the types that the JSON loses. Raises :class:`ValueProblem`."""
     if type(value) is Written:
         return value
     return Written(encode_by_own_type(value), json_loses(value))
 
 
 def check_restored(value: Any, codec: Codec[Any], lost: str) -> None:
-    """Check that a decoded value has the types that it was sent with, where the reader's type leaves them open. ``lost``
+    """Check that a decoded value has the types that it was sent with, if the reader's type leaves them open. ``lost``
     describes the types that its JSON lost. Raises :class:`ValueProblem`."""
     if lost and not codec.is_closed and not loses_the_same(value, lost):
         raise problem_of_lost(lost)
 
 
 def loses_the_same(value: Any, lost: str) -> bool:
-    """Whether the JSON of this value loses the same types as that of the sent one."""
+    """Report whether the JSON of this value loses the same types as the JSON of the sent value."""
     return json_loses(value).rpartition(_DIGEST)[2] == lost.rpartition(_DIGEST)[2]
 
 
 def problem_of_lost(lost: str) -> ValueProblem:
-    """The message for a reader without a type."""
+    """Return the error for a reader whose type does not name the lost types."""
     place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
     return ValueProblem(
         f"it was sent with a type that JSON does not keep ({kind}), and the reader does not name that type", place
@@ -63,7 +63,7 @@ _SHOWN = 200
 
 
 def json_loses(value: Any) -> str:
-    """The types in a value that JSON does not preserve, in one line; empty if it preserves all."""
+    """Return a one-line description of the types in a value that JSON does not preserve; empty if it preserves all."""
     if type(value) in EXACT:
         return ""
     losses = list(_losses(value, "$"))
@@ -75,7 +75,8 @@ def json_loses(value: Any) -> str:
 
 
 _Loss = tuple[str, str, str]
-"""The path, the kind of the lost type (an object counts as an object: its reader may have another class), and its name."""
+"""The path, the kind of the lost type ("object" for any class, because the reader may use another class), and its name.
+"""
 
 
 def _losses(value: Any, place: str) -> Iterator[_Loss]:
@@ -149,7 +150,7 @@ def _entries(value: dict[Any, Any], depth: int) -> dict[str, Any]:
     kinds = set(map(type, value))
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise Misfit(f"its keys are of several types ({names}), which a receiver could not tell apart")
+        raise Misfit(f"its keys have several types ({names}), which a receiver could not distinguish")
     for key, item in value.items():
         try:
             plain[key if type(key) is str else _key_text(key)] = _plain(item, depth + 1)

@@ -10,8 +10,8 @@ from actors.values.texts import shown
 
 
 class ValueProblem(ActorError):
-    """A value does not fit a type. ``path`` is its place (``$`` is the whole value), ``problem`` the reason. The caller knows
-    whose mistake it is, and raises its own error from this one."""
+    """A value does not fit a type. ``path`` is the path to the part that does not fit (``$`` is the whole value),
+    ``problem`` the reason. The caller knows whose mistake it is, and raises its own error from this one."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -20,7 +20,8 @@ class ValueProblem(ActorError):
 
 
 class Misfit(Exception):
-    """The same error inside this package: its path grows from the inside out while it passes the containers."""
+    """A value does not fit a type, inside this package: the path grows from the inside out while the error passes the
+    containers."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -28,18 +29,18 @@ class Misfit(Exception):
         self.path = ""
 
     def under(self, step: str) -> Misfit:
-        """The same error as seen from the container; ``step`` is ``.name`` or ``[index]``."""
+        """Put a step in front of the path, and return the error. ``step`` is ``.name`` or ``[index]``."""
         self.path = step + self.path
         return self
 
 
 def expected(name: str, value: object) -> Misfit:
-    """The error for a value of another type than the one with this name."""
+    """Return the error for a value that is not of the type with this name."""
     return Misfit(f"expected {name}, found {show(value)}")
 
 
 def reason_of(error: BaseException) -> str:
-    """The message of an error from other code, on one line."""
+    """Return the message of another library's or a user's error on one line, or the name of its class if it has none."""
     try:
         said = plain_text(str(error), MAX_WORDS)
     except BaseException:  # the methods of an error are user code and may raise anything
@@ -48,17 +49,17 @@ def reason_of(error: BaseException) -> str:
 
 
 def under_key(key: object) -> str:
-    """The path step to an item of a dictionary."""
+    """Return the step of a path to an item of a dictionary."""
     return f"[{shown(key)}]"
 
 
 def show(value: object) -> str:
-    """A value in a message, with its type."""
+    """Return a text for a value in a message, with its type."""
     return f"{shown(value)} ({name_alone(type(value))})"
 
 
 def name_of(kind: Any) -> str:
-    """A type in a message, as it was written."""
+    """Return the name of a type in a message, as it was written."""
     if isinstance(kind, type) and not getattr(kind, "__args__", ()):
         return "None" if kind is type(None) else kind.__qualname__
     return str(kind).replace("typing.", "")

@@ -1,4 +1,4 @@
-"""The types of steps' results, from the annotations of their functions."""
+"""Finds the types of steps' results in the annotations of their functions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from actors.values.signature import type_of_result
 
 
 def result_codec(function: Callable[..., Any], name: str) -> Codec[Any]:
-    """The codec of a function's result. Raises :class:`DefinitionError` before the function is called, for an unsupported type or
-    a name that cannot be resolved. Without an annotation, the result must be plain JSON."""
+    """Return the codec of a function's result. Raises :class:`DefinitionError` for an unsupported type or a name that
+    cannot be resolved, so that the function is not called. Without an annotation, the result must be plain JSON."""
     return codec_for(_type_of(_underneath(function), name), f"the result of step {name!r}")
 
 
 def check_result(function: Callable[..., Any], name: str) -> None:
-    """Raise :class:`DefinitionError` where the function is defined, unless its annotation names something that is defined later."""
+    """Raise :class:`DefinitionError` where the function is defined, unless its annotation names something that is
+    defined later."""
     try:
         _type_of(_underneath(function), name)
     except DefinitionError:
@@ -45,7 +46,7 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
 
 
 def _underneath(function: Any) -> Any:
-    """The function inside partials, methods and decorators."""
+    """Return the function inside partials, methods and decorators."""
     if type(function) is types.FunctionType and "__wrapped__" not in function.__dict__:
         return function
     while not isinstance(function, (types.FunctionType, type)):

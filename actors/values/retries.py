@@ -20,7 +20,7 @@ from actors.values.arguments import (
 
 
 class Exhausted(enum.Enum):
-    """The result of the last failed attempt: the invocation is paused, or the failure is its outcome."""
+    """What happens after the last failed attempt: the invocation is paused, or the failure becomes its outcome."""
 
     PAUSE = "pause"
     FAIL = "fail"
@@ -95,7 +95,7 @@ DEFAULT_RETRY = RetryPolicy()
 
 
 def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> float:
-    """The delay after this many failures; ``jitter`` in [0, 1) selects from the upper half."""
+    """Return the delay after this number of failures, in seconds; ``jitter`` in [0, 1) selects from the upper half."""
     exponent = min(max(failed_attempts - 1, 0), 1000)  # factor ** 1000 is practically infinite, and still a float
     try:
         full = min(policy.max_delay, policy.initial_delay * policy.factor**exponent)
@@ -105,5 +105,5 @@ def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> f
 
 
 def is_exhausted(policy: RetryPolicy, failed_attempts: int) -> bool:
-    """Whether no further attempt is allowed."""
+    """Report whether no further attempt is allowed."""
     return policy.max_attempts is not None and failed_attempts >= policy.max_attempts

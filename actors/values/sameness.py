@@ -26,11 +26,11 @@ _MISSING: Any = object()
 _PLAIN = (int, str, bytes, bool, type(None))
 
 Difference = tuple[str, Any, Any]
-"""The place, and the two values."""
+"""The path of a difference, and the two values there."""
 
 
 def difference(one: Any, other: Any) -> Difference | None:
-    """The first difference; None if they are the same."""
+    """Return the first difference; None if the values are the same."""
     waiting: list[Difference] = [("", one, other)]
     while waiting:
         path, a, b = waiting.pop()
@@ -51,7 +51,7 @@ def difference(one: Any, other: Any) -> Difference | None:
 
 
 def _parts(a: Any, b: Any) -> Iterable[Difference] | None:
-    """The parts to compare; None if there are none and the values themselves decide."""
+    """Return the parts to compare; None if the values themselves must be compared."""
     if isinstance(a, (*_PLAIN, float, enum.Enum, datetime.date, datetime.time, decimal.Decimal)):
         return None
     if isinstance(a, (list, tuple, bytearray)):
@@ -93,14 +93,14 @@ def _entries(a: Any, b: Any) -> Iterator[Difference]:
 
 
 def _of_model(value: Any) -> dict[str, Any]:
-    """The fields of a pydantic model, its extra values, and its private attributes."""
+    """Return the fields of a pydantic model, its extra values, and its private attributes."""
     fields = type(value).__pydantic_fields__
     own = {name: item for name, item in value.__dict__.items() if name in fields}
     return own | (value.__pydantic_extra__ or {}) | (value.__pydantic_private__ or {})
 
 
 def _attributes(value: Any) -> Iterable[str] | None:
-    """The names of the value's attributes; None if only its class knows."""
+    """Return the names of the value's attributes; None if the class compares its instances itself."""
     cls: Any = type(value)
     if attrs.has(cls):
         return [field.name for field in attrs.fields(cls)]
@@ -119,7 +119,7 @@ def _slots(cls: type) -> Iterator[str]:
 
 
 def _get(value: Any, name: str) -> Any:
-    """An attribute; an unset one counts as the same on both sides."""
+    """Return an attribute's value, or None if it is unset."""
     return getattr(value, name, None)
 
 

@@ -31,11 +31,11 @@ _SORT_OF_EXACT = {int: INT, str: TEXT, bool: BOOL, types.NoneType: NULL}
 
 
 class ExactShape(Shape):
-    """``int``, ``str``, ``bool`` and ``None``, which JSON represents exactly. ``True`` is not an int, and ``"5"`` is not either."""
+    """``int``, ``str``, ``bool`` and ``None``, which JSON represents exactly. Neither ``True`` nor ``"5"`` is an int."""
 
     def __init__(self, kind: type) -> None:
         if kind not in EXACT:
-            raise BrokenInvariant(f"{kind.__name__} is not among the exact kinds")
+            raise BrokenInvariant(f"{kind.__name__} is not a type that JSON represents exactly")
         self.kind = kind
         self.name = name_of(kind)
         self.sorts = frozenset({_SORT_OF_EXACT[kind]})
@@ -66,8 +66,8 @@ class ExactShape(Shape):
 
 
 class IntegerShape(ExactShape):
-    """An int. ``5.0`` is read as 5, because some languages do not write them differently. ``1e23`` is refused: as a float it is
-    another integer."""
+    """An int. ``5.0`` is read as 5, because some languages do not write them differently. ``1e23`` is refused, because
+    as a float it represents another integer."""
 
     def __init__(self) -> None:
         super().__init__(int)
@@ -77,14 +77,14 @@ class IntegerShape(ExactShape):
 
 
 def as_integer(plain: Any) -> Any:
-    """The integer that a float in JSON represents; any other value unchanged."""
+    """Return the integer that a float in JSON represents; any other value is returned unchanged."""
     if type(plain) is float and plain.is_integer() and abs(plain) <= _EXACT_IN_FLOATS:
         return int(plain)
     return plain
 
 
 class FloatShape(Shape):
-    """A float. An int in its place becomes the equal float, or is refused."""
+    """A float. An int is accepted if it equals a float, and becomes that float; otherwise it is refused."""
 
     name = "float"
     sorts = frozenset({FLOAT})
@@ -203,7 +203,7 @@ class SubclassShape(Shape):
 
 
 def _bare(base: Any, value: Any) -> Any:
-    """The value of its base class, whatever the subclass claims."""
+    """Return the value as an instance of its base class, whatever the subclass defines."""
     if base is str:
         return str.__str__(value)
     return int.__int__(value) if base is int else float.__float__(value)
@@ -246,7 +246,7 @@ def _path(kind: type) -> TextShape:
 
 
 def text_shapes() -> dict[Any, Shape]:
-    """The shapes of types that are written as a text, except dates and times."""
+    """Return the shapes of types that are written as a text, except dates and times."""
     shapes: dict[Any, Shape] = {
         decimal.Decimal: DecimalShape(),
         uuid.UUID: TextShape(uuid.UUID, str, _converted(uuid.UUID)),

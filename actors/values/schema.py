@@ -38,12 +38,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def schema_document(shape: Shape) -> Schema:
-    """The JSON schema of a shape's values, with the definitions that it refers to."""
+    """Return the JSON schema of a shape's values, with the definitions that it refers to."""
     return _Document().of(shape)
 
 
 class _Document:
-    """Writes the schema of one shape. Each class in it becomes one definition."""
+    """The schema of one shape. Each class in the shape becomes one definition."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Schema] = {}
@@ -143,7 +143,7 @@ class _Document:
             return schema
 
     def _hoisted(self, schema: Schema, name: str) -> Schema:
-        """The schema of another library; its definitions move to this document, with its name as their prefix."""
+        """Return a schema of another library. Its definitions move to this document, with ``name`` as their prefix."""
         names = {inner: self._free_name(f"{name}.{inner}") for inner in schema.get("$defs", {})}
         for inner, definition in schema.get("$defs", {}).items():
             self._definitions[names[inner]] = _renamed(definition, names)
@@ -152,7 +152,7 @@ class _Document:
 
 
 def _of_keys(key: Shape) -> Schema:
-    """The schema of an object's keys, if it restricts them."""
+    """Return the schema of an object's keys; empty if they are not restricted."""
     match key:
         case IntegerShape():
             return {"propertyNames": {"pattern": "^-?[0-9]+$"}}
@@ -178,7 +178,8 @@ def _description(shape: Any) -> Schema:
 
 
 def _renamed(part: Any, names: dict[str, str]) -> Any:
-    """The schema under the new names. Classes of other libraries accept unknown keys unless they say otherwise."""
+    """Return the schema with the new names of its definitions. Classes of other libraries accept unknown keys unless
+    they say otherwise."""
     match part:
         case str() if part.startswith(_REFERENCE):
             inner = part.removeprefix(_REFERENCE)

@@ -39,7 +39,7 @@ _SORTS: dict[type, str] = {
 
 
 def sort_of(plain: object) -> str:
-    """The sort of a plain value."""
+    """Return the sort of a plain value."""
     return _SORTS[type(plain)]
 
 
@@ -50,45 +50,45 @@ class Shape:
     """The name of the type in messages."""
 
     sorts: frozenset[str]
-    """The sorts of plain values that it writes."""
+    """The sorts of plain values that the shape writes."""
 
     parts: Sequence[Shape] = ()
     """The shapes of the parts of its values."""
 
     is_exact: bool = True
-    """Whether reading undoes writing, if it does so for the parts."""
+    """Whether reading undoes writing, provided that it does so for the parts."""
 
     is_hashable: bool = True
-    """Whether its values can be dictionary keys and set members, if the parts can."""
+    """Whether the values can be dictionary keys and set members, provided that the parts can."""
 
     takes_any_text: bool = False
-    """Whether nearly every text represents one of its values."""
+    """Whether nearly every text represents a value of the type."""
 
     breadth: int = 0
-    """How much it accepts that other types accept as well, from a closed set of values up to everything (``ANYTHING``). The
-    members of a union are tried from narrow to broad."""
+    """How many values the type accepts that other types accept as well, from a closed set of values up to everything
+    (``ANYTHING``). The members of a union are tried from narrow to broad."""
 
     def write(self, value: Any) -> Any:
-        """The value as a plain one. Raises :class:`Misfit`."""
+        """Return the plain value that represents the value. Raises :class:`Misfit`."""
         raise NotImplementedError
 
     def read(self, plain: Any) -> Any:
-        """The value that the plain one represents. Raises :class:`Misfit`."""
+        """Return the value that the plain one represents. Raises :class:`Misfit`."""
         raise NotImplementedError
 
     def write_all(self, values: Collection[Any]) -> list[Any]:
-        """The values as plain ones. Raises :class:`Misfit` with the index."""
+        """Return the plain values that represent the values. Raises :class:`Misfit` with the index."""
         return each(self.write, values)
 
     def read_all(self, plain: list[Any]) -> list[Any]:
-        """The values that the plain ones represent. Raises :class:`Misfit` with the index."""
+        """Return the values that the plain ones represent. Raises :class:`Misfit` with the index."""
         return each(self.read, plain)
 
     def check(self) -> None:
         """Raise :class:`DefinitionError` for problems that show only once all parts exist."""
 
     def form(self, around: tuple[Shape, ...] = ()) -> str:
-        """A text that describes how values are written. Two shapes with the same form cannot be told apart in JSON.
+        """Describe how values are written. Two shapes with the same form cannot be distinguished in JSON.
 
         ``around`` are the shapes that contain this one, so that a recursive shape ends.
         """
@@ -98,7 +98,8 @@ class Shape:
 def each(
     do: Callable[[Any], Any], values: Collection[Any], step: Callable[[int, Any], str] = lambda index, _: f"[{index}]"
 ) -> list[Any]:
-    """Call ``do`` for each value. Raises :class:`Misfit` with the path of the first that does not fit."""
+    """Return the results of ``do`` for the values. Raises :class:`Misfit` with the path of the first value that does
+    not fit."""
     try:
         return [do(value) for value in values]
     except Misfit:
@@ -111,7 +112,7 @@ def each(
 
 
 def of_type(kind: type, name: str, values: Iterable[Any]) -> None:
-    """Check quickly that all values are of exactly this type. Raises :class:`Misfit` with the index."""
+    """Raise :class:`Misfit`, with the index, unless all values are of exactly this type."""
     if set(map(type, values)) <= {kind}:
         return
     for index, value in enumerate(values):
@@ -120,7 +121,7 @@ def of_type(kind: type, name: str, values: Iterable[Any]) -> None:
 
 
 def all_parts(shape: Shape) -> Iterator[Shape]:
-    """The shape and everything that it is made of, each once."""
+    """Yield the shape and all its parts at any depth, each once."""
     seen: set[int] = set()
     waiting = [shape]
     while waiting:
@@ -132,22 +133,22 @@ def all_parts(shape: Shape) -> Iterator[Shape]:
 
 
 def is_exact(shape: Shape) -> bool:
-    """Whether every value that it writes is read back as an equal one of the same types."""
+    """Report whether every value that the shape writes is read back as an equal value of the same types."""
     return all(part.is_exact for part in all_parts(shape))
 
 
 def is_hashable(shape: Shape) -> bool:
-    """Whether its values can be keys."""
+    """Report whether values of the shape can be keys."""
     return all(part.is_hashable for part in all_parts(shape))
 
 
 def is_closed(shape: Shape) -> bool:
-    """Whether the type is fully specified: no part of its values is of arbitrary type."""
+    """Report whether the type is fully specified: no part of its values is of arbitrary type."""
     return not any(part.breadth == ANYTHING and not part.parts for part in all_parts(shape))
 
 
 def is_bounded(shape: Shape) -> bool:
-    """Whether the type limits the depth of its values: it contains neither itself nor values of arbitrary type."""
+    """Report whether the type limits the depth of its values: it contains neither itself nor values of arbitrary type."""
     return is_closed(shape) and not _is_recursive(shape, set(), set())
 
 

@@ -28,17 +28,17 @@ class UnknownParameter(ValueProblem):
 
 
 class Signature:
-    """The JSON form of a function's parameters and result: a bare value for one parameter, an object for several, nothing for
-    none.
+    """The JSON form of a function's parameters and result: a bare value for one parameter, an object for several,
+    nothing for none.
 
-    Callers may write more (:meth:`read`), so that adding a parameter with a default does not break them: an object that names the
-    only parameter, or a bare value that is not an object for the only required parameter of several, or for the first if none is
-    required.
+    Callers may use other forms (:meth:`read`), so that adding a parameter with a default does not break them: an object
+    that names the only parameter, or a bare value that is not an object for the only required parameter of several, or
+    for the first if none is required.
 
-    The same JSON means different things to a function with one parameter and to one with two, so stored or forwarded JSON carries
-    the name of the parameter whose value it is, or an empty name if it is an object of parameters. Other code then decodes it as
-    it was meant. Alternative refused: to write every argument as an object; histories would then show another argument than the
-    caller wrote.
+    The same JSON means different things to a function with one parameter and to one with two, so stored or forwarded
+    JSON carries the name of the parameter whose value it is, or an empty name if it is an object of parameters. Other
+    code then decodes it as it was meant. Alternative refused: to write every argument as an object; histories would
+    then show another argument than the caller wrote.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Signature:
         return tuple(name for name in self._names if name in self._required)
 
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-        """A call's arguments as JSON. Raises ``TypeError`` as the call would, or :class:`ValueProblem`."""
+        """Return a call's arguments as JSON. Raises ``TypeError`` as the call would, or :class:`ValueProblem`."""
         names = self._names
         if len(names) == 1 and len(args) == 1 and not kwargs and names[0] not in self._keyword_only:
             return self.parameters[names[0]].encode(args[0])
@@ -82,8 +82,8 @@ class Signature:
         return write_exact({name: msgspec.Raw(self._encode_named(name, value)) for name, value in given.items()})
 
     def decode(self, data: bytes, parameter: str | None) -> dict[str, Any]:
-        """The arguments by name. ``data`` is the value of ``parameter``, or an object of parameters if that is empty; None means
-        as a caller wrote it. Raises :class:`ValueProblem`."""
+        """Return the arguments by name. ``data`` is the value of ``parameter``, or an object of parameters if
+        ``parameter`` is empty; None means that ``data`` is as a caller wrote it. Raises :class:`ValueProblem`."""
         if parameter is None:
             return self.read(data)[0]
         if parameter and data:
@@ -91,9 +91,10 @@ class Signature:
         return self._decode_object(data)
 
     def read(self, data: bytes, parameter: str | None = None) -> tuple[dict[str, Any], str]:
-        """Read a caller's JSON: the arguments by name, and the parameter whose value it is; empty for an object of parameters.
+        """Read a caller's JSON. Returns the arguments by name, and the name of the parameter whose value the JSON is;
+        empty for an object of parameters.
 
-        ``parameter`` is that name, if the caller gives it. Raises :class:`ValueProblem`.
+        ``parameter`` is that name if the caller gives it. Raises :class:`ValueProblem`.
         """
         if parameter is not None:
             return self.decode(data, parameter), parameter
@@ -104,8 +105,8 @@ class Signature:
         return self._read_several(data)
 
     def check_restored(self, given: dict[str, Any], lost: str) -> None:
-        """Check that the arguments have the types that they were sent with, where a parameter leaves them open. ``lost``
-        describes the types that the JSON lost. Raises :class:`ValueProblem`."""
+        """Check that the arguments have the types that they were sent with, if their parameters leave the types open.
+        ``lost`` describes the types that the JSON lost. Raises :class:`ValueProblem`."""
         if not lost or all(self.parameters[name].is_closed for name in given):
             return
         only = next(iter(given.values())) if len(given) == 1 else given
@@ -113,8 +114,8 @@ class Signature:
             raise problem_of_lost(lost)
 
     def arguments(self, data: bytes, parameter: str | None) -> dict[str, Any]:
-        """The arguments by name, with fresh defaults for missing ones, so that no call changes the arguments of another. Raises
-        :class:`ValueProblem`."""
+        """Return the arguments by name, with a fresh copy of the default for each missing one, so that no call changes
+        the arguments of another. Raises :class:`ValueProblem`."""
         if parameter and parameter == self.parameter and data:
             return {parameter: self.parameters[parameter].decode(data)}  # as decode() does for most calls
         given = self.decode(data, parameter)
@@ -135,7 +136,9 @@ class Signature:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._positional):
-            raise TypeError(f"{self.name}() takes {len(self._positional)} arguments, {len(args)} were given")
+            raise TypeError(
+                f"{self.name}() takes {len(self._positional)} positional arguments, but {len(args)} were given"
+            )
         given = dict(zip(self._positional, args, strict=False))
         for name, value in kwargs.items():
             if name not in self.parameters:
@@ -165,7 +168,8 @@ class Signature:
         return {parameter: self._decode_named(parameter, data)}
 
     def _renamed(self, parameter: str) -> str:
-        """The only parameter that needs a value: it had another name before."""
+        """Return the only required parameter, for JSON that names an unknown parameter, because the parameter may have
+        been renamed. Raises :class:`UnknownParameter`."""
         if len(self._required) != 1:
             raise self._unknown(parameter)
         return next(iter(self._required))
@@ -230,7 +234,7 @@ class Signature:
 
 
 def type_of_result(hints: dict[str, Any]) -> Any:
-    """The type that a function with these annotations returns. A function that never returns has no values to keep."""
+    """Return the type that a function with these annotations returns; None for a function that never returns."""
     kind = hints.get("return", Any)
     return None if kind in (typing.NoReturn, typing.Never) else kind
 

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_FILES = 2_000
-"""The largest number of files in a snapshot."""
+"""The most files in a snapshot."""
 
 MAX_BYTES = 32 << 20
-"""The largest size of all files of a snapshot, in bytes."""
+"""The most bytes in all files of a snapshot together."""
 
 _DIGITS = 16
 
 
 @attrs.frozen
 class Snapshot:
-    """A copy of code. ``files`` are contents by path as imports see it (``shop/orders.py``); ``entries`` are the modules whose
-    classes are served (``shop.orders``), or single classes (``shop.orders:Cart``)."""
+    """A copy of code. ``files`` are contents by path as imports see it (``shop/orders.py``); ``entries`` are the
+    modules whose classes are served (``shop.orders``), or single classes (``shop.orders:Cart``)."""
 
     entries: tuple[str, ...]
     files: Mapping[str, bytes]
@@ -49,11 +49,11 @@ class Snapshot:
 
     @property
     def own_names(self) -> frozenset[str]:
-        """The top-level names of its modules: importing one of them imports the snapshot's."""
+        """The top-level names of the snapshot's modules. Importing one of these names imports the snapshot's module."""
         return frozenset(path.partition("/")[0].removesuffix(".py") for path in self.files)
 
     def check_limits(self) -> Snapshot:
-        """The snapshot unchanged. Raises :class:`LimitExceededError`."""
+        """Return the snapshot unchanged. Raises :class:`LimitExceededError` if it has too many files or bytes."""
         is_many = len(self.files) > MAX_FILES
         if is_many or self.size > MAX_BYTES:
             largest = max(self.files, key=lambda path: len(self.files[path]))
@@ -70,7 +70,8 @@ class Snapshot:
 
 
 def _name_of(entries: tuple[str, ...], files: Mapping[str, bytes]) -> str:
-    """``dep_`` and the beginning of a SHA-256 over all parts, each with its length before it."""
+    """Return the deployment's id: ``dep_`` and the beginning of a SHA-256 over the number of entries, the entries and
+    the files, each preceded by its length."""
     digest = hashlib.sha256()
     pieces = [entry.encode() for entry in sorted(entries)]
     for path in sorted(files):
@@ -92,7 +93,7 @@ _decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """The snapshot in compressed form."""
+    """Return the snapshot in compressed form."""
     return zlib.compress(_encode(_Packed(sorted(snapshot.entries), dict(sorted(snapshot.files.items())))), 6)
 
 

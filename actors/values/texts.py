@@ -11,7 +11,7 @@ _MANY_BITS = 1_000
 
 
 class _FailureLike(Protocol):
-    """A failure as it is recorded or as it is shown."""
+    """A failure as it is recorded or as it is displayed."""
 
     @property
     def type(self) -> str: ...
@@ -20,7 +20,7 @@ class _FailureLike(Protocol):
 
 
 def is_utf8(text: str) -> bool:
-    """Whether the text can be written as UTF-8: it contains no half of a surrogate pair."""
+    """Report whether the text can be written as UTF-8: it contains no half of a surrogate pair."""
     try:
         str.encode(text)
     except UnicodeEncodeError:
@@ -29,13 +29,14 @@ def is_utf8(text: str) -> bool:
 
 
 def failure_in_words(failure: _FailureLike) -> str:
-    """The type and the text of a failure, or only the type if the text is empty. Builtin types are shown without a module."""
+    """Return the type and the text of a failure, or only the type if the text is empty. The names of builtin types are
+    given without a module."""
     name = failure.type.removeprefix("builtins.")
     return f"{name}: {failure.message}" if failure.message else name
 
 
 def shown(value: object) -> str:
-    """A short text for a value in a message. Never raises."""
+    """Return a short text for a value in a message. Never raises."""
     if issubclass(type(value), int) and (bits := int.bit_length(cast("int", value))) > _MANY_BITS:
         return f"an int of {bits} bits"
     try:

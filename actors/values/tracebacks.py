@@ -1,8 +1,9 @@
 """Formats tracebacks for storage: they begin in the user's own code, and long ones are cut in the middle.
 
-Between the engine and a handler or step are frames of this package and of trio, which do not help the handler's author. Frames of
-other packages that the author's code called stay: they show what it was doing when it failed. Frames of this package do not: the
-author's line shows which of its functions was called, and the error says what was wrong.
+Between the engine and a handler or step are frames of this package and of trio, which do not help the handler's author.
+Frames of other packages that the author's code called stay, because they show what the code was doing when it failed.
+Frames of this package are left out: the author's line shows which function of this package was called, and the error
+says what was wrong.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TRACEBACK_CHARACTERS = 16_384
-"""How much of a traceback is kept: its beginning with the user's frames, and its end with the error."""
+"""The length to which a traceback is cut, in characters: its beginning with the user's frames, and its end with the
+error, are kept."""
 
 
 @functools.cache
 def _around() -> tuple[str, ...]:
-    """The directories of the packages whose frames surround the user's."""
+    """Return the directories of the packages whose frames surround the user's."""
     import outcome  # few processes have an error to show, and importing the API imports neither
     import trio
 
@@ -39,7 +41,8 @@ def _ours() -> str:
 
 
 _SHOWN_ERRORS = 500
-"""An error with more errors in it, or causes, is shown without them: nested groups can contain two to the power of their depth."""
+"""The most errors in an error, nested or as causes, with which it is shown in full: nested groups can contain two to
+the power of their depth."""
 
 # Python's own data in an error. No class can change these, as it can attributes with the same names.
 traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
@@ -49,13 +52,14 @@ _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__g
 _bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 
 _ASKED = ("exceptions", "__traceback__", "__cause__", "__context__", "__notes__", "__getattribute__")
-"""The attributes that a traceback is made of. A class that overrides one of them may return without end."""
+"""The attributes that a traceback is made of. A class that overrides one of them may return values without end."""
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback of the error and its causes, with the user's frames first. Never raises.
+    """Return the traceback of the error and its causes, beginning with the user's frames. Never raises.
 
-    If the error overrides its attributes, or contains too many others, only the frames.
+    If the error overrides the attributes that a traceback is made of, or contains too many errors, return only its
+    frames.
     """
     if _can_be_shown(error):
         with contextlib.suppress(BaseException):  # the methods of an error are user code and may raise anything
@@ -67,7 +71,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _can_be_shown(error: BaseException) -> bool:
-    """Whether everything that a full traceback is made of is Python's own, and finite."""
+    """Report whether everything that a full traceback is made of is Python's own, and finite."""
     waiting, behind, count = [error], {id(error)}, 0
     while waiting:
         at = waiting.pop()
@@ -116,7 +120,7 @@ def _whole_traceback_of(error: BaseException) -> str:
 
 
 def _from_the_users_code(stack: traceback.StackSummary) -> traceback.StackSummary:
-    """The frames from the first user frame on, without those of this package; all if there is no user frame."""
+    """Return the frames from the first user frame on, without those of this package; all frames if none is the user's."""
     around, ours = _around(), _ours()
     first = next((n for n, frame in enumerate(stack) if not frame.filename.startswith(around)), None)
     if first is None:

@@ -35,7 +35,7 @@ class UnionShape(Shape):
                 self._of_sort[sort] = self._of_sort[other]
 
     def check(self) -> None:
-        """Raise :class:`DefinitionError` if a member could never be told from another."""
+        """Raise :class:`DefinitionError` if two members could never be distinguished."""
         for index, member in enumerate(self.parts):
             for other in self.parts[:index]:
                 if member.takes_any_text and other.takes_any_text:
@@ -77,7 +77,8 @@ class UnionShape(Shape):
         raise self._deepest(misfits, plain)
 
     def _deepest(self, misfits: Sequence[Misfit], value: Any) -> Misfit:
-        """The message of the member that alone reached the inside of the value, else the list of expected types."""
+        """Return the error of the only member that reached the inside of the value, else an error that lists the
+        expected types."""
         inside = [misfit for misfit in misfits if misfit.path]
         found = inside or [misfit for misfit in misfits if not misfit.problem.startswith("expected ")]
         return found[0] if len(found) == 1 else expected(self.name, value)
@@ -89,7 +90,7 @@ class UnionShape(Shape):
 
 
 class OptionalShape(Shape):
-    """A type or None: the most common union, so members are not searched."""
+    """A type or None. This is the most common union, so its members are not searched."""
 
     def __init__(self, part: Shape) -> None:
         self.name = f"{part.name} | None"

@@ -1,8 +1,8 @@
 """Values without a type: parameters without an annotation, ``Any``, ``object``.
 
-No type says what a JSON list was before, so only values that JSON represents exactly are accepted: texts, numbers, ``True`` and
-``False``, ``None``, lists, and dictionaries with texts as keys. A tuple would come back as a list, an instance as a dictionary,
-``{1: "a"}`` as ``{"1": "a"}``; all these are refused.
+No type says which kind of sequence a JSON list was, so only values that JSON represents exactly are accepted: texts,
+numbers, ``True`` and ``False``, ``None``, lists, and dictionaries with texts as keys. A tuple would come back as a
+list, an instance as a dictionary, ``{1: "a"}`` as ``{"1": "a"}``; all these are refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def encode_json(value: Any) -> bytes:
 
 
 def check_plain(value: Any, remedy: str = "") -> None:
-    """Refuse a value that JSON would change; ``remedy`` says what to do instead. Raises :class:`Misfit`."""
+    """Raise :class:`Misfit` for a value that JSON would change; ``remedy`` says what to do instead."""
     waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
     while waiting:
         at, path, depth = waiting.pop()

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 MANIFEST_FORMAT = 1
 _FILE = re.compile(r"STORE|MARK|db/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-"""The names that a manifest may contain: nothing outside the backup, and nothing that a copy must not have."""
+"""The names that a manifest may contain: no file outside the backup, and no file that the copy must not have."""
 
 _NEEDED = frozenset({"STORE", "MARK", "db/CURRENT"})
 _OF_LOOKING = re.compile(r"db/(LOG(\.old\.\d+)?|LOCK)")
-"""The files that RocksDB leaves in a directory that was only read."""
+"""The files that RocksDB leaves in a directory that it only reads."""
 
 _ROCKS = "db/"
 _PIECE_BYTES = 1 << 20
@@ -56,7 +56,7 @@ _NAMED_AT_MOST = 20
 
 @attrs.frozen
 class KeptFile:
-    """One file of a backup, as it was when the backup was made."""
+    """The size and hash of a file of a backup when the backup was made."""
 
     size: int
     sha256: str
@@ -74,8 +74,8 @@ class Manifest:
 
 
 def complete_backup(target: HeldDirectory, source: DataDirectory, mark: HighWaterMark, made_at: float) -> None:
-    """Complete a backup from the RocksDB files in the target; durable when it returns. STORE is written last: without it an
-    interrupted backup counts as nothing."""
+    """Complete a backup that already has RocksDB's files; the backup is durable on return. STORE is written last:
+    without it, an interrupted backup is not a backup."""
     identity = source.identity()
     for path in target.rocks.iterdir():
         path.chmod(0o600)
@@ -104,7 +104,7 @@ def read_manifest(backup: DataDirectory) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             backup.path,
-            "this is not a backup, or one that was not finished: it has no manifest (its file BACKUP). 'playhead backup' makes one",
+            "this is not a backup, or not a complete one: its manifest, the file BACKUP, is missing. Make one with 'playhead backup'",
         ) from None
     except OSError as error:
         raise StoreDamaged(backup.path, f"its manifest, the file BACKUP, cannot be read: {error.strerror}") from error
@@ -117,12 +117,12 @@ def read_manifest(backup: DataDirectory) -> Manifest:
     if manifest.format != MANIFEST_FORMAT:
         raise StoreError(
             backup.path,
-            f"its manifest has the format {manifest.format}, and this version reads {MANIFEST_FORMAT}; restore it with the version "
+            f"its manifest has format {manifest.format}, but this version reads format {MANIFEST_FORMAT}; restore it with the version "
             "that made it",
         )
     strange = [name for name in manifest.files if not _FILE.fullmatch(name)]
     if strange:
-        raise StoreDamaged(backup.path, f"its manifest names a file that no backup has: {strange[0]!r}")
+        raise StoreDamaged(backup.path, f"its manifest names a file that does not belong in a backup: {strange[0]!r}")
     if lacking := _NEEDED - manifest.files.keys():
         raise StoreDamaged(backup.path, f"its manifest does not name {', '.join(sorted(lacking))}")
     return manifest
@@ -130,7 +130,7 @@ def read_manifest(backup: DataDirectory) -> Manifest:
 
 @attrs.frozen
 class Restored:
-    """A data directory that was made from a backup: the manifest, and the identity of the copy."""
+    """A data directory made from a backup: the manifest of the backup, and the identity of the copy."""
 
     manifest: Manifest
     identity: StoreIdentity
@@ -139,8 +139,8 @@ class Restored:
 def restore_backup(
     backup: Path, path: Path, *, check: Callable[[RocksReader, StoreIdentity], None], is_held: bool, now: float
 ) -> Restored:
-    """Make a data directory at ``path``, which is empty or missing, from a backup. ``check`` inspects the copy, and refuses it by
-    raising. If anything fails, the files that were made are removed, and nothing else.
+    """Make a data directory at ``path``, which is empty or missing, from a backup. ``check`` inspects the copy, and
+    raises to refuse it. If anything fails, only the files that were made are removed.
 
     The copy has an id of its own. With ``is_held``, the unfinished work of the original does not continue by itself.
     """
@@ -180,7 +180,7 @@ def _look_at(
 
 
 def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
-    """The unfinished work in the copy; None if there is none."""
+    """Return the unfinished work in the copy; None if there is none."""
     if not any(_has_work(rows, partition) for partition in range(partitions)):
         return None
     newest, states = 0, [PartitionState()] * partitions
@@ -205,7 +205,8 @@ def _has_work(rows: RocksReader, partition: int) -> bool:
 
 
 def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest) -> None:
-    """Copy RocksDB's files and verify all files against the manifest. Raises :class:`StoreDamaged`, which names the problem."""
+    """Copy RocksDB's files and verify all files against the manifest. Raises :class:`StoreDamaged` with a list of the
+    problems."""
     wrongs = [*_strangers(source, manifest)]
     with target.translated("copying the backup"):
         target.rocks.mkdir(mode=0o700)
@@ -226,7 +227,7 @@ def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest
 
 
 def _wrong_of(name: str, path: Path, kept: KeptFile, copy: Path | None) -> str:
-    """Write a file of a backup to ``copy``. Returns the problem with it, or an empty text."""
+    """Verify a file of a backup and, unless ``copy`` is None, write it there. Returns the problem, or an empty text."""
     try:
         file = open_file(path)
     except FileNotFoundError:
@@ -239,11 +240,12 @@ def _wrong_of(name: str, path: Path, kept: KeptFile, copy: Path | None) -> str:
         return f"{name} has more than its {kept.size} bytes"
     if found.size < kept.size:
         return f"{name} has {found.size} of its {kept.size} bytes"
-    return "" if found == kept else f"{name} has other contents than when it was written"
+    return "" if found == kept else f"{name} has changed since the backup was made"
 
 
 def _read(file: IO[bytes], copy: Path | None, *, at_most: int) -> KeptFile:
-    """Read a file, not much further than this many bytes, and write it to ``copy``, durably."""
+    """Read a file, at most one piece beyond ``at_most`` bytes, and write it durably to ``copy`` unless that is None.
+    Returns the size and hash of the bytes that were read."""
     size, digest = 0, hashlib.sha256()
     with create_file(copy) if copy is not None else nullcontext() as sink:
         while size <= at_most and (piece := file.read(_PIECE_BYTES)):
@@ -260,7 +262,7 @@ def _hashed(path: Path) -> KeptFile:
 
 
 def _strangers(source: OpenDirectory, manifest: Manifest) -> Iterator[str]:
-    """The files in the backup that are not in the manifest."""
+    """Yield a problem for each file in the backup that the manifest does not name."""
     top = {name.partition("/")[0] for name in manifest.files} | {BACKUP}
     for folder, prefix, known in ((source.root, "", top), (source.rocks, _ROCKS, manifest.files.keys())):
         with source.translated("reading the backup"):

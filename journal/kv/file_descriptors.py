@@ -1,4 +1,4 @@
-"""Directories and locks by descriptor, which stay the same while names change."""
+"""Opens and locks directories by descriptor, which refers to the same file even when its path changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def place_of(status: os.stat_result) -> Place:
 
 
 def place_of_descriptor(descriptor: int) -> Place | None:
-    """The place that a descriptor refers to; None if it was closed."""
+    """Return the device and inode of an open descriptor; None if the descriptor is closed."""
     try:
         return place_of(os.fstat(descriptor))
     except OSError:
@@ -25,7 +25,7 @@ def place_of_descriptor(descriptor: int) -> Place | None:
 
 
 def leads_to(path: Path, place: Place | None) -> bool:
-    """Whether the path leads to this place now."""
+    """Report whether the path currently refers to this device and inode."""
     try:
         return place_of(path.stat()) == place
     except OSError:
@@ -33,7 +33,7 @@ def leads_to(path: Path, place: Place | None) -> bool:
 
 
 def lacks_descriptor(error: OSError) -> bool:
-    """Whether the error says that the process or the system has no free descriptor."""
+    """Report whether the error means that the process or the system has no free file descriptor."""
     return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
@@ -42,20 +42,22 @@ def open_directory(path: Path, flags: int = 0) -> int:
 
 
 def reached_through(descriptor: int, path: Path) -> Path:
-    """A path to the file of a descriptor that stays valid when the file is renamed; the given name on systems without one."""
+    """Return a path to the file of a descriptor that stays valid when the file is renamed, or ``path`` on systems that
+    do not offer one."""
     through = Path(f"/proc/self/fd/{descriptor}")
     return through if leads_to(through, place_of(os.fstat(descriptor))) else path
 
 
 LOOKS = 1000
-"""How often the lock may be found shared by processes that only test it before another process counts as its holder."""
+"""The number of tries to lock a directory that other processes only test. After them, another process counts as the
+holder."""
 
 _LOOK_SECONDS = 0.001
 
 
 def lock_past_lookers(descriptor: int) -> bool:
-    """Take the lock exclusively. A process that only tests it (:meth:`DataDirectory.is_held`) shares it for an instant, and is
-    waited for."""
+    """Take the lock exclusively, and return whether it was taken. Waits for processes that only test the lock
+    (:meth:`DataDirectory.is_held`), which share it for an instant."""
     for _ in range(LOOKS):
         if lock(descriptor, fcntl.LOCK_EX):
             return True

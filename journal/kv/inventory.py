@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class FileDisposition(enum.Enum):
-    """The treatment of an unnamed file by the next start."""
+    """How the next start treats an unnamed file."""
 
     REMOVED = enum.auto()
     SET_ASIDE = enum.auto()
     TAKEN_IN = enum.auto()
-    """It is read as if it belonged to the store."""
+    """The file is read as if it belonged to the store."""
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Stranger:
 
 
 def strangers(reader: RocksReader) -> list[Stranger]:
-    """The unnamed files of a store at rest. Raises :class:`journal.errors.StoreDamaged` without a mark."""
+    """Return the unnamed files of a store at rest. Raises :class:`journal.errors.StoreDamaged` without a mark."""
     rocks, mark = reader.directory.rocks, reader.directory.read_mark()
     named = {*reader.tables(), (rocks / "CURRENT").read_text().strip()}
     found = [

@@ -9,13 +9,14 @@ import attrs
 from journal.errors import BrokenInvariant
 
 _MARK_BYTES = 256
-"""It fits into one sector of a disk, so that overwriting it cannot tear and needs no new room."""
+"""The size of the mark. It fits into one sector, so that overwriting it cannot tear and needs no further space."""
 
 
 @attrs.frozen
 class HighWaterMark:
-    """The store has at least the change ``sequence``; the number of the oldest log that its manifest still asked for, because no
-    table had its contents; and which of the logs that it asked for existed."""
+    """The state of the store on disk: it contains at least change ``sequence``; ``oldest_log`` is the number of the
+    oldest log that its manifest required, because no table contained the log's changes; ``logs`` are the required logs
+    that existed."""
 
     sequence: int = 0
     oldest_log: int = 0
@@ -24,14 +25,14 @@ class HighWaterMark:
     def encode(self) -> bytes:
         words = " ".join(map(str, (self.sequence, self.oldest_log, *self.logs)))
         if not (len(words) < _MARK_BYTES - 10):
-            raise BrokenInvariant("RocksDB keeps a log for each memtable")
+            raise BrokenInvariant(f"the mark is too long: it names {len(self.logs)} logs")
         return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_MARK_BYTES - 1).encode() + b"\n"
 
     @staticmethod
     def decode(data: bytes) -> HighWaterMark:
-        """Decode a mark. Raises ``ValueError``."""
+        """Decode a mark. Raises ``ValueError`` if its checksum does not match."""
         words, _, checksum = data.decode().strip().rpartition(" ")
         if int(checksum, 16) != zlib.crc32(words.encode()):
-            raise ValueError("its checksum does not fit")
+            raise ValueError("the checksum does not match")
         sequence, oldest_log, *logs = map(int, words.split())
         return HighWaterMark(sequence, oldest_log, tuple(logs))

@@ -1,6 +1,6 @@
-"""A store in memory, for tests and for runs that need not survive.
+"""A store in memory, for tests and temporary runs.
 
-It behaves as the store on disk, except that nothing is kept; the contract tests of the journal run against both.
+It behaves as the store on disk does, except that nothing is kept; the journal's contract tests run against both.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ class MemoryStore(_Sorted):
             raise Unavailable("the store is closed")
         for key, value in batch.known.items():
             if not (self._rows.get(key) == value):
-                raise BrokenInvariant(f"{key!r} is not what its writer knew it to be")
+                raise BrokenInvariant(f"the stored value of {key!r} differs from the value that the batch assumes")
         self.apply(batch)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def apply(self, batch: Batch) -> None:
-        """Apply all changes of the batch. Open views are not affected."""
+        """Apply all changes of the batch. Open views keep showing the state before it."""
         if self._is_viewed:
             self._rows, self._order = dict(self._rows), list(self._order)
             self._is_viewed = False
@@ -131,5 +131,5 @@ class MemoryStore(_Sorted):
         self._closed = True
 
     def contents(self) -> list[tuple[bytes, bytes]]:
-        """All rows, in order."""
+        """Return all rows, in order."""
         return [(key, self._rows[key]) for key in self._order]

@@ -19,13 +19,13 @@ _LOCKED = re.compile(r"\block (file|hold)\b")
 
 
 def is_full(error: Exception) -> bool:
-    """Whether the error says that the disk is full."""
+    """Report whether the error says that the disk is full."""
     return _says(error, errno.ENOSPC)
 
 
 def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalError:
-    """The reason why the directory ``path`` cannot be used, with a remedy for its user. An error that the disk does not cause is
-    damage. ``text`` is the text of the error, with the paths that users know."""
+    """Return the error that explains why the directory ``path`` cannot be used, with a remedy. An error that the disk
+    did not cause counts as damage. ``text`` is the error's text, with the paths that users know."""
     if isinstance(error, JournalError):
         return error
     if is_full(error):

@@ -1,23 +1,25 @@
-"""Checks the files of RocksDB before it opens them, and before it could delete what it cannot read.
+"""Checks the files of RocksDB before RocksDB opens them and could delete files that it cannot read.
 
-RocksDB opens without complaint, and empty, if its manifest is cut short, and then drops the files that it takes for obsolete. It
-does not miss a log that is gone, or the end of a log that another follows. And it loops forever in a log or manifest in which a
-record has a type that only recycled logs have (all observed with 9.8). So, before a store is opened for writing,
+RocksDB opens without complaint, and empty, if its manifest is cut short, and then deletes the files that it takes for
+obsolete. It does not notice a missing log, or that a log followed by another ends too soon. And it loops forever in a
+log or manifest in which a record has a type that only recycled logs have (all observed with 9.8). So, before a store is
+opened for writing,
 
 - the records of manifest and logs are walked from head to head: none may have such a type;
 - the store is opened read-only, which checks all of its tables and logs and changes nothing;
-- the result is compared with MARK: the store must reach as far; its manifest must not ask for older logs than it did, as one does that has forgotten a table; and each log that it asks for and MARK names must exist;
+- the result is compared with MARK: the store must reach at least MARK's sequence number; its manifest must not require older logs than MARK records, as a manifest that has lost a table does; and each required log that MARK names must exist;
 - the changes in its logs must be consecutive (``wal``).
 
-If they are not, changes are missing, and acknowledged work may be among them. There is one innocent cause. A power cut takes
-unsynced data in any order: it may take the end of a log and leave the beginning of the next, with a commit in it that was never
-acknowledged. Such a log is set aside, as if the power cut had taken it as well, so that the opened store is a prefix of what was
-written. MARK shows which case it is: it names a log before a commit in it is acknowledged, and only after that log and all
-earlier ones were synced. With durability ``os`` it names none, and a power cut may take any end.
+If they are not, changes are missing, and acknowledged work may be among them. There is one innocent cause. A power cut
+takes unsynced data in any order: it may take the end of a log and leave the beginning of the next, with a commit in it
+that was never acknowledged. Such a log is set aside, as if the power cut had taken it as well, so that the opened store
+is a prefix of what was written. MARK shows which case it is: it names a log before a commit in it is acknowledged, and
+only after that log and all earlier ones were synced. With durability ``os`` it names none, and a power cut may take any
+end.
 
-Limits: a log or manifest that a power cut left with noise at its end, in which a byte happens to look like such a type, is
-refused as well, and so is a log with zeros in its middle. A loss on the disk that leaves MARK intact is noticed only as far as
-MARK reaches, which is rewritten as soon as a log is added.
+Limits: if a power cut left noise at the end of a log or manifest and a byte of it happens to look like such a type, the
+file is refused as well, and so is a log with zeros in its middle. A loss on the disk that leaves MARK intact is noticed
+only up to the last rewrite of MARK, which happens as soon as a log is added.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ ASIDE = ".set-aside"
 
 @attrs.frozen
 class Found:
-    """The result of the check. ``is_there`` says that there is a store to open rather than one to begin. ``cut_off`` are the logs
+    """The result of the check. ``is_there`` says that a store exists and need not be created. ``cut_off`` are the logs
     that RocksDB must not read, because changes before them are missing."""
 
     is_there: bool
@@ -60,7 +62,8 @@ class Found:
 def look_before_opening(directory: OpenDirectory) -> Found:
     """Check the directory before it is opened. Changes nothing.
 
-    Raises :class:`StoreDamaged` if files are missing, cut or changed, and the errors of ``os_errors`` for other trouble.
+    Raises :class:`StoreDamaged` if files are missing, cut or changed, and the errors of ``os_errors`` for other
+    problems.
     """
     mark = directory.read_mark()
     if not is_begun(directory, mark):
@@ -77,8 +80,8 @@ def look_before_opening(directory: OpenDirectory) -> Found:
 
 
 def is_begun(directory: DataDirectory, mark: HighWaterMark) -> bool:
-    """Whether RocksDB has begun its store; a crash at the first start may come before that. Raises :class:`StoreDamaged` if only
-    the file that says so is missing."""
+    """Report whether RocksDB has created its store; a crash at the first start may come earlier. Raises
+    :class:`StoreDamaged` if the store exists and only its file CURRENT is missing."""
     rocks = directory.rocks
     if (rocks / "CURRENT").exists():
         return True
@@ -88,7 +91,7 @@ def is_begun(directory: DataDirectory, mark: HighWaterMark) -> bool:
 
 
 def refuse_if_unbegun(directory: DataDirectory, mark: HighWaterMark) -> None:
-    """Raise :class:`StoreMissing` if there is nothing to read yet."""
+    """Raise :class:`StoreMissing` if nothing has been written yet."""
     if not is_begun(directory, mark):
         raise StoreMissing(
             directory.path,
@@ -118,16 +121,16 @@ def read_at_rest(directory: OpenDirectory, mark: HighWaterMark) -> RocksReader:
 
 
 def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
-    """Rename the logs to names that RocksDB does not know, durably. The last one first, so that an interruption leaves a gap
-    before the rest."""
+    """Rename the logs, durably, to names that RocksDB does not know. The last log comes first, so that an interruption
+    leaves a gap before the rest."""
     for number in sorted(cut_off, reverse=True):
         path = directory.rocks / f"{number:06}.log"
         aside = _free_name(path)
         path.rename(aside)
         sync_directory(directory.rocks)
         log.warning(
-            "%s: the changes before those in log %06d are missing, as a power cut leaves it. No commit in it was acknowledged as being "
-            "on disk. It is not read, and is kept as db/%s, which may be removed",
+            "%s: changes before log %06d are missing, as after a power cut. No commit in the log was acknowledged as being on disk, "
+            "so the log is not read. It is kept as db/%s, which may be removed",
             directory.path,
             number,
             aside.name,
@@ -135,7 +138,8 @@ def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
 
 
 def _free_name(log: Path) -> Path:
-    """A free name for a log: its number is used again, so another log with that number may be set aside already."""
+    """Return a free name for a log that is set aside. RocksDB uses log numbers again, so an earlier log with the same
+    number may have been set aside."""
     free = log.with_name(f"{log.name}{ASIDE}")
     for another in itertools.count(2):
         if not os.path.lexists(free):
@@ -145,7 +149,8 @@ def _free_name(log: Path) -> Path:
 
 
 def _read_logs(directory: DataDirectory) -> list[LogContent]:
-    """The contents of all logs. Raises :class:`StoreDamaged` if RocksDB would loop forever in one of them or in a manifest."""
+    """Return the contents of all logs. Raises :class:`StoreDamaged` if RocksDB would loop forever in one of them or in
+    a manifest."""
     for path in directory.rocks.glob("MANIFEST-*"):
         try:
             refuse_endless(path)
@@ -162,7 +167,7 @@ def _read_logs(directory: DataDirectory) -> list[LogContent]:
 
 
 def _refuse_loss(directory: DataDirectory, mark: HighWaterMark, gap: Gap) -> None:
-    """Raise :class:`ChangesMissing` unless everything missing, and everything after it, was never acknowledged."""
+    """Raise :class:`ChangesMissing` if any missing change, or any change after the gap, may have been acknowledged."""
     first_lost = gap.found if gap.expected is None else gap.expected
     if gap.is_inside or mark.sequence >= first_lost or any(number in mark.logs for number in gap.cut_off):
         raise ChangesMissing(directory.path, log=gap.log.name, found=gap.found, expected=gap.expected)
@@ -173,15 +178,15 @@ def _compare_with_mark(directory: DataDirectory, mark: HighWaterMark, *, reached
     if reached < mark.sequence:
         raise _damaged(
             directory,
-            f"files are missing or cut: the store ends at {reached}, and {mark.sequence} was on disk before",
+            f"files are missing or cut: the store ends at change {reached}, but change {mark.sequence} was on disk before",
         )
     missing = [number for number in mark.logs if number >= oldest_log and number not in directory.logs()]
     if missing:
-        raise _damaged(directory, f"log {missing[0]:06} is missing, and no table that is known has what was in it")
+        raise _damaged(directory, f"log {missing[0]:06} is missing, and no known table has its changes")
     if oldest_log < mark.oldest_log:
         raise _damaged(
             directory,
-            f"its manifest was cut: it asks for log {oldest_log:06}, and tables had what was in all before "
+            f"its manifest was cut: it requires log {oldest_log:06}, but tables already had the changes of all logs before "
             f"{mark.oldest_log:06}",
         )
 

@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.01
 def number_of(db: Rdict, name: str) -> int:
     number = db.property_int_value(f"rocksdb.{name}")
     if number is None:
-        raise BrokenInvariant(f"RocksDB 9.8 knows the property {name}")
+        raise BrokenInvariant(f"RocksDB has no property {name}")
     return number
 
 
@@ -37,7 +37,8 @@ def write_batch(batch: Batch) -> WriteBatch:
 
 
 def write_tables(db: Rdict) -> bool:
-    """Write the contents of memory and log into tables. Returns whether that succeeded. RocksDB itself would never give up."""
+    """Write the contents of memory and log into tables. Returns whether that succeeded. Stops at the first background
+    error, at which RocksDB alone would retry without end."""
     errors = number_of(db, "background-errors")
     written = threading.Event()
 
@@ -57,7 +58,7 @@ def write_tables(db: Rdict) -> bool:
 
 
 def keep_for_ever(db: Rdict) -> None:
-    """Stop RocksDB's background work and never drop the handle, not even when Python ends and clears its modules: closing or
-    dropping it writes."""
+    """Stop RocksDB's background work and never release the handle, not even when Python exits and clears its modules:
+    closing or releasing it writes to the disk."""
     db.cancel_all_background(True)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))

@@ -35,13 +35,14 @@ _OPEN_FILES = 512
 
 
 class Reads:
-    """Reads of an open handle, on the caller's thread: RocksDB answers from memory or, seldom, from one block of the disk."""
+    """Reads of an open handle, on the caller's thread: RocksDB answers from memory or, rarely, reads one block from the
+    disk."""
 
     def _handle(self) -> Rdict:
-        raise BrokenInvariant("given by the classes below")
+        raise BrokenInvariant("a subclass must return the handle")
 
     def get(self, key: bytes) -> bytes | None:
-        """The value, or None. Raises ``CorruptRecord``."""
+        """Return the value, or None. Raises ``CorruptRecord``."""
         db = self._handle()
         try:
             value = db.get(key)
@@ -52,7 +53,7 @@ class Reads:
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values in the order of the keys. Raises ``CorruptRecord``."""
+        """Return the values in the order of the keys. Raises ``CorruptRecord``."""
         db = self._handle()
         try:
             found = db.get(list(keys))
@@ -65,7 +66,8 @@ class Reads:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``. Raises
+        ``CorruptRecord``."""
         options = ReadOptions()
         if not reverse:
             # It keeps a pointer to the bytes, which the caller's frame keeps alive. The lower bound is not used: its setter sets
@@ -76,7 +78,7 @@ class Reads:
 
 def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
     if not (limit > 0):
-        raise BrokenInvariant("a read of no rows was requested")
+        raise BrokenInvariant("a read with a limit of no rows was requested")
     found: list[tuple[bytes, bytes]] = []
     try:
         if reverse:
@@ -105,21 +107,22 @@ def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bo
 
 
 class RocksView:
-    """A store as it was when the iterator was made. Its maker closes it before the store."""
+    """A store as it was when the iterator was made. Close the view before the store."""
 
     def __init__(self, rows: RdictIter) -> None:
         self._rows: RdictIter | None = rows
         self._reading = threading.Lock()  # closing the store must not take the iterator away from a reader
 
     def get(self, key: bytes) -> bytes | None:
-        """The value, or None. Raises ``CorruptRecord``."""
+        """Return the value, or None. Raises ``CorruptRecord``."""
         found = self.scan(key, key + b"\x00", limit=1)
         return found[0][1] if found else None
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``. Raises
+        ``CorruptRecord``."""
         with self._reading:
             if self._rows is None:
                 raise Unavailable("this view of the store is closed")
@@ -156,22 +159,22 @@ class RocksReader(Reads):
         return self._db
 
     def tables(self) -> set[str]:
-        """The names of the tables in the manifest."""
+        """Return the names of the tables in the manifest."""
         return {file["name"].removeprefix("/") for file in self._db.live_files()}
 
     def reached(self) -> int:
-        """The number of the last change."""
+        """Return the sequence number of the last change."""
         return self._db.latest_sequence_number()
 
     def oldest_log(self) -> int:
-        """The number of the oldest log that the manifest asks for."""
+        """Return the number of the oldest log that the manifest requires."""
         number = self._db.property_int_value(OLDEST_LOG)
         if number is None:
-            raise BrokenInvariant("RocksDB 9.8 knows the property")
+            raise BrokenInvariant(f"RocksDB has no property {OLDEST_LOG}")
         return number
 
     def close_rocks(self) -> None:
-        """Close RocksDB but keep the directory."""
+        """Close RocksDB but keep holding the directory."""
         self._rocks.close()
 
     def close(self) -> None:
@@ -182,7 +185,7 @@ class RocksReader(Reads):
 
 @contextmanager
 def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterator[str]:
-    """A directory of links to the other logs: RocksDB reads all logs in a directory."""
+    """Yield a temporary directory of links to the remaining logs, because RocksDB reads every log in a directory."""
     with tempfile.TemporaryDirectory(prefix="playhead-") as path:
         for number in directory.logs():
             if number not in without:
@@ -192,7 +195,7 @@ def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterato
 
 
 def reading_options() -> Options:
-    """The options for opening a store read-only and finding everything that is wrong with it."""
+    """Return the options that open a store read-only and report all damage in it."""
     options = Options(raw_mode=True)
     options.create_if_missing(False)
     # The default mode drops everything after a flipped bit in a log; this one drops only a torn end.

@@ -21,31 +21,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_LIMIT_BYTES = 16 << 20
-"""A small file that is larger than this is not read."""
+"""The largest small file that is read, in bytes."""
 
 _SEAL = re.compile(rb',"checksum":(\d{1,10})}\s*\Z')
 
 
 def seal(plain: bytes) -> bytes:
-    """A JSON object of the fields, with its checksum as the last field."""
+    """Return the JSON object with a checksum as its last field."""
     if not plain.endswith(b"}"):
-        raise BrokenInvariant("an object ends with a brace")
+        raise BrokenInvariant("the text to seal does not end with a brace")
     return plain[:-1] + b',"checksum":%d}' % zlib.crc32(plain)
 
 
 def unseal(data: bytes) -> bytes:
-    """The object without its checksum. Raises ``ValueError``."""
+    """Return the JSON object without its checksum. Raises ``ValueError`` if the checksum is missing or does not match."""
     found = _SEAL.search(data)
     if found is None:
-        raise ValueError("it has no checksum at its end")
+        raise ValueError("it does not end with a checksum")
     plain = data[: found.start()] + b"}"
     if zlib.crc32(plain) != int(found[1]):
-        raise ValueError("its checksum does not fit")
+        raise ValueError("its checksum does not match")
     return plain
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """Open a plain file for reading. Raises ``OSError``: links are not followed, and pipes and devices are not read."""
+    """Open a plain file for reading. Raises ``OSError``, also for links, which are not followed, and for pipes and
+    devices."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -54,7 +55,8 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def read_file(path: Path) -> bytes:
-    """The contents of a small plain file. Raises ``OSError``, as :func:`open_file` does."""
+    """Return the contents of a small plain file. Raises ``OSError`` as :func:`open_file` does, and if the file is too
+    large."""
     with open_file(path) as file:
         data = file.read(READ_LIMIT_BYTES + 1)
     if len(data) > READ_LIMIT_BYTES:
@@ -64,8 +66,8 @@ def read_file(path: Path) -> bytes:
 
 @contextmanager
 def create_file(path: Path) -> Iterator[IO[bytes]]:
-    """Create a file that only its owner can read, to be written in the block; durable when the block ends. Raises
-    ``FileExistsError``."""
+    """Create a file that only its owner can read, to be written in the block; the file is durable when the block ends.
+    Raises ``FileExistsError``."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         yield file
@@ -74,8 +76,8 @@ def create_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace the contents of a file that only its owner can read; durable when it returns. After an interruption the old
-    contents remain."""
+    """Replace the contents of a file that only its owner can read; the new contents are durable on return. An
+    interruption leaves the old contents."""
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)  # left by an interruption, or a link that was planted
     with create_file(temporary) as file:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCAN_PAGE = 512
-"""How many rows one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
+"""The most rows that one call of :meth:`Store.scan` reads when a reader pages through a range."""
 
 
 class Durability(enum.Enum):
@@ -32,7 +32,7 @@ class Durability(enum.Enum):
 
 
 class TroubleKind(enum.Enum):
-    """The kinds of trouble with an open store."""
+    """The kinds of problem of an open store."""
 
     DIRECTORY_LOST = "directory-lost"
     DISK_FAILED = "disk-failed"
@@ -43,8 +43,8 @@ class TroubleKind(enum.Enum):
 
 @attrs.frozen
 class Trouble:
-    """A problem of the store, for people. ``is_final`` says that the process must be ended, ``stops_work`` that no new work is
-    accepted."""
+    """A problem of the store, for people. ``is_final`` says that the process must be ended; ``stops_work`` says that no
+    new work is accepted."""
 
     kind: TroubleKind
     text: str
@@ -72,13 +72,13 @@ class Readable(Protocol):
     there is."""
 
     def get(self, key: bytes) -> bytes | None:
-        """The value, or None."""
+        """Return the value of the key, or None."""
         ...
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``."""
         ...
 
 
@@ -103,26 +103,29 @@ class Store(Readable, Protocol):
     durability: Durability
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values in the order of the keys, each as from :meth:`get`, with one read."""
+        """Return the values of the keys, in their order, with one read; None for each missing key."""
         ...
 
     async def view(self) -> View:
-        """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost."""
+        """Return a view of the store as of now: every batch whose ``commit`` has returned, and none that could still be
+        lost."""
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Apply the batch. Returns when it is as durable as the setting says. Cannot be cancelled on the way.
+        """Apply the batch, and return when it is as durable as the setting requires. A started commit cannot be
+        cancelled.
 
         Raises :class:`journal.errors.InDoubt` if it is unknown whether the batch was kept, and
-        :class:`journal.errors.Unavailable` if it was not. After either, the store accepts no writes until :meth:`recover`.
+        :class:`journal.errors.Unavailable` if it was not. After either, the store accepts no writes until
+        :meth:`recover`.
         """
         ...
 
     async def copy_to(self, path: Path, *, made_at: float) -> None:
-        """Make a backup at ``path``, which is missing or an empty directory, of every batch whose ``commit`` has returned
-        (:mod:`journal.kv.backup`). Commits pause for a moment.
+        """Make a backup of every batch whose ``commit`` has returned (:mod:`journal.kv.backup`) at ``path``, which must
+        be missing or an empty directory. Commits pause for a moment.
 
-        Raises :class:`journal.errors.StoreError` if something is there or cannot be written, and
+        Raises :class:`journal.errors.StoreError` if ``path`` is not empty or cannot be written, and
         :class:`journal.errors.Unavailable` if this kind of store cannot be backed up.
         """
         ...
@@ -132,16 +135,16 @@ class Store(Readable, Protocol):
         ...
 
     def has_room(self) -> bool:
-        """Whether new work should be accepted. Existing work continues until a write fails."""
+        """Report whether new work should be accepted. Existing work continues until a write fails."""
         ...
 
     def troubles(self) -> Sequence[Trouble]:
-        """The current problems, as far as known. Costs nothing."""
+        """Return the known current problems. Does not block."""
         ...
 
     async def recover(self) -> None:
-        """Accept writes again after a failure, on the data that was really kept. Raises ``Unavailable`` while that is not
-        possible.
+        """Accept writes again after a failure, with the data that was really kept. Raises ``Unavailable`` while that is
+        not possible.
 
         When it returns, reads show the result of every batch whose ``commit`` raised ``InDoubt``.
         """
@@ -153,7 +156,7 @@ class Store(Readable, Protocol):
 
 
 def scan_all(store: Readable, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All rows in a range, read page by page."""
+    """Yield all rows in a range, read page by page."""
     while True:
         page = store.scan(start, stop)
         yield from page

@@ -2,11 +2,11 @@
 
     log 000012: changes 1 to 250      log 000013: 251 to 480      log 000014: 481 to 512
 
-RocksDB numbers its changes 1, 2, 3 …; a record of a log is a batch of them, headed by the number of its first change. A log is
-begun together with a memtable, so several logs exist until their memtables are tables. RocksDB takes a log that ends too soon for
-one that a crash has torn, and reads the next one all the same (observed with 9.8, in the mode that ``rocks_reader`` sets): the
-changes between are missing, and no error says so. Therefore the numbers are compared here: each batch must begin where the one
-before it ends.
+RocksDB numbers its changes 1, 2, 3 …; a record of a log is a batch of them, headed by the number of its first change. A
+log is begun together with a memtable, so several logs exist until their memtables are written as tables. If a log ends
+too soon, RocksDB assumes that a crash has torn it, and reads the next log all the same (observed with 9.8, in the mode
+that ``rocks_reader`` sets): the changes between are missing, and no error says so. Therefore the numbers are compared
+here: each batch must begin where the batch before it ends.
 
 Checksums are not compared. RocksDB does that whenever it opens a store, and refuses a mismatch.
 """
@@ -41,7 +41,7 @@ _OF_RECYCLED_LOGS = frozenset({5, 6, 7, 8})
 
 
 class EndlessRecordError(Exception):
-    """A record has a type that only recycled logs have: RocksDB would loop forever in it."""
+    """A record has a type that only recycled logs have, in which RocksDB would loop forever."""
 
     def __init__(self, offset: int, kind: int) -> None:
         super().__init__(f"offset {offset}: a record has the type {kind}, which is never written")
@@ -49,7 +49,7 @@ class EndlessRecordError(Exception):
 
 @attrs.frozen
 class Run:
-    """Consecutive changes. ``after_zeros`` says that unwritten room precedes the first of them."""
+    """Consecutive changes. ``after_zeros`` says that unwritten bytes precede the first change."""
 
     first: int
     last: int
@@ -58,7 +58,7 @@ class Run:
 
 @attrs.frozen
 class LogContent:
-    """The changes of a log, as far as it can be read: one run if none is missing."""
+    """The readable changes of a log: one run if no change is missing."""
 
     number: int
     size: int
@@ -72,10 +72,10 @@ class LogContent:
 
 @attrs.frozen(kw_only=True)
 class Gap:
-    """Changes are missing: the log has ``found`` in place of ``expected``, which is None if it is unknown.
+    """A gap in the changes: the log continues with change ``found`` instead of ``expected``, which is None if unknown.
 
-    ``cut_off`` are the logs that begin after the gap. ``is_inside`` says that the log also has changes before the gap, so it is
-    not one of them.
+    ``cut_off`` are the logs that begin after the gap. ``is_inside`` says that the log also has changes before the gap,
+    so that it is not one of them.
     """
 
     log: LogContent
@@ -108,7 +108,7 @@ def refuse_endless(path: Path) -> None:
 
 
 def find_gap(logs: Sequence[LogContent], mark: HighWaterMark, oldest_log: int) -> Gap | None:
-    """The first gap in the logs that the manifest asks for, which are given in order."""
+    """Return the first gap in the logs that the manifest requires, given in order; None if there is none."""
     last_whole, expected = -1, None
     for index, log in enumerate(logs):
         for position, run in enumerate(log.runs):
@@ -137,20 +137,21 @@ def find_gap(logs: Sequence[LogContent], mark: HighWaterMark, oldest_log: int) -
 
 
 def _may_be_first(log: LogContent, mark: HighWaterMark, oldest_log: int) -> bool:
-    """Whether the manifest may ask for no log before this one."""
+    """Report whether the manifest may require no log before this one."""
     return log.number == oldest_log or mark.oldest_log in {0, oldest_log}
 
 
 def _latest_start(log: LogContent, mark: HighWaterMark, oldest_log: int) -> int | None:
-    """The latest possible first change of the first log, if known: before the start, tables had everything up to MARK."""
+    """Return the latest possible first change of the first log, or None if it is unknown. Before the last start, tables
+    had every change up to MARK."""
     is_of_last_start = mark.oldest_log == oldest_log and log.number != oldest_log
     return mark.sequence + 1 if is_of_last_start else None
 
 
 def _batches(path: Path) -> Iterator[tuple[int, int, bool]]:
-    """For each whole batch: the number of its first change, its number of changes, and whether zeros precede it.
+    """Yield, for each whole batch, the number of its first change, its number of changes, and whether zeros precede it.
 
-    Any part of a record can be too short for these numbers: the free room of a block decides where a record is cut.
+    Any part of a record can be too short for these numbers: the free space in a block decides where a record is cut.
     """
     head, has_zeros = b"", False
     for kind, block, begin, end in _parts(path):
@@ -166,7 +167,8 @@ def _batches(path: Path) -> Iterator[tuple[int, int, bool]]:
 
 
 def _parts(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
-    """The type of each part of a whole record, and its place in its block. A record that fits is one part."""
+    """Yield, for each part of a whole record, its type, its block, and its start and end in the block. A record that
+    fits into a block has one part."""
     with open_file(path) as file:
         start = 0
         while block := file.read(_BLOCK_BYTES):

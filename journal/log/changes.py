@@ -26,7 +26,7 @@ KEPT = 50_000
 """The number of streams, and of invocations, whose last change is kept."""
 
 KEPT_SECONDS = 60.0
-"""How long changes are kept after a read, for the next one."""
+"""How long changes are kept after the last read, in seconds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +79,7 @@ class ChangeFeed:
         noted.set()
 
     def look(self) -> int:
-        """Keep changes from now on, if they are not kept yet. Returns the current position."""
+        """Keep changes from now on, if they are not kept yet, and return the current position."""
         self._until = self._clock.now() + KEPT_SECONDS
         if not self._is_kept:
             self._is_kept = True
@@ -89,7 +89,7 @@ class ChangeFeed:
         return self._position
 
     def since(self, after: int, *, limit: int) -> Changed:
-        """The latest changes after a position, at most ``limit`` invocations and streams."""
+        """Return the latest changes after a position, at most ``limit`` invocations and streams."""
         position = self.look()
         is_complete = self._floor <= after <= position
         streams: dict[StreamId, int] = {}

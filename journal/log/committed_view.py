@@ -46,7 +46,7 @@ class _Commit:
     is_in_doubt: bool = False
 
     def seen(self, key: bytes) -> bytes | None:
-        """The value that readers see under one of its keys."""
+        """Return the value of one of its keys as readers see it."""
         settled = self.settled.get(key)
         return self.before[key] if settled is None else settled[1]
 
@@ -61,12 +61,12 @@ class CommittedView:
         self._in_order: list[bytes] | None = []
 
     def get(self, key: bytes) -> bytes | None:
-        """The value, or None. Raises ``CorruptRecord``."""
+        """Return the value, or None. Raises ``CorruptRecord``."""
         commit = self._first_to_change(key)
         return self._store.get(key) if commit is None else commit.seen(key)
 
     def pending_value(self, key: bytes) -> bytes | None:
-        """The value once every commit on its way has settled. Raises ``CorruptRecord``."""
+        """Return the value that the key has once every commit in progress has returned. Raises ``CorruptRecord``."""
         for commit in reversed(self._commits.values()):
             if key in commit.batch.rows:
                 settled_by, value = commit.settled.get(key, (0, None))
@@ -74,13 +74,14 @@ class CommittedView:
         return self._store.get(key)
 
     def is_pending(self, key: bytes) -> bool:
-        """Whether a commit on its way changes the key."""
+        """Report whether a commit in progress changes the key."""
         return self._first_to_change(key) is not None
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``. Raises
+        ``CorruptRecord``."""
         under_way = self._pending_in(start, stop)
         if not under_way:
             return self._store.scan(start, stop, limit=limit, reverse=reverse)
@@ -95,9 +96,11 @@ class CommittedView:
         return rows[:limit]
 
     async def commit(self, batch: Batch, on_settled: Callable[[], None]) -> None:
-        """Apply the batch. ``on_settled`` is called once, when readers begin to see it, and before this returns.
+        """Apply the batch. Call ``on_settled`` once, at the moment when readers begin to see the batch, before
+        returning.
 
-        Raises as :meth:`journal.kv.store.Store.commit` does. Takes its place in the order before the first checkpoint.
+        Raises as :meth:`journal.kv.store.Store.commit` does. The commit takes its place in the order before the first
+        checkpoint.
         """
         commit = self._begin(batch)
         try:
@@ -112,7 +115,8 @@ class CommittedView:
         on_settled()
 
     def resolve_in_doubt(self) -> bool:
-        """The store has recovered and shows the result of the commits in doubt: stop hiding them. Returns whether there were any."""
+        """Stop hiding the commits in doubt, after the store has recovered and shows their results. Returns whether
+        there were any."""
         in_doubt = [commit for commit in self._commits.values() if commit.is_in_doubt]
         for commit in in_doubt:
             self._forget(commit)

@@ -45,19 +45,19 @@ class MessageExchange:
         self._followers: dict[StreamId, trio.Event] = {}
 
     def post(self, batch: Batch, messages: Sequence[Message]) -> list[tuple[bytes, Message]]:
-        """Write messages into a batch. Returns those that have not arrived before, with their positions."""
+        """Write messages into a batch. Returns the messages that are new, each with its position."""
         now = self.clock.now()
         posted = [(self.outbox(message.to % self.partitions).put(batch, message, now), message) for message in messages]
         return [(position, message) for position, message in posted if position is not None]
 
     def deliver(self, position: bytes, message: Message) -> None:
-        """A message is durable: give it to the owner of its partition."""
+        """Give a durable message to the owner of its partition, if there is one."""
         owner = self.claims.get(message.to % self.partitions)
         if owner is not None:
             owner.inbox.put(position, message)
 
     def withdraw(self, position: bytes, partition: int) -> None:
-        """A message was removed: tell the owner of its partition."""
+        """Tell the owner of the partition that the message was removed."""
         owner = self.claims.get(partition)
         if owner is None:
             return
@@ -76,11 +76,11 @@ class MessageExchange:
                     appended.set()
 
     def appended(self, stream: StreamId) -> trio.Event:
-        """An event that is set at the next append to the stream."""
+        """Return an event that is set at the next append to the stream."""
         return self._followers.setdefault(stream, trio.Event())
 
     def outbox(self, partition: int) -> Outbox:
-        """The outbox for messages to the objects of a partition."""
+        """Return the outbox for messages to the objects of a partition."""
         outbox = self._outboxes.get(partition)
         if outbox is None:
             outbox = self._outboxes[partition] = Outbox(self.settled, partition)

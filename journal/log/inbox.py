@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 WINDOW = 10_000
-"""How many messages of each kind are in memory; at twice as many the later ones are dropped."""
+"""The number of messages of each kind in memory; at twice that number, the later ones are dropped from memory."""
 
 _HANDED_OUT_TOGETHER = 256
 _encode = msgspec.msgpack.Encoder().encode
@@ -80,7 +80,7 @@ class Inbox:
         self._changed = trio.Event()
 
     def put(self, position: bytes, message: Message) -> None:
-        """A message was written and is in the table from now on."""
+        """Add a message that a commit has written to the table."""
         if message.at is None:
             if self._all_arrived_read or position < self._next_arrival_key:
                 self._arrived.append(Due(position, message))
@@ -96,12 +96,12 @@ class Inbox:
         self._wake()
 
     def drop(self, position: bytes) -> None:
-        """A message was removed, consumed or not. Its entry in the heap is skipped later."""
+        """Forget a message that a commit has removed from the table. Its entry in the heap is skipped later."""
         self._dated.pop(position, None)
         self._dated_handed_out.discard(position)
 
     def read_again(self) -> None:
-        """The table may have messages that no commit has reported, after those that were reported."""
+        """Read the table again, because it may have messages that no commit has reported."""
         self._all_arrived_read = False
         self._heap.clear()
         self._dated.clear()
@@ -109,7 +109,7 @@ class Inbox:
         self._wake()
 
     async def next_due(self) -> list[Due]:
-        """The next due messages, waiting until there are some. A cancelled wait has taken none."""
+        """Return the next due messages, waiting until there are some. A cancelled wait takes none."""
         await trio.lowlevel.checkpoint()
         while True:
             due = self._take_arrived() + self._take_dated()
@@ -166,12 +166,13 @@ class Inbox:
             raise CorruptRecord(f"the inbox of partition {self._partition}: {error}") from error
 
     def _readable(self, page: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Message]]:
-        """The messages without the damaged ones: each of those concerns one object, and the others continue."""
+        """Yield the messages that can be decoded. A damaged one is logged and skipped: it concerns one object, and the
+        others continue."""
         for key, value in page:
             try:
                 yield key, decode_message(value)
             except CorruptRecord as error:
-                log.error("the message under %s is not delivered and stays in the inbox: %s", key.hex(), error)  # noqa: TRY400 - the record tells all
+                log.error("the message with the key %s is not delivered and stays in the inbox: %s", key.hex(), error)  # noqa: TRY400 - the record tells all
 
     def _let_go_of_later_ones(self) -> None:
         alive = sorted(key for key in self._heap if key in self._dated)

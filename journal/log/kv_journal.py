@@ -50,8 +50,8 @@ class KvJournal:
         directory: HeldDirectory | None = None,
         backlog: Backlog | None = None,
     ) -> None:
-        """For ``secret`` see :class:`journal.log.protocol.Journal`; a new one by default. ``directory`` is the place of the
-        store, if it has one; ``backlog`` the unfinished work of a copy."""
+        """Create the journal. ``secret`` is :attr:`journal.log.protocol.Journal.secret`, made new by default;
+        ``directory`` is the directory of the store, if it has one; ``backlog`` is the unfinished work of a copy."""
         self.partitions = partitions
         self.secret = secrets.token_hex() if secret is None else secret
         self.durability: Durability = store.durability
@@ -65,18 +65,18 @@ class KvJournal:
         self.changes = self.exchange.changes
 
     def has_room(self) -> bool:
-        """Whether new work should be accepted; existing work continues until a write fails."""
+        """Report whether new work should be accepted; existing work continues until a write fails."""
         return self._store.has_room()
 
     def troubles(self) -> Sequence[Trouble]:
-        """The current problems of the store."""
+        """Return the current problems of the store."""
         return self._store.troubles()
 
     @asynccontextmanager
     async def claim(self, partition: int, owner: str) -> AsyncIterator[KvPartition]:
         """Own the partition for the block; earlier owners are fenced. ``owner`` is a name for error messages."""
         if not 0 <= partition < self.partitions:
-            raise ValueError(f"there are {self.partitions} partitions, no number {partition}")
+            raise ValueError(f"partition is {partition}, expected a number from 0 to {self.partitions - 1}")
         await self._store.recover()
         if self._settled.resolve_in_doubt():
             for owned in self._claimed.values():
@@ -107,36 +107,40 @@ class KvJournal:
         await self._settled.commit(batch, on_settled)
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
+        """Return the stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
         return _Reading(self, stream, after, follow=False)
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The same, followed by new events as they become durable."""
+        """Return the stored events of the stream with numbers above ``after``, then new events as they become durable,
+        until the stream is removed. Raises ``Damaged``."""
         return _Reading(self, stream, after, follow=True)
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
-        """Every stream of the partition with the number of its last event. Raises ``Damaged`` and ``CorruptRecord``."""
+        """Iterate over the streams of the partition, each with the number of its last event. Raises ``Damaged`` and
+        ``CorruptRecord``."""
         return _Heads(self._settled, partition)
 
     def get(self, key: bytes) -> bytes | None:
-        """A row as of the commits that have returned. Raises ``CorruptRecord``."""
+        """Return the row's value as of the commits that have returned, or None. Raises ``CorruptRecord``."""
         return self._settled.get(key)
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end. Raises ``CorruptRecord``."""
+        """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``. Raises
+        ``CorruptRecord``."""
         return self._settled.scan(start, stop, limit=limit, reverse=reverse)
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The stored stream of the object as of the commits that have returned; None if there is none. Raises ``Damaged``."""
+        """Return the stored stream of the object as of the commits that have returned; None if there is none. Raises
+        ``Damaged``."""
         partition = stream % self.partitions
         async with self.view() as rows:
             return load_stream(rows, partition, stream, read_head(rows, partition, stream))
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[Readable]:
-        """All rows as of one moment, for the block."""
+        """Give the block a view of all rows as of one moment."""
         view = await self._store.view()
         try:
             yield view
@@ -154,18 +158,19 @@ class KvJournal:
     # For the iterators.
 
     def read_page(self, stream: StreamId, after: int) -> list[Recorded]:
-        """Some of the events after ``after``, or none if there are none. Raises ``Damaged``."""
+        """Return the next events after number ``after``; empty if there are none. Raises ``Damaged``."""
         partition = stream % self.partitions
         head = read_head(self._settled, partition, stream)
         first = max(after, head.trimmed, self._cut_under_way(partition, stream, head)) + 1
         return read_events(self._settled, partition, stream, first, min(head.last, first + _READ_TOGETHER - 1))
 
     def last_of(self, stream: StreamId) -> int:
-        """The number of the last settled event; 0 if there is none. Raises ``Damaged``."""
+        """Return the number of the last settled event; 0 if there is none. Raises ``Damaged``."""
         return read_head(self._settled, stream % self.partitions, stream).last
 
     def _cut_under_way(self, partition: int, stream: StreamId, head: StreamHead) -> int:
-        """The event up to which a commit on its way may have cleared the records."""
+        """Return the number of the event up to which a commit in progress may have cleared the records; 0 if there is
+        none."""
         key = keys.head(partition, stream)
         if not self._settled.is_pending(key):
             return 0
@@ -174,7 +179,7 @@ class KvJournal:
 
 
 class _Reading:
-    """An iterator over a stream. It is a class, because a generator left half way needs closing and this does not."""
+    """An iterator over a stream. It is a class, because a generator that is not exhausted must be closed."""
 
     def __init__(self, journal: KvJournal, stream: StreamId, after: int, *, follow: bool) -> None:
         self._journal = journal

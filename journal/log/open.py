@@ -35,12 +35,13 @@ async def open_journal(
     clock: Clock | None = None,
     reserve_bytes: int = RESERVE_BYTES,
 ) -> AsyncIterator[KvJournal]:
-    """Open the journal in a data directory, and create it if there is none. ``partitions`` is used only then.
+    """Open the journal in a data directory, creating it if there is none. ``partitions`` is used only for a new
+    journal.
 
-    Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` if another
-    version wrote it, ``StoreDamaged`` if files are missing or cut. At the end of the block, raises
-    :class:`journal.errors.DirectoryLost` if the directory was moved, removed or replaced meanwhile. Then the store stays open
-    until the process ends, because closing it would write.
+    Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has the directory open,
+    ``StoreFormat`` if another version wrote it, ``StoreDamaged`` if files are missing or cut. At the end of the block,
+    raises :class:`journal.errors.DirectoryLost` if the directory was moved, removed or replaced meanwhile. Then the
+    store stays open until the process ends, because closing it would write.
     """
     directory = DataDirectory(path).hold()
     try:
@@ -73,11 +74,11 @@ async def open_journal(
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
-    """Open the contents of a data directory or a backup as of now, whether or not a process has it open. The reader must be
-    closed.
+    """Open the contents of a data directory or a backup as of now, whether or not a process has it open. Close the
+    reader after use.
 
-    A directory at rest is compared with its mark, so a store that has lost data is refused (``StoreDamaged``) rather than shown
-    as a smaller one. Raises ``StoreMissing`` if nothing was ever written there.
+    A directory that no process holds is compared with its mark, so that a store that has lost data is refused
+    (``StoreDamaged``) and not shown as a smaller one. Raises ``StoreMissing`` if nothing was ever written there.
     """
     directory = DataDirectory(path).open()
     try:
@@ -94,5 +95,5 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
 
 
 def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> KvJournal:
-    """A journal in memory."""
+    """Return a journal in memory."""
     return KvJournal(MemoryStore(), partitions=partitions, clock=clock)

@@ -1,7 +1,7 @@
 """Writes messages to a partition, whether or not it has an owner.
 
-Every sender to a partition shares one outbox, because the number of a message, and whether it has arrived before, depend on
-messages that are still on their way to the disk.
+Every sender to a partition shares one outbox, because the number of a message, and whether it has arrived before,
+depend on messages that are still being committed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 _FORGOTTEN_TOGETHER = 8
 _SEEN = struct.Struct(">QQ")
-"""For a message without a date: its first arrival in microseconds, and the number that it got."""
+"""For a message without a due time: its first arrival in microseconds, and its arrival number."""
 
 
 def first_came_at(store: Readable, partition: int, message_id: str) -> float | None:
-    """When a message without a date first arrived, in wall seconds, as far as that is remembered."""
+    """Return the first arrival of a message without a due time, in wall seconds; None if the message is not remembered."""
     seen = store.get(keys.seen(partition, message_id))
     return None if seen is None else _SEEN.unpack(seen)[0] / 1e6
 
 
 class Outbox:
-    """Adds messages to batches. A batch must be committed before the next checkpoint, and before the next one begins.
+    """Adds messages to batches. Commit a batch before the next checkpoint, and before the next batch is begun.
 
     Numbers are never used twice, even if a batch is not kept; so they increase and may have gaps.
     """
@@ -43,11 +43,11 @@ class Outbox:
         try:
             self.state = PartitionState() if data is None else decode_row(PartitionState, data)
         except CorruptRecord as error:
-            raise CorruptRecord(f"partition {partition}: its own state: {error}") from error
+            raise CorruptRecord(f"the state of partition {partition} cannot be read: {error}") from error
         self._nothing_to_forget_before = 0.0
 
     def write_state(self, batch: Batch) -> None:
-        """Write the partition's epoch and counter."""
+        """Write the partition's epoch and counters into the batch."""
         batch.rows[keys.partition_state(self._partition)] = encode_row(self.state)
 
     def put(self, batch: Batch, message: Message, now: float) -> bytes | None:
@@ -71,7 +71,8 @@ class Outbox:
         return position
 
     def _counts(self, batch: Batch, seen: bytes, now: float) -> bool:
-        """Whether an arrived message still blocks another with its id: while it waits, and for some time in any case."""
+        """Report whether an arrived message still blocks another with its id. It does while it waits, and in any case
+        for :data:`DEDUPLICATION_SECONDS`."""
         came, arrival = _SEEN.unpack(seen)
         if now < came / 1e6 + DEDUPLICATION_SECONDS:
             return True
@@ -104,5 +105,5 @@ class Outbox:
             batch.rows[keys.seen_by_time(self._partition, now, message_id)] = b""
 
     def _look_up(self, batch: Batch, key: bytes) -> bytes | None:
-        """The value once this batch and all earlier ones have been kept."""
+        """Return the value of the key after this batch and all earlier ones."""
         return batch.rows[key] if key in batch.rows else self._settled.pending_value(key)

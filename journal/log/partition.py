@@ -37,7 +37,7 @@ class KvPartition:
     """A claimed partition of a :class:`journal.log.kv_journal.KvJournal`."""
 
     def __init__(self, exchange: MessageExchange, number: int, epoch: int) -> None:
-        """The claim is valid from here on; an earlier claim of the partition is fenced."""
+        """Make the claim, which is valid from here on and fences an earlier claim of the partition."""
         self.number = number
         self.epoch = epoch
         self.inbox = Inbox(exchange.settled, exchange.clock, number)
@@ -53,12 +53,13 @@ class KvPartition:
         messages: Sequence[Message] = (),
         retracted: Sequence[Message] = (),
     ) -> None:
-        """Apply all appends or none; returns when they are durable. Appends to one stream must await each other."""
+        """Apply all appends or none, and return when they are durable. A stream has at most one append per commit, and
+        at most one commit at a time."""
         self.check_claim()
         batch = Batch()
         heads = {append.stream: self._write_append(batch, append) for append in appends}
         if not (len(heads) == len(appends)):
-            raise BrokenInvariant("an object has one append in a commit")
+            raise BrokenInvariant("the commit has two appends for one object")
         posted = self._exchange.post(batch, messages) if messages else []
         dropped = [self._retract(batch, message) for message in retracted]
 
@@ -80,7 +81,7 @@ class KvPartition:
             raise
 
     def messages(self) -> AsyncIterator[Sequence[Due]]:
-        """The inbox: due messages in order, each once for this claim; waits for more."""
+        """Iterate over the inbox: due messages in order, each once for this claim; waits for more."""
         return _Messages(self)
 
     def check_claim(self) -> None:
@@ -90,15 +91,15 @@ class KvPartition:
             raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
+        """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""
         return load_stream(self._settled, self.number, stream, self._head(stream)[0])
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        """The latest stored snapshot of the object as of event ``at`` or before, with the number of its event."""
+        """Return the latest stored snapshot of the object as of event ``at`` or before, with the number of its event."""
         return read_snapshot(self._settled, self.number, stream, at)
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
-        """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
+        """Return the events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
         return [
             recorded
             for first, last in spans
@@ -143,7 +144,9 @@ class KvPartition:
             snapshot = last
         if append.trim_to > trimmed:
             if not (append.trim_to <= snapshot):
-                raise BrokenInvariant("events without a snapshot are not trimmed")
+                raise BrokenInvariant(
+                    f"events up to {append.trim_to} cannot be trimmed: the last snapshot is as of event {snapshot}"
+                )
             trimmed = trim(self._settled, batch, number, stream, append.trim_to, head.last)
         # A batch clears before it writes: trimmed records must not be written again.
         if append.erased:
@@ -155,7 +158,7 @@ class KvPartition:
 
     def _retract(self, batch: Batch, message: Message) -> tuple[bytes, int]:
         if message.at is None:
-            raise BrokenInvariant("only messages with a date can be retracted")
+            raise BrokenInvariant("a message without a due time cannot be retracted")
         partition = message.to % self._exchange.partitions
         position = keys.dated_message(partition, message.at, message.id)
         batch.rows[position] = None
@@ -175,7 +178,7 @@ class KvPartition:
 
 
 class _Messages:
-    """The inbox as an iterator, for as long as the claim is valid."""
+    """An iterator over the inbox that raises ``Fenced`` once the claim is no longer valid."""
 
     def __init__(self, partition: KvPartition) -> None:
         self._partition = partition

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from journal.stored_stream import StoredStream
 
 DEDUPLICATION_SECONDS = 600.0
-"""How long the id of a message without a date is remembered, in seconds."""
+"""How long the id of a message without a due time is remembered, in seconds."""
 
 
 @attrs.frozen
 class Message:
-    """A request to an object: a call, a send, a verb, or, with a date (``at``, wall seconds), a durable timer."""
+    """A request to an object: a call, a send, a verb, or, with a due time (``at``, in wall seconds), a durable timer."""
 
     id: str
     to: StreamId
@@ -48,7 +48,7 @@ class Message:
 
 @attrs.frozen
 class Due:
-    """A message as the inbox gives it out. An append names ``position`` as consumed."""
+    """A due message, and its position, which the append that consumes it must name."""
 
     position: bytes
     message: Message
@@ -63,13 +63,13 @@ def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
 class Append:
     """The changes of one object in one commit.
 
-    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next number. Events
-    are encoded before the append is made, so making it may raise ``Unwritable`` and committing it cannot. ``consumed`` are
-    positions of messages that have been handled. ``snapshot`` is the object's state after the last of ``events``; earlier
-    snapshots stay for as long as events after them do. ``rows`` are values by key (``keys``), or None to remove a key; ``new``
-    are the keys that are known not to exist yet. ``erased`` are numbers of earlier events to overwrite. ``trim_to`` is the event
-    up to which the stream is trimmed (a snapshot must cover it), with all snapshots up to there except the last. ``remove``
-    deletes the stream and everything of it.
+    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next number.
+    Events are encoded before the append is made, so making it may raise ``Unwritable`` and committing it cannot.
+    ``consumed`` are positions of messages that have been handled. ``snapshot`` is the object's state after the last of
+    ``events``; earlier snapshots stay for as long as events after them do. ``rows`` are values by key (``keys``), or
+    None to remove a key; ``new`` are the keys that are known not to exist yet. ``erased`` are numbers of earlier events
+    to overwrite. ``trim_to`` is the event up to which the stream is trimmed (a snapshot must cover it), with all
+    snapshots up to there except the last. ``remove`` deletes the stream with all its events, snapshots and items.
     """
 
     stream: StreamId
@@ -85,7 +85,8 @@ class Append:
 
 
 class Partition(Protocol):
-    """One claimed partition. Every method raises :class:`journal.errors.Fenced` once another owner has claimed it."""
+    """A claimed partition. Every method raises :class:`journal.errors.Fenced` once another owner has claimed the
+    partition."""
 
     number: int
     epoch: int
@@ -96,59 +97,60 @@ class Partition(Protocol):
         messages: Sequence[Message] = (),
         retracted: Sequence[Message] = (),
     ) -> None:
-        """Apply all appends or none; returns when they are durable.
+        """Apply all appends or none, and return when they are durable.
 
-        ``messages`` are sent with them. ``retracted`` ones, which have a date and were sent by this owner, need not arrive any
-        more, and may arrive all the same. Raises ``Conflict``, ``InDoubt``, ``Unavailable`` or ``Fenced``.
+        ``messages`` are sent with the appends. ``retracted`` messages, which have a due time and were sent by this
+        owner, need not arrive any more, and may still arrive. Raises ``Conflict``, ``InDoubt``, ``Unavailable`` or
+        ``Fenced``.
         """
         ...
 
     def messages(self) -> AsyncIterator[Sequence[Due]]:
-        """The inbox: due messages in order, each once for this claim; waits for more."""
+        """Iterate over the inbox: due messages in order, each once for this claim; waits for more."""
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
+        """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""
         ...
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        """The latest stored snapshot of the object as of event ``at`` or before, with the number of its event.
+        """Return the latest stored snapshot of the object as of event ``at`` or before, with the number of its event.
 
         A snapshot is kept for as long as events after it are.
         """
         ...
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
-        """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
+        """Return the events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
         ...
 
 
 class Journal(Readable, Protocol):
     """All partitions.
 
-    Reading its rows shows them as of the commits that have returned, as far as this node keeps them: other ones after each wait.
-    Whoever reads more than one row and waits in between takes a :meth:`view`.
+    Rows that are read directly are as of the commits that have returned, so they can change at each wait. To read
+    several rows and wait in between, take a :meth:`view`.
     """
 
     partitions: int
     secret: str
-    """A random text that was made with the store and stays with it, also in a copy: the key for hashes that no outsider can
-    compute."""
+    """A random text that was made with the store and stays with it, also in a copy: the key for hashes that no outsider
+    can compute."""
     durability: Durability
     clock: Clock
     directory: HeldDirectory | None
-    """The directory where this node keeps the journal, if it does."""
+    """The directory where this node keeps the journal; None if it is not in a directory."""
     backlog: Backlog | None
-    """The unfinished work of the original, if this is a copy."""
+    """The unfinished work of the original, if this journal is a copy."""
     changes: ChangeFeed
     """The changes that this node knows of, for lists that show everything."""
 
     def has_room(self) -> bool:
-        """Whether new work should be accepted; existing work continues until a write fails."""
+        """Report whether new work should be accepted. Existing work continues until a write fails."""
         ...
 
     def troubles(self) -> Sequence[Trouble]:
-        """The current problems of this node's storage. Costs nothing."""
+        """Return the known current problems of this node's storage. Does not block."""
         ...
 
     def claim(self, partition: int, owner: str) -> AbstractAsyncContextManager[Partition]:
@@ -156,24 +158,26 @@ class Journal(Readable, Protocol):
         ...
 
     async def send(self, message: Message) -> None:
-        """Send a message to the object's partition; returns when it is durable."""
+        """Send a message to the object's partition, and return when it is durable."""
         ...
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
+        """Iterate over the stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
         ...
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The same, followed by new events as they become durable, until the stream is removed."""
+        """Iterate over the stored events of the stream with numbers above ``after``, then over new events as they
+        become durable, until the stream is removed."""
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The stored stream of the object as of the commits that have returned; None if there is none. Raises ``Damaged``."""
+        """Return the stored stream of the object as of the commits that have returned; None if there is none. Raises
+        ``Damaged``."""
         ...
 
     def view(self) -> AbstractAsyncContextManager[Readable]:
-        """All rows of all partitions on this node as of one moment, for the block: every commit that has returned, and nothing
-        that could still be lost. Any thread may read it, one at a time."""
+        """Give the block all rows of all partitions on this node as of one moment: every commit that has returned, and
+        none that could still be lost. Any thread may read it, one at a time."""
         ...
 
     async def failed(self) -> NoReturn:
@@ -183,10 +187,10 @@ class Journal(Readable, Protocol):
     async def copy_to(self, path: Path) -> None:
         """Make a backup at ``path`` of every commit on this node that has returned.
 
-        Raises ``StoreError`` if something is there already, and ``Unavailable`` if the journal is not in a directory.
+        Raises ``StoreError`` if ``path`` is not empty, and ``Unavailable`` if the journal is not in a directory.
         """
         ...
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
-        """Every stream of the partition with the number of its last event."""
+        """Iterate over the streams of the partition, each with the number of its last event."""
         ...

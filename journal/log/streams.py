@@ -28,7 +28,7 @@ NO_STREAM = StreamHead(last=0)
 
 @contextmanager
 def damage_context(stream: StreamId, number: int, what: str) -> Iterator[None]:
-    """Name the stream when bytes in the block cannot be read."""
+    """Convert a ``CorruptRecord`` raised in the block to ``Damaged``, which names the stream and the event."""
     try:
         yield
     except CorruptRecord as error:
@@ -36,12 +36,12 @@ def damage_context(stream: StreamId, number: int, what: str) -> Iterator[None]:
 
 
 def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
-    """The head of the stream; an empty head if there is none. Raises ``Damaged``."""
+    """Return the head of the stream; an empty head if there is none. Raises ``Damaged``."""
     return read_head_and_row(store, partition, stream)[0]
 
 
 def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tuple[StreamHead, bytes | None]:
-    """The head of the stream and the row that contains it."""
+    """Return the head of the stream and its stored bytes, None if there is no stream. Raises ``Damaged``."""
     try:
         data = store.get(keys.head(partition, stream))
         return (NO_STREAM if data is None else decode_row(StreamHead, data)), data
@@ -50,7 +50,7 @@ def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tupl
 
 
 def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> StoredStream | None:
-    """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
+    """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""
     if head.last == 0:
         return None
     snapshot = None
@@ -64,14 +64,14 @@ def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamH
 
 
 def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-    """The latest snapshot as of event ``at`` or before, with the number of its event. Raises ``Damaged``."""
+    """Return the latest snapshot as of event ``at`` or before, with the number of its event. Raises ``Damaged``."""
     with damage_context(stream, at, "a snapshot"):
         found = _last_up_to(store, keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, at))
     return (keys.number_of_snapshot(found[0]), found[1]) if found else None
 
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
-    """The events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
+    """Return the events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
     if first > last:
         return []
     number = first
@@ -90,14 +90,17 @@ def read_events(store: Readable, partition: int, stream: StreamId, first: int, l
     except CorruptRecord as error:
         raise Damaged(stream, number, str(error)) from error
     if number <= last:
-        raise Damaged(stream, number, f"the stream ends here and should reach {last}")
+        raise Damaged(
+            stream, number, f"the stream ends before event {number}; its head says that event {last} is the last"
+        )
     # The found records have no gap, so the first shows where the others begin.
     skipped = first - found[0].number
     return found if not skipped and number == last + 1 else found[skipped : last + 1 - found[0].number]
 
 
 def record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:
-    """The last record that begins at event ``number`` or before. Raises ``Damaged`` if there is none."""
+    """Return the key and the value of the last record that begins at event ``number`` or before. Raises ``Damaged`` if
+    there is none."""
     with damage_context(stream, number, "the record"):
         found = _last_up_to(store, keys.record(partition, stream, 0), keys.record(partition, stream, number))
     if found is None:
@@ -106,7 +109,7 @@ def record_with(store: Readable, partition: int, stream: StreamId, number: int) 
 
 
 def _last_up_to(store: Readable, start: bytes, key: bytes) -> tuple[bytes, bytes] | None:
-    """The row with this key, or the last one before it."""
+    """Return the row with this key, or the last one before it."""
     value = store.get(key)
     if value is not None:
         return key, value
@@ -120,7 +123,7 @@ def _last_up_to(store: Readable, start: bytes, key: bytes) -> tuple[bytes, bytes
 
 
 def redact_events(store: Readable, batch: Batch, partition: int, stream: StreamId, numbers: Iterable[int]) -> None:
-    """Overwrite events in place. Each record with such an event is rewritten once. Raises ``Damaged``."""
+    """Overwrite events in place, rewriting each record that contains one of them. Raises ``Damaged``."""
     remaining = sorted(set(numbers))
     while remaining:
         key, value = record_with(store, partition, stream, remaining[0])
@@ -130,7 +133,7 @@ def redact_events(store: Readable, batch: Batch, partition: int, stream: StreamI
             here = [number for number in remaining if number < end]
             batch.rows[key] = erase(value, first, here)
         if not here:
-            raise Damaged(stream, remaining[0], f"the event is missing, the record before it ends at {end - 1}")
+            raise Damaged(stream, remaining[0], f"the event is missing; the record before it ends at event {end - 1}")
         remaining = remaining[len(here) :]
 
 

@@ -195,7 +195,7 @@ def home(tmp_path: Path) -> Path:
 
 
 async def refused_as_not_ours(directory: Path) -> None:
-    with pytest.raises(StoreError, match="not a playhead data directory, and not empty"):
+    with pytest.raises(StoreError, match="neither an empty directory nor a playhead data directory"):
         async with open_journal(directory):
             pass
 
