@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import attrs
 import msgspec
+import pytest
+import trio
 
 import actors
 from actors import errors
 from cli.main import COMMANDS
 from journal import errors as journal_errors
 from tests.terminal import ROOT, Terminal, terminal
+from tests.virtual import on_virtual_time
 
 README = (ROOT / "README.md").read_text()
+REMOTE_CONTROL = (ROOT / "docs" / "remote-control.md").read_text()
+"""The page that continues the README's commands."""
+
+BOTH = f"{README}\n{REMOTE_CONTROL}"
 
 
 @attrs.frozen
@@ -25,15 +33,15 @@ class Block:
     lines: tuple[str, ...]
 
 
-def blocks() -> list[Block]:
-    found = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(text: str = README) -> list[Block]:
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Block(language, tuple(text.splitlines())) for language, text in found]
 
 
 def test_its_programs_and_commands_do_what_it_says(tmp_path: Path) -> None:
     expected = 0
     with terminal(tmp_path) as shell:
-        for block in blocks():
+        for block in blocks(BOTH):
             if block.language == "python":
                 name = block.lines[0].removeprefix("# ")
                 (shell.folder / name).write_text("\n".join(block.lines) + "\n")
@@ -43,6 +51,24 @@ def test_its_programs_and_commands_do_what_it_says(tmp_path: Path) -> None:
             elif block.lines[0].startswith("2  "):
                 _compare_history(shell, block)
     assert expected >= 5
+
+
+@on_virtual_time
+async def test_its_approval_says_decided_once_although_it_leaves_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [lines] = [block.lines for block in blocks() if block.lines[0] == "# leaving.py"]
+    (tmp_path / "leaving.py").write_text("\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    approval = importlib.import_module("leaving").Approval
+    async with actors.open_runtime(approval, durability="memory") as runtime:
+        asked = await runtime.client.service(approval).ask.send("a plan")
+        await trio.sleep(3600)
+        assert (await asked.describe()).status is actors.Status.SUSPENDED
+        assert "decided" not in capsys.readouterr().out
+        await asked.signal("approved", True)
+        assert await asked.result() is True
+    assert capsys.readouterr().out == "a plan: asked\na plan: decided\n"
 
 
 def _type(shell: Terminal, line: str) -> int:
@@ -82,28 +108,38 @@ def test_two_commands_do_all_set_up_and_the_second_is_what_is_run_on_every_chang
 
 
 def test_every_error_that_it_names_exists() -> None:
-    named = set(re.findall(r"`(?:actors\.)?(\w+Error|Store\w+)`", README))
+    named = set(re.findall(r"`(?:actors\.)?(\w+Error|Store\w+)`", BOTH))
     assert len(named) > 15
     unknown = [name for name in named if not hasattr(errors, name) and not hasattr(journal_errors, name)]
     assert unknown == []
 
 
 def test_every_verb_that_it_names_exists() -> None:
-    named = set(re.findall(r"`(?:async with |await )?actors\.(\w+)[`(]", README))
+    named = set(re.findall(r"`(?:async with |await )?actors\.(\w+)[`(]", BOTH))
     assert named
     assert named <= {*actors.__all__, *actors._NAMESPACES}
 
 
 def test_every_command_that_it_names_exists() -> None:
-    named = set(re.findall(r"(?:^|`|\(|bin/)playhead ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|\(|bin/)playhead ([a-z]+)", BOTH, re.MULTILINE))
     assert len(named) > 4
     assert named <= set(COMMANDS)
 
 
 def test_every_file_that_it_links_to_exists() -> None:
-    links = re.findall(r"\]\(([\w./]+)\)", README)
+    links = re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", REMOTE_CONTROL)
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_every_heading_that_it_links_to_exists() -> None:
+    headings = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = set(re.findall(r"\]\((?:\.\./README\.md)?#([\w-]+)\)", BOTH))
+    assert len(links) > 10
+    assert links - anchors == set()
 
 
 def test_every_deep_profile_that_it_names_is_read_by_the_tests_that_it_names() -> None:
