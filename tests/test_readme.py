@@ -64,7 +64,7 @@ async def test_its_approval_says_decided_once_although_it_leaves_memory(
     async with actors.open_runtime(approval, durability="memory") as runtime:
         asked = await runtime.client.service(approval).ask.send("a plan")
         await trio.sleep(3600)
-        assert (await asked.describe()).status is actors.Status.SUSPENDED
+        assert (await asked.info()).status is actors.Status.SUSPENDED
         assert "decided" not in capsys.readouterr().out
         await asked.signal("approved", True)
         assert await asked.result() is True
