@@ -15,7 +15,7 @@ from actors.model.classes import Actor, Service, Workflow
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer, GateInfo
-from actors.model.info import InvocationInfo
+from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.service_info import ServiceInfo
@@ -28,7 +28,7 @@ from actors.runtime import CodeOf
 from actors.values.arguments import Seconds
 from actors.values.limits import Limits
 from actors.values.snapshot import Snapshot
-from journal.events import Children, ControlResult, Outcome, PauseMode, Status, Stop, Target
+from journal.events import Children, ControlResult, PauseMode, Status, Stop, Target
 from journal.ids import InvocationId
 from journal.kv.store import Durability
 from journal.log.protocol import Journal
@@ -62,7 +62,7 @@ class Client:
     ) -> InvocationHandle[Any]: ...
     def call_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
-    ) -> tuple[InvocationId, Outcome]: ...
+    ) -> tuple[InvocationId, OutcomeInfo]: ...
     def send_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None, delay: Seconds | None = None
     ) -> Sent: ...

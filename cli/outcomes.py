@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from actors.errors import ActorError, TerminalError, type_name
-from actors.values.failures import text_of, type_of
-from actors.values.outcomes import value_of
+from actors.errors import ActorError
+from actors.values.outcomes import end_in_words
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from journal.events import Outcome
+    from actors.model.info import OutcomeInfo
     from journal.ids import InvocationId
 
 
@@ -21,15 +20,8 @@ class CallEndedError(ActorError):
     """
 
 
-def result_of(outcome: Outcome, of: InvocationId) -> bytes:
+def result_of(outcome: OutcomeInfo, of: InvocationId) -> Any:
     """The result. Raises :class:`CallEndedError` with the id for every other outcome."""
-    try:
-        return value_of(outcome, of)
-    except TerminalError as error:
-        text = text_of(error)
-        if outcome.kind is OutcomeKind.FAILED:
-            # The text of an error that stands for another names that already.
-            named = type_of(error)
-            kind = f"{named}: " if named == type_name(type(error)) and type(error) is not TerminalError else ""
-            text = f"{of} failed: {kind}{text}"
-        raise CallEndedError(text) from error
+    if outcome.kind is OutcomeKind.SUCCEEDED:
+        return outcome.value
+    raise CallEndedError(end_in_words(outcome, of))

@@ -17,6 +17,7 @@ from actors.errors import DefinitionError, InvalidArgumentError, TooSlowError
 from actors.model.classes import definition_of
 from actors.model.definitions import kind_in_words
 from actors.model.handles import InvocationHandle
+from actors.model.info import outcome_info
 from actors.model.keys import checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
 from actors.model.payloads import NO_ARGUMENT, argument_of
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from actors.control.backend import Backend, Sent
     from actors.model.checks import CheckSummary
     from actors.model.classes import Actor, ObjectBase, Service, Workflow
-    from actors.model.info import InvocationInfo
+    from actors.model.info import InvocationInfo, OutcomeInfo
     from actors.model.object_info import ObjectName
     from actors.model.service_info import ServiceInfo
     from actors.model.verb_options import VerbOptions
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from actors.query.changes import ChangeSet
     from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
-    from journal.events import ControlResult, Outcome
+    from journal.events import ControlResult
 
 A = TypeVar("A", bound="Actor")
 S = TypeVar("S", bound="Service")
@@ -152,10 +153,11 @@ class Client:
 
     async def call_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
-    ) -> tuple[InvocationId, Outcome]:
-        """Call with the argument as JSON bytes; returns the outcome, whatever it is. Raises a ``RefusedError`` if the call was
-        not accepted."""
-        return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
+    ) -> tuple[InvocationId, OutcomeInfo]:
+        """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, whatever it is. Raises a
+        ``RefusedError`` if the call was not accepted."""
+        of, outcome = await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
+        return of, outcome_info(outcome)
 
     async def send_by_name(
         self,

@@ -7,11 +7,11 @@ from actors.model.checks import CheckReport
 from actors.model.explain import WaitReason
 from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
-from actors.model.info import InvocationInfo
+from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.output import OutputChunk
 from actors.values.arguments import Seconds
 from actors.values.snapshot import Snapshot
-from journal.events import Children, ControlResult, Outcome, PauseMode, Stop
+from journal.events import Children, ControlResult, PauseMode, Stop
 from journal.ids import InvocationId
 
 R_co = TypeVar("R_co", covariant=True)
@@ -19,7 +19,7 @@ R_co = TypeVar("R_co", covariant=True)
 class InvocationHandle(Generic[R_co]):
     id: InvocationId
     def result(self) -> R_co: ...
-    def outcome(self) -> Outcome: ...
+    def outcome(self) -> OutcomeInfo: ...
     def cancel(
         self,
         *,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from actors.model.checks import CheckReport
     from actors.model.explain import WaitReason
     from actors.model.history import JournalEntry
-    from actors.model.info import InvocationInfo
+    from actors.model.info import InvocationInfo, OutcomeInfo
     from actors.model.output import Chunks, OutputChunk
     from actors.model.requests import Request
     from actors.values import Codec
@@ -89,7 +89,7 @@ class HandleBackend(Protocol):
         ...
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        """Wait until an invocation completes and return its outcome. Raises :class:`actors.NotFoundError`."""
+        """Wait until an invocation completes and return its outcome, as it is recorded. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def execute(
@@ -157,9 +157,14 @@ class InvocationHandle(Generic[R_co]):
         result: R_co = await self._backend.attach(self.id, self._returns)
         return result
 
-    async def outcome(self) -> Outcome:
-        """Wait until it completes and return its outcome, whatever that is. Not available in a handler: use ``result`` there."""
-        return await self._backend.outcome(self.id)
+    async def outcome(self) -> OutcomeInfo:
+        """Wait until it completes and return its outcome, whatever that is: the same record as ``(await handle.info()).outcome``.
+
+        Not available in a handler: use ``result`` there.
+        """
+        from actors.model.info import outcome_info  # only readers need the code that makes records
+
+        return outcome_info(await self._backend.outcome(self.id))
 
     async def cancel(
         self,

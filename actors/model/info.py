@@ -13,8 +13,9 @@ import msgspec
 
 from actors.core.gates import NO_GATES, Gates
 from actors.core.state import REQUEST
-from actors.errors import CircleLink
+from actors.errors import CircleLink, ErrorCode
 from actors.model.gate_info import GateInfo, gate_info
+from actors.values.error_details import recorded_code
 from journal.events import (
     Caller,
     Failure,
@@ -112,12 +113,13 @@ class KeyWait:
 
 @attrs.frozen(kw_only=True)
 class FailureInfo:
-    """The public record of an error."""
+    """The public record of an error. ``code`` says what happened if the error is of this package, and is None otherwise."""
 
     type: str
     message: str
     traceback: str = ""
     details: Any = None
+    code: ErrorCode | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -282,6 +284,7 @@ def failure_info(failure: Failure | None) -> FailureInfo | None:
         message=failure.message,
         traceback=failure.traceback,
         details=plain(failure.details),
+        code=recorded_code(failure),
     )
 
 

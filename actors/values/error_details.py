@@ -29,7 +29,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.errors import TerminalError, bases_of, instance_dict_of, is_built_in, plain_text, type_name
+from actors import errors
+from actors.errors import (
+    ActorError,
+    ErrorCode,
+    TerminalError,
+    bases_of,
+    instance_dict_of,
+    is_built_in,
+    plain_text,
+    type_name,
+)
 from actors.values import ValueProblem, codec_for
 from actors.values.document import encode_plain
 from actors.values.frozen_errors import permit_raising
@@ -162,6 +172,19 @@ def _itself(error: BaseException) -> dict[str, Any]:
     if len(kept) + len(args) > CARRIED_BYTES:
         return {}
     return {"args": msgspec.Raw(args), "attributes": msgspec.Raw(kept)}
+
+
+def recorded_code(failure: Failure) -> ErrorCode | None:
+    """The code of an error of this package; None for any other, whose class is the application's. Runs no code of its class."""
+    module, _, name = failure.type.rpartition(".")
+    kind = getattr(errors, name, None) if module == errors.__name__ else None
+    if not isinstance(kind, type) or not issubclass(kind, ActorError):
+        return None
+    carried = msgspec.json.decode(failure.carried) if failure.carried else None
+    own = (carried or {}).get("attributes", {}).get("code")
+    with contextlib.suppress(ValueError, ValueProblem):  # it has no code of its own, or one of a later version
+        return ErrorCode(_restored(own, ErrorCode))
+    return kind.code
 
 
 def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:

@@ -6,9 +6,7 @@ import functools
 import sys
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, Protocol
 
 from actors.errors import (
     ErrorCode,
@@ -30,8 +28,22 @@ from journal.errors import CorruptRecord
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
+    from actors.values.texts import FailureLike
     from journal.events import Failure, Outcome
     from journal.ids import InvocationId
+
+
+class OutcomeLike(Protocol):
+    """The part of an outcome that is shown in words, recorded or public."""
+
+    @property
+    def kind(self) -> OutcomeKind: ...
+
+    @property
+    def failure(self) -> FailureLike | None: ...
+
+    @property
+    def reason(self) -> str: ...
 
 
 def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, deployment: str = "") -> TerminalError:
@@ -81,19 +93,29 @@ def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> Termi
 
 
 def _ended(code: ErrorCode, outcome: Outcome, invocation_id: InvocationId | None) -> InvocationCancelledError:
-    because = f": {outcome.reason}" if outcome.reason else ""
-    if outcome.failure is not None:
-        because += f"; meanwhile it failed with {failure_in_words(outcome.failure)}"
-    text = f"{invocation_id or 'the invocation'} was {code}{because}"
+    text = end_in_words(outcome, invocation_id)
     error = InvocationCancelledError(text, code=code, details=outcome.reason or None)
     error.invocation_id = invocation_id
     return error
 
 
-def _text_with_type(failure: Failure) -> str:
+def end_in_words(outcome: OutcomeLike, invocation_id: InvocationId | None) -> str:
+    """Say how an invocation without a result ended: cancelled, killed or failed, with the reason."""
+    ended, reason, failure = outcome.kind.value, outcome.reason, outcome.failure
+    if outcome.kind is OutcomeKind.FAILED:
+        return f"{invocation_id or 'the invocation'} failed" + (
+            "" if failure is None else f": {_text_with_type(failure)}"
+        )
+    because = f": {reason}" if reason else ""
+    if failure is not None:
+        because += f"; meanwhile it failed with {failure_in_words(failure)}"
+    return f"{invocation_id or 'the invocation'} was {ended}{because}"
+
+
+def _text_with_type(failure: FailureLike) -> str:
     """Return the text of an error whose class is unknown here, preceded by the name of its type unless the text begins
     with that name."""
-    alone = failure_in_words(attrs.evolve(failure, message=""))
+    alone = failure.type.removeprefix("builtins.")
     is_told = failure.type == _TERMINAL or failure.message == alone or failure.message.startswith(f"{alone}: ")
     return failure.message if is_told else failure_in_words(failure)
 

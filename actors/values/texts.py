@@ -10,7 +10,7 @@ _SHOWN_CHARACTERS = 80
 _MANY_BITS = 1_000
 
 
-class _FailureLike(Protocol):
+class FailureLike(Protocol):
     """A failure as it is recorded or as it is displayed."""
 
     @property
@@ -28,7 +28,7 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def failure_in_words(failure: _FailureLike) -> str:
+def failure_in_words(failure: FailureLike) -> str:
     """Return the type and the text of a failure, or only the type if the text is empty. The names of builtin types are
     given without a module."""
     name = failure.type.removeprefix("builtins.")

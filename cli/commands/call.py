@@ -15,8 +15,8 @@ from cli.targets import parse_argument, parse_target
 if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.model.handles import InvocationHandle
+    from actors.model.info import OutcomeInfo
     from cli.backend import ServerOptions
-    from journal.events import Outcome
 
 
 _PATIENCE_SECONDS = 3.0
@@ -38,26 +38,24 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
         playhead call Counter/alice/add 5
         playhead call Agent/run_task '"hello"'
     """
-    import msgspec
-
     from cli.outcomes import result_of
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
 
-    async def call(client: Client) -> bytes:
+    async def call(client: Client) -> Any:
         sent = await client.send_by_name(called, body, idempotency_key=idempotency_key)
         handle = client.invocation(sent.invocation_id)
         return result_of(await _outcome(handle), handle.id)
 
-    out_json(msgspec.json.decode(ask(server, call)))
+    out_json(ask(server, call))
 
 
-async def _outcome(handle: InvocationHandle[Any]) -> Outcome:
+async def _outcome(handle: InvocationHandle[Any]) -> OutcomeInfo:
     """The outcome; while it takes long, print the reason."""
     import trio
 
-    ended: list[Outcome] = []
+    ended: list[OutcomeInfo] = []
     errors: list[Exception] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_say_why, handle)

@@ -165,7 +165,7 @@ class Story:
 
     async def ask(self, client: Client, question: str) -> InvocationId:
         _, outcome = await client.call_by_name(Target("Chat", "ada", "message"), f'"{question}"'.encode())
-        task = InvocationId(outcome.value.decode().strip('"'))
+        task = InvocationId(outcome.value)
         self.say(f"   playhead call Chat/ada/message '\"{question}\"'  [dim]-> {task}[/]")
         return task
 

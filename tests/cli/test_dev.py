@@ -60,7 +60,7 @@ async def until(client: Client, version: int) -> None:
     with trio.fail_after(60):
         while True:
             _, outcome = await client.call_by_name(Target("Agent", None, "version"))
-            if outcome.value == b"%d" % version:
+            if outcome.value == version:
                 return
             await trio.sleep(0.05)
 

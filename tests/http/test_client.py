@@ -6,13 +6,15 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 
 import actors
 from actors import Actor, RetryPolicy, Service, Status, Workflow, handler, shared, step
 from actors.control.client import Client
-from actors.types import OutcomeKind
+from actors.errors import ErrorCode, ResourceKind
+from actors.types import OutcomeInfo, OutcomeKind
 from journal.events import Target
 from tests.http.served import serving
 from tests.lab import WORLD
@@ -84,6 +86,10 @@ class Task(Service):
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def stumble(self) -> None:
         raise ValueError("a stone")
+
+    @handler
+    async def miss(self) -> None:
+        raise actors.NotFoundError("the report was purged", kind=ResourceKind.FILE, code=ErrorCode.GONE)
 
     @handler
     async def stutter(self) -> None:
@@ -180,12 +186,43 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_leaves_nothing(op
 async def test_a_call_by_name_says_how_it_ended(open_client: OpenClient) -> None:
     async with open_client() as client:
         of, outcome = await client.call_by_name(Target("Account", "a", "deposit"), b"5")
-        assert (outcome.kind, outcome.value) == (OutcomeKind.SUCCEEDED, b"5")
+        assert (outcome.kind, outcome.value) == (OutcomeKind.SUCCEEDED, 5)
         assert (await client.invocation(of).info()).target == Target("Account", "a", "deposit")
         _, outcome = await client.call_by_name(Target("Account", "a", "withdraw"), b"50")
         assert outcome.kind is OutcomeKind.FAILED
         assert outcome.failure is not None
         assert outcome.failure.message == "balance is 5, asked for 50"
+
+
+async def test_an_awaited_outcome_is_the_record_that_info_shows(open_client: OpenClient) -> None:
+    async with open_client() as client:
+        for handle in (
+            await client.actor(Account, "a").deposit.send(7),
+            await client.actor(Account, "b").withdraw.send(50),
+            await client.service(Task).miss.send(),
+        ):
+            awaited = await handle.outcome()
+            recorded = (await handle.info()).outcome
+            assert recorded is not None
+            assert without_traceback(awaited) == without_traceback(recorded)
+
+
+def without_traceback(outcome: OutcomeInfo) -> OutcomeInfo:
+    """A traceback is not sent to those who wait."""
+    failure = outcome.failure
+    return outcome if failure is None else attrs.evolve(outcome, failure=attrs.evolve(failure, traceback=""))
+
+
+async def test_a_failure_has_a_code_if_the_error_is_of_this_package(open_client: OpenClient) -> None:
+    async with open_client() as client:
+        for handle, code in (
+            (await client.service(Task).miss.send(), ErrorCode.GONE),
+            (await client.service(Task).stumble.send(), None),
+            (await client.actor(Account, "a").withdraw.send(50), None),
+        ):
+            failure = (await handle.outcome()).failure
+            assert failure is not None
+            assert failure.code is code
 
 
 async def test_a_call_is_given_up_in_time_and_goes_on(open_client: OpenClient) -> None:
@@ -204,7 +241,7 @@ async def test_a_message_is_sent_and_its_result_awaited(open_client: OpenClient)
     async with open_client() as client:
         handle = await client.actor(Account, "a").deposit.send(7)
         assert await handle.result() == 7
-        assert (await handle.outcome()).value == b"7"
+        assert (await handle.outcome()).value == 7
 
 
 async def test_a_delayed_message_waits(open_client: OpenClient) -> None:

@@ -10,10 +10,12 @@ import pytest
 import actors
 from actors import Service, handler
 from actors.control.client import Client
+from actors.errors import code_of
 from actors.http.client import connection
 from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
 from actors.http.server.calls import respond_with_outcome
+from actors.model.info import outcome_info
 from actors.values.failures import failed
 from actors.values.outcomes import value_of
 from cli.exit_codes import Exit, exit_code_of
@@ -88,9 +90,16 @@ async def test_every_error_of_a_handler_arrives_alike(tmp_path: Path, monkeypatc
 
 
 @every_kind
+def test_the_record_of_a_failure_has_the_code_of_its_error(kind: type[ActorError]) -> None:
+    failure = outcome_info(failed(made(kind))).failure
+    assert failure is not None
+    assert failure.code is code_of(made(kind))
+
+
+@every_kind
 def test_a_call_that_failed_exits_as_failed(kind: type[ActorError]) -> None:
     with pytest.raises(CallEndedError) as raised:
-        result_of(failed(made(kind, f"about {kind.__name__}")), OF)
+        result_of(outcome_info(failed(made(kind, f"about {kind.__name__}"))), OF)
     assert exit_code_of(raised.value) is Exit.FAILED
     assert OF in str(raised.value)
     assert f"about {kind.__name__}" in str(raised.value)

@@ -281,7 +281,7 @@ class Storm:
         match verb:
             case "attach":
                 with trio.move_on_after(3.0):
-                    self.outcomes.append((told.id, await handle.outcome()))
+                    self.outcomes.append((told.id, await self.client.outcome_of(told.id, leaves_at_pause=False)))
                 return
             case "cancel":
                 kill_after = options["kill_after"] if told.is_loose else None

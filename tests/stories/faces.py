@@ -144,7 +144,7 @@ class Python:
     async def call(self, target: str, argument: Any = None) -> Any:
         _, outcome = await self.client.call_by_name(parse_target(target), _body(argument))
         assert outcome.failure is None, outcome
-        return json.loads(outcome.value)
+        return outcome.value
 
     async def send(self, target: str, argument: Any = None) -> str:
         return (await self.client.send_by_name(parse_target(target), _body(argument))).invocation_id

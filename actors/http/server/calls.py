@@ -125,10 +125,10 @@ async def _attach(exchange: Exchange, of: InvocationId, query: AttachQuery) -> R
 
 async def _output(exchange: Exchange, of: InvocationId) -> Response:
     await _check_reader(exchange, of)
-    handle = exchange.client.invocation(of)
-    if (await handle.info()).status is not Status.COMPLETED:
+    if (await exchange.client.invocation(of).info()).status is not Status.COMPLETED:
         raise NotCompletedYetError(f"{of} has not ended yet; …/attach waits for its end")
-    return respond_with_outcome(of, await exchange.wait(handle.outcome()))
+    ended = exchange.client.outcome_of(of, leaves_at_pause=False)
+    return respond_with_outcome(of, await exchange.wait(ended))
 
 
 async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
