@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import attrs
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target
+from journal.fields import described, moment
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -132,20 +133,20 @@ class AuditRow:
     requests since the previous row that have no row of their own because there were too many.
     """
 
-    number: int
-    at: float
-    by: str
-    origin: str
-    verb: str
-    target: str
-    detail: str = ""
-    reason: str = ""
-    request: str | None = None
-    changed: bool = False
-    before: str = ""
-    after: str = ""
-    refusal: str = ""
-    dropped: int = 0
+    number: Annotated[int, described("its position in the chain")]
+    at: Annotated[float, moment("when")]
+    by: Annotated[str, described("who")]
+    origin: Annotated[str, described("from where")]
+    verb: Annotated[str, described("what was asked")]
+    target: Annotated[str, described("of whom, or what")]
+    detail: Annotated[str, described("how")] = ""
+    reason: Annotated[str, described("why")] = ""
+    request: Annotated[str | None, described("under which idempotency key")] = None
+    changed: Annotated[bool, described("whether anything changed")] = False
+    before: Annotated[str, described("the target's status before")] = ""
+    after: Annotated[str, described("and after")] = ""
+    refusal: Annotated[str, described("why it was not done")] = ""
+    dropped: Annotated[int, described("denied tries before it without a row")] = 0
 
 
 LINK_BYTES = 32

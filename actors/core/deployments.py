@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
 
 from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
+from journal.fields import described, moment
 
 MAX_DEPLOYMENTS = 1_000
 """The most deployments that can be registered at a time."""
@@ -18,13 +21,13 @@ class Deployment:
     latest.
     """
 
-    id: str
-    entries: tuple[str, ...]
-    files: int
-    size: int
-    registered_at: float
-    registered_by: str
-    passed_over: str = ""
+    id: Annotated[str, described("the deployment")]
+    entries: Annotated[tuple[str, ...], described("an array of the modules that it begins with")]
+    files: Annotated[int, described("how many files it has")]
+    size: Annotated[int, described("their bytes")]
+    registered_at: Annotated[float, moment("when it was registered")]
+    registered_by: Annotated[str, described("by whom")]
+    passed_over: Annotated[str, described("who moved latest away from it, and why")] = ""
 
 
 @attrs.frozen

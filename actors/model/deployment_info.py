@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
+
+from actors.core.deployments import Deployment
+from journal.fields import described
 
 
 @attrs.frozen(kw_only=True)
-class DeploymentInfo:
+class DeploymentInfo(Deployment):
     """A deployment. ``open_invocations`` counts the invocations on it that have not completed; at 0 it is drained.
 
     ``is_latest``: new invocations run on it. ``is_served``: the process runs it from its own files. ``is_loaded``: its code is in
     memory. ``passed_over`` says who moved ``latest`` away from it, and why.
     """
 
-    id: str
-    entries: tuple[str, ...]
-    files: int
-    size: int
-    registered_at: float
-    registered_by: str
-    is_latest: bool
+    is_latest: Annotated[bool, described("whether new invocations take it")]
     is_served: bool
     is_loaded: bool
-    passed_over: str = ""
-    open_invocations: int = 0
+    open_invocations: Annotated[int, described("how many run on it and have not ended")] = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ The classes are plain data and are sent as JSON unchanged. User values in them a
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import msgspec
@@ -27,6 +27,7 @@ from journal.events import (
     Status,
     Target,
 )
+from journal.fields import described, moment
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
@@ -146,33 +147,33 @@ class InvocationInfo:
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
     """
 
-    id: InvocationId
+    id: Annotated[InvocationId, described("the invocation's id")]
     target: Target
-    kind: Kind
-    mode: Mode
-    status: Status
-    created_at: float
-    created_by: str
-    modified_at: float
+    kind: Annotated[Kind, described("actor, service or workflow")]
+    mode: Annotated[Mode, described("exclusive or shared")]
+    status: Annotated[Status, described("scheduled, queued, running, suspended, backing_off, paused or completed")]
+    created_at: Annotated[float, moment("when it was accepted")]
+    created_by: Annotated[str, described("who asked for it")]
+    modified_at: Annotated[float, moment("when its row was last written")]
     phase: str = ""
-    started_at: float | None = None
-    completed_at: float | None = None
-    scheduled_for: float | None = None
-    purge_at: float | None = None
-    failed_attempts: int = 0
+    started_at: Annotated[float | None, moment("when its handler began")] = None
+    completed_at: Annotated[float | None, moment("when it ended")] = None
+    scheduled_for: Annotated[float | None, moment("the date it waits for")] = None
+    purge_at: Annotated[float | None, moment("when its history is forgotten")] = None
+    failed_attempts: Annotated[int, described("how often it has failed since it was last resumed")] = 0
     max_attempts: int | None = None
     retry_at: float | None = None
     caller: Caller | None = None
-    idempotency_key: str | None = None
+    idempotency_key: Annotated[str | None, described("the key under which it was asked for")] = None
     last_failure: FailureInfo | None = None
-    pause_reason: str = ""
+    pause_reason: Annotated[str, described("why it is paused")] = ""
     paused_by: str = ""
     paused_at: float | None = None
     key_wait: KeyWait | None = None
     code_wait: CodeWait | None = None
     behind: InvocationId | None = None
-    cancel_reason: str | None = None
-    deployment: str = ""
+    cancel_reason: Annotated[str | None, described("why it is to be cancelled")] = None
+    deployment: Annotated[str, described("the deployment whose code it runs on; NULL until it starts")] = ""
     outcome: OutcomeInfo | None = None
     restarts: Lineage | None = None
     successors: tuple[InvocationId, ...] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 
 from actors.errors import InvalidArgumentError
 from journal import keys
+from journal.fields import described
 from journal.rows import AuditRow, decode_audit
 
 if TYPE_CHECKING:
@@ -40,29 +41,15 @@ class AuditQuery:
 
 
 @attrs.frozen(kw_only=True)
-class AuditEntry:
-    """A control request, applied or refused. ``partition`` and ``number`` are its place in the chain.
+class AuditEntry(AuditRow):
+    """A control request, applied or refused: its row in the chain of its ``partition``.
 
     ``by`` and ``origin`` are the requester and its address. ``changed``, ``before`` and ``after`` are the result; a refused or
     denied request has a ``refusal`` instead. ``dropped`` counts the denied attempts before this row that were not recorded
     because there were too many.
     """
 
-    partition: int
-    number: int
-    at: float
-    by: str
-    origin: str
-    verb: str
-    target: str
-    detail: str
-    reason: str
-    request: str | None
-    changed: bool
-    before: str
-    after: str
-    refusal: str
-    dropped: int
+    partition: Annotated[int, described("whose chain it is in")]
 
 
 @attrs.frozen(kw_only=True)

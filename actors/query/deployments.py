@@ -22,16 +22,10 @@ if TYPE_CHECKING:
 async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest: str) -> DeploymentInfo:
     """The stored record of a deployment, for a directory that no runtime serves."""
     return DeploymentInfo(
-        id=known.id,
-        entries=known.entries,
-        files=known.files,
-        size=known.size,
-        registered_at=known.registered_at,
-        registered_by=known.registered_by,
+        **attrs.asdict(known, recurse=False),
         is_latest=known.id == latest,
         is_served=False,
         is_loaded=False,
-        passed_over=known.passed_over,
         open_invocations=await count_pinned(snapshot, known.id),
     )
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 import msgspec
 
+from actors.model.info import InvocationInfo
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.records import column_of
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
@@ -235,26 +237,26 @@ def _kind_for(wanted: Wanted, *also: str) -> type[Row]:
     return row_with(frozenset(["invocation_id", *also, *(field for column in columns for field in column.reads)]))
 
 
+def _recorded(name: str, *, stored: str = "") -> Column[Row]:
+    """The column of a field of the public record, which the row stores under the same name or another."""
+    path = stored or name
+    return column_of(InvocationInfo, name, path, reads=(path,))
+
+
 INVOCATIONS = Table[Row](
     name="sys_invocation",
     about="One row for each invocation that is open, or ended and retained.",
     columns=(
-        Column("id", Type.TEXT, "the invocation's id", lambda row, _: row.invocation_id, ("invocation_id",)),
+        _recorded("id", stored="invocation_id"),
         Column("target", Type.TEXT, "Service/handler or Service/key/handler", _shown_target, ("target",)),
         Column("service", Type.TEXT, "the class", lambda row, _: row.target.service, ("target.service",)),
         Column(
             "key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key, ("target.key",)
         ),
         Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler, ("target.handler",)),
-        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind, ("kind",)),
-        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode, ("mode",)),
-        Column(
-            "status",
-            Type.TEXT,
-            "scheduled, queued, running, suspended, backing_off, paused or completed",
-            lambda row, _: row.status,
-            ("status",),
-        ),
+        _recorded("kind"),
+        _recorded("mode"),
+        _recorded("status"),
         Column(
             "outcome",
             Type.TEXT,
@@ -262,17 +264,13 @@ INVOCATIONS = Table[Row](
             lambda row, _: None if row.outcome is None else row.outcome.kind,
             ("outcome.kind",),
         ),
-        Column("created_at", Type.TIME, "when it was accepted", lambda row, _: row.created_at, ("created_at",)),
-        Column("created_by", Type.TEXT, "who asked for it", lambda row, _: row.created_by, ("created_by",)),
-        Column("started_at", Type.TIME, "when its handler began", lambda row, _: row.started_at, ("started_at",)),
-        Column("completed_at", Type.TIME, "when it ended", lambda row, _: row.completed_at, ("completed_at",)),
-        Column(
-            "modified_at", Type.TIME, "when its row was last written", lambda row, _: row.modified_at, ("modified_at",)
-        ),
-        Column(
-            "scheduled_for", Type.TIME, "the date it waits for", lambda row, _: row.scheduled_for, ("scheduled_for",)
-        ),
-        Column("purge_at", Type.TIME, "when its history is forgotten", lambda row, _: row.purge_at, ("purge_at",)),
+        _recorded("created_at"),
+        _recorded("created_by"),
+        _recorded("started_at"),
+        _recorded("completed_at"),
+        _recorded("modified_at"),
+        _recorded("scheduled_for"),
+        _recorded("purge_at"),
         Column(
             "duration",
             Type.REAL,
@@ -280,20 +278,8 @@ INVOCATIONS = Table[Row](
             _duration,
             ("started_at", "completed_at"),
         ),
-        Column(
-            "deployment",
-            Type.TEXT,
-            "the deployment whose code it runs on; NULL until it starts",
-            lambda row, _: row.deployment or None,
-            ("deployment",),
-        ),
-        Column(
-            "failed_attempts",
-            Type.INTEGER,
-            "how often it has failed since it was last resumed",
-            lambda row, _: row.attempts,
-            ("attempts",),
-        ),
+        _recorded("deployment"),
+        _recorded("failed_attempts", stored="attempts"),
         Column(
             "failed_tries",
             Type.INTEGER,
@@ -329,16 +315,8 @@ INVOCATIONS = Table[Row](
             lambda row, _: row.awaited[0].since if row.awaited else None,
             ("awaited",),
         ),
-        Column(
-            "pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None, ("pause_reason",)
-        ),
-        Column(
-            "cancel_reason",
-            Type.TEXT,
-            "why it is to be cancelled",
-            lambda row, _: row.cancel_reason,
-            ("cancel_reason",),
-        ),
+        _recorded("pause_reason"),
+        _recorded("cancel_reason"),
         Column(
             "outcome_reason",
             Type.TEXT,
@@ -346,13 +324,7 @@ INVOCATIONS = Table[Row](
             lambda row, _: None if row.outcome is None else row.outcome.reason or None,
             ("outcome.reason",),
         ),
-        Column(
-            "idempotency_key",
-            Type.TEXT,
-            "the key under which it was asked for",
-            lambda row, _: row.request,
-            ("request",),
-        ),
+        _recorded("idempotency_key", stored="request"),
         Column(
             "caller_id",
             Type.TEXT,
