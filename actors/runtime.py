@@ -24,6 +24,7 @@ from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.model.app import App
+from actors.model.control_options import GateOptions
 from actors.query.unserved import UnservedClass, without_code
 from actors.rows.audit import Principal
 from actors.system import SYSTEM_CLASSES
@@ -32,7 +33,6 @@ from actors.values.error_groups import alone
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.snapshot import Snapshot
 from journal.errors import StoreFailed
-from journal.events import PauseMode
 from journal.in_flight import InFlight
 from journal.kv.store import Durability
 from journal.log.open import memory_journal, open_journal
@@ -184,7 +184,7 @@ async def open_runtime(
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
     """Write the rules that hold from the start to the registry."""
     if closed is not None:
-        await backend.close_gate(closed.scope, closed.mode, closed.reason)
+        await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
         await engine.registry.trust()
     await _hold_backlog(backend, engine.journal.directory)
     if snapshot is not None:
@@ -196,7 +196,7 @@ async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) 
     identity = None if directory is None else directory.identity()
     if directory is None or identity is None or identity.backlog is None or not identity.is_held:
         return
-    await backend.close_gate(BACKLOG, PauseMode.DRAIN, _WHY_HELD, since=identity.backlog.before)
+    await backend.close_gate(BACKLOG, GateOptions(reason=_WHY_HELD), since=identity.backlog.before)
     directory.check()
     directory.write_identity(attrs.evolve(identity, is_held=False))
     log.warning(

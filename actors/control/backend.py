@@ -33,20 +33,22 @@ if TYPE_CHECKING:
     from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
     from actors.model.checks import CheckSummary
+    from actors.model.control_options import EditOptions, GateOptions
     from actors.model.deployment_info import CodeFile, DeploymentInfo
-    from actors.model.edit import Edit, EditResult
+    from actors.model.edit import EditResult
     from actors.model.gate_info import GateAnswer, GateInfo
     from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.requests import CallOptions
     from actors.model.service_info import ServiceInfo
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.changes import ChangeSet
     from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from actors.values.snapshot import Snapshot
-    from journal.events import ControlResult, Outcome, PauseMode, Target
+    from journal.events import ControlResult, Outcome, Target
 
 
 @attrs.frozen(kw_only=True)
@@ -67,20 +69,16 @@ class Backend(HandleBackend, Protocol):
         """The limits of the runtime, as far as they are known here."""
         ...
 
-    async def call_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None
-    ) -> tuple[InvocationId, Outcome]:
-        """Call a handler with a JSON argument, and wait for the end of the invocation.
+    async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
+        """Call a handler with a JSON argument, and wait for the end of the invocation; the caller keeps to the timeout.
 
         The call is durable before it begins to wait. Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`,
         :class:`actors.ConflictError`.
         """
         ...
 
-    async def send_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Sent:
-        """Send a message with a JSON argument; it is durable on return. ``delay`` is in seconds. Raises as :meth:`call_by_name`."""
+    async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
+        """Send a message with a JSON argument; it is durable on return. Raises as :meth:`call_by_name`."""
         ...
 
     # Reading.
@@ -140,7 +138,7 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def edit_object(
-        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
         """Change fields, all of it or nothing; durable on return.
 
@@ -159,7 +157,7 @@ class Backend(HandleBackend, Protocol):
 
     # Gates.
 
-    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
+    async def close_gate(self, scope: GateScope, options: GateOptions) -> GateAnswer:
         """Hold every invocation in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the
         scope.
 

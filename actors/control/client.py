@@ -22,6 +22,7 @@ from actors.model.keys import checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
 from actors.model.payloads import NO_ARGUMENT, argument_of
 from actors.model.references import Reference
+from actors.model.requests import CallOptions
 from actors.model.targets import parse_target
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
@@ -36,7 +37,6 @@ from actors.values.arguments import (
     checked_text,
     count_or_none,
     one_of,
-    seconds_or_none,
     text_or_none,
 )
 from actors.values.outcomes import value_of
@@ -125,9 +125,10 @@ class Client:
             total = await client.call("Counter/bob/add", 5)
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        key, span = checked_request_key(idempotency_key), seconds_or_none(timeout, "timeout")
+        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout)
+        span = options.timeout
         with trio.move_on_after(math.inf if span is None else span) as scope:
-            of, outcome = await self._backend.call_by_name(asked, body, key)
+            of, outcome = await self._backend.call_by_name(asked, body, options)
             return parse(value_of(outcome, of))
         if scope.cancelled_caught:
             raise TooSlowError(f"{asked} did not answer within {span} seconds; its invocation continues")
@@ -156,7 +157,8 @@ class Client:
     ) -> tuple[InvocationId, OutcomeInfo]:
         """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, whatever it is. Raises a
         ``RefusedError`` if the call was not accepted."""
-        of, outcome = await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
+        options = CallOptions(idempotency_key=idempotency_key)
+        of, outcome = await self._backend.call_by_name(target, argument, options)
         return of, outcome_info(outcome)
 
     async def send_by_name(
@@ -168,8 +170,8 @@ class Client:
         delay: Seconds | None = None,
     ) -> Sent:
         """Send with the argument as JSON bytes; returns whether the message is new. ``delay`` is in seconds or a timedelta."""
-        span = seconds_or_none(delay, "delay")
-        return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
+        options = CallOptions(idempotency_key=idempotency_key, delay=delay)
+        return await self._backend.send_by_name(target, argument, options)
 
     async def execute(
         self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None

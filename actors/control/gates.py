@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.gates import GateScope, parse_scope
-from actors.values.arguments import checked_text, one_of
+from actors.model.control_options import GateOptions
+from actors.values.arguments import checked_text
 from journal.events import PauseMode
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class GateClient:
         ``drain`` lets a running step end and records it; ``now`` aborts it, and it runs again later. When this returns, nothing
         in the scope runs except steps that are ending. Raises ``InvalidArgumentError``, ``NotFoundError``, ``InvalidArgumentError`` and ``LimitExceededError``.
         """
-        held = one_of(PauseMode, mode, "mode")
-        return await self._backend.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
+        options = GateOptions(mode=mode, reason=reason)
+        return await self._backend.close_gate(_checked_scope(scope), options)
 
     async def open(self, scope: str | GateScope, *, reason: str = "") -> GateAnswer:
         """Resume everything in the scope, except narrower scopes that were closed individually.

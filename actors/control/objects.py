@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.errors import InvalidArgumentError
-from actors.model.edit import Edit, EditResult, name_of_item
+from actors.model.control_options import EditOptions
+from actors.model.edit import EditResult, name_of_item
 from actors.model.keys import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
@@ -106,7 +107,7 @@ class ObjectHandle:
             for field, changed in written_items.items()
             for key, value in changed.items()
         }
-        edit = Edit(
+        options = EditOptions(
             set={field: parse(value.data) for field, value in written.items()},
             clear=list(clear),
             items={
@@ -114,17 +115,12 @@ class ObjectHandle:
                 for field, changed in written_items.items()
             },
             remove={field: list(keys) for field, keys in (remove or {}).items()},
-            if_version=count_or_none(if_version, "if_version", at_least=0),
+            if_version=if_version,
             json_loses={name: value.json_loses for name, value in by_name.items() if value.json_loses},
-        )
-        return await self._backend.edit_object(
-            self.service,
-            self.key,
-            edit,
             queue=queue,
-            reason=checked_text(reason, "reason"),
-            idempotency_key=checked_request_key(idempotency_key),
+            reason=reason,
         )
+        return await self._backend.edit_object(self.service, self.key, options, checked_request_key(idempotency_key))
 
 
 def _written(value: Any, field: str) -> Written:

@@ -13,10 +13,12 @@ import attrs
 import msgspec
 
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
-from actors.http.durations import DURATION
+from actors.http.durations import DURATION, parse_duration
+from actors.model.control_options import Position
+from actors.model.requests import CallOptions
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
 from actors.values.arguments import MAX_NAME
-from journal.events import PauseMode, Status
+from journal.events import Status
 from journal.ids import InvocationId
 
 _MAX_NAME = 256
@@ -36,7 +38,6 @@ ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
-Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
 
@@ -181,6 +182,11 @@ class SendQuery:
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
 
+    def options(self, idempotency_key: str | None) -> CallOptions:
+        """The options of the call or the message, with the key of the request."""
+        delay = None if self.delay is None else parse_duration(self.delay, bare="ms")
+        return CallOptions(idempotency_key=idempotency_key, delay=delay)
+
 
 @attrs.frozen(kw_only=True)
 class AttachQuery:
@@ -256,32 +262,6 @@ class JobBody(ChoiceBody):
     options: dict[str, Any] = attrs.field(factory=dict)
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class GateBody:
-    """How to close a gate: what happens to running steps."""
-
-    reason: ReasonText = ""
-    mode: PauseMode = PauseMode.DRAIN
-
-
-@attrs.frozen(kw_only=True)
-class EditBody:
-    """A change of fields: all of them or none. Items of maps are named by their keys as JSON.
-
-    With ``if_version``, only if that event was the last to change the fields; with ``queue``, the edit waits while the key is
-    held. Python clients set ``json_loses``, the types in their values that JSON does not preserve, by field.
-    """
-
-    set: dict[str, Any] = attrs.field(factory=dict)
-    clear: list[str] = attrs.field(factory=list)
-    items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    remove: dict[str, list[str]] = attrs.field(factory=dict)
-    if_version: Position | None = None
-    json_loses: dict[str, str] = attrs.field(factory=dict)
-    queue: bool = False
-    reason: ReasonText = ""
 
 
 class IdempotentTarget(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
-from actors.model.keys import checked_request_key
 from actors.model.requests import NO_OPTIONS, CallOptions, Request
-from actors.values.arguments import Seconds, seconds_or_none
+from actors.values.arguments import Seconds
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:
@@ -70,11 +69,7 @@ class BoundHandler(Generic[P, R_co]):
 
             await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
         """
-        options = CallOptions(
-            delay=seconds_or_none(delay, "delay"),
-            idempotency_key=checked_request_key(idempotency_key),
-            timeout=seconds_or_none(timeout, "timeout"),
-        )
+        options = CallOptions(delay=delay, idempotency_key=idempotency_key, timeout=timeout)
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.errors import InvalidArgumentError
+from actors.model.keys import checked_request_key
 from actors.values import ValueProblem
+from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.limits import within_limit
 from journal.events import Target
 
@@ -16,13 +18,24 @@ if TYPE_CHECKING:
     from actors.values.limits import Limits
 
 
+def _delay(value: Seconds | None) -> float | None:
+    return seconds_or_none(value, "delay")
+
+
+def _timeout(value: Seconds | None) -> float | None:
+    return seconds_or_none(value, "timeout")
+
+
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The options of one call."""
+    """The options of one call or message, checked: ``delay`` and ``timeout`` in seconds. A timedelta is converted.
 
-    delay: float | None = None
-    idempotency_key: str | None = None
-    timeout: float | None = None
+    Raises :class:`InvalidArgumentError`.
+    """
+
+    delay: float | None = attrs.field(default=None, converter=_delay)
+    idempotency_key: str | None = attrs.field(default=None, converter=checked_request_key)
+    timeout: float | None = attrs.field(default=None, converter=_timeout)
 
 
 NO_OPTIONS = CallOptions()

@@ -21,7 +21,7 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition
-    from actors.model.requests import Request
+    from actors.model.requests import CallOptions, Request
     from journal.events import Outcome
 
 
@@ -46,10 +46,8 @@ class LocalCalls(LocalServices):
         error.invocation_id = command.invocation_id
         raise error
 
-    async def call_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None
-    ) -> tuple[InvocationId, Outcome]:
-        command = self.invoke_by_name(target, argument, idempotency_key, None)
+    async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
+        command = self.invoke_by_name(target, argument, options)
         return command.invocation_id, await self.outcome_of_call(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
@@ -58,10 +56,8 @@ class LocalCalls(LocalServices):
         is_fresh = command.request is None
         return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
-    async def send_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Sent:
-        return await self.send_command(self.invoke_by_name(target, argument, idempotency_key, delay))
+    async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
+        return await self.send_command(self.invoke_by_name(target, argument, options))
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send a message; durable on return."""
@@ -91,15 +87,14 @@ class LocalCalls(LocalServices):
         self,
         target: Target,
         argument: bytes,
-        idempotency_key: str | None,
-        delay: float | None,
+        options: CallOptions,
         parameter: str | None = None,
     ) -> c.Invoke:
         """A call or a message by name as a command, with its id. Raises a :class:`actors.RefusedError`."""
         definition, target = self._named(target)
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
-        request_key = self._request_key(definition, target, idempotency_key)
+        request_key = self._request_key(definition, target, options.idempotency_key)
         try:
             read = handler.signature.read
             arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
@@ -108,7 +103,8 @@ class LocalCalls(LocalServices):
                 argument, parameter = handler.signature.encode((), arguments), handler.signature.parameter
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-        return self.command(target, request_key, argument, parameter, delay, self._secret_of(definition, target))
+        secret = self._secret_of(definition, target)
+        return self.command(target, request_key, argument, parameter, options.delay, secret)
 
     def command(
         self,

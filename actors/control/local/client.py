@@ -15,7 +15,6 @@ from actors.core.jobs import Choice
 from actors.model.keys import checked_request_key
 from actors.model.listing import Listing
 from actors.rows.audit import ControlAction, Principal
-from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.snapshot import Snapshot
 from journal.events import Kind, Target
 from journal.ids import InvocationId
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
 
     from actors.core.deployments import DeploymentChange
     from actors.model.checks import CheckSummary
+    from actors.model.control_options import EditOptions
+    from actors.model.edit import EditResult
     from actors.model.output import OutputChunk
+    from actors.model.requests import CallOptions
     from journal.events import Outcome
 
 
@@ -51,15 +53,13 @@ class LocalClient(Client):
         self,
         target: Target,
         argument: bytes,
-        idempotency_key: str | None,
+        options: CallOptions,
         *,
-        delay: Seconds | None = None,
         parameter: str | None = None,
     ) -> c.Invoke:
         """A call or a message with its id, existing or new. ``parameter`` names the parameter whose value ``argument`` is, empty
         for an object of parameters; None means as the signature says. Raises a :class:`actors.RefusedError`."""
-        key = checked_request_key(idempotency_key)
-        return self._backend.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
+        return self._backend.invoke_by_name(target, argument, options, parameter)
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send the message; durable on return."""
@@ -73,6 +73,12 @@ class LocalClient(Client):
     async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
         """The outcome of an invocation, with the same option."""
         return await self._backend.outcome(of, leaves_at_pause=leaves_at_pause)
+
+    async def edit_object(
+        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
+    ) -> EditResult:
+        """Change fields of an object, as :meth:`actors.types.ObjectHandle.edit` does; the values are JSON."""
+        return await self._backend.edit_object(service, key, options, checked_request_key(idempotency_key))
 
     def kind_of(self, service: str) -> Kind:
         """The kind of a class. Raises :class:`actors.NotFoundError`."""

@@ -21,6 +21,7 @@ from journal.events import Kind, Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.model.control_options import EditOptions
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, EditResult
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -66,8 +67,9 @@ class LocalObjects(LocalCalls):
             )
 
     async def edit_object(
-        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
+        edit = options.edit()
         definition, service = self._class_of(service, key)
         if definition is None:
             raise NotFoundError(
@@ -85,8 +87,8 @@ class LocalObjects(LocalCalls):
         request = self.in_realm(idempotency_key)
         secret = self.engine.journal.secret
         command = self.command(target, request, argument, handler.signature.parameter, None, secret)
-        command = attrs.evolve(command, if_free=not queue)
-        act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
+        command = attrs.evolve(command, if_free=not options.queue)
+        act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=options.reason)
         outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
         edited: EditResult = decode_kept(handler.signature.returns, data, f"the result of {target}")

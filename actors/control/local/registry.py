@@ -22,7 +22,8 @@ from actors.values.outcomes import value_of
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
-    from journal.events import PauseMode, Target
+    from actors.model.control_options import GateOptions
+    from journal.events import Target
     from journal.ids import InvocationId
 
 
@@ -62,11 +63,10 @@ class LocalRegistry(LocalServices):
 
     # Gates.
 
-    async def close_gate(
-        self, scope: GateScope, mode: PauseMode, reason: str, *, since: float | None = None
-    ) -> GateAnswer:
+    async def close_gate(self, scope: GateScope, options: GateOptions, *, since: float | None = None) -> GateAnswer:
         """Hold everything in the scope. When this returns, nothing in it runs here except steps that are ending. ``since`` is the
         time from which it holds; by default now."""
+        mode, reason = options.mode, options.reason
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
             self._check_scope(scope)

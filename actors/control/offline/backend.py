@@ -59,8 +59,9 @@ if TYPE_CHECKING:
     from actors.core.jobs import Choice, JobSpec
     from actors.environment import Environment
     from actors.model.checks import CheckReport, CheckSummary
+    from actors.model.control_options import EditOptions, GateOptions
     from actors.model.deployment_info import CodeFile, DeploymentInfo
-    from actors.model.edit import Edit, EditResult
+    from actors.model.edit import EditResult
     from actors.model.gate_info import GateAnswer, GateInfo
     from actors.model.handles import InvocationHandle
     from actors.model.history import JournalEntry
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
-    from actors.model.requests import Request
+    from actors.model.requests import CallOptions, Request
     from actors.model.verb_options import VerbOptions
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.changes import ChangeSet
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
     from actors.values import Codec
     from actors.values.limits import Limits
     from actors.values.snapshot import Snapshot
-    from journal.events import ControlResult, Outcome, PauseMode, Recorded, Target
+    from journal.events import ControlResult, Outcome, Recorded, Target
     from journal.ids import InvocationId
     from journal.rows import InvocationRow
 
@@ -324,14 +325,10 @@ class OfflineBackend:
     async def send(self, request: Request) -> InvocationHandle[Any]:
         self.refuse(f"a message to {request.target}")
 
-    async def call_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None
-    ) -> tuple[InvocationId, Outcome]:
+    async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
         self.refuse(f"a call of {target}")
 
-    async def send_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Sent:
+    async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
         self.refuse(f"a message to {target}")
 
     async def execute(
@@ -340,14 +337,14 @@ class OfflineBackend:
         self.refuse(f"a verb for {of}")
 
     async def edit_object(
-        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
         self.refuse(f"an edit of {service}/{key}")
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
         self.refuse("the change feed")
 
-    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
+    async def close_gate(self, scope: GateScope, options: GateOptions) -> GateAnswer:
         self.refuse("closing a gate")
 
     async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:

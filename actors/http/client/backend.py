@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
     from actors.model.listing import Listing
     from actors.model.output import OutputChunk
-    from actors.model.requests import Request
+    from actors.model.requests import CallOptions, Request
     from actors.query.audit import AuditQuery
     from actors.query.sql.result import Parameters
     from journal.events import Target
@@ -136,35 +136,27 @@ class HttpBackend(RemoteControl):
 
     async def call(self, request: Request) -> Any:
         argument = request.encode_arguments(self.limits)
-        key, patience = request.options.idempotency_key, request.options.timeout
-        response = await self._called(request.target, argument, key, patience, _form_of(request))
+        response = await self._called(request.target, argument, request.options, _form_of(request))
         return decode_kept(request.handler.signature.returns, succeeded(response), request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         argument = request.encode_arguments(self.limits)
-        options = request.options
-        form = _form_of(request)
-        sent = await self._sent(request.target, argument, options.idempotency_key, options.delay, form)
+        sent = await self._sent(request.target, argument, request.options, _form_of(request))
         return InvocationHandle(self, sent.invocation_id, request.handler.signature.returns)
 
-    async def call_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None
-    ) -> tuple[InvocationId, Outcome]:
-        response = await self._called(target, argument, idempotency_key, None, {})
+    async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
+        response = await self._called(target, argument, options, {})
         outcome = _outcome(response)
         return parse_invocation_id(response.headers[INVOCATION_HEADER]), outcome
 
-    async def send_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Sent:
-        return await self._sent(target, argument, idempotency_key, delay, {})
+    async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
+        return await self._sent(target, argument, options, {})
 
-    async def _sent(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None, form: dict[str, str]
-    ) -> Sent:
-        params = form if delay is None else {**form, "delay": f"{delay:.6f}s"}
+    async def _sent(self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]) -> Sent:
+        params = form if options.delay is None else {**form, "delay": f"{options.delay:.6f}s"}
+        headers = key_header(options.idempotency_key)
         response = await self._connection.send(
-            "POST", _path("send", target), headers=key_header(idempotency_key), content=argument, params=params
+            "POST", _path("send", target), headers=headers, content=argument, params=params
         )
         sent = decoded(response, SentModel)
         return Sent(invocation_id=sent.invocation_id, is_new=sent.status == "Accepted")
@@ -178,19 +170,14 @@ class HttpBackend(RemoteControl):
         return _outcome(await self._connection.send_until_answered("GET", path, of=of, params=_WAITS))
 
     async def _called(
-        self,
-        target: Target,
-        argument: bytes,
-        idempotency_key: str | None,
-        patience: float | None,
-        form: dict[str, str],
+        self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]
     ) -> httpx2.Response:
         """A call is made under an idempotency key, a new one if it has none, so that it can be repeated when the server is back."""
-        key = f"call-{uuid.uuid4().hex}" if idempotency_key is None else idempotency_key
+        key = f"call-{uuid.uuid4().hex}" if options.idempotency_key is None else options.idempotency_key
         return await self._connection.send_until_answered(
             "POST",
             _path("call", target),
-            patience=patience,
+            patience=options.timeout,
             headers=key_header(key),
             params={**_WAITS, **form},
             content=argument,

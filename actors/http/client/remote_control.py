@@ -34,12 +34,11 @@ if TYPE_CHECKING:
     from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
     from actors.http.client.connection import Connection
-    from actors.model.edit import Edit
+    from actors.model.control_options import EditOptions, GateOptions
     from actors.model.gate_info import GateInfo
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectName
     from actors.values.snapshot import Snapshot
-    from journal.events import PauseMode
     from journal.ids import InvocationId
 
 
@@ -51,8 +50,8 @@ class RemoteControl:
 
     # Gates.
 
-    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
-        body = {"mode": mode.value, "reason": reason}
+    async def close_gate(self, scope: GateScope, options: GateOptions) -> GateAnswer:
+        body = {"mode": options.mode.value, "reason": options.reason}
         return await self._connection.patch(path_of("gates", str(scope), "close"), GateAnswer, body)
 
     async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
@@ -84,11 +83,10 @@ class RemoteControl:
         return (await self._connection.get(path, ChangeList, **asked)).changes
 
     async def edit_object(
-        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
-        body = attrs.asdict(edit) | {"queue": queue, "reason": reason}
         path = path_of("objects", service, key, "fields")
-        done = await self._connection.patch(path, EditedModel, body, idempotency_key=idempotency_key)
+        done = await self._connection.patch(path, EditedModel, attrs.asdict(options), idempotency_key=idempotency_key)
         return EditResult(version_before=done.version_before, before=done.before, after=done.after)
 
     # Deployments.

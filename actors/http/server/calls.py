@@ -15,7 +15,6 @@ from actors.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from actors.http.durations import parse_duration
 from actors.http.models import INVOCATION_HEADER, RESTATE_ID_HEADER, FoundModel, SentModel
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.requests import AttachQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
@@ -92,7 +91,8 @@ async def _call(exchange: Exchange, target: Target, query: SendQuery, body: byte
         raise NotFoundError(
             f"{target}: a delay goes with …/send; a call waits for its answer", kind=ResourceKind.HANDLER
         )
-    command = exchange.client.as_command(target, body, exchange.idempotency_key, parameter=query.parameter)
+    options = query.options(exchange.idempotency_key)
+    command = exchange.client.as_command(target, body, options, parameter=query.parameter)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
     return await _respond_when_ended(exchange, command.invocation_id, ended)
 
@@ -111,8 +111,8 @@ async def _send(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 
 async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> SentModel:
-    delay = None if query.delay is None else parse_duration(query.delay, bare="ms")
-    command = exchange.client.as_command(target, body, exchange.idempotency_key, delay=delay, parameter=query.parameter)
+    options = query.options(exchange.idempotency_key)
+    command = exchange.client.as_command(target, body, options, parameter=query.parameter)
     sent = await exchange.client.send_command(command)
     return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
 

@@ -11,10 +11,11 @@ import trio
 from starlette.responses import Response
 
 from actors.control.local.metrics import EndedSecond
-from actors.http.requests import MAX_WAIT, Position
+from actors.http.requests import MAX_WAIT
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, position_of, wants_stream
 from actors.http.server.request_context import Exchange
+from actors.model.control_options import Position
 from actors.query.changes import ChangeSet
 from journal.errors import BrokenInvariant
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from actors.http.models import GateList
-from actors.http.requests import GateBody, ReasonBody
+from actors.http.requests import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
+from actors.model.control_options import GateOptions
 from actors.model.gate_info import GateAnswer
 
 
@@ -14,7 +15,7 @@ async def list_gates(exchange: Exchange) -> GateList:
     return GateList(gates=list(await exchange.client.gates.list()))
 
 
-async def close_gate(exchange: Exchange, body: GateBody) -> GateAnswer:
+async def close_gate(exchange: Exchange, body: GateOptions) -> GateAnswer:
     """Hold everything in the scope: new calls are accepted and queued. Closing it again changes nothing."""
     return await exchange.client.gates.close(exchange.path["scope"], mode=body.mode, reason=body.reason)
 

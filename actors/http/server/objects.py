@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from actors.control.objects import ObjectHandle
 from actors.http.models import ChangeList, EditedModel, ItemList, ObjectList
-from actors.http.requests import EditBody, HistoryQuery, ItemsQuery, ObjectQuery, ObjectsQuery
+from actors.http.requests import HistoryQuery, ItemsQuery, ObjectQuery, ObjectsQuery
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
-from actors.model.edit import name_of_item
+from actors.model.control_options import EditOptions
 from actors.model.object_info import ObjectInfo
-from actors.values import Written, encode_json
 
 
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
@@ -44,22 +41,10 @@ async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
     return ChangeList(changes=changes)
 
 
-async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
+async def edit_object(exchange: Exchange, body: EditOptions) -> EditedModel:
     """Change fields of an object, all of them or none, in the order of its mailbox."""
-    lost = body.json_loses
-    edit = _named(exchange).edit(
-        set={field: _written(value, lost.get(field)) for field, value in body.set.items()},
-        clear=body.clear,
-        items={
-            field: {key: _written(value, lost.get(name_of_item(field, key))) for key, value in changed.items()}
-            for field, changed in body.items.items()
-        },
-        remove=body.remove,
-        if_version=body.if_version,
-        queue=body.queue,
-        reason=body.reason,
-        idempotency_key=exchange.idempotency_key,
-    )
+    kept = _named(exchange)
+    edit = exchange.client.edit_object(kept.service, kept.key, body, exchange.idempotency_key)
     edited = await exchange.wait(edit)
     return EditedModel(
         changed=edited.changed,
@@ -67,10 +52,6 @@ async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
         before=edited.before,
         after=edited.after,
     )
-
-
-def _written(value: Any, lost: str | None) -> Any:
-    return value if lost is None else Written(encode_json(value), lost)
 
 
 def _named(exchange: Exchange) -> ObjectHandle:
