@@ -144,7 +144,7 @@ class AuditRow:
     request: Annotated[str | None, described("under which idempotency key")] = None
     changed: Annotated[bool, described("whether anything changed")] = False
     before: Annotated[str, described("the target's status before")] = ""
-    after: Annotated[str, described("and after")] = ""
+    after: Annotated[str, described("the target's status after")] = ""
     refusal: Annotated[str, described("why it was not done")] = ""
     dropped: Annotated[int, described("denied tries before it without a row")] = 0
 

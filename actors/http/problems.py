@@ -179,7 +179,8 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
     """An error as the body of a response. Attributes of a user's class with the same names are the user's own."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
-    carried = carried_by(error, details) if own is None or details.typed else b""
+    is_whole = own is None or details.typed or outcome is not None  # a recorded failure arrives as it is recorded
+    carried = carried_by(error, details) if is_whole else b""
     return Problem(
         title=qualname_of(kind).rpartition(".")[2],
         status=_status_of(error),

@@ -114,7 +114,7 @@ class KeyWait:
 
 @attrs.frozen(kw_only=True)
 class FailureInfo:
-    """The public record of an error. ``code`` says what happened if the error is of this package, and is None otherwise."""
+    """The public record of an error. ``code`` says what happened if it is one of :mod:`actors.errors`, and is None otherwise."""
 
     type: str
     message: str
@@ -173,7 +173,7 @@ class InvocationInfo:
     code_wait: CodeWait | None = None
     behind: InvocationId | None = None
     cancel_reason: Annotated[str | None, described("why it is to be cancelled")] = None
-    deployment: Annotated[str, described("the deployment whose code it runs on; NULL until it starts")] = ""
+    deployment: Annotated[str, described("the deployment whose code it runs on, once it has started")] = ""
     outcome: OutcomeInfo | None = None
     restarts: Lineage | None = None
     successors: tuple[InvocationId, ...] = ()

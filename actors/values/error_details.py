@@ -175,7 +175,7 @@ def _itself(error: BaseException) -> dict[str, Any]:
 
 
 def recorded_code(failure: Failure) -> ErrorCode | None:
-    """The code of an error of this package; None for any other, whose class is the application's. Runs no code of its class."""
+    """The code of an error of :mod:`actors.errors`; None for any other. Runs no code of its class."""
     module, _, name = failure.type.rpartition(".")
     kind = getattr(errors, name, None) if module == errors.__name__ else None
     if not isinstance(kind, type) or not issubclass(kind, ActorError):

@@ -205,7 +205,7 @@ def get_command(name: str, field: str | None, at: int | None, server: ServerOpti
         raise click.UsageError(f"{name} has no plain field {field!r}{hint}; its fields: {others}")
 
 
-class EditOptions(NamedTuple):
+class EditFlags(NamedTuple):
     """The options of every edit."""
 
     if_version: int | None
@@ -222,7 +222,7 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_options_of_edit(
         *, if_version: int | None, queue: bool, reason: str, output: str, server: ServerOptions, **kwargs: Any
     ) -> None:
-        command(options=EditOptions(if_version, queue, reason, output, server), **kwargs)
+        command(options=EditFlags(if_version, queue, reason, output, server), **kwargs)
 
     return with_options(
         with_options_of_edit,
@@ -240,7 +240,7 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_OBJECT
 @click.argument("changes", nargs=-1, required=True, metavar="FIELD=JSON...")
 @_edit_options
-def set_command(name: str, changes: tuple[str, ...], options: EditOptions) -> None:
+def set_command(name: str, changes: tuple[str, ...], options: EditFlags) -> None:
     """Set fields to new values: all of them or none. An item of a map is FIELD[KEY], with its key as JSON.
 
     \b
@@ -276,7 +276,7 @@ def _parse_change(text: str) -> tuple[str, str | None, str]:
 @_OBJECT
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD...")
 @_edit_options
-def clear_command(name: str, fields: tuple[str, ...], options: EditOptions) -> None:
+def clear_command(name: str, fields: tuple[str, ...], options: EditFlags) -> None:
     """Reset fields to their defaults and empty maps. FIELD[KEY] removes one item of a map."""
     clear: list[str] = []
     remove: dict[str, list[str]] = {}
@@ -289,7 +289,7 @@ def clear_command(name: str, fields: tuple[str, ...], options: EditOptions) -> N
     _edit(name, options, clear=clear, remove=remove)
 
 
-def _edit(name: str, options: EditOptions, **changes: Any) -> None:
+def _edit(name: str, options: EditFlags, **changes: Any) -> None:
     """Change fields and print the changes. ``changes`` are arguments of :meth:`actors.types.ObjectHandle.edit`."""
     from cli.render.text_table import value_as_json
     from cli.run import ask
