@@ -40,7 +40,7 @@ class AuditQuery:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True, on_setattr=attrs.setters.frozen, unsafe_hash=True)
 class AuditEntry(AuditRow):
     """A control request, applied or refused: its row in the chain of its ``partition``.
 

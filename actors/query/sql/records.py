@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def columns_of(record: type, under: str, **renamed: str) -> tuple[Column[Any], ...]:
     """A column for each field of the record, which a row has under this attribute; ``renamed`` gives a field's column another
     name."""
-    names = [field.name for field in attrs.fields(record)]
-    return tuple(column_of(record, name, f"{under}.{name}", renamed.get(name, name)) for name in names)
+    return tuple(
+        column_of(record, name, f"{under}.{name}", renamed.get(name, name)) for name in attrs.fields_dict(record)
+    )
 
 
 def column_of(record: type, field: str, path: str, name: str = "", reads: Sequence[str] = ()) -> Column[Any]:
