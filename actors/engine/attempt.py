@@ -11,7 +11,7 @@ import attrs
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
-from actors.core.decide import seed_of
+from actors.core.decide.restart import seed_of
 from actors.engine.containment import held_for
 from actors.engine.running_steps import RunningSteps
 from actors.engine.threads import Threads

@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from actors.core import commands as c
-from actors.core.decide import outcome_when_cancelled
+from actors.core.decide.attempts import outcome_when_cancelled
 from actors.core.requests import contrast, describe, is_request
 from actors.engine.attempt import Attempt, EngineContext, decode_argument
 from actors.engine.restart_history import acceptance_of

@@ -25,7 +25,7 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.core.decide import beyond_limits
+from actors.core.decide.pauses import beyond_limits
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt

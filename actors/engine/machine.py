@@ -30,7 +30,8 @@ import trio
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.decide import decide, received_signal, unknown_invocation
+from actors.core.decide import decide, unknown_invocation
+from actors.core.decide.calls import received_signal
 from actors.core.evolve import evolve, spans_with
 from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react

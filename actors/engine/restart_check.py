@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.decide import lineage_of, with_input
+from actors.core.decide.restart import lineage_of, with_input
 from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.dry_run import rehearse

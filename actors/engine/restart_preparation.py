@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core import commands as c
-from actors.core.decide import unknown_invocation, with_input
+from actors.core.decide import unknown_invocation
+from actors.core.decide.restart import with_input
 from actors.core.inputs import is_same_input
 from actors.core.restart_plan import FROM_THE_START, RestartPlan, asked_anew, find_point, nothing_of, plan_restart
 from actors.engine.attempt import decode_argument

@@ -146,7 +146,8 @@ def _fire_early() -> None:
 
 
 def _serve_the_last_first() -> None:
-    from actors.core import decide, evolve
+    from actors.core import evolve
+    from actors.core.decide import turns
     from journal import events as e
 
     def start(state: Any, invocation: Any, event: Any, stamp: Any) -> None:
@@ -164,7 +165,7 @@ def _serve_the_last_first() -> None:
             return []
         return [e.InvocationStarted(invocation_id=waiting[-1])]
 
-    decide._start_next = start_next
+    turns._start_next = start_next
 
 
 def _lose_output() -> None:

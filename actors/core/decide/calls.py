@@ -1,0 +1,100 @@
+"""Decides on what an invocation waits for: calls, answers to verbs, and signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.deadlocks import deadlock
+from actors.core.decide.turns import complete
+from actors.core.react import has_yet_to_keep
+from actors.core.state import InvocationState, ObjectState, WaitKind
+from actors.errors import CircleLink, ErrorCode, LimitExceededError
+from journal import events as e
+
+if TYPE_CHECKING:
+    from actors.values.limits import Limits
+    from journal.events import Event
+
+
+def complete_call(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteCall, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.CALL, WaitKind.ATTACH):
+        return []
+    return [e.CallCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=command.outcome)]
+
+
+def complete_verb(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteVerb, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.VERB:
+        return []
+    return [
+        e.VerbAnswered(
+            invocation_id=invocation.invocation_id,
+            step=command.step,
+            answer=command.answer,
+            refusal=command.refusal,
+        )
+    ]
+
+
+def attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _: float, __: Limits) -> list[Event]:
+    if command.by == invocation.caller or command.by in invocation.attached:
+        return []
+    waiting, awaited = command.by.invocation_id, invocation.invocation_id
+    link = CircleLink(awaited, f"{state.name}/{invocation.handler}")
+    if waiting == awaited:
+        raise deadlock([link, link])
+    if awaited in state.queue and waiting == state.holder:
+        holder = CircleLink(waiting, f"{state.name}/{state.invocations[waiting].handler}")
+        raise deadlock([holder, link, holder])
+    return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by)]
+
+
+def hand_over_call(
+    _: ObjectState, invocation: InvocationState, command: c.TransferCall, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.CALL, WaitKind.ATTACH) or wait.callee == command.callee:
+        return []
+    return [e.CallTransferred(invocation_id=invocation.invocation_id, step=command.step, callee=command.callee)]
+
+
+def withdraw_call(
+    state: ObjectState, invocation: InvocationState, command: c.WithdrawCall, _: float, __: Limits
+) -> list[Event]:
+    return [] if invocation.is_started else complete(state, invocation, command.outcome)
+
+
+def signal_invocation(
+    _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
+) -> list[Event]:
+    if sum(map(len, invocation.signals.values())) + invocation.deferred_signals >= limits.signals:
+        raise LimitExceededError(
+            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has awaited none of them",
+            limit="signals",
+            maximum=limits.signals,
+            found=limits.signals,
+            code=ErrorCode.BUSY,
+        )
+    return [received_signal(invocation, command)]
+
+
+def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.SignalReceived) -> e.SignalReceived:
+    """Record a signal for its first wait of that name, if there is one. A restart that has not copied its history yet has waits
+    that it does not know of, so it defers the signal."""
+    waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name)
+    deferred = has_yet_to_keep(invocation)
+    return e.SignalReceived(
+        invocation_id=invocation.invocation_id,
+        name=signal.name,
+        value=signal.value,
+        json_loses=signal.json_loses,
+        signal=0 if deferred else invocation.signals_received + 1,
+        step=next(waiting, None),
+        deferred=deferred,
+    )

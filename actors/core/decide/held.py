@@ -1,0 +1,63 @@
+"""Holds invocations back that a closed gate forbids to start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.gates import Gates
+from actors.core.state import InvocationState, ObjectState
+from actors.errors import ErrorCode, LimitExceededError
+from journal import events as e
+from journal.errors import BrokenInvariant
+from journal.events import Mode, Status
+
+if TYPE_CHECKING:
+    from actors.values.limits import Limits
+    from journal.events import Event
+    from journal.ids import InvocationId
+
+
+def without_held(state: ObjectState | None, events: list[Event], limits: Limits, gates: Gates) -> list[Event]:
+    """The events without the starts that a gate forbids; those invocations stay in the queue.
+
+    A shared handler needs no turn, so no queue limits how many of them wait: they are counted here.
+    """
+    owner = state if state is not None else events[0]
+    if not isinstance(owner, (ObjectState, e.ObjectCreated)):
+        raise BrokenInvariant("the first event of an object says whose it is")
+    starting = {event.invocation_id for event in events if isinstance(event, e.InvocationStarted)}
+    if not starting:
+        return events
+    known: dict[InvocationId, InvocationState | e.InvocationAccepted] = {}
+    if state is not None:
+        known |= {of: state.invocations[of] for of in starting & state.invocations.keys()}
+    known |= {event.invocation_id: event for event in events if isinstance(event, e.InvocationAccepted)}
+    moved = {event.invocation_id: event.deployment for event in events if isinstance(event, e.InvocationMoved)}
+
+    held = {of for of in starting if _is_held(owner, known[of], moved.get(of, known[of].deployment), gates)}
+    if any(isinstance(known[of], e.InvocationAccepted) and known[of].mode is Mode.SHARED for of in held):
+        _check_room_for_readers(state, limits)
+    return [event for event in events if not (isinstance(event, e.InvocationStarted) and event.invocation_id in held)]
+
+
+def _is_held(
+    owner: ObjectState | e.ObjectCreated, known: InvocationState | e.InvocationAccepted, deployment: str, gates: Gates
+) -> bool:
+    if isinstance(known, e.InvocationAccepted):
+        return bool(gates.holding(owner.service, owner.key, known.handler, deployment))
+    return bool(gates.holding(owner.service, owner.key, known.handler, deployment, accepted_at=known.accepted_at))
+
+
+def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
+    waiting = 0 if state is None else sum(i.status is Status.QUEUED for i in state.invocations.values())
+    if waiting >= limits.mailbox:
+        if state is None:
+            raise BrokenInvariant("a caller waits for it")
+        raise LimitExceededError(
+            f"a gate holds {state.name}, {waiting} invocations wait for it already (limit `mailbox`={limits.mailbox}); "
+            "try again when it is open",
+            limit="mailbox",
+            maximum=limits.mailbox,
+            found=waiting,
+            code=ErrorCode.BUSY,
+        )

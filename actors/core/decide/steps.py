@@ -1,0 +1,95 @@
+"""Decides on steps and timers: how they end, fail, and emit output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.decide.pauses import beyond_limits, pause_if_settled, paused_at, paused_when_exhausted
+from actors.core.state import InvocationState, ObjectState, WaitKind
+from actors.values.limits import NEVER
+from actors.values.retries import Exhausted, delay_seconds, is_exhausted
+from journal import events as e
+from journal.events import Outcome, OutcomeKind, PauseCause, Status
+
+if TYPE_CHECKING:
+    from actors.values.limits import Limits
+    from journal.events import Event
+
+
+def fire_timer(
+    _: ObjectState, invocation: InvocationState, command: c.FireTimer, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None:
+        return []
+    if wait.kind is WaitKind.STEP_RETRY:
+        if invocation.status is Status.PAUSED or wait.at is None:
+            return []
+        return [e.StepRetried(invocation_id=invocation.invocation_id, step=command.step)]
+    if wait.kind not in (WaitKind.SLEEP, WaitKind.DEADLINE):
+        return []  # a retry that has already begun
+    return [e.TimerFired(invocation_id=invocation.invocation_id, step=command.step)]
+
+
+def complete_step(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteStep, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []
+    completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=command.outcome)
+    return [completed, *pause_if_settled(invocation, command.step)]
+
+
+def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, now: float, __: Limits) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []
+    attempt = wait.attempts + 1
+    exhausted = is_exhausted(command.policy, attempt)
+    failed = e.StepAttemptFailed(
+        invocation_id=invocation.invocation_id,
+        step=command.step,
+        attempt=attempt,
+        failure=command.failure,
+        retry_at=None if exhausted else min(now + delay_seconds(command.policy, attempt, command.jitter), NEVER),
+        max_attempts=command.policy.max_attempts,
+    )
+    if not exhausted:
+        return [failed, *pause_if_settled(invocation, command.step)]
+    if command.policy.on_exhausted is Exhausted.PAUSE and invocation.status is Status.PAUSED:
+        return [failed]
+    if command.policy.on_exhausted is Exhausted.PAUSE:
+        return [failed, paused_when_exhausted(invocation, command.failure, attempt, f"step {wait.name!r} failed")]
+    outcome = Outcome(OutcomeKind.FAILED, failure=command.failure)
+    completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=outcome)
+    return [failed, completed, *pause_if_settled(invocation, command.step)]
+
+
+def abort_step(
+    _: ObjectState, invocation: InvocationState, command: c.AbortStep, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.STEP, WaitKind.STEP_RETRY):
+        return []
+    aborted = e.StepAborted(invocation_id=invocation.invocation_id, step=command.step)
+    return [aborted, *pause_if_settled(invocation, command.step)]
+
+
+def emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, limits: Limits) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []
+    too_long = beyond_limits(invocation, limits)
+    if too_long is not None:
+        return paused_at(invocation, PauseCause.LIMIT, too_long)
+    return [
+        e.OutputEmitted(
+            invocation_id=invocation.invocation_id,
+            step=command.step,
+            value=command.value,
+            attempt=wait.attempts + 1,
+            offset=command.offset,
+        )
+    ]

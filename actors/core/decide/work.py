@@ -1,0 +1,115 @@
+"""Decides on a request for work: accept it, join an earlier request, or refuse it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.deadlocks import deadlock
+from actors.core.inputs import has_digest
+from actors.core.state import InvocationState, ObjectState
+from actors.errors import CircleLink, ConflictError, ErrorCode, LimitExceededError
+from journal import events as e
+from journal.events import Caller, Kind, Mode
+
+if TYPE_CHECKING:
+    from actors.values.limits import Limits
+    from journal.events import Event
+
+
+def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
+    """Raise ``ConflictError`` if a repeated request asks for something else."""
+    if command.request is not None and not has_digest(command, argument_digest):
+        raise ConflictError(
+            f"{command.target} was requested under the key {command.request!r} before, with another argument, as "
+            f"{command.invocation_id}. Use a new key for a new request",
+            code=ErrorCode.IDEMPOTENCY_CONFLICT,
+        )
+
+
+def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> list[Event]:
+    asked = command.asked
+    if len(asked.chain) > limits.call_depth:
+        raise LimitExceededError(
+            f"{asked.target}: calls within calls are {len(asked.chain)} deep, the limit is {limits.call_depth}. "
+            "Send instead of calling where the answer is not needed",
+            limit="call_depth",
+            maximum=limits.call_depth,
+            found=len(asked.chain),
+        )
+    if state is None:
+        created = e.ObjectCreated(service=asked.target.service, key=asked.target.key, kind=command.kind)
+        return [created, *_accept(None, command)]
+    if (state.service, state.key) != (asked.target.service, asked.target.key) and state.kind is not Kind.SERVICE:
+        raise ConflictError(
+            f"{asked.target} and {state.name} have the same 64-bit stream number by accident. "
+            f"{state.name} was here first; use another key",
+            code=ErrorCode.KEY_COLLISION,
+        )
+    before = state.invocations.get(asked.invocation_id)
+    if before is not None:
+        check_same_request(before.argument_digest, asked)
+        return _join(state, before, asked.caller)
+    if command.mode is Mode.EXCLUSIVE:
+        _check_deadlock(state, asked)
+        if asked.if_free:
+            _check_free(state)
+        if len(state.queue) >= limits.mailbox:
+            raise LimitExceededError(
+                f"{len(state.queue)} invocations wait for {state.name} already (limit `mailbox`={limits.mailbox}); try again later",
+                limit="mailbox",
+                maximum=limits.mailbox,
+                found=len(state.queue),
+                code=ErrorCode.BUSY,
+            )
+    return _accept(state, command)
+
+
+def _join(state: ObjectState, asked_for: InvocationState, caller: Caller | None) -> list[Event]:
+    """Attach the caller to an invocation that its idempotency key already names."""
+    if caller is None or caller == asked_for.caller or caller in asked_for.attached:
+        return []
+    return [e.AttachRequested(invocation_id=asked_for.invocation_id, by=caller)]
+
+
+def _check_free(state: ObjectState) -> None:
+    if state.holder is None and not state.queue:
+        return
+    held = "nobody" if state.holder is None else state.holder
+    raise ConflictError(
+        f"{state.name} is held by {held}, and {len(state.queue)} wait for it. Pass queue=True to wait for its turn, or "
+        "cancel the holder",
+        code=ErrorCode.KEY_HELD,
+    )
+
+
+def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]:
+    asked = command.asked
+    accepted = e.InvocationAccepted(
+        invocation_id=asked.invocation_id,
+        handler=asked.target.handler,
+        mode=command.mode,
+        argument=asked.argument,
+        caller=asked.caller,
+        chain=asked.chain,
+        scheduled_for=asked.scheduled_for,
+        request=asked.request,
+        atomic=command.atomic,
+        deployment=command.deployment,
+        parameter=asked.parameter,
+    )
+    is_free = state is None or (state.holder is None and not state.queue)
+    if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
+        return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
+    return [accepted]
+
+
+def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:
+    """Refuse a call to an object that one of its own callers holds. Cycles through other objects are found by the dispatcher."""
+    if command.caller is None or state.holder is None:
+        return
+    for position, link in enumerate(command.chain):
+        if link.invocation_id == state.holder and link.holds_key:
+            callee = CircleLink(command.invocation_id, str(command.target))
+            above = [CircleLink(one.invocation_id, one.target) for one in command.chain[position:]]
+            raise deadlock([above[-1], callee, *above])
