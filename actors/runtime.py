@@ -22,7 +22,8 @@ from actors.engine.engine import Engine
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
-from actors.errors import DefinitionError, plain_text
+from actors.errors import DefinitionError
+from actors.errors.names import plain_text
 from actors.model.app import App
 from actors.model.control_options import GateOptions
 from actors.query.unserved import UnservedClass, without_code

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from actors.errors import UnavailableError, plain_text
+from actors.errors import UnavailableError
+from actors.errors.names import plain_text
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
 from cli.address import read_address

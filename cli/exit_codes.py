@@ -37,6 +37,7 @@ def exit_code_of(error: BaseException) -> Exit:
     """The exit code for an error that ends a command."""
     # The class of an error is imported only when there is one.
     from actors import errors as ours
+    from actors.errors.base import code_of
     from journal import errors as kept
 
     match error:
@@ -53,7 +54,7 @@ def exit_code_of(error: BaseException) -> Exit:
         case kept.Unavailable():
             return Exit.UNAVAILABLE
         case ours.ActorError():
-            return EXIT_OF_CODE[ours.code_of(error)]
+            return EXIT_OF_CODE[code_of(error)]
         case _:
             return Exit.FAILED
 

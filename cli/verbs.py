@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from actors.errors import RefusedError, code_of
+from actors.errors import RefusedError
+from actors.errors.base import code_of
 from cli.exit_codes import Exit, exit_code_of
 from cli.jobs import follow_job, progress, report
 from cli.render.output import counted, err, out, out_json, out_json_line

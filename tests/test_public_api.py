@@ -187,3 +187,10 @@ def test_what_is_imported_late_is_known_to_type_checkers_from_the_same_place() -
     spaces = {name for name, module in known.items() if module == "actors"}
     assert spaces == {*actors._NAMESPACES}
     assert {name: module for name, module in known.items() if name not in spaces} == actors._LATER
+
+
+@pytest.mark.parametrize("name", actors.errors.__all__)
+def test_an_error_is_recorded_under_its_public_name_and_its_annotations_resolve(name: str) -> None:
+    kind = getattr(actors.errors, name)
+    assert f"{kind.__module__}.{kind.__qualname__}" == f"actors.errors.{name}"
+    typing.get_type_hints(kind)

@@ -16,7 +16,8 @@ from actors.engine.containment import held_for
 from actors.engine.running_steps import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.errors import ErrorCode, Interruption, MisuseError, NoLongerFitsError, UnserializableError, module_of
+from actors.errors import ErrorCode, Interruption, MisuseError, NoLongerFitsError, UnserializableError
+from actors.errors.names import module_of
 from actors.model.contexts import HandlerContext
 from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.errors import ErrorCode, TerminalError, UnavailableError, code_of
+from actors.errors import ErrorCode, TerminalError, UnavailableError
+from actors.errors.base import code_of
 from actors.values.failures import failure_of
 from journal.codec import Record
 from journal.errors import BrokenInvariant

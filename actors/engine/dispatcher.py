@@ -28,8 +28,8 @@ from actors.errors import (
     InvalidArgumentError,
     TerminalError,
     UnavailableError,
-    code_of,
 )
+from actors.errors.base import code_of
 from actors.model.info import info_of
 from actors.rows.index import row_of
 from actors.rows.timers import postponed_message

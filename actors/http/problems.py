@@ -9,16 +9,9 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.errors import (
-    ActorError,
-    ErrorCode,
-    InvalidArgumentError,
-    RefusedError,
-    UnavailableError,
-    code_of,
-    is_built_in,
-    qualname_of,
-)
+from actors.errors import ActorError, ErrorCode, InvalidArgumentError, RefusedError, UnavailableError
+from actors.errors.base import code_of
+from actors.errors.names import is_built_in, qualname_of
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
 from actors.values.error_details import carried_by, details_of
 from actors.values.failures import text_of, type_of

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.errors import (
-    NotFoundError,
-    ResourceKind,
-    deployment_of_module,
-    module_of,
-)
+from actors.errors import NotFoundError, ResourceKind
+from actors.errors.names import deployment_of_module, module_of
 from actors.model.fields import Field
 from actors.model.new_ids import new_id
 from actors.values import Signature

@@ -28,9 +28,8 @@ from actors.errors import (
     MisuseError,
     TooSlowError,
     UnserializableError,
-    name_alone,
-    plain_text,
 )
+from actors.errors.names import name_alone, plain_text
 from actors.model.classes import definition_of
 from actors.model.contexts import context_of, current_step
 from actors.model.definitions import NothingStored, kind_in_words

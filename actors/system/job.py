@@ -35,8 +35,8 @@ from actors.errors import (
     ResourceKind,
     UnavailableError,
     UnknownOutcomeError,
-    code_of,
 )
+from actors.errors.base import code_of
 from actors.model.classes import Actor, service_name
 from actors.model.fields import Log, field
 from actors.model.handlers import handler, shared

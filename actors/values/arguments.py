@@ -12,7 +12,8 @@ import enum
 import math
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, bases_of
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
+from actors.errors.names import bases_of
 from actors.values.texts import is_utf8, shown
 
 E = TypeVar("E", bound=enum.Enum)

@@ -30,16 +30,8 @@ import attrs
 import msgspec
 
 from actors import errors
-from actors.errors import (
-    ActorError,
-    ErrorCode,
-    TerminalError,
-    bases_of,
-    instance_dict_of,
-    is_built_in,
-    plain_text,
-    type_name,
-)
+from actors.errors import ActorError, ErrorCode, TerminalError
+from actors.errors.names import bases_of, instance_dict_of, is_built_in, plain_text, type_name
 from actors.values import ValueProblem, codec_for
 from actors.values.document import encode_plain
 from actors.values.frozen_errors import permit_raising

@@ -13,17 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from actors.errors import (
-    Cancelled,
-    CancelledError,
-    TerminalError,
-    UnserializableError,
-    bases_of,
-    is_built_in,
-    name_alone,
-    plain_text,
-    type_name,
-)
+from actors.errors import Cancelled, CancelledError, TerminalError, UnserializableError
+from actors.errors.names import bases_of, is_built_in, name_alone, plain_text, type_name
 from actors.values.error_details import carried_by, details_of
 from actors.values.error_groups import is_group, leaves_of
 from actors.values.texts import shown

@@ -13,7 +13,8 @@ from collections import deque
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import TerminalError, bases_of
+from actors.errors import TerminalError
+from actors.errors.names import bases_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

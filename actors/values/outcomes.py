@@ -8,18 +8,8 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from actors.errors import (
-    ErrorCode,
-    InvocationCancelledError,
-    StepFailedError,
-    TerminalError,
-    deployment_of_module,
-    instance_dict_of,
-    is_built_in,
-    module_of,
-    qualname_of,
-    type_name,
-)
+from actors.errors import ErrorCode, InvocationCancelledError, StepFailedError, TerminalError
+from actors.errors.names import deployment_of_module, instance_dict_of, is_built_in, module_of, qualname_of, type_name
 from actors.values.error_details import made_again, made_with_text
 from actors.values.failures import text_of
 from actors.values.loaded_code import find_loaded, loads

@@ -14,7 +14,8 @@ from typing import Any
 
 import attrs
 
-from actors.errors import DefinitionError, plain_text, qualname_of
+from actors.errors import DefinitionError
+from actors.errors.names import plain_text, qualname_of
 from actors.values.codec import Codec, codec_for
 from actors.values.document import EXACT, MAX_DEPTH, TOO_DEEP, encode_plain, parse_shallow, write_exact
 from actors.values.problem import Misfit, ValueProblem, under_key

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.errors import ActorError, name_alone, plain_text
+from actors.errors import ActorError
+from actors.errors.names import name_alone, plain_text
 from actors.values.arguments import MAX_WORDS
 from actors.values.texts import shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from actors.errors import name_alone, plain_text
+from actors.errors.names import name_alone, plain_text
 
 _SHOWN_CHARACTERS = 80
 _MANY_BITS = 1_000

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import instance_dict_of, qualname_of
+from actors.errors.names import instance_dict_of, qualname_of
 from actors.values.error_groups import exceptions_in, is_group
 
 if TYPE_CHECKING:

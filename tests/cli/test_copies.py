@@ -11,7 +11,8 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.errors import UnavailableError, code_of
+from actors.errors import UnavailableError
+from actors.errors.base import code_of
 from actors.http.server.backups import ConflictError, noted
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import ControlAction, Principal

@@ -13,7 +13,8 @@ import pytest
 
 import actors
 from actors.code.loading import Loaded, load, unload
-from actors.errors import TerminalError, type_name
+from actors.errors import TerminalError
+from actors.errors.names import type_name
 from actors.values import codec_for
 from actors.values.failures import failure_of
 from actors.values.loaded_code import find_loaded

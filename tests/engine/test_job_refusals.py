@@ -10,7 +10,7 @@ import actors
 from actors import Actor, UnavailableError, UnknownOutcomeError, handler
 from actors.core.jobs import JobState, JobVerb
 from actors.engine.dispatcher import Dispatcher
-from actors.errors import code_of
+from actors.errors.base import code_of
 from journal.errors import CorruptRecord, MalformedIdError, Unavailable
 from tests.lab import Damage, Lab, quiet
 from tests.raising import ERRORS, made

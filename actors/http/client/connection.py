@@ -23,9 +23,8 @@ from actors.errors import (
     TooSlowError,
     UnavailableError,
     UnknownOutcomeError,
-    is_built_in,
-    type_name,
 )
+from actors.errors.names import is_built_in, type_name
 from actors.http.models import Problem
 from actors.http.token_path import URL_VARIABLE
 from actors.values.arguments import PATH_STEPS

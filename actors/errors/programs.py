@@ -1,0 +1,81 @@
+"""Mistakes in a program, and code that no longer fits what is recorded."""
+
+from __future__ import annotations
+
+from actors.errors.base import ActorError, TerminalError
+from actors.errors.codes import ErrorCode
+
+
+class DefinitionError(TerminalError, TypeError):
+    """A class, a handler, a field or a step is defined in a way that cannot work.
+
+    ::
+
+        class Counter(actors.Actor):
+            value: int  # DefinitionError: Counter.value needs a default
+    """
+
+    code = ErrorCode.INVALID_DEFINITION
+
+
+class MisuseError(TerminalError, RuntimeError):
+    """A handler or a step uses the package in a way that cannot work; trying again would not help.
+
+    ``code``: ``outside_handler`` (a durable verb where no handler runs), ``inside_step`` (a durable verb in a step),
+    ``non_durable_await`` (a handler awaits something that is not durable: put it into a step), or that of a subclass.
+
+    ::
+
+        await httpx.get(url)  # in a handler: MisuseError, code non_durable_await
+        await actors.run(httpx.get, url)  # a step
+    """
+
+    code: ErrorCode = ErrorCode.OUTSIDE_HANDLER
+
+    def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.OUTSIDE_HANDLER) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class FieldMisuseError(MisuseError, AttributeError):
+    """A field is used where or how it cannot be: through a reference, outside of its object's handlers, changed in a shared handler,
+    deleted, replaced as a whole (a log or a map), or not declared by the class.
+
+    ::
+
+        self.colour = "red"  # FieldMisuseError: declare it in the class
+    """
+
+    code: ErrorCode = ErrorCode.FIELD_MISUSE
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message, code=ErrorCode.FIELD_MISUSE)
+
+
+class NonDeterminismError(ActorError):
+    """A replay differs from the history. The invocation is paused; the message shows the difference.
+
+    ::
+
+        if actors.patched("ship before charging"):  # old invocations keep the old order
+            await ship()
+    """
+
+    code = ErrorCode.NONDETERMINISM
+
+
+class NoLongerFitsError(ActorError):
+    """A stored value no longer fits the type that the code now gives it. The invocation is paused; nothing is lost.
+
+    ::
+
+        class Item:
+            price: int = 0  # a field that is added needs a default
+    """
+
+    code = ErrorCode.NO_LONGER_FITS
+    path: str = "$"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
