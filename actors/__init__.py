@@ -44,33 +44,13 @@ from actors.model.fields import Log, Map, field
 from actors.model.handler_log import logger
 from actors.model.handlers import handler, shared
 from actors.model.handles import InvocationHandle
-from actors.model.verbs import (
-    actor,
-    call,
-    current_invocation,
-    current_time,
-    emit,
-    fail_after,
-    fail_at,
-    invocation,
-    move_on_after,
-    move_on_at,
-    open_nursery,
-    patched,
-    random,
-    run,
-    send,
-    service,
-    signal,
-    sleep,
-    sleep_until,
-    step,
-    step_key,
-    suspending,
-    uuid4,
-    workflow,
-    workflow_id,
-)
+from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
+from actors.model.verbs.context import current_invocation, patched, random, suspending, uuid4
+from actors.model.verbs.output import emit
+from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_on_at, open_nursery
+from actors.model.verbs.signals import signal
+from actors.model.verbs.steps import run, step, step_key
+from actors.model.verbs.time import current_time, sleep, sleep_until
 from actors.replay.scopes import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits

@@ -44,7 +44,8 @@ from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectNa
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
-from actors.model.verbs import FailingBlock, Step
+from actors.model.verbs.scopes import FailingBlock
+from actors.model.verbs.steps import Step
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
 from actors.query.changes import ChangedInvocation, ChangeSet
 from actors.query.fsck.doctor import FsckFinding, FsckReport

@@ -28,7 +28,7 @@ from actors.http.server.app import ROUTES
 from actors.model.handlers import shared
 from actors.model.handles import InvocationHandle
 from actors.model.references import BoundHandler
-from actors.model.verbs import run
+from actors.model.verbs.steps import run
 from actors.runtime import open_runtime
 from actors.values.texts import shown
 from cli.main import root

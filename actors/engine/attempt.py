@@ -22,7 +22,7 @@ from actors.model.contexts import HandlerContext
 from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
-from actors.model.verbs import HandlerBackend
+from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress, replay
 from actors.replay.plan import ReplayPlan, replay_plan
 from actors.rows.items import writer_beside

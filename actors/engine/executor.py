@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from actors.engine.machine import Machine
     from actors.engine.threads import StepThread
     from actors.model.app import App
-    from actors.model.verbs import StepBody
+    from actors.model.verbs.steps import StepBody
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry

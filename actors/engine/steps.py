@@ -25,7 +25,7 @@ from actors.errors import (
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
-from actors.model.verbs import StepBody
+from actors.model.verbs.steps import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of

@@ -14,7 +14,7 @@ from actors.errors import ErrorCode, LimitExceededError
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
 from actors.model.handlers import handler
-from actors.model.verbs import current_time
+from actors.model.verbs.time import current_time
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of

@@ -17,7 +17,7 @@ import pytest
 
 import actors
 from actors import RetryPolicy, Service, TerminalError, handler, step
-from actors.model.verbs import run
+from actors.model.verbs.steps import run
 from actors.values.error_details import CARRIED_BYTES, DETAILS_BYTES
 from actors.values.failures import failure_of
 from actors.values.outcomes import error_of

@@ -16,7 +16,7 @@ from actors.model.classes import definition_of
 from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.info import belongs_to
-from actors.model.verbs import HandlerBackend
+from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress, replay
 from actors.replay.plan import replay_plan
 from actors.values.failures import is_terminal

@@ -1,0 +1,161 @@
+"""What references and handles do in a running handler."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.errors import ErrorCode, MisuseError
+from actors.model.contexts import context_of
+from actors.model.handles import InvocationHandle, with_successor
+from actors.model.payloads import check_value
+from actors.model.verb_options import ResumeOptions, VerbOptions
+from actors.model.verbs.branches import branch_for, source_line
+from actors.model.verbs.scopes import fail_after
+from actors.replay.branches import Operation
+from actors.values import Codec, codec_for, decode_kept
+from actors.values.outcomes import error_of, value_of
+from journal import events as e
+from journal.errors import CorruptRecord
+from journal.events import ControlResult
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from actors.model.requests import Request
+
+
+class HandlerBackend:
+    """The calls and verbs of a running handler."""
+
+    async def call(self, request: Request) -> Any:
+        if request.options.timeout is not None:
+            with fail_after(request.options.timeout):
+                return await self._call(request)
+        return await self._call(request)
+
+    async def _call(self, request: Request) -> Any:
+        branch = branch_for("actor")
+        context = context_of(branch)
+        target = context.target_of(request)
+        operation = Operation(
+            branch,
+            e.CallScheduled(
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
+                callee=context.id_of(request, target),
+                target=target,
+                argument=request.encode_arguments(context.limits),
+                parameter=request.handler.signature.parameter,
+                request=request.request_key,
+                source=_source_of_await(),
+            ),
+            request.other_targets,
+        )
+        completed: e.CallCompleted = await operation
+        data = value_of(completed.outcome, operation.event.callee, deployment=context.deployment)
+        return decode_kept(request.handler.signature.returns, data, request)
+
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        branch = branch_for("actor")
+        execution, context = branch.execution, context_of(branch)
+        delay = request.options.delay
+        target = context.target_of(request)
+        sent: e.SendScheduled = await Operation(
+            branch,
+            e.SendScheduled(
+                invocation_id=execution.invocation_id,
+                step=branch.following_step,
+                callee=context.id_of(request, target),
+                target=target,
+                argument=request.encode_arguments(context.limits),
+                parameter=request.handler.signature.parameter,
+                scheduled_for=None if delay is None else execution.live_now + delay,
+                request=request.request_key,
+                source=_source_of_await(),
+            ),
+            request.other_targets,
+        )
+        return InvocationHandle(self, sent.callee, request.handler.signature.returns)
+
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        branch = branch_for("invocation")
+        completed: e.CallCompleted = await Operation(
+            branch,
+            e.AttachScheduled(
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
+                callee=of,
+                source=_source_of_await(),
+            ),
+        )
+        data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
+        return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
+
+    async def execute(
+        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
+    ) -> ControlResult:
+        # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
+        branch = branch_for("invocation")
+        if isinstance(options, ResumeOptions) and options.require_compatible:
+            raise MisuseError(
+                "resume(require_compatible=True) reads code and history; use it from a client",
+                code=ErrorCode.OUTSIDE_HANDLER,
+            )
+        command: c.Command = options.command(of)
+        check_value(command, context_of(branch).limits)
+        command = with_successor(command, context_of(branch).unique, idempotency_key)
+        answered: e.VerbAnswered = await Operation(
+            branch,
+            e.VerbScheduled(
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
+                verb=c.VERB_OF_COMMAND[type(command)],
+                of=of,
+                argument=c.encode_verb(command),
+                source=_source_of_await(),
+            ),
+        )
+        if answered.refusal is not None:
+            raise error_of(answered.refusal, deployment=context_of(branch).deployment)
+        if answered.answer is None:
+            raise CorruptRecord(f"the verb at step {answered.step} has neither an answer nor a refusal")
+        return answered.answer
+
+    async def outcome(self, of: InvocationId) -> Any:
+        raise MisuseError(
+            "outcome() is for clients; in a handler await result(), which raises the error of another outcome",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+
+    async def info(self, of: InvocationId) -> Any:
+        raise MisuseError(
+            "info() changes with time and would not replay; read it from a client",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+
+    async def check(self, of: InvocationId, deployment: str, code: Any) -> Any:
+        raise MisuseError("check() reads code and history; use it from a client", code=ErrorCode.OUTSIDE_HANDLER)
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
+        raise MisuseError(
+            "events() change with time and would not replay; read them from a client",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> Any:
+        raise MisuseError(
+            "output() changes with time and would not replay; read it from a client",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+
+
+def _source_of_await() -> str:
+    """The line of the handler's own code that awaits: the first frame above that is not of this package."""
+    depth = 1
+    while sys._getframe(depth).f_globals.get("__name__", "").startswith(_OWN_MODULES):
+        depth += 1
+    return source_line(depth)
+
+
+_OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.model.references", "actors.core.", "contextlib")

@@ -1,0 +1,77 @@
+"""Values that are the same in every replay, and queries about the running handler."""
+
+from __future__ import annotations
+
+import random as random_module
+import uuid
+
+from actors.model.contexts import context_of
+from actors.model.verbs.branches import branch_for, running_branch_for
+from actors.replay.branches import current_branch
+from actors.values.arguments import MAX_NAME, checked_name
+from journal.ids import InvocationId
+
+
+def current_invocation() -> InvocationId:
+    """The id of the invocation that runs this handler.
+
+    ::
+
+        await actors.actor(Account, "alice").book(actors.current_invocation(), -30)
+    """
+    return branch_for("current_invocation").execution.invocation_id
+
+
+def random() -> random_module.Random:
+    """Random numbers that every replay repeats; each branch of a handler has its own.
+
+    ::
+
+        winner = actors.random().choice(names)
+    """
+    branch = running_branch_for("random")
+    if branch.random is None:
+        branch.random = random_module.Random(f"{context_of(branch).seed} {branch.path}")  # noqa: S311 - must repeat
+    return branch.random
+
+
+def uuid4() -> uuid.UUID:
+    """A random UUID that every replay repeats.
+
+    ::
+
+        order_id = actors.uuid4()
+    """
+    return uuid.UUID(int=random().getrandbits(128), version=4)
+
+
+def suspending() -> bool:
+    """Whether the handler is being taken out of memory, so that its code runs only because Python leaves its blocks.
+
+    A handler leaves memory when it waits for long, when it is paused or retried, and when the process stops; when it continues,
+    it is replayed into the same blocks. Python cannot drop a coroutine without leaving its blocks, so each time ``finally``, the
+    ends of ``with`` and ``except BaseException`` run at the current await. That is right for resources of the process (a file, a
+    lock), and wrong for code that belongs to the end of the work. Durable verbs do not work there, and nothing is recorded. False
+    anywhere else.
+
+    ::
+
+        try:
+            await actors.signal("done")
+        finally:
+            if not actors.suspending():
+                metrics.count("finished")
+    """
+    branch = current_branch.get()
+    return branch is not None and branch.execution.closed
+
+
+def patched(name: str) -> bool:
+    """Whether to run new code: True in new invocations, False in a replay that passed this point before the code was there.
+
+    ::
+
+        if actors.patched("fraud check"):
+            await check_fraud(order)
+    """
+    return running_branch_for("patched").execution.is_patched(checked_name(name, "name", MAX_NAME))

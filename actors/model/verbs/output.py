@@ -1,0 +1,47 @@
+"""The output of an invocation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.errors import ErrorCode, MisuseError
+from actors.model.contexts import context_of, current_step
+from actors.model.payloads import json_of
+from actors.model.verbs.branches import running_branch_for
+from actors.replay.branches import current_branch
+from actors.replay.collection import is_collecting
+from actors.values.limits import within_limit
+from journal import events as e
+
+
+def emit(value: Any) -> None:
+    """Add a piece to the invocation's output, in a handler or in a step.
+
+    A step that is retried emits again: each piece is stored with its try and its offset. ``handle.output()`` gives the values of
+    the try that did not fail, once the step has ended; ``handle.chunks(live=True)`` gives every piece at once, and reports when
+    the pieces of a step are void. Readers have no type to decode it with, so ``value`` is a plain JSON value: a text, a number,
+    ``True``, ``False``, ``None``, a list, or a dictionary with texts as keys. Any other value raises
+    :class:`UnserializableError`.
+
+    ::
+
+        async for token in model.stream(prompt):
+            actors.emit(token)
+    """
+    step = current_step.get()
+    data = json_of(value, "emit()")
+    if step is not None and current_branch.get() is None:
+        if is_collecting():
+            raise MisuseError(
+                f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}",
+                code=ErrorCode.OUTSIDE_HANDLER,
+            )
+        step.emit(data)
+        return
+    branch = running_branch_for("emit")
+    if branch.execution.closed:
+        return
+    within_limit(data, context_of(branch).limits.payload_bytes, "emit()")
+    of, step_id = branch.execution.invocation_id, branch.next_step()
+    event = e.OutputEmitted(invocation_id=of, step=step_id, value=data, offset=0)
+    branch.execution.request(branch, event, "actors.emit()")

@@ -1,0 +1,102 @@
+"""Durable nurseries, deadlines and timeouts."""
+
+from __future__ import annotations
+
+import math
+import types
+
+from actors.errors import TooSlowError
+from actors.model.verbs.branches import branch_for
+from actors.replay.scopes import CancelScope, NurseryManager
+from actors.values.arguments import Instant, Seconds, checked_seconds
+
+
+def open_nursery() -> NurseryManager:
+    """Open a block that runs children side by side and is left when all have ended; a durable ``trio.open_nursery``.
+
+    ::
+
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(search, "a")
+            nursery.start_soon(search, "b")
+    """
+    branch_for("open_nursery")
+    return NurseryManager()
+
+
+def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
+    """Open a block that is cancelled after this many seconds, durably; ``cancelled_caught`` says whether it was.
+
+    Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
+
+    ::
+
+        with actors.move_on_after(60) as scope:
+            await actors.signal("approval", bool)
+        if scope.cancelled_caught:
+            ...
+    """
+    span = checked_seconds(seconds, "seconds", at_most=math.inf)
+    branch_for("move_on_after")
+    return CancelScope(relative=span, shield=shield)
+
+
+def move_on_at(deadline: Instant, *, shield: bool = False) -> CancelScope:
+    """As :func:`move_on_after`, with a date: seconds since 1970 UTC, or a datetime with a zone.
+
+    Raises :class:`InvalidArgumentError` if the argument is not a date.
+
+    ::
+
+        with actors.move_on_at(order.expires_at) as scope:
+            await actors.signal("payment")
+    """
+    branch_for("move_on_at")
+    return CancelScope(deadline=deadline, shield=shield)
+
+
+def fail_after(seconds: Seconds, *, shield: bool = False) -> FailingBlock:
+    """As :func:`move_on_after`, but raises :class:`TooSlowError`.
+
+    ::
+
+        with actors.fail_after(5):
+            await actors.actor(Price, "gold").quote()
+    """
+    span = checked_seconds(seconds, "seconds", at_most=math.inf)
+    return FailingBlock(move_on_after(span, shield=shield), span)
+
+
+def fail_at(deadline: Instant, *, shield: bool = False) -> FailingBlock:
+    """As :func:`move_on_at`, but raises :class:`TooSlowError`.
+
+    ::
+
+        with actors.fail_at(datetime(2030, 1, 1, tzinfo=UTC)):
+            await actors.actor(Price, "gold").quote()
+    """
+    return FailingBlock(move_on_at(deadline, shield=shield), None)
+
+
+class FailingBlock:
+    """The block of :func:`fail_after` and :func:`fail_at`.
+
+    Not a generator: ``contextlib`` assigns the traceback of a passing error, which a frozen class of errors may refuse.
+    """
+
+    def __init__(self, scope: CancelScope, seconds: float | None) -> None:
+        self._scope = scope
+        self._seconds = seconds
+
+    def __enter__(self) -> CancelScope:
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> bool:
+        is_caught = self._scope.__exit__(kind, error, traceback)
+        if self._scope.cancelled_caught:
+            if self._seconds is None:
+                raise TooSlowError("not done before the deadline")
+            raise TooSlowError(f"not done within {self._seconds} seconds")
+        return is_caught

@@ -1,0 +1,303 @@
+"""Steps: side effects whose outcome is recorded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
+
+import attrs
+
+from actors.core.requests import digest_of_values
+from actors.errors import DefinitionError, ErrorCode, InvalidArgumentError, MisuseError
+from actors.errors.names import name_alone, plain_text
+from actors.model.contexts import context_of, current_step
+from actors.model.step_arguments import encoded, parameter_names
+from actors.model.step_copies import StepCall, call_of, with_copies
+from actors.model.verbs.branches import branch_for, source_line
+from actors.replay.branches import Operation, current_branch
+from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
+from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_seconds, is_a
+from actors.values.outcomes import step_error_of
+from actors.values.retries import RetryPolicy
+from actors.values.texts import shown
+from journal import events as e
+from journal.errors import CorruptRecord
+from journal.events import OutcomeKind
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+
+@attrs.define(eq=False)
+class StepBody:
+    """A side effect as the engine runs it; ``context`` has the context variables of the handler at the time of the request."""
+
+    context: Context
+    call: StepCall
+    options: StepOptions
+    retry: RetryPolicy
+    result: Codec[Any]
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class StepOptions:
+    """The options of a step; see :func:`step`."""
+
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    retry: RetryPolicy | None = None
+    timeout: float | None = None
+    at_most_once: bool = False
+
+
+def _step_options(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+) -> StepOptions:
+    """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`."""
+    if retry is not None and not is_a(retry, RetryPolicy):
+        raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
+    if isinstance(aliases, str):
+        raise InvalidArgumentError(f"aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)", path="aliases")
+    return StepOptions(
+        name=None if name is None else checked_name(name, "name", MAX_WORDS),
+        aliases=tuple(checked_name(alias, "aliases", MAX_WORDS) for alias in aliases) if aliases else (),
+        retry=retry,
+        timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
+        at_most_once=at_most_once,
+    )
+
+
+class Step(Generic[P, R]):
+    """A function whose calls in a handler are steps. Elsewhere it is a plain async function."""
+
+    def __init__(self, function: Callable[P, Any], options: StepOptions) -> None:
+        if not callable(function):
+            raise DefinitionError(f"@step is given {shown(function)}, expected a function; give options by name")
+        self.function = function
+        self.options = options
+        self.name = options.name or _name_of(function)
+        self.__name__ = getattr(function, "__name__", self.name)  # a partial function has none
+        self.__qualname__ = getattr(function, "__qualname__", self.name)
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._result: Codec[Any] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return _run_step(self.function, args, kwargs, self.options, self.name, self._codec, source_line(1))
+
+    def _codec(self) -> Codec[Any]:
+        if self._result is None:
+            self._result = result_codec(self.function, self.name)
+        return self._result
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        """As a method: bound like a function."""
+        if instance is None:
+            return self
+        bound = self.function.__get__(instance, owner)
+        return Step(bound, attrs.evolve(self.options, name=self.name))
+
+    def __repr__(self) -> str:
+        return f"<step {self.__qualname__}>"
+
+
+def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
+    """The step, unless its result could never be recorded."""
+    made: Step[P, Any] = Step(function, options)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"step {made.name!r} is a generator, which cannot be recorded. Return a list, or emit each value with "
+            "actors.emit()"
+        )
+    check_result(function, made.name)
+    return made
+
+
+class _StepMaker:
+    def __init__(self, options: StepOptions) -> None:
+        self._options = options
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Step[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Step[P, R]: ...
+    def __call__(self, function: Callable[P, Any]) -> Step[P, Any]:
+        return _declared(function, self._options)
+
+
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    aliases: tuple[str, ...] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+) -> _StepMaker: ...
+def step(
+    function: Callable[P, Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    aliases: tuple[str, ...] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+) -> Step[P, Any] | _StepMaker:
+    """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
+
+    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` run at a time. Each sees
+    the context variables of the handler at that moment; its own changes to them stay in the step. ``retry`` is its policy (by
+    default the handler's). ``timeout`` limits one try, in seconds or as a timedelta, without the wait for a thread. A thread
+    cannot be stopped: when a plain step times out or is cancelled, that takes effect at once and its thread is abandoned. Call
+    ``trio.from_thread.check_cancelled()`` in the function from time to time to end it early; the next try waits for that end.
+    With ``at_most_once`` the body never begins a second time: if it was running when the process died,
+    :class:`StepOutcomeUnknownError` is raised. ``name`` is its recorded name, ``aliases`` are former recorded names. For its
+    arguments and the objects that it cannot reach, see :func:`run`.
+
+    ::
+
+        @step(retry=actors.RetryPolicy(max_attempts=5))
+        async def charge(card: str, amount: int) -> str:
+            return await bank.charge(card, amount, idempotency_key=actors.step_key())
+    """
+    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    return _StepMaker(options) if function is None else _declared(function, options)
+
+
+@overload
+async def run(
+    function: Callable[[*Ts], Coroutine[Any, Any, R]],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> R: ...
+@overload
+async def run(
+    function: Callable[[*Ts], R],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> R: ...
+async def run(
+    function: Callable[[*Ts], Any],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> Any:
+    """Run any function as a step, with the options of :func:`step`.
+
+    The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
+    ``result_type``. Its changes to the arguments are therefore not visible in the handler, and it cannot reach the fields of the
+    object. The variables of a closure, and the object that a method is bound to, are not copied, because they cannot be told from
+    a client or a connection: changes to them are visible in the first run and missing in a replay. Return results from the step
+    instead.
+
+    ::
+
+        body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
+    """
+    branch_for("run")
+    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    inner = function.function if is_a(function, Step) else function
+    label = options.name or _name_of(function)
+    if result_type is None:
+        codec = result_codec(inner, label)
+    else:
+        codec = codec_for(result_type, f"the result of step {label!r}")
+    return await _run_step(inner, args, {}, options, label, lambda: codec, source_line(1))
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """The name of a step without an explicit one."""
+    name = getattr(function, "__name__", None)
+    return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
+
+
+async def _run_step(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StepOptions,
+    name: str,
+    codec: Callable[[], Codec[Any]],
+    source: str,
+) -> Any:
+    # Whether this is a step, and of which branch, is known only when it is awaited: it may have been made elsewhere.
+    branch = current_branch.get()
+    if branch is None:
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+    execution = branch.execution
+    context = context_of(branch)
+    call = call_of(function, args, kwargs)
+    argument, opaque = encoded(call.args, call.kwargs)
+    is_kept = len(argument) <= context.limits.payload_bytes
+    asked = e.StepScheduled(
+        invocation_id=execution.invocation_id,
+        step=branch.following_step,
+        name=name,
+        source=source,
+        argument=argument if is_kept else b"",
+        at_most_once=options.at_most_once,
+        argument_bytes=0 if is_kept else len(argument),
+        is_compared=True,
+        argument_digest="" if is_kept else digest_of_values(argument, opaque),
+        opaque=opaque,
+    )
+    returns = codec()
+    if asked.step not in context.ended_steps:
+        call = with_copies(call, name)
+    body = StepBody(copy_context(), call, options, options.retry or context.retry, returns, name)
+    names = partial(parameter_names, call.function)
+    completed: e.StepCompleted = await Operation(branch, asked, options.aliases, names, body)
+    outcome = completed.outcome
+    if outcome.kind is OutcomeKind.FAILED:
+        if outcome.failure is None:
+            raise CorruptRecord("an outcome says that it failed, but it has no failure")
+        raise step_error_of(outcome.failure, name, deployment=context.deployment)
+    return decode_kept(returns, outcome.value, f"the result of step {name!r}")
+
+
+def step_key() -> str:
+    """In a step: a key that is the same at every try of this step and different for every other step.
+
+    Pass it as the idempotency key to a payment provider, for example.
+
+    ::
+
+        await bank.charge(card, amount, idempotency_key=actors.step_key())
+    """
+    step = current_step.get()
+    if step is None:
+        raise MisuseError("actors.step_key() works only in a running step", code=ErrorCode.OUTSIDE_HANDLER)
+    return step.key
