@@ -1,4 +1,4 @@
-"""Names the effects that follow from an event (``react``), and those that a loaded state requires (``pending``).
+"""Names the effects that follow from an event.
 
 ``react`` is called before the event changes the state, so that it can see what the event ends.
 """
@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.evolve import keeps_changes
-from actors.core.gates import NO_GATES, Gates
+from actors.core.owed import TIMED, has_yet_to_keep, kill_when_impatient
 from actors.core.state import Changes, WaitKind, existing
-from actors.core.transitions import ACTIVE
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause, Status
-from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
+from journal.events import Caller, Children, Link, Outcome, OutcomeKind, PauseCause, Status
+from journal.ids import InvocationId, StepId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from actors.core.effects import Effect
     from actors.core.state import InvocationState, ObjectState, Wait
     from journal.events import Event
 
-_TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE, WaitKind.STEP_RETRY)
 _NOTHING: list[Effect] = []
 
 
@@ -33,69 +31,6 @@ def react(state: ObjectState | None, event: Event) -> list[Effect]:
     """The effects of the event on this object, whose state is the one before the event."""
     reaction: Callable[[ObjectState | None, Any], list[Effect]] | None = _REACTIONS.get(event.__class__)
     return _NOTHING if reaction is None else reaction(state, event)
-
-
-def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
-    """The effects that a newly loaded object requires, as if every event of it had just been reacted to.
-
-    Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An invocation that
-    a gate holds gets no attempt.
-    """
-    owed: list[Effect] = []
-    for invocation in state.invocations.values():
-        if invocation.pausing is not None:
-            owed.append(f.CheckDrained(invocation.invocation_id))
-        elif may_run(invocation) and not gates.holding_invocation(state, invocation):
-            owed.append(f.StartAttempt(invocation.invocation_id))
-    return owed
-
-
-def timers_of(state: ObjectState) -> list[f.SetTimer]:
-    """The timers of the object. Each is a message in its inbox, and the inbox has no other message with a date for it."""
-    return [timer for invocation in state.invocations.values() for timer in _timers_of(invocation)]
-
-
-def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
-    of, is_held = invocation.invocation_id, invocation.status is Status.PAUSED
-    if invocation.scheduled_for is not None:
-        yield f.SetTimer(invocation.scheduled_for, c.StartDue(invocation_id=of))
-    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
-        yield f.SetTimer(invocation.cancel.kill_at, _kill_when_impatient(of))
-    if invocation.retry_at is not None and not is_held:
-        yield f.SetTimer(invocation.retry_at, c.RetryAttempt(invocation_id=of))
-    for step, wait in invocation.waits.items():
-        if wait.at is not None and wait.kind in _TIMED and not (is_held and wait.kind is WaitKind.STEP_RETRY):
-            yield f.SetTimer(wait.at, c.FireTimer(invocation_id=of, step=step))
-
-
-def owes(state: ObjectState) -> bool:
-    """Whether recovery must load the object without being asked.
-
-    An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the process.
-    """
-    for invocation in state.invocations.values():
-        if invocation.pausing is not None or may_run(invocation):
-            return True
-    return bool(state.invocations) and _has_a_free_turn(state)
-
-
-def _has_a_free_turn(state: ObjectState) -> bool:
-    if state.holder is None and state.queue and state.invocations[state.queue[0]].status is Status.QUEUED:
-        return True
-    return any(
-        i.status is Status.QUEUED and i.mode is Mode.SHARED and i.behind not in state.invocations
-        for i in state.invocations.values()
-    )
-
-
-def may_run(invocation: InvocationState) -> bool:
-    """Whether an attempt of the invocation should be in memory."""
-    return (
-        invocation.status in ACTIVE
-        and not invocation.parked
-        and invocation.retry_at is None
-        and invocation.pausing is None
-    )
 
 
 def _of(state: ObjectState | None, event: Any) -> InvocationState:
@@ -120,16 +55,6 @@ def _begin(invocation: InvocationState) -> list[Effect]:
     if invocation.restarts is not None and has_yet_to_keep(invocation):
         return [f.CopyHistory(of), f.StartAttempt(of)]
     return [f.StartAttempt(of)]
-
-
-def has_yet_to_keep(invocation: InvocationState) -> bool:
-    """Whether this is a restart that has yet to copy a part of another history."""
-    return not invocation.has_kept and keeps_something(invocation.restarts)
-
-
-def keeps_something(lineage: e.Lineage | None) -> bool:
-    """Whether the restart keeps more of the original than the argument."""
-    return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
 
 
 def _on_step_scheduled(_: ObjectState | None, event: e.StepScheduled) -> list[Effect]:
@@ -186,7 +111,7 @@ def _on_wait_dropped(state: ObjectState | None, event: e.WaitDropped) -> list[Ef
 
 
 def _retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effect]:
-    if wait.at is None or wait.kind not in _TIMED:
+    if wait.at is None or wait.kind not in TIMED:
         return []
     return [f.RetractTimer(wait.at, c.FireTimer(invocation_id=invocation_id, step=step))]
 
@@ -275,7 +200,7 @@ def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effe
     invocation = _of(state, event)
     owed: list[Effect] = _retract_retry(invocation)
     if event.kill_at is not None:
-        owed.append(f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)))
+        owed.append(f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)))
     if event.children is Children.ALL:
         owed.append(f.StopSentInvocations(event.invocation_id, event.reason))
     owed.append(f.Continue(event.invocation_id, event))
@@ -285,7 +210,7 @@ def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effe
 def _on_hastened(state: ObjectState | None, event: e.CancelDeadlineMoved) -> list[Effect]:
     return [
         *_retract_kill(_of(state, event)),
-        f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)),
+        f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)),
     ]
 
 
@@ -296,11 +221,7 @@ def _on_overtook(_: ObjectState | None, event: e.CancelDeliveredEarlier) -> list
 def _retract_kill(invocation: InvocationState) -> list[Effect]:
     if invocation.cancel is None or invocation.cancel.kill_at is None:
         return []
-    return [f.RetractTimer(invocation.cancel.kill_at, _kill_when_impatient(invocation.invocation_id))]
-
-
-def _kill_when_impatient(invocation_id: InvocationId) -> c.KillInvocation:
-    return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, but not completed in time")
+    return [f.RetractTimer(invocation.cancel.kill_at, kill_when_impatient(invocation.invocation_id))]
 
 
 def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[Effect]:

@@ -29,11 +29,11 @@ import attrs
 
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
-from actors.core.requests import describe, is_completion, is_deferred, is_request
-from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind
+from actors.core.requests import is_completion, is_request
+from actors.core.restart_points import ANEW, ENTRY, THE_END, is_entry, prefix_of, ref_of, without_deferred
 from journal import events as e
-from journal.events import OutcomeKind, Stamp, StepRef
-from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
+from journal.events import Stamp, StepRef
+from journal.ids import InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -43,23 +43,9 @@ if TYPE_CHECKING:
 GIVEN_UP = (*OPERATIONS, e.SendScheduled)
 """The operations that are done again if the handler comes to them again."""
 
-THE_END = StepId("end")
-"""The point of a restart that keeps every outcome. No step has this path."""
-
-_ENTRY = "entry "
-"""The prefix of a point that keeps the journal up to an entry."""
-
-_ANEW = "anew "
-"""The prefix of a point before a step was requested: see :func:`asked_anew`."""
-
-_WITH_ARGUMENTS = (e.StepScheduled, e.CallScheduled, e.AttachScheduled, e.VerbScheduled)
-"""The operations whose argument may come from the input."""
-
-_CHANGES = (e.FieldsChanged, e.LogExtended, e.MapChanged)
 
 _OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
 _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryCopied)
-_NAMES_SHOWN = 20
 
 
 @attrs.frozen
@@ -87,8 +73,8 @@ class RestartPlan:
         anew = () if self.asked_anew is None else (self.asked_anew,)
         return e.Successor(
             of,
-            kept=tuple(_ref(event) for event in operations if event.step not in again),
-            again=(*(_ref(event) for event in operations if event.step in again), *anew),
+            kept=tuple(ref_of(event) for event in operations if event.step not in again),
+            again=(*(ref_of(event) for event in operations if event.step in again), *anew),
             dropped=tuple(ref for ref in self.dropped if ref not in anew),
         )
 
@@ -96,132 +82,6 @@ class RestartPlan:
     def operations(self) -> list[Any]:
         """The operations that the successor requests as recorded."""
         return [event for _, event in self.events if isinstance(event, OPERATIONS)]
-
-
-def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
-    """The point that a user names: a step by path or by name, the end, or an entry of the journal.
-
-    Raises :class:`NotFoundError`, and :class:`InvalidArgumentError` for a name of several steps.
-    """
-    history = _without_deferred(history)
-    operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
-    by_path = [operation.step for operation in operations if operation.step == wanted]
-    if by_path:
-        return by_path[0]
-    by_name = [operation.step for operation in operations if wanted in _names(operation)]
-    if wanted == THE_END and by_name:
-        raise InvalidArgumentError(
-            f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): use its path or, to keep everything, "
-            f"'{_ENTRY}{len(_entries(history)) - 1}'",
-            path="from_step",
-        )
-    if wanted == THE_END:
-        return THE_END if any(map(_is_entry, history)) else ROOT_STEP
-    if len(by_name) == 1:
-        return by_name[0]
-    if not by_name and wanted.startswith(_ENTRY):
-        return _entry(history, wanted)
-    known = ", ".join(f"{o.step} ({_label(o)})" for o in operations[:_NAMES_SHOWN]) or "none"
-    if by_name:
-        raise InvalidArgumentError(
-            f"{len(by_name)} steps are called {wanted!r}: {', '.join(by_name[:_NAMES_SHOWN])}. Name one by its path",
-            path="from_step",
-        )
-    more = ", …" if len(operations) > _NAMES_SHOWN else ""
-    raise NotFoundError(f"there is no step {wanted!r}; there are {known}{more}", kind=ResourceKind.STEP)
-
-
-def asked_anew(history: Sequence[Recorded], step: StepId, *, rewinds: bool) -> StepId:
-    """The point before ``step`` was requested, for a restart with other input or code, which may give the step another argument.
-
-    The result is ``step`` itself, whose recorded argument is then kept, if going back further would lose something: another
-    request or completion before the outcome of the step, or an earlier deadline that has passed. The fields that the handler
-    wrote in the turn of the step would be written twice, unless the restart ``rewinds`` them.
-    """
-    begun = _begun_with_argument(history, step)
-    if begun is None or _has_passed_deadline(history, begun) or _is_cancelled_before(history, begun):
-        return step
-    for recorded in history[begun + 1 :]:
-        if _is_over(recorded.event, step):
-            break
-        if rewinds and isinstance(recorded.event, _CHANGES):
-            continue
-        if _is_entry(recorded) and not _is_unclaimed(recorded.event):
-            return step
-    return StepId(f"{_ANEW}{step}")
-
-
-def _begun_with_argument(history: Sequence[Recorded], step: StepId) -> int | None:
-    return next(
-        (at for at, r in enumerate(history) if isinstance(r.event, _WITH_ARGUMENTS) and r.event.step == step), None
-    )
-
-
-def _is_cancelled_before(history: Sequence[Recorded], begun: int) -> bool:
-    return any(isinstance(recorded.event, e.CancelRequested) for recorded in history[:begun])
-
-
-def _is_over(event: Event, step: StepId) -> bool:
-    return isinstance(event, e.CancelRequested) or (isinstance(event, ENDS) and event.step == step)
-
-
-def _is_unclaimed(event: Event) -> bool:
-    return isinstance(event, e.SignalReceived) and event.step is None
-
-
-def _has_passed_deadline(history: Sequence[Recorded], begun: int) -> bool:
-    set_before = {r.event.step for r in history[:begun] if isinstance(r.event, e.DeadlineScheduled)}
-    return any(isinstance(r.event, e.TimerFired) and r.event.step in set_before for r in history[begun:])
-
-
-def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
-    number, last = wanted.removeprefix(_ENTRY), len(_entries(history)) - 1
-    if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number) <= last):
-        raise NotFoundError(
-            f"{wanted!r} is not in the journal; its entries are '{_ENTRY}0' to '{_ENTRY}{last}'", kind=ResourceKind.STEP
-        )
-    return ROOT_STEP if int(number) == 0 else StepId(f"{_ENTRY}{int(number)}")
-
-
-def _entries(history: Sequence[Recorded]) -> list[int]:
-    """The indexes of the journal's entries as Restate counts them: the input, then each request and each completion."""
-    return [0, *(position for position, recorded in enumerate(history) if _is_entry(recorded))]
-
-
-def _is_entry(recorded: Recorded) -> bool:
-    event = recorded.event
-    return is_request(event) or (is_completion(event) and not isinstance(event, e.HistoryCopied))
-
-
-def in_words(point: StepId) -> str:
-    """The point of a restart, in words."""
-    if point == ROOT_STEP:
-        return "the beginning"
-    if point == THE_END:
-        return "the end"
-    if point.startswith(_ANEW):
-        return f"step {point.removeprefix(_ANEW)}, with the argument that it is given now"
-    return f"the journal up to {point}" if point.startswith(_ENTRY) else f"step {point}"
-
-
-def _names(operation: Any) -> tuple[str, ...]:
-    match operation:
-        case e.StepScheduled() | e.SignalAwaited():
-            return (operation.name,)
-        case e.CallScheduled() | e.SendScheduled():
-            return (str(operation.target), operation.target.handler)
-        case e.VerbScheduled():
-            return (operation.verb.value,)
-    return ()
-
-
-def _label(operation: Any) -> str:
-    names = _names(operation)
-    return names[0] if names else describe(operation)
-
-
-def _ref(operation: Any) -> StepRef:
-    return StepRef(operation.step, _label(operation))
 
 
 def plan_restart(
@@ -232,12 +92,12 @@ def plan_restart(
     Raises :class:`ConflictError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
     it.
     """
-    history = _without_deferred(history)
+    history = without_deferred(history)
     takers = _takers(history)
     consumed = {signal for signal, taker in takers.items() if taker == step}
     before_last = False
-    if step == THE_END or step.startswith((_ENTRY, _ANEW)):
-        cut = cut_at(history, _prefix_of(history, step))
+    if step == THE_END or step.startswith((ENTRY, ANEW)):
+        cut = cut_at(history, prefix_of(history, step))
         chosen = _up_to(history, cut.at)
         before_last = _ends_with_completion(chosen)
     else:
@@ -266,33 +126,9 @@ def plan_restart(
         if isinstance(r.event, e.SignalReceived) and r.event.signal not in consumed
     ]
     marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryCopied)]
-    dropped = tuple(_ref(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
-    anew = next((ref for ref in dropped if step == f"{_ANEW}{ref.step}"), None)
+    dropped = tuple(ref_of(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
+    anew = next((ref for ref in dropped if step == f"{ANEW}{ref.step}"), None)
     return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
-
-
-def _without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
-    """The history with each signal once: a deferred signal was received again, unless the invocation never copied its history."""
-    if not any(is_deferred(recorded.event) for recorded in history):
-        return history
-    if any(isinstance(recorded.event, (e.HistoryCopied, e.FieldsRewound)) for recorded in history):
-        return [recorded for recorded in history if not is_deferred(recorded.event)]
-    signals, kept = 0, []
-    for recorded in history:
-        event = recorded.event
-        if isinstance(event, e.SignalReceived):
-            signals += 1
-            event = attrs.evolve(event, deferred=False, signal=signals)
-        kept.append(attrs.evolve(recorded, event=event))
-    return kept
-
-
-def _prefix_of(history: Sequence[Recorded], point: StepId) -> int:
-    """The number of events that a point keeps if it is not a step."""
-    if point == THE_END:
-        return _end_of(history)
-    begun = _begun_with_argument(history, StepId(point.removeprefix(_ANEW)))
-    return _behind_entry(history, point) if begun is None else begun
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:
@@ -316,25 +152,6 @@ def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
     return attrs.evolve(recorded, event=attrs.evolve(event, step=None))
 
 
-def _end_of(history: Sequence[Recorded]) -> int:
-    """The end of the kept part, never after a cancel. The last turn of a handler that has completed is done again, possibly by
-    other code."""
-    last = 0
-    for position, recorded in enumerate(history):
-        if isinstance(recorded.event, e.CancelRequested):
-            return position
-        if isinstance(recorded.event, e.InvocationCompleted) and recorded.event.outcome.kind is not OutcomeKind.KILLED:
-            return last
-        if is_completion(recorded.event) and not isinstance(recorded.event, e.HistoryCopied):
-            last = position + 1
-    return len(history)
-
-
-def _behind_entry(history: Sequence[Recorded], point: StepId) -> int:
-    cut = _entries(history)[int(point.removeprefix(_ENTRY))] + 1
-    return min([cut, *(n for n, r in enumerate(history[:cut]) if isinstance(r.event, e.CancelRequested))])
-
-
 def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
     """The events before the cut, with the outcomes of the operations requested there, wherever these are."""
     asked = {r.event.step for r in history[:cut] if isinstance(r.event, (*OPERATIONS, e.DeadlineScheduled))}
@@ -351,7 +168,7 @@ def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
 def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
     """Whether the handler requested nothing after the last completion: its next requests are not recorded, or not kept."""
     for recorded in reversed(chosen):
-        if _is_entry(recorded):
+        if is_entry(recorded):
             return is_completion(recorded.event)
     return False
 
@@ -457,8 +274,4 @@ def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
 
 def nothing_of(history: Iterable[Recorded]) -> RestartPlan:
     """The plan of a restart from the beginning: it keeps nothing and repeats everything."""
-    return RestartPlan([], [], [], None, tuple(_ref(r.event) for r in history if isinstance(r.event, GIVEN_UP)))
-
-
-FROM_THE_START = ROOT_STEP
-"""The plan of a restart that keeps nothing."""
+    return RestartPlan([], [], [], None, tuple(ref_of(r.event) for r in history if isinstance(r.event, GIVEN_UP)))

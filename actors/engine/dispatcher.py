@@ -13,7 +13,7 @@ from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
 from actors.core.decide import unknown_invocation
 from actors.core.decide.purge import needed_by
 from actors.core.decide.work import check_same_request
-from actors.core.react import pending
+from actors.core.owed import pending
 from actors.core.state import existing
 from actors.engine.containment import passes
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest

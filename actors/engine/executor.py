@@ -4,7 +4,7 @@
            ▲                                                                ├─ attempts: a queue of ready ones, run in turn
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: one trio task each
 
-Invariant: an attempt is in memory exactly while :func:`actors.core.react.may_run` allows it and no gate holds it. A step may
+Invariant: an attempt is in memory exactly while :func:`actors.core.owed.may_run` allows it and no gate holds it. A step may
 outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
 none of its results count, and the next invocation of the key waits for its end, up to a limit.
 
@@ -26,7 +26,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide.pauses import beyond_limits
-from actors.core.react import may_run
+from actors.core.owed import may_run
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt
 from actors.engine.containment import passes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.react import owes
+from actors.core.owed import owes
 from actors.core.state import existing
 from actors.rows.index import IndexedState, Rows, listing_of, row_of
 from journal import keys

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.fold import advance, fold
+from actors.core.owed import owes
 from actors.core.past import ObjectHistory
-from actors.core.react import owes
 from actors.engine.loaded_object import LoadedObject
 from actors.model.info import belongs_to
 from actors.rows.index import listing_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.decide.restart import lineage_of, with_input
-from actors.core.restart_plan import asked_anew
+from actors.core.restart_points import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.dry_run import rehearse
 from actors.engine.restart_history import history_of_restart

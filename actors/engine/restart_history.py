@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
-from actors.core.restart_plan import FROM_THE_START, RestartPlan, plan_restart
+from actors.core.restart_plan import RestartPlan, plan_restart
+from actors.core.restart_points import FROM_THE_START
 from actors.core.state import WaitKind
 from actors.errors import ConflictError, ErrorCode
 from journal import events as e

@@ -9,7 +9,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.requests import describe, is_request
-from actors.core.restart_plan import in_words
+from actors.core.restart_points import in_words
 from actors.model.info import belongs_to, plain
 from actors.values.texts import failure_in_words
 from journal import events as e

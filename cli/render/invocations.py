@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.restart_plan import in_words
+from actors.core.restart_points import in_words
 from actors.model.history import show
 from actors.values.texts import failure_in_words
 from cli.render.output import safe, until_in_words, when

@@ -22,7 +22,7 @@ from actors.core.gates import (
     open_gate,
     parse_scope,
 )
-from actors.core.react import owes, pending
+from actors.core.owed import owes, pending
 from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Mode, Outcome, OutcomeKind, PauseMode, Status, Target

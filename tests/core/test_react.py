@@ -10,7 +10,8 @@ import pytest
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.react import may_run, owes, pending, react
+from actors.core.owed import may_run, owes, pending
+from actors.core.react import react
 from actors.core.state import Changes, WaitKind
 from journal import events as e
 from journal.events import EVENT_TYPES, Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause

@@ -16,7 +16,8 @@ from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
-from actors.core.react import may_run, owes, pending, react, timers_of
+from actors.core.owed import may_run, owes, pending, timers_of
+from actors.core.react import react
 from actors.core.snapshots import decode_snapshot, encode_snapshot
 from actors.core.state import Changes, WaitKind
 from actors.errors import TerminalError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.deadlocks import deadlock
 from actors.core.decide.turns import complete
-from actors.core.react import has_yet_to_keep
+from actors.core.owed import has_yet_to_keep
 from actors.core.state import InvocationState, ObjectState, WaitKind
 from actors.errors import CircleLink, ErrorCode, LimitExceededError
 from journal import events as e

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
-from actors.core.react import has_yet_to_keep
+from actors.core.owed import has_yet_to_keep
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import ConflictError, ErrorCode
 from journal import events as e

@@ -19,7 +19,7 @@ import attrs
 from actors.core import commands as c
 from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
-from actors.core.react import owes, timers_of
+from actors.core.owed import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.errors import ActorError
 from actors.query.audit_chain import ChainCheck

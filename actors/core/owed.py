@@ -1,0 +1,102 @@
+"""Names the effects that the state of a loaded object requires, whichever events led to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core import effects as f
+from actors.core.gates import NO_GATES, Gates
+from actors.core.state import WaitKind
+from actors.core.transitions import ACTIVE
+from journal import events as e
+from journal.events import Mode, Status
+from journal.ids import ROOT_STEP, InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.core.effects import Effect
+    from actors.core.state import InvocationState, ObjectState
+
+
+TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE, WaitKind.STEP_RETRY)
+"""The waits that have a timer."""
+
+
+def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
+    """The effects that a newly loaded object requires, as if every event of it had just been reacted to.
+
+    Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An invocation that
+    a gate holds gets no attempt.
+    """
+    owed: list[Effect] = []
+    for invocation in state.invocations.values():
+        if invocation.pausing is not None:
+            owed.append(f.CheckDrained(invocation.invocation_id))
+        elif may_run(invocation) and not gates.holding_invocation(state, invocation):
+            owed.append(f.StartAttempt(invocation.invocation_id))
+    return owed
+
+
+def timers_of(state: ObjectState) -> list[f.SetTimer]:
+    """The timers of the object. Each is a message in its inbox, and the inbox has no other message with a date for it."""
+    return [timer for invocation in state.invocations.values() for timer in _timers_of(invocation)]
+
+
+def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
+    of, is_held = invocation.invocation_id, invocation.status is Status.PAUSED
+    if invocation.scheduled_for is not None:
+        yield f.SetTimer(invocation.scheduled_for, c.StartDue(invocation_id=of))
+    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
+        yield f.SetTimer(invocation.cancel.kill_at, kill_when_impatient(of))
+    if invocation.retry_at is not None and not is_held:
+        yield f.SetTimer(invocation.retry_at, c.RetryAttempt(invocation_id=of))
+    for step, wait in invocation.waits.items():
+        if wait.at is not None and wait.kind in TIMED and not (is_held and wait.kind is WaitKind.STEP_RETRY):
+            yield f.SetTimer(wait.at, c.FireTimer(invocation_id=of, step=step))
+
+
+def owes(state: ObjectState) -> bool:
+    """Whether recovery must load the object without being asked.
+
+    An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the process.
+    """
+    for invocation in state.invocations.values():
+        if invocation.pausing is not None or may_run(invocation):
+            return True
+    return bool(state.invocations) and _has_a_free_turn(state)
+
+
+def _has_a_free_turn(state: ObjectState) -> bool:
+    if state.holder is None and state.queue and state.invocations[state.queue[0]].status is Status.QUEUED:
+        return True
+    return any(
+        i.status is Status.QUEUED and i.mode is Mode.SHARED and i.behind not in state.invocations
+        for i in state.invocations.values()
+    )
+
+
+def may_run(invocation: InvocationState) -> bool:
+    """Whether an attempt of the invocation should be in memory."""
+    return (
+        invocation.status in ACTIVE
+        and not invocation.parked
+        and invocation.retry_at is None
+        and invocation.pausing is None
+    )
+
+
+def has_yet_to_keep(invocation: InvocationState) -> bool:
+    """Whether this is a restart that has yet to copy a part of another history."""
+    return not invocation.has_kept and keeps_something(invocation.restarts)
+
+
+def keeps_something(lineage: e.Lineage | None) -> bool:
+    """Whether the restart keeps more of the original than the argument."""
+    return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
+
+
+def kill_when_impatient(invocation_id: InvocationId) -> c.KillInvocation:
+    """The kill of an invocation whose cancel took too long."""
+    return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, but not completed in time")
