@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.evolve import IllegalEvent, evolve
+from actors.core.evolve import evolve
 from actors.core.snapshots import decode_snapshot
+from actors.core.transitions import IllegalEvent
 from journal.errors import Damaged
 
 if TYPE_CHECKING:

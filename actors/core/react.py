@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.evolve import keeps_changes
+from actors.core.evolve.fields import keeps_changes
 from actors.core.owed import TIMED, has_yet_to_keep, kill_when_impatient
 from actors.core.state import Changes, WaitKind, existing
 from journal import events as e

@@ -32,6 +32,11 @@ from journal.events import Status
 if TYPE_CHECKING:
     from actors.core.state import InvocationState
 
+
+class IllegalEvent(Exception):
+    """The event cannot follow the events before it. If it is stored, the stream is damaged; if it is new, the decision was wrong."""
+
+
 OPEN = frozenset(Status) - {Status.COMPLETED}
 """The statuses of an invocation that has not completed."""
 

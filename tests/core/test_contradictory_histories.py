@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors.core.deadlocks import edges_from
-from actors.core.evolve import IllegalEvent, evolve
+from actors.core.evolve import evolve
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
+from actors.core.transitions import IllegalEvent
 from actors.engine.restart_history import acceptance_of
 from actors.replay.plan import replay_plan
 from journal import events as e

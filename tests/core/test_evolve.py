@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from actors.core.evolve import IllegalEvent, evolve, spans_with
+from actors.core.evolve import evolve, spans_with
 from actors.core.snapshots import decode_snapshot, encode_snapshot
 from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest
-from actors.core.transitions import LEGAL
+from actors.core.transitions import LEGAL, IllegalEvent
 from journal import events as e
 from journal.events import EVENT_TYPES, Kind, Mode, Outcome, OutcomeKind, PauseCause, Stamp, Status
 from journal.ids import StepId

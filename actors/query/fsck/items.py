@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from actors.core import effects as f
-from actors.core.evolve import IllegalEvent, evolve
+from actors.core.evolve import evolve
 from actors.core.react import react
+from actors.core.transitions import IllegalEvent
 from actors.rows.index import index_items, rewind_items
 from journal import events as e
 from journal import keys

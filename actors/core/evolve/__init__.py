@@ -9,17 +9,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
-from actors.core.inputs import digest_of
-from actors.core.state import (
-    REQUEST,
-    Cancel,
-    Changes,
-    InvocationState,
-    ObjectState,
-    Wait,
-    WaitKind,
-    with_request,
+from actors.core.evolve.fields import (
+    keep_changes,
+    keeps_changes,
+    on_fields,
+    on_initialized,
+    on_log,
+    on_log_converted,
+    on_map,
+    on_map_converted,
+    on_rewound,
 )
+from actors.core.evolve.waits import (
+    on_attach,
+    on_call,
+    on_deadline,
+    on_handed_over,
+    on_outcome,
+    on_output,
+    on_reassigned,
+    on_send,
+    on_signal,
+    on_signal_awaited,
+    on_sleep,
+    on_step_failed,
+    on_step_retried,
+    on_step_scheduled,
+    on_verb,
+    on_wait_dropped,
+    settle,
+    wake,
+)
+from actors.core.inputs import digest_of
+from actors.core.state import REQUEST, Cancel, Changes, InvocationState, ObjectState, WaitKind, with_request
+from actors.core.transitions import IllegalEvent
 from journal import events as e
 from journal.events import Mode, OutcomeKind, Status
 
@@ -30,10 +53,6 @@ if TYPE_CHECKING:
 
 _SPAN_GAP = 32
 """The number of other invocations' events that a span may contain. Reading and skipping them is cheaper than a further span."""
-
-
-class IllegalEvent(Exception):
-    """The event cannot follow the events before it. If it is stored, the stream is damaged; if it is new, the decision was wrong."""
 
 
 def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
@@ -148,164 +167,8 @@ def _on_started(state: ObjectState, invocation: InvocationState, _: e.Invocation
         state.holder = state.queue.pop(0)
 
 
-def _on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
-    invocation.value_bytes += len(event.argument)
-    invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
-
-
-def _on_sleep(_: ObjectState, invocation: InvocationState, event: e.SleepScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.SLEEP, stamp.at, at=event.wake_at)
-
-
-def _on_deadline(_: ObjectState, invocation: InvocationState, event: e.DeadlineScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.DEADLINE, stamp.at, at=event.expires_at)
-
-
-def _on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled, stamp: Stamp) -> None:
-    invocation.value_bytes += len(event.argument)
-    invocation.waits[event.step] = Wait(
-        WaitKind.CALL, stamp.at, str(event.target), callee=event.callee, is_fixed=event.request is not None
-    )
-
-
-def _on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.ATTACH, stamp.at, callee=event.callee)
-
-
-def _on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
-    if event.ready:
-        _take_signal(invocation, event.name, event.signal)
-    else:
-        invocation.waits[event.step] = Wait(WaitKind.SIGNAL, stamp.at, event.name)
-
-
-def _on_verb(_: ObjectState, invocation: InvocationState, event: e.VerbScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.VERB, stamp.at, event.verb.value, callee=event.of)
-
-
-def _on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled, __: Stamp) -> None:
-    invocation.value_bytes += len(event.argument)
-
-
-def _on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitted, __: Stamp) -> None:
-    invocation.value_bytes += len(event.value)
-
-
-def _settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
-    del invocation.waits[event.step]
-    _complete(invocation)
-
-
-def _on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
-    # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
-    invocation.waits.pop(event.step, None)
-
-
-def _on_outcome(
-    _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
-) -> None:
-    if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
-        raise IllegalEvent("an outcome that failed has no failure")
-    del invocation.waits[event.step]
-    invocation.value_bytes += len(event.outcome.value)
-    _complete(invocation)
-
-
-def _complete(invocation: InvocationState) -> None:
-    """A completion has come for the handler."""
-    if invocation.status is Status.PAUSED or invocation.pausing is not None:
-        invocation.held_back += 1
-    _wake(invocation)
-
-
-def _wake(invocation: InvocationState) -> None:
-    invocation.parked = False
-    if invocation.status is not Status.PAUSED:
-        invocation.status = transitions.status_now(invocation)
-
-
-def _on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAttemptFailed, __: Stamp) -> None:
-    wait = invocation.waits[event.step]
-    wait.attempts = event.attempt
-    wait.at = event.retry_at
-    wait.max_attempts = event.max_attempts
-    wait.kind = WaitKind.STEP_RETRY
-    invocation.last_failure = event.failure
-    _wake(invocation)
-
-
-def _on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
-    wait = invocation.waits[event.step]
-    wait.at = None
-    wait.kind = WaitKind.STEP
-    _wake(invocation)
-
-
-def _on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
-    if event.deferred:
-        invocation.deferred_signals += 1
-        return
-    invocation.value_bytes += len(event.value)
-    invocation.signals_received = max(invocation.signals_received, event.signal)
-    if event.step is not None and invocation.waits.pop(event.step, None) is not None:
-        _complete(invocation)
-        return
-    if invocation.status is Status.PAUSED or invocation.pausing is not None:
-        invocation.held_back += 1
-    invocation.signals.setdefault(event.name, []).append(event.signal)
-
-
-def _on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalReassigned, __: Stamp) -> None:
-    _take_signal(invocation, event.name, event.signal)
-    if event.step is None:
-        invocation.signals[event.name] = sorted([*invocation.signals.get(event.name, ()), event.signal])
-    else:
-        invocation.waits.pop(event.step, None)
-
-
-def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
-    """The signal is no longer buffered, if it was: it may have been meant for a wait that has ended."""
-    left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
-    if left:
-        invocation.signals[name] = left
-    else:
-        invocation.signals.pop(name, None)
-
-
 def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> None:
     """Change nothing: the event matters to the replay only."""
-
-
-def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChanged, __: Stamp) -> None:
-    size = sum(map(len, event.fields.values()))
-    invocation.value_bytes += size
-    invocation.changes.write(event.fields, size)
-
-
-def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:
-    # The version of the fields stays: no client has seen them without these values.
-    invocation.value_bytes += sum(map(len, event.fields.values()))
-    state.fields = {**event.fields, **state.fields}
-
-
-def _on_log_converted(state: ObjectState, _: InvocationState, event: e.LogConverted, __: Stamp) -> None:
-    state.fields = {name: value for name, value in state.fields.items() if name != event.field}
-    state.lengths[event.field] = len(event.items)
-
-
-def _on_map_converted(state: ObjectState, _: InvocationState, event: e.MapConverted, __: Stamp) -> None:
-    state.fields = {name: value for name, value in state.fields.items() if name != event.field}
-    state.maps.add(event.field)
-
-
-def _on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
-    invocation.value_bytes += sum(map(len, event.items))
-    invocation.changes.extend(event.field, event.items)
-
-
-def _on_map(_: ObjectState, invocation: InvocationState, event: e.MapChanged, __: Stamp) -> None:
-    invocation.value_bytes += sum(len(value) for value in event.items.values() if value is not None)
-    invocation.changes.change(event.field, event.items)
 
 
 def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
@@ -313,12 +176,12 @@ def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.Att
     invocation.retry_at = event.retry_at
     invocation.max_attempts = event.max_attempts
     invocation.last_failure = event.failure
-    _wake(invocation)
+    wake(invocation)
 
 
 def _on_attempt_retried(_: ObjectState, invocation: InvocationState, __: e.AttemptRetried, ___: Stamp) -> None:
     invocation.retry_at = None
-    _wake(invocation)
+    wake(invocation)
 
 
 def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationSuspended, ___: Stamp) -> None:
@@ -414,24 +277,12 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached,
     invocation.spares = True
 
 
-def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
-    invocation.has_kept = True
-    invocation.deferred_signals = 0  # they are received again
-    state.fields_version = state.version
-    state.fields = dict(event.fields)
-    state.lengths = dict(event.lengths)
-
-
 def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
     invocation.has_kept = True
     invocation.deferred_signals = 0  # they are received again
     if not event.carries:
         # The object already has the writes of the copied part, or a rewind has undone them.
         invocation.changes = Changes()
-
-
-def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallTransferred, __: Stamp) -> None:
-    invocation.waits[event.step].callee = event.callee
 
 
 def _on_completed(state: ObjectState, invocation: InvocationState, event: e.InvocationCompleted, __: Stamp) -> None:
@@ -443,55 +294,41 @@ def _on_completed(state: ObjectState, invocation: InvocationState, event: e.Invo
     elif invocation.invocation_id in state.queue:
         state.queue.remove(invocation.invocation_id)
     if keeps_changes(invocation, event.outcome.kind):
-        _keep(state, invocation.changes)
-
-
-def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
-    """Whether the handler's writes are kept: always, except for an atomic handler that did not succeed."""
-    return bool(invocation.changes) and (kind is OutcomeKind.SUCCEEDED or not invocation.atomic)
-
-
-def _keep(state: ObjectState, changes: Changes) -> None:
-    # A new dictionary: shared handlers that run beside the writer hold the old one.
-    state.fields_version = state.version
-    state.fields = {**state.fields, **changes.fields}
-    for field, items in changes.logs.items():
-        state.lengths[field] = state.lengths.get(field, 0) + len(items)
-    state.maps.update(changes.maps)
+        keep_changes(state, invocation.changes)
 
 
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
     e.InvocationDue: _on_due,
     e.InvocationStarted: _on_started,
-    e.StepScheduled: _on_step_scheduled,
-    e.StepCompleted: _on_outcome,
-    e.StepAttemptFailed: _on_step_failed,
-    e.StepRetried: _on_step_retried,
-    e.StepAborted: _settle,
-    e.SleepScheduled: _on_sleep,
-    e.DeadlineScheduled: _on_deadline,
-    e.TimerFired: _settle,
-    e.WaitDropped: _on_wait_dropped,
-    e.CallScheduled: _on_call,
-    e.AttachScheduled: _on_attach,
-    e.CallCompleted: _on_outcome,
+    e.StepScheduled: on_step_scheduled,
+    e.StepCompleted: on_outcome,
+    e.StepAttemptFailed: on_step_failed,
+    e.StepRetried: on_step_retried,
+    e.StepAborted: settle,
+    e.SleepScheduled: on_sleep,
+    e.DeadlineScheduled: on_deadline,
+    e.TimerFired: settle,
+    e.WaitDropped: on_wait_dropped,
+    e.CallScheduled: on_call,
+    e.AttachScheduled: on_attach,
+    e.CallCompleted: on_outcome,
     e.CallCancelRequested: _nothing,
-    e.SendScheduled: _on_send,
-    e.SignalAwaited: _on_signal_awaited,
-    e.SignalReceived: _on_signal,
-    e.SignalReassigned: _on_reassigned,
-    e.OutputEmitted: _on_output,
-    e.VerbScheduled: _on_verb,
-    e.VerbAnswered: _settle,
+    e.SendScheduled: on_send,
+    e.SignalAwaited: on_signal_awaited,
+    e.SignalReceived: on_signal,
+    e.SignalReassigned: on_reassigned,
+    e.OutputEmitted: on_output,
+    e.VerbScheduled: on_verb,
+    e.VerbAnswered: settle,
     e.PatchMarked: _nothing,
-    e.FieldsChanged: _on_fields,
-    e.LogExtended: _on_log,
-    e.MapChanged: _on_map,
+    e.FieldsChanged: on_fields,
+    e.LogExtended: on_log,
+    e.MapChanged: on_map,
     e.ReadsPinned: _nothing,
     e.ItemsPinned: _nothing,
-    e.FieldsInitialized: _on_initialized,
-    e.LogConverted: _on_log_converted,
-    e.MapConverted: _on_map_converted,
+    e.FieldsInitialized: on_initialized,
+    e.LogConverted: on_log_converted,
+    e.MapConverted: on_map_converted,
     e.AttemptFailed: _on_attempt_failed,
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,
@@ -505,8 +342,8 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.AttachRequested: _on_attach_requested,
     e.InvocationCompleted: _on_completed,
     e.InvocationRestarted: _on_restarted,
-    e.FieldsRewound: _on_rewound,
+    e.FieldsRewound: on_rewound,
     e.HistoryCopied: _on_history_kept,
-    e.CallTransferred: _on_handed_over,
+    e.CallTransferred: on_handed_over,
     e.CallsDetached: _on_spared,
 }

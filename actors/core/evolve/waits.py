@@ -1,0 +1,144 @@
+"""Applies the events of what a handler waits for: steps, calls, timers, signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import transitions
+from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
+from actors.core.transitions import IllegalEvent
+from journal import events as e
+from journal.events import OutcomeKind, Status
+
+if TYPE_CHECKING:
+    from journal.events import Stamp
+
+
+def on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+    invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
+
+
+def on_sleep(_: ObjectState, invocation: InvocationState, event: e.SleepScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.SLEEP, stamp.at, at=event.wake_at)
+
+
+def on_deadline(_: ObjectState, invocation: InvocationState, event: e.DeadlineScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.DEADLINE, stamp.at, at=event.expires_at)
+
+
+def on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled, stamp: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+    invocation.waits[event.step] = Wait(
+        WaitKind.CALL, stamp.at, str(event.target), callee=event.callee, is_fixed=event.request is not None
+    )
+
+
+def on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.ATTACH, stamp.at, callee=event.callee)
+
+
+def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
+    if event.ready:
+        _take_signal(invocation, event.name, event.signal)
+    else:
+        invocation.waits[event.step] = Wait(WaitKind.SIGNAL, stamp.at, event.name)
+
+
+def on_verb(_: ObjectState, invocation: InvocationState, event: e.VerbScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.VERB, stamp.at, event.verb.value, callee=event.of)
+
+
+def on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled, __: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+
+
+def on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitted, __: Stamp) -> None:
+    invocation.value_bytes += len(event.value)
+
+
+def settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
+    """The wait has ended."""
+    del invocation.waits[event.step]
+    _complete(invocation)
+
+
+def on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
+    # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
+    invocation.waits.pop(event.step, None)
+
+
+def on_outcome(
+    _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
+) -> None:
+    if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
+        raise IllegalEvent("an outcome that failed has no failure")
+    del invocation.waits[event.step]
+    invocation.value_bytes += len(event.outcome.value)
+    _complete(invocation)
+
+
+def _complete(invocation: InvocationState) -> None:
+    """A completion has come for the handler."""
+    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+        invocation.held_back += 1
+    wake(invocation)
+
+
+def wake(invocation: InvocationState) -> None:
+    """Let the invocation continue, unless it is paused."""
+    invocation.parked = False
+    if invocation.status is not Status.PAUSED:
+        invocation.status = transitions.status_now(invocation)
+
+
+def on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAttemptFailed, __: Stamp) -> None:
+    wait = invocation.waits[event.step]
+    wait.attempts = event.attempt
+    wait.at = event.retry_at
+    wait.max_attempts = event.max_attempts
+    wait.kind = WaitKind.STEP_RETRY
+    invocation.last_failure = event.failure
+    wake(invocation)
+
+
+def on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
+    wait = invocation.waits[event.step]
+    wait.at = None
+    wait.kind = WaitKind.STEP
+    wake(invocation)
+
+
+def on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
+    if event.deferred:
+        invocation.deferred_signals += 1
+        return
+    invocation.value_bytes += len(event.value)
+    invocation.signals_received = max(invocation.signals_received, event.signal)
+    if event.step is not None and invocation.waits.pop(event.step, None) is not None:
+        _complete(invocation)
+        return
+    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+        invocation.held_back += 1
+    invocation.signals.setdefault(event.name, []).append(event.signal)
+
+
+def on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalReassigned, __: Stamp) -> None:
+    _take_signal(invocation, event.name, event.signal)
+    if event.step is None:
+        invocation.signals[event.name] = sorted([*invocation.signals.get(event.name, ()), event.signal])
+    else:
+        invocation.waits.pop(event.step, None)
+
+
+def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
+    """The signal is no longer buffered, if it was: it may have been meant for a wait that has ended."""
+    left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
+    if left:
+        invocation.signals[name] = left
+    else:
+        invocation.signals.pop(name, None)
+
+
+def on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallTransferred, __: Stamp) -> None:
+    invocation.waits[event.step].callee = event.callee
