@@ -1,0 +1,104 @@
+"""Commands of a running handler and of its steps to their own object."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.values.retries import RetryPolicy
+from journal.events import Event, Failure, Outcome, PauseCause
+from journal.ids import InvocationId, StepId
+
+
+@attrs.frozen(kw_only=True)
+class RecordProgress:
+    """Record the events of one turn: the handler has run until every branch of it waits. They are in order."""
+
+    invocation_id: InvocationId
+    events: list[Event]
+
+
+@attrs.frozen(kw_only=True)
+class FinishAttempt:
+    """The handler has returned or raised. ``events`` are those of its last turn, ``handed_over`` counts the completions that it
+    received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
+
+    invocation_id: InvocationId
+    events: list[Event]
+    outcome: Outcome
+    handed_over: int = 0
+    has_met_cancel: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class FailAttempt:
+    """The handler raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel`` says
+    whether a pending cancel is among the ``handed_over`` completions."""
+
+    invocation_id: InvocationId
+    failure: Failure
+    handed_over: int
+    has_been_given_cancel: bool = False
+    policy: RetryPolicy
+    jitter: float
+
+
+@attrs.frozen(kw_only=True)
+class PauseAttempt:
+    """Pause the invocation because its handler cannot continue on this code: the replay differs, or a limit is reached."""
+
+    invocation_id: InvocationId
+    cause: PauseCause
+    reason: str
+    failure: Failure | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SuspendAttempt:
+    """The handler waits, and nothing of it has to stay in memory."""
+
+    invocation_id: InvocationId
+
+
+@attrs.frozen(kw_only=True)
+class CompleteStep:
+    """The body of a step has ended with a final outcome."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.frozen(kw_only=True)
+class FailStep:
+    """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1)."""
+
+    invocation_id: InvocationId
+    step: StepId
+    failure: Failure
+    policy: RetryPolicy
+    jitter: float
+
+
+@attrs.frozen(kw_only=True)
+class AbortStep:
+    """The body of a step was stopped and has ended."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.frozen(kw_only=True)
+class EmitOutput:
+    """A running step emitted a piece of output; ``offset`` counts the pieces of this run of its body."""
+
+    invocation_id: InvocationId
+    step: StepId
+    value: bytes
+    offset: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class FinishDrain:
+    """No step of the invocation runs any more, so a pause that waited for its steps takes effect."""
+
+    invocation_id: InvocationId

@@ -1,0 +1,135 @@
+"""Commands of the remote control: cancel, kill, pause, resume, signal, purge and restart."""
+
+from __future__ import annotations
+
+import attrs
+
+from journal.events import Caller, Children, InvocationAccepted, Link, PauseMode, Stop
+from journal.ids import ROOT_STEP, InvocationId, StepId
+
+
+@attrs.frozen(kw_only=True)
+class CancelInvocation:
+    """Cancel the invocation and let its compensations run. It is killed ``kill_after`` seconds later if it has not completed.
+
+    A repeated cancel can only move the kill to an earlier time; everything else stays as first requested. ``held_back`` counts
+    the completions that a gate has kept from the handler; it is filled in where the command arrives. ``spares`` is set when the
+    invocation is stopped because its caller is restarted: the calls that it made with an idempotency key then continue.
+    """
+
+    invocation_id: InvocationId
+    reason: str
+    children: Children = Children.CALLED
+    kill_after: float | None = None
+    reply_to: Caller | None = None
+    held_back: int = 0
+    spares: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class KillInvocation:
+    """End the invocation now, without compensation. ``spares`` is as for a cancel."""
+
+    invocation_id: InvocationId
+    reason: str
+    reply_to: Caller | None = None
+    spares: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class PauseInvocation:
+    """Pause the invocation."""
+
+    invocation_id: InvocationId
+    reason: str
+    mode: PauseMode = PauseMode.DRAIN
+    reply_to: Caller | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ResumeInvocation:
+    """Continue a paused invocation where it stopped. If it is backing off, retry it now.
+
+    ``deployment`` moves it to other code first; ``latest`` is replaced by an id where the command arrives.
+    """
+
+    invocation_id: InvocationId
+    reason: str
+    deployment: str | None = None
+    reply_to: Caller | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SignalInvocation:
+    """Deliver a value to the invocation under a signal name."""
+
+    invocation_id: InvocationId
+    name: str
+    value: bytes
+    reply_to: Caller | None = None
+    json_loses: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PurgeInvocations:
+    """Delete the histories and results of these invocations, all of which have completed."""
+
+    invocation_ids: list[InvocationId]
+    reply_to: Caller | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RestartInvocation:
+    """Run the invocation again as ``successor``, from the beginning or from a step, keeping everything before that step's
+    outcome.
+
+    ``from_step`` is the name or path of a step, or ``end``; empty means the beginning. ``argument`` replaces the original
+    argument; ``json_loses`` names the types in it that its JSON does not preserve. ``stop`` says how to stop the original if it
+    has not completed. With ``hand_over``, everything that waits for the original then waits for the successor. With ``dry_run``,
+    the command only reports what would be kept. ``deployment`` is the code that the successor runs on; None keeps the original's.
+    ``require_compatible`` refuses the restart unless the kept history replays on that code. ``caller`` waits for the successor if
+    a call is repeated; ``chain`` is that caller's chain.
+    """
+
+    invocation_id: InvocationId
+    successor: InvocationId
+    reason: str
+    from_step: str = ""
+    argument: bytes | None = None
+    json_loses: str = ""
+    stop: Stop | None = None
+    rewind_state: bool = False
+    hand_over: bool = True
+    dry_run: bool = False
+    deployment: str | None = None
+    require_compatible: bool = False
+    reply_to: Caller | None = None
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedRestart:
+    """A restart with what the receiving processor knows.
+
+    ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the successor runs on,
+    ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new ``argument`` is (as in
+    :class:`journal.events.InvocationAccepted`), ``held_back`` as in a cancel.
+    """
+
+    asked: RestartInvocation
+    original: InvocationAccepted
+    deployment: str
+    step: StepId = ROOT_STEP
+    parameter: str | None = None
+    held_back: int = 0
+
+
+def needs_code(command: RestartInvocation) -> bool:
+    """Whether the successor's code must be loaded before the restart is accepted, to check its input or to replay on it."""
+    return command.argument is not None or command.require_compatible
+
+
+def is_rehearsed(command: RestartInvocation) -> bool:
+    """Whether the kept history is replayed before the restart is accepted."""
+    return bool(command.from_step) and needs_code(command)

@@ -1,0 +1,113 @@
+"""Commands that start work, deliver what it waits for, or change who answers a call."""
+
+from __future__ import annotations
+
+import attrs
+
+from journal.events import Caller, ControlResult, Failure, Kind, Link, Mode, Outcome, Target
+from journal.ids import InvocationId, StepId
+
+
+@attrs.frozen(kw_only=True)
+class Invoke:
+    """Run a handler. The sender chooses the id, so a repeated request is harmless.
+
+    ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
+    restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
+    invocation is repeated as well. ``parameter`` is as in :class:`journal.events.InvocationAccepted`.
+    """
+
+    invocation_id: InvocationId
+    target: Target
+    argument: bytes
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
+    scheduled_for: float | None = None
+    request: str | None = None
+    if_free: bool = False
+    repeats: InvocationId | None = None
+    parameter: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedInvoke:
+    """An invocation with what the receiving processor knows: ``kind``, ``mode`` and ``atomic`` come from the class, and
+    ``deployment`` is the code that new work runs on."""
+
+    asked: Invoke
+    kind: Kind = Kind.ACTOR
+    mode: Mode = Mode.EXCLUSIVE
+    atomic: bool = False
+    deployment: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StartDue:
+    """The date of a scheduled invocation has come."""
+
+    invocation_id: InvocationId
+
+
+@attrs.frozen(kw_only=True)
+class StartWaiting:
+    """A gate has opened: start every invocation of this object that waits only for its turn."""
+
+
+@attrs.frozen(kw_only=True)
+class FireTimer:
+    """The date of a sleep, a deadline or a step's retry has come."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.frozen(kw_only=True)
+class RetryAttempt:
+    """The delay after a failed attempt is over."""
+
+    invocation_id: InvocationId
+
+
+@attrs.frozen(kw_only=True)
+class CompleteCall:
+    """Deliver the outcome of a call that the invocation made, or of an invocation that it attached to."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.frozen(kw_only=True)
+class CompleteVerb:
+    """Deliver the result of a verb (cancel, restart, …) that the invocation requested."""
+
+    invocation_id: InvocationId
+    step: StepId
+    answer: ControlResult | None
+    refusal: Failure | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Attach:
+    """Send the outcome of this invocation to ``by`` when it completes."""
+
+    invocation_id: InvocationId
+    by: Caller
+
+
+@attrs.frozen(kw_only=True)
+class TransferCall:
+    """Another invocation will answer the call."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+
+
+@attrs.frozen(kw_only=True)
+class WithdrawCall:
+    """Complete a call with this outcome although it has not begun: it never can, because its caller holds the key that it waits
+    for."""
+
+    invocation_id: InvocationId
+    outcome: Outcome
