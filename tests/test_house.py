@@ -280,15 +280,21 @@ def test_assertions_of_helpers_hold_in_optimized_tests(helper: str) -> None:
     assert isinstance(spec.loader, AssertionRewritingHook)
 
 
-ROCKS = ["journal.kv.rocks_handles", "journal.kv.rocks_reader", "journal.kv.rocks"]
-"""Those that work on an open store, that read it, and that write it."""
+ROCKS = [
+    "journal.kv.rocks_handles",
+    "journal.kv.rocks_options",
+    "journal.kv.rocks_reader",
+    "journal.kv.rocks_watch",
+    "journal.kv.rocks",
+]
+"""Those that work on an open store, say how it is opened, read it, supervise it, and write it."""
 
 
-def test_rocksdict_is_known_to_three_modules_and_always_in_raw_mode() -> None:
+def test_rocksdict_is_known_to_five_modules_and_always_in_raw_mode() -> None:
     """In its default mode it pickles."""
     assert [m for m in ALL if "rocksdict" in imports_of(m)] == sorted(ROCKS)
     made = [(m, name, node) for m in ROCKS for name, node in calls(m)]
-    assert [m for m, name, _ in made if name == "Options"] == ["journal.kv.rocks_reader"], (
+    assert [m for m, name, _ in made if name == "Options"] == ["journal.kv.rocks_options"], (
         "options are made in one place"
     )
     for module, name, node in made:

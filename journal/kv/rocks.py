@@ -23,61 +23,36 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-import attrs
 import outcome
 import trio
-from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
+from rocksdict import Checkpoint, Rdict, ReadOptions
 
 from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.kv.backup import complete_backup
-from journal.kv.file_descriptors import lacks_descriptor
 from journal.kv.mark import HighWaterMark
 from journal.kv.os_errors import is_full
 from journal.kv.preflight import Found, look_before_opening, set_aside
 from journal.kv.rocks_handles import keep_for_ever, write_batch, write_tables
 from journal.kv.rocks_handles import number_of as _number_of
-from journal.kv.rocks_reader import OLDEST_LOG, Reads, RocksView, reading_options
+from journal.kv.rocks_options import writing_options
+from journal.kv.rocks_reader import Reads, RocksView
+from journal.kv.rocks_watch import CHECK_SECONDS, StoreWatch
 from journal.kv.store import Batch, Durability, Trouble, TroubleKind
+from journal.kv.waiting import WaitingBatch, WaitingView, wake
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from journal.kv.data_directory import HeldDirectory
 
 log = SafeLogger(__name__)
 
-_MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers after a slow fsync
-_MEMTABLES = 4
-_LOG_BYTES = 128 << 20  # bounds the bytes that a start must read again, at about 400 MB/s
-_MANIFEST_BYTES = 1 << 40  # never reached: then a change of CURRENT does not come from RocksDB
-_CHECK_SECONDS = 0.5
-"""How often the directory is compared with the held one; a replaced one is noticed within a second."""
-
-_MARK_SECONDS = 1.0
 _ROOM_CHECK_SECONDS = 0.5
-_POLL_SECONDS = 0.01
-_LOOKS_FOR_DESCRIPTOR = 500
-"""How often a process without a free descriptor tries again, five seconds in all."""
-
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
 RESERVE_BYTES = 64 << 20
 """Free bytes on the disk below which new work is refused; work in progress may use them."""
-
-
-@attrs.define(eq=False)
-class _Job:
-    batch: Batch
-    task: trio.lowlevel.Task
-    token: trio.lowlevel.TrioToken
-
-
-@attrs.define(eq=False)
-class _Look:
-    """A view was requested; ``answer`` is called in the committer's thread."""
-
-    answer: Callable[[], None]
 
 
 class RocksStore(Reads):
@@ -95,7 +70,7 @@ class RocksStore(Reads):
         self.durability: Durability = durability
         self._directory = directory
         self._reserve_bytes = reserve_bytes
-        self._watch = _Watch(directory)
+        self._watch = StoreWatch(directory)
         self._pid = os.getpid()
         self._db: Rdict | None = self._open(look_before_opening(directory))
         self._failure: JournalError | None = None
@@ -103,7 +78,7 @@ class RocksStore(Reads):
         self._queued = 0
         self._room_checked_at = -_ROOM_CHECK_SECONDS
         self._has_room = True
-        self._jobs: queue.SimpleQueue[_Job | _Look | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[WaitingBatch | WaitingView | None] = queue.SimpleQueue()
         self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
         self._thread.start()
@@ -120,7 +95,7 @@ class RocksStore(Reads):
             return
         self._queued += 1
         try:
-            self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
+            self._jobs.put(WaitingBatch(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
             # Not cancellable: a batch on its way to the disk arrives there, and its caller must learn of it.
             await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         finally:
@@ -141,7 +116,7 @@ class RocksStore(Reads):
                 except BaseException as error:
                     made.set_exception(error)
 
-            self._jobs.put(_Look(make))
+            self._jobs.put(WaitingView(make))
             complete_backup(target, self._directory, made.result(), made_at)
 
     def _make_checkpoint(self, target: HeldDirectory) -> HighWaterMark:
@@ -174,7 +149,7 @@ class RocksStore(Reads):
             with suppress(trio.RunFinishedError):
                 token.run_sync_soon(trio.lowlevel.reschedule, task, made)
 
-        self._jobs.put(_Look(answer))
+        self._jobs.put(WaitingView(answer))
         view: RocksView = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         return view
 
@@ -291,7 +266,7 @@ class RocksStore(Reads):
 
     def _open(self, found: Found) -> Rdict:
         self._directory.check()
-        options = _options()
+        options = writing_options()
         options.create_if_missing(not found.is_there)
         try:
             set_aside(self._directory, found.cut_off)
@@ -333,14 +308,14 @@ class RocksStore(Reads):
     def _run_committer(self) -> None:
         is_last = False
         while not is_last:
-            jobs: list[_Job] = []
+            jobs: list[WaitingBatch] = []
             try:
-                item = self._jobs.get(timeout=_CHECK_SECONDS)
+                item = self._jobs.get(timeout=CHECK_SECONDS)
             except queue.Empty:
                 self._look_while_idle()
                 continue
             while item is not None:
-                if isinstance(item, _Look):
+                if isinstance(item, WaitingView):
                     item.answer()  # everything written so far has been flushed
                 else:
                     jobs.append(item)
@@ -349,9 +324,9 @@ class RocksStore(Reads):
                 item = self._jobs.get()
             is_last = item is None
             if jobs:
-                _wake(jobs, outcome.capture(self._commit_group, jobs))
+                wake(jobs, outcome.capture(self._commit_group, jobs))
 
-    def _commit_group(self, jobs: Sequence[_Job]) -> None:
+    def _commit_group(self, jobs: Sequence[WaitingBatch]) -> None:
         self._refuse_if_failed()
         db = self._handle()
         try:
@@ -413,169 +388,3 @@ class RocksStore(Reads):
         free = shutil.disk_usage(self._directory.rocks).free
         if free < needed:
             raise DiskFull(f"{self._directory.path}: {free} bytes are free, {needed} are needed to reopen the store")
-
-
-class _Watch:
-    """Supervises an open store from the committer's thread: MARK, the directory, and RocksDB's background work.
-
-    ``look`` raises if the store cannot be trusted any more. ``compacts`` says that RocksDB still merges its tables.
-    """
-
-    def __init__(self, directory: HeldDirectory) -> None:
-        self._directory = directory
-        self._mark = directory.read_mark()
-        self._checked_at = time.monotonic()
-        self._marked_at = time.monotonic()
-        self._logs_seen: tuple[int, ...] = ()
-        self._entries = 0
-        self._errors = 0
-        self.compacts = True
-
-    def begin(self, db: Rdict) -> None:
-        """A handle was opened: tables have everything from before. Raises ``OSError`` and ``DirectoryLost``."""
-        oldest_log = _oldest_log(db)
-        # Without the log of this handle: MARK names a log once a commit in it is on disk.
-        self._write(HighWaterMark(db.latest_sequence_number(), oldest_log, self._mark.logs))
-        self._logs_seen = ()
-        self._entries = -1  # so that the log of this handle is marked with its first commit
-        self._errors = _number_of(db, "background-errors")
-        self.compacts = True
-
-    def note_logs(self, db: Rdict, written: int) -> None:
-        """Record every log in MARK before a commit in it is acknowledged: otherwise a missing log would not be noticed.
-
-        A log is begun together with a memtable, which shows in the number of entries in the memtable.
-        """
-        expected, self._entries = self._entries + written, _number_of(db, "num-entries-active-mem-table")
-        if self._entries != expected:
-            self._write(self.found(db, self._mark.sequence))
-
-    def refuse_if_removed(self) -> None:
-        """Check before a commit is acknowledged: a write to a removed directory is lost with the process."""
-        if self._directory.is_removed():
-            self._directory.check()
-
-    def wait_until_writes_flow(self, db: Rdict) -> None:
-        """Wait while RocksDB stalls writes because its tables fall behind. Not inside RocksDB, which holds the GIL while it
-        stalls."""
-        # A write that fills the last allowed memtable would wait inside; it finds the writes stopped after this check.
-        while _number_of(db, "is-write-stopped") or _number_of(db, "num-immutable-mem-table") >= _MEMTABLES - 1:
-            self._look_at_background_work(db)
-            time.sleep(_POLL_SECONDS)
-
-    def look(self, db: Rdict, reached: int | None) -> None:
-        """Check from time to time. ``reached`` is the last change on disk, if known. Raises ``DirectoryLost``."""
-        now = time.monotonic()
-        if now - self._checked_at >= _CHECK_SECONDS:
-            self._checked_at = now
-            self._directory.check()
-            self.refuse_removed_tables(db)
-            self._refuse_removed_logs(db)
-        if now - self._marked_at < _MARK_SECONDS:
-            return
-        self._marked_at = now
-        self._look_at_background_work(db)
-        if reached is not None:
-            self._write(self.found(db, reached))
-
-    def found(self, db: Rdict, reached: int) -> HighWaterMark:
-        """The mark of a store that has this change on disk."""
-        logs = self._logs()  # first: a log that is gone must not be one that is still needed
-        oldest_log = _oldest_log(db)
-        return HighWaterMark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
-
-    def refuse_removed_tables(self, db: Rdict) -> None:
-        """Raise ``DirectoryLost`` if a table was removed. RocksDB has it open and would not notice before the next start, which
-        would then lack acknowledged work."""
-        missing = self._directory.missing(_tables(db))
-        if missing:  # unless RocksDB has dropped them since
-            self._directory.refuse_removed(missing & _tables(db))
-
-    def _refuse_removed_logs(self, db: Rdict) -> None:
-        """The same for a log. Its contents are also in memory, and are written to a table first."""
-        logs = self._logs()
-        oldest = _oldest_log(db)  # after the logs: RocksDB removes a log once it does not need it any more
-        removed = {number for number in {*self._logs_seen, *self._mark.logs} if number >= oldest} - set(logs)
-        self._logs_seen = logs
-        if removed:
-            write_tables(db)
-            self._write(self.found(db, self._mark.sequence))  # with the log that was begun with the table
-            self._directory.refuse_removed({f"{number:06}.log" for number in removed})
-
-    def _logs(self) -> tuple[int, ...]:
-        """The store's logs. A process without a free descriptor waits for one rather than fail a commit that is on disk."""
-        for _ in range(_LOOKS_FOR_DESCRIPTOR):
-            try:
-                return self._directory.logs()
-            except OSError as error:
-                if not lacks_descriptor(error):
-                    raise
-            time.sleep(_POLL_SECONDS)
-        return self._directory.logs()
-
-    def _look_at_background_work(self, db: Rdict) -> None:
-        errors = _number_of(db, "background-errors")
-        if errors == self._errors:
-            return
-        self._errors = errors
-        if self.compacts:
-            self.compacts = False
-            db.set_options({"disable_auto_compactions": "true"})
-            log.error(
-                "%s: RocksDB could not compact its tables and stops trying until the next start: a block of one is "
-                "damaged, or the disk fails. Its file db/LOG says which. Restore the directory from a backup",
-                self._directory.path,
-            )
-        elif _number_of(db, "num-immutable-mem-table"):
-            raise OSError("RocksDB cannot write its tables; its file db/LOG says why")
-
-    def _write(self, mark: HighWaterMark) -> None:
-        if mark != self._mark:
-            self._directory.check()
-            self._directory.write_mark(mark)
-            self._mark = mark
-
-
-def _oldest_log(db: Rdict) -> int:
-    """The oldest log that RocksDB still needs."""
-    number = db.property_int_value(OLDEST_LOG)
-    if number is None:
-        raise BrokenInvariant("RocksDB 9.8 knows the property")
-    return number
-
-
-def _tables(db: Rdict) -> set[str]:
-    """The names of the tables that RocksDB reads."""
-    return {file["name"].removeprefix("/") for file in db.live_files()}
-
-
-def _wake(jobs: Sequence[_Job], result: outcome.Outcome[None]) -> None:
-    def reschedule() -> None:
-        for job in jobs:
-            # An Outcome can be unwrapped once, so each waiter gets its own.
-            trio.lowlevel.reschedule(job.task, _own_copy(result))
-
-    try:
-        jobs[0].token.run_sync_soon(reschedule)
-    except trio.RunFinishedError:
-        log.debug("a commit ended after the event loop had")
-
-
-def _own_copy(result: outcome.Outcome[None]) -> outcome.Outcome[None]:
-    if not isinstance(result, outcome.Error):
-        return outcome.Value(None)
-    error = result.error
-    return outcome.Error(type(error)(*error.args).with_traceback(error.__traceback__))
-
-
-def _options() -> Options:
-    options = reading_options()
-    options.set_paranoid_checks(False)
-    options.set_write_buffer_size(_MEMTABLE_BYTES)
-    options.set_max_write_buffer_number(_MEMTABLES)
-    options.set_max_total_wal_size(_LOG_BYTES)
-    options.set_level_zero_slowdown_writes_trigger(40)
-    options.set_level_zero_stop_writes_trigger(60)
-    options.set_compression_type(DBCompressionType.lz4())
-    options.set_max_manifest_file_size(_MANIFEST_BYTES)
-    return options

@@ -17,9 +17,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
+from rocksdict import AccessType, Rdict, ReadOptions
 
 from journal.errors import BrokenInvariant, CorruptRecord, Unavailable
+from journal.kv.rocks_options import reading_options
 from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from journal.kv.data_directory import DataDirectory, OpenDirectory
 
 OLDEST_LOG = "rocksdb.min-log-number-to-keep"
-_CACHE_BYTES = 32 << 20
-_OPEN_FILES = 512
 
 
 class Reads:
@@ -192,19 +191,3 @@ def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterato
                 name = f"{number:06}.log"
                 Path(path, name).symlink_to(directory.rocks / name)
         yield path
-
-
-def reading_options() -> Options:
-    """Return the options that open a store read-only and report all damage in it."""
-    options = Options(raw_mode=True)
-    options.create_if_missing(False)
-    # The default mode drops everything after a flipped bit in a log; this one drops only a torn end.
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
-    options.set_max_open_files(_OPEN_FILES)
-    options.set_keep_log_file_num(5)
-    options.set_max_log_file_size(4 << 20)
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(Cache(_CACHE_BYTES))
-    blocks.set_bloom_filter(10, False)
-    options.set_block_based_table_factory(blocks)
-    return options

@@ -48,7 +48,7 @@ def _answer_too_early() -> None:
 
 
 def _never_flush() -> None:
-    from journal.kv import rocks
+    from journal.kv import rocks, rocks_watch
 
     class Forgetful:
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -62,7 +62,7 @@ def _never_flush() -> None:
 
     real = rocks.Rdict
     rocks.Rdict = Forgetful
-    rocks._MARK_SECONDS = 3600.0  # the mark is ahead of the disk otherwise, and the store says so at its start
+    rocks_watch._MARK_SECONDS = 3600.0  # the mark is ahead of the disk otherwise, and the store says so at its start
 
 
 def _forget_who_was_here() -> None:

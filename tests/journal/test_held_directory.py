@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from journal.errors import DirectoryLost, DiskFull, InDoubt, StoreError, StoreFailed, StoreInUse
-from journal.kv import data_directory, rocks
+from journal.kv import data_directory, rocks, rocks_watch
 from journal.kv.data_directory import DataDirectory
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
@@ -27,8 +27,13 @@ from tests.journal.test_rocks import A, B, append, contents, disk_of, fill, read
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_CHECK_SECONDS", "_MARK_SECONDS"):
-        monkeypatch.setattr(rocks, name, 0.01)
+    check_every(0.01, monkeypatch)
+    monkeypatch.setattr(rocks_watch, "_MARK_SECONDS", 0.01)
+
+
+def check_every(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (rocks, rocks_watch):
+        monkeypatch.setattr(module, "CHECK_SECONDS", seconds)
 
 
 @pytest.fixture(params=[True, False], ids=["through /proc", "by its path"])
@@ -228,7 +233,7 @@ async def test_leaving_writes_nothing_at_the_path(
     tmp_path: Path, stores: Path, fate: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, other = copies(stores, tmp_path / "above" / "data", tmp_path / "other")
-    monkeypatch.setattr(rocks, "_CHECK_SECONDS", 3600.0)  # so that nothing is noticed before the end
+    check_every(3600.0, monkeypatch)  # so that nothing is noticed before the end
     with pytest.raises(DirectoryLost):
         async with opened(held) as (_, partition):
             await partition.commit([append(A, 2, b"before")])
@@ -243,7 +248,7 @@ async def test_what_rocksdb_writes_goes_to_the_directory_that_is_held(
     tmp_path: Path, stores: Path, fate: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, other = copies(stores, tmp_path / "above" / "data", tmp_path / "other")
-    monkeypatch.setattr(rocks, "_CHECK_SECONDS", 3600.0)
+    check_every(3600.0, monkeypatch)
     with pytest.raises(DirectoryLost):
         async with opened(held) as (journal, partition):
             assert journal.directory is not None
@@ -293,7 +298,7 @@ async def test_what_was_acknowledged_lies_in_the_directory_that_was_moved(tmp_pa
 
 
 async def test_a_removed_directory_acknowledges_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rocks, "_CHECK_SECONDS", 3600.0)
+    check_every(3600.0, monkeypatch)
     with pytest.raises(DirectoryLost):
         async with opened(tmp_path / "data") as (_, partition):
             shutil.rmtree(tmp_path / "data")

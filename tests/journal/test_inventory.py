@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from journal.errors import StoreDamaged
-from journal.kv import rocks
+from journal.kv import rocks_options
 from journal.kv.inventory import FileDisposition, Stranger, strangers
 from journal.kv.store import Durability, scan_all
 from journal.log.open import open_for_reading, open_journal
@@ -74,7 +74,7 @@ def ours(stores: Path, tmp_path: Path) -> Path:
 def test_a_store_at_rest_has_no_strangers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
 ) -> None:
-    monkeypatch.setattr(rocks, "_MEMTABLE_BYTES", 64 << 10)
+    monkeypatch.setattr(rocks_options, "_MEMTABLE_BYTES", 64 << 10)
     for commits in (0, 1, 150, 150):
         trio.run(write, tmp_path / "data", commits, durability)
         assert found_in(tmp_path / "data") == []

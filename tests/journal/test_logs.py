@@ -15,11 +15,11 @@ from random import Random
 import attrs
 import pytest
 import trio
-from rocksdict import Rdict, WriteBatch
+from rocksdict import Options, Rdict, WriteBatch
 
 from journal.errors import ChangesMissing, StoreDamaged
 from journal.ids import StreamId
-from journal.kv import rocks
+from journal.kv import rocks, rocks_options, rocks_watch
 from journal.kv.data_directory import DataDirectory
 from journal.kv.mark import HighWaterMark
 from journal.kv.rocks_reader import RocksReader
@@ -57,17 +57,17 @@ class Written:
 @pytest.fixture
 def keeps_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A log is short, and is kept until the store is opened again."""
-    make = rocks._options
+    make = rocks_options.writing_options
 
-    def options() -> rocks.Options:
+    def options() -> Options:
         made = make()
         made.set_min_write_buffer_number_to_merge(20)
         made.set_max_write_buffer_number(30)
         return made
 
-    monkeypatch.setattr(rocks, "_options", options)
-    monkeypatch.setattr(rocks, "_MEMTABLES", 30)
-    monkeypatch.setattr(rocks, "_MEMTABLE_BYTES", LOG_BYTES)
+    monkeypatch.setattr(rocks, "writing_options", options)
+    monkeypatch.setattr(rocks_watch, "MEMTABLES", 30)
+    monkeypatch.setattr(rocks_options, "_MEMTABLE_BYTES", LOG_BYTES)
 
 
 async def write_logs(folder: Path, *, count: int, durability: Durability, is_closed: bool) -> Written:
@@ -310,7 +310,7 @@ def test_a_log_that_is_missed_before_all_others_leaves_a_gap(
 
 @pytest.mark.parametrize("left_of_block", range(32))
 def test_a_record_is_read_wherever_a_block_cuts_it(tmp_path: Path, left_of_block: int) -> None:
-    options = rocks._options()
+    options = rocks_options.writing_options()
     options.create_if_missing(True)
     db = Rdict(str(tmp_path / "db"), options)
     for size in (BLOCK_BYTES - left_of_block - record_bytes(tmp_path), 10, BLOCK_BYTES * 2, 10):

@@ -188,7 +188,7 @@ async def test_a_message_is_not_overtaken_while_the_disk_takes_no_writes(
         let_through.wait(30)
 
     monkeypatch.setattr(rocks, "_number_of", answered)
-    monkeypatch.setattr(rocks._Watch, "wait_until_writes_flow", hold_up)
+    monkeypatch.setattr(rocks.StoreWatch, "wait_until_writes_flow", hold_up)
     async with open_journal(tmp_path, durability=Durability.OS) as journal, trio.open_nursery() as nursery:
         nursery.start_soon(journal.send, *messages("first"))
         await trio.to_thread.run_sync(held_up.wait)

@@ -48,7 +48,7 @@ from journal.errors import (
 )
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId
-from journal.kv import rocks
+from journal.kv import rocks, rocks_options, rocks_watch
 from journal.kv.store import Batch
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
@@ -247,7 +247,7 @@ async def leave_a_store(
 
     What a crash leaves is copied while the store is open and idle.
     """
-    monkeypatch.setattr(rocks, "_MARK_SECONDS", 0.0)
+    monkeypatch.setattr(rocks_watch, "_MARK_SECONDS", 0.0)
     random, alive, left = Random(1), folder / "alive", folder / "left"
     expected: dict[StreamId, list[bytes]] = {A: [], B: []}
     for session in range(2):  # few enough that RocksDB does not begin to compact what the caller is about to damage
@@ -338,8 +338,8 @@ async def test_a_manifest_cut_anywhere_is_harmless_or_refused(
 async def test_a_manifest_that_forgot_a_table_is_refused_though_the_log_goes_on_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rocks, "_MARK_SECONDS", 0.0)
-    monkeypatch.setattr(rocks, "_MEMTABLE_BYTES", 64 << 10)
+    monkeypatch.setattr(rocks_watch, "_MARK_SECONDS", 0.0)
+    monkeypatch.setattr(rocks_options, "_MEMTABLE_BYTES", 64 << 10)
     async with opened(tmp_path / "alive") as (_, partition):
         await partition.commit([append(B, 0, b"acknowledged, and then in a table")])
         first_log, number = the_log(tmp_path / "alive"), 0
@@ -821,7 +821,7 @@ def replace_with_an_empty_one(directory: Path) -> None:
 async def test_a_store_whose_directory_is_taken_away_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, take_away: Callable[[Path], None]
 ) -> None:
-    monkeypatch.setattr(rocks, "_MARK_SECONDS", 0.0)
+    monkeypatch.setattr(rocks_watch, "_MARK_SECONDS", 0.0)
     async with opened(tmp_path / "data") as (_, partition):
         await partition.commit([append(A, 0, b"here")])
         take_away(tmp_path / "data")

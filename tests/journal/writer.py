@@ -32,7 +32,7 @@ from journal import events as e
 from journal.errors import JournalError
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
-from journal.kv import rocks
+from journal.kv import rocks, rocks_options, rocks_watch
 from journal.kv.backup import restore_backup
 from journal.kv.store import Durability
 from journal.log.open import open_journal
@@ -94,8 +94,8 @@ async def append(directory: Path, commits: int) -> None:
     """Commit for several workers at once, so that they share flushes, and acknowledge each commit."""
     # Small tables, so that a short life sees flushes, new logs and compactions; and a mark with every commit, so that one
     # that is ahead of the disk shows. A store that loses data says so only where no mark says it first.
-    rocks._MEMTABLE_BYTES = 64 << 10
-    rocks._MARK_SECONDS = 3600.0 if os.environ.get("WRITER_PLANT") else 0.0
+    rocks_options._MEMTABLE_BYTES = 64 << 10
+    rocks_watch._MARK_SECONDS = 3600.0 if os.environ.get("WRITER_PLANT") else 0.0
     durability = Durability(os.environ.get("WRITER_DURABILITY", Durability.FSYNC.value))
     async with (
         open_journal(directory, durability=durability) as journal,
@@ -190,7 +190,7 @@ async def fail_write(directory: Path, error_number: int) -> None:
 
 async def fail_flush(directory: Path, error_number: int) -> None:
     """Commits while RocksDB cannot write tables, which it does behind everybody's back; the log takes all of them."""
-    rocks._MEMTABLE_BYTES = 64 << 10
+    rocks_options._MEMTABLE_BYTES = 64 << 10
     control, acknowledged, error = control_of_this_process(), 0, None
     async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
         control.fail_writes = error_number
@@ -270,7 +270,7 @@ async def recover(directory: Path) -> None:
 
 async def held_sync(directory: Path, held_ms: int) -> None:
     """Commit a few times on a disk where every fsync waits until the event loop has seen it, and count those that wait in vain."""
-    rocks._MARK_SECONDS = 0.0  # the mark is synced as well, in the same commits
+    rocks_watch._MARK_SECONDS = 0.0  # the mark is synced as well, in the same commits
     control = control_of_this_process()
 
     async def release() -> None:
