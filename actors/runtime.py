@@ -57,11 +57,11 @@ MAX_PARTITIONS = 0xFFFF
 
 
 DRAIN_SECONDS = 10.0
-"""How long steps in threads have to end when a runtime ends."""
+"""How long steps in threads may take to end when a runtime ends."""
 
 
 class CodeOf(enum.Enum):
-    """Where the code of a runtime is found if it is not given."""
+    """Finds the code of a runtime if ``code`` is not given."""
 
     CLASSES = "classes"
 
@@ -83,7 +83,7 @@ class Runtime:
 
     @property
     def directory(self) -> HeldDirectory | None:
-        """The data directory, which stays the same if it is renamed; None if nothing is stored."""
+        """The data directory, which stays the same if it is renamed. None if nothing is stored on disk."""
         return self.engine.journal.directory
 
 
@@ -183,7 +183,7 @@ async def open_runtime(
 
 
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
-    """Write the rules that hold from the start to the registry."""
+    """Write the gates that apply from the start to the registry."""
     if closed is not None:
         await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
         await engine.registry.trust()
@@ -193,7 +193,9 @@ async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | No
 
 
 async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) -> None:
-    """Hold the unfinished work of a copy once, since its original may still be doing it; from then on the gate decides."""
+    """Hold the unfinished work of a restored copy once, because the original may still be doing it. From then on the
+    gate decides.
+    """
     identity = None if directory is None else directory.identity()
     if directory is None or identity is None or identity.backlog is None or not identity.is_held:
         return
@@ -201,8 +203,8 @@ async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) 
     directory.check()
     directory.write_identity(attrs.evolve(identity, is_held=False))
     log.warning(
-        "%s is a copy: invocations accepted before the backup are held by the gate 'backlog', new ones are not. 'playhead gates open "
-        "backlog' resumes them",
+        "%s is a copy: the gate 'backlog' holds invocations accepted before the backup; new ones run. "
+        "'playhead gates open backlog' resumes the held ones",
         directory.path,
     )
 
@@ -238,13 +240,13 @@ def _journal(
     if durability is Durability.MEMORY:
         return _as_it_is(memory_journal(partitions=partitions, clock=world.clock))
     if path is None:
-        raise DefinitionError("open_runtime() needs path=, the data directory, or durability='memory'")
+        raise DefinitionError("open_runtime() needs path= (the data directory) or durability='memory'")
     return open_journal(path, durability=durability, partitions=partitions, clock=world.clock)
 
 
 @asynccontextmanager
 async def _on_record(world: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
-    """Open the record of running code. At the end of the block it states that no try was lost."""
+    """Open the record of running code for the block. The end of the block records that no try was lost."""
     await trio.lowlevel.checkpoint()
     if world.in_flight is not None or journal.directory is None:
         yield world.in_flight

@@ -50,7 +50,7 @@ _Client = blocking(clients.Client)
 
 
 class Opened(Blocking):
-    """Something that is open in a loop, and closed with it."""
+    """The base of things that are opened in a loop of their own and closed with it."""
 
     _loop: LoopView
 
@@ -61,7 +61,9 @@ class Opened(Blocking):
         self.close()
 
     def close(self) -> None:
-        """End the loop, and wait for its end. What other threads wait for raises :class:`actors.UnavailableError`."""
+        """End the loop and wait for its end. Raises :class:`actors.UnavailableError` in other threads that wait for a
+        result.
+        """
         self._loop.loop.close()
 
 
@@ -69,7 +71,7 @@ class BlockingClient(_Client, Opened):  # type: ignore[misc,valid-type]  # made 
     __doc__ = clients.Client.__doc__
 
     def within(self, timeout: Any) -> BlockingClient:
-        """The same client, whose every wait ends after ``timeout`` seconds with :class:`actors.TooSlowError`.
+        """Return this client with waits that end after ``timeout`` seconds with :class:`actors.TooSlowError`.
 
         ::
 
@@ -81,7 +83,8 @@ class BlockingClient(_Client, Opened):  # type: ignore[misc,valid-type]  # made 
 def connect(
     url: str | None = None, *, token: str | None = None, user: str | None = None, timeout: Any = None
 ) -> BlockingClient:
-    """A client of a server, as :func:`actors.connect`. It is open until its ``with`` block is left, or it is closed.
+    """Connect to a server, as :func:`actors.connect` does. The client is open until its ``with`` block ends or it is
+    closed.
 
     ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. What was asked for
     may happen all the same; asked again under the same idempotency key, it happens once.
@@ -102,21 +105,22 @@ def _seconds(timeout: Any) -> float:
 
 
 class BlockingRuntime(Opened):
-    """A runtime in a thread of its own. ``client`` speaks to its objects."""
+    """A runtime in a thread of its own. ``client`` calls its objects."""
 
     @property
     def client(self) -> BlockingClient:
-        """The client, for any thread."""
+        """The blocking client. Safe to use from any thread."""
         return BlockingClient(self._of.client, self._loop)
 
     @property
     def unserved(self) -> Any:
-        """Classes that the app lacked at the start, though objects of them are stored."""
+        """The classes that have stored objects and that the app lacked at the start."""
         return self._of.unserved
 
 
 def open_runtime(*classes: type, **options: Any) -> BlockingRuntime:
-    """A runtime in this process, as :func:`actors.open_runtime`, with its options. It is open until its ``with`` block is left.
+    """Open a runtime in this process, as :func:`actors.open_runtime` with its options. The runtime is open until its
+    ``with`` block ends.
 
     ::
 

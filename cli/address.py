@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Address:
-    """The address of a server that is running, or was."""
+    """The address of a server. The server may have stopped since."""
 
     url: str
     pid: int
@@ -30,7 +30,7 @@ def write_address(directory: HeldDirectory, address: Address) -> None:
 
 
 def read_address(directory: Path) -> Address | None:
-    """The address of the server that was started last, if any."""
+    """Return the address of the server that was started last, or None."""
     try:
         return msgspec.json.decode(read_file(directory / "ADDRESS"), type=Address)
     except (OSError, ValueError):

@@ -17,7 +17,9 @@ _LARGE_BYTES = 1 << 20
 
 
 def give_back_large_blocks() -> bool:
-    """Let blocks of 1 MiB and more always be returned when they are freed. Returns whether the C library supports it."""
+    """Make the C library return freed blocks of 1 MiB and more to the system. Returns whether the C library supports
+    it.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # not glibc

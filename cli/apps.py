@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_app(app: str) -> list[type]:
-    """The actors, services and workflows of ``file.py`` or ``package.module``.
+    """Return the actors, services and workflows of ``file.py`` or ``package.module``.
 
     Raises :class:`actors.errors.DefinitionError`, also if the module itself raises: then its notes are the lines of the
     traceback, without the frames of the import system.
@@ -40,7 +40,7 @@ def load_app(app: str) -> list[type]:
 
 
 def _from_the_app_on(error: BaseException) -> str:
-    """The traceback without the frames before the app: this module and the import system."""
+    """Format the traceback without the frames before the app: this module and the import system."""
     summary = traceback.TracebackException.from_exception(error)
     while summary.stack and (summary.stack[0].filename == __file__ or "importlib" in summary.stack[0].filename):
         del summary.stack[0]
@@ -49,7 +49,7 @@ def _from_the_app_on(error: BaseException) -> str:
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise DefinitionError(f"there is no file {path}")
+        raise DefinitionError(f"file {path} does not exist")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise DefinitionError(f"{path} cannot be loaded as a module; name a file that ends in .py")
@@ -66,5 +66,5 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise DefinitionError(f"there is no module {name!r}; name a file as path/to/app.py") from error
+            raise DefinitionError(f"module {name!r} does not exist; to name a file, write path/to/app.py") from error
         raise

@@ -1,4 +1,4 @@
-"""Finds the runtime of a command: a running server, or a data directory at rest.
+"""Finds the runtime of a command: a running server, or a data directory that no process serves.
 
 ``--url`` or a context (``playhead context``) names a server. Otherwise the data directory decides: if a process holds it, its
 file ADDRESS has the server's address; if none does, the directory itself is read.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class ServerOptions:
-    """The server options of a command line."""
+    """The options of a command line that choose a server."""
 
     url: str | None = None
     token: str | None = None
@@ -42,7 +42,7 @@ class ServerOptions:
 
 @asynccontextmanager
 async def live(server: ServerOptions) -> AsyncIterator[Client]:
-    """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
+    """Connect to a running server. Raises :class:`actors.UnavailableError` if there is none."""
     from actors.control.client import Client
     from actors.http.client.backend import HttpBackend
 
@@ -52,7 +52,7 @@ async def live(server: ServerOptions) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
-    """The same, for requests that need a server."""
+    """Open a connection to a running server, for requests that need a server. Raises as :func:`live` does."""
     from actors.http.client.backend import open_connection
 
     url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
@@ -65,7 +65,7 @@ async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
 
 
 def _own_token(data: Path, url: str) -> str | None:
-    """The token of the directory's own server, which other servers must not see."""
+    """Return the token of the directory's own server, or None for any other server, which must not see it."""
     address, path = read_address(data), token_path(data)
     if address is None or address.url != url.rstrip("/") or not path.exists():
         return None
@@ -73,7 +73,7 @@ def _own_token(data: Path, url: str) -> str | None:
 
 
 def user() -> str | None:
-    """The name of the person at the command line."""
+    """Return the name of the person at the command line."""
     try:
         return plain_text(getpass.getuser(), MAX_NAME)
     except (KeyError, OSError):  # an account without a name
@@ -81,7 +81,7 @@ def user() -> str | None:
 
 
 def _url_of(data: Path) -> str:
-    """The address of the process that holds the directory. Raises :class:`actors.UnavailableError`."""
+    """Return the address of the server that holds the directory. Raises :class:`actors.UnavailableError`."""
     directory = DataDirectory(data)
     if not directory.is_held():
         raise UnavailableError(
@@ -99,7 +99,7 @@ def _url_of(data: Path) -> str:
 
 @asynccontextmanager
 async def readable(server: ServerOptions) -> AsyncIterator[Client]:
-    """A client for reading: of the running server if there is one, else of the data directory."""
+    """Open a client for reading: of the running server if there is one, else of the data directory."""
     if server.url is None and not DataDirectory(server.data).is_held():
         from actors.control.offline.directory import open_directory
 
@@ -111,10 +111,11 @@ async def readable(server: ServerOptions) -> AsyncIterator[Client]:
 
 
 def resolve_server(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> ServerOptions:
-    """The server from options, environment and contexts: explicit options first, a context only if nothing names a server or a
-    directory."""
+    """Choose the server from options, environment and contexts. Explicit options win; a context counts only if nothing
+    names a server or a directory.
+    """
     if context is not None and url is not None:
-        raise click.UsageError("--url and --context both name a server; leave one of them out")
+        raise click.UsageError("--url and --context both name a server; pass only one")
     if url is None and data is None and context is None:
         url = os.environ.get(URL_VARIABLE)
     named = context_in_use(context) if url is None and (context is not None or data is None) else None

@@ -1,4 +1,4 @@
-"""Names and numbers that help shows and that are defined elsewhere.
+"""Names and numbers for help texts that are defined in other modules.
 
 Their own modules take too long to import for help; a test compares each with its definition.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STATUSES = ("scheduled", "queued", "running", "suspended", "backing_off", "paused", "completed")
-"""Those of :class:`actors.Status`."""
+"""The values of :class:`actors.Status`."""
 
 SCOPES = ("invoke", "read", "control", "admin")
 """The scopes of tokens; each includes the previous ones."""

@@ -1,4 +1,4 @@
-"""Named servers: the data of ``playhead context``, in a file of the user."""
+"""Named servers: the contexts of ``playhead context``, stored in a file of the user."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Contexts:
     current: str | None = None
 
     def find(self, name: str) -> Context:
-        """The context with this name."""
+        """Return the context with this name. Raises :class:`click.UsageError` if there is none."""
         if name not in self.named:
             known = ", ".join(sorted(self.named)) or "none"
-            raise click.UsageError(f"there is no context {name!r}; there are: {known}")
+            raise click.UsageError(f"there is no context {name!r}; the contexts are: {known}")
         return self.named[name]
 
 
 def contexts_path() -> Path:
-    """The path of the file."""
+    """Return the path of the file with the contexts."""
     config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(config) / "playhead" / "contexts.json"
 
 
 def read_contexts() -> Contexts:
-    """Read the contexts; none if there is no file."""
+    """Read the contexts, or none if there is no file."""
     path = contexts_path()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Contexts)
@@ -63,7 +63,7 @@ def write_contexts(contexts: Contexts) -> None:
 
 
 def context_in_use(name: str | None) -> Context | None:
-    """The context with this name, or that of ``PLAYHEAD_CONTEXT``, or the current one."""
+    """Return the context with this name, else that of ``PLAYHEAD_CONTEXT``, else the current one, else None."""
     wanted = name or os.environ.get(VARIABLE)
     contexts = read_contexts()
     chosen = wanted or contexts.current

@@ -15,7 +15,7 @@ _ENOUGH = 1 << 16
 
 
 def allow_many_descriptors() -> None:
-    """Raise the limit as far as the system allows, up to 65,536."""
+    """Raise the limit on open files as far as the system allows, up to 65,536."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < wanted:

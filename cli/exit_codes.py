@@ -10,13 +10,13 @@ class Exit(enum.IntEnum):
 
     DONE = 0
     FAILED = 1
-    """The called or awaited invocation has failed, or was cancelled or killed."""
+    """The called or awaited invocation failed, or was cancelled or killed."""
     USAGE = 2
     """The command line is invalid."""
     REFUSED = 3
     """The request was refused; nothing has changed."""
     NOT_FOUND = 4
-    """There is no such invocation, service, handler, field, job or deployment; or nothing matches a selection."""
+    """The invocation, service, handler, field, job or deployment does not exist, or nothing matches the selection."""
     UNAVAILABLE = 5
     """No server answers, or it accepts no requests for now."""
     PARTIAL = 6
@@ -34,7 +34,7 @@ class Exit(enum.IntEnum):
 
 
 def exit_code_of(error: BaseException) -> Exit:
-    """The exit code for an error that ends a command."""
+    """Return the exit code of a command that ends with this error."""
     # The class of an error is imported only when there is one.
     from actors import errors as ours
     from actors.errors.base import code_of

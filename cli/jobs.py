@@ -33,7 +33,7 @@ async def follow_job(job: JobHandle) -> JobInfo:
                 info = await job.info()
                 advance(info.done, info.total)
     except KeyboardInterrupt:
-        err(f"the job continues: 'playhead jobs follow {job.id}' shows it, 'playhead jobs cancel {job.id}' stops it")
+        err(f"the job continues: 'playhead jobs follow {job.id}' follows it, 'playhead jobs cancel {job.id}' stops it")
         raise
     return info
 
@@ -49,7 +49,7 @@ def report(info: JobInfo, output: str) -> Exit:
         refused = sum(info.refused.values())
         out(f"{info.id}  {state}  {info.changed} changed, {info.unchanged} unchanged, {refused} refused")
     for error, count in sorted(info.refused.items()):
-        err(f"{count} refused: {error}; 'playhead jobs items {info.id} --refused' names them")
+        err(f"{count} refused: {error}; 'playhead jobs items {info.id} --refused' lists them")
     if info.failure:
         err(safe(info.failure))
     if info.state is not JobState.DONE:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def parse_limits(words: Iterable[str]) -> tuple[Limits, ServerLimits]:
-    """The limits with these changes. Raises :class:`click.UsageError` for an unknown name or an invalid value."""
+    """Parse limits for the runtime and the server. Raises :class:`click.UsageError` for an unknown name or an invalid
+    value.
+    """
     changed: dict[type, dict[str, Any]] = {Limits: {}, ServerLimits: {}}
     owners = {field.name: owner for owner in changed for field in attrs.fields(owner)}
     for word in words:

@@ -57,7 +57,8 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 def _parts_of(record: logging.LogRecord) -> tuple[str, str]:
-    """The message as one line and the traceback, whose lines are indented, so that none looks like an event.
+    """Split a record into the message on one line, and the traceback with indented lines so that none looks like an
+    event.
 
     The engine appends the traceback of a handler or a step to its message, and also passes it in ``extra``.
     """

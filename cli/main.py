@@ -114,7 +114,7 @@ def _unreadable(number: int, word: bytes) -> str:
         return f"argument {number} is not UTF-8: {word!r}"
     encoding = sys.getfilesystemencoding()
     return (
-        f"argument {number} is {text!r}, and Python reads arguments as {encoding} here. Set PYTHONUTF8=1, or a locale of UTF-8: "
+        f"argument {number} is {text!r}, but Python decodes arguments as {encoding} in this locale. Set PYTHONUTF8=1, or a locale of UTF-8: "
         "LC_ALL=C.UTF-8"
     )
 
@@ -127,7 +127,7 @@ def _alone(error: BaseException) -> BaseException:
 
 
 def _shown_safely(error: click.ClickException) -> click.ClickException:
-    """The same error with its message made safe for a terminal."""
+    """Return an error whose message is safe to print on a terminal."""
     from cli.render.output import safe_lines
 
     message = safe_lines(error.format_message())
@@ -137,7 +137,7 @@ def _shown_safely(error: click.ClickException) -> click.ClickException:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether the error is meant for the user. Others are shown with their traceback."""
+    """Report whether the error is meant for the user. Other errors are shown with their traceback."""
     from actors.errors import ActorError  # imported when there is an error
     from journal.errors import JournalError
 

@@ -1,4 +1,4 @@
-"""The audit log of a data directory at rest, for commands that change the directory themselves."""
+"""The audit log of a data directory that no process serves, for commands that change the directory themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class OfflineAudit:
-    """Adds entries in the name of the person at the command line, and reads them."""
+    """Writes and reads audit entries on behalf of the person at the command line."""
 
     journal: Journal
     who: Principal
@@ -42,13 +42,13 @@ class OfflineAudit:
 
 
 def person() -> Principal:
-    """The person at the command line, as the audit log names them."""
+    """Return the principal that stands for the person at the command line in the audit log."""
     return Principal(f"user:{user() or 'unknown'}", "process")
 
 
 @asynccontextmanager
 async def open_audit(data: Path) -> AsyncIterator[OfflineAudit]:
-    """Open the journal of a directory that exists. Raises :class:`journal.errors.StoreMissing` instead of creating one."""
+    """Open the audit log of an existing directory. Raises :class:`journal.errors.StoreMissing` instead of creating one."""
     DataDirectory(data).identity()
     async with open_journal(data) as journal:
         yield OfflineAudit(journal, person())

@@ -75,13 +75,13 @@ report_option = click.option(
 
 watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C; on a terminal only.")
 
-reason_option = click.option("--reason", default="", help="Why; recorded in the history and in the audit.")
+reason_option = click.option("--reason", default="", help="The reason; recorded in the history and the audit log.")
 
 limit_option = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
 
 
 def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The data directory option of commands that use no server."""
+    """Return the option for the data directory, for commands that use no server."""
     return click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
@@ -106,9 +106,11 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options(
         with_server,
         click.option(
-            "--url", default=None, help=f"A server [default: {URL_VARIABLE}, a context, or the one that holds DATA]."
+            "--url",
+            default=None,
+            help=f"The server's URL [default: ${URL_VARIABLE}, a context, or the server of DATA].",
         ),
-        click.option("--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."),
+        click.option("--token", default=None, help=f"The server's token [default: ${TOKEN_VARIABLE}, or DATA/token]."),
         click.option(
             "--data",
             type=click.Path(path_type=Path, file_okay=False),
@@ -117,7 +119,9 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"The data directory [default: {DEFAULT_DATA}].",
         ),
         click.option(
-            "--context", default=None, help="A server by its name [default: PLAYHEAD_CONTEXT, or the one in use]."
+            "--context",
+            default=None,
+            help="Use the saved server NAME [default: $PLAYHEAD_CONTEXT, else the current context].",
         ),
     )
 
@@ -125,7 +129,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_options(
     command: Callable[..., Any], *options: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Callable[..., Any]:
-    """The command with these options, in the order of its help."""
+    """Add the options to the command, in the order of its help."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Turns the outcome of a call into a result or an error of the command."""
+"""Turns the outcome of a call into the result or the error of the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CallEndedError(ActorError):
 
 
 def result_of(outcome: OutcomeInfo, of: InvocationId) -> Any:
-    """The result. Raises :class:`CallEndedError` with the id for every other outcome."""
+    """Return the result of a succeeded call. Raises :class:`CallEndedError` with the id for every other outcome."""
     if outcome.kind is OutcomeKind.SUCCEEDED:
         return outcome.value
     raise CallEndedError(end_in_words(outcome, of))

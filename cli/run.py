@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
-    """Use a running server. Raises :class:`actors.UnavailableError` if there is none."""
+    """Run the question with a client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
 
     async def run() -> T:
         async with live(server) as client:
@@ -29,7 +29,7 @@ def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def read(server: ServerOptions, look: Callable[[Client], Awaitable[T]]) -> T:
-    """Read from a running server, or from the data directory if none is running."""
+    """Run a read with a client of the running server, or of the data directory if no server runs."""
 
     async def run() -> T:
         async with readable(server) as client:

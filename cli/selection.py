@@ -39,7 +39,7 @@ class InvocationSelector:
         return self.named is None and self.condition is None
 
     async def predicate(self, client: Client) -> str:
-        """The SQL condition of the selection.
+        """Return the SQL condition of the selection.
 
         Raises :class:`actors.NotFoundError` as :func:`resolved` does, and :class:`actors.InvalidArgumentError` for an invalid
         condition.
@@ -58,7 +58,9 @@ class InvocationSelector:
 
 
 def select(words: tuple[str, ...], condition: str | None, among: str | None) -> InvocationSelector:
-    """The selection of a command line. ``among`` is a condition that is added to every other one."""
+    """Parse the selection of a command line. ``among`` is a condition that is added to every selection that is not by
+    ids.
+    """
     if not words and condition is None:
         raise click.UsageError(
             "pass one of: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION"
@@ -66,7 +68,7 @@ def select(words: tuple[str, ...], condition: str | None, among: str | None) -> 
     named = [word for word in words if not _is_id(word)]
     if named or condition is not None:
         if len(words) > 1 or (words and not named):
-            raise click.UsageError("pass only one of: ids, one Service[/key][/handler], with or without --where")
+            raise click.UsageError("pass either ids, or one Service[/key][/handler] and --where")
         return InvocationSelector(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
     return InvocationSelector(ids=tuple(dict.fromkeys(_ids(words))))
 
@@ -91,7 +93,9 @@ def _quoted(text: str) -> str:
 
 
 async def _check(client: Client, condition: str) -> None:
-    """Refuse a condition that is not valid by itself: joined with others, it could select what these exclude."""
+    """Refuse a condition that is not valid by itself. Joined with others, it could select invocations that they
+    exclude.
+    """
     await client.invocations(where=condition, limit=1)
 
 
@@ -99,7 +103,9 @@ async def _check(client: Client, condition: str) -> None:
 
 
 async def resolved(client: Client, named: NamedTarget) -> NamedTarget:
-    """Read ``Service/name`` as a handler if the class has no keys, as lists print it. Raises :class:`actors.NotFoundError`."""
+    """Resolve ``Service/name`` to a handler if the class has no keys, as lists print it. Raises
+    :class:`actors.NotFoundError`.
+    """
     from journal.events import Kind
 
     kind = await _kind_of(client, named.service)
@@ -145,11 +151,11 @@ async def _kind_of(client: Client, service: str) -> Kind:
     if await client.objects(service, limit=1):
         return Kind.ACTOR  # its invocations have been purged
     names = [info.name for info in await client.services()]
-    raise NotFoundError(f"no service {service!r}{_there_are(names)}", kind=ResourceKind.SERVICE)
+    raise NotFoundError(f"there is no service {service!r}{_there_are(names)}", kind=ResourceKind.SERVICE)
 
 
 async def _served(client: Client, service: str) -> ServiceInfo | None:
-    """The class with this name or alias."""
+    """Return the served class with this name or alias, or None."""
     from actors.control.offline.directory import OfflineClient
 
     if isinstance(client, OfflineClient):
@@ -158,7 +164,7 @@ async def _served(client: Client, service: str) -> ServiceInfo | None:
 
 
 async def _names_of(client: Client, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names under which objects of the class, and its handler, may be stored."""
+    """Return the names under which objects of the class may be stored, and those of the handler."""
     served = await _served(client, named.service)
     services = (named.service,) if served is None else (served.name, *served.aliases)
     if named.handler is None:

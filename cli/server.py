@@ -63,7 +63,7 @@ def serve_app(
     is_paused: bool,
     is_verbose: bool,
 ) -> Exit:
-    """Serve until a signal arrives."""
+    """Serve an app until a signal arrives."""
     runtime_limits, server_limits = parse_limits(limits)
     os.umask(0o077)
     set_up_logs(verbose=is_verbose)
@@ -71,7 +71,7 @@ def serve_app(
     collect_garbage_rarely()
     give_back_large_blocks()
     if durability != "fsync":
-        err(f"durability {durability!r}: acknowledged work would not survive a power cut")
+        err(f"durability {durability!r}: acknowledged work would not survive a power failure")
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     run = partial(run, limits=runtime_limits, server_limits=server_limits)
@@ -138,13 +138,13 @@ async def run_server(
             ):
                 names = ", ".join(sorted(cls.__name__ for cls in classes))
                 err(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
-                err("no token is needed" if is_open else f"the token is in {token_path(data)}")
+                err("no token is required" if is_open else f"the token is in {token_path(data)}")
                 err(f"the console is at {url}/ui/")
                 for unserved in runtime.unserved:
                     err(without_code(unserved))
                 if is_paused:
                     err(
-                        "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
+                        "everything is held: the gate 'everything' stays closed, also after a restart, until it is opened"
                     )
                 await _tell_of_backlog(runtime.client)
                 await stop.asked()
@@ -174,7 +174,7 @@ async def open_http(
     """
     directory = runtime.directory
     if directory is None:
-        raise BrokenInvariant("a server keeps what it does")
+        raise BrokenInvariant("the server's runtime has no data directory")
     make_token(directory)
     tokens, closing = TokenBook(directory), Closing()
     await settle(tokens, runtime.client)
@@ -188,7 +188,7 @@ async def open_http(
 
 
 def _within(drain: float, limits: ServerLimits) -> ServerLimits:
-    """The server's limits, with part of the drain left for the steps."""
+    """Return the server's limits, reserving part of the drain time for steps."""
     return attrs.evolve(
         limits,
         grace_seconds=min(limits.grace_seconds, 0.7 * drain),

@@ -47,7 +47,7 @@ _LEAVE_SECONDS = 2.0
 
 
 class GracefulShutdown:
-    """Entered in the main thread, in trio, for as long as the server runs."""
+    """Ends the process on a signal. Entered in the main thread, in trio, for as long as the server runs."""
 
     def __init__(self, drain_seconds: float) -> None:
         self._drain_seconds = drain_seconds
@@ -91,18 +91,18 @@ class GracefulShutdown:
                 is_changed = True
         if is_changed:
             log.warning(
-                "the application has set signal handlers of its own; they are replaced, so that signals stop the server"
+                "the application replaced the signal handlers; the server restored its own, so that signals still stop it"
             )
 
     @property
     def seconds_left(self) -> float:
-        """The rest of the drain time, after the request to end."""
+        """Return the rest of the drain time in seconds. The process must have been asked to end."""
         if self._asked_at is None:
-            raise BrokenInvariant("it has been asked to end")
+            raise BrokenInvariant("the process has not been asked to end")
         return max(0.0, self._asked_at + self._drain_seconds - time.monotonic())
 
     def closing(self) -> None:
-        """No user code is waited for any more: only the store is left to close."""
+        """Stop waiting for user code: only the store is left to close."""
         self._force_at = time.monotonic() + _CLOSING_SECONDS
 
     # In the thread.
@@ -151,7 +151,7 @@ def leave_soon() -> None:
             time.sleep(_LEAVE_SECONDS)
             others = set(threading.enumerate()) - {threading.main_thread()}
             names = sorted(thread.name for thread in others if not thread.daemon)
-        _leave_by_force(f"threads of the application have not ended: {', '.join(names)}", Exit.ABANDONED)
+        _leave_by_force(f"threads of the application are still running: {', '.join(names)}", Exit.ABANDONED)
 
     threading.Thread(target=leave, name="leave", daemon=True).start()
 
@@ -162,9 +162,14 @@ def _leave_by_force(why: str, code: Exit) -> None:
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     where = "" if frame is None else "".join(traceback.format_stack(frame, limit=None)[-3:])
     with suppress(OSError):
-        os.write(2, f"the process ends at once, since {why}; it was at:\n{where}".encode(errors="backslashreplace"))
+        os.write(
+            2,
+            f"the process ends at once because {why}; its main thread was at:\n{where}".encode(
+                errors="backslashreplace"
+            ),
+        )
     os._exit(code)
 
 
 def _nothing(*_: object) -> None:
-    """Python notes a signal only if it has a handler."""
+    """Do nothing. Python notes a signal only if it has a handler."""

@@ -50,14 +50,12 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
     try:
         msgspec.json.decode(data.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise click.UsageError(
-            f"{data[:60]!r} is not JSON ({error}). Text needs its quotes: '\"{data[:20]}\"'"
-        ) from None
+        raise click.UsageError(f"{data[:60]!r} is not JSON ({error}). Quote text: '\"{data[:20]}\"'") from None
     return data.encode()
 
 
 def _read(stdin: TextIO) -> str:
-    """Read stdin as UTF-8, which JSON is, whatever the locale."""
+    """Read stdin as UTF-8 whatever the locale, because JSON is UTF-8."""
     buffer = getattr(stdin, "buffer", None)
     if buffer is None:
         return stdin.read()
@@ -69,7 +67,7 @@ def _read(stdin: TextIO) -> str:
 
 
 def parse_value(text: str | None, stdin: TextIO) -> Any:
-    """Parse a JSON value; None if there is none; ``-`` reads stdin."""
+    """Parse a JSON value; ``-`` reads stdin. None if there is no text."""
     import msgspec
 
     body = parse_argument(text, stdin)
@@ -103,24 +101,27 @@ def parse_object(text: str) -> tuple[str, str]:
 
 
 def written(part: str) -> str:
-    """A part of a name for display, so that it can be typed back: percent-encoded if it would be read as another part, or
-    contains control characters."""
+    """Format a part of a name so that it can be typed back: percent-encoded if it would be read as another part, or
+    contains control characters.
+    """
     return "".join(quote(one, safe="") if one in "%/" or ord(one) in UNSAFE else one for one in part)
 
 
 def written_object(service: str, key: str) -> str:
-    """``Service/key``, as :func:`parse_object` accepts it."""
+    """Format ``Service/key``, as :func:`parse_object` accepts it."""
     return f"{written(service)}/{written(key)}"
 
 
 def written_target(target: Target) -> str:
-    """Parse ``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` accept it."""
+    """Format ``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` accept
+    it.
+    """
     parts = (target.service, target.handler) if target.key is None else (target.service, target.key, target.handler)
     return "/".join(map(written, parts))
 
 
 def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The services of a running server, for the shell's completion; none without a server."""
+    """Return the services of a running server for the shell's completion, or none without a server."""
     import trio
 
     from cli.backend import resolve_server

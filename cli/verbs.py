@@ -49,7 +49,7 @@ class ExecOptions:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """The result for one invocation: the change, or the error."""
+    """The result for one invocation: its change, or its error."""
 
     id: InvocationId
     changed: bool = False
@@ -61,7 +61,7 @@ class Result:
 
 
 def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOptions, verb: VerbOptions) -> None:
-    """Apply the verb. Ends the command with an exit code that says whether all of it succeeded."""
+    """Apply the verb to every selected invocation. Ends the command with an exit code that says whether all succeeded."""
 
     async def carry_out(client: Client) -> Exit:
         if not selected.is_by_ids:
@@ -118,7 +118,7 @@ async def _asked(client: Client, of: InvocationId, verb: VerbOptions) -> tuple[R
 
 
 def about(of: str, error: Exception) -> str:
-    """The text of an error with the id that it concerns; most texts contain it already."""
+    """Return the text of an error, with the invocation's id if the text does not contain it."""
     text = str(error)
     return text if of in text else f"{of}: {text}"
 

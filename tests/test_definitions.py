@@ -176,7 +176,7 @@ def test_a_class_needs_no_decorator_of_a_data_class() -> None:
 
 def test_names_that_are_taken_are_refused() -> None:
     for name in ("key", "_view", "_backend", "_fields", "_kind", "_definition"):
-        with pytest.raises(actors.errors.DefinitionError, match=f"Made.{name}: this name is taken"):
+        with pytest.raises(actors.errors.DefinitionError, match=f"Made.{name}: this name is reserved"):
             body(**{name: lambda self: None})()
 
 
@@ -331,7 +331,7 @@ def test_kinds_are_not_mixed_and_a_service_has_no_fields_from_anywhere() -> None
         notes: Log[str]
 
     for bases in ((Actor, Service), (Workflow, Actor)):
-        with pytest.raises(actors.errors.DefinitionError, match="at once; choose one"):
+        with pytest.raises(actors.errors.DefinitionError, match="derive from only one"):
             type("Made", bases, {})
     with pytest.raises(actors.errors.DefinitionError, match="a service has no key, so it has no fields"):
         type("Made", (Noted, Service), {})
@@ -376,7 +376,7 @@ class NamedAges(Named[int]):
 
 
 def test_an_abstract_class_is_no_object_and_a_subclass_is() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match="Base is abstract, it does not define go"):
+    with pytest.raises(actors.errors.DefinitionError, match="Base is abstract because it does not define go"):
         definition_of(Base)
     assert list(definition_of(Done).fields) == ["count"]
 

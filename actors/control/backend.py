@@ -66,7 +66,7 @@ class Backend(HandleBackend, Protocol):
 
     @property
     def limits(self) -> Limits:
-        """The limits of the runtime, as far as they are known here."""
+        """The limits of the runtime, as far as this client knows them."""
         ...
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
@@ -84,22 +84,28 @@ class Backend(HandleBackend, Protocol):
     # Reading.
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """The newest invocations that match. Raises :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`."""
+        """Return the newest invocations that match. Raises :class:`actors.InvalidArgumentError` and
+        :class:`actors.LimitExceededError`.
+        """
         ...
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        """The classes that are served, and those that only have stored objects. ``system`` adds the built-in ones."""
+        """Return the classes that are served, and those that only have stored objects. ``system`` adds the built-in
+        ones.
+        """
         ...
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
-        """The answer to one SELECT, as of one moment.
+        """Run one SELECT as of one moment and return its result.
 
         Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`.
         """
         ...
 
     async def audit(self, query: AuditQuery) -> AuditPage:
-        """A page of the audit log, newest first. Raises :class:`actors.InvalidArgumentError` for an invalid cursor."""
+        """Return a page of the audit log, newest first. Raises :class:`actors.InvalidArgumentError` for an invalid
+        cursor.
+        """
         ...
 
     async def verify_audit(self) -> AuditCheck:
@@ -107,18 +113,19 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
-        """The changes after a position; waits at most ``wait`` seconds for one."""
+        """Return the changes after a position, waiting up to ``wait`` seconds if there are none."""
         ...
 
     # Objects.
 
     async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        """Keyed objects that have been used, by service and key: those after the key ``after``, and whose keys begin with
-        ``begin``."""
+        """List keyed objects that have been used, by service and key: those after the key ``after`` whose keys begin
+        with ``begin``.
+        """
         ...
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
-        """An object now, or after event ``at`` of its log.
+        """Return an object now, or after event ``at`` of its log.
 
         Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
         """
@@ -127,20 +134,19 @@ class Backend(HandleBackend, Protocol):
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
-        """Items of a log from position ``start``, or of a map after the key ``start``. Raises as :meth:`object_info`, and
-        :class:`actors.NotFoundError`."""
+        """List items of a log from position ``start``, or of a map after the key ``start``."""
         ...
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
-        """The past values of a field, as far as they are retained. Raises as :meth:`object_items`."""
+        """Return the past values of a field, as far as they are retained. Raises as :meth:`object_items`."""
         ...
 
     async def edit_object(
         self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
-        """Change fields, all of it or nothing; durable on return.
+        """Change fields of an object, all of them or none; durable on return.
 
         Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`,
         :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError`.
@@ -171,36 +177,36 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """The closed gates, and the exceptions to them."""
+        """Return the closed gates, and the exceptions to them."""
         ...
 
     # Deployments.
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
-        """The registered deployments, newest first."""
+        """Return the registered deployments, newest first."""
         ...
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`actors.NotFoundError`."""
+        """Return a deployment. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code by path, without their texts. Raises :class:`actors.NotFoundError`."""
+        """Return the files of a deployment's code by path, without their texts. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One file with its text. Raises :class:`actors.NotFoundError`."""
+        """Return one file of a deployment's code with its text. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
-        """Let new invocations run on it; durable on return.
+        """Let new invocations run on a deployment; durable on return.
 
         Raises :class:`actors.NotFoundError` and :class:`actors.errors.BrokenDeploymentError`.
         """
         ...
 
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
-        """Delete it and its code; durable on return.
+        """Delete a deployment and its code; durable on return.
 
         Raises :class:`actors.NotFoundError` and :class:`actors.ConflictError`.
         """
@@ -209,27 +215,28 @@ class Backend(HandleBackend, Protocol):
     # Jobs.
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        """The number of invocations that a job would take now, and ``sample`` of them.
+        """Count the invocations that a job would select now, and return the number with ``sample`` of them.
 
         Raises :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
         """
         ...
 
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
-        """Start a job, and return its id once it is durable. Raises as :meth:`preview_job`, and
-        :class:`actors.ConflictError`."""
+        """Start a job and return its id once the job is durable. Raises as :meth:`preview_job`, and
+        :class:`actors.ConflictError`.
+        """
         ...
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        """The jobs that are retained, newest first."""
+        """Return the retained jobs, newest first."""
         ...
 
     async def job_info(self, job: str) -> JobInfo:
-        """The state of a job. Raises :class:`actors.NotFoundError`."""
+        """Return the state of a job. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def await_job(self, job: str) -> JobInfo:
-        """The state of a job once it has ended. Raises :class:`actors.NotFoundError`."""
+        """Wait until a job has ended and return its state. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def cancel_job(self, job: str, reason: str) -> ControlResult:
@@ -237,5 +244,5 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def job_items(self, job: str, after: int) -> JobItems:
-        """The page of results with number ``after``. Raises :class:`actors.NotFoundError`."""
+        """Return the page of a job's results that follows ``after``. Raises :class:`actors.NotFoundError`."""
         ...

@@ -81,7 +81,7 @@ class Client:
         self._backend = backend
 
     def __deepcopy__(self, memo: object) -> Client:
-        """The client itself: it is a connection and not a value."""
+        """Return the client itself, because it is a connection and not a value."""
         return self
 
     @property
@@ -90,19 +90,19 @@ class Client:
         return self._backend.limits
 
     def actor(self, cls: type[A], key: str) -> A:
-        """A keyed object, for calls and messages."""
+        """Return a reference to a keyed object, for calls and messages."""
         return self._reference(cls, key, Kind.ACTOR)
 
     def service(self, cls: type[S]) -> S:
-        """A service."""
+        """Return a reference to a service."""
         return self._reference(cls, None, Kind.SERVICE)
 
     def workflow(self, cls: type[W], key: str) -> W:
-        """A workflow; its ``run`` executes once for each key."""
+        """Return a reference to a workflow, whose ``run`` executes once for each key."""
         return self._reference(cls, key, Kind.WORKFLOW)
 
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
-        """One invocation, by its id. Raises :class:`actors.MalformedIdError`."""
+        """Return a handle to the invocation with this id. Raises :class:`actors.MalformedIdError`."""
         return InvocationHandle(self._backend, parse_invocation_id(checked_text(of, "of")))
 
     async def call(
@@ -131,8 +131,8 @@ class Client:
             of, outcome = await self._backend.call_by_name(asked, body, options)
             return parse(value_of(outcome, of))
         if scope.cancelled_caught:
-            raise TooSlowError(f"{asked} did not answer within {span} seconds; its invocation continues")
-        raise BrokenInvariant("a block that was not cancelled returned")
+            raise TooSlowError(f"{asked} did not answer within {span} seconds; the invocation continues")
+        raise BrokenInvariant("a block that was not cancelled ended without a result")
 
     async def send(
         self,
@@ -181,7 +181,9 @@ class Client:
 
     @property
     def gates(self) -> GateClient:
-        """The gates: pause and resume a service, a handler, a key, or everything. See :class:`actors.types.GateClient`."""
+        """The gates, which pause and resume a service, a handler, a key, or everything. See
+        :class:`actors.types.GateClient`.
+        """
         return GateClient(self._backend)
 
     async def check(
@@ -211,7 +213,9 @@ class Client:
 
     @property
     def deployments(self) -> DeploymentClient:
-        """The registered deployments, and the one that new work runs on. See :class:`actors.types.DeploymentClient`."""
+        """The registered deployments, and the one that new invocations run on. See
+        :class:`actors.types.DeploymentClient`.
+        """
         return DeploymentClient(self._backend)
 
     @property
@@ -220,7 +224,9 @@ class Client:
         return JobClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        """The served classes with their handlers, inputs and outputs. With ``system``, the built-in ones as well."""
+        """Return the served classes with their handlers, inputs and outputs. With ``system``, includes the built-in
+        ones.
+        """
         return await self._backend.services(system=system)
 
     async def invocations(
@@ -234,7 +240,7 @@ class Client:
         limit: int = 100,
         system: bool = False,
     ) -> list[InvocationInfo]:
-        """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well.
+        """List invocations as of the last commit, newest first. With ``system``, includes those of built-in objects.
 
         ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidArgumentError` if it is invalid.
         """
@@ -242,15 +248,16 @@ class Client:
         return await self._backend.find(listing)
 
     def object(self, cls: type[Actor | Workflow] | str, key: str) -> ObjectHandle:
-        """A stored object, by its class or name: its fields now and in the past, and edits."""
+        """Return a handle to a stored object, by its class or name, for its fields now and in the past, and for edits."""
         service = checked_name(cls, "cls") if isinstance(cls, str) else definition_of(cls).name
         return ObjectHandle(self._backend, service, key_text(key, service))
 
     async def objects(
         self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
     ) -> list[ObjectName]:
-        """Keyed objects that have been used, by service and key: of one service, after the key ``after``, or of all that are not
-        built in. With ``begin``, only those whose keys begin with it."""
+        """List keyed objects that have been used, by service and key: of one service, after the key ``after``, or of
+        all services that are not built in. With ``begin``, only those whose keys begin with it.
+        """
         return await self._backend.object_names(
             text_or_none(service, "service"),
             checked_text(after, "after"),
@@ -259,7 +266,7 @@ class Client:
         )
 
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
-        """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
+        """Run one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
 
         Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`.
 
@@ -279,7 +286,7 @@ class Client:
         limit: int = 100,
         after: str | None = None,
     ) -> AuditPage:
-        """The audit log, newest first: every control request, including those that were refused or denied.
+        """List the audit log, newest first: every control request, including those that were refused or denied.
 
         ::
 
@@ -296,7 +303,8 @@ class Client:
         return await self._backend.audit(query)
 
     async def changes(self, after: int | None = None, *, wait: Seconds = 0.0) -> ChangeSet:
-        """The invocations, objects, gates and deployments that have changed after the ``position`` of an earlier answer.
+        """Return the invocations, objects, gates and deployments that have changed after the ``position`` of an earlier
+        answer.
 
         With ``wait``, in seconds or as a timedelta, it waits at most that long for a change. Without ``after``, it returns the
         current position.
@@ -310,7 +318,7 @@ class Client:
         return await self._backend.changes(count_or_none(after, "after", at_least=0), checked_seconds(wait, "wait"))
 
     async def verify_audit(self) -> AuditCheck:
-        """Verify the hash chain of the audit log from the first row: whether a row was changed or removed."""
+        """Verify the hash chain of the audit log from the first row, to find whether a row was changed or removed."""
         return await self._backend.verify_audit()
 
     def _reference(self, cls: type[Object], key: str | None, kind: Kind) -> Object:

@@ -1,4 +1,6 @@
-"""The client for deployments: which code is registered, which of it new work runs on, and how much of the old is still needed."""
+"""The client for deployments: the registered code, the deployment that new invocations run on, and whether older ones
+are still needed.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,19 @@ class DeploymentClient:
         self._backend = backend
 
     async def list(self) -> tuple[DeploymentInfo, ...]:
-        """The registered deployments, newest first."""
+        """Return the registered deployments, newest first."""
         return await self._backend.list_deployments()
 
     async def get(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`actors.NotFoundError`."""
+        """Return a deployment. Raises :class:`actors.NotFoundError`."""
         return await self._backend.get_deployment(checked_text(deployment, "deployment"))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code, by path. Raises :class:`actors.NotFoundError`."""
+        """Return the files of a deployment's code, by path. Raises :class:`actors.NotFoundError`."""
         return await self._backend.list_code(checked_text(deployment, "deployment"))
 
     async def read(self, deployment: str, path: str) -> CodeFile:
-        """One file of its code, with its text. Raises :class:`actors.NotFoundError`.
+        """Return one file of a deployment's code, with its text. Raises :class:`actors.NotFoundError`.
 
         ::
 
@@ -46,8 +48,7 @@ class DeploymentClient:
         return await self._backend.read_code(checked_text(deployment, "deployment"), checked_text(path, "path"))
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
-        """Let new invocations run on it; it may be an older one. Starting a runtime on the replaced code does not make that the
-        latest again: only a client can.
+        """Let new invocations run on a deployment, which may be an older one.
 
         Raises :class:`actors.NotFoundError`, and :class:`actors.errors.BrokenDeploymentError` if it cannot be imported here.
         """

@@ -36,7 +36,7 @@ class ObjectHandle:
     key: str
 
     async def info(self, *, at: int | None = None) -> ObjectInfo:
-        """Its fields, its mailbox and its holder; with ``at``, as of that event of its log.
+        """Return the object's fields, mailbox and holder; with ``at``, as of that event of its log.
 
         Raises ``NotFoundError`` if too much of its log has been purged, and ``InvalidArgumentError`` if there is no such
         event.
@@ -44,7 +44,7 @@ class ObjectHandle:
         return await self._backend.object_info(self.service, self.key, count_or_none(at, "at"))
 
     async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
-        """Items of a ``Log`` from index ``start`` on, or of a ``Map`` after the key ``start`` (as JSON)."""
+        """List items of a ``Log`` from index ``start`` on, or of a ``Map`` after the key ``start`` (as JSON)."""
         return await self._backend.object_items(
             self.service,
             self.key,
@@ -57,7 +57,7 @@ class ObjectHandle:
     async def history(
         self, field: str, *, after: int = 0, before: int | None = None, newest_first: bool = False, limit: int = 100
     ) -> list[FieldChange]:
-        """The recorded changes of a field: by whom, when, and the new value.
+        """Return the recorded changes of a field: by whom, when, and the new value.
 
         The oldest changes after event ``after``; with ``newest_first``, the newest before event ``before``. The changes of one
         event are not split, so the result may exceed ``limit`` by the rest of the last event. ``info().history_from`` shows
@@ -96,7 +96,7 @@ class ObjectHandle:
         ``ConflictError``.
         """
         if isinstance(clear, str):
-            raise InvalidArgumentError(f"clear is {clear!r}, expected the names of fields: [{clear!r}]")
+            raise InvalidArgumentError(f"clear is {clear!r}, expected a list of field names: [{clear!r}]")
         written = {field: _written(value, field) for field, value in (set or {}).items()}
         written_items = {
             field: {key: _written(value, name_of_item(field, key)) for key, value in changed.items()}
@@ -124,7 +124,7 @@ class ObjectHandle:
 
 
 def _written(value: Any, field: str) -> Written:
-    """The new value of a field, or of an item. Raises :class:`InvalidArgumentError`."""
+    """Encode the new value of a field, or of an item. Raises :class:`InvalidArgumentError`."""
     try:
         return write_by_own_type(value)
     except ValueProblem as error:

@@ -26,11 +26,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str, *, bare: str, name: str = "delay") -> float:
-    """A duration in seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError` with the name of
-    the parameter."""
+    """Parse a duration and return seconds. ``bare`` is the unit of a number without one. Raises
+    :class:`actors.InvalidArgumentError` with the name of the parameter.
+    """
     if not _WHOLE.fullmatch(text):
         if _OF_ANY_LENGTH.fullmatch(text):
-            raise InvalidArgumentError(f"{name} is {shown(text)}, the limit is {_LIMIT}", path=name)
+            raise InvalidArgumentError(f"{name} is {shown(text)}, which is too long; the limit is {_LIMIT}", path=name)
         raise InvalidArgumentError(
             f"{name} is {shown(text)}, which is not a duration; write 10s, 500ms, 2m, 1h, 3d or PT10S", path=name
         )

@@ -32,7 +32,7 @@ class RequestError(RefusedError):
 
 
 class MethodNotAllowedError(RequestError):
-    """The path exists but not the method. ``allowed`` are the methods that do."""
+    """The path exists but does not support the method. ``allowed`` are the methods that it supports."""
 
     status_code = 405
     allowed: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ _PASSING = frozenset({ErrorCode.BUSY, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.PAUSE
 
 
 def _as_actors(error: ActorError | JournalError) -> ActorError:
-    """An error of the journal as one of this package: not here, or not readable or writable for now."""
+    """Convert an error of the journal to one of this package: not found, or not readable or writable for now."""
     match error:
         case ActorError():
             return error
@@ -169,7 +169,7 @@ def _as_actors(error: ActorError | JournalError) -> ActorError:
 
 
 def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:
-    """An error as the body of a response. Attributes of a user's class with the same names are the user's own."""
+    """Describe an error as the body of a response. Attributes of a user's class with the same names are the user's own."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
     is_whole = own is None or details.typed or outcome is not None  # a recorded failure arrives as it is recorded
@@ -195,7 +195,9 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
 
 
 def _status_of(error: ActorError) -> int:
-    """The HTTP status of the error's code, or the ``http_status`` of an application's class, if it is a valid error status."""
+    """Return the HTTP status for the error's code, or the ``http_status`` of an application's class if that is a valid
+    error status.
+    """
     if isinstance(error, RequestError):
         return error.status_code
     with contextlib.suppress(BaseException):  # a user's attribute, which may be anything
@@ -208,7 +210,7 @@ def _status_of(error: ActorError) -> int:
 def respond_with(
     raised: ActorError | JournalError, of: InvocationId | None = None, outcome: OutcomeKind | None = None
 ) -> Response:
-    """An error as a response."""
+    """Return the response that describes an error."""
     error = _as_actors(raised)
     model = problem_of(error, of, outcome)
     headers: dict[str, str] = {}
@@ -220,8 +222,9 @@ def respond_with(
 
 
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
-    """The headers that tell how to repeat the request. A recorded failure of the same class says nothing about the request that
-    reads it."""
+    """Return the headers that tell how to repeat the request. A recorded failure of the same class says nothing about
+    the request that reads it.
+    """
     if code_of(error) in _PASSING:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, MethodNotAllowedError):
@@ -230,7 +233,7 @@ def _headers_of_refusal(error: ActorError) -> dict[str, str]:
 
 
 def encode_unreadable(status: int) -> bytes:
-    """The body of a response to bytes that are not a valid request."""
+    """Encode the body of a response to bytes that are not a valid request."""
     error: RefusedError
     if status == HeadTooLargeError.status_code:
         error = HeadTooLargeError("the head of the request is too long")

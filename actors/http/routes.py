@@ -38,7 +38,7 @@ class TokenScope(enum.Enum):
     """Do what cannot be undone, and change what is served."""
 
     def covers(self, needed: TokenScope) -> bool:
-        """Whether it includes the required scope."""
+        """Report whether this scope includes the needed one."""
         return _RANKS[self] >= _RANKS[needed]
 
 
@@ -80,21 +80,23 @@ class Route:
 
     @property
     def name(self) -> str:
-        """Its name for programs."""
+        """The name for programs."""
         return self.endpoint.__name__
 
     @property
     def summary(self) -> str:
-        """What it does, in one sentence."""
+        """The first sentence of the function's documentation."""
         return (self.endpoint.__doc__ or "").strip().partition("\n")[0]
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names in its path."""
+        """The names of the open segments of the path."""
         return tuple(segment[1:-1] for segment in self.segments if _is_open(segment))
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """The values of the open segments if these segments match the route, which has the same number."""
+        """Return the values of the open segments, or None if the segments do not match the route. Both must have the
+        same number of segments.
+        """
         found: dict[str, str] = {}
         for own, given in zip(self.segments, segments, strict=True):
             if _is_open(own):
@@ -121,7 +123,9 @@ class Router:
                 self._by_start.setdefault((length, first), []).append(route)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
-        """The route of a request. Raises :class:`NotFoundError` or :class:`MethodNotAllowedError`."""
+        """Return the route of a request and the values of its open segments. Raises :class:`NotFoundError` or
+        :class:`MethodNotAllowedError`.
+        """
         fitting: list[tuple[Route, dict[str, str]]] = []
         length, first = len(segments), segments[0] if segments else ""
         for route in (*self._by_start.get((length, first), ()), *self._open.get(length, ())):

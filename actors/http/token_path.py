@@ -12,5 +12,5 @@ TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def token_path(directory: Path) -> Path:
-    """The path of the token of a data directory."""
+    """Return the path of a data directory's token file."""
     return directory / "token"

@@ -57,7 +57,7 @@ OWN_NAME = "main"
 
 @attrs.frozen
 class Grant:
-    """The permissions of a token."""
+    """The name and the scope of a token."""
 
     name: str
     scope: TokenScope
@@ -89,7 +89,7 @@ class NamedToken:
 
 
 def make_token(directory: Path | DataDirectory) -> str:
-    """The token of a data directory, created if there is none: 256 bits, readable by its owner only.
+    """Return the token of a data directory, creating one of 256 bits, readable by its owner only, if there is none.
 
     Raises :class:`UnavailableError` for a file that is a link, that others can read, or that is too short to be a secret.
     """
@@ -109,7 +109,7 @@ def make_token(directory: Path | DataDirectory) -> str:
 
 
 def check_token(directory: Path | DataDirectory) -> None:
-    """Raise :class:`UnavailableError` if there is a file that cannot be used as the token."""
+    """Check that the token file, if there is one, can be used. Raises :class:`UnavailableError`."""
     _read_own(token_path(_directory(directory).root))
 
 
@@ -118,7 +118,7 @@ def _directory(directory: Path | DataDirectory) -> DataDirectory:
 
 
 def _read_own(path: Path) -> str:
-    """The token in the file; empty if there is none. Raises :class:`UnavailableError`."""
+    """Return the token in the file, or an empty string if there is no file. Raises :class:`UnavailableError`."""
     try:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
@@ -146,7 +146,7 @@ def _read_own(path: Path) -> str:
 
 
 def _said(error: Exception) -> str:
-    """The operating system's message without the path, which is not the one that users know."""
+    """Return the operating system's message without the path, which is not the path that users know."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "it is a link"
     return (error.strerror if isinstance(error, OSError) else None) or "it is not text"
@@ -167,9 +167,9 @@ class TokenBook:
         """Held while a change is made and audited."""
 
     def grant_of(self, secret: str) -> Grant | None:
-        """The permissions of the token; None if it is unknown. Takes the same time for every token.
+        """Return the permissions of the token, or None if it is unknown. Takes the same time for every token.
 
-        Raises :class:`UnavailableError` if it may be one of those that cannot be read, and :class:`UnavailableError`.
+        Raises :class:`UnavailableError` if the token file cannot be read, or if the token may be one of those in a damaged file.
         """
         self._look_again()
         if not self._own_digest:
@@ -187,19 +187,19 @@ class TokenBook:
         return found
 
     def named(self) -> list[NamedToken]:
-        """The named tokens, oldest first. Raises :class:`UnavailableError`."""
+        """Return the named tokens, oldest first. Raises :class:`UnavailableError`."""
         self._look_again()
         self._refuse_if_damaged()
         return self._in_force()
 
     def owed(self) -> list[OwedNote]:
-        """The audit entries that are still owed, oldest first for each token."""
+        """Return the audit entries that are still owed, oldest first for each token."""
         self._look_again()
         self._refuse_if_damaged()
         return [note for token in self._named for note in token.owed]
 
     def settle(self, told: OwedNote) -> None:
-        """The audit entry has been written."""
+        """Forget an owed audit entry after it has been written."""
         with self._held():
             left = [
                 attrs.evolve(token, owed=tuple(note for note in token.owed if note.request != told.request))

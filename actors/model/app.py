@@ -33,42 +33,44 @@ class App:
 
     def _call(self, name: str, definition: Definition) -> None:
         if is_system(name):
-            raise DefinitionError(f"{name} is built in and always served; do not name it")
+            raise DefinitionError(f"{name} is built in and always served; do not pass it")
         known = self._called.setdefault(name, definition)
         if known is not definition:
             raise DefinitionError(
-                f"two classes are called {name}: {_place(known.cls)} and {_place(definition.cls)}. Rename one, or give it "
-                "another name=, or take it out of the aliases of one"
+                f"two classes are called {name}: {_place(known.cls)} and {_place(definition.cls)}. Rename one, pass "
+                "another name=, or remove the name from aliases="
             )
 
     def __iter__(self) -> Iterator[Definition]:
-        """The names of the user's classes."""
+        """Iterate over the definitions of the user's classes."""
         return iter(self._definitions.values())
 
     def __contains__(self, service: object) -> bool:
-        """Whether the name is that of a user's class, or an alias of one."""
+        """Report whether the name is that of a user's class, or an alias of one."""
         return service in self._called
 
     def built_in(self) -> Iterator[Definition]:
-        """The classes that every runtime serves."""
+        """Iterate over the definitions of the classes that every runtime serves."""
         return map(definition_of, self._system.values())
 
     def find(self, service: str) -> Definition:
-        """The definition with this name or alias. Raises :class:`NotFoundError`."""
+        """Return the definition with this name or alias. Raises :class:`NotFoundError`."""
         found = self._called.get(service)
         if found is None and service in self._system:
             return definition_of(self._system[service])
         if found is None:
             known = ", ".join(sorted(self._definitions)) or "none"
-            raise NotFoundError(f"no service {service!r} is served here; there is {known}", kind=ResourceKind.SERVICE)
+            raise NotFoundError(
+                f"no service {service!r} is served here; the services are: {known}", kind=ResourceKind.SERVICE
+            )
         return found
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
-        """The handler that the target names. Raises ``NotFoundError``."""
+        """Return the class and the handler that the target names. Raises ``NotFoundError``."""
         return self.handler(target.service, target.handler)
 
     def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
-        """A class and its handler by name. Raises ``NotFoundError``."""
+        """Return a class and its handler by name. Raises ``NotFoundError``."""
         found = self._handlers.get((service, name))
         if found is None:
             definition = self.find(service)

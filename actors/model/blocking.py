@@ -39,7 +39,7 @@ class Blocking:
 
 
 class BlockingIterator(Generic[T]):
-    """A blocking iterator over an asynchronous one. Leaving it half way needs no closing."""
+    """Iterates over an asynchronous iterator by blocking. An iterator that is not exhausted needs no closing."""
 
     def __init__(self, of: AsyncIterator[T], loop: LoopWaiter) -> None:
         self._of = of
@@ -72,7 +72,7 @@ def stands_for(of: type) -> Callable[[type[T]], type[T]]:
 
 
 def blocking(of: type) -> type[Any]:
-    """A class with the same public members, each of which waits for its result."""
+    """Make a class with the same public members as the async one, whose methods wait for their results."""
     members: dict[str, Any] = {"__doc__": of.__doc__, "__module__": "actors.sync"}
     for cls in reversed(of.__mro__[:-1]):
         members |= {name: _member(name, found) for name, found in vars(cls).items() if _is_method(name, found)}
@@ -99,7 +99,7 @@ def _member(name: str, found: Any) -> Any:
 
 
 def made_blocking(value: Any, loop: LoopWaiter) -> Any:
-    """The blocking form of an object; plain data unchanged."""
+    """Return the blocking form of an object. Plain data is returned unchanged."""
     for kind in type(value).__mro__[:-1]:
         if kind in _classes:
             return _classes[kind](value, loop)

@@ -32,7 +32,7 @@ class BlockingHandler(Generic[P, R_co]):
         return f"<blocking {self._of.__qualname__}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Call it and wait for the result. Raises the terminal error of the handler."""
+        """Call the handler and wait for its result. Raises the terminal error of the handler."""
         return self._loop.wait(self._of, *args, **kwargs)
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> handles.InvocationHandle[R_co]:
@@ -49,7 +49,7 @@ class BlockingHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
     ) -> BlockingHandler[P, R_co]:
-        """The same handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
+        """Return the handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
         return BlockingHandler(
             self._of.options(delay=delay, idempotency_key=idempotency_key, timeout=timeout), self._loop
         )
@@ -57,8 +57,7 @@ class BlockingHandler(Generic[P, R_co]):
 
 @stands_for(Reference)
 class BlockingReference(Blocking):
-    """A reference to an object, whose handlers are called and waited for. To the type checker it is an instance of its class,
-    with each handler as a :class:`BlockingHandler`."""
+    """A reference to an object, whose handlers block until they have a result."""
 
     def __init__(self, of: Any, loop: LoopWaiter) -> None:
         self.__dict__.update(_of=of, _loop=loop)

@@ -174,8 +174,9 @@ def refuse_incompatible(report: CheckReport) -> None:
 
 
 def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None) -> IncompatibleError:
-    """The error for a report that is not the same. ``of`` is the original of a restart, if the report is about the part that it
-    keeps."""
+    """Return the error to raise for a report that is not compatible. ``of`` is the original of a restart, if the report
+    is about the part that the restart keeps.
+    """
     at = report.divergence
     what = f"{report.invocation_id} cannot continue" if of is None else f"the kept part of {of} cannot be repeated"
     return IncompatibleError(
@@ -228,7 +229,7 @@ class CheckTally:
             self._skipped.append((of, why))
 
     def summary(self) -> CheckSummary:
-        """The summary so far."""
+        """Return the summary so far."""
         largest_first = sorted(self._cohorts.values(), key=lambda alike: alike.count, reverse=True)
         return CheckSummary(
             deployment=self.deployment,

@@ -38,7 +38,7 @@ class ObjectBase:
         called = naming(name, aliases, cls.__qualname__)
         kinds = [base.__name__ for base in cls.__mro__ if base in _BASES[1:]]
         if len(kinds) > 1:
-            raise DefinitionError(f"{cls.__qualname__} is {' and '.join(kinds)} at once; choose one")
+            raise DefinitionError(f"{cls.__qualname__} derives from {' and '.join(kinds)}; derive from only one")
         known = {base: base._declared for base in cls.__mro__[1:] if issubclass(base, ObjectBase)}
         cls._declared = declare_fields(cls, known, _TAKEN)
         cls._naming = called
@@ -67,7 +67,7 @@ class ObjectBase:
         raise FieldMisuseError(f"{type(self).__name__}.{name} is a field, which cannot be deleted; {remedy}")
 
     def __deepcopy__(self, memo: object) -> ObjectBase:
-        """The object itself: a step that receives it cannot read its fields."""
+        """Return the object itself, because a step that receives it cannot read its fields."""
         return self
 
     @property
@@ -149,12 +149,14 @@ _definitions: dict[type, Definition] = {}
 
 
 def service_name(cls: type[ObjectBase]) -> str:
-    """The public name of the class."""
+    """Return the public name of the class."""
     return cls._namespace + cls._naming.of(cls.__name__)
 
 
 def definition_of(cls: Any) -> Definition:
-    """The definition of a class, checked once. Raises :class:`DefinitionError` for a class that cannot work."""
+    """Return the definition of a class, which is checked once. Raises :class:`DefinitionError` for a class that cannot
+    work.
+    """
     known = _definitions.get(cls)
     if known is None:
         known = _definitions[cls] = _define(cls)
@@ -162,7 +164,7 @@ def definition_of(cls: Any) -> Definition:
 
 
 def forget_definition(cls: type) -> None:
-    """Drop the definition of a class that is not used any more."""
+    """Drop the definition of a class that is no longer used."""
     _definitions.pop(cls, None)
 
 
@@ -171,13 +173,13 @@ def _define(cls: Any) -> Definition:
         raise DefinitionError(f"{shown(cls)} is not an Actor, Service or Workflow class")
     name = cls._naming.of(cls.__name__)
     for each in (name, *cls._naming.aliases):
-        if each in RESERVED or len(each.encode()) > NAME_BYTES:
-            raise DefinitionError(
-                f"a class cannot be called {each[:80]}: the name is taken by the remote control, or longer than {NAME_BYTES} bytes"
-            )
+        if each in RESERVED:
+            raise DefinitionError(f"{each} is reserved for the remote control; choose another class name or alias")
+        if (length := len(each.encode())) > NAME_BYTES:
+            raise DefinitionError(f"the class name {each[:80]}… has {length} bytes, the limit is {NAME_BYTES}")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        raise DefinitionError(f"{name} is abstract, it does not define {missing}; serve a subclass that does")
+        raise DefinitionError(f"{name} is abstract because it does not define {missing}; serve a subclass that does")
     check_methods(cls)
     types = type_arguments(cls)
     attributes = {
@@ -216,7 +218,7 @@ def _called(cls: type[ObjectBase], handlers: Iterable[HandlerDefinition]) -> dic
             other = called.setdefault(name, declared)
             if other is not declared:
                 raise DefinitionError(
-                    f"{cls.__name__}: {other.attribute} and {declared.attribute} are both called {name}; rename one"
+                    f"{cls.__name__}: {other.attribute} and {declared.attribute} both have the name {name}; rename one"
                 )
     return called
 
@@ -228,7 +230,9 @@ def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinit
         raise DefinitionError(f"{cls.__name__} is a workflow and needs a @handler named 'run'")
     others = sorted(n for n, h in handlers.items() if n != "run" and h.mode is Mode.EXCLUSIVE)
     if others:
-        raise DefinitionError(f"{cls.__name__}.{others[0]}: beside 'run', the handlers of a workflow are @shared")
+        raise DefinitionError(
+            f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared"
+        )
 
 
 def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any]]) -> None:
@@ -239,7 +243,7 @@ def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any
     except NameError as error:
         raise DefinitionError(
             f"{cls.__name__}: the types of its fields cannot be read ({error}); "
-            "import them for real, not under TYPE_CHECKING"
+            "import them at runtime, not only under TYPE_CHECKING"
         ) from error
     for name, declared in cls._fields.items():
         what = f"{cls.__name__}.{name}"
@@ -248,7 +252,7 @@ def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any
 
 
 def definitions_in(module: Any) -> list[type[ObjectBase]]:
-    """The actors, services and workflows in a module, ordered by name."""
+    """Return the actors, services and workflows in a module, sorted by name."""
     found: list[type[ObjectBase]] = []
     for _, value in sorted(vars(module).items()):
         if inspect.isclass(value) and issubclass(value, ObjectBase) and _can_be_served(value) and value not in found:
@@ -257,6 +261,6 @@ def definitions_in(module: Any) -> list[type[ObjectBase]]:
 
 
 def _can_be_served(cls: type) -> bool:
-    """Whether it is more than a base for other classes."""
+    """Report whether the class can be served, and is not only a base for other classes."""
     is_generic = bool(getattr(cls, "__parameters__", ()))
     return bool(handlers_in(cls)) and not inspect.isabstract(cls) and not is_generic

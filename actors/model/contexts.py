@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def unserved(service: str) -> Definition:
-    """Of a handler that runs beside no other class."""
+    """Raise the error for a class that is not served. The default lookup for a handler that runs beside no other class."""
     raise NotFoundError(f"no service {service!r} is served here", kind=ResourceKind.SERVICE)
 
 
@@ -45,17 +45,17 @@ class HandlerContext:
     secret: str = ""
     deployment: str = ""
     find: Callable[[str], Definition] = unserved
-    """The class of a name, of those that are served beside this one. Raises :class:`actors.NotFoundError`."""
+    """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
     ended_steps: frozenset[StepId] = frozenset()
     """The steps that have an outcome in the replayed history and therefore do not run."""
 
     def target_of(self, request: Request) -> e.Target:
-        """The target of a call or a send, under its stored name."""
+        """Return the target of a call or a send with its stored name."""
         definition = request.definition
         return definition.resolved(request.target, self.stored) if definition.aliases else request.target
 
     def id_of(self, request: Request, target: e.Target) -> InvocationId:
-        """The id of the invocation."""
+        """Return the id of the invocation that the request makes, or made under its idempotency key."""
         if request.request_key is None:
             return new_id(target, None, self.unique())
         secret = "" if request.is_once else self.secret
@@ -84,6 +84,6 @@ current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", d
 
 
 def context_of(branch: Branch) -> HandlerContext:
-    """The context of the attempt that the branch belongs to."""
+    """Return the context of the attempt that the branch belongs to."""
     context: HandlerContext = branch.execution.context
     return context

@@ -37,10 +37,10 @@ _NEVER_CALLED = {
     "__init__": "objects are made by the engine, which calls no __init__; declare fields with defaults",
     "__new__": "objects are made by the engine, which calls no __new__; declare fields with defaults",
     "__post_init__": "objects are made by the engine, which calls no __post_init__; declare fields with defaults",
-    "__del__": "objects are made for one attempt, and what happens at its end is not recorded; do it in a handler",
+    "__del__": "objects exist for one attempt, and nothing at its end is recorded; do the work in a handler",
     "__setattr__": "fields are written through the engine; use a property or a method",
     "__delattr__": "fields cannot be removed; set them to their default",
-    "__getattr__": "it would hide errors about fields; use a property or a method",
+    "__getattr__": "the method would hide errors about fields; use a property or another method",
     "__getattribute__": "fields are read through the engine; use a property or a method",
 }
 """Methods that the engine never calls, and the alternative for each."""
@@ -66,7 +66,9 @@ _MAX_WRAPPERS = 16
 
 
 def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: frozenset[str]) -> dict[str, Any]:
-    """Give the class its fields, with the defaults from the class bodies. Returns the fields in its own body.
+    """Give the class its fields, with the defaults from the class bodies, and return the fields in its own body.
+    ``known`` are the fields in the bodies of its bases, ``taken`` the names that no member may have. Raises
+    :class:`DefinitionError`.
 
     ``known`` are the fields in the bodies of its bases, ``taken`` the names that no member may have. Raises
     :class:`DefinitionError`.
@@ -100,17 +102,17 @@ def check_methods(cls: type) -> None:
 
 
 def handlers_in(cls: type) -> dict[str, Handler[Any, Any]]:
-    """The handlers of a class by attribute name."""
+    """Return the handlers of a class by attribute name."""
     return {name: value for name, value in inspect.getmembers_static(cls) if isinstance(value, Handler)}
 
 
 def nearest(cls: type, name: str) -> type:
-    """The class that defines this member, nearest in the method resolution order."""
+    """Return the class nearest in the method resolution order that defines this member."""
     return next(base for base in cls.__mro__ if name in vars(base))
 
 
 def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -> dict[str, Any]:
-    """The fields in the body of one class: those that it annotates, and new defaults of inherited ones."""
+    """Return the fields in the body of one class: those with an annotation, and new defaults of inherited fields."""
     if _is_foreign(cls):
         return {}
     found: dict[str, Any] = {}
@@ -136,7 +138,7 @@ def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -
 
 def _check_field_name(what: str, name: str, taken: frozenset[str]) -> None:
     if name in taken:
-        raise DefinitionError(f"{what}: this name is taken; choose another")
+        raise DefinitionError(f"{what}: this name is reserved; choose another")
     if name.startswith("_"):
         raise DefinitionError(
             f"{what} is private, but fields are public. Name it without the underscore, "
@@ -156,20 +158,20 @@ def _default_in(cls: type, name: str, default: Any) -> Any:
 def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> None:
     """Check a member that is not a field."""
     if name in taken:
-        raise DefinitionError(f"{what}: this name is taken; choose another")
+        raise DefinitionError(f"{what}: this name is reserved; choose another")
     if isinstance(value, FieldDefault):
         raise DefinitionError(f"{what} has no type; annotate it: '{name}: <type> = actors.field(…)'")
     if isinstance(value, Handler):
         if len(value.attributes) > 1:
             raise DefinitionError(
-                f"{what}: one handler has several names, {', '.join(sorted(value.attributes))}; keep one"
+                f"{what}: the handler is assigned to several names, {', '.join(sorted(value.attributes))}; keep one"
             )
         return
     if _wraps_handler(value):
         raise DefinitionError(f"{what}: put @handler and @shared above all other decorators, which would hide them")
     if not _is_code(value) and can_change(value):
         raise DefinitionError(
-            f"{what} is one {type(value).__name__} that all objects would share and that is not stored. Annotate it to make it a "
+            f"{what} is a {type(value).__name__} that all objects would share and that is not stored. Annotate the name to make it a "
             f"field, '{name}: <type> = actors.field(…)', or as ClassVar if it should be shared"
         )
 
@@ -196,7 +198,9 @@ def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
 
 
 def can_change(value: Any) -> bool:
-    """Whether the value is mutable state: a value that is hashed by its contents cannot change, one without a hash can."""
+    """Report whether the value is mutable state. A value that is hashed by its contents cannot change; a value without
+    a hash can.
+    """
     if isinstance(value, (tuple, frozenset)):
         return any(map(can_change, value))
     if isinstance(value, types.MappingProxyType):
@@ -208,7 +212,7 @@ def can_change(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    """Whether it is a function, class, module, property or other descriptor."""
+    """Report whether the value is a function, class, module, property or other descriptor."""
     return callable(value) or isinstance(value, types.ModuleType) or hasattr(type(value), "__get__")
 
 
@@ -228,7 +232,9 @@ def _is_class_variable(annotation: Any) -> bool:
 
 
 def _is_for_the_class(annotation: Any) -> bool:
-    """Whether its annotation says that it is not a field: ClassVar, or Final, which makes a constant of the class."""
+    """Report whether the annotation says that the name is not a field: ClassVar, or Final, which makes a constant of
+    the class.
+    """
     return _is_class_variable(annotation) or _is_written_as(annotation, Final, _CONSTANT)
 
 
@@ -247,5 +253,5 @@ def _is_foreign(cls: type) -> bool:
 
 
 def _is_protocol(cls: type) -> bool:
-    """Whether the class is a protocol, which describes members and has none."""
+    """Report whether the class is a protocol, which describes members and has none."""
     return bool(vars(cls).get("_is_protocol"))

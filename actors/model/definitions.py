@@ -45,25 +45,25 @@ class HandlerDefinition:
     types: Mapping[Any, Any] = attrs.field(factory=dict)
 
     attribute: str = ""
-    """Its name in the code."""
+    """The name of the handler in the code."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its names, the current one first."""
+        """The names of the handler, the current one first."""
         return (self.name, *self.options.naming.aliases)
 
     @functools.cached_property
     def signature(self) -> Signature:
-        """Its parameters and result as JSON; resolved once every name exists."""
+        """The parameters and the result as JSON. Resolved on first use, when every name exists."""
         return Signature(self.function, skip_first=True, name=self.function.__qualname__, types=self.types)
 
     @functools.cached_property
     def retry(self) -> RetryPolicy:
-        """The policy for errors of the handler."""
+        """The retry policy for errors of the handler."""
         return self.options.retry or DEFAULT_RETRY
 
     def is_terminal(self, error: BaseException) -> bool:
-        """Whether a retry after this error is pointless."""
+        """Report whether a retry after this error is pointless."""
         return is_terminal(error, also=self.retry.terminal)
 
 
@@ -72,15 +72,15 @@ class NameLookup(Protocol):
     under an alias, so a commit on its way need not be considered."""
 
     def has_objects(self, service: str) -> bool:
-        """Whether an object of the service exists."""
+        """Report whether an object of the service exists."""
         ...
 
     def has_object(self, service: str, key: str) -> bool:
-        """Whether the object with this service and key exists."""
+        """Report whether the object with this service and key exists."""
         ...
 
     def has_invocation(self, of: InvocationId) -> bool:
-        """Whether the invocation exists."""
+        """Report whether the invocation exists."""
         ...
 
 
@@ -122,16 +122,16 @@ class Definition:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its names, the current one first."""
+        """The names of the class, the current one first."""
         return (self.name, *self.aliases)
 
     @functools.cached_property
     def deployment(self) -> str:
-        """The deployment that its module was loaded for; empty for an imported module."""
+        """The deployment that the class's module was loaded for. Empty for an imported module."""
         return deployment_of_module(module_of(self.cls))
 
     def handler(self, name: str) -> HandlerDefinition:
-        """The handler with this name or alias. Raises :class:`NotFoundError`."""
+        """Return the handler with this name or alias. Raises :class:`NotFoundError`."""
         found = self.called.get(name) or self.built_in.get(name)
         if found is None:
             known = ", ".join(sorted(self.handlers)) or "none"
@@ -139,7 +139,7 @@ class Definition:
         return found
 
     def home(self, name: str, key: str | None, stored: NameLookup) -> str:
-        """The name under which an object that is addressed by this name is stored.
+        """Return the name under which an object with this service name is stored.
 
         It is the first of these under which the key exists: the given name, the class's own, an alias. An object that does not
         exist yet will be stored under the class's own name.
@@ -149,7 +149,7 @@ class Definition:
         return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
 
     def resolved(self, target: Target, stored: NameLookup) -> Target:
-        """The target with its stored names. Raises :class:`NotFoundError`."""
+        """Return the target with its stored names. Raises :class:`NotFoundError`."""
         service = self.home(target.service, target.key, stored)
         handler = self.handler(target.handler).name
         if service == target.service and handler == target.handler:
@@ -157,8 +157,9 @@ class Definition:
         return Target(service, target.key, handler)
 
     def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
-        """The id of a request: that of the invocation that it made under any name of the class and its handler, or the id of a
-        new one. See :func:`actors.model.new_ids.new_id`."""
+        """Return the id of the invocation that the request made under any name of the class and its handler, or the id
+        of a new one. See :func:`actors.model.new_ids.new_id`.
+        """
         names = self.handler(target.handler).names
         services = self.names if target.key is None else (target.service,)
         ids = [
@@ -170,5 +171,5 @@ class Definition:
 
 
 def kind_in_words(kind: Kind) -> str:
-    """The kind with an article: "an actor"."""
+    """Return the kind with its article: "an actor"."""
     return f"{'an' if kind is Kind.ACTOR else 'a'} {kind.value}"

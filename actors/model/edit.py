@@ -43,7 +43,7 @@ class Edit:
 
 
 def name_of_item(field: str, key: str) -> str:
-    """The name of an item in an edit and in its result."""
+    """Return the name of an item in an edit and its result: ``FIELD[KEY]``."""
     return f"{field}[{key}]"
 
 
@@ -62,7 +62,7 @@ class EditResult:
 
 
 async def edit_fields(instance: Any, edit: Edit) -> EditResult:
-    """Apply the edit. Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` or ``ConflictError``."""
+    """Apply the edit and return its result. Raises ``ConflictError``, ``NotFoundError`` or ``InvalidArgumentError``."""
     version: int = instance.__dict__["_fields_version"]
     if edit.if_version is not None and edit.if_version != version:
         raise ConflictError(
@@ -104,7 +104,7 @@ class _Editor:
         field = self._field(name)
         if field.kind is FieldKind.LOG:
             raise ConflictError(
-                f"{name} is a Log: it only grows, so it cannot be cleared. Restart with rewind_state",
+                f"{name} is a Log, which only grows and cannot be cleared. Restart with rewind_state",
                 code=ErrorCode.NOT_POSSIBLE,
             )
         if field.kind is FieldKind.MAP:
@@ -173,7 +173,7 @@ class _Editor:
             )
         found = view_of(self._instance).read(field)
         if not isinstance(found, MapView):
-            raise BrokenInvariant("a field of this kind is read as its view")
+            raise BrokenInvariant("a field of this kind was not read as its view")
         return found
 
 
@@ -185,7 +185,7 @@ def _key(field: Field, key: str) -> Any:
         return field.key_codec.decode(key.encode())
     except ValueProblem as error:
         raise InvalidArgumentError(
-            f"{field.name}[{key}]: the key of an item is named as JSON, text with its quotes: {error.problem}",
+            f"{field.name}[{key}]: the key of an item must be JSON, with quotes around text: {error.problem}",
             path=field.name,
         ) from error
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WaitCause(enum.Enum):
-    """What an invocation can wait for."""
+    """The things that an invocation can wait for."""
 
     NOTHING = "nothing"
     GATE = "gate"
@@ -54,7 +54,9 @@ class WaitReason:
 
 
 def reasons(info: InvocationInfo) -> tuple[WaitReason, ...]:
-    """The reasons why it does not continue. Never empty: a completed or running invocation has a reason that says so."""
+    """Return the reasons why an invocation does not continue. Never empty: a completed or running invocation has a
+    reason that says so.
+    """
     if info.status is Status.COMPLETED:
         return (_ended(info), *_left_behind(info))
     found = [
@@ -80,7 +82,7 @@ def _ended(info: InvocationInfo) -> WaitReason:
 
 
 def _left_behind(info: InvocationInfo) -> Iterator[WaitReason]:
-    """Steps that still run although the invocation does not wait for them."""
+    """Yield the steps that still run although the invocation does not wait for them."""
     told = {wait.name for wait in info.waits if wait.phase in (StepPhase.EARLIER_TRY, StepPhase.ABANDONED)}
     for name in info.abandoned_steps:
         if name in told:
@@ -198,8 +200,7 @@ def _waiting(wait: WaitInfo, info: InvocationInfo) -> WaitReason:
 
 
 def _failure_of(wait: WaitInfo, info: InvocationInfo) -> str:
-    """The reason why the last try of a step failed. It is recorded for the invocation, so it is known only if one step has
-    failed, and until a later failure pauses the invocation."""
+    """Return the reason why the last try of a step failed, if known."""
     failed = [other for other in info.waits if other.kind == "step_retry"]
     failure = info.last_failure
     if failure is None or failed != [wait] or failure.message == info.pause_reason:

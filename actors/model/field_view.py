@@ -76,7 +76,9 @@ class FieldView:
         self._pinned_items = base.items
 
     def prepare(self) -> None:
-        """Run the factories of fields without a value, before the handler sees the object. Raises the errors of a factory."""
+        """Run the factories of fields without a value, before the handler sees the object. Raises the errors of a
+        factory.
+        """
         for field in self._prepares:
             name = field.name
             if field.factory is not None and name not in self._fields and self._other_kind(field) is None:
@@ -86,8 +88,9 @@ class FieldView:
             self._fields = {**self._first_values, **self._fields}
 
     def take_prepared(self) -> Sequence[Event]:
-        """The changes that give the object its declared fields: values of factories and, for plain lists and dictionaries that
-        the class now declares as a ``Log`` or a ``Map``, their items."""
+        """Return the changes that give the object its declared fields: values of factories and, for plain lists and
+        dictionaries that the class now declares as a ``Log`` or a ``Map``, their items.
+        """
         if not self._prepares:
             return _NOTHING_PREPARED
         made = {name: value for name, value in self._first_values.items() if name not in self._stored}
@@ -113,7 +116,7 @@ class FieldView:
             raise _out_of_reach(field)
 
     def read(self, field: Field) -> Any:
-        """The value of a field, or its collection."""
+        """Return the value of a plain field, or the collection of another."""
         branch = current_branch.get()
         if branch is None or branch.execution.state is not self:
             raise _out_of_reach(field)
@@ -135,7 +138,7 @@ class FieldView:
             raise may_only_read(field.name)
         if field.kind is not FieldKind.PLAIN:
             raise FieldMisuseError(
-                f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced",
+                f"{field.name} is a {field.kind.value} and cannot be replaced; change its items",
             )
         if field.name not in self._values:
             self._check_kind(field)
@@ -149,7 +152,7 @@ class FieldView:
             raise may_only_read(field.name)
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
-        """The changes since the last call; for a shared handler that waits, the fields that it has read."""
+        """Return the changes since the last call, or the fields read for a shared handler that waits."""
         if not self._collections and not self._touched and self.is_writer:
             return ()
         for collection in self._collections.values():
@@ -202,21 +205,21 @@ class FieldView:
                 raise may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
-        """The former values of map items that may have changed since."""
+        """Return the former values of map items that may have changed since."""
         return self._pinned_items.get(field.name, {})
 
     def plain_log(self, field: Field) -> list[bytes] | None:
-        """The items of a log that is still stored as a plain list."""
+        """Return the items of a log that is still stored as a plain list."""
         plain = self._fields.get(field.name)
         return None if plain is None else field.items_of_list(plain)
 
     def plain_map(self, field: Field) -> dict[str, bytes] | None:
-        """The items of a map that is still stored as a plain dictionary."""
+        """Return the items of a map that is still stored as a plain dictionary."""
         plain = self._fields.get(field.name)
         return None if plain is None else field.items_of_dictionary(plain)
 
     def log_length(self, field: Field) -> int:
-        """The former length of a log."""
+        """Return the former length of a log."""
         return self._log_lengths.get(field.name, 0)
 
     @property
@@ -234,7 +237,7 @@ class FieldView:
             )
 
     def _other_kind(self, field: Field) -> FieldKind | None:
-        """The former kind of the field's collection, if it differs and there are items of it."""
+        """Return the former kind of the field's collection if it differs and has items, else None."""
         if field.kind is not FieldKind.LOG and self._log_lengths.get(field.name):
             return FieldKind.LOG
         if field.kind is not FieldKind.MAP and field.name in self.items.map_names():
@@ -256,7 +259,7 @@ class FieldView:
             self._check_kind(field)
             data = field.default
         if data is None:
-            raise BrokenInvariant("a field without a default has been given a first value")
+            raise BrokenInvariant("a field without a default has no first value")
         self._written[field.name] = data
         return field.decode(data)
 
@@ -319,6 +322,7 @@ class Pins:
 
 
 def _without_slack(data: bytes) -> bytes:
-    """The same bytes in memory of exactly their size: msgspec leaves up to half as much unused after the encoded bytes, and a
-    field stays in memory for a long time."""
+    """Copy the bytes to an object of exactly their size. msgspec leaves up to half as much unused after the encoded
+    bytes, and a field stays in memory for a long time.
+    """
     return bytes(memoryview(data))

@@ -35,7 +35,8 @@ def field(*, default: T) -> T: ...
 @overload
 def field(*, factory: Callable[[], T]) -> T: ...
 def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
-    """A field with a default, which each object has for itself, or with a factory that makes one for each object.
+    """Return a field with a default, which each object has for itself, or with a factory that makes one for each
+    object.
 
     A factory is called once for an object, before the first line of the first handler that is called on it, and its value is
     recorded. It does not run in a handler, so it cannot use durable verbs.
@@ -46,7 +47,7 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
             history: list[str] = actors.field(factory=list)
     """
     if (default is NO_DEFAULT) == (factory is None):
-        raise DefinitionError("field() takes either a default or a factory")
+        raise DefinitionError("field() needs exactly one of default= and factory=")
     if factory is not None:
         _check_factory(factory)
     return FieldDefault(default, factory)
@@ -64,7 +65,7 @@ def _check_factory(factory: Any) -> None:
         inspect.signature(factory).bind()
     except TypeError as error:
         raise DefinitionError(
-            f"field(): factory is {shown(factory)}, and is called without arguments: {error}"
+            f"field(): factory is {shown(factory)}, which cannot be called without arguments: {error}"
         ) from error
     except ValueError:
         pass  # a function written in C may not describe its parameters
@@ -72,7 +73,7 @@ def _check_factory(factory: Any) -> None:
 
 @attrs.frozen
 class FieldDefault:
-    """The value of ``field()`` in a class until its fields are collected: a default or a factory."""
+    """The value of ``field()`` in a class body until the fields are collected: a default or a factory."""
 
     default: Any
     factory: Callable[[], Any] | None
@@ -136,8 +137,8 @@ class Field:
         declared = self._declared
         if declared is NO_DEFAULT:
             raise DefinitionError(
-                f"{what} needs a default: an object that was never written to must be readable. "
-                "Give it one, or actors.field(factory=…)"
+                f"{what} has no default, so an object that was never written to could not be read. "
+                "Give it a default, or actors.field(factory=…)"
             )
         if isinstance(declared, FieldDefault):
             factory = declared.factory
@@ -158,10 +159,10 @@ class Field:
         return self.factory is not None or self.kind is not FieldKind.PLAIN
 
     def make(self) -> Any:
-        """The first value for an object: a fresh copy of the default, or the value of the factory."""
+        """Make the first value for an object: a fresh copy of the default, or the value of the factory."""
         if self.factory is None:
             if self.default is None:
-                raise BrokenInvariant("only plain fields have a first value")
+                raise BrokenInvariant("a Log or Map was asked for a first value")
             return self.decode(self.default)
         # In a context of its own: a replay would lack a verb that a factory used.
         return contextvars.Context().run(self.factory)
@@ -175,12 +176,12 @@ class Field:
             raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
 
     def items_of_list(self, data: bytes) -> list[bytes]:
-        """The items of a ``Log`` that was a plain list. Raises :class:`NoLongerFitsError`."""
+        """Return the items of a ``Log`` that was stored as a plain list. Raises :class:`NoLongerFitsError`."""
         items = decode_kept(codec_for(list[self.codec.kind]), data, self.name)  # type: ignore[name-defined]
         return [self.codec.encode(item) for item in items]
 
     def items_of_dictionary(self, data: bytes) -> dict[str, bytes]:
-        """The items of a ``Map`` that was a plain dictionary. Raises :class:`NoLongerFitsError`."""
+        """Return the items of a ``Map`` that was stored as a plain dictionary. Raises :class:`NoLongerFitsError`."""
         kind = dict[self.key_codec.kind, self.codec.kind]  # type: ignore[name-defined]
         items = decode_kept(codec_for(kind), data, self.name)
         return {self.key_codec.encode(key).decode(): self.codec.encode(item) for key, item in items.items()}
@@ -197,11 +198,11 @@ class Field:
 
 
 def view_of(instance: Any) -> FieldAccess:
-    """The view of the attempt that the object belongs to. Raises outside a handler."""
+    """Return the view of the attempt that the object belongs to. Raises outside a handler."""
     view: FieldAccess | None = instance.__dict__.get("_view")
     if view is None:
         raise AttributeError(
-            f"{type(instance).__name__} has fields only in its own handlers; from elsewhere, call a @shared handler"
+            f"{type(instance).__name__} has fields only in its own handlers; elsewhere, call a @shared handler"
         )
     return view
 
@@ -277,7 +278,7 @@ class Map(Generic[K, V]):
     @overload
     def get(self, key: K, default: T) -> V | T: ...
     def get(self, key: K, default: Any = None) -> Any:
-        """The item, or ``default``."""
+        """Return the item with this key, or ``default``."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[K]:
@@ -287,13 +288,13 @@ class Map(Generic[K, V]):
         raise NotImplementedError
 
     def items(self) -> Iterator[tuple[K, V]]:
-        """Keys and values."""
+        """Iterate over pairs of key and value."""
         raise NotImplementedError
 
     def keys(self) -> Iterator[K]:
-        """The keys."""
+        """Iterate over the keys."""
         return iter(self)
 
     def values(self) -> Iterator[V]:
-        """The values."""
+        """Iterate over the values."""
         return (value for _, value in self.items())

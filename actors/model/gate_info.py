@@ -36,14 +36,14 @@ class GateAnswer:
 
 
 def gate_info(gate: Gate) -> GateInfo:
-    """The public form of a gate."""
+    """Convert a gate to its public form."""
     return GateInfo(
         scope=str(gate.scope), state=gate.state, mode=gate.mode, since=gate.since, by=gate.by, reason=gate.reason
     )
 
 
 def gate_answer(change: GateChange) -> GateAnswer:
-    """The public form of a gate's change."""
+    """Convert the change of a gate to its public form."""
     return GateAnswer(
         scope=str(change.scope),
         changed=change.changed,

@@ -50,7 +50,7 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def _bound() -> dict[str, Any] | None:
-    """The invocation that a line belongs to: that of the running handler, or of the running step."""
+    """Return the invocation of the running handler or step, for the attributes of a log record."""
     branch, step = current_branch.get(), current_step.get()
     if branch is not None:
         return _bound_to(context_of(branch), None)

@@ -52,7 +52,7 @@ class Handler(Generic[P, R_co]):
         return getattr(self.function, "__isabstractmethod__", False)
 
     def define(self, attribute: str, types: Mapping[Any, Any]) -> HandlerDefinition:
-        """The definition of the handler in the class that has it as this attribute."""
+        """Return the definition of this handler in a class that has it under this attribute name."""
         return HandlerDefinition(
             name=self.options.naming.of(attribute),
             attribute=attribute,
@@ -90,26 +90,24 @@ def _check_function(function: Any) -> None:
             f"{name}: a handler is an 'async def' method. @handler and @shared decorate the method itself: put no other decorator below them"
         )
     if function.__name__.startswith("__"):
-        raise DefinitionError(
-            f"{name}: a handler cannot be called {function.__name__}; name it without the underscores"
-        )
+        raise DefinitionError(f"{name}: a handler cannot be named {function.__name__}; remove the underscores")
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
-        raise DefinitionError(f"{name}: the first parameter of a handler is its object; write 'self'")
+        raise DefinitionError(f"{name}: the first parameter of a handler must be 'self'")
     for parameter in parameters[1:]:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
-                f"{name}: {parameter.name} is positional-only, and arguments are kept by name; remove the '/'"
+                f"{name}: {parameter.name} is positional-only, but arguments are recorded by name; remove the '/'"
             )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise DefinitionError(f"{name}: *{parameter.name} has no name in JSON; name every parameter")
 
 
 class _Decorator:
-    """The decorator with its options."""
+    """The decorator of a handler, with its options."""
 
     def __init__(self, mode: Mode, options: HandlerOptions) -> None:
         self._mode = mode

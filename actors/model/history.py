@@ -39,7 +39,7 @@ class JournalEntry:
 
 
 def entry_of(recorded: Recorded) -> JournalEntry:
-    """The public form of an event."""
+    """Convert an event to its public form."""
     event = recorded.event
     return JournalEntry(
         number=recorded.number,
@@ -62,12 +62,12 @@ def _details_of(event: Any) -> dict[str, Any]:
 
 
 def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
-    """The events that belong to the invocation."""
+    """Convert the events that belong to the invocation to their public form."""
     return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
 
 
 def summary_of(event: Any) -> str:
-    """The event in one line."""
+    """Describe the event in one line."""
     say = _SUMMARIES.get(event.__class__)
     if say is not None:
         return say(event)
@@ -104,7 +104,7 @@ def _answered(event: e.VerbAnswered) -> str:
 
 
 def show(value: bytes, limit: int = 80) -> str:
-    """The JSON, cut to fit a line."""
+    """Return the JSON, shortened to fit a line."""
     text = value.decode(errors="replace") or "nothing"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

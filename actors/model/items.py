@@ -1,4 +1,6 @@
-"""The items of ``Log`` and ``Map`` fields as one attempt sees them: the stored ones, covered by its own changes."""
+"""The items of ``Log`` and ``Map`` fields as one attempt sees them: the stored items, overlaid with the attempt's own
+changes.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,7 @@ class LogView(Log[T]):
         return self.base_length + len(self._appended)
 
     def __deepcopy__(self, memo: object) -> LogView[T]:
-        """The object itself: a step that receives it gets an error when it reads it."""
+        """Return the log itself: a step that receives it gets an error when it reads it."""
         return self
 
     @overload
@@ -130,7 +132,7 @@ class LogView(Log[T]):
             return [found[i - low] for i in chosen]
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
-            raise IndexError(f"{self._field.name} has {len(self)} items, no number {index}")
+            raise IndexError(f"{self._field.name} has {len(self)} items; index {index} is out of range")
         return self._read(position, position + 1)[0]
 
     def __iter__(self) -> Iterator[T]:
@@ -138,7 +140,7 @@ class LogView(Log[T]):
             yield from self._read(start, min(start + PAGE, len(self)))
 
     def take_change(self) -> Event | None:
-        """The items appended since the last call."""
+        """Return the items appended since the last call, or None."""
         for position, item in self._unrecorded.items():
             data = self._appended[position - self.base_length] = self._encode(position, item)
             self._watched[position] = item, data
@@ -156,7 +158,7 @@ class LogView(Log[T]):
         self._read_lately.clear()
 
     def start_from(self, own: Own) -> None:
-        """Start after the items that are stored now, with these items of the handler's own."""
+        """Start after the items that are stored now, followed by these items of the handler."""
         self.check_unchanged(ended=True)
         self._watched.clear()
         self._base()
@@ -191,7 +193,7 @@ class LogView(Log[T]):
         return item
 
     def _let_go(self) -> None:
-        """Stop watching the oldest items that no other code refers to: they cannot change any more."""
+        """Stop watching the oldest items that no other code refers to, because they can no longer change."""
         for position in list(self._watched)[:-MAX_WATCHED]:
             if sys.getrefcount(self._watched[position][0]) <= _REFERENCES_OF_ONE_WATCHED:
                 self._check_item(position)
@@ -212,7 +214,7 @@ class LogView(Log[T]):
 
 
 class MapView(Map[K, V]):
-    """A ``Map`` as one attempt sees it: the stored items, covered by its own changes."""
+    """A ``Map`` as one attempt sees it: the stored items, overlaid with the attempt's own changes."""
 
     def __init__(self, view: ItemAccess, field: Field) -> None:
         self._view = view
@@ -225,7 +227,7 @@ class MapView(Map[K, V]):
         self._stand_on(NOTHING)
 
     def _stand_on(self, own: Mapping[str, bytes | None]) -> None:
-        """Start from the items that are stored now, covered by these items of the handler's own."""
+        """Start from the items that are stored now, overlaid with these changes of the handler."""
         plain = self._view.plain_map(self._field)
         self._is_all_known = plain is not None
         self._known = {**(plain or NOTHING), **self._view.pinned_items(self._field), **own}
@@ -259,7 +261,7 @@ class MapView(Map[K, V]):
         return default if value is UNREAD else value
 
     def __deepcopy__(self, memo: object) -> MapView[K, V]:
-        """The object itself: a step that receives it gets an error when it reads it."""
+        """Return the map itself: a step that receives it gets an error when it reads it."""
         return self
 
     def __iter__(self) -> Iterator[K]:
@@ -279,16 +281,16 @@ class MapView(Map[K, V]):
                 yield key, value
 
     def stored_keys(self) -> list[str]:
-        """The keys of all items, as JSON."""
+        """Return the keys of all items, as JSON."""
         return [self._encode_key(key) for key in self]
 
     def pop_if_there(self, key: K) -> None:
-        """Remove the item, if it exists."""
+        """Remove the item if it exists."""
         if key in self:
             del self[key]
 
     def take_change(self) -> Event | None:
-        """The items set or removed since the last call."""
+        """Return the items set or removed since the last call, or None."""
         changed: dict[str, bytes | None] = {}
         before: dict[str, bytes | None] = {}
         for encoded in list(self._touched):
@@ -316,7 +318,7 @@ class MapView(Map[K, V]):
                 raise may_only_read(f"{self._field.name}[{encoded}]")
 
     def start_from(self, own: Own) -> None:
-        """Start from the items that are stored now, covered by these items of the handler's own."""
+        """Start from the items that are stored now, overlaid with these changes of the handler."""
         held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}
         self._stand_on(own.maps.get(self._field.name, NOTHING))
         self._values, self._touched = {}, {}
@@ -326,7 +328,7 @@ class MapView(Map[K, V]):
                 self._touched[encoded] = None
 
     def take_reads(self) -> Event | None:
-        """The items read since the last call."""
+        """Return the items read since the last call, or None."""
         if not self._unpinned:
             return None
         read, self._unpinned = self._unpinned, {}
@@ -366,7 +368,7 @@ class MapView(Map[K, V]):
 
 
 def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: int) -> bytes:
-    """An item as JSON. Raises :class:`UnserializableError` or :class:`LimitExceededError`."""
+    """Encode an item as JSON. Raises :class:`UnserializableError` or :class:`LimitExceededError`."""
     try:
         data = codec.encode(item)
     except ValueProblem as error:
@@ -376,9 +378,9 @@ def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: 
 
 
 def may_only_read(name: str) -> FieldMisuseError:
-    """The error for a shared handler that has changed a value."""
+    """Return the error to raise when a shared handler has changed a value."""
     return FieldMisuseError(
-        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one",
+        f"a @shared handler may only read, but this one changes {name!r}; make it a @handler, or send a message to one",
     )
 
 

@@ -56,12 +56,12 @@ class JobInfo:
 
     @property
     def which(self) -> str:
-        """Its selection, in words."""
+        """The selection of the job, in words."""
         return words_of(self)
 
 
 def words_of(chosen: JobSpec | JobInfo) -> str:
-    """The selection, in words."""
+    """Describe the selection in words."""
     if chosen.named:
         return f"of {chosen.named} named"
     return f"of those that {chosen.refused_by} could not change" if chosen.refused_by else f"where {chosen.where}"

@@ -17,7 +17,9 @@ MAX_REQUEST_KEY = 256
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
-    """The key, checked. Raises :class:`InvalidArgumentError`."""
+    """Return the key of an object as text, or None for a service. Raises :class:`InvalidArgumentError` or
+    :class:`LimitExceededError`.
+    """
     if definition.kind is Kind.SERVICE:
         if key is not None:
             raise InvalidArgumentError(f"{definition.name} is a service and has no key, found {key!r}", path="key")
@@ -41,21 +43,19 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
 
 
 def key_text(key: object, service: str) -> str:
-    """The key as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text, empty, or not UTF-8."""
+    """Return the key as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text, empty, or not UTF-8."""
     if type(key) is str and key and key.isascii():
         return key
     text = str.__str__(key) if is_a(key, str) else ""
     if not text:
-        raise InvalidArgumentError(
-            f"{service} needs a key, text of at least one character; found {shown(key)}", path="key"
-        )
+        raise InvalidArgumentError(f"{service} needs a key of at least one character; found {shown(key)}", path="key")
     if not is_utf8(text):
         raise InvalidArgumentError(f"{service}: the key {shown(text)} cannot be written as UTF-8", path="key")
     return text
 
 
 def checked_request_key(key: str | None) -> str | None:
-    """An idempotency key, checked. Raises :class:`InvalidArgumentError`."""
+    """Return the idempotency key as text, or None if there is none. Raises :class:`InvalidArgumentError`."""
     if key is None:
         return None
     if not is_a(key, str):

@@ -30,7 +30,7 @@ class Listing:
     system: bool = False
 
     def wants(self, row: InvocationRow) -> bool:
-        """Whether the invocation matches."""
+        """Report whether the invocation matches. Ignores ``where``."""
         target = row.target
         return (
             (self.status is None or row.status in self.status)

@@ -34,12 +34,16 @@ _DOES_NOT_FIT = re.compile(
 
 
 def fails_fast(error: BaseException, policy: RetryPolicy, *, by_default: bool) -> bool:
-    """Whether the policy, or the runtime if the policy leaves it open, fails at once on such an error."""
+    """Report whether the error fails the invocation at once: it is a mistake in the program, and the policy, or else
+    the runtime's default, says to fail fast.
+    """
     return (by_default if policy.fail_fast is None else policy.fail_fast) and is_mistake(error)
 
 
 def is_mistake(error: BaseException) -> bool:
-    """Whether the error must come again at every try. A group must if all of its errors must. Never raises."""
+    """Report whether the error must be raised again at every try. For a group, whether all of its errors must. Never
+    raises.
+    """
     return all(_is_mistake(leaf) for leaf in leaves_of(error))
 
 
@@ -53,6 +57,6 @@ def _is_mistake(error: Any) -> bool:
 
 
 def _is_raised_by_us(error: BaseException) -> bool:
-    """Whether the call itself was refused: no line of the called function has run."""
+    """Report whether the call itself was refused, before any line of the called function ran."""
     frames = frames_of(error)
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("actors.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def new_id(
     target: Target, request_key: str | None, unique: int, secret: str = "", *, asked: Target | None = None
 ) -> InvocationId:
-    """The id of a new invocation: its object and its unique part.
+    """Return the id of a new invocation: its object and its unique part.
 
     Every invocation of a service has a stream of its own. An idempotency key always gives the same id in one store: the store's
     ``secret`` is part of the hash, so that a guessed key does not give a known id. The run of a workflow goes without the secret,

@@ -40,17 +40,17 @@ class OutputChunk:
     value: Any = None
 
     def as_reset(self) -> OutputChunk:
-        """A reset that declares everything before this piece void."""
+        """Return a reset that declares everything before this piece void."""
         return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=None)
 
     @property
     def is_reset(self) -> bool:
-        """Whether it declares the pieces of its step so far void."""
+        """Whether the chunk declares the pieces of its step so far void."""
         return self.kind is OutputKind.RESET
 
 
 def chunk_of(mark: Mark) -> OutputChunk:
-    """The public form of a mark."""
+    """Convert a mark to its public form."""
     return OutputChunk(
         kind=mark.kind,
         number=mark.number,
@@ -63,7 +63,7 @@ def chunk_of(mark: Mark) -> OutputChunk:
 
 
 class Chunks:
-    """The output as an iterator, through a view. It is a class, so that leaving it half way needs no closing."""
+    """Iterates over the output."""
 
     def __init__(self, marks: AsyncIterator[OutputChunk], view: MarkFilter[OutputChunk]) -> None:
         self._marks = marks
@@ -90,7 +90,7 @@ class Chunks:
 
 
 class Values:
-    """The values of the pieces, as an iterator."""
+    """Iterates over the values of the pieces."""
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""The values that a verb carries: written as JSON, within the size limit."""
+"""Encodes the values that a verb carries as JSON, within the size limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_value(command: c.Command, limits: Limits) -> None:
-    """Raise :class:`LimitExceededError` for a verb with a user value that is too large."""
+    """Check the size of a verb's user value. Raises :class:`LimitExceededError`."""
     match command:
         case c.SignalInvocation():
             within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
@@ -23,7 +23,9 @@ def check_value(command: c.Command, limits: Limits) -> None:
 
 
 def write_value(value: Any, what: str) -> Written:
-    """Encode a value by its own type, for a reader that names one. Raises :class:`UnserializableError` with ``what``."""
+    """Encode a value by its own type, for a reader that names the type. Raises :class:`UnserializableError` with
+    ``what``.
+    """
     try:
         return write_by_own_type(value)
     except ValueProblem as error:
@@ -35,7 +37,7 @@ def json_of(value: Any, what: str) -> bytes:
     try:
         return encode_json(value)
     except ValueProblem as error:
-        problem = f"{what}: {error.path}: {error.problem}; give it as lists, dictionaries, texts and numbers"
+        problem = f"{what}: {error.path}: {error.problem}; pass lists, dictionaries, texts and numbers"
         raise UnserializableError(problem, path=error.path) from error
 
 
@@ -44,5 +46,7 @@ NO_ARGUMENT: Any = ...
 
 
 def argument_of(argument: Any, target: object) -> bytes:
-    """An argument by name, as JSON. Raises :class:`UnserializableError` for what JSON itself does not have."""
+    """Encode an argument by name as JSON. Raises :class:`UnserializableError` for a value that JSON itself does not
+    have.
+    """
     return b"" if argument is NO_ARGUMENT else json_of(argument, f"the argument of {target}")

@@ -39,13 +39,13 @@ class BoundHandler(Generic[P, R_co]):
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
-        """The handler itself: it is immutable."""
+        """Return the handler itself, because it is immutable."""
         return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
-        """Call it and wait for the result. Raises the terminal error of the handler."""
+        """Call the handler and wait for its result. Raises the terminal error of the handler."""
         if self._options.delay is not None:
-            raise DefinitionError(f"{self.__qualname__}: a delay goes with send(), a call waits for its answer")
+            raise DefinitionError(f"{self.__qualname__}: a call cannot have a delay; use send()")
         return self._backend.call(self._request(args, kwargs))
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
@@ -59,7 +59,7 @@ class BoundHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
-        """The same handler with options for the call.
+        """Return the handler with options for the call.
 
         ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
@@ -138,7 +138,7 @@ class Reference:
         )
 
     def __deepcopy__(self, memo: object) -> Reference:
-        """The reference itself: it is immutable."""
+        """Return the reference itself, because it is immutable."""
         return self
 
     def __repr__(self) -> str:

@@ -43,7 +43,7 @@ NO_OPTIONS = CallOptions()
 
 @attrs.define(eq=False)
 class Request:
-    """A call as it leaves the caller. ``request_key`` is its idempotency key."""
+    """A call of a handler, as the caller makes it. ``request_key`` is the idempotency key."""
 
     target: Target
     definition: Definition
@@ -53,11 +53,11 @@ class Request:
     options: CallOptions
     request_key: str | None
     is_once: bool = False
-    """Whether it is a workflow's run, whose id can be computed from its key; see :func:`new_id`."""
+    """Whether the request is a workflow's run, whose id can be computed from its key; see :func:`new_id`."""
 
     @property
     def other_targets(self) -> tuple[str, ...]:
-        """The same target under the other names of its class and its handler."""
+        """The targets with the other names of the class and the handler."""
         definition, handler = self.definition, self.handler
         if not definition.aliases and len(handler.names) == 1:
             return ()
@@ -66,11 +66,13 @@ class Request:
         )
 
     def __str__(self) -> str:
-        """The name of its result in error messages."""
+        """Return what error messages call the result."""
         return f"the result of {self.target}"
 
     def encode_arguments(self, limits: Limits) -> bytes:
-        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`LimitExceededError` or ``TypeError``."""
+        """Encode the arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`LimitExceededError` or
+        ``TypeError``.
+        """
         try:
             data = self.handler.signature.encode(self.args, self.kwargs)
         except ValueProblem as error:

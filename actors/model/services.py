@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def service_info(definition: Definition) -> ServiceInfo:
-    """The public record of a class."""
+    """Return the public record of a class."""
     return ServiceInfo(
         name=definition.name,
         kind=definition.kind,

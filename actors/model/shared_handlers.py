@@ -28,7 +28,9 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def check_assigns_no_field(handler: HandlerDefinition, fields: Collection[str]) -> None:
-    """Raise :class:`DefinitionError` if the code of a shared handler assigns or deletes a field of its object."""
+    """Check that the code of a shared handler assigns and deletes no field of its object. Raises
+    :class:`DefinitionError`.
+    """
     assigned = {name for name in _assigned_names(handler.function.__code__) if name in fields}
     tree = _tree_of(handler.function) if assigned else None
     if tree is None:
@@ -62,7 +64,9 @@ def _tree_of(function: Callable[..., object]) -> ast.AsyncFunctionDef | None:
 
 
 def _assignments(body: list[ast.stmt], own: str) -> Iterator[ast.Attribute]:
-    """The places where attributes of the object are stored or deleted, including nested functions that see the same object."""
+    """Yield the places where attributes of the object are stored or deleted, also in nested functions that see the
+    object.
+    """
     left: list[ast.AST] = [*reversed(body)]
     while left:
         node = left.pop()

@@ -29,7 +29,9 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[str, ...]]:
-    """The arguments as JSON, by position or by position and name; and the opaque ones. Never raises."""
+    """Encode the arguments as JSON, by position or by position and name, and return them with the names of the opaque
+    ones. Never raises.
+    """
     if not args and not kwargs:
         return b"", ()
     shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
@@ -43,7 +45,7 @@ def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether it certainly contains no number that is not finite, which would be written as null."""
+    """Report whether the value certainly contains no infinite or NaN number, which JSON would write as null."""
     kind = type(value)
     if kind is dict:
         return all(map(_is_finite, value.values()))
@@ -68,7 +70,7 @@ def _encoded_one_by_one(shown: Any) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _value(value: Any) -> bytes | None:
-    """A value as JSON; ``None`` if it is not a value."""
+    """Encode a value as JSON. Returns None if it is not a value."""
     for plain_of in (_plain, _kept) if isinstance(value, _CONTAINERS) else (_plain,):
         try:
             return _encode_in_order(_spelled_out(plain_of(value)))
@@ -105,7 +107,7 @@ def _can_be_kept(kind: type) -> bool:
 
 
 def _spelled_out(plain: Any) -> Any:
-    """The value with its non-finite numbers as texts."""
+    """Replace infinite and NaN numbers by texts."""
     kind = type(plain)
     if kind is float:
         return plain if math.isfinite(plain) else repr(plain)
@@ -127,7 +129,7 @@ def _by_repr(value: Any) -> bytes:
 
 
 def parameter_names(function: Any) -> tuple[str, ...]:
-    """The names of the parameters that can be given by position, as far as they can be found."""
+    """Return the names of the parameters that can be given by position, as far as they are known."""
     try:
         return _names_of(function)
     except (TypeError, ValueError):  # it cannot be hashed, or has no signature

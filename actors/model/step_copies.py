@@ -59,7 +59,7 @@ class StepCall:
     has_copies: bool = False
 
     def __call__(self) -> Any:
-        """Call the function with copies of its own."""
+        """Call the function with copies of the arguments."""
         if not self.has_copies:
             return self.function(*self.args, **self.kwargs)
         args, kwargs = _copied(self.args, self.kwargs)
@@ -67,8 +67,9 @@ class StepCall:
 
 
 def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
-    """The call as the handler writes it, with the arguments in a ``partial`` and the object of a list's method among the
-    arguments."""
+    """Return the call as the handler writes it, with the arguments in a ``partial`` and the object of a list's method
+    among the arguments.
+    """
     if type(function) is types.FunctionType:
         return StepCall(function, args, kwargs)
     while isinstance(function, functools.partial):
@@ -79,8 +80,9 @@ def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 def with_copies(call: StepCall, step: str) -> StepCall:
-    """The call with its arguments as of now, whatever the handler or earlier calls do with the objects. Raises
-    :class:`UnserializableError` for an argument that cannot be copied."""
+    """Return the call with copies of its arguments as of now, whatever the handler or earlier calls do with the
+    objects. Raises :class:`UnserializableError` for an argument that cannot be copied.
+    """
     call = _with_defaults(call)
     if _UNCHANGEABLE.issuperset(map(type, (*call.args, *call.kwargs.values()))):
         return call
@@ -92,8 +94,8 @@ def with_copies(call: StepCall, step: str) -> StepCall:
 
 
 def _with_defaults(call: StepCall) -> StepCall:
-    """The call with the lists and dictionaries that are default values of the function among its arguments, so that they are
-    copied too.
+    """Return the call with the function's default lists and dictionaries among its arguments, so that they are copied
+    too.
 
     Other defaults are left out: a function may test whether an argument was given (``if at is MISSING``).
     """
@@ -119,7 +121,9 @@ def _with_defaults(call: StepCall) -> StepCall:
 
 
 def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
-    """The method with fresh defaults for each call: a call's changes to a default are not visible in another call."""
+    """Return the method with fresh defaults for each call, so that a call's changes to a default are not visible in
+    another call.
+    """
     parameters = list(inspect.signature(function).parameters.values())[1:]
     changeable = [
         (index if parameter.kind is not parameter.KEYWORD_ONLY else len(parameters), parameter)
@@ -133,7 +137,7 @@ def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
     except Exception as error:  # raised by methods of users' classes
         names = ", ".join(parameter.name for _, parameter in changeable)
         raise DefinitionError(
-            f"{function.__qualname__}: the default of {names} cannot be copied, so it would be shared: {error}"
+            f"{function.__qualname__}: the default of {names} cannot be copied, so all calls would share it: {error}"
         ) from error
 
     def call(self: Any, *args: Any, **kwargs: Any) -> R:
@@ -154,8 +158,8 @@ def _cannot_be_copied(call: StepCall, step: str) -> UnserializableError:
             copy.deepcopy(value)
         except Exception as error:
             return UnserializableError(
-                f"step {step!r}: argument {name} ({type(value).__name__}) cannot be copied ({error}), and a step gets copies of "
-                "its arguments. Give it data, and let it reach clients, connections and the like by itself",
+                f"step {step!r}: argument {name} ({type(value).__name__}) cannot be copied ({error}), but a step gets copies of "
+                "its arguments. Pass data, and open clients, connections and the like inside the step",
                 path=f"$.{name}",
             )
     return UnserializableError(f"step {step!r}: its arguments cannot be copied together; pass data", path="$")

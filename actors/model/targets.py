@@ -22,7 +22,9 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def path_parts(path: bytes) -> list[str]:
-    """The parts of a path, decoded. Raises :class:`InvalidArgumentError` for a broken escape and for what is not UTF-8."""
+    """Split a path into its decoded parts. Raises :class:`InvalidArgumentError` for a broken escape and for bytes that
+    are not UTF-8.
+    """
     if _BROKEN_ESCAPE.search(path):
         raise InvalidArgumentError(
             f"the path {path[:200]!r} has a '%' that two hexadecimal digits do not follow: write %25", path="path"
@@ -34,7 +36,7 @@ def path_parts(path: bytes) -> list[str]:
 
 
 def parse_target(target: str | Target, name: str = "target") -> Target:
-    """``Service/key/handler``, or ``Service/handler`` of a service. Raises :class:`InvalidArgumentError`."""
+    """Parse ``Service/key/handler``, or ``Service/handler`` of a service. Raises :class:`InvalidArgumentError`."""
     if isinstance(target, Target):
         return target
     parts = parse_parts(target, name)
@@ -49,6 +51,6 @@ def parse_target(target: str | Target, name: str = "target") -> Target:
 
 
 def parse_parts(text: str, name: str) -> Sequence[str]:
-    """The parts of a text, decoded; none if one of them is empty. Raises :class:`InvalidArgumentError`."""
+    """Split a text into its decoded parts, or none if one of them is empty. Raises :class:`InvalidArgumentError`."""
     parts = path_parts(checked_text(text, name, MAX_COUNT).encode())
     return parts if all(parts) else ()

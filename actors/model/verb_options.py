@@ -48,18 +48,18 @@ NOT_YET = InvocationId("")
 """Stands for the id of a successor until the backend that executes the restart has made it."""
 
 ReasonText = Annotated[
-    str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
+    str, msgspec.Meta(max_length=MAX_REASON, description="The reason; recorded in the history and the audit log.")
 ]
 KillAfter = Annotated[
-    float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Kill it if it has not ended after this time.")
+    float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Kill an invocation that has not ended after this time.")
 ]
 StepName = Annotated[str, msgspec.Meta(max_length=MAX_STEP_NAME)]
 DeploymentWord = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=MAX_NAME, description="The code to run on: keep, latest, or an id."),
+    msgspec.Meta(min_length=1, max_length=MAX_NAME, description="The deployment to run on: keep, latest, or an id."),
 ]
 Compatible = Annotated[
-    bool, msgspec.Meta(description="Refuse each invocation whose history does not replay on that deployment.")
+    bool, msgspec.Meta(description="Refuse invocations whose history does not replay on the deployment.")
 ]
 
 
@@ -125,18 +125,18 @@ def _signal_value(value: Any) -> Written:
 
 @attrs.frozen(kw_only=True)
 class CancelOptions:
-    """How to cancel."""
+    """The options of a cancel."""
 
     verb: ClassVar[JobVerb] = JobVerb.CANCEL
 
     reason: ReasonText = attrs.field(default="", converter=_reason)
     children: Annotated[
-        Children, msgspec.Meta(description="Cancel what it waits for (called), or also what it has sent (all).")
+        Children, msgspec.Meta(description="Also cancel the calls it waits for (called), and its messages (all).")
     ] = attrs.field(default=Children.CALLED, converter=_children)
     kill_after: KillAfter | None = attrs.field(default=None, converter=_kill_after)
 
     def command(self, of: InvocationId) -> c.CancelInvocation:
-        """What it asks of the object."""
+        """Return the cancel command for this invocation."""
         return c.CancelInvocation(
             invocation_id=of, reason=self.reason, children=self.children, kill_after=self.kill_after
         )
@@ -144,36 +144,38 @@ class CancelOptions:
 
 @attrs.frozen(kw_only=True)
 class KillOptions:
-    """How to kill."""
+    """The options of a kill."""
 
     verb: ClassVar[JobVerb] = JobVerb.KILL
 
     reason: ReasonText = attrs.field(default="", converter=_reason)
 
     def command(self, of: InvocationId) -> c.KillInvocation:
-        """What it asks of the object."""
+        """Return the kill command for this invocation."""
         return c.KillInvocation(invocation_id=of, reason=self.reason)
 
 
 @attrs.frozen(kw_only=True)
 class PauseOptions:
-    """How to pause."""
+    """The options of a pause."""
 
     verb: ClassVar[JobVerb] = JobVerb.PAUSE
 
     reason: ReasonText = attrs.field(default="", converter=_reason)
     mode: Annotated[
-        PauseMode, msgspec.Meta(description="drain: let a running step end; now: abort it, it runs again later.")
+        PauseMode, msgspec.Meta(description="drain: let a running step end; now: abort and rerun it later.")
     ] = attrs.field(default=PauseMode.DRAIN, converter=_mode)
 
     def command(self, of: InvocationId) -> c.PauseInvocation:
-        """What it asks of the object."""
+        """Return the pause command for this invocation."""
         return c.PauseInvocation(invocation_id=of, reason=self.reason, mode=self.mode)
 
 
 @attrs.frozen(kw_only=True)
 class ResumeOptions:
-    """How to resume, and on which code. With ``require_compatible`` it is replayed on that code first."""
+    """The options of a resume, including the code to run on. With ``require_compatible``, the history is replayed on
+    that code first.
+    """
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
 
@@ -182,14 +184,15 @@ class ResumeOptions:
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
 
     def command(self, of: InvocationId) -> c.ResumeInvocation:
-        """What it asks of the object, which has been checked by then if that is required."""
+        """Return the resume command for this invocation, without the check for compatibility."""
         return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=_wanted(self.deployment))
 
 
 @attrs.frozen(kw_only=True)
 class RestartOptions:
-    """How to restart. ``input`` takes the place of the argument; ``json_loses`` names the types that it had in Python and JSON
-    does not tell: clients in Python fill it in."""
+    """The options of a restart. ``input`` replaces the argument. ``json_loses`` names the types that ``input`` had in
+    Python and that JSON does not preserve; clients in Python set it.
+    """
 
     verb: ClassVar[JobVerb] = JobVerb.RESTART
 
@@ -199,7 +202,7 @@ class RestartOptions:
         ]
         | None
     ) = attrs.field(default=None, converter=_from_step)
-    input: Annotated[Any, msgspec.Meta(description="Replacement argument (JSON).")] = attrs.field(
+    input: Annotated[Any, msgspec.Meta(description="Replace the argument (JSON).")] = attrs.field(
         default=None, converter=_input
     )
     json_loses: Annotated[str, msgspec.Meta(max_length=MAX_WORDS)] = attrs.field(default="", converter=_json_loses)
@@ -214,13 +217,13 @@ class RestartOptions:
     ] = attrs.field(default=True, converter=_hand_over)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
-    dry_run: Annotated[bool, msgspec.Meta(description="Only say what would be kept and what would run again.")] = (
-        attrs.field(default=False, converter=_dry_run)
-    )
+    dry_run: Annotated[
+        bool, msgspec.Meta(description="Report what would be kept and what would run again; change nothing.")
+    ] = attrs.field(default=False, converter=_dry_run)
     reason: ReasonText = attrs.field(default="", converter=_reason)
 
     def command(self, of: InvocationId) -> c.RestartInvocation:
-        """What it asks of the object, which still lacks the id of the successor."""
+        """Return the restart command for this invocation, without the id of the successor."""
         written = self._written()
         return c.RestartInvocation(
             invocation_id=of,
@@ -238,7 +241,9 @@ class RestartOptions:
         )
 
     def _written(self) -> Written | None:
-        """As it was in Python: over HTTP the value and its types come beside each other, and the value may be ``null``."""
+        """Return the input as it was in Python. Over HTTP the value and its types arrive separately, and the value may
+        be ``null``.
+        """
         written: Written | None = self.input
         if not self.json_loses:
             return written
@@ -248,7 +253,7 @@ class RestartOptions:
 
 @attrs.frozen(kw_only=True)
 class SignalOptions:
-    """Which signal, with which value: what JSON has, or what was written as JSON before."""
+    """The options of a signal: its name and its value, either plain JSON or already encoded."""
 
     verb: ClassVar[JobVerb] = JobVerb.SIGNAL
 
@@ -256,7 +261,7 @@ class SignalOptions:
     value: Any = attrs.field(default=None, converter=_signal_value)
 
     def command(self, of: InvocationId) -> c.SignalInvocation:
-        """What it asks of the object."""
+        """Return the signal command for this invocation."""
         return c.SignalInvocation(
             invocation_id=of, name=self.name, value=self.value.data, json_loses=self.value.json_loses
         )
@@ -264,12 +269,12 @@ class SignalOptions:
 
 @attrs.frozen(kw_only=True)
 class PurgeOptions:
-    """Nothing: a purge leaves no place for a reason."""
+    """The options of a purge. There are none."""
 
     verb: ClassVar[JobVerb] = JobVerb.PURGE
 
     def command(self, of: InvocationId) -> c.PurgeInvocations:
-        """What it asks of the object."""
+        """Return the purge command for this invocation."""
         return c.PurgeInvocations(invocation_ids=[of])
 
 
@@ -292,7 +297,9 @@ OPTIONS_OF: dict[JobVerb, type[VerbOptions]] = {
 
 
 def parse_options(verb: JobVerb, given: dict[str, Any]) -> VerbOptions:
-    """The options of a verb by their names. Raises :class:`actors.InvalidArgumentError` for others, and for what they refuse."""
+    """Parse the options of a verb by their names. Raises :class:`actors.InvalidArgumentError` for unknown names and
+    invalid values.
+    """
     kind = OPTIONS_OF[verb]
     known = attrs.fields_dict(kind)
     unknown = [str(name)[:80] for name in given if name not in known]
@@ -302,12 +309,12 @@ def parse_options(verb: JobVerb, given: dict[str, Any]) -> VerbOptions:
         )
     lacking = [name for name, field in known.items() if field.default is attrs.NOTHING and name not in given]
     if lacking:
-        raise InvalidArgumentError(f"the verb {verb.value} lacks its option {lacking[0]!r}", path="$.options")
+        raise InvalidArgumentError(f"the verb {verb.value} needs the option {lacking[0]!r}", path="$.options")
     return kind(**given)
 
 
 def options_as_json(options: VerbOptions) -> dict[str, Any]:
-    """Those that are not at their defaults, as JSON has them; a value of the user's as JSON that is written already."""
+    """Return the options that are not at their defaults as JSON. A user value stays as it was encoded."""
     found: dict[str, Any] = {}
     for field in attrs.fields(type(options)):
         value = getattr(options, field.name)
@@ -329,5 +336,5 @@ def _as_json(value: Any) -> Any:
 
 
 def _wanted(deployment: str) -> str | None:
-    """As a command says it: None for the one that it is on."""
+    """Return the deployment as a command names it: None for the invocation's own."""
     return None if deployment == KEEP else deployment

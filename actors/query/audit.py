@@ -32,7 +32,7 @@ class AuditQuery:
     after: str | None = None
 
     def wants(self, row: AuditRow) -> bool:
-        """Whether the row matches."""
+        """Report whether the row matches the filter."""
         return (
             (self.by is None or row.by == self.by)
             and (self.verb is None or row.verb == self.verb)
@@ -62,7 +62,7 @@ class AuditPage:
 
 @attrs.frozen(kw_only=True)
 class ChainHead:
-    """The length of a partition's chain, and the hash over all of it. Store it elsewhere to prove a later truncation."""
+    """The length of a partition's audit chain, and the hash over the whole chain."""
 
     partition: int
     number: int
@@ -83,7 +83,9 @@ class AuditCheck:
 
 
 def list_audit(snapshot: JournalSnapshot, query: AuditQuery) -> AuditPage:
-    """A page of the audit log. Raises :class:`actors.InvalidArgumentError` if ``after`` is not the ``next`` of an earlier page."""
+    """Return a page of the audit log. Raises :class:`actors.InvalidArgumentError` if ``after`` is not the ``next`` of
+    an earlier page.
+    """
     stops = _stops(snapshot, query.after)
     found: list[AuditEntry] = []
     for partition, row in heapq.merge(*(_newest_first(snapshot, p, stops[p]) for p in stops), key=_newness):
@@ -115,7 +117,7 @@ def _cursor(stops: dict[int, int | None]) -> str:
 
 
 def _stops(snapshot: JournalSnapshot, after: str | None) -> dict[int, int | None]:
-    """The number in each partition before which the page begins; None means at its end."""
+    """Return the number in each partition before which the page begins; None means at its end."""
     if after is None:
         return dict.fromkeys(range(snapshot.partitions))
     parts = after.split(".")

@@ -20,7 +20,7 @@ _PAGE = 256
 
 @attrs.define(eq=False)
 class ChainCheck:
-    """The verification of one chain from its first row, as far as it has come."""
+    """The verification of one partition's chain, up to the last row verified so far."""
 
     partition: int
     number: int = 0
@@ -29,13 +29,13 @@ class ChainCheck:
     is_done: bool = False
 
     def go_on(self, rows: Readable) -> None:
-        """Verify further rows."""
+        """Verify the next rows of the chain."""
         stop = keys.after_prefix(keys.audit_prefix(self.partition))
         page = rows.scan(keys.audit(self.partition, self.number + 1), stop, limit=_PAGE)
         self.is_done = len(page) < _PAGE
         for key, data in page:
             if key != keys.audit(self.partition, self.number + 1) or not is_linked(data, self.link):
-                self.broken = f"partition {self.partition}: row {self.number + 1} is missing, or not what was written"
+                self.broken = f"partition {self.partition}: row {self.number + 1} is missing or was changed"
                 self.is_done = True
                 return
             self.number, self.link = self.number + 1, link_of_audit(data)

@@ -53,7 +53,7 @@ class ChangeSet:
 
 
 def changes_since(journal: Journal, after: int | None) -> ChangeSet:
-    """The changes after a position; None returns no changes and the current position."""
+    """Return the changes after a position; None returns no changes and the current position."""
     if after is None:
         return ChangeSet(position=journal.changes.look(), is_complete=True)
     changed = journal.changes.since(after, limit=MAX_CHANGES)

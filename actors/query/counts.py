@@ -17,7 +17,8 @@ _COUNTED_TOGETHER = 512
 
 
 async def count_rows(rows: Readable, partitions: int, prefix_in: Callable[[int], bytes]) -> int:
-    """The number of rows that begin with ``prefix_in(partition)``, over all partitions; the event loop runs between pages.
+    """Count the rows whose keys begin with ``prefix_in(partition)`` over all partitions, yielding to the event loop
+    between pages.
 
     On a running journal each page is read as of its own moment, so rows that are added or removed meanwhile may or may not count.
     """

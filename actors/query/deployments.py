@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest: str) -> DeploymentInfo:
-    """The stored record of a deployment, for a directory that no runtime serves."""
+    """Return a deployment as stored, for a directory that is not being served."""
     return DeploymentInfo(
         **attrs.asdict(known, recurse=False),
         is_latest=known.id == latest,
@@ -31,17 +31,17 @@ async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest
 
 
 async def count_pinned(snapshot: JournalSnapshot, deployment: str) -> int:
-    """The number of open invocations on it, from the index."""
+    """Count the open invocations that are pinned to the deployment, from the index."""
     return await count_rows(snapshot.view, snapshot.partitions, partial(keys.pinned_prefix, deployment=deployment))
 
 
 def code_files(code: Snapshot) -> tuple[CodeFile, ...]:
-    """The files of a deployment by path, without their texts."""
+    """Return the files of a deployment by path, without their texts."""
     return tuple(_file(path, code.files[path]) for path in sorted(code.files))
 
 
 def code_file(code: Snapshot, path: str) -> CodeFile:
-    """One file of a deployment, with its text. Raises :class:`actors.NotFoundError`."""
+    """Return one file of a deployment, with its text. Raises :class:`actors.NotFoundError`."""
     content = code.files.get(path)
     if content is None:
         raise NotFoundError(

@@ -30,7 +30,7 @@ async def field_history(
     newest_first: bool,
     limit: int,
 ) -> list[FieldChange]:
-    """The stored changes of a field after event ``after`` and before ``before``.
+    """Return the stored changes of a field after event ``after`` and before ``before``.
 
     The changes of one event are not split, so the result may exceed ``limit`` by the rest of the last event.
     """
@@ -48,7 +48,7 @@ async def field_history(
 
 
 async def _newest(stored: StoredObject, field: str, *, after: int, last: int, limit: int) -> list[FieldChange]:
-    """The last changes up to event ``last``, newest first.
+    """Return the last changes up to event ``last``, newest first.
 
     The log is read from its end, in a range that grows fourfold while it has too few changes, or while an invocation that ends in
     it began before it, so that its writes are unknown.
@@ -83,7 +83,9 @@ class _Changes:
         self._atomic: set[InvocationId] = set()
 
     def take(self, recorded: Recorded) -> list[FieldChange]:
-        """The changes that this event made: those of an invocation that completed, all at once."""
+        """Return the field changes that this event made. The changes of an invocation count when it completes, all at
+        once.
+        """
         event, field = recorded.event, self._field
         match event:
             case e.InvocationAccepted():

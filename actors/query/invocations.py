@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 
 def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates) -> InvocationInfo:
-    """The public record of an invocation with its waits, from its object. Raises ``Damaged`` if that cannot be read."""
+    """Return the public record of an invocation, with what it waits for, from its object. Raises ``Damaged`` if the
+    object cannot be read.
+    """
     of = row.invocation_id
     if row.outcome is not None:
         return info_of(row, None, gates)
     stream = stream_of_invocation(of)
     state = snapshot.object(stream)
     if state is None:
-        raise Damaged(stream, 0, f"{of} is open in its row, but has no object")
+        raise Damaged(stream, 0, f"{of} is open according to its row, but has no object")
     opened = state.invocations.get(of)
     if opened is None:
         raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, but its object does not know it")
@@ -40,15 +42,15 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
 
 
 def invocation_events(snapshot: JournalSnapshot, of: InvocationId) -> list[JournalEntry]:
-    """The events of an invocation so far. Raises :class:`actors.NotFoundError` or ``Damaged``."""
+    """Return the events of an invocation so far. Raises :class:`actors.NotFoundError` or ``Damaged``."""
     row, stream = snapshot.invocation(of), stream_of_invocation(of)
     return entries_of(of, snapshot.events(stream, row.spans[0][0], snapshot.last_event(stream)))
 
 
 def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:
-    """The newest invocations that match, newest first."""
+    """Return the newest invocations that match, newest first."""
     if listing.where is not None:
-        raise BrokenInvariant("a condition in SQL is a question for actors.query.sql")
+        raise BrokenInvariant("list_invocations got a condition in SQL, which only actors.query.sql evaluates")
     found = [row for row in _candidates(snapshot, listing) if listing.wants(row)]
     found.sort(key=lambda row: row.created_at, reverse=True)
     return found[: listing.limit]

@@ -40,17 +40,17 @@ _ENDED = {
 
 
 def run_of_job(job: str) -> InvocationId:
-    """The invocation of a job."""
+    """Return the id of the invocation that runs a job."""
     return new_id(job_target(job, RUN), RUN, 0)
 
 
 def unknown_job(job: str) -> NotFoundError:
-    """The error for an unknown job id."""
+    """Return the error to raise for an unknown job id."""
     return NotFoundError(f"there is no job {job!r}: it never existed, or it has been purged", kind=ResourceKind.JOB)
 
 
 def items_of(page: JobPage) -> tuple[JobItem, ...]:
-    """The results on a page of a job."""
+    """Return the results on a page of a job."""
     fates = (page.fates[number] for number in page.items)
     return tuple(
         JobItem(
@@ -66,7 +66,8 @@ def items_of(page: JobPage) -> tuple[JobItem, ...]:
 
 
 def newest_jobs(snapshot: JournalSnapshot) -> Iterator[str]:
-    """The names of the newest jobs. They begin with the time, so they are read from the end of the index of objects.
+    """Return the names of the newest jobs. They begin with the time, so they are read from the end of the index of
+    objects.
 
     A search among all invocations would take time in proportion to their number.
     """
@@ -79,7 +80,7 @@ def _jobs_of(snapshot: JournalSnapshot, partition: int) -> Iterator[str]:
 
 
 async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[JobItem]:
-    """The stored results of a job, one for each processed invocation."""
+    """Yield the stored results of a job, one for each invocation that it has processed."""
     start = ""
     while pages := await object_items(
         snapshot, service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER
@@ -92,10 +93,12 @@ async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[Job
 
 
 def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
-    """The progress of a job, from its invocation and its fields. Raises ``UnavailableError``."""
+    """Return the progress of a job, from its invocation and its fields. Raises ``UnavailableError`` if the job has not
+    started.
+    """
     spec = progress.spec
     if spec is None:
-        raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
+        raise UnavailableError(f"{job} has not started: {run.pause_reason or 'try again later'}")
     state = JobState.RUNNING if progress.is_selected else JobState.SELECTING
     return JobInfo(
         id=job,

@@ -31,14 +31,15 @@ _WAITING_SHOWN = 100
 
 
 def checked_limit(limit: int) -> int:
-    """The limit of a list. Raises :class:`actors.InvalidArgumentError` if it is too large."""
+    """Return the limit of a list unchanged. Raises :class:`actors.InvalidArgumentError` if it is too large."""
     return checked_count(limit, "limit", at_most=MAX_LISTED)
 
 
 def object_names(
     snapshot: JournalSnapshot, service: str | None, after: str, limit: int, *, begin: str = ""
 ) -> list[ObjectName]:
-    """Objects by service and key, after the key ``after``; of one service, or of all that are not built in.
+    """List objects by service and key, starting after the key ``after``: those of one service, or of every service that
+    is not built in.
 
     With ``begin``, only those whose keys begin with it: others are not read.
     """
@@ -67,13 +68,13 @@ def _names_of(snapshot: JournalSnapshot, partition: int, service: str, after: st
 
 
 def services_in(snapshot: JournalSnapshot, partition: int) -> Iterator[str]:
-    """The services that have objects in a partition; of each only the first object is read."""
+    """Yield the services that have objects in a partition. Reads only the first object of each service."""
     for name in first_objects_in(snapshot, partition):
         yield name.service
 
 
 def first_objects_in(snapshot: JournalSnapshot, partition: int) -> Iterator[ObjectName]:
-    """The first object of each service that has objects in a partition. No other is read."""
+    """Yield the first object of each service that has objects in a partition. Reads no other object."""
     every = keys.object_names(partition, None)
     start, stop = every, keys.after_prefix(every)
     while (row := snapshot.first(start, stop)) is not None:
@@ -83,13 +84,13 @@ def first_objects_in(snapshot: JournalSnapshot, partition: int) -> Iterator[Obje
 
 
 def services_with_objects(snapshot: JournalSnapshot) -> list[str]:
-    """The names under which there are objects, except built-in ones."""
+    """List the services that have objects, except built-in ones."""
     found = {name for partition in range(snapshot.partitions) for name in services_in(snapshot, partition)}
     return sorted(name for name in found if not is_system(name))
 
 
 def count_objects(snapshot: JournalSnapshot, service: str, at_most: int) -> int:
-    """The number of objects with a name, counted up to ``at_most``."""
+    """Count the objects of a service, up to ``at_most``."""
     counted = 0
     for partition in range(snapshot.partitions):
         counted += sum(1 for _ in islice(_names_of(snapshot, partition, service, "", ""), at_most - counted))
@@ -97,7 +98,7 @@ def count_objects(snapshot: JournalSnapshot, service: str, at_most: int) -> int:
 
 
 def kind_of(snapshot: JournalSnapshot, service: str) -> Kind:
-    """The kind of the objects of a name."""
+    """Return the kind of a service's stored objects."""
     for name in object_names(snapshot, service, "", 1):
         state = snapshot.stored_object(service, name.key).state()
         if state is not None:
@@ -108,7 +109,7 @@ def kind_of(snapshot: JournalSnapshot, service: str) -> Kind:
 async def object_info(
     snapshot: JournalSnapshot, service: str, key: str, definition: Definition | None, at: int | None = None
 ) -> ObjectInfo:
-    """The object, now or after event ``at``. Raises ``NotFoundError``, ``Damaged``, ``InvalidArgumentError``."""
+    """Return the object now, or after event ``at``. Raises ``NotFoundError``, ``Damaged`` or ``InvalidArgumentError``."""
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     plain, maps = _declared(definition)
@@ -136,7 +137,7 @@ async def object_info(
 async def object_items(
     snapshot: JournalSnapshot, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
 ) -> list[ItemInfo]:
-    """Items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``."""
+    """Return items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``."""
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     if state is None:
@@ -154,7 +155,7 @@ async def object_items(
 
 
 def _declared(definition: Definition | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The plain fields of a class with their defaults, and its maps."""
+    """Return the plain fields of a class with their defaults, and the names of its maps."""
     if definition is None:
         return {}, ()
     plain: dict[str, Any] = {}
@@ -172,7 +173,7 @@ def _position(start: str) -> int:
         return 0
     if not _POSITION.fullmatch(start):
         raise InvalidArgumentError(
-            f"start is {shown(start)}, expected a position in a log: a number from 0", path="start"
+            f"start is {shown(start)}, expected an index of the log: an integer of at least 0", path="start"
         )
     return int(start)
 

@@ -32,7 +32,7 @@ _BEGINNINGS = (
 
 
 async def read_recorded(snapshot: JournalSnapshot, of: InvocationId) -> RecordedInvocation:
-    """The invocation as recorded. Raises :class:`actors.NotFoundError` or ``Damaged``."""
+    """Return the recorded invocation, with its history. Raises :class:`actors.NotFoundError` or ``Damaged``."""
     row, stored = snapshot.invocation(of), snapshot.stored_stream(stream_of_invocation(of))
     # The row of an open invocation is written only when its status changes; its object has its current spans.
     spans = row.spans if row.outcome is not None else _spans_of_open(stored, of)
@@ -59,12 +59,12 @@ async def _object_as_it_began(stored: StoredObject, row: InvocationRow, began: i
 def _spans_of_open(stored: StoredObject, of: InvocationId) -> list[tuple[int, int]]:
     opened = _state(stored).invocations.get(of)
     if opened is None:
-        raise Damaged(stored.stream, 0, f"{of} is open in its row, but unknown to its object")
+        raise Damaged(stored.stream, 0, f"{of} is open according to its row, but its object does not know it")
     return opened.spans
 
 
 def _state(stored: StoredObject) -> ObjectState:
     state = stored.state()
     if state is None:
-        raise Damaged(stored.stream, 0, "it has an invocation but no object")
+        raise Damaged(stored.stream, 0, "there is an invocation, but no object")
     return state

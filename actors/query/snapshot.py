@@ -68,7 +68,7 @@ _LARGEST_PAGE = 256
 
 @asynccontextmanager
 async def open_snapshot(journal: Journal, *, services: Sequence[ServiceInfo] = ()) -> AsyncIterator[JournalSnapshot]:
-    """A snapshot of a running journal as of now, for the block. ``services`` are the served classes."""
+    """Open a snapshot of a running journal as of now, for the block. ``services`` are the served classes."""
     async with journal.view() as view:
         yield JournalSnapshot(view=view, partitions=journal.partitions, now=journal.clock.now(), services=services)
 
@@ -88,15 +88,17 @@ class JournalSnapshot:
     # Rows.
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under a key."""
+        """Return the value under a key, or None."""
         return self.view.get(key)
 
     def rows(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """All rows in ``[start, stop)``, in order or from the end."""
+        """Return all rows in ``[start, stop)`` in order, or from the end with ``reverse``."""
         return chain.from_iterable(self.pages(start, stop, reverse=reverse))
 
     def pages(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[list[tuple[bytes, bytes]]]:
-        """The same, read as needed. The first pages are small: a caller who wants ten rows should not read hundreds."""
+        """Yield the rows in ``[start, stop)`` in pages that are read as needed. The first pages are small: a caller who
+        wants ten rows should not read hundreds.
+        """
         page_size = _FIRST_PAGE
         while True:
             page = self.view.scan(start, stop, limit=page_size, reverse=reverse)
@@ -107,58 +109,58 @@ class JournalSnapshot:
             page_size = min(page_size * 4, _LARGEST_PAGE)
 
     def first(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
-        """The first row of ``[start, stop)``."""
+        """Return the first row of ``[start, stop)``, or None."""
         found = self.view.scan(start, stop, limit=1)
         return found[0] if found else None
 
     def rows_under(self, prefix: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """All rows whose keys begin with the prefix."""
+        """Return all rows whose keys begin with the prefix."""
         return self.rows(prefix, keys.after_prefix(prefix), reverse=reverse)
 
     def partition_of(self, stream: StreamId) -> int:
-        """The partition of an object."""
+        """Return the partition of an object."""
         return stream % self.partitions
 
     # Invocations.
 
     def invocation(self, of: InvocationId) -> InvocationRow:
-        """The row of an invocation. Raises :class:`actors.NotFoundError`."""
+        """Return the row of an invocation. Raises :class:`actors.NotFoundError`."""
         row = self.find_invocation(of)
         if row is None:
             raise unknown_invocation(of)
         return row
 
     def find_invocation(self, of: InvocationId) -> InvocationRow | None:
-        """The row of an invocation; None if there is none."""
+        """Return the row of an invocation, or None if it does not exist."""
         data = self.get(keys.invocation(self.partition_of(stream_of_invocation(of)), of))
         return None if data is None else decode_row(InvocationRow, data)
 
     # Objects.
 
     def object(self, stream: StreamId) -> ObjectState | None:
-        """The state of an object; None if there is none."""
+        """Return the state of an object, or None if it does not exist."""
         return load_state(self.view, self.partition_of(stream), stream)
 
     def stored_object(self, service: str, key: str) -> StoredObject:
-        """The rows of a keyed object: its state now and after any of its events, its items, its events."""
+        """Return a reader of a keyed object: its state now and after any of its events, its items, its events."""
         return self.stored_stream(stream_of(service, key), f"{service}/{key}")
 
     def stored_stream(self, stream: StreamId, name: str = "") -> StoredObject:
-        """The same for any object; ``name`` is its name in errors."""
+        """Return a reader of the object with this stream. ``name`` is what errors call it."""
         partition = self.partition_of(stream)
         head = read_head(self.view, partition, stream)
         return StoredObject(self.view, name or f"object {stream:016x}", partition, stream, head)
 
     def last_event(self, stream: StreamId) -> int:
-        """The number of the last event of an object, 0 if there is none."""
+        """Return the number of the last event of an object, 0 if there is none."""
         return read_head(self.view, self.partition_of(stream), stream).last
 
     def events(self, stream: StreamId, first: int, last: int) -> list[Recorded]:
-        """Events of an object, both ends included."""
+        """Return the events of an object from number ``first`` to ``last``, both included."""
         return read_events(self.view, self.partition_of(stream), stream, first, last)
 
     def streams(self) -> Iterator[StreamId]:
-        """The streams of all objects."""
+        """Yield the streams of all objects."""
         for partition in range(self.partitions):
             for key, _ in self.rows_under(keys.heads(partition)):
                 yield StreamId(keys.stream_of_head(key))
@@ -166,13 +168,13 @@ class JournalSnapshot:
     # The registry.
 
     def deployments(self) -> Deployments:
-        """The registered deployments."""
+        """Return the registered deployments."""
         return deployments_of(self.object(registry_stream()))
 
     def gates(self) -> Gates:
-        """The closed gates."""
+        """Return the closed gates."""
         return gates_of(self.object(registry_stream()))
 
     def code(self, deployment: str) -> Snapshot:
-        """The code of a deployment. Raises :class:`actors.errors.BrokenDeploymentError`."""
+        """Return the code of a deployment. Raises :class:`actors.errors.BrokenDeploymentError`."""
         return read_code(self.view, self.partitions, deployment)

@@ -35,17 +35,18 @@ class StoredObject:
     head: StreamHead
 
     def state(self) -> ObjectState | None:
-        """The current state; None if there is none."""
+        """Return the current state, or None if there is none."""
         return load_state(self.rows, self.partition, self.stream, self.head)
 
     @property
     def past(self) -> ObjectHistory:
-        """The earlier states."""
+        """Return the reader of the object's earlier states."""
         return ObjectHistory(self, self.stream, self.head.trimmed, self.head.last, ())
 
     async def state_at(self, at: int | None) -> ObjectState | None:
-        """The state now, or after event ``at``. Raises ``InvalidArgumentError`` if there is no such event; an unused object has
-        had one state only."""
+        """Return the state now, or after event ``at``. Raises ``InvalidArgumentError`` if there is no such event; an
+        unused object has had one state only.
+        """
         last = self.head.last
         if at is None or at == last or last == 0:
             return self.state()
@@ -56,7 +57,7 @@ class StoredObject:
         return await self.past.object_at(at)
 
     def time_of(self, number: int) -> float | None:
-        """The time of an event, if it is still stored."""
+        """Return the time of an event, or None if it is no longer stored."""
         if number <= self.head.trimmed:
             return None
         (recorded,) = read_events(self.rows, self.partition, self.stream, number, number)
@@ -65,11 +66,11 @@ class StoredObject:
     # Collections.
 
     async def rows_at(self, at: int) -> Readable:
-        """The rows with the items of maps as of event ``at``. Raises ``NotFoundError``."""
+        """Return the rows with the items of maps as of event ``at``. Raises ``NotFoundError``."""
         return self.rows_with(await self.past.items_changed_since(at))
 
     def rows_with(self, maps: Maps) -> Readable:
-        """The rows with these items of maps in place of the current ones."""
+        """Return the rows with these items of maps in place of the current ones."""
         return LayeredRows(
             self.rows,
             {
@@ -80,7 +81,7 @@ class StoredObject:
         )
 
     def log_items(self, field: str, start: int, length: int, limit: int) -> list[bytes]:
-        """Items of a log with this length, from an index on."""
+        """Return items of a log with this length, from an index on."""
         if start >= length:
             return []
         first = keys.log_item(self.partition, self.stream, field, start)
@@ -88,7 +89,7 @@ class StoredObject:
         return [value for _, value in self.rows.scan(first, behind, limit=limit)]
 
     def map_items(self, rows: Readable, field: str, start: str) -> Iterator[tuple[str, bytes]]:
-        """Items of a map after a key, in these rows: the current ones, or those of :meth:`rows_at`."""
+        """Yield items of a map after a key, from these rows: the current ones, or those of :meth:`rows_at`."""
         prefix = keys.items(self.partition, self.stream, field)
         first = prefix + start.encode() + (b"\x00" if start else b"")
         for key, value in scan_all(rows, first, keys.after_prefix(prefix)):
@@ -97,9 +98,9 @@ class StoredObject:
     # For ``ObjectHistory``.
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        """The last snapshot as of event ``at`` or before."""
+        """Return the last snapshot as of event ``at`` or before, or None."""
         return read_snapshot(self.rows, self.partition, stream, at)
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
-        """The events with numbers in these ranges."""
+        """Return the events with numbers in these ranges."""
         return [r for first, last in spans for r in read_events(self.rows, self.partition, stream, first, last)]

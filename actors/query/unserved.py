@@ -33,7 +33,7 @@ class UnservedClass:
 
 
 def unserved_classes(snapshot: JournalSnapshot, served: Container[str]) -> tuple[UnservedClass, ...]:
-    """The stored classes whose names are not served."""
+    """Return the stored classes that are not served."""
     found: list[UnservedClass] = []
     for name in services_with_objects(snapshot):
         if name not in served:
@@ -44,9 +44,9 @@ def unserved_classes(snapshot: JournalSnapshot, served: Container[str]) -> tuple
 
 
 def without_code(unserved: UnservedClass) -> str:
-    """The text that a start logs."""
+    """Return the text that is logged at a start."""
     verb = "is" if unserved.is_complete and unserved.objects == 1 else "are"
     return (
-        f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be read, but nothing runs them. Serve it, or "
-        f"a class with aliases=({unserved.name!r},)"
+        f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be read but do not run. Serve that class, or "
+        f"one with aliases=({unserved.name!r},)"
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--verb", default=None, help="Only this verb.")
 @click.option("--target", default=None, help="Only requests to this invocation, service or gate.")
 @limit_option
-@click.option("--after", default=None, help="Continue after a page that was shown before.")
+@click.option("--after", default=None, help="Continue after the page that printed this value.")
 @click.option("--check", is_flag=True, help="Verify the hash chain instead: exit code 1 if a row was changed.")
 @output_option
 @server_options
@@ -62,11 +62,11 @@ def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
         return
     AUDIT_ENTRIES.show(page.entries, output)
     if page.next is not None:
-        err(f"there is more: --after {page.next}")
+        err(f"there are more; continue with --after {page.next}")
 
 
 async def _refuse_unknown_target(client: Client, target: str) -> None:
-    """Raise if the audit log has no entry of a target, and nothing has that name."""
+    """Raise if no audit entry has the target and nothing has that name."""
     from cli.exit_codes import Exit
     from cli.selection import refuse_unknown
     from journal.ids import parse_invocation_id
@@ -80,7 +80,7 @@ async def _refuse_unknown_target(client: Client, target: str) -> None:
     elif target.startswith("job_"):
         await client.jobs.job(target).info()
     elif ":" in target:  # token:NAME or backup:NAME, which have an entry from their creation
-        err(f"the audit has no target {target!r}")
+        err(f"the audit log has no entry about {target!r}")
         raise click.exceptions.Exit(Exit.NOT_FOUND)
     else:
         await refuse_unknown(client, parse_selection(target))

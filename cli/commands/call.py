@@ -52,7 +52,7 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
 
 
 async def _outcome(handle: InvocationHandle[Any]) -> OutcomeInfo:
-    """The outcome; while it takes long, print the reason."""
+    """Wait for the outcome and return it. Prints the reason of a long wait."""
     import trio
 
     ended: list[OutcomeInfo] = []

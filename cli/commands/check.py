@@ -31,7 +31,7 @@ MAX_CHECKED = 250_000
 @click.argument("invocation_ids", nargs=-1)
 @click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation.")
 @click.option("--app", default=None, help="Code on disk: file.py or package.module.")
-@click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
+@click.option("--deployment", default=None, help="A deployment's id, 'latest', or 'keep' for its own deployment.")
 @click.option(
     "--limit",
     default=MAX_CHECKED,
@@ -81,7 +81,7 @@ def command(
 
 
 class _Checked(NamedTuple):
-    """The invocations to check, and the code."""
+    """The invocations to check, and the code to replay them on."""
 
     ids: Sequence[InvocationId]
     condition: str | None
@@ -98,14 +98,14 @@ class _Checked(NamedTuple):
 def check_by_server(
     server: ServerOptions, ids: Sequence[InvocationId], condition: str | None, deployment: str, limit: int, output: str
 ) -> None:
-    """Let the server replay them. Ends the command with an exit code for the result."""
+    """Let the server replay the invocations. Ends the command with an exit code for the result."""
     from cli.run import ask
 
     _show_answer(ask(server, _Checked(ids, condition, None, deployment, limit).answer), condition, output)
 
 
 def _check_directory(data: Path, checked: _Checked) -> CheckSummary | list[CheckReport]:
-    """Replay them in this process; a server may have the directory open."""
+    """Replay the invocations in this process. A server may have the directory open."""
     import trio
 
     from actors.control.offline.directory import open_directory
@@ -123,13 +123,14 @@ def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None
 
     show_check(answer, output)
     if isinstance(answer, CheckSummary) and not (answer.checked or answer.skipped):
-        err(f"nothing was checked: no invocation matches {condition}")
+        err(f"no invocation matches {condition}; nothing was checked")
     raise click.exceptions.Exit(_exit_code_of(answer))
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
-    """The exit code: done only if every match was replayed and can be moved; failed if one cannot; partial if some were not
-    replayed; not found if nothing matches. A release script can take 0 for a yes."""
+    """Return done only if every match was replayed and can be moved, failed if one cannot, partial if some were not
+    replayed, and not found if nothing matches. A release script can take 0 for a yes.
+    """
     from actors.model.checks import Verdict
     from cli.exit_codes import Exit
 

@@ -22,5 +22,5 @@ def command(shell: str) -> None:
     if kind is None:
         from journal.errors import BrokenInvariant
 
-        raise BrokenInvariant("click knows these three")
+        raise BrokenInvariant(f"click does not support the shell {shell!r}")
     out(kind(root, {}, NAME, COMPLETION_VARIABLE).source())

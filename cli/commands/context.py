@@ -27,10 +27,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--url", default=None, help="Its address; required for a new name.")
-@click.option(
-    "--token", default=None, help="Its token; '-' reads it from stdin, so that no list of processes shows it."
-)
+@click.option("--url", default=None, help="The server's address; required for a new name.")
+@click.option("--token", default=None, help="The server's token; '-' reads it from stdin and hides it from ps.")
 @click.option("--none", "is_none", is_flag=True, help="Use no context: commands use the data directory again.")
 def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> None:
     """Use the server NAME from now on.
@@ -42,7 +40,7 @@ def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> 
     from cli.contexts import Contexts, contexts_path, read_contexts, write_contexts
 
     if (name is None) != is_none:
-        raise click.UsageError("pass a context or --none")
+        raise click.UsageError("pass either NAME or --none, not both")
     contexts = read_contexts()
     if name is None:
         write_contexts(Contexts(named=contexts.named, current=None))
@@ -59,17 +57,17 @@ def _context(contexts: Contexts, name: str, url: str | None, token: str | None) 
     if url is None:
         known = contexts.find(name) if name in contexts.named else None
         if known is None:
-            raise click.UsageError(f"no context {name!r}; pass --url to create it")
+            raise click.UsageError(f"there is no context {name!r}; pass --url to create it")
         return known if secret is None else Context(url=known.url, token=secret)
     if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"{url!r} is not the address of a server; write http://HOST:PORT")
+        raise click.UsageError(f"{url!r} is not a server address; write http://HOST:PORT")
     return Context(url=url, token=secret)  # a token belongs to the server that it was given for
 
 
 @command.command("list")
 @output_option
 def list_command(output: str) -> None:
-    """List the contexts; the one in use has a star."""
+    """List the contexts and mark the current one with a star."""
     from cli.contexts import read_contexts
     from cli.render.tables import CONTEXTS
 
@@ -78,14 +76,14 @@ def list_command(output: str) -> None:
 
 @command.command()
 def show() -> None:
-    """Show the context in use."""
+    """Show the current context."""
     from cli.contexts import read_contexts
 
     for one in _named(read_contexts()):
         if one.is_current:
             out(f"{safe(one.name)}  {safe(one.url)}")
             return
-    err("no context is in use; commands use the data directory")
+    err("there is no current context; commands use the data directory")
 
 
 @command.command()
@@ -98,7 +96,7 @@ def forget(name: str) -> None:
     contexts.find(name)
     named = {other: context for other, context in contexts.named.items() if other != name}
     write_contexts(Contexts(named=named, current=None if contexts.current == name else contexts.current))
-    err(f"{name!r} is forgotten")
+    err(f"deleted the context {name!r} and its token")
 
 
 def _named(contexts: Contexts) -> list[ContextInfo]:

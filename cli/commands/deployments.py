@@ -59,12 +59,12 @@ def latest(deployment: str, reason: str, server: ServerOptions) -> None:
     change = ask(server, lambda client: client.deployments.make_latest(deployment, reason=reason))
     out(f"{change.after}  {'changed' if change.changed else 'unchanged'}  {change.before or 'none'} -> {change.after}")
     if not change.changed:
-        err(f"{deployment} was the latest already")
+        err(f"{deployment} was already the latest")
 
 
 @command.command()
 @click.argument("deployments", nargs=-1)
-@click.option("--drained", is_flag=True, help="All that have no open invocations and are not the latest.")
+@click.option("--drained", is_flag=True, help="Prune all without open invocations, except the latest.")
 @reason_option
 @server_options
 def prune(deployments: tuple[str, ...], drained: bool, reason: str, server: ServerOptions) -> None:
@@ -72,7 +72,7 @@ def prune(deployments: tuple[str, ...], drained: bool, reason: str, server: Serv
     from cli.run import ask
 
     if bool(deployments) == drained:
-        raise click.UsageError("pass deployments or --drained")
+        raise click.UsageError("pass either DEPLOYMENTS or --drained, not both")
 
     async def prune_each(client: Client) -> None:
         for deployment in deployments or await _drained(client):

@@ -46,7 +46,7 @@ def command(app: str, data: Path, host: str, port: int, drain: float, verbose: b
 
 
 async def register_what_is_saved(app: str, client: LocalClient) -> None:
-    """Register the code of ``app`` whenever it has changed. Runs forever."""
+    """Register the code of ``app`` whenever a file of it has changed. Runs forever."""
     import trio
 
     from actors.code.discovery import snapshot_of
@@ -80,7 +80,7 @@ async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str
     registered.add(snapshot.deployment)
     if change.before != change.after:
         client.supersede(change.before)
-    err(f"new work runs on {change.after}")
+    err(f"new invocations run on {change.after}")
     for deployment in await client.deployments.list():
         is_needed = deployment.is_latest or deployment.is_served or deployment.open_invocations
         if deployment.id in registered and not is_needed:

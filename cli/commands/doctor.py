@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--rebuild", is_flag=True, help="Rewrite rows, indexes, timers and items from the events, where they differ."
-)
+@click.option("--rebuild", is_flag=True, help="Rewrite rows, indexes, timers and items that differ from the events.")
 @report_option
-@data_option("The data directory; a server may have it open, but for --rebuild.")
+@data_option("The data directory. With --rebuild, no server may have it open.")
 def command(rebuild: bool, output: str, data: Path) -> None:
     """Read every event and compare what follows from it with rows, indexes, items, timers, messages and the audit's chain. At rest, find
     files that neither the store's manifest nor its MARK names, and files that others may write to.
@@ -45,7 +43,7 @@ def command(rebuild: bool, output: str, data: Path) -> None:
 
 
 def look(data: Path) -> FsckReport:
-    """Examine the directory; its files as well, unless a process is writing them."""
+    """Examine the directory, including its files unless a process is writing them."""
     import attrs
 
     from actors.query.fsck.doctor import examine
@@ -72,7 +70,7 @@ def _of_directory(directory: DataDirectory) -> Iterator[FsckFinding]:
         for path, mode in directory.writable_by_others():
             yield FsckFinding(
                 where=f"file {path.name}",
-                what=f"others may write to it (mode {mode:o})",
+                what=f"other users can write to it (mode {mode:o})",
                 can_be_rebuilt=False,
                 remedy="run 'chmod go-w' on it",
             )
@@ -84,12 +82,12 @@ def _of_stranger(stranger: Stranger) -> FsckFinding:
 
     remedies = {
         FileDisposition.REMOVED: "the next start removes it",
-        FileDisposition.SET_ASIDE: "its changes do not continue the store's, so the next start renames it and does not read it",
-        FileDisposition.TAKEN_IN: "move it away before the next start, which would read it as the store's own",
+        FileDisposition.SET_ASIDE: "its changes do not continue the store's; the next start renames it and does not read it",
+        FileDisposition.TAKEN_IN: "move it away before the next start, which would read it as part of the store",
     }
     return FsckFinding(
         where=f"file db/{stranger.name}",
-        what="neither the manifest nor MARK names it: a crash has left it, or another process has written it",
+        what="neither the manifest nor MARK names it: it was left by a crash or written by another process",
         can_be_rebuilt=False,
         remedy=remedies[stranger.fate],
     )

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from cli.backend import ServerOptions
 
 
-_REASON = click.option("--reason", default="", help="Why; shown by 'playhead why' and recorded in the audit.")
+_REASON = click.option(
+    "--reason", default="", help="The reason; shown by 'playhead why' and recorded in the audit log."
+)
 
 
 @click.group(cls=Group)
@@ -46,12 +48,12 @@ def list_command(output: str, server: ServerOptions) -> None:
     type=click.Choice(["drain", "now"]),
     default="drain",
     show_default=True,
-    help="drain: let running steps end; now: abort them, they run again later.",
+    help="drain: let running steps end; now: abort and rerun them later.",
 )
 @report_option
 @server_options
 def close(scope: str, reason: str, mode: str, output: str, server: ServerOptions) -> None:
-    """Hold everything in SCOPE, also what was opened before.
+    """Hold everything in SCOPE, including narrower scopes opened before.
 
     \b
         playhead gates close service:Agent --reason 'the database is down'
@@ -83,4 +85,4 @@ def _show_change(answer: GateAnswer, output: str) -> None:
     change = "changed" if answer.changed else "unchanged"
     out(f"{safe(answer.scope)}  {change}  {answer.before.value} -> {answer.after.value}")
     if answer.gate is not None and answer.gate.scope != answer.scope:
-        err(f"it is held by the gate {answer.gate.scope}")
+        err(f"the scope is still held by the gate {answer.gate.scope}")

@@ -89,7 +89,9 @@ def list_command(
     found = read(server, find)
     INVOCATIONS.show(found, output)
     if len(found) == limit:
-        err(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
+        err(
+            f"showing the newest {limit}; there may be more: raise --limit, or narrow the list with --status, --where or SELECTION"
+        )
 
 
 async def _events(client: Client, of: InvocationId) -> list[JournalEntry]:
@@ -97,7 +99,7 @@ async def _events(client: Client, of: InvocationId) -> list[JournalEntry]:
 
 
 async def _find(client: Client, listing: Listing) -> list[InvocationInfo]:
-    """The invocations that match a filter."""
+    """List the invocations that match a filter."""
     return await client.invocations(
         status=listing.status,
         service=listing.service,
@@ -227,7 +229,7 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
 
     selected = select(which, None, None)
     if not selected.is_by_ids:
-        raise click.UsageError("pass their ids; 'playhead invocations list -o id' prints the ids of a selection")
+        raise click.UsageError("pass invocation ids; 'playhead invocations list -o id' prints the ids of a selection")
 
     async def write_each(client: Client) -> None:
         for of in selected.ids:

@@ -90,7 +90,7 @@ def follow(job: str, output: str, server: ServerOptions) -> None:
 
 @command.command()
 @click.argument("job")
-@click.option("--refused", is_flag=True, help="Only refused invocations.")
+@click.option("--refused", is_flag=True, help="List only refused invocations.")
 @output_option
 @server_options
 def items(job: str, refused: bool, output: str, server: ServerOptions) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cli.backend import ServerOptions
 
 
-_AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The state after this event number.")
+_AT = click.option("--at", type=click.IntRange(min=1), default=None, help="Show the state after this event number.")
 _OBJECT = click.argument("name", metavar="SERVICE/KEY", shell_complete=complete_selection)
 
 
@@ -43,7 +43,7 @@ def list_command(service: str | None, after: str, limit: int, output: str, serve
     from cli.selection import refuse_unknown
 
     if after and service is None:
-        raise click.UsageError("--after is a key of one SERVICE: name it")
+        raise click.UsageError("--after needs SERVICE; pass the service of the key")
 
     async def find(client: Client) -> list[ObjectName]:
         found = await client.objects(service, after=after, limit=limit)
@@ -54,7 +54,7 @@ def list_command(service: str | None, after: str, limit: int, output: str, serve
     found = read(server, find)
     OBJECTS.show(found, output)
     if len(found) == limit:
-        err(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after continues")
+        err(f"showing the first {limit}; there may be more: raise --limit, or continue with SERVICE and --after")
 
 
 @command.command()
@@ -82,7 +82,7 @@ def _info(name: str, at: int | None, server: ServerOptions) -> ObjectInfo:
 
 
 async def _known(client: Client, service: str, key: str, at: int | None) -> ObjectInfo:
-    """The object. Raises a :class:`actors.RefusedError` if there is no such service, or the key was never used."""
+    """Return the object. Raises a :class:`actors.RefusedError` if the service does not exist or the key was never used."""
     from cli.selection import refuse_unknown
 
     info = await client.object(service, key).info(at=at)
@@ -92,7 +92,7 @@ async def _known(client: Client, service: str, key: str, at: int | None) -> Obje
 
 
 async def _refuse_unknown_field(client: Client, service: str, key: str, field: str) -> None:
-    """Raise a :class:`actors.RefusedError` if a result is empty because there is no such field."""
+    """Raise a :class:`actors.RefusedError` if the object has no such field."""
     from actors.errors import NotFoundError, ResourceKind
 
     info = await _known(client, service, key, None)
@@ -109,7 +109,7 @@ async def _refuse_unknown_field(client: Client, service: str, key: str, field: s
 @command.command()
 @_OBJECT
 @click.argument("field")
-@click.option("--start", default="", help="A log: from this position. A map: after this key, as JSON.")
+@click.option("--start", default="", help="For a log, start at this index. For a map, start after this key (JSON).")
 @_AT
 @limit_option
 @output_option
@@ -136,14 +136,14 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
     found = read(server, find)
     ITEMS.show(found, output)
     if len(found) == limit:
-        err(f"{limit} items; there may be more: --start continues, --limit shows more")
+        err(f"showing {limit} items; there may be more: continue with --start, or raise --limit")
 
 
 @command.command()
 @_OBJECT
 @click.argument("field")
-@click.option("--after", default=0, help="After this event number.")
-@click.option("--before", type=int, help="Before this event number.")
+@click.option("--after", default=0, help="Show changes after this event number.")
+@click.option("--before", type=int, help="Show changes before this event number.")
 @click.option("--newest-first", is_flag=True, help="Show the newest change first.")
 @limit_option
 @output_option
@@ -176,10 +176,10 @@ def history(
     CHANGES.show(found, output)
     is_cut = len(found) >= limit
     if after + 1 < history_from and not (is_cut and newest_first):
-        err(f"the history before event {history_from} is no longer kept: retention has purged it")
+        err(f"the history before event {history_from} was deleted at the end of its retention")
     if is_cut:
         way = "before" if newest_first else "after"
-        err(f"{len(found)} changes; there may be more: --{way} {found[-1].number} continues")
+        err(f"{len(found)} changes; there may be more: continue with --{way} {found[-1].number}")
 
 
 @command.group(cls=Group)
@@ -226,10 +226,10 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     return with_options(
         with_options_of_edit,
-        click.option("--if-version", type=int, default=None, help="Refuse unless this event changed the fields last."),
         click.option(
-            "--queue", is_flag=True, help="Wait for the key while it is held or others wait; without it, refuse."
+            "--if-version", type=int, default=None, help="Refuse unless this event was the last to change the fields."
         ),
+        click.option("--queue", is_flag=True, help="Wait if the key is busy [default: refuse]."),
         reason_option,
         report_option,
         server_options,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--run",
     "runs_at_once",
     is_flag=True,
-    help="Resume its work at the first start. Only where the original is gone for good.",
+    help="Resume its work at the first start. Only if the original never runs again.",
 )
 def command(backup: Path, data: Path, runs_at_once: bool) -> None:
     """Create the data directory DATA, which must be empty or missing, from BACKUP.
@@ -57,12 +57,12 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
             show_findings(examinations[0])
             raise StoreDamaged(
                 backup.absolute(),
-                f"the restored store is not sound; nothing was left in {data}. Use another backup",
+                f"the restored store has problems, so nothing was left in {data}; use another backup",
             )
 
     restored = restore_backup(backup, data, check=check, is_held=not runs_at_once, now=time.time())
     (found,) = examinations
-    out(f"{contents_of(found)} are in {data}")
+    out(f"restored {contents_of(found)} to {data}")
     _explain(restored)
 
 
@@ -70,7 +70,7 @@ def _warn_of_others(backup: Path) -> None:
     mode = backup.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         err(
-            f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): a user who changes a backup can change its manifest too, so "
+            f"other users can write to {backup} (mode {stat.S_IMODE(mode):o}): a user who changes a backup can change its manifest too, so "
             "such a change would not show"
         )
 

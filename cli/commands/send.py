@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
-@click.option("--delay", type=DURATION, default=None, help="Deliver it after 10s, 5m, 2h, 3d.")
+@click.option("--delay", type=DURATION, default=None, help="Deliver the message after 10s, 5m, 2h or 3d.")
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @server_options
 def command(
@@ -35,4 +35,4 @@ def command(
     sent = ask(server, lambda client: client.send_by_name(called, body, idempotency_key=idempotency_key, delay=delay))
     out(sent.invocation_id)
     if not sent.is_new:
-        err("it was sent before; nothing was sent now")
+        err("the message was already sent under this key; nothing was sent")

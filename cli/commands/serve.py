@@ -25,7 +25,11 @@ def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
         data_option("The data directory; created if missing."),
         click.option("--host", default="127.0.0.1", show_default=True),
         click.option(
-            "--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port."
+            "--port",
+            default=9070,
+            show_default=True,
+            type=click.IntRange(0, 65535),
+            help="The port; 0 takes any free port.",
         ),
     )
 
@@ -38,7 +42,7 @@ drain_option = click.option(
     default="10s",
     show_default=True,
     type=UP_TO_A_DAY,
-    help="How long requests and steps under way have to end when the server stops.",
+    help="How long running requests and steps may take to end when the server stops.",
 )
 
 
@@ -46,7 +50,7 @@ drain_option = click.option(
 @app_options
 @click.option("--open", "is_open", is_flag=True, help="Require no token; on loopback only.")
 @click.option("--allow-host", "hosts", multiple=True, help="Another host name that clients may use; repeatable.")
-@click.option("--insecure-network", "is_insecure", is_flag=True, help="Listen beyond loopback, without TLS.")
+@click.option("--insecure-network", "is_insecure", is_flag=True, help="Allow a --host beyond loopback, without TLS.")
 @click.option(
     "--durability",
     type=click.Choice(["fsync", "os"]),
@@ -70,7 +74,9 @@ drain_option = click.option(
 )
 @drain_option
 @click.option(
-    "--paused", is_flag=True, help="Start with everything held: new calls are accepted and wait for 'gates open'."
+    "--paused",
+    is_flag=True,
+    help="Start with everything held: new calls are accepted and wait for 'playhead gates open'.",
 )
 @verbose_option
 def command(
@@ -99,7 +105,7 @@ def command(
         raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
     if host not in LOOPBACK and not is_insecure:
         raise click.UsageError(
-            f"this server has no TLS, so on {host} anyone on the network could read tokens and data. Listen on loopback and put "
+            f"this server has no TLS, so anyone on the network of {host} could read tokens and data. Listen on loopback and put "
             f"a proxy with TLS in front (with --allow-host NAME for its name), or tunnel (ssh -L {port}:127.0.0.1:{port}); "
             "on a trusted network, pass --insecure-network"
         )

@@ -33,6 +33,7 @@ def command(name: str | None, system: bool, output: str, server: ServerOptions) 
     service = next((one for one in found if one.name == name), None)
     if service is None:
         raise NotFoundError(
-            f"no service {name!r}; there are: {', '.join(s.name for s in found) or 'none'}", kind=ResourceKind.SERVICE
+            f"there is no service {name!r}; the services are: {', '.join(s.name for s in found) or 'none'}",
+            kind=ResourceKind.SERVICE,
         )
     HANDLERS.show([OfferedHandler(service=name, handler=handler) for handler in service.handlers], output)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("statement", required=False)
-@click.option("--tables", is_flag=True, help="Show the tables and their columns instead.")
+@click.option("--tables", is_flag=True, help="Show the tables and their columns.")
 @click.option(
     "-o",
     "--output",
@@ -41,7 +41,7 @@ def command(statement: str | None, tables: bool, output: str, server: ServerOpti
         out(describe())
         return
     if statement is None:
-        raise click.UsageError("give a SELECT, '-' to read one from stdin, or --tables to list the tables")
+        raise click.UsageError("pass either STATEMENT ('-' reads it from stdin) or --tables")
     select = sys.stdin.read() if statement == "-" else statement
     _PRINTERS[output](read(server, lambda client: client.query(select)))
 

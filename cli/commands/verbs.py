@@ -32,7 +32,7 @@ HELD_BACK = "status in ('paused', 'backing_off')"
 
 
 def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the arguments of every verb: which invocations, and how to act. The command gets ``selected`` and ``options``."""
+    """Add the arguments of every verb. The command gets ``selected`` and ``options``."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -70,7 +70,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
 _RATE = click.option("--rate", type=RATE, default=None, help="Bulk only: at most RATE per second.")
 _DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="List the selected invocations and change nothing.")
-_YES = click.option("-y", "--yes", is_flag=True, help="Skip the confirmation (bulk only).")
+_YES = click.option("-y", "--yes", is_flag=True, help="Bulk only: skip the confirmation.")
 
 
 def _execute(
@@ -86,12 +86,12 @@ def _execute(
 _REQUIRE_COMPATIBLE = click.option(
     "--require-compatible",
     is_flag=True,
-    help="Refuse each invocation whose history does not replay on that deployment.",
+    help="Refuse invocations whose history does not replay on the deployment.",
 )
 
 
 _DEPLOYMENT = click.option(
-    "--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id."
+    "--deployment", default="keep", show_default=True, help="The deployment to run on: keep, latest, or an id."
 )
 
 
@@ -103,9 +103,11 @@ _DEPLOYMENT = click.option(
     type=click.Choice(["called", "all"]),
     default="called",
     show_default=True,
-    help="Cancel what it waits for (called), or also what it has sent (all).",
+    help="Also cancel the calls it waits for (called), and its messages (all).",
 )
-@click.option("--kill-after", type=DURATION, default=None, help="Kill it if it has not ended after this time.")
+@click.option(
+    "--kill-after", type=DURATION, default=None, help="Kill an invocation that has not ended after this time."
+)
 def cancel(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Cancel invocations and run their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
@@ -134,7 +136,7 @@ def kill(selected: InvocationSelector, options: ExecOptions, server: ServerOptio
     type=click.Choice(["drain", "now"]),
     default="drain",
     show_default=True,
-    help="drain: let a running step end; now: abort it, it runs again later.",
+    help="drain: let a running step end; now: abort and rerun it later.",
 )
 def pause(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Pause invocations where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
@@ -172,9 +174,9 @@ def purge(selected: InvocationSelector, options: ExecOptions, server: ServerOpti
 
 
 def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """The step, if given. An empty one is probably an unset variable of a script."""
+    """Return the step unchanged. Refuses an empty one, which is probably an unset variable of a script."""
     if value is not None and not value.strip():
-        raise click.BadParameter("it is empty; leave it out to begin at the beginning")
+        raise click.BadParameter("the step is empty; omit --from to restart from the beginning")
     return value
 
 
@@ -187,7 +189,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     callback=_step,
     help="The step to restart at, by name or path; 'end' keeps every step.",
 )
-@click.option("--input", default=None, help="Replacement argument (JSON); only with ids.")
+@click.option("--input", default=None, help="Replace the argument (JSON); only with ids.")
 @click.option(
     "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="Stop an invocation that has not ended."
 )
@@ -198,7 +200,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     is_flag=True,
     flag_value=False,
     default=True,
-    help="Leave waiting callers on the original invocation.",
+    help="Leave waiting callers with the original invocation.",
 )
 @_DEPLOYMENT
 @_REQUIRE_COMPATIBLE
@@ -292,12 +294,10 @@ def signal(
 
     which, named = ((), words) if condition is not None else (words[:1], words[1:])
     if not 1 <= len(named) <= 2:
-        raise click.UsageError(
-            "name the signal, and at most one value: [WHICH] NAME [VALUE]; WHICH is omitted with --where"
-        )
+        raise click.UsageError("pass NAME and at most one VALUE: [WHICH] NAME [VALUE]; omit WHICH with --where")
     name, text = named[0], named[1] if len(named) == 2 else None
     if "-" in which and text == "-":
-        raise click.UsageError("stdin is either the ids or the value")
+        raise click.UsageError("both WHICH and VALUE are '-'; stdin can be read only once")
     decoded = parse_value(text, sys.stdin)
 
     _execute(

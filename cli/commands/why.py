@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @report_option
 @server_options
 def command(invocation_id: str, output: str, server: ServerOptions) -> None:
-    """Explain why an invocation is waiting: a gate, a pause, its date, its key, a retry, a step, a timer, a signal.
+    """Explain why an invocation is waiting: a gate, a pause, a delay, its key, a retry, a step, a timer, a signal.
 
     \b
         playhead why inv_1…

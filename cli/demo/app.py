@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def note(line: str) -> None:
-    """Write a line about a side effect."""
+    """Append a line about a side effect to the file."""
     descriptor = os.open(os.environ[LEDGER_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, f"{line}\n".encode())
@@ -35,7 +35,7 @@ def note(line: str) -> None:
 
 @step
 async def generate(question: str, part: str) -> str:
-    """A part of an answer, token by token, as a model would stream it."""
+    """Return a part of an answer, token by token, as a model would stream it."""
     note(f"begin {question}/{part}")
     words: list[str] = []
     try:

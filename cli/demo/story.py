@@ -55,7 +55,9 @@ def tell_story(*, is_kept: bool) -> None:
             _remove(directory)
     story.say(f"\n{time.monotonic() - started:.1f} seconds, durability fsync.")
     if is_kept:
-        story.say(f"The data lies in {directory / 'data'}; look: playhead invocations list --data {directory / 'data'}")
+        story.say(
+            f"The data is in {directory / 'data'}. To look at it: playhead invocations list --data {directory / 'data'}"
+        )
     if not all_true:
         raise click.exceptions.Exit(1)
 
@@ -85,7 +87,7 @@ class Story:
         return self.directory / "ledger"
 
     def ledger(self) -> list[str]:
-        """The lines of that file."""
+        """Read the lines of the side effects."""
         return self.ledger_path.read_text().splitlines() if self.ledger_path.exists() else []
 
     def say(self, text: str) -> None:
@@ -95,7 +97,7 @@ class Story:
     # The story.
 
     async def tell(self) -> None:
-        """Run all parts."""
+        """Run every part of the story."""
         with trio.fail_after(3 * _PATIENCE_SECONDS):
             self.heading("1", "A chat object, and an agent that writes its answers in recorded steps")
             async with self.serving() as client:
@@ -121,17 +123,17 @@ class Story:
 
     async def kill_in_the_middle(self, client: Client) -> None:
         if self.second is None:
-            raise BrokenInvariant("the demo has begun")
+            raise BrokenInvariant("the demo has not started")
         await self.watch(client, self.second, _SECOND, tokens=26)
         self.steps_before_the_kill = [line for line in self.ledger() if line.startswith(f"end {_SECOND}")]
         if self.server is None:
-            raise BrokenInvariant("the demo has begun")
+            raise BrokenInvariant("the demo has not started")
         self.heading("3", f"SIGKILL to the server, in the middle of a sentence (pid {self.server.pid})")
         self.kill_server()
 
     async def go_on(self, client: Client) -> None:
         if self.second is None:
-            raise BrokenInvariant("the demo has begun")
+            raise BrokenInvariant("the demo has not started")
         await self.watch(client, self.second, _SECOND, tokens=None)
         result = await client.invocation(self.second).result()
         self.say(f"   [green]{safe(result)}[/]")
@@ -150,10 +152,10 @@ class Story:
     async def look(self, client: Client) -> None:
         for name, of in (("first", self.first), ("second", self.second), ("trip", self.trip)):
             if of is None:
-                raise BrokenInvariant("the demo has begun")
+                raise BrokenInvariant("the demo has not started")
             self.infos[name] = await client.invocation(of).info()
         if self.second is None:
-            raise BrokenInvariant("the demo has begun")
+            raise BrokenInvariant("the demo has not started")
         self.timeline = [entry async for entry in client.invocation(self.second).events()]
         self.heading("6", "The journal of the second answer")
         self.console.print(timeline_table(self.timeline, killed_after=self.steps_before_the_kill))
@@ -170,7 +172,7 @@ class Story:
         return task
 
     async def watch(self, client: Client, of: InvocationId, question: str, *, tokens: int | None) -> None:
-        """Show the answer as it is written, up to a number of tokens or to its end."""
+        """Print the answer as it is written, until it has this number of tokens or ends."""
         words: list[str] = []
         with Live(self._answer(question, words), console=self.console, transient=False, refresh_per_second=20) as shown:
             async for chunk in client.invocation(of).chunks(live=True):
@@ -197,7 +199,7 @@ class Story:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
-        """A server process and a client for it."""
+        """Run a server process for the block, with a client of it."""
         server = self.server = self._start()
         self.say(f"   [dim]playhead serve (pid {server.pid})[/]")
         await self._answers(server)
@@ -236,7 +238,7 @@ class Story:
         return all_true
 
     def claims(self) -> Iterator[tuple[str, bool]]:
-        """The claims of the demo, each with whether it is true."""
+        """Yield each claim of the demo, and whether it is true."""
         ledger = self.ledger()
         recorded = [e.details["step"] for e in self.timeline if e.name == "StepCompleted"]
         stopped = [i for i, line in enumerate(ledger) if line.startswith(f"stopped {_FIRST}")]
@@ -276,7 +278,7 @@ class Story:
 
 
 def timeline_table(entries: list[JournalEntry], killed_after: list[str]) -> Table:
-    """A history as a table, with a line where the process died."""
+    """Return a history as a table, with a line at the kill."""
     table = Table(box=None, padding=(0, 1), header_style="dim", expand=True)
     for column, width in (("event", 5), ("time", 7), ("", 19), ("what", None)):
         table.add_column(column, width=width, no_wrap=True, overflow="ellipsis", ratio=1 if width is None else None)

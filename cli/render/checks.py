@@ -33,9 +33,7 @@ def _show_summary(summary: CheckSummary) -> None:
     if summary.skipped_count > len(summary.skipped):
         err(f"{summary.skipped_count - len(summary.skipped)} more could not be checked")
     if not summary.is_complete:
-        err(
-            f"only the newest {summary.checked:,} were replayed; more match: raise --limit, or leave it out to replay all"
-        )
+        err(f"only the newest {summary.checked:,} matches were replayed; raise --limit, or omit it to replay all")
 
 
 def _show_report(report: CheckReport) -> None:

@@ -23,7 +23,7 @@ def code_of(deployment: DeploymentInfo) -> str:
 
 
 def deployment_lines(found: DeploymentInfo) -> Iterator[str]:
-    """The facts about a deployment, one per line."""
+    """Yield the facts about a deployment, one per line."""
     for name, text in (
         ("id", found.id),
         ("state", state_of(found) + (", served by this process" if found.is_served else "")),

@@ -24,12 +24,12 @@ def show_findings(found: FsckReport) -> None:
             out(safe(f"{finding.where}: {finding.what}{f'; {finding.remedy}' if finding.remedy else ''}"))
     for kind, count in shown.items():
         if count > _SHOWN_OF_A_KIND:
-            out(f"{kind}: and {count - _SHOWN_OF_A_KIND} more; -o json has all")
+            out(f"{kind}: and {count - _SHOWN_OF_A_KIND} more; -o json lists all")
     out(f"{contents_of(found)}: {_verdict(found)}")
 
 
 def contents_of(found: FsckReport) -> str:
-    """The amount of stored data, in words."""
+    """Describe the amount of stored data in words."""
     counts = ((found.objects, "object"), (found.events, "event"), (found.invocations, "invocation"))
     return ", ".join(counted(count, noun) for count, noun in counts)
 
@@ -41,7 +41,7 @@ def _verdict(found: FsckReport) -> str:
     told = sum(1 for finding in found.findings if finding.remedy)
     counts = {
         "that --rebuild fixes": rebuilt,
-        "with a remedy in their line": told,
+        "with a remedy in the line": told,
         "that need a backup: restore one": len(found.findings) - rebuilt - told,
     }
     return ", ".join(f"{count} findings {of_kind}" for of_kind, count in counts.items() if count)

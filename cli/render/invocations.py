@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def invocation_lines(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[str]:
-    """The facts about an invocation, with its timeline and its last error."""
+    """Yield the facts about an invocation, with its timeline and its last error."""
     yield from facts_lines(_facts(info))
     yield ""
     yield from timeline_lines(entries)
@@ -31,7 +31,7 @@ def invocation_lines(info: InvocationInfo, entries: list[JournalEntry]) -> Itera
 
 
 def _error_lines(info: InvocationInfo) -> Iterator[str]:
-    """The error of its outcome or, while it is open, of its last failed try."""
+    """Yield the error of the outcome or, while the invocation is open, of its last failed try."""
     failure = info.last_failure if info.outcome is None else info.outcome.failure
     if failure is None:
         return
@@ -84,7 +84,9 @@ def _wait(wait: Any) -> str:
 
 
 def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Iterator[str]:
-    """A history, one line per event, with the time since its beginning and the duration of what each event ends."""
+    """Format a history, one line per event, with the time since the beginning and the duration of the operation that
+    the event ends.
+    """
     start = entries[0].at if entries else 0.0
     took = _durations(entries)
     table: TextTable[JournalEntry] = TextTable(
@@ -118,7 +120,7 @@ _ENDS = frozenset(
 
 
 def _durations(entries: list[JournalEntry]) -> dict[int, float]:
-    """For each event that ends an operation, the seconds since that began, retries included."""
+    """Return the duration in seconds, retries included, for each event that ends an operation."""
     begun: dict[str | None, float] = {}
     took: dict[int, float] = {}
     for entry in entries:
@@ -131,5 +133,5 @@ def _durations(entries: list[JournalEntry]) -> dict[int, float]:
 
 
 def timeline_line(entry: JournalEntry, start: float) -> str:
-    """One event, as it arrives."""
+    """Format one event as it arrives."""
     return f"{entry.number:<5} {f'+{entry.at - start:.3f}s':<10} {entry.name:<20} {safe(entry.summary)}"

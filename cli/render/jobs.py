@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def job_lines(info: JobInfo) -> Iterator[str]:
-    """The facts about a job."""
+    """Return the facts about a job, one per line."""
     refused = ", ".join(f"{count} {error}" for error, count in sorted(info.refused.items()))
     facts: list[tuple[str, Any]] = [
         ("id", info.id),

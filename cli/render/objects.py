@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def object_lines(info: ObjectInfo) -> Iterator[str]:
-    """Its version, its holder, its queue and its fields."""
+    """Yield the version, the holder, the queue and the fields of an object, one per line."""
     facts: list[tuple[str, Any]] = [
         ("object", f"{written_object(info.service, info.key)} ({info.kind.value})"),
         ("version", f"{info.version}, fields of {info.fields_version}"),

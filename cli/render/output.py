@@ -31,7 +31,7 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for cod
 
 
 def safe(text: str) -> str:
-    """The text with every control character made visible."""
+    """Escape every control character in the text."""
     return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
@@ -65,7 +65,7 @@ def err(text: str) -> None:
 
 
 def safe_lines(text: str) -> str:
-    """The text with its line breaks, each line :func:`safe`, and every line after the first indented."""
+    """Escape the text line by line, as :func:`safe` does, and indent every line after the first."""
     return "\n  ".join(map(safe, text.split("\n")))
 
 
@@ -87,7 +87,7 @@ def out_json_line(value: Any) -> None:
 
 
 def safe_json(text: str) -> str:
-    """JSON with its line breaks; other control characters are escaped as JSON escapes them."""
+    """Return JSON with its line breaks, but other control characters escaped as in JSON."""
     kept = {code: f"\\u{code:04x}" for code in UNSAFE if code != 0x0A}
     return text.translate(kept)
 
@@ -105,7 +105,7 @@ def table_lines(
     styles: Callable[[str], str] | None = None,
     cut: int | None = None,
 ) -> Iterator[str]:
-    """The lines of a table, without control characters. No line is longer than ``cut``.
+    """Yield the lines of a table, without control characters. No line is longer than ``cut``.
 
     ``styles`` colours a cell after its width is known.
     """
@@ -127,7 +127,7 @@ def _cut(line: str, cut: int | None) -> str:
 
 
 def _styled(line: str, row: Sequence[str], widths: Sequence[int], styles: Callable[[str], str]) -> str:
-    """The line with its cells coloured."""
+    """Return the line with coloured cells."""
     at, parts = 0, []
     for cell, width in zip(row, widths, strict=True):
         shown = line[at : at + len(cell)]
@@ -137,24 +137,24 @@ def _styled(line: str, row: Sequence[str], widths: Sequence[int], styles: Callab
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun: ``1 file``, ``1,200 files``."""
+    """Format a number with its noun: ``1 file``, ``1,200 files``."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def when(at: float | None) -> str:
-    """A local time, to the second."""
+    """Format a time as local time, to the second."""
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def until_in_words(at: float) -> str:
-    """The end of a period, for the end of a sentence: an endless sleep has the last possible date."""
+    """Format the end of a period, for the end of a sentence. An endless sleep has the last possible date."""
     from actors.values.limits import NEVER  # imported when there is something to show
 
     return "forever" if at >= NEVER else f"until {when(at)}"
 
 
 def ago(at: float, now: float | None = None) -> str:
-    """The distance from now, in one unit."""
+    """Format the distance from now in one unit."""
     seconds = (time.time() if now is None else now) - at
     ahead, seconds = seconds < 0, abs(seconds)
     units = (("d", 86400), ("h", 3600), ("m", 60))
@@ -164,10 +164,10 @@ def ago(at: float, now: float | None = None) -> str:
 
 
 def is_terminal() -> bool:
-    """Whether stdout is a terminal."""
+    """Report whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def is_coloured() -> bool:
-    """Whether to use colours: on a terminal, unless ``NO_COLOR`` is set."""
+    """Report whether to use colours: on a terminal, unless ``NO_COLOR`` is set."""
     return is_terminal() and not os.environ.get("NO_COLOR")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def line_of(reason: WaitReason) -> str:
-    """A reason as a line."""
+    """Format a reason as a line."""
     since = f", since {when(reason.since)}" if reason.since is not None else ""
     until = "" if reason.until is None else f", {until_in_words(reason.until)}"
     by = f", by {reason.by}" if reason.by else ""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def plan_lines(plan: Successor) -> Iterator[str]:
-    """The plan of one restart."""
+    """Yield the plan of one restart, line by line."""
     if plan.deployment:
         yield f"  code       {plan.deployment}"
     yield f"  kept       {_steps(plan.kept)}"
@@ -21,7 +21,7 @@ def plan_lines(plan: Successor) -> Iterator[str]:
     if plan.dropped:
         yield f"  if reached {_steps(plan.dropped)}"
     yield from (f"  stopped    {_call(call)}" for call in plan.stopped)
-    yield from (f"  continues  {_call(call)}, and is found again by its key" for call in plan.spared)
+    yield from (f"  continues  {_call(call)}, and the restarted invocation finds it by its key" for call in plan.spared)
     yield from (f"  repeated   {_call(call)}, which was stopped before" for call in plan.repeated)
 
 

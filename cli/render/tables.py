@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def status_of(info: InvocationInfo) -> str:
-    """Its outcome if it has one, else its status with a pending cancel or pause."""
+    """Return the outcome of a completed invocation, else its status with a pending cancel or pause."""
     if info.outcome is not None:
         return info.outcome.kind.value
     return f"{info.status.value} ({info.phase})" if info.phase else info.status.value
 
 
 def note_of(info: InvocationInfo) -> str:
-    """The most useful remark on an invocation."""
+    """Return the most useful remark about an invocation."""
     if info.gate is not None:
         because = f": {info.gate.reason}" if info.gate.reason else ""
         return f"held by {info.gate.scope}{because}"
@@ -98,7 +98,7 @@ GATES: TextTable[GateInfo] = TextTable(
 
 
 def _audit_result(entry: AuditEntry) -> str:
-    dropped = f" (and {entry.dropped} more before it)" if entry.dropped else ""
+    dropped = f" (and {entry.dropped} more before this one)" if entry.dropped else ""
     if entry.refusal:
         return f"refused: {entry.refusal}{dropped}"
     if not entry.before:
@@ -200,7 +200,7 @@ def _taken(handler: HandlerInfo) -> list[str]:
 
 
 def _named(schema: Any) -> str:
-    """A JSON schema in a word or two."""
+    """Describe a JSON schema in a word or two."""
     match schema:
         case {"type": "array", "items": items}:
             return f"array of {_named(items)}"

@@ -1,4 +1,4 @@
-"""The common output of all lists.
+"""The output format of every list.
 
 ``table`` is for people and ``wide`` has more columns; ``json`` is one array and ``jsonl`` one object per line, with the fields of
 the classes of :mod:`actors`; ``id`` is one id per line, for another command.
@@ -32,13 +32,13 @@ class TextColumn(Generic[T]):
 
 @attrs.frozen(eq=False)
 class TextTable(Generic[T]):
-    """The output of things of one kind. ``id_of`` gives the id for other commands."""
+    """The output of a list of rows. ``id_of`` gives the id of a row for other commands."""
 
     id_of: Callable[[T], str]
     columns: Sequence[TextColumn[T]]
 
     def show(self, rows: Sequence[T], output: str) -> None:
-        """Print all of them in one of the formats."""
+        """Print all rows in one of the formats."""
         match output:
             case "json":
                 out_json(list(rows))
@@ -53,7 +53,7 @@ class TextTable(Generic[T]):
                     out(line)
 
     def lines(self, rows: Sequence[T], *, is_wide: bool = False) -> Iterator[str]:
-        """The lines of the table; on a terminal coloured, and cut at the width unless it is ``wide``."""
+        """Return the lines of the table: on a terminal coloured, and cut at its width unless ``is_wide``."""
         columns = [column for column in self.columns if is_wide or not column.is_wide]
         cells = [[column.text(row) for column in columns] for row in rows]
         cut = shutil.get_terminal_size().columns if is_terminal() and not is_wide else None
@@ -76,18 +76,18 @@ _COLOURS = {
 
 
 def coloured(text: str) -> str:
-    """The text in the colour of the status that it names, if it names one."""
+    """Colour a text that names a status. Other texts are returned unchanged."""
     colour = _COLOURS.get(text.partition(" ")[0])
     return text if colour is None else click.style(text, fg=colour)
 
 
 def value_as_json(value: Any) -> str:
-    """A value for a cell or a line."""
+    """Format a value for a cell or a line, as JSON."""
     return msgspec.json.encode(value).decode()
 
 
 def facts_lines(facts: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """The facts about one thing, one per line; empty ones are left out."""
+    """Yield the facts about one thing, one per line. Skips empty ones."""
     styles = coloured if is_coloured() else str
     for name, value in facts:
         if value not in ("", None):

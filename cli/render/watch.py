@@ -20,7 +20,7 @@ _CLEAR = "\x1b[2J"
 
 
 async def watch(look: Look) -> None:
-    """Show the lines of each refresh until one is final."""
+    """Print the lines anew at each refresh, until they are final."""
     stdout = sys.stdout
     stdout.write(_CLEAR)
     while True:
@@ -35,6 +35,6 @@ async def watch(look: Look) -> None:
 def check_watchable(output: str) -> None:
     """Raise a usage error if stdout is not a terminal."""
     if output not in ("table", "wide"):
-        raise click.UsageError("--watch shows tables; programs follow with 'playhead invocations follow -o json'")
+        raise click.UsageError("--watch works only with tables; programs can use 'playhead invocations follow -o json'")
     if not is_terminal():
-        raise click.UsageError("--watch needs a terminal; leave it out to print once")
+        raise click.UsageError("--watch needs a terminal; omit it to print once")

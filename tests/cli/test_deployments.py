@@ -49,7 +49,7 @@ async def test_latest_goes_back_and_prune_takes_what_is_drained_only(tmp_path: P
     async with two_deployments(tmp_path) as (served, of, old, new):
         result = await run(served, "deployments", "latest", old, "--reason", "new is broken")
         assert result.output.startswith(f"{old}  changed  {new} -> {old}")
-        assert "was the latest already" in (await run(served, "deployments", "latest", old)).output
+        assert "was already the latest" in (await run(served, "deployments", "latest", old)).output
         assert isinstance((await run(served, "deployments", "prune", old)).exception, actors.ConflictError)
         assert (await run(served, "deployments", "prune", "--drained")).output == f"{new}  pruned\n"
         assert (await run(served, "deployments", "prune", "--drained")).output == ""

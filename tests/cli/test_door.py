@@ -128,7 +128,7 @@ def test_the_token_of_a_directory_goes_to_its_own_server_only(shell: Shell) -> N
     near, far = (json.loads((shell.folder / data / "ADDRESS").read_text())["url"] for data in ("playhead-data", "far"))
     assert "Waiter" in shell.done(f"playhead services --url {near}")
     denied = shell.run(f"playhead services --url {far}")
-    assert (denied.code, "needs a token" in denied.err) == (3, True)
+    assert (denied.code, "no valid token" in denied.err) == (3, True)
 
 
 def test_a_list_of_commands_is_wrapped_and_never_cut_in_a_narrow_terminal() -> None:

@@ -134,13 +134,13 @@ def test_an_error_in_a_condition_quotes_the_condition(shop: Shell) -> None:
 
 MISTAKES = {
     "cancel": "pass one of",
-    f"cancel {GONE} Waiter": "pass only one of",
+    f"cancel {GONE} Waiter": "pass either ids",
     "cancel Waiter/a/b/c": "is not a selection",
     "cancel inv_1short": "not an invocation id",
     "cancel --where 'colour = 1' --yes": "no such column: colour",
     "restart Waiter --input 5": "invocation ids",
-    "restart Waiter --from '' --yes": "leave it out to begin at the beginning",
-    "export Waiter": "pass their ids",
+    "restart Waiter --from '' --yes": "omit --from",
+    "export Waiter": "pass invocation ids",
     "list --watch": "needs a terminal",
 }
 

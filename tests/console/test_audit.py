@@ -149,9 +149,7 @@ def test_a_chain_that_somebody_has_touched_is_told(stage: Stage, open_page: Open
     page = open_page()
     page.route(
         "**/audit/check",
-        lambda route: route.fulfill(
-            json={"heads": [], "broken": ["partition 0: row 2 is missing, or not what was written"]}
-        ),
+        lambda route: route.fulfill(json={"heads": [], "broken": ["partition 0: row 2 is missing or was changed"]}),
     )
     page.goto(stage.address("/audit"))
     page.get_by_role("button", name="Verify the chain").click()

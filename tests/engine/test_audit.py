@@ -189,7 +189,7 @@ async def test_the_chain_shows_what_was_tampered_with(tampering: str) -> None:
     async with lab.running() as runtime:
         checked = await runtime.client.verify_audit()
         number = 1 if tampering == "exchanged" else 2
-        assert checked.broken == [f"partition 0: row {number} is missing, or not what was written"]
+        assert checked.broken == [f"partition 0: row {number} is missing or was changed"]
 
 
 async def test_refused_tries_do_not_fill_the_memory_with_objects_that_are_not_there() -> None:

@@ -216,11 +216,13 @@ async def test_where_a_part_of_the_history_is_purged_a_lost_item_of_a_log_is_fou
     assert look(lab) == ()
     key = [*rows_under(lab, keys.items(0, stream_of("Patient", "a"), "notes"))][1]
     plant(lab, {key: None})
-    told = "items of Patient/a: notes has 3 items by its events, and 2 of them are there"
+    told = "items of Patient/a: notes has 3 items according to its events, but only 2 are stored"
     assert only(look(lab), can_be_rebuilt=False) == told
     assert only(await mended(lab), can_be_rebuilt=False) == told
     plant(lab, {key: b'"two"', keys.log_item(0, stream_of("Patient", "a"), "notes", 8): b'"x"'})
-    assert only(look(lab), can_be_rebuilt=False).endswith("notes has 3 items by its events, and one at 8")
+    assert only(look(lab), can_be_rebuilt=False).endswith(
+        "notes has 3 items according to its events, but also one at index 8"
+    )
 
 
 @on_virtual_time
@@ -228,7 +230,7 @@ async def test_items_of_no_object_are_found_and_left_where_they_are() -> None:
     lab = await lived()
     nobody = stream_of("Patient", "nobody")
     plant(lab, {keys.log_item(0, nobody, "notes", i): b'"x"' for i in range(3)})
-    told = f"object {nobody:016x}: 3 items are stored, but no events of it"
+    told = f"object {nobody:016x}: 3 items are stored, but the object has no events"
     assert only(look(lab), can_be_rebuilt=False) == told
     assert only(await mended(lab), can_be_rebuilt=False) == told
 
@@ -238,7 +240,7 @@ async def test_an_object_whose_head_is_lost_is_found_and_nothing_of_it_is_cleare
     lab = await lived()
     lost = stream_of("Patient", "a")
     plant(lab, {keys.head(0, lost): None})
-    told = f"object {lost:016x}: events of it are there, but no head says how many"
+    told = f"object {lost:016x}: it has events, but no head that gives their number"
     assert only(look(lab), can_be_rebuilt=False) == told
     before = rows_under(lab, keys.items_of_object(0, lost))
     assert only(await mended(lab), can_be_rebuilt=False) == told
@@ -265,7 +267,7 @@ async def test_a_caller_whose_callee_is_gone_is_found() -> None:
         },
     )
     told = only(look(lab), can_be_rebuilt=False)
-    assert told.endswith(f"it waits at step 1 for {of}, which is not open, and no answer is under way")
+    assert told.endswith(f"it waits at step 1 for {of}, which is not open, and no answer is on its way")
 
 
 FROM, TO = stream_of("Patient", "a"), stream_of("Patient", "to")
@@ -291,11 +293,11 @@ async def test_a_message_that_an_event_has_sent_is_sound() -> None:
 @on_virtual_time
 async def test_a_message_whose_sender_has_no_such_event_is_found() -> None:
     lab, _ = await with_a_message(f"{FROM:016x}#500")
-    assert f"event 500 of stream {FROM:016x} has sent it, and that stream ends at" in only(
+    assert f"it was sent by event 500 of stream {FROM:016x}, but that stream ends at" in only(
         look(lab), can_be_rebuilt=False
     )
     lab, _ = await with_a_message("nobody")
-    assert "its cause, 'nobody', names no event" in only(look(lab), can_be_rebuilt=False)
+    assert "its cause, 'nobody', does not name an event" in only(look(lab), can_be_rebuilt=False)
 
 
 @on_virtual_time
@@ -321,7 +323,7 @@ async def test_a_message_that_is_damaged_or_lies_where_nobody_looks_for_it_is_fo
     plant(lab, {key: None, elsewhere: before[key]})
     assert f"it is for stream {TO:016x}, which is in partition {TO % 5}" in only(look(lab), can_be_rebuilt=False)
     plant(lab, {elsewhere: None, **before, keys.partition_state(TO % 5): encode_row(PartitionState(next_arrival=1))})
-    assert "another would be written over it: the next one gets number 1" in only(look(lab), can_be_rebuilt=False)
+    assert "the next message would overwrite it: it gets number 1" in only(look(lab), can_be_rebuilt=False)
 
 
 @on_virtual_time

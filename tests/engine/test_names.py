@@ -329,7 +329,7 @@ def test_a_name_is_one_class_and_one_handler() -> None:
     ):
         with pytest.raises(actors.errors.DefinitionError, match="two classes are called"):
             App([first, second])
-    with pytest.raises(actors.errors.DefinitionError, match="a and b are both called b"):
+    with pytest.raises(actors.errors.DefinitionError, match="a and b both have the name b"):
         definition_of(Twice)
     with pytest.raises(actors.errors.DefinitionError, match="needs a @handler named 'run'"):
         definition_of(type("W", (Workflow,), {"run": handler(name="start")(go)}))
@@ -365,7 +365,7 @@ def test_what_is_no_name_is_refused_where_it_is_given(options: dict[str, Any]) -
 @pytest.mark.parametrize("name", ["jobs", "objects"])
 def test_a_name_of_the_remote_control_is_refused_as_name_and_as_alias(name: str) -> None:
     for options in ({"name": name}, {"aliases": (name,)}):
-        with pytest.raises(actors.errors.DefinitionError, match="taken by the remote control"):
+        with pytest.raises(actors.errors.DefinitionError, match="reserved for the remote control"):
             definition_of(type("Made", (Old,), {}, **options))
 
 

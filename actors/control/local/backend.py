@@ -24,7 +24,7 @@ class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:
-        """The same backend on behalf of another client."""
+        """Return a backend that acts on behalf of this principal."""
         return LocalBackend(self.engine, self.world, self.limits, who, self.queries)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:

@@ -30,7 +30,9 @@ class LocalBulkChecks(LocalJobs):
     async def check_each(
         self, listing: Listing, choice: Choice, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> AsyncGenerator[CheckSummary]:
-        """The same as it goes on; of those that are chosen by ids or by a job if there are any, else of the newest listed."""
+        """Replay invocations on other code, and yield the summary as it grows. Takes the invocations chosen by ids or
+        by a job, else the newest listed.
+        """
         if choice.ids or choice.refused_by:
             count, wanted = await self.chosen(choice, at_most=listing.limit)
         else:

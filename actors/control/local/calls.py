@@ -51,8 +51,9 @@ class LocalCalls(LocalServices):
         return command.invocation_id, await self.outcome_of_call(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
-        """The outcome of a call. Raises :class:`actors.errors.InvocationPausedError` if it is paused and the caller does not want
-        to wait."""
+        """Make the call and return its outcome. Raises :class:`actors.errors.InvocationPausedError` if the invocation
+        is paused and the caller does not want to wait.
+        """
         is_fresh = command.request is None
         return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
@@ -65,7 +66,7 @@ class LocalCalls(LocalServices):
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
     def definition_of(self, service: str) -> Definition:
-        """The definition of a class that can be called by name. Raises :class:`actors.NotFoundError`."""
+        """Return the definition of a class that can be called by name. Raises :class:`actors.NotFoundError`."""
         if is_system(service):
             raise NotFoundError(
                 f"{service} is built in, and cannot be called by name; use the methods of the client",
@@ -74,12 +75,12 @@ class LocalCalls(LocalServices):
         return self.engine.app.find(service)
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
-        """The id of the invocation for this idempotency key, existing or not."""
+        """Return the id that the invocation for this idempotency key has or would have."""
         definition, target = self._named(target)
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
             raise InvalidArgumentError(
-                f"{target}: pass an idempotency key: without one every call is a new invocation", path="idempotency_key"
+                f"{target}: pass idempotency_key; without it every call is a new invocation", path="idempotency_key"
             )
         return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
 
@@ -90,7 +91,9 @@ class LocalCalls(LocalServices):
         options: CallOptions,
         parameter: str | None = None,
     ) -> c.Invoke:
-        """A call or a message by name as a command, with its id. Raises a :class:`actors.RefusedError`."""
+        """Return the command for a call or a message by name, with the invocation's id. Raises a
+        :class:`actors.RefusedError`.
+        """
         definition, target = self._named(target)
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
@@ -143,7 +146,7 @@ class LocalCalls(LocalServices):
         return self.command(target, key, argument, parameter, request.options.delay, secret)
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
-        """A target by name, with its stored names."""
+        """Resolve a target by name to its definition and its stored names."""
         definition = self.definition_of(target.service)
         definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)

@@ -55,7 +55,7 @@ async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environme
 
 
 class Checker:
-    """Replays invocations as one snapshot has them."""
+    """Replays invocations as of one snapshot."""
 
     def __init__(self, snapshot: JournalSnapshot, world: Environment) -> None:
         self._snapshot = snapshot
@@ -70,7 +70,9 @@ class Checker:
     async def check_each(
         self, wanted: Sequence[InvocationId], deployment: str, app: App, *, is_complete: bool
     ) -> AsyncGenerator[CheckSummary]:
-        """Check all of these and group the results: yields the summary at the start, from time to time, and at the end."""
+        """Check all of these invocations and group the results. Yields the summary at the start, from time to time, and
+        at the end.
+        """
         tally = CheckTally(deployment, len(wanted), is_complete)
         told_at = -math.inf
         for of in wanted:
@@ -85,13 +87,13 @@ class Checker:
 
 
 async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
-    """The last summary."""
+    """Exhaust the summaries and return the last."""
     last: CheckSummary | None = None
     async with aclosing(summaries):
         async for summary in summaries:
             last = summary
     if last is None:
-        raise BrokenInvariant("the last summary is complete")
+        raise BrokenInvariant("the check ended without a summary")
     return last
 
 
@@ -103,7 +105,9 @@ async def checked_code(
     code: str | os.PathLike[str] | Snapshot | None,
     pinned: str,
 ) -> AsyncIterator[tuple[str, App]]:
-    """The code to check against: ``code`` if given, else a deployment by id, ``latest``, or ``keep`` for the ``pinned`` one."""
+    """Load the code to check against: ``code`` if given, else a deployment by id, ``latest``, or ``keep`` for the
+    ``pinned`` one.
+    """
     if code is not None:
         async with loaded_aside(code, world) as aside:
             yield aside

@@ -39,11 +39,12 @@ class LocalClient(Client):
 
     @property
     def who(self) -> Principal:
-        """The identity that it acts for."""
+        """The principal that the client acts for."""
         return self._backend.who
 
     def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
-        """The same client on behalf of another: ``by`` is its name and ``origin`` its address, for events and the audit log.
+        """Return a client that acts on behalf of another: ``by`` is its name and ``origin`` its address, for events and
+        the audit log.
 
         Idempotency keys in different realms are different keys, so that a client cannot reach the outcome of another's request.
         """
@@ -57,8 +58,11 @@ class LocalClient(Client):
         *,
         parameter: str | None = None,
     ) -> c.Invoke:
-        """A call or a message with its id, existing or new. ``parameter`` names the parameter whose value ``argument`` is, empty
-        for an object of parameters; None means as the signature says. Raises a :class:`actors.RefusedError`."""
+        """Return the command for a call or a message, with the id of its existing or new invocation.
+
+        ``parameter`` names the parameter whose value ``argument`` is, empty for an object of parameters; None means
+        as the signature says. Raises a :class:`actors.RefusedError`.
+        """
         return self._backend.invoke_by_name(target, argument, options, parameter)
 
     async def send_command(self, command: c.Invoke) -> Sent:
@@ -66,12 +70,13 @@ class LocalClient(Client):
         return await self._backend.send_command(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
-        """Make the call and return its outcome. With ``leaves_at_pause``, raises :class:`actors.errors.InvocationPausedError` when it is
-        paused."""
+        """Make the call and return its outcome. With ``leaves_at_pause``, raises
+        :class:`actors.errors.InvocationPausedError` if the invocation is paused.
+        """
         return await self._backend.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
 
     async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
-        """The outcome of an invocation, with the same option."""
+        """Wait for an invocation and return its outcome. ``leaves_at_pause`` is that of :meth:`outcome_of_call`."""
         return await self._backend.outcome(of, leaves_at_pause=leaves_at_pause)
 
     async def edit_object(
@@ -81,16 +86,17 @@ class LocalClient(Client):
         return await self._backend.edit_object(service, key, options, checked_request_key(idempotency_key))
 
     def kind_of(self, service: str) -> Kind:
-        """The kind of a class. Raises :class:`actors.NotFoundError`."""
+        """Return the kind of a class. Raises :class:`actors.NotFoundError`."""
         return self._backend.definition_of(service).kind
 
     def has_handler(self, service: str, name: str) -> bool:
-        """Whether a class has a handler of this name. Raises :class:`actors.NotFoundError`."""
+        """Report whether a class has a handler of this name. Raises :class:`actors.NotFoundError`."""
         return name in self._backend.definition_of(service).called
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
-        """The id of the invocation for this idempotency key, existing or not; for a workflow's run without a key, the id of the
-        run."""
+        """Return the id that the invocation for this idempotency key has or would have. Without a key, the id of a
+        workflow's run.
+        """
         return self._backend.id_of_request(target, checked_request_key(idempotency_key))
 
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
@@ -106,15 +112,15 @@ class LocalClient(Client):
         self._backend.engine.applications.supersede(deployment)
 
     def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
-        """The pieces of an invocation's output, and whether they count, as recorded."""
+        """Return the output pieces of an invocation, and the resets that declare pieces void, as recorded."""
         return self._backend.marks(of, after, follow=follow)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """The number of selected invocations, and the first ids: the oldest matches of a condition."""
+        """Count the selected invocations, and return the number with the first ids: the oldest matches of a condition."""
         return await self._backend.chosen(choice, at_most=at_most)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
-        """Replay many on a deployment; yields the summary as it grows. See :meth:`check`."""
+        """Replay the chosen invocations on a deployment, and yield the summary as it grows. See :meth:`check`."""
         return self._backend.check_each(listing, choice, deployment, None)
 
     async def copy_to(self, path: Path) -> None:
@@ -122,15 +128,15 @@ class LocalClient(Client):
         await self._backend.engine.journal.copy_to(path)
 
     def health(self, others: Iterable[HealthReason] = ()) -> Health:
-        """The health of the runtime, with reasons. ``others`` are further reasons from outside the engine."""
+        """Return the health of the runtime, with reasons. ``others`` are further reasons from outside the engine."""
         return health_of(self._backend.engine, others)
 
     async def figures(self) -> Figures:
-        """The runtime's metrics."""
+        """Return the runtime's metrics."""
         return await figures_of(self._backend.engine)
 
     def ended_lately(self) -> tuple[EndedSecond, ...]:
-        """The number of invocations that completed in each second of the last minutes of this process."""
+        """Return the number of invocations that completed in each of the last seconds of this process."""
         return ended_lately(self._backend.engine)
 
     async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Deployments, as a client in this process uses them: register, read, move ``latest``, prune."""
+"""Deployments for a client in this process: register, read, move ``latest``, prune."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LocalDeployments(LocalRegistry):
     """Calls the registry, and the objects that store code, on behalf of a client."""
 
     async def serve_as(self, snapshot: Snapshot) -> None:
-        """Register that this process serves this code, unless nothing would change."""
+        """Register that this process serves this code, unless that changes nothing."""
         applications = self.engine.applications
         is_registered = any(known.id == snapshot.deployment for known in applications.registered.known)
         if is_registered and self._is_kept(snapshot.deployment) and applications.is_settled:
@@ -41,7 +41,7 @@ class LocalDeployments(LocalRegistry):
         if applications.latest != snapshot.deployment:
             passed_over = applications.registered.find(snapshot.deployment).passed_over
             log.warning(
-                "this process serves %s, but new work runs on %s: %s",
+                "this process serves %s, but new invocations run on %s: %s",
                 snapshot.deployment,
                 applications.latest,
                 passed_over,
@@ -74,7 +74,7 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
-        """Let new invocations run on it. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
+        """Let new invocations run on a deployment. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
         act = ControlAction(verb="make-latest", target=deployment, reason=reason)
         try:
             self.engine.applications.registered.find(deployment)
@@ -102,23 +102,25 @@ class LocalDeployments(LocalRegistry):
         return change
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
-        """The registered deployments, newest first."""
+        """Return the registered deployments, newest first."""
         async with self.snapshot() as snapshot:
             known = reversed(self.engine.applications.registered.known)
             return tuple([await self._info(snapshot, each) for each in known])
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
-        """The deployment. Raises :class:`NotFoundError`."""
+        """Return a deployment. Raises :class:`NotFoundError`."""
         known = self.engine.applications.registered.find(deployment)
         async with self.snapshot() as snapshot:
             return await self._info(snapshot, known)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
-        """The files of its code, by path. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
+        """Return the files of a deployment's code, by path. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
         return code_files(await self._code(deployment))
 
     async def read_code(self, deployment: str, path: str) -> CodeFile:
-        """One of the files, with its text. Raises ``NotFoundError`` as well."""
+        """Return one file of a deployment's code, with its text. Raises as :meth:`list_code`, and ``NotFoundError`` for
+        an unknown path.
+        """
         return code_file(await self._code(deployment), path)
 
     async def _code(self, deployment: str) -> Snapshot:
@@ -140,14 +142,14 @@ class LocalDeployments(LocalRegistry):
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise ConflictError(
-                f"{deployment} is the code that this process serves; stop it, or serve other code, first",
+                f"{deployment} is the code that this process serves; stop the process or serve other code first",
                 code=ErrorCode.IN_USE,
             )
         async with self.snapshot() as snapshot:
             count = await count_pinned(snapshot, deployment)
         if count:
             raise ConflictError(
-                f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
+                f"{count} open invocations run on {deployment}; wait for them to end, or move them with resume(deployment=…)",
                 details={"open_invocations": count},
                 code=ErrorCode.IN_USE,
             )

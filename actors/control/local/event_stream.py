@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """The history of an invocation as an iterator. It is a class, so that leaving it half way needs no closing."""
+    """Iterates over the events of an invocation."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Events:
         return entry_of(await self.next_recorded())
 
     async def next_recorded(self) -> e.Recorded:
-        """The next recorded event."""
+        """Return the next recorded event, waiting for it if the stream follows the invocation."""
         if self._source is None:
             await self._open()
         source = self._source
         if source is None:
-            raise BrokenInvariant("an opened directory has a source")
+            raise BrokenInvariant("the opened stream has no source")
         while not self._has_ended:
             if self._last is not None and self._after >= self._last:
                 break
@@ -82,7 +82,7 @@ class Events:
 
 
 class Marks:
-    """The output marks of an invocation, as an iterator."""
+    """Iterates over the output pieces and resets of an invocation."""
 
     def __init__(self, entries: Events) -> None:
         self._entries = entries

@@ -23,7 +23,9 @@ class HealthStatus(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class HealthReason:
-    """A problem, with a code for programs and a text for people. ``stops_work`` says that no new work is accepted because of it."""
+    """A problem, with a code for programs and a text for people. ``stops_work`` says that the problem keeps the runtime
+    from accepting new work.
+    """
 
     code: str
     message: str
@@ -40,7 +42,7 @@ class Health:
 
 
 def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
-    """The current health. ``others`` are reasons from outside the engine."""
+    """Return the current health. ``others`` are reasons from outside the engine."""
     troubles = engine.journal.troubles()
     reasons = [
         HealthReason(code=trouble.kind.value, message=trouble.text, stops_work=trouble.stops_work)

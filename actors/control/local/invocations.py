@@ -75,7 +75,7 @@ class LocalInvocations(LocalServices):
         return await self.queries.query(self.query_target(), sql, parameters)
 
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """The number of invocations that match the predicate, and the ids of the oldest of them."""
+        """Count the invocations that match the predicate, and return the number with the ids of the oldest of them."""
         return await self.queries.matching(self.query_target(), predicate, at_most=at_most)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
@@ -88,7 +88,7 @@ class LocalInvocations(LocalServices):
         return (*self._served(system=system), *unserved)
 
     async def unserved(self) -> tuple[UnservedClass, ...]:
-        """The classes that have stored objects and are not served."""
+        """Return the classes that have stored objects and are not served."""
         async with self.snapshot() as snapshot:
             return unserved_classes(snapshot, self.engine.app)
 
@@ -113,7 +113,7 @@ class LocalInvocations(LocalServices):
         return await self.queries.listed(self.query_target(), listing)
 
     def _by_all_names(self, listing: Listing) -> list[Listing]:
-        """The filter for a class or a handler, once for each name under which its objects may be stored."""
+        """Return the filter once for each name under which objects of its class or handler may be stored."""
         if listing.service is None or listing.service not in self.engine.app:
             return [listing]
         definition = self.engine.app.find(listing.service)
@@ -123,8 +123,9 @@ class LocalInvocations(LocalServices):
         return [attrs.evolve(listing, service=name, handler=each) for name in definition.names for each in handlers]
 
     async def _infos(self, rows: Sequence[InvocationRow]) -> list[InvocationInfo]:
-        """The public records of the rows. For an open invocation the record is the same as from :meth:`info`, with its pause and
-        its waits."""
+        """Return the public records of the rows. For an open invocation the record is the same as from :meth:`info`,
+        with its pause and its waits.
+        """
         found = [info_of(row, None, self.engine.registry.gates) for row in rows]
 
         async def look(at: int) -> None:

@@ -57,7 +57,7 @@ class Figures:
 
 @attrs.frozen(kw_only=True)
 class EndedSecond:
-    """The user invocations that completed in one second of the wall clock: those that succeeded, and the others."""
+    """The user invocations that completed in one second of the wall clock, succeeded and other."""
 
     at: int
     succeeded: int
@@ -65,13 +65,17 @@ class EndedSecond:
 
 
 def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
-    """The completions of each second of the last minutes of this engine, oldest first; seconds without one are left out."""
+    """Return the completions per second of the last minutes of this engine, oldest first. Omits seconds without
+    completions.
+    """
     found = sorted(engine.counters.recent.by_second.items())
     return tuple(EndedSecond(at=at, succeeded=good, otherwise=bad) for at, (good, bad) in found)
 
 
 async def figures_of(engine: Engine) -> Figures:
-    """The current metrics. Open invocations are counted in the index by status; the event loop runs between its pages."""
+    """Return the current metrics. Counts open invocations by scanning the status index, yielding to the event loop
+    between pages.
+    """
     counted: dict[Status, int] = {
         status: await count_rows(engine.journal, engine.journal.partitions, partial(keys.open_prefix, status=status))
         for status in Status

@@ -1,4 +1,4 @@
-"""Keyed objects, as a client in this process uses them: fields now and in the past, and edits."""
+"""Keyed objects for a client in this process: fields now and in the past, and edits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LocalObjects(LocalCalls):
         return sorted(found, key=lambda name: (name.service if service is None else "", name.key))[:limit]
 
     def _names_of(self, service: str | None) -> Sequence[str | None]:
-        """The names under which objects of a class may be stored."""
+        """Return the names under which objects of a class may be stored."""
         try:
             return [None] if service is None else self.engine.app.find(service).names
         except NotFoundError:
@@ -73,13 +73,13 @@ class LocalObjects(LocalCalls):
         definition, service = self._class_of(service, key)
         if definition is None:
             raise NotFoundError(
-                f"no class named {service} is served, so its objects can be read but not changed; serve it, or a class with "
+                f"no class named {service} is served, so its objects can be read but not changed; serve that class, or a class with "
                 f"aliases=({service!r},)",
                 kind=ResourceKind.SERVICE,
             )
         if is_system(service):
             raise ConflictError(
-                f"{service} is built in: its fields change by its own handlers only", code=ErrorCode.NOT_POSSIBLE
+                f"{service} is built in; only its own handlers can change its fields", code=ErrorCode.NOT_POSSIBLE
             )
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
@@ -95,7 +95,7 @@ class LocalObjects(LocalCalls):
         return edited
 
     def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:
-        """The class of an object (None if it is stored and not served) and its stored name.
+        """Return the class of an object, or None if it is stored and not served, and its stored name.
 
         Raises :class:`actors.NotFoundError`, ``InvalidArgumentError`` and ``ConflictError``.
         """

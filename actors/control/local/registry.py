@@ -1,4 +1,4 @@
-"""The registry, as a client in this process uses it."""
+"""The registry, for a client in this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LocalRegistry(LocalServices):
     async def call_built_in(
         self, target: Target, act: ControlAction | None, **arguments: Any
     ) -> tuple[InvocationId, Any]:
-        """Call a handler of a built-in object; returns the invocation and its result.
+        """Call a handler of a built-in object, and return the invocation's id and its result.
 
         It does not need spare room on the disk: a gate may be closed because the disk is full.
         """
@@ -64,8 +64,10 @@ class LocalRegistry(LocalServices):
     # Gates.
 
     async def close_gate(self, scope: GateScope, options: GateOptions, *, since: float | None = None) -> GateAnswer:
-        """Hold everything in the scope. When this returns, nothing in it runs here except steps that are ending. ``since`` is the
-        time from which it holds; by default now."""
+        """Hold everything in the scope. On return, nothing in the scope runs here except steps that are ending.
+
+        ``since`` is the time from which the gate holds; by default now.
+        """
         mode, reason = options.mode, options.reason
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
@@ -87,7 +89,9 @@ class LocalRegistry(LocalServices):
         return await self._ask_of_all(scope, "open_gate", act, reason=reason)
 
     async def _ask_of_all(self, scope: GateScope, handler: str, act: ControlAction, **arguments: Any) -> GateAnswer:
-        """Apply it to the scope under each name under which its objects may be stored. Returns the answer for the given scope."""
+        """Apply the handler to the scope under each name under which its objects may be stored. Returns the answer for
+        the given scope.
+        """
         changes: list[GateChange] = [
             await self.ask_registry(handler, act, scope=each, by=self.who.by, **arguments)
             for each in self._scopes_of(scope)
@@ -105,7 +109,7 @@ class LocalRegistry(LocalServices):
         return [scope, *(each for each in every if each != scope)]
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """The closed gates and the exceptions to them."""
+        """Return the closed gates and the exceptions to them."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.engine.registry.gates)
 
@@ -126,6 +130,8 @@ class LocalRegistry(LocalServices):
                     checked_key(self.engine.app.find(scope.service), scope.name, self.limits.key_bytes)
 
     def _check_service(self, service: str) -> None:
-        """The scope's class, served or not: one that is not served may have stored objects that the gate holds until it is."""
+        """Check that the scope's class exists. A class that is not served may have stored objects, which the gate holds
+        until the class is served.
+        """
         if not self.engine.stored.has_objects(service):
             self.engine.app.find(service)

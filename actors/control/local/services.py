@@ -36,16 +36,16 @@ class LocalServices:
         self.queries = queries if queries is not None else Queries(world, limits)
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
-        """The journal as of now, for the block."""
+        """Open a snapshot of the journal as of now, for the block."""
         return open_snapshot(self.engine.journal)
 
     async def row(self, of: InvocationId) -> InvocationRow:
-        """The row of an invocation. Raises :class:`actors.NotFoundError`."""
+        """Return the row of an invocation. Raises :class:`actors.NotFoundError`."""
         async with self.snapshot() as snapshot:
             return snapshot.invocation(of)
 
     def in_realm(self, idempotency_key: str | None) -> str | None:
-        """The key within the client's namespace."""
+        """Return the idempotency key within the client's namespace."""
         if idempotency_key is None or not self.who.realm:
             return idempotency_key
         return f"{self.who.realm}:{idempotency_key}"
@@ -53,4 +53,4 @@ class LocalServices:
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""
         if not self.engine.journal.has_room():
-            raise UnavailableError("the disk is nearly full: new calls are refused, open invocations continue")
+            raise UnavailableError("the disk is nearly full, so new calls are refused; open invocations continue")

@@ -31,7 +31,9 @@ class LocalVerbs(LocalInvocations):
     async def execute(
         self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
     ) -> ControlResult:
-        """Ask it of the object. Each replay that it needs is done before: of a resume here, of a restart where it is decided."""
+        """Execute the verb on the invocation. Replays a resume first if it must be compatible; the object itself
+        replays a restart.
+        """
         request = self.in_realm(checked_request_key(idempotency_key))
         command: c.Command = options.command(of)
         check_value(command, self.limits)
@@ -47,7 +49,9 @@ class LocalVerbs(LocalInvocations):
         return await self.engine.obey(command, of, self.who, request=request)
 
     async def _checked_resume(self, command: c.ResumeInvocation, request: str | None) -> c.ResumeInvocation:
-        """The resume on the deployment that its history was replayed on. Raises :class:`actors.errors.IncompatibleError`."""
+        """Return the resume command with the deployment that the history was replayed on. Raises
+        :class:`actors.errors.IncompatibleError`.
+        """
         of = command.invocation_id
         if request is not None and request in (await self.info(of)).requests:
             return command  # asked again: it may have gone on since
@@ -63,7 +67,7 @@ class LocalVerbs(LocalInvocations):
         return attrs.evolve(command, deployment=report.deployment)  # what was checked, whatever is latest by then
 
     async def _load_code_of(self, command: c.RestartInvocation) -> None:
-        """Load the code on which a restart will be replayed, so that its object need not wait for it."""
+        """Load the code on which a restart will be replayed, so that the object need not wait for it."""
         with contextlib.suppress(RefusedError):  # the restart is refused because of it
             applications = self.engine.applications
             row = await self.row(command.invocation_id)

@@ -104,10 +104,10 @@ class OfflineBackend:
         yield self.snapshot  # it does not change
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise the error of every request that needs a server."""
+        """Raise the error for a request that needs a server."""
         raise UnavailableError(
-            f"{what} needs a running server, and {self._name} was opened for reading. Start it with "
-            f"'playhead serve APP --data {self._name}', and connect to that",
+            f"{what} needs a running server, and {self._name} was opened for reading. Start a server with "
+            f"'playhead serve APP --data {self._name}' and connect to it",
             code=ErrorCode.OFFLINE,
         )
 
@@ -122,7 +122,7 @@ class OfflineBackend:
         return [self._info_or_row(row, gates) for row in rows]
 
     async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
-        """The number of matches, and the ids of the newest."""
+        """Count the matches, and return the number with the ids of the newest."""
         return await self._queries.newest_ids(self._asked, listing)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
@@ -147,7 +147,7 @@ class OfflineBackend:
         return decode_kept(returns if returns is not None else codec_for(Any), data, f"the result of {of}")
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
-        """Its history after event ``after``; of an open invocation, the events so far."""
+        """Return the history of an invocation after event ``after``. For an open invocation, the events so far."""
         return _Each(entry_of(recorded) for recorded in self._recorded(of, after))
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
@@ -189,7 +189,8 @@ class OfflineBackend:
         wanted = registered.latest if deployment == LATEST else deployment
         if not wanted:
             raise BrokenDeploymentError(
-                "no code of that deployment is stored here; pass --app to check against code on disk", deployment=""
+                "this data directory has no code of that deployment; pass --app to check against code on disk",
+                deployment="",
             )
         registered.find(wanted)
         return self.snapshot.code(wanted)
@@ -235,7 +236,9 @@ class OfflineBackend:
         return await check_audit(self.snapshot)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        """The classes that have stored objects or invocations, with the handlers that were called: the rest is only in the code."""
+        """Return the classes that have stored objects or invocations, with the handlers that were called. The rest is
+        only in the code.
+        """
         found = await self.query("SELECT name, kind, handlers FROM sys_service", ())
         return tuple(
             _unserved(str(name), str(kind), str(handlers))
@@ -244,7 +247,7 @@ class OfflineBackend:
         )
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """The gates at the last stop, which also hold at the next start."""
+        """Return the gates as of the last stop, which also hold at the next start."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.snapshot.gates())
 
@@ -281,7 +284,7 @@ class OfflineBackend:
         return tuple(found)
 
     async def job_info(self, job: str) -> JobInfo:
-        """Its progress at the last stop; it continues when the directory is served."""
+        """Return the progress of a job as of the last stop. The job continues when the directory is served."""
         run = await self._run_of(job)
         stored = await object_info(self.snapshot, service_name(Job), job, definition_of(Job))
         fields = {field.name: stored.fields[field.name] for field in attrs.fields(JobProgress)}
@@ -307,7 +310,7 @@ class OfflineBackend:
             raise unknown_job(job) from None
 
     async def examine(self) -> FsckReport:
-        """Compare everything that is stored beside the events with the events, and look for objects that were set aside."""
+        """Compare everything that is stored beside the events with the events, and find objects that were set aside."""
 
         def work() -> FsckReport:
             rows, partitions = self.snapshot.view, self.snapshot.partitions
@@ -367,7 +370,7 @@ class OfflineBackend:
 
 
 class _Each(Generic[T]):
-    """An iterator as an asynchronous one. It is a class, so that leaving it half way needs no closing."""
+    """An iterator as an asynchronous one."""
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items

@@ -46,8 +46,8 @@ class OfflineClient(Client):
 
 @asynccontextmanager
 async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineClient]:
-    """A read-only client of a data directory, or of a backup, that no process has open: lists, invocations with their histories,
-    objects now and in the past, the audit log, SQL, and checks of other code. Nothing is written, and no side effect runs.
+    """Open a data directory, or a backup, that no process has open, for reading: lists, invocations with their
+    histories, objects now and in the past, the audit log, SQL, and checks of other code.
 
     Everything is as of the last commit. If a process has the directory open, the client shows the moment when it was opened here;
     :func:`actors.connect` shows later changes. Requests that need a server raise :class:`actors.UnavailableError` with the code

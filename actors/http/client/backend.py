@@ -91,7 +91,7 @@ async def connect(
 async def open_connection(
     url: str | None = None, *, token: str | None = None, user: str | None = None
 ) -> AsyncIterator[Connection]:
-    """Open the connection of such a client."""
+    """Open the connection of a client, with the parameters of :func:`connect`."""
     base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     secret = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
     headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
@@ -104,10 +104,10 @@ async def open_connection(
 
 
 _PATHS = {JobVerb.RESTART: "restart-as-new"}
-"""What a verb is called in its path, where clients of Restate know it by another name."""
+"""The names of verbs in paths, where clients of Restate use another name."""
 
 _WAITS = {"wait": "true"}
-"""The caller waits for the outcome, also while the invocation is paused, as a caller in the runtime's process does."""
+"""Asks the server to wait for the outcome even while the invocation is paused, as calls in the runtime's process do."""
 
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
@@ -172,7 +172,9 @@ class HttpBackend(RemoteControl):
     async def _called(
         self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]
     ) -> httpx2.Response:
-        """A call is made under an idempotency key, a new one if it has none, so that it can be repeated when the server is back."""
+        """Call a handler under an idempotency key, a new one if the caller gave none, so that the request can be
+        repeated after the server has been away.
+        """
         key = f"call-{uuid.uuid4().hex}" if options.idempotency_key is None else options.idempotency_key
         return await self._connection.send_until_answered(
             "POST",
@@ -254,12 +256,14 @@ class HttpBackend(RemoteControl):
 
 
 def _form_of(request: Request) -> dict[str, str]:
-    """The form of the body, for a server whose code has another number of parameters."""
+    """Return the parameter that names the form of the body, for a server whose code has another number of parameters."""
     return {"parameter": request.handler.signature.parameter}
 
 
 def _path(verb: Literal["call", "send"], target: Target) -> str:
-    """A path that ends with the verb: in ``Account/read/send`` the last segment may be the name of a handler."""
+    """Return the path of a verb on a target. It ends with the verb: in ``Account/read/send`` the last segment may be
+    the name of a handler.
+    """
     key = () if target.key is None else (target.key,)
     return "/restate/" + verb + path_of(target.service, *key, target.handler)
 

@@ -68,16 +68,16 @@ class Connection:
         self._http = http
 
     async def get(self, path: str, kind: type[M], **params: Any) -> M:
-        """GET a resource as its model; parameters that are None are left out."""
+        """GET a resource and decode it as ``kind``. Leaves out parameters that are None."""
         given = {name: value for name, value in params.items() if value is not None}
         return decoded(await self.send("GET", path, params=given), kind)
 
     async def post(self, path: str, kind: type[M], body: dict[str, Any]) -> M:
-        """POST, and return the response as its model."""
+        """POST a body and decode the response as ``kind``."""
         return decoded(await self.send("POST", path, content=as_json(body)), kind)
 
     async def patch(self, path: str, kind: type[M], body: dict[str, Any], *, idempotency_key: str | None = None) -> M:
-        """PATCH, and return the response as its model."""
+        """PATCH with a body and decode the response as ``kind``."""
         content = as_json(body)
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
@@ -117,7 +117,8 @@ class Connection:
         patience: float | None = None,
         **kwargs: Any,
     ) -> httpx2.Response:
-        """The response to a repeatable request: while the server is away, it is repeated for :data:`RECONNECT_SECONDS`.
+        """Return the response to a repeatable request: while the server is away, it is repeated for
+        :data:`RECONNECT_SECONDS`.
 
         If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
         the invocation if it is known (``of``, or from the server's response).
@@ -155,7 +156,7 @@ class Connection:
 
 
 def _says_that_it_stops(response: httpx2.Response) -> bool:
-    """Whether the server has accepted the request and stops before it can answer."""
+    """Report whether the response says that the server accepted the request and is stopping before it can answer."""
     if not response.is_error:
         return False
     problem = problem_in(response)
@@ -163,7 +164,7 @@ def _says_that_it_stops(response: httpx2.Response) -> bool:
 
 
 def as_json(body: dict[str, Any]) -> bytes:
-    """The body of a request. Raises ``InvalidArgumentError`` for a value that JSON cannot represent."""
+    """Encode the body of a request as JSON. Raises ``InvalidArgumentError`` for a value that JSON cannot represent."""
     try:
         return msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError) as error:
@@ -171,7 +172,7 @@ def as_json(body: dict[str, Any]) -> bytes:
 
 
 def path_of(*segments: str) -> str:
-    """A path with these segments, escaped. Raises :class:`actors.InvalidArgumentError` for ``.`` and ``..``."""
+    """Join the escaped segments to a path. Raises :class:`actors.InvalidArgumentError` for ``.`` and ``..``."""
     for segment in segments:
         if segment in PATH_STEPS:
             raise InvalidArgumentError(
@@ -181,7 +182,9 @@ def path_of(*segments: str) -> str:
 
 
 def key_header(idempotency_key: str | None) -> dict[str, bytes]:
-    """The header with the idempotency key. Raises ``InvalidArgumentError`` for a key that a header cannot carry unchanged."""
+    """Return the idempotency key as a header. Raises ``InvalidArgumentError`` for a key that a header cannot carry
+    unchanged.
+    """
     if idempotency_key is None:
         return {}
     if idempotency_key != idempotency_key.strip() or not idempotency_key.isprintable():
@@ -193,19 +196,19 @@ def key_header(idempotency_key: str | None) -> dict[str, bytes]:
 
 
 def decoded(response: httpx2.Response, kind: type[M]) -> M:
-    """The body as its model. Raises the error that the response describes."""
+    """Decode the body as ``kind``. Raises the error that the response describes."""
     return msgspec.json.decode(succeeded(response), type=kind)
 
 
 def succeeded(response: httpx2.Response) -> bytes:
-    """The body. Raises the error that the response describes."""
+    """Return the body of a successful response. Raises the error that the response describes."""
     if response.is_error:
         raise error_in(response)
     return response.content
 
 
 def problem_in(response: httpx2.Response) -> Problem:
-    """The error document in a response."""
+    """Return the error document in a response, or one made from the response if it has none."""
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except ValueError:
@@ -213,7 +216,7 @@ def problem_in(response: httpx2.Response) -> Problem:
 
 
 def error_in(response: httpx2.Response) -> ActorError:
-    """The error that a response describes, of its own class."""
+    """Return the error that the response describes, in its original class if known."""
     problem = problem_in(response)
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
@@ -231,7 +234,9 @@ def error_in(response: httpx2.Response) -> ActorError:
 
 
 def _put_attributes(error: ActorError, problem: Problem, allowed: str | None) -> None:
-    """Give an error of this package what its class has attributes for. A code of a later version stays that of the class."""
+    """Set the attributes that the error's class declares. A code that only a later version knows becomes the default
+    code of the class.
+    """
     said = {
         "code": next((code for code in ErrorCode if code == problem.code), None),
         "kind": next((kind for kind in ResourceKind if kind == problem.kind), None),
@@ -249,6 +254,6 @@ def _put_attributes(error: ActorError, problem: Problem, allowed: str | None) ->
 
 
 def failure_in(problem: Problem) -> Failure:
-    """The same error as a handler's failure is recorded."""
+    """Return the error that the response describes, as a recorded failure."""
     details = b"" if problem.details is None else msgspec.json.encode(problem.details)
     return Failure(problem.error, problem.detail, details=details, carried=msgspec.json.encode(problem.carried))

@@ -69,7 +69,7 @@ class _Pages(Generic[T, P]):
 
 
 class RemoteEvents(_Pages[JournalEntry, EventList]):
-    """The events of an invocation."""
+    """Iterates over the events of an invocation."""
 
     _part = "events"
     _kind = EventList
@@ -79,7 +79,7 @@ class RemoteEvents(_Pages[JournalEntry, EventList]):
 
 
 class RemoteMarks(_Pages[OutputChunk, OutputList]):
-    """The output pieces of an invocation, and whether they count."""
+    """Iterates over the output pieces of an invocation and the resets that declare pieces void."""
 
     _part = "output"
     _kind = OutputList

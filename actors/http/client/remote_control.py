@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class RemoteControl:
-    """What holds, shows and changes more than one invocation."""
+    """Controls and shows gates, objects, deployments and jobs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -162,7 +162,7 @@ class RemoteControl:
 
 
 def answer_of(answer: AnswerModel) -> ControlResult:
-    """The result of a verb, decoded."""
+    """Decode the result of a verb."""
     return ControlResult(answer.changed, answer.before, answer.after, answer.successor)
 
 

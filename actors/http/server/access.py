@@ -72,7 +72,7 @@ class Guard:
             raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
 
     def identify(self, request: Request) -> Grant:
-        """The principal of the request. Raises :class:`actors.errors.AccessDeniedError`."""
+        """Return the permissions of the request's token. Raises :class:`actors.errors.AccessDeniedError`."""
         if self._counted is None:
             return _ANYBODY
         header = request.headers.get("authorization", "")
@@ -80,7 +80,7 @@ class Guard:
         grant = self._counted.grant_of(secret)
         if grant is None:
             raise AccessDeniedError(
-                "this needs a token: send 'Authorization: Bearer …'. The server's own token is in its data directory; "
+                "the request has no valid token: send 'Authorization: Bearer …'. The server's own token is in its data directory; "
                 "'playhead tokens create' creates others",
                 code=ErrorCode.UNAUTHENTICATED,
             )
@@ -90,12 +90,12 @@ class Guard:
         """Check the scope of the token. Raises :class:`actors.errors.AccessDeniedError`."""
         if route.scope is not None and not grant.scope.covers(route.scope):
             raise AccessDeniedError(
-                f"this needs the scope {route.scope.value}, and the token {grant.name!r} has {grant.scope.value}",
+                f"the request needs the scope {route.scope.value}, but the token {grant.name!r} has {grant.scope.value}",
                 code=ErrorCode.FORBIDDEN,
             )
 
     def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
-        """The client on behalf of the principal."""
+        """Return a client that acts on behalf of the principal."""
         user = request.headers.get(USER_HEADER, "")
         by = f"token:{grant.name}" if self._counted is not None else grant.name
         if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user):
@@ -116,7 +116,7 @@ class Guard:
         given = request.headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
         if found is None:
-            raise MisdirectedRequestError(f"the request names {len(given)} valid hosts, expected one")
+            raise MisdirectedRequestError(f"the request names {len(given)} valid hosts; send exactly one")
         name = found["name"].lower()
         server = request.scope.get("server")
         if name not in self._hosts and name != _literal(server[0] if server else ""):
@@ -143,7 +143,7 @@ _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
 
 
 def _follows_link(request: Request) -> bool:
-    """Whether a person followed a link from another site to the console page itself.
+    """Report whether a person followed a link from another site to the console page itself.
 
     The page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
     """
@@ -157,7 +157,7 @@ def check_media_type(request: Request, *, has_body: bool) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json":
         raise WrongMediaTypeError(
-            f"the body is {kind[:_SHOWN] or 'of no type'!r}, expected JSON with 'Content-Type: application/json'"
+            f"the content type of the body is {kind[:_SHOWN] or 'missing'!r}; send JSON with 'Content-Type: application/json'"
         )
 
 
@@ -188,7 +188,7 @@ def _check_said_once(request: Request) -> None:
         given = request.headers.getlist(name)
         if len(given) > 1 and len(set(given)) > 1:
             raise InvalidArgumentError(
-                f"the request says {name} {len(given)} times, with different values; say it once"
+                f"the request has the header {name} {len(given)} times, with different values; send it once"
             )
 
 
@@ -201,7 +201,7 @@ def _check_length(request: Request) -> None:
 
 
 def origin_of(request: Request) -> str:
-    """The address and port of the peer, unrelated to the header ``Origin``."""
+    """Return the address and port of the peer, unrelated to the header ``Origin``."""
     client = request.client
     return "" if client is None else f"{_literal(client.host)}:{client.port}"
 

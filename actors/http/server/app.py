@@ -105,7 +105,7 @@ class Api:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
-            raise ValueError(f"the scope is {scope['type']!r}, expected 'http': playhead takes part in no lifespan")
+            raise ValueError(f"the scope is {scope['type']!r}, expected 'http': playhead does not support lifespan")
         reader = _Reader(receive)
         request = Request(scope, reader)
         response = await self._respond(request)
@@ -132,8 +132,8 @@ class Api:
         except (ActorError, JournalError) as error:
             return respond_with(error)
         except Exception:
-            log.exception("%s %s has failed", request.method, request.url.path)
-            return respond_with(ActorError("the server failed to answer; its log says how"))
+            log.exception("%s %s failed", request.method, request.url.path)
+            return respond_with(ActorError("the server failed to answer; see its log"))
 
     async def _answer(self, request: Request) -> Response:
         route, exchange = await self._admit(request)
@@ -151,7 +151,7 @@ class Api:
         return Response(_encode(answer), route.status, media_type="application/json")
 
     async def _admit(self, request: Request) -> tuple[Route, Exchange]:
-        """Authenticate and authorise the request; a denied one is audited."""
+        """Authenticate and authorise the request. Audits a denied one."""
         asking = self._client.acting_as("anonymous", origin_of(request))
         try:
             self._guard.check_address(request)
@@ -169,7 +169,7 @@ class Api:
             raise
         if route is None:
             if missing is None:
-                raise BrokenInvariant("a route is found, or missing")
+                raise BrokenInvariant("the route of the request is unknown after it was found")
             raise missing
         is_open = self._guard.is_open
         return route, Exchange(
@@ -223,7 +223,7 @@ def _take_control_seat(request: Request) -> None:
 
 
 class _HeadOf:
-    """A response without its body, for HEAD."""
+    """A response without its body, for HEAD requests."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
@@ -235,7 +235,7 @@ class _HeadOf:
 
 
 def _known(method: str) -> str:
-    """The method if it is a known one, so that invented methods do not add metrics series."""
+    """Return the method if it is a standard one, so that invented methods do not add metrics series."""
     return method if method in _METHODS else "other"
 
 

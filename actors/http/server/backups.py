@@ -40,7 +40,7 @@ class Backup:
 
 
 def backup_path(data: Path, name: str) -> Path:
-    """The path of the backup with this name. Raises :class:`actors.InvalidArgumentError`."""
+    """Return the path of the backup with this name. Raises :class:`actors.InvalidArgumentError` for an invalid name."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidArgumentError(
             f"a backup's name has 1 to 64 letters, digits, '.', '_' and '-'; found {name[:80]!r}"
@@ -51,7 +51,7 @@ def backup_path(data: Path, name: str) -> Path:
 async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
     """Copy the data directory as of now to a directory with this name beside it. Commits pause for a moment."""
     if exchange.tokens is None:
-        raise ConflictError("this server has no data directory to copy", code=ErrorCode.NOT_POSSIBLE)
+        raise ConflictError("this server has no data directory to back up", code=ErrorCode.NOT_POSSIBLE)
     path = backup_path(exchange.tokens.directory.path, body.name)
     await noted(lambda: exchange.client.copy_to(path), body.name, body.reason, exchange.client.note)
     return Backup(name=body.name, path=str(path.absolute()))
@@ -60,7 +60,7 @@ async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
 async def noted(
     copy: Callable[[], Awaitable[None]], name: str, reason: str, note: Callable[..., Awaitable[None]]
 ) -> None:
-    """Make the backup and audit it, also if it is refused."""
+    """Make the backup and audit it, including a refused one."""
     act = ControlAction(verb="backup", target=f"backup:{name}", reason=reason)
     try:
         await copy()

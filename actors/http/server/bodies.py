@@ -47,12 +47,12 @@ def _check(data: bytes, max_values: int) -> None:
 
 
 def _weight(data: bytes) -> int:
-    """The cost of a number, in values."""
+    """Return how many values a number counts as."""
     return _separators(data) + (_EXTREME_VALUES - 1) * len(_EXTREME.findall(data))
 
 
 def _separators(data: bytes) -> int:
-    """An upper bound of the number of values; separators inside strings count too."""
+    """Return an upper bound of the number of values. Separators inside strings count too."""
     return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
 
 
@@ -71,7 +71,7 @@ def _refuse_repeated_names(data: bytes) -> None:
         json.loads(data, object_pairs_hook=_pairs, parse_int=len, parse_float=len)
     except _RepeatedName as repeated:
         raise InvalidArgumentError(
-            f"the body says {str(repeated)[:80]!r} twice in one object; a name may appear once"
+            f"the body has the name {str(repeated)[:80]!r} twice in one object; send each name once"
         ) from None
     except (ValueError, RecursionError):
         return

@@ -37,7 +37,8 @@ _encode = msgspec.json.Encoder().encode
 
 @attrs.frozen(kw_only=True)
 class Whoami:
-    """The principal: the name of the token and its scope. ``is_open``: the server requires no token.
+    """The principal of the request: the name of the token and its scope. ``is_open`` is true if the server requires no
+    token. ``now`` is the server's wall clock in seconds.
 
     ``now`` is the server's wall clock in seconds.
     """
@@ -64,13 +65,14 @@ async def whoami(exchange: Exchange) -> Whoami:
     await trio.lowlevel.checkpoint()
     grant = exchange.grant
     if grant is None:
-        raise BrokenInvariant("a route with a scope knows who asks")
+        raise BrokenInvariant("a route with a scope has no principal")
     return Whoami(name=grant.name, scope=grant.scope, is_open=exchange.is_open, now=time.time())
 
 
 @attrs.frozen(kw_only=True)
 class Throughput:
-    """The completions of each second from ``since`` to ``now`` (wall seconds); seconds without one are left out.
+    """Completions per second from ``since`` to ``now`` (wall seconds). Seconds without completions are omitted.
+    ``since`` is later if the server started later.
 
     Completions before the start of this process are not known.
     """
@@ -81,7 +83,10 @@ class Throughput:
 
 
 async def get_throughput(exchange: Exchange) -> Throughput:
-    """How many invocations completed in each second of the last five minutes: those that succeeded, and the others."""
+    """Return completions per second for the last five minutes, succeeded and other.
+
+    Seconds without completions are omitted; `since` is later if the server started later.
+    """
     await trio.lowlevel.checkpoint()
     now = time.time()
     since = max(now - THROUGHPUT_SECONDS, exchange.traffic.started_at)
@@ -100,7 +105,9 @@ async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeS
 
 
 async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[tuple[int, bytes]]:
-    """The first event comes at once: it has the position where the stream begins, and whether changes were missed before."""
+    """Yield change sets as server-sent events. The first comes at once: it has the position where the stream begins,
+    and says whether earlier changes were missed.
+    """
     changes = await client.changes(after)
     while True:
         yield changes.position, _encode(changes)

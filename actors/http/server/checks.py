@@ -34,7 +34,7 @@ class CheckQuery:
 
 @attrs.frozen(kw_only=True)
 class ChecksQuery:
-    """How many to check at most: the newest, or the first named."""
+    """The largest number of invocations to check: the newest matches, or the first named."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)] = MAX_ITEMS
 

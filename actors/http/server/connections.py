@@ -75,7 +75,7 @@ class Connections:
         return len(self._seats)
 
     def make_room(self, peer: str) -> bool:
-        """Whether a new connection of this peer can be accepted, possibly in place of one that has requested nothing."""
+        """Make room for a new connection of this peer, closing another if necessary. Returns whether there is room."""
         limits = self._limits
         if len(self._seats) >= self._at_most:
             return _drop_one([seat for seat in self._seats if not seat.is_of_control])
@@ -112,11 +112,11 @@ class Connections:
         return True
 
     def put_back(self, kind: str) -> None:
-        """Stop counting it under this kind."""
+        """Stop counting the connection under this kind."""
         self._apart[kind] -= 1
 
     async def wait_for_none(self) -> None:
-        """Wait until all are closed."""
+        """Wait until all connections are closed."""
         if self._seats:
             await self._none.wait()
 
@@ -157,17 +157,17 @@ class Seat:
 
     @property
     def is_apart(self) -> bool:
-        """Whether it is counted separately."""
+        """Whether the connection is counted separately."""
         return bool(self._apart)
 
     @property
     def is_of_control(self) -> bool:
-        """Whether it is counted with the tokens that may read or control."""
+        """Whether the connection is counted with those whose tokens may read or control."""
         return _CONTROL in self._apart
 
     @property
     def rank(self) -> Rank:
-        """Its current activity."""
+        """The current activity of the connection."""
         if self._is_dropped:
             return Rank.BUSY
         if self.is_idle or self._waits_for_client:
@@ -178,7 +178,7 @@ class Seat:
 
     @contextmanager
     def waiting_for_client(self) -> Iterator[None]:
-        """The request waits for the client to send or to read, for the block."""
+        """Mark the connection as waiting for the client to send or to read, for the block."""
         self._waits_for_client += 1
         try:
             yield
@@ -187,7 +187,7 @@ class Seat:
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """The client receives a stream of changes, for the block."""
+        """Mark the connection as streaming changes, for the block."""
         self._is_streaming = True
         try:
             yield
@@ -195,12 +195,12 @@ class Seat:
             self._is_streaming = False
 
     def take_control_seat(self) -> None:
-        """Its token may read or control: count it with those, if there is room."""
+        """Count the connection with those whose tokens may read or control, if there is room."""
         self._take(_CONTROL, self._limits.control_connections)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A call waits for its answer, for the block."""
+        """Count the connection with those whose call waits for its answer, for the block."""
         self._take(_WAITING, self._limits.waiting_calls)
         try:
             yield
@@ -208,12 +208,14 @@ class Seat:
             self._put_back(_WAITING)
 
     def leave(self) -> None:
-        """It is closed."""
+        """Remove the closed connection."""
         for kind in tuple(self._apart):
             self._put_back(kind)
 
     def drop(self) -> None:
-        """Close it, even during a response that is not read, which is shielded, and before requests that have arrived already."""
+        """Close the connection even during a response that is not read, which is shielded, and before requests that
+        have already arrived.
+        """
         self._is_dropped = True
         self.scope.cancel()
         with suppress(OSError):
@@ -230,7 +232,7 @@ class Seat:
 
 
 def _drop_one(seats: list[Seat]) -> bool:
-    """Close the first by rank, the oldest of those. Returns whether there was one."""
+    """Close the oldest connection of the first rank that has any. Returns whether one was closed."""
     first = min(seats, key=lambda seat: seat.rank, default=None)
     if first is None or first.rank is Rank.BUSY:
         return False
@@ -239,6 +241,6 @@ def _drop_one(seats: list[Seat]) -> bool:
 
 
 def _descriptors_for_connections() -> int:
-    """The number of files that the process can open, without those that it needs itself."""
+    """Return how many files the process can open, minus those that it needs itself."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _OWN_DESCRIPTORS, soft // 2)

@@ -47,7 +47,7 @@ _IMPORT_MAP = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
 
 @attrs.frozen
 class StaticFile:
-    """A file as it is served."""
+    """A file of the console, with its content type and headers."""
 
     content: bytes
     media_type: str
@@ -72,7 +72,7 @@ def _paths(folder: Traversable, prefix: str = "") -> Iterator[str]:
 
 @cache
 def static_file(path: str) -> StaticFile:
-    """A file below ``static``, read once."""
+    """Read a file below ``static``, once."""
     content = ROOT.joinpath(*path.split("/")).read_bytes()
     if path == PAGE:
         # Each file names the next: without this the browser would learn of the last ones late.
@@ -87,10 +87,10 @@ def static_file(path: str) -> StaticFile:
 
 
 def policy(page: bytes) -> str:
-    """The content security policy: the page's own files and its import map."""
+    """Return the content security policy, which allows the page's own files and its import map."""
     found = _IMPORT_MAP.search(page)
     if found is None:
-        raise BrokenInvariant("the page has an import map")
+        raise BrokenInvariant("the page has no import map")
     digest = base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""Deployments: the registered code, and which of it new work runs on. Code cannot be uploaded over HTTP."""
+"""Deployments: the registered code, and which of it new invocations run on. Code cannot be uploaded over HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def list_deployments(exchange: Exchange) -> DeploymentList:
 
 
 async def get_deployment(exchange: Exchange) -> DeploymentInfo:
-    """One deployment."""
+    """Show one deployment."""
     return await exchange.client.deployments.get(exchange.path["deployment"])
 
 
@@ -31,7 +31,7 @@ async def read_file(exchange: Exchange) -> CodeFile:
 
 
 async def make_latest(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
-    """Let new invocations run on this deployment; it may be an older one."""
+    """Let new invocations run on this deployment, which may be an older one."""
     return await exchange.client.deployments.make_latest(exchange.path["deployment"], reason=body.reason)
 
 

@@ -31,17 +31,19 @@ _MAX_POSITION = 2**63 - 1
 
 
 def wants_stream(request: Request) -> bool:
-    """Whether the client asks for a stream rather than the current data."""
+    """Report whether the client asks for a stream rather than the current data."""
     return EVENT_STREAM in request.headers.get("accept", "")
 
 
 def wants_page(request: Request) -> bool:
-    """Whether the client asks for the current data, where others get a stream."""
+    """Report whether the client asks for the current data on a route that streams by default."""
     return not wants_stream(request) and JSON in request.headers.get("accept", "")
 
 
 def position_of(request: Request, after: int) -> int:
-    """The position to start from: that of the query or, when a client reconnects, of the last event that it has seen."""
+    """Return the position to start from: the query's or, when a client reconnects, that of the last event that it has
+    seen.
+    """
     seen = request.headers.get("last-event-id")
     if seen is None:
         return after
@@ -53,13 +55,13 @@ def position_of(request: Request, after: int) -> int:
 
 
 async def as_events(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tuple[int, bytes]]:
-    """A history as server-sent events."""
+    """Yield a history as server-sent events."""
     async for entry in entries:
         yield entry.number, _encode(entry)
 
 
 async def as_output(chunks: AsyncIterator[OutputChunk]) -> AsyncGenerator[tuple[int, bytes]]:
-    """The output of an invocation and its resets as server-sent events."""
+    """Yield the output of an invocation and its resets as server-sent events."""
     async for chunk in chunks:
         yield chunk.number, _encode(chunk)
 

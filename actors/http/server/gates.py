@@ -1,4 +1,4 @@
-"""Gates, by scope."""
+"""Gates, each for a scope."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Closing:
 
     @contextmanager
     def gives_up(self, scope: trio.CancelScope) -> Iterator[None]:
-        """A call waits, for the block; the scope is cancelled when it should stop waiting."""
+        """Register a waiting call for the block. The scope is cancelled when the call should stop waiting."""
         self._waiting.add(scope)
         if self._has_called:
             scope.cancel()
@@ -94,7 +94,7 @@ async def serve(
             await trio.aclose_forcefully(stream)
             return
         if not connections.make_room(peer):
-            log.warning("a connection of %s is refused: there are %d", peer, connections.count)
+            log.warning("refused a connection from %s: there are already %d", peer, connections.count)
             await _turn_away(stream)
             return
         seat = Seat(peer, stream, connections, limits)
@@ -154,7 +154,7 @@ class _Server(TCPServer):
                     self.protocol_send,
                 )
                 if task_group._nursery is None:
-                    raise BrokenInvariant("it has been entered")
+                    raise BrokenInvariant("the connection was used before it was entered")
                 task_group._nursery.start_soon(self._leave_when_idle)
                 await self._idle.restart()
                 await self._read_data()
@@ -177,7 +177,7 @@ class _Server(TCPServer):
             try:
                 await self._send_in_time(event.data)
             except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
-                log.debug("a connection is dropped: %r", error)
+                log.debug("dropped a connection: %r", error)
                 await trio.aclose_forcefully(self.stream)
                 await self.protocol.handle(Closed())
 
@@ -201,22 +201,22 @@ class _IdleTimer:
         self._has_ended = False
 
     async def restart(self, *_: object) -> None:
-        """The connection is idle from now on."""
+        """Start counting: the connection is idle from now on."""
         self._is_idle = self._seat.is_idle = True
         self._scope.deadline = trio.current_time() + self._seconds
 
     async def stop(self) -> None:
-        """The connection is in use."""
+        """Stop counting: the connection is in use."""
         self._is_idle = self._seat.is_idle = False
         self._scope.deadline = inf
 
     def end(self) -> None:
-        """The connection is closed."""
+        """Stop for good: the connection is closed."""
         self._has_ended = True
         self._scope.cancel()
 
     async def runs_out(self) -> bool:
-        """Wait until the connection is no longer needed. Returns whether it is to be closed."""
+        """Wait until the connection is no longer needed. Returns whether it should be closed."""
         while not self._has_ended:
             with self._scope:
                 await self._terminated.wait()
@@ -228,12 +228,14 @@ class _IdleTimer:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 without upgrades."""
+    """HTTP/1.1 without protocol upgrades."""
 
     _head = b""
 
     async def _send_h11_event(self, event: Any) -> None:
-        """A head whose body has a known length is sent together with the body, which is ready."""
+        """Send the head of a response together with its body if the length of the body is known: the body is then
+        ready.
+        """
         try:
             data = self._head + self.connection.send(event)
         except h11.LocalProtocolError:

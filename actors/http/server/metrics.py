@@ -58,14 +58,12 @@ async def metrics(exchange: Exchange) -> Response:
             },
         ),
         *_distribution(
-            "playhead_commit_seconds", "How long commits took until they were durable.", figures.commit_seconds
+            "playhead_commit_seconds", "Time until a commit was durable, in seconds.", figures.commit_seconds
         ),
-        *_distribution("playhead_commit_events", "Events that one commit held.", figures.commit_events),
-        *_metric("playhead_objects_in_memory", "gauge", "Objects that are folded and kept.", figures.objects_in_memory),
-        *_metric(
-            "playhead_arrivals", "gauge", "Calls, verbs and messages in the queue of the engine.", figures.arrivals
-        ),
-        *_metric("playhead_threads_busy", "gauge", "Threads at work for plain steps.", figures.busy_threads),
+        *_distribution("playhead_commit_events", "Number of events in one commit.", figures.commit_events),
+        *_metric("playhead_objects_in_memory", "gauge", "Objects kept in memory.", figures.objects_in_memory),
+        *_metric("playhead_arrivals", "gauge", "Calls, verbs and messages in the engine's queue.", figures.arrivals),
+        *_metric("playhead_threads_busy", "gauge", "Threads that run plain steps.", figures.busy_threads),
         *_metric(
             "playhead_threads_waited_for", "gauge", "Plain steps that wait for a thread.", figures.threads_waited_for
         ),
@@ -75,15 +73,20 @@ async def metrics(exchange: Exchange) -> Response:
             "Threads of steps that were timed out or cancelled, and that have not ended.",
             figures.abandoned_threads,
         ),
-        *_metric("playhead_gates", "gauge", "Gates that are closed, and exceptions to them.", figures.closed_gates),
-        *_metric("playhead_deployments", "gauge", "Deployments that are registered.", figures.deployments),
-        *_metric("playhead_has_room", "gauge", "1 while the disk has room for new work.", int(figures.has_room)),
-        *_metric("playhead_http_requests_total", "counter", "Requests that were answered.", answered),
-        *_metric("playhead_http_streams", "gauge", "Streams of events that are open.", traffic.streams),
-        *_metric("process_resident_memory_bytes", "gauge", "Memory that the process holds.", _resident_bytes()),
-        *_metric("process_cpu_seconds_total", "counter", "Seconds of processors that it has taken.", _cpu_seconds()),
+        *_metric("playhead_gates", "gauge", "Closed gates and exceptions to them.", figures.closed_gates),
+        *_metric("playhead_deployments", "gauge", "Registered deployments.", figures.deployments),
+        *_metric("playhead_has_room", "gauge", "1 if the disk has room for new work, else 0.", int(figures.has_room)),
+        *_metric("playhead_http_requests_total", "counter", "Answered requests.", answered),
+        *_metric("playhead_http_streams", "gauge", "Open event streams.", traffic.streams),
         *_metric(
-            "process_start_time_seconds", "gauge", "When the server started, in wall seconds.", traffic.started_at
+            "process_resident_memory_bytes", "gauge", "Resident memory of the process, in bytes.", _resident_bytes()
+        ),
+        *_metric("process_cpu_seconds_total", "counter", "CPU time used by the process, in seconds.", _cpu_seconds()),
+        *_metric(
+            "process_start_time_seconds",
+            "gauge",
+            "Start time of the server, in seconds since 1970.",
+            traffic.started_at,
         ),
     ]
     return Response("\n".join(lines) + "\n", media_type=_MEDIA_TYPE)

@@ -38,7 +38,7 @@ async def openapi(exchange: Exchange) -> Response:
 
 
 def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> Schema:
-    """The document for these routes and the handlers of these classes."""
+    """Make the document for these routes and the handlers of these classes."""
     documented = [route for route in routes if route.is_documented]
     models = _models(documented)
     schemas, components = msgspec.json.schema_components(models, ref_template=_REF)
@@ -89,7 +89,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _answered(route: Route) -> Any:
-    """The model of the response; None if it is a value of the handler."""
+    """Return the model of the response, or None if the response is a value of the handler."""
     kinds = [kind for kind in typing.get_args(route.answer) or (route.answer,) if kind is not Response]
     return kinds[0] if kinds else None
 
@@ -105,7 +105,7 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
         operation["parameters"] += _query_parameters(known[route.query], components)
     if route.repeatable:
         operation["parameters"].append(
-            _idempotency_key("Asking again under the same key is answered as the first time.")
+            _idempotency_key("Repeating the request with the same key returns the first response.")
         )
     if route.body is not None:
         schema = {} if route.body is JsonBody else known[route.body]
@@ -124,7 +124,7 @@ def _must_be_there(model: Any) -> bool:
 
 
 def _name_of(route: Route) -> str:
-    """The name of a route that is available under a path of Restate's as well."""
+    """Return the operation name of a route that is also available under a path of Restate's."""
     words = [segment.strip("{}") for segment in route.segments]
     return "_".join(words) if words[0] == "restate" else route.name
 
@@ -194,7 +194,7 @@ def _handler_operations(
     is_keyed = service.kind is not Kind.SERVICE
     path = f"/{service.name}/{{key}}/{handler.name}" if is_keyed else f"/{service.name}/{handler.name}"
     key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
-    idempotency = _idempotency_key("Asking again under the same key finds the same invocation.")
+    idempotency = _idempotency_key("Repeating the request with the same key returns the same invocation.")
     name = f"{service.name}.{handler.name}"
     common: Schema = {"tags": [service.name], "parameters": [*(key if is_keyed else []), idempotency]}
     body = _argument(name, handler, components)
@@ -214,7 +214,7 @@ def _handler_operations(
             TokenScope.INVOKE,
         ),
     )
-    sent = {"description": "It is taken, and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
+    sent = {"description": "The message is accepted and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
     # The schema of the body is the one without the parameter.
     delay = [each for each in _query_parameters(known[SendQuery], components) if each["name"] != "parameter"]
     yield (
@@ -233,7 +233,9 @@ def _handler_operations(
 
 
 def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) -> Schema | None:
-    """As :class:`actors.values.Signature` takes it: one value for one parameter, an object for several, nothing for none."""
+    """Return the schema of a handler's argument as :class:`actors.values.Signature` takes it: one value for one
+    parameter, an object for several, nothing for none.
+    """
     schemas = {
         parameter: _hoisted(_closed(schema or {}), f"{name}.{parameter}", components)
         for parameter, schema in handler.parameters.items()
@@ -256,7 +258,7 @@ def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) ->
 
 
 def _closed(part: Any) -> Any:
-    """The schema of a request: objects allow no other fields."""
+    """Return the schema of a request, in which objects allow no undeclared fields."""
     match part:
         case {"properties": _} if "additionalProperties" not in part:
             return {"additionalProperties": False} | {key: _closed(value) for key, value in part.items()}
@@ -269,7 +271,7 @@ def _closed(part: Any) -> Any:
 
 
 def _hoisted(schema: Schema, name: str, components: dict[str, Schema]) -> Schema:
-    """A self-contained schema as part of the document: its definitions become components."""
+    """Move the definitions of a self-contained schema to the document's components, and return the rest."""
     if "$defs" not in schema:
         return schema
     for defined, definition in schema["$defs"].items():

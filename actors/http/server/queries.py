@@ -15,7 +15,7 @@ QUERY_BYTES = 1 << 20
 
 @attrs.frozen(kw_only=True)
 class QueryBody:
-    """The statement, and the values for ``?`` (an array) or ``:name`` (an object)."""
+    """An SQL statement, and the values for ``?`` (an array) or ``:name`` (an object)."""
 
     sql: str
     parameters: list[str | int | float | bool | None] | dict[str, str | int | float | bool | None] = attrs.field(

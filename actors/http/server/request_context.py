@@ -56,7 +56,7 @@ class Exchange:
     traffic: Traffic = attrs.field(factory=Traffic)
 
     def invocation(self) -> InvocationHandle[Any]:
-        """The invocation in the path. Raises :class:`actors.MalformedIdError`."""
+        """Return a handle to the invocation in the path. Raises :class:`actors.MalformedIdError`."""
         return self.client.invocation(self.path["id"])
 
     @property
@@ -107,7 +107,7 @@ class Exchange:
         raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
-        """The result of the work, unless the client disconnects or the server stops; then the wait ends."""
+        """Wait for the work and return its result. Gives up if the client disconnects or the server stops."""
         results: list[T] = []
         errors: list[Exception] = []
         async with trio.open_nursery() as nursery:
@@ -138,13 +138,13 @@ class Exchange:
 
 
 def seat_of(scope: MutableMapping[str, Any]) -> Seat | None:
-    """The accounting of the request's connection, if this package's server has accepted it."""
+    """Return the accounting of the request's connection, or None if another server accepted it."""
     seat: Seat | None = scope.get("state", {}).get("seat")
     return seat
 
 
 def waiting_for_client(scope: MutableMapping[str, Any]) -> AbstractContextManager[None]:
-    """Report that the request waits for its client, for the block."""
+    """Mark the connection as waiting for its client, for the block."""
     seat = seat_of(scope)
     return nullcontext() if seat is None else seat.waiting_for_client()
 
@@ -163,12 +163,13 @@ def read_body(data: bytes, kind: Any) -> Any:
 
 
 def query_of(request: Request) -> list[tuple[str, str]]:
-    """The names and values in the query of a request. Raises ``InvalidArgumentError`` for bytes that are not UTF-8, which are
-    commonly replaced silently."""
+    """Return the names and values in the query of a request. Raises ``InvalidArgumentError`` for bytes that are not
+    UTF-8, which parsers commonly replace silently.
+    """
     try:
         return parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        raise InvalidArgumentError("the query is not UTF-8, percent-encoded") from None
+        raise InvalidArgumentError("the query is not percent-encoded UTF-8") from None
 
 
 def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
@@ -179,7 +180,7 @@ def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
         if name in several:
             found.setdefault(name, []).append(text)
         elif name in found:
-            raise InvalidArgumentError(f"the query says {name[:80]!r} twice", path=f"$.{name[:80]}")
+            raise InvalidArgumentError(f"the query has {name[:80]!r} twice; send it once", path=f"$.{name[:80]}")
         else:
             found[name] = text
     return _convert(found, kind, "the query", strict=False)
@@ -187,7 +188,7 @@ def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
 
 @functools.cache
 def _repeated(kind: type) -> frozenset[str]:
-    """The fields that can be given several times."""
+    """Return the parameters that can be given several times."""
     hints = typing.get_type_hints(kind)
     return frozenset(name for name, hint in hints.items() if typing.get_origin(hint) is list)
 
@@ -197,7 +198,7 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
     unknown = [] if known is None or not isinstance(value, dict) else [name for name in value if name not in known]
     if unknown:
         raise InvalidArgumentError(
-            f"{what} has {str(unknown[0])[:80]!r}, which is not known here; known are {', '.join(known or ()) or 'none'}",
+            f"{what} has {str(unknown[0])[:80]!r}, which is unknown; the known names are {', '.join(known or ()) or 'none'}",
             path=f"$.{str(unknown[0])[:80]}",
         )
     try:
@@ -210,11 +211,11 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
 
 
 def _names(kind: Any) -> tuple[str, ...] | None:
-    """The names of a model's fields in requests; None for a union of models, which knows its own."""
+    """Return the field names of a model in requests, or None for a union of models, which checks names itself."""
     if not isinstance(kind, type):
         return None
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_encode_fields__
     if not attrs.has(kind):
-        raise BrokenInvariant("models are attrs classes or structs")
+        raise BrokenInvariant(f"{kind} is neither an attrs class nor a msgspec.Struct")
     return tuple(field.name for field in attrs.fields(kind))

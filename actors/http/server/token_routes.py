@@ -62,7 +62,7 @@ class MadeToken:
 
 @attrs.frozen(kw_only=True)
 class RevokedToken:
-    """A revoked token."""
+    """The name of a revoked token."""
 
     name: str
 
@@ -83,19 +83,21 @@ async def list_tokens(exchange: Exchange) -> TokenList:
 
 
 async def create_token(exchange: Exchange, body: TokenBody) -> MadeToken:
-    """Create a token; it is shown only once. It is valid at once."""
+    """Create a token, which is valid at once and shown only once."""
     token = await create(_book_of(exchange), body.name, body.scope, body.reason, exchange.client)
     return MadeToken(name=body.name, scope=body.scope, token=token)
 
 
 async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
-    """Revoke a token: it is refused from now on."""
+    """Revoke a token. The server refuses it from now on."""
     await revoke(_book_of(exchange), exchange.path["name"], body.reason, exchange.client)
     return RevokedToken(name=exchange.path["name"])
 
 
 class Auditor(Protocol):
-    """Writes audit entries on behalf of another: a client in a server, or a command on a directory at rest."""
+    """Writes audit entries on behalf of a principal: through a client in a server, or from a command on a directory
+    that no process serves.
+    """
 
     @property
     def who(self) -> Principal: ...
@@ -121,13 +123,14 @@ async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> N
 
 
 async def settle(book: TokenBook, auditor: Auditor) -> None:
-    """Write the audit entries that are still owed because a process died or the disk was full. If the disk still is, they stay
-    owed."""
+    """Write the audit entries that are still owed because a process died or the disk was full. They stay owed if the
+    disk is still full.
+    """
     async with book.changing:
         try:
             await _settle(book, auditor, None)
         except (UnavailableError, UnknownOutcomeError) as error:
-            log.warning("the audit lacks changes of tokens; they are recorded later: %s", error)
+            log.warning("changes of tokens could not be written to the audit log and are recorded later: %s", error)
 
 
 async def _noted(change: Callable[..., T], book: TokenBook, act: ControlAction, auditor: Auditor) -> T:

@@ -1,4 +1,4 @@
-"""The verbs on an invocation."""
+"""Verbs on one invocation."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from actors.values.arguments import MAX_NAME, checked_text
 
 
 async def cancel(exchange: Exchange, body: CancelOptions) -> AnswerModel:
-    """Cancel it and run its compensations."""
+    """Cancel an invocation and run its compensations."""
     return await _execute(exchange, body)
 
 
 async def kill(exchange: Exchange, body: KillOptions) -> AnswerModel:
-    """Kill it at once, without compensation."""
+    """Kill an invocation at once, without compensation."""
     return await _execute(exchange, body)
 
 
 async def pause(exchange: Exchange, body: PauseOptions) -> AnswerModel:
-    """Pause it where it is."""
+    """Pause an invocation where it is."""
     return await _execute(exchange, body)
 
 
 async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeOptions) -> AnswerModel:
-    """Resume it where it stopped; while it is backing off, retry now."""
+    """Resume an invocation where it stopped, or retry now if it is backing off."""
     is_required = body.require_compatible or query.require_compatible
     return await _execute(exchange, attrs.evolve(body, require_compatible=is_required))
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartOptions) -> AnswerModel:
-    """Restart it as a new invocation, from the beginning or a step; earlier operations are kept."""
+    """Restart an invocation as a new one, from the beginning or a step. Earlier operations are kept."""
     options = attrs.evolve(
         body,
         from_step=body.from_step if query.from_step is None else _point(query.from_step),
@@ -67,11 +67,11 @@ async def purge(exchange: Exchange) -> AnswerModel:
 
 
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
-    """Send it a signal; the value is buffered until awaited."""
+    """Send a signal to an invocation. The value is buffered until the invocation awaits it."""
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
         raise NotFoundError(
-            f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}", kind=ResourceKind.PATH
+            f"the name of the signal has {len(name)} characters, the limit is {MAX_NAME}", kind=ResourceKind.PATH
         )
     lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER, "")), JSON_LOSES_HEADER)
     value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)

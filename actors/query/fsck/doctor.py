@@ -74,13 +74,13 @@ class FsckReport:
 
 
 def examine(rows: Readable, partitions: int) -> FsckReport:
-    """Check everything, as of one moment. ``rows`` must not change meanwhile."""
+    """Check the whole store as of one moment. ``rows`` must not change meanwhile."""
     parts = [_examined(rows, partition, 0.0) for partition in range(partitions)]
     mail = MessageCheck(rows, partitions, {stream for part in parts for stream in part.unread})
     try:
         wrongs = [*mail.wrongs(wait for part in parts for wait in part.awaited)]
     except CorruptRecord as error:
-        wrongs = [("the mailboxes", f"they cannot be read to their end: {error}")]
+        wrongs = [("the mailboxes", f"reading stopped before the end: {error}")]
     return _summed(parts, [FsckFinding(where=where, what=what, can_be_rebuilt=False) for where, what in wrongs])
 
 
@@ -152,7 +152,7 @@ class _Partition:
             self._examine_strays()
             self._examine_audit()
         except CorruptRecord as error:
-            self._found(f"partition {self.partition}", f"cannot be read to its end: {error}")
+            self._found(f"partition {self.partition}", f"reading stopped before the end: {error}")
 
     # Events.
 
@@ -200,7 +200,7 @@ class _Partition:
             stream = StreamId(keys.stream_of_record(there[0][0]))
             if stream not in self._read_streams and stream not in self.unread:
                 self.unread.add(stream)
-                self._found(f"object {stream:016x}", "events of it are there, but no head says how many")
+                self._found(f"object {stream:016x}", "it has events, but no head that gives their number")
             # Skip the rest of its events, which may be many.
             at = keys.after_prefix(keys.records_of(self.partition, stream))
 
@@ -223,9 +223,11 @@ class _Partition:
             if row.outcome is not None:
                 self._expect_ended(row)
             elif of not in self._open:
-                self._mend(of, key, "its row says that it is open in its row, but unknown to its object")
+                self._mend(of, key, "its row says that it is open, but its object does not know it")
             elif _listing_of_row(row) != _listing_of_row(self._open[of]):
-                self._mend(of, key, f"its row says {row.status.value}, and its object {self._open[of].status.value}")
+                self._mend(
+                    of, key, f"its row says {row.status.value}, but its object says {self._open[of].status.value}"
+                )
         for of in missing:
             self._mend(of, keys.invocation(self.partition, of), "it is open, but has no row")
         for of in self._ended.keys() - self._open.keys():
@@ -236,7 +238,9 @@ class _Partition:
             self._expect_open(row)
 
     def _mend(self, of: InvocationId, key: bytes, what: str) -> None:
-        """The row as the events describe it; None if they do not."""
+        """Plan the row that the events describe, or its removal if they describe none. Reports a finding if too few
+        events are stored.
+        """
         row = self._open.get(of)
         if row is None:
             try:
@@ -250,7 +254,9 @@ class _Partition:
         self._found(f"invocation {of}", what, can_be_rebuilt=True)
 
     def _row_at_end(self, of: InvocationId) -> InvocationRow | None:
-        """The row of a completed invocation, with its object as of then; None if its history has no completion."""
+        """Return the row of a completed invocation, with its object as of its completion. None if its history has no
+        completion.
+        """
         stream = stream_of_invocation(of)
         state: ObjectState | None = None
         if read_head(self.rows, self.partition, stream).last == 0:
@@ -335,7 +341,7 @@ class _Partition:
         self._compare_rows("the timers", there, self._timers, _is_same_timer)
 
     def _is_timer(self, key: bytes) -> bool:
-        """Whether it is a timer that the readable objects must know."""
+        """Report whether the key is that of a timer which a readable object must know."""
         message_id = keys.id_of_dated_message(key)
         if is_postponed(message_id):
             return False
@@ -359,7 +365,7 @@ class _Partition:
         for key, _ in self._under(keys.all_items(self.partition)):
             strays[keys.stream_of_item(key)] += 1
         for stream in strays.keys() - self._read_streams - self.unread:
-            self._found(f"object {stream:016x}", f"{strays[stream]} items are stored, but no events of it")
+            self._found(f"object {stream:016x}", f"{strays[stream]} items are stored, but the object has no events")
 
     def _examine_audit(self) -> None:
         chain = ChainCheck(self.partition)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def is_whole(history: Sequence[Recorded], state: ObjectState) -> bool:
-    """Whether these are all events that the object ever had."""
+    """Report whether the history holds every event that the object ever had."""
     return len(history) == state.version and not any(isinstance(recorded.event, e.Erased) for recorded in history)
 
 
 def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -> dict[bytes, bytes]:
-    """The rows of an object's items, as all of its events have made them. Raises ``Damaged``."""
+    """Return the rows of an object's items, derived from all of its events. Raises ``Damaged``."""
     rows: dict[bytes, bytes | None] = {}
     state: ObjectState | None = None
     for recorded in history:
@@ -45,7 +45,7 @@ def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -
 
 
 def wrongs_of_logs(item_keys: Iterable[bytes], state: ObjectState) -> Iterator[str]:
-    """The places where a log lacks items that its length requires. Missing items of a map cannot be detected."""
+    """Yield the places where a log lacks items that its length requires. Missing items of a map cannot be detected."""
     counted: Counter[str] = Counter()
     for key in item_keys:
         field, _ = keys.field_of_item(key)
@@ -55,7 +55,7 @@ def wrongs_of_logs(item_keys: Iterable[bytes], state: ObjectState) -> Iterator[s
         if keys.index_of_item(key) < length:
             counted[field] += 1
         else:
-            yield f"{field} has {length} items by its events, and one at {keys.index_of_item(key)}"
+            yield f"{field} has {length} items according to its events, but also one at index {keys.index_of_item(key)}"
     for field, length in state.lengths.items():
         if counted[field] != length:
-            yield f"{field} has {length} items by its events, and {counted[field]} of them are there"
+            yield f"{field} has {length} items according to its events, but only {counted[field]} are stored"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Awaited:
-    """An invocation that waits, at a step, for the outcome of another."""
+    """An invocation that waits at a step for the outcome of another invocation."""
 
     by: InvocationId
     step: StepId
@@ -50,13 +50,13 @@ class MessageCheck:
     _answered: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
 
     def wrongs(self, awaited: Iterable[Awaited]) -> Iterator[tuple[str, str]]:
-        """The problems and their places."""
+        """Yield each problem as its place and its description."""
         for partition in range(self.partitions):
             yield from self._wrongs_of_messages(partition)
             yield from self._wrongs_of_postponed(partition)
         for wait in awaited:
             if not self._may_be_answered(wait):
-                what = f"it waits at step {wait.step} for {wait.of}, which is not open, and no answer is under way"
+                what = f"it waits at step {wait.step} for {wait.of}, which is not open, and no answer is on its way"
                 yield f"invocation {wait.by}", what
 
     def _wrongs_of_messages(self, partition: int) -> Iterator[tuple[str, str]]:
@@ -67,7 +67,7 @@ class MessageCheck:
             arrival = keys.arrival_of_message(key)
             where = f"message {arrival} in partition {partition}"
             if arrival >= next_arrival:
-                yield where, f"another would be written over it: the next one gets number {next_arrival}"
+                yield where, f"the next message would overwrite it: it gets number {next_arrival}"
             yield from ((where, what) for what in self._wrongs_of_message(partition, data))
 
     def _wrongs_of_postponed(self, partition: int) -> Iterator[tuple[str, str]]:
@@ -96,16 +96,16 @@ class MessageCheck:
         try:
             sender, event = StreamId(int(stream, 16)), int(number)
         except ValueError:
-            yield f"its cause, {cause[:80]!r}, names no event"
+            yield f"its cause, {cause[:80]!r}, does not name an event"
             return
         if sender in self.unread:
             return
         head = read_head(self.rows, sender % self.partitions, sender)
         if 0 < head.last < event and not self._may_have_begun_anew(sender, message):
-            yield f"event {event} of stream {sender:016x} has sent it, and that stream ends at event {head.last}"
+            yield f"it was sent by event {event} of stream {sender:016x}, but that stream ends at event {head.last}"
 
     def _may_have_begun_anew(self, sender: StreamId, message: Message) -> bool:
-        """Whether the sender, as far as known, was purged with all its events and is in use again."""
+        """Report whether the sender may have been purged with all its events and then used again."""
         partition = sender % self.partitions
         head = read_head(self.rows, partition, sender)
         [first] = read_events(self.rows, partition, sender, head.trimmed + 1, head.trimmed + 1)

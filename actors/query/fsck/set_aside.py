@@ -1,6 +1,6 @@
-"""Objects that the engine failed on and set aside, and to which nothing has happened since.
+"""Finds the objects that the engine set aside after a failure and that have not changed since.
 
-Their events are whole, so :func:`actors.query.fsck.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
+Their events are whole, so :func:`actors.query.fsck.doctor.examine` finds nothing wrong, and a copy of them is a good copy. The next start
 takes them up as the last one did.
 """
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def find_set_aside(rows: Readable, partitions: int) -> Iterator[FsckFinding]:
-    """The latest audit entry about each such object. Unreadable parts of the audit log are reported by the examination."""
+    """Yield a finding for each object that was set aside and has no event since, from its latest audit entry. Skips
+    unreadable parts of the audit log, which :func:`actors.query.fsck.doctor.examine` reports.
+    """
     for partition in range(partitions):
         last: dict[StreamId, tuple[int, AuditRow]] = {}
         prefix = keys.audit_prefix(partition)
@@ -47,7 +49,7 @@ def find_set_aside(rows: Readable, partitions: int) -> Iterator[FsckFinding]:
 def _finding_of(row: AuditRow) -> FsckFinding:
     return FsckFinding(
         where=f"object {row.target}",
-        what=f"the engine failed on it, and nothing has happened to it since: {row.reason}",
+        what=f"the engine failed on this object, which has not changed since: {row.reason}",
         can_be_rebuilt=False,
-        remedy="its events are whole, and the next start takes it up again; report it as a fault of playhead",
+        remedy="its events are whole, and the next start runs it again; report this as a bug in playhead",
     )

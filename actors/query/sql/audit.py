@@ -25,7 +25,7 @@ class _Entry:
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Entry]:
-    """Chain by chain, each by number. That is not always the order of time, because a clock may have been set back."""
+    """Yield the entries chain by chain, each chain by number."""
     for partition in range(snapshot.partitions):
         for _key, data in snapshot.rows_under(keys.audit_prefix(partition)):
             yield _Entry(partition, decode_audit(data))
@@ -33,7 +33,7 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Entry]:
 
 AUDITS = Table[_Entry](
     name="sys_audit",
-    about="One row for each verb, gate, deployment change, edit, restart and job that was asked for, also if it was refused.",
+    about="One row for each requested verb, gate, deployment change, edit, restart and job, including refused ones.",
     columns=(
         column_of(AuditEntry, "partition", "partition"),
         *columns_of(AuditRow, "row", before="status_before", after="status_after"),

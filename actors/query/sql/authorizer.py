@@ -119,13 +119,13 @@ class Authorizer:
             table = (first or "").lower()
             if table in self.readable or table in _JSON_TABLES or _is_made_by_the_query(table, second):
                 return None
-            return f"the table {first} cannot be read here; there is {', '.join(sorted(self.readable))}"
+            return f"the table {first} cannot be read; the tables are {', '.join(sorted(self.readable))}"
         name = str(apsw.mapping_authorizer_function.get(action, action)).removeprefix("SQLITE_").replace("_", " ")
         return f"{name} is not allowed: a query can only read (SELECT)"
 
 
 def _is_made_by_the_query(table: str, column: str | None) -> bool:
-    """Whether the table can only be one that the query's own WITH defines.
+    """Report whether the table can only be one that the query's own WITH clause defines.
 
     SQLite asks about one only if none of its columns is read, by its name as written; then it can be any name that is not one of
     the public tables or SQLite's own.
@@ -134,7 +134,7 @@ def _is_made_by_the_query(table: str, column: str | None) -> bool:
 
 
 def guarded_connection(guard: Authorizer, budget: Budget) -> apsw.Connection:
-    """An empty in-memory database that permits only the authorized actions, within the budget."""
+    """Open an empty in-memory database that permits only the authorized actions, within the budget."""
     connection = apsw.Connection(":memory:")
     connection.execute("PRAGMA temp_store = MEMORY")  # sorting never uses the disk
     for switch, setting in (

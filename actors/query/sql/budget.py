@@ -23,11 +23,13 @@ MEMORY_BYTES = 256 << 20
 
 
 def wanted_for_ever() -> None:
-    """For a query whose caller waits until it ends."""
+    """Do nothing: the caller waits until the query ends."""
 
 
 def _memory_used() -> int:
-    """The memory that SQLite uses; 0 before it is loaded, because a list without a condition does not need it."""
+    """Return the memory that SQLite uses, in bytes. 0 before SQLite is loaded, because a list without a condition does
+    not need it.
+    """
     sqlite = sys.modules.get("apsw")
     return 0 if sqlite is None else int(sqlite.memory_used())
 
@@ -55,7 +57,7 @@ class Budget:
         self._memory_before = _memory_used()
 
     def read(self, rows: int) -> None:
-        """Count keys that were read. Raises if the query must stop."""
+        """Count the keys that were read. Raises if the query must stop."""
         self.rows_read += rows
         self.check()
 
@@ -68,7 +70,7 @@ class Budget:
             raise
 
     def must_stop(self) -> bool:
-        """The same for SQLite, which gets a return value instead of an error."""
+        """Report whether the query must stop. SQLite calls this and needs a return value instead of an error."""
         try:
             self.check()
         except BaseException:  # raised again from stopped_by where the statement ends
@@ -101,7 +103,9 @@ class CountedRows:
     budget: Budget
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under a key. The budget is not checked here: a reader of single rows also reads an index in pages."""
+        """Return the value under a key. The budget is not checked here: a reader of single rows also reads an index in
+        pages.
+        """
         value = self.rows.get(key)
         self.budget.rows_read += value is not None
         return value
@@ -109,12 +113,14 @@ class CountedRows:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises the errors of the budget."""
+        """Return at most ``limit`` rows in ``[start, stop)`` in order, or from the end with ``reverse``. Raises the
+        errors of the budget.
+        """
         page = self.rows.scan(start, stop, limit=limit, reverse=reverse)
         self.budget.read(len(page))
         return page
 
 
 def counted(snapshot: JournalSnapshot, budget: Budget) -> JournalSnapshot:
-    """The snapshot as one query reads it: every row counts against its budget."""
+    """Return a view of the snapshot in which every row that is read counts against the budget."""
     return attrs.evolve(snapshot, view=CountedRows(snapshot.view, budget))

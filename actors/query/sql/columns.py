@@ -39,7 +39,7 @@ class Type(enum.Enum):
 
 @attrs.frozen
 class Column(Generic[R]):
-    """A column: its description, and how to compute it from a row. ``value`` is called only if a query uses the column.
+    """A column: its description, and how to compute its value from a row.
 
     ``reads`` names the fields of the row that it needs, for tables that can read parts of rows.
     """
@@ -102,11 +102,11 @@ class Table(Generic[R]):
 
     def __attrs_post_init__(self) -> None:
         if not (self.identity is not None or len(self.paths) == 1):
-            raise BrokenInvariant(f"{self.name} has an index but no identity of rows")
+            raise BrokenInvariant(f"{self.name} has an index but no identity")
 
     @property
     def declaration(self) -> str:
-        """The declaration of the table for SQLite."""
+        """Return the CREATE TABLE statement for SQLite."""
         columns = ", ".join(f'"{column.name}" {column.type.affinity}' for column in self.columns)
         return f"CREATE TABLE x({columns})"
 

@@ -40,7 +40,7 @@ def _open_invocations(row: _Registered, snapshot: JournalSnapshot) -> int:
 
 DEPLOYMENTS = Table[_Registered](
     name="sys_deployment",
-    about="One row for each deployment that is registered, in the order in which they were.",
+    about="One row for each registered deployment, in order of registration.",
     columns=(
         *columns_of(Deployment, "deployment"),
         column_of(DeploymentInfo, "is_latest", "is_latest"),

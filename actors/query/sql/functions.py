@@ -38,7 +38,7 @@ def replace_slow_functions(connection: apsw.Connection, value_bytes: int) -> Non
 
 
 def _text(value: Any) -> str:
-    """A value as SQLite's own functions read it."""
+    """Convert a value to text as SQLite's own functions do."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, float):
@@ -48,7 +48,7 @@ def _text(value: Any) -> str:
 
 
 def _instr(text: Any, part: Any) -> int | None:
-    """The index of the part, counted from 1; 0 if it is missing. For two BLOBs in bytes."""
+    """Return the index of the part, counted from 1, or 0 if it is missing. Counts bytes if both values are BLOBs."""
     if text is None or part is None:
         return None
     if isinstance(text, bytes) and isinstance(part, bytes):
@@ -80,7 +80,9 @@ def _rtrim(text: Any, characters: Any = _SPACE) -> str | None:
 
 
 def _trimmed(text: Any, characters: Any, *, left: bool, right: bool) -> str | None:
-    """Not ``str.strip``, which searches all the characters for each one of the text."""
+    """Remove the characters from the ends of the text. Not ``str.strip``, which searches all the characters for each
+    one of the text.
+    """
     if text is None or characters is None:
         return None
     whole, unwanted = _text(text), frozenset(_text(characters))

@@ -49,7 +49,7 @@ def _of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Record
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[Recorded]:
-    """Object by object, each in order."""
+    """Yield the events object by object, each object's in order."""
     for partition in range(snapshot.partitions):
         expected = _Expected()
         for key, data in snapshot.rows_under(keys.records(partition)):
@@ -83,17 +83,17 @@ HISTORIES = Table[Recorded](
         Column(
             "invocation_id",
             Type.TEXT,
-            "whose event it is; NULL for an object's own",
+            "the invocation of the event; NULL if it is about the object",
             lambda recorded, _: _field(recorded, "invocation_id"),
         ),
-        Column("number", Type.INTEGER, "its position in its object's log", lambda recorded, _: recorded.number),
-        Column("at", Type.TIME, "when it was decided", lambda recorded, _: recorded.stamp.at),
+        Column("number", Type.INTEGER, "its number in the object's log", lambda recorded, _: recorded.number),
+        Column("at", Type.TIME, "when the event was decided", lambda recorded, _: recorded.stamp.at),
         Column("by", Type.TEXT, "who asked", lambda recorded, _: recorded.stamp.by),
-        Column("cause", Type.TEXT, "what caused it", lambda recorded, _: recorded.stamp.cause),
+        Column("cause", Type.TEXT, "the id of its cause", lambda recorded, _: recorded.stamp.cause),
         Column("name", Type.TEXT, "what happened", lambda recorded, _: type(recorded.event).__name__),
         Column("step", Type.TEXT, "the step that it concerns", lambda recorded, _: _field(recorded, "step")),
         Column("summary", Type.TEXT, "the event in one line", lambda recorded, _: summary_of(recorded.event)),
-        Column("details", Type.JSON, "the event's own fields", lambda recorded, _: _details(recorded)),
+        Column("details", Type.JSON, "the fields of the event", lambda recorded, _: _details(recorded)),
     ),
     paths=(
         Path(name="invocation", scan=_of_invocation, equal=("invocation_id",), cost=50),

@@ -52,7 +52,7 @@ class _Target(msgspec.Struct, gc=False):
 
 
 class _Reference(msgspec.Struct, gc=False):
-    """A caller, or the original of a restart."""
+    """The id of a caller, or of the original of a restart."""
 
     invocation_id: str
     step: str = ROOT_STEP
@@ -88,7 +88,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:
-    """The row with only these fields; ``outcome.kind`` is a part of a field."""
+    """Return a row class with only these fields. ``outcome.kind`` is a part of a field."""
     return cast("type[Row]", _part_of(Row, fields))  # it replaces a row wherever only these fields are read
 
 
@@ -112,7 +112,7 @@ def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
 
 
 def json_text(data: bytes) -> str | None:
-    """A user value as text; NULL if there is none."""
+    """Return a user value as text, or NULL if there is none."""
     return data.decode() if data else None
 
 
@@ -136,7 +136,7 @@ def _argument(row: Row, snapshot: JournalSnapshot) -> str | None:
     stream = stream_of_invocation(row.invocation_id)
     accepted = next(iter(snapshot.events(stream, first, first)), None)
     if accepted is None or not isinstance(accepted.event, e.InvocationAccepted):
-        raise Damaged(stream, first, f"the acceptance of {row.invocation_id} is expected here")
+        raise Damaged(stream, first, f"event is not the acceptance of {row.invocation_id}")
     return json_text(accepted.event.argument)
 
 
@@ -170,7 +170,7 @@ def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 
 
 def _by_awaited(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
-    """Longest first, for each partition."""
+    """Yield the invocations that wait for the signal, longest waiting first in each partition."""
     kind = _kind_for(wanted)
     for partition in range(snapshot.partitions):
         for key, _ in snapshot.rows_under(keys.awaiting_prefix(partition)):
@@ -184,7 +184,9 @@ def _by_time(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 
 
 def _of_partition_by_time(snapshot: JournalSnapshot, kind: type[Row], partition: int, wanted: Wanted) -> Iterator[Row]:
-    """The index has microseconds and a row has more digits, so rows of one microsecond are sorted here."""
+    """Yield the invocations of a partition by time. The index has microseconds and a row has more digits, so rows of
+    one microsecond are sorted here.
+    """
     prefix = keys.created_prefix(partition)
     start, stop = prefix, keys.after_prefix(prefix)
     if wanted.low is not None:
@@ -245,7 +247,7 @@ def _recorded(name: str, *, stored: str = "") -> Column[Row]:
 
 INVOCATIONS = Table[Row](
     name="sys_invocation",
-    about="One row for each invocation that is open, or ended and retained.",
+    about="One row for each invocation that is open, or has ended and is retained.",
     columns=(
         _recorded("id", stored="invocation_id"),
         Column("target", Type.TEXT, "Service/handler or Service/key/handler", _shown_target, ("target",)),
@@ -283,7 +285,7 @@ INVOCATIONS = Table[Row](
         Column(
             "failed_tries",
             Type.INTEGER,
-            "the same, and how many tries of the steps that it waits for have failed",
+            "the number of failures, including failed tries of the steps that it waits for",
             lambda row, _: row.attempts + row.step_tries,
             ("attempts", "step_tries"),
         ),
@@ -311,7 +313,7 @@ INVOCATIONS = Table[Row](
         Column(
             "awaited_since",
             Type.TIME,
-            "since when it waits for that signal",
+            "when it began to wait for that signal",
             lambda row, _: row.awaited[0].since if row.awaited else None,
             ("awaited",),
         ),
@@ -335,35 +337,35 @@ INVOCATIONS = Table[Row](
         Column(
             "caller_step",
             Type.TEXT,
-            "the step at which that waits",
+            "the step at which the caller waits",
             lambda row, _: None if row.caller is None else row.caller.step,
             ("caller.step",),
         ),
         Column(
             "restarted_from",
             Type.TEXT,
-            "the invocation that it repeats",
+            "the invocation that it restarts",
             lambda row, _: None if row.restarts is None else row.restarts.invocation_id,
             ("restarts.invocation_id",),
         ),
         Column(
             "restarted_at_step",
             Type.TEXT,
-            "the step from which it repeats that; empty: from the start",
+            "the first step that it runs again; empty means from the start",
             lambda row, _: None if row.restarts is None else row.restarts.step,
             ("restarts.step",),
         ),
         Column(
             "argument",
             Type.JSON,
-            "what it was called with (read from its history)",
+            "its argument (read from its history)",
             _argument,
             ("invocation_id", "spans"),
         ),
         Column(
             "value",
             Type.JSON,
-            "what it returned",
+            "its return value",
             lambda row, _: None if row.outcome is None else json_text(row.outcome.value),
             ("outcome.value",),
         ),

@@ -58,7 +58,7 @@ def _fields(snapshot: JournalSnapshot, objects: Iterator[tuple[StreamId, ObjectS
 
 
 def _fields_with_items(snapshot: JournalSnapshot, stream: StreamId) -> Iterator[str]:
-    """Only one item of each field is read."""
+    """Yield the fields that have items. Reads only one item of each field."""
     partition = snapshot.partition_of(stream)
     prefix = keys.items_of_object(partition, stream)
     start, stop = prefix, keys.after_prefix(prefix)
@@ -89,7 +89,9 @@ def _value(field: _Field, snapshot: JournalSnapshot) -> str | None:
 
 
 def _as_name(key: bytes) -> bytes:
-    """A map's key, which is JSON, as a name in JSON: a text as it is, any other value as the text of its JSON."""
+    """Convert a map's key from JSON to a name in JSON: a text stays as it is, any other value becomes the text of its
+    JSON.
+    """
     return key if key.startswith(b'"') else msgspec.json.encode(key.decode())
 
 
@@ -105,14 +107,14 @@ def _length(field: _Field, snapshot: JournalSnapshot) -> int | None:
 
 STATES = Table[_Field](
     name="sys_state",
-    about="One row for each field that an object holds. A handler's writes are there when it has ended.",
+    about="One row for each field of an object. A handler's writes appear when it has ended.",
     columns=(
         Column("service", Type.TEXT, "the object's class", lambda field, _: field.state.service),
         Column("key", Type.TEXT, "the object's key", lambda field, _: field.state.key),
         Column("field", Type.TEXT, "the field", lambda field, _: field.name),
         Column("shape", Type.TEXT, "value, log or map", lambda field, _: field.shape),
-        Column("value", Type.JSON, "its value; of a log the array, of a map the object of its items", _value),
-        Column("length", Type.INTEGER, "how many items a log or a map has; NULL for a value", _length),
+        Column("value", Type.JSON, "its value; the items of a log as an array, those of a map as an object", _value),
+        Column("length", Type.INTEGER, "the number of items of a log or a map; NULL for a value", _length),
         Column("version", Type.INTEGER, "the number of the object's last event", lambda field, _: field.state.version),
     ),
     paths=(
@@ -163,7 +165,7 @@ def _inbox_of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[
 
 
 def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
-    """Only objects with open invocations have a mailbox."""
+    """Yield the mailbox places of every object with open invocations."""
     seen: set[StreamId] = set()
     for status in Status:
         if status in (Status.COMPLETED, Status.SCHEDULED):
@@ -175,17 +177,17 @@ def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
                     seen.add(stream)
                     state = snapshot.object(stream)
                     if state is None:
-                        raise Damaged(stream, 0, "it has an open invocation but no object")
+                        raise Damaged(stream, 0, "there is an open invocation, but no object")
                     yield from _places(state)
 
 
 INBOXES = Table[_Place](
     name="sys_inbox",
-    about="One row for each invocation that has an object for itself (position 0) or waits for it (1, 2, … in this order).",
+    about="One row for each invocation that holds an object (position 0) or waits for it (1, 2, … in order).",
     columns=(
         Column("service", Type.TEXT, "the object's class", lambda place, _: place.state.service),
         Column("key", Type.TEXT, "the object's key", lambda place, _: place.state.key),
-        Column("position", Type.INTEGER, "0 has the object, 1 is next", lambda place, _: place.position),
+        Column("position", Type.INTEGER, "0 holds the object, 1 is next", lambda place, _: place.position),
         Column("invocation_id", Type.TEXT, "the invocation", lambda place, _: place.invocation.invocation_id),
         Column("handler", Type.TEXT, "its handler", lambda place, _: place.invocation.handler),
         Column("status", Type.TEXT, "its status", lambda place, _: place.invocation.status.value),

@@ -23,8 +23,9 @@ class Places:
 
     @asynccontextmanager
     async def place(self, asker: str) -> AsyncGenerator[None]:
-        """Hold a place for the block, after a wait if there is none. First come, first served within a principal; principals take
-        turns."""
+        """Hold a place for the block, waiting for one if all are taken. Serves a principal's queries in order;
+        principals take turns.
+        """
         if asker in self._waiting or not self._has_one_for(asker):
             await self._wait(asker)
         else:

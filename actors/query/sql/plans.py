@@ -49,7 +49,7 @@ class Plan:
     columns: list[str] = attrs.field(factory=list)
 
     def encoded(self) -> str:
-        """The plan as text for SQLite."""
+        """Return the plan as text for SQLite."""
         return msgspec.json.encode(self).decode()
 
 
@@ -98,7 +98,7 @@ def _offers(table: AnyTable, index: apsw.IndexInfo) -> list[Offer]:
 def _use(
     path: Path[Any], offers: Sequence[Offer], order: Sequence[tuple[str, bool]]
 ) -> tuple[float, Plan, list[Offer]] | None:
-    """The path with these offers, its cost, and the offers that it uses; None if it cannot be used."""
+    """Return the path with the offers that it uses, and its cost. None if the path cannot be used."""
     plan, used = Plan(path=path.name), list[Offer]()
     if path.held:
         # SQLite is told that the path uses the offer, or it would not use the path for one side of an `or`.
@@ -126,12 +126,12 @@ def _use(
 
 
 def can_match(plan: Plan, values: Sequence[object]) -> bool:
-    """Whether any row can match: nothing equals NULL, and nothing is less or greater."""
+    """Report whether any row can match: nothing equals NULL, and nothing is less or greater."""
     return all(value is not None for role, value in zip(plan.roles, values, strict=True) if role)
 
 
 def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
-    """The plan with its values; None if one cannot be used."""
+    """Return what the plan needs, with its values. None if a value cannot be used."""
     equal: dict[str, str] = {}
     lows: list[float] = []
     highs: list[float] = []

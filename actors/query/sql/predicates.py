@@ -35,7 +35,7 @@ _FROM = "FROM sys_invocation WHERE"
 
 
 def check_predicate(snapshot: JournalSnapshot, predicate: str, budget: Budget | None = None) -> None:
-    """Raise :class:`actors.InvalidArgumentError` unless this is a predicate. Reads nothing."""
+    """Check that the text is a predicate, without reading any row. Raises :class:`actors.InvalidArgumentError`."""
     if not predicate.strip():
         raise InvalidArgumentError("the predicate is empty; write a condition such as status = 'paused'", path="query")
     for before, after in (("CASE WHEN\n", "\nTHEN 1 END"), ("(\n", "\n)")):
@@ -50,7 +50,7 @@ def where(
     *,
     budget: Budget | None = None,
 ) -> Iterator[InvocationId]:
-    """The ids of all invocations that match the predicate, as they are found, in no particular order.
+    """Iterate over the ids of all invocations that match the predicate, as they are found, in no particular order.
 
     Raises :class:`actors.InvalidArgumentError` before the first id, and later the errors of
     :func:`actors.query.sql.statement.query`.
@@ -72,7 +72,7 @@ def matching(
     at_most: int,
     budget: Budget,
 ) -> tuple[int, list[InvocationId]]:
-    """The number of user invocations that match the predicate, and the ids of the oldest of them.
+    """Count the user invocations that match the predicate, and return the number with the ids of the oldest of them.
 
     Raises as :func:`where` does.
     """
@@ -80,7 +80,8 @@ def matching(
 
 
 def newest_ids(snapshot: JournalSnapshot, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
-    """The number of listed invocations, and the ids of the newest of them, newest first, up to the limit of the filter.
+    """Return the number of listed invocations, and the ids of the newest of them, newest first, up to the limit of the
+    filter.
 
     Raises as :func:`where` does.
     """
@@ -112,7 +113,7 @@ def newest(
     *,
     budget: Budget | None = None,
 ) -> list[InvocationRow]:
-    """The newest listed invocations that match the predicate, newest first. Raises as :func:`where` does."""
+    """Return the newest listed invocations that match the predicate, newest first. Raises as :func:`where` does."""
     budget = Budget() if budget is None else budget
     check_predicate(snapshot, predicate, budget)
     conditions, parameters = _conditions(listing)
@@ -124,7 +125,9 @@ def newest(
 
 
 def _conditions(listing: Listing) -> tuple[str, list[Value]]:
-    """A filter as SQL. The index by status has no completed invocations, so it cannot be used if those are wanted too."""
+    """Convert a filter to SQL. The index by status has no completed invocations, so it cannot be used if those are
+    wanted too.
+    """
     conditions: list[str] = ["true"]
     parameters: list[Value] = []
     for column, wanted in (("service", listing.service), ("key", listing.key), ("handler", listing.handler)):

@@ -1,4 +1,5 @@
-"""Questions to a runtime, or to a data directory at rest: each reads one snapshot, so many at a time.
+"""Answers the queries of a runtime, or of a data directory that is not being served. Each query reads its own snapshot,
+so many can run at a time.
 
 What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
 is never idle a switch interval each way. What takes longer starts again in a thread, on the same snapshot.
@@ -42,7 +43,7 @@ _SELECTION_SECONDS = 120.0
 
 @attrs.frozen(kw_only=True)
 class QueryTarget:
-    """The target of a query. ``asker`` is the namespace of its principal."""
+    """The snapshot source of a query. ``asker`` is the namespace of its principal."""
 
     snapshot: Callable[[], AbstractAsyncContextManager[JournalSnapshot]]
     asker: str = ""
@@ -57,7 +58,7 @@ class Queries:
         self._places = Places(limits.queries)
 
     async def query(self, asked: QueryTarget, sql: str, parameters: Parameters) -> QueryResult:
-        """The answer to one SELECT. Raises as :func:`actors.query.sql.statement.query` does."""
+        """Run one SELECT and return its result. Raises as :func:`actors.query.sql.statement.query` does."""
         require("sql")
         from actors.query.sql.statement import query
 
@@ -75,7 +76,7 @@ class Queries:
         )
 
     async def newest(self, asked: QueryTarget, listing: Listing, predicate: str) -> list[InvocationRow]:
-        """The newest listed invocations that match the predicate. Raises as :func:`query` does."""
+        """Return the newest listed invocations that match the predicate. Raises as :func:`query` does."""
         require("sql")
         from actors.query.sql.predicates import newest
 
@@ -90,7 +91,7 @@ class Queries:
         )
 
     async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
-        """The newest listed invocations, without an SQL condition. Raises :class:`actors.LimitExceededError`."""
+        """Return the newest listed invocations, without an SQL condition. Raises :class:`actors.LimitExceededError`."""
         from actors.query.invocations import list_invocations
         from actors.query.sql.budget import counted
 
@@ -100,7 +101,9 @@ class Queries:
         )
 
     async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """The number of invocations that match the predicate, and the ids of the oldest. Raises as :func:`query` does."""
+        """Count the invocations that match the predicate, and return the number with the ids of the oldest. Raises as
+        :func:`query` does.
+        """
         require("sql")
         from actors.query.sql.predicates import matching
 
@@ -116,7 +119,7 @@ class Queries:
         )
 
     async def newest_ids(self, asked: QueryTarget, listing: Listing) -> tuple[int, list[InvocationId]]:
-        """The number of listed invocations, and the ids of the newest. Raises as :func:`query` does."""
+        """Count the listed invocations, and return the number with the ids of the newest. Raises as :func:`query` does."""
         require("sql")
         from actors.query.sql.predicates import newest_ids
 

@@ -39,7 +39,7 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Service]:
 
 
 def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Service]:
-    """Classes that are not served, from stored objects, with the handlers that invocations called."""
+    """Yield the classes that are stored and not served, with the handlers that invocations called."""
     found = {
         name: _Service(name, kind.value, is_served=False, handlers=[])
         for name, kind in _of_objects(snapshot)
@@ -59,7 +59,7 @@ def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Servi
 
 
 def _of_objects(snapshot: JournalSnapshot) -> Iterator[tuple[str, Kind]]:
-    """The names of stored objects; only the first object of each name in a partition is read."""
+    """Yield the names of stored objects. Reads only the first object of each name in a partition."""
     for partition in range(snapshot.partitions):
         for first in first_objects_in(snapshot, partition):
             state = snapshot.stored_object(first.service, first.key).state()
@@ -68,15 +68,15 @@ def _of_objects(snapshot: JournalSnapshot) -> Iterator[tuple[str, Kind]]:
 
 SERVICES = Table[_Service](
     name="sys_service",
-    about="One row for each class that is served, or has stored objects or invocations. At rest nothing is served.",
+    about="One row for each class that is served, or has stored objects or invocations. In a stopped data directory no class is served.",
     columns=(
         Column("name", Type.TEXT, "the class", lambda service, _: service.name),
         Column("kind", Type.TEXT, "actor, service or workflow", lambda service, _: service.kind),
-        Column("is_served", Type.INTEGER, "1 while the running app has it, else 0", lambda s, _: int(s.is_served)),
+        Column("is_served", Type.INTEGER, "1 if the running app serves it, else 0", lambda s, _: int(s.is_served)),
         Column(
             "handlers",
             Type.JSON,
-            "an array of objects with name, mode and doc; of a class that is not served, those that were called",
+            "an array of objects with name, mode and doc; for a class that is not served, the handlers that were called",
             lambda service, _: msgspec.json.encode(service.handlers).decode(),
         ),
         Column("doc", Type.TEXT, "the first line of its docstring", lambda service, _: service.doc or None),

@@ -36,7 +36,7 @@ def query(
     max_rows: int = DEFAULT_LIMITS.query_rows,
     max_bytes: int = DEFAULT_LIMITS.query_bytes,
 ) -> QueryResult:
-    """The answer to one SELECT. ``parameters`` are the values for ``?``, or by name for ``:name``.
+    """Return the answer to one SELECT. ``parameters`` are the values for ``?``, or by name for ``:name``.
 
     Raises :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`, the errors of the budget, and a
     ``JournalError`` if stored data is damaged.
@@ -52,14 +52,14 @@ def query(
     for row in statement.rows(parameters):
         if len(rows) == max_rows:
             raise LimitExceededError(
-                f"the query gives more than {max_rows} rows; add LIMIT, or narrow it",
+                f"the query returns more than {max_rows} rows; add LIMIT or a condition",
                 limit="query_rows",
                 maximum=max_rows,
             )
         size += sum(len(value) if isinstance(value, str) else 8 for value in row)
         if size > max_bytes:
             raise LimitExceededError(
-                f"the query gives more than {max_bytes} bytes; ask for fewer columns or rows",
+                f"the query returns more than {max_bytes} bytes; select fewer columns or rows",
                 limit="query_bytes",
                 maximum=max_bytes,
                 found=size,
@@ -85,7 +85,7 @@ class Statement:
     columns: list[str] = attrs.field(factory=list)
 
     def rows(self, parameters: Parameters) -> Iterator[list[Value]]:
-        """Its rows, computed as needed. Raises as :func:`query` does, and nothing else."""
+        """Yield the result rows as they are computed. Raises as :func:`query` does, and nothing else."""
         bindings = _checked_parameters(parameters)
         with self._errors_translated(), self._connection() as connection:
             cursor = connection.cursor()
@@ -106,7 +106,7 @@ class Statement:
             )
         if "\0" in self.sql:
             raise InvalidArgumentError(
-                "a NUL character ends the query", position=self.sql.index("\0") - self.offset, path="query"
+                "the query contains a NUL character", position=self.sql.index("\0") - self.offset, path="query"
             )
         connection = guarded_connection(self.guard, self.budget)
         try:
@@ -120,9 +120,9 @@ class Statement:
             connection.close(True)
 
     def _begin(self, cursor: apsw.Cursor, sql: str, _: object) -> bool:
-        """Called before each statement of the text."""
+        """Refuse a second statement. SQLite calls this before each statement of the text."""
         if self.columns:
-            raise InvalidArgumentError("this is more than one statement; ask one SELECT at a time", path="query")
+            raise InvalidArgumentError("the query has more than one statement; send one SELECT at a time", path="query")
         self.columns = [name for name, *_ in cursor.get_description()]
         return True
 
@@ -173,10 +173,10 @@ class Statement:
         return self._pointed(error)
 
     def _pointed(self, error: apsw.Error) -> InvalidArgumentError:
-        """The error with its position in the user's text, if SQLite gives one."""
+        """Return the error with its position in the user's text, if SQLite gives one."""
         message = str(error)
         if message.startswith("no such table"):
-            message += f" (there is {', '.join(sorted(self.guard.readable))})"
+            message += f" (the tables are {', '.join(sorted(self.guard.readable))})"
         offset = getattr(error, "error_offset", -1)
         if offset < 0:
             return InvalidArgumentError(message, path="query")

@@ -20,7 +20,7 @@ TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICE
 
 
 def describe() -> str:
-    """Every table with its columns, for people::
+    """Describe every table with its columns, for people::
 
     print(actors.query.sql.tables.describe())
     """
@@ -28,7 +28,7 @@ def describe() -> str:
 
 
 def listed() -> list[TableInfo]:
-    """Every table with its columns, for programs::
+    """Return every table with its columns, for programs::
 
     names = [table.name for table in actors.query.sql.tables.listed()]
     """

@@ -47,7 +47,7 @@ class Turns:
         self._ends = time.monotonic() + self._seconds
 
     def end(self) -> None:
-        """The thread takes no further turn."""
+        """End the thread's turns: it takes no further one."""
         self._passed.set()
 
     # In the loop.

@@ -52,7 +52,7 @@ class _Window:
         return _Cursor(self._table, self._snapshot, self._numbers)
 
     def Disconnect(self) -> None:  # noqa: N802
-        """Nothing to release."""
+        ...
 
     Destroy = Disconnect
 
@@ -82,7 +82,7 @@ class _Cursor:
         wanted = wanted_of(plan, values)
         if wanted is None:
             if plan.ordered:
-                raise BrokenInvariant("a path that needs a column's value promises no order")
+                raise BrokenInvariant("a path that needs a column's value declares an order")
             return self._table.paths[-1].scan(self._snapshot, Wanted(columns=plan.columns))
         path = next(path for path in self._table.paths if path.name == plan.path)
         return path.scan(self._snapshot, wanted)
