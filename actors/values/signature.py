@@ -137,7 +137,7 @@ class Signature:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._positional):
             raise TypeError(
-                f"{self.name}() takes {len(self._positional)} positional arguments, but {len(args)} were given"
+                f"{self.name}() was given {len(args)} positional arguments, expected at most {len(self._positional)}"
             )
         given = dict(zip(self._positional, args, strict=False))
         for name, value in kwargs.items():
