@@ -17,8 +17,8 @@ from actors.code.registry import CodeRegistry
 from actors.control.local.backend import LocalBackend
 from actors.control.local.client import LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
-from actors.engine.attempt import EngineContext
 from actors.engine.engine import Engine
+from actors.engine.engine_context import EngineContext
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
@@ -163,8 +163,8 @@ async def open_runtime(
                 closed = _gate_at_start(surroundings, who) if paused else None
                 engine = Engine(opened, applications, context, retention_seconds=retention_seconds, closed=closed)
                 backend = LocalBackend(engine, surroundings, limits, who)
-                client = context.client = LocalClient(backend)
-                await nursery.start(engine.run)
+                client = LocalClient(backend)
+                await nursery.start(engine.run, client)
                 try:
                     await _settle(backend, engine, snapshot, closed)
                     unserved = await backend.unserved()

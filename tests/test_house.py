@@ -237,15 +237,7 @@ def circles_in(room: str) -> list[str]:
         waits_for = {m: others - ends for m, others in waits_for.items() if m not in ends}
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        pytest.param(room, marks=pytest.mark.xfail(strict=True, reason=f"{room} is to be split"))
-        if room == "actors.engine"
-        else room
-        for room in ARROWS
-    ],
-)
+@pytest.mark.parametrize("room", ARROWS)
 def test_imports_within_a_room_go_one_way(room: str) -> None:
     assert circles_in(room) == []
 

@@ -12,14 +12,11 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide.restart import seed_of
-from actors.engine.containment import held_for
-from actors.engine.running_steps import RunningSteps
-from actors.engine.threads import Threads
+from actors.engine.exceptions import held_for
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import ErrorCode, Interruption, MisuseError, NoLongerFitsError, UnserializableError
 from actors.errors.names import module_of
 from actors.model.contexts import HandlerContext
-from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
 from actors.model.verbs.backend import HandlerBackend
@@ -42,14 +39,11 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.watchdog import Watchdog
-    from actors.environment import Environment
-    from actors.model.definitions import Definition, HandlerDefinition, NameLookup
-    from actors.model.inside import InsideClient
+    from actors.engine.engine_context import EngineContext
+    from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
     from actors.values.limits import Limits
     from journal.events import Recorded
-    from journal.in_flight import InFlight
 
 T = TypeVar("T")
 
@@ -57,30 +51,6 @@ log = SafeLogger(__name__)
 
 _BACKEND = HandlerBackend()
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
-
-
-@attrs.define(eq=False, kw_only=True)
-class EngineContext:
-    """The services that every attempt of a processor uses."""
-
-    world: Environment
-    limits: Limits
-    watchdog: Watchdog
-    stored: NameLookup = attrs.field(factory=NothingStored)
-    secret: str = ""
-    """The secret of the store, which is part of the ids of requests with an idempotency key."""
-    in_flight: InFlight | None = None
-    """Records which user code has the event loop, for the next process."""
-    fail_fast: bool = False
-    """Whether a mistake in the code is an outcome at once, if no policy says otherwise."""
-    threads: Threads = attrs.field(
-        init=False,
-        default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
-    )
-    """The threads for steps that are plain functions."""
-    steps: RunningSteps = attrs.field(init=False, factory=RunningSteps)
-    client: InsideClient = attrs.field(init=False)
-    """The client for the steps of built-in objects."""
 
 
 class Attempt:

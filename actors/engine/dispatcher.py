@@ -15,63 +15,45 @@ from actors.core.decide.purge import needed_by
 from actors.core.decide.work import check_same_request
 from actors.core.owed import pending
 from actors.core.state import existing
-from actors.engine.containment import passes
+from actors.engine.exceptions import passes
+from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.restart_history import calls_of, is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import (
-    ActorError,
     ConflictError,
     DeadlockError,
     ErrorCode,
-    InternalError,
-    InvalidArgumentError,
     TerminalError,
-    UnavailableError,
 )
-from actors.errors.base import code_of
 from actors.model.info import info_of
 from actors.rows.index import row_of
-from actors.rows.timers import postponed_message
-from actors.values.failures import failed, failure_of, text_of, type_of
-from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
+from actors.values.failures import failed
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import ControlResult, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
-from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.state import InvocationState
-    from actors.engine.containment import Containment
     from actors.engine.deadlocks import DeadlockDetector
+    from actors.engine.executor import Executor
+    from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.waiter import Reply
     from journal.events import Caller, Outcome
 
-log = SafeLogger(__name__)
-
-_POSTPONE_SECONDS = 1.0
-_PASSING = {ErrorCode.BUSY, ErrorCode.INTERNAL, ErrorCode.NOT_FOUND, ErrorCode.SET_ASIDE, ErrorCode.UNAVAILABLE}
-"""Codes of refusals that may be over later: there is room again, or other code is served."""
-
-_VERBS = (
-    c.CancelInvocation,
-    c.KillInvocation,
-    c.PauseInvocation,
-    c.ResumeInvocation,
-    c.SignalInvocation,
-)
-
 
 class Dispatcher:
     """Stands between the inbox and the machine."""
 
-    def __init__(self, machine: Machine, containment: Containment, detector: DeadlockDetector) -> None:
+    def __init__(self, machine: Machine, executor: Executor, faults: Faults, detector: DeadlockDetector) -> None:
         self._machine = machine
-        self._containment = containment
+        self._executor = executor
+        self._refusals = Refusals(machine, faults)
         self._detector = detector
 
     async def take(self, request: ObjectRequest) -> None:
@@ -82,7 +64,7 @@ class Dispatcher:
             loaded = await cache.get(request.to)
         try:
             if loaded.damage is not None:
-                is_done = self._turn_away(loaded, request, _set_aside(request, loaded.damage))
+                is_done = self._refusals.turn_away(loaded, request, loaded.damage)
             elif request.command.__class__ in _TAKEN_LATER:
                 is_done = await self._read_and_take(loaded, request)
             else:
@@ -92,16 +74,18 @@ class Dispatcher:
                 except ObjectNotLoaded as missing:
                     is_done = await self._read_and_take(loaded, request, missing)
                 except (TerminalError, CorruptRecord, Damaged) as refusal:
-                    is_done = self._turned_down(loaded, request, refusal)
+                    is_done = self._refusals.turn_down(loaded, request, refusal)
+            if self._machine.effects:
+                self._executor.carry_out()
         except BaseException as error:
             if passes(error):
                 raise
-            is_done = self._blame(loaded, request, error)
+            is_done = self._refusals.blame(loaded, request, error)
         if request.position is not None:
             if is_done:
                 self._machine.consume(loaded, request.position)  # otherwise its message stays in the inbox
         elif not is_done:
-            self._keep(request)
+            self._refusals.keep(request)
         elif loaded.is_over and loaded.is_idle:
             self._machine.cache.forget(loaded.stream)
 
@@ -118,32 +102,8 @@ class Dispatcher:
             elif missing is not None:
                 await self._take_with(loaded, request, missing)
         except (TerminalError, CorruptRecord, Damaged) as refusal:
-            return self._turned_down(loaded, request, refusal)
+            return self._refusals.turn_down(loaded, request, refusal)
         return True
-
-    def _turned_down(
-        self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError | CorruptRecord | Damaged
-    ) -> bool:
-        """Answer with a refusal. Returns whether the request is dealt with."""
-        if isinstance(refusal, TerminalError):
-            self._refuse(loaded, request, refusal)
-            return True
-        return self._turn_away(loaded, request, _set_aside(request, refusal))
-
-    def _turn_away(self, loaded: LoadedObject, request: ObjectRequest, refusal: UnavailableError) -> bool:
-        """Refuse a request whose object cannot be read. A client gets the error, and then none of it may happen later; a message
-        waits for the repair. Returns whether the request is dealt with."""
-        if not _is_asked_for(request):
-            return False
-        self._refuse(loaded, request, refusal)
-        return True
-
-    def _keep(self, request: ObjectRequest) -> None:
-        """Send the request to this partition again as a message, because it cannot be handled now and no message carries it."""
-        if c.can_be_sent(request.command):
-            again_at = self._machine.now + _POSTPONE_SECONDS
-            epoch = self._machine.partition.epoch
-            self._machine.send(postponed_message(request.to, again_at, request.command, request.stamp, epoch=epoch))
 
     async def _take_with(self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded) -> None:
         """Handle the request once every object that it depends on is loaded."""
@@ -158,38 +118,6 @@ class Dispatcher:
                     return
         finally:
             self._detector.forget()
-
-    def _blame(self, loaded: LoadedObject, request: ObjectRequest, error: BaseException) -> bool:
-        """Handle an exception raised by a request. Waiting clients get the error; without one, the invocation is paused or its
-        object set aside. Returns whether the request is dealt with."""
-        if isinstance(request.command, c.StartWaiting):
-            self._containment.blame(loaded, None, error, is_whole=True)
-            if request.reply is not None:
-                self._machine.when_durable(
-                    partial(request.reply.set, None)
-                )  # the sender waits for every start that is possible now
-            return True
-        if _is_asked_for(request):
-            self._containment.blame(loaded, None, error)
-            self._refuse_because_of(loaded, request, error)
-            return True
-        of: InvocationId | None = getattr(request.command, "invocation_id", None)
-        self._containment.blame(loaded, of, error, is_whole=of is None)
-        return False
-
-    def _refuse_because_of(self, loaded: LoadedObject, request: ObjectRequest, error: BaseException) -> None:
-        name, text = _name_of(request), text_of(error)
-        if isinstance(error, Unwritable):
-            refusal: TerminalError = InvalidArgumentError(f"{name}: {text}")
-        else:
-            refusal = InternalError(
-                f"{name}: the engine failed: {type_of(error)}: {text}. Nothing was changed; report this"
-            )
-        try:
-            self._refuse(loaded, request, refusal)
-        except BaseException as another:
-            self._containment.blame(loaded, None, another)
-            request.fail(refusal)
 
     def _take(self, loaded: LoadedObject, request: ObjectRequest) -> None:
         command: Any = request.command
@@ -306,32 +234,6 @@ class Dispatcher:
         self._machine.deliver(loaded, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id)
         self._machine.deliver(loaded, request.to, by, by=caller.invocation_id)
 
-    def _refuse(self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError) -> None:
-        self._machine.audit(loaded, request, refusal=f"{code_of(refusal)}: {refusal}")
-        self._machine.when_durable(partial(request.fail, refusal))
-        command = request.command
-        match command:
-            case c.Invoke() if command.caller is not None:
-                self._machine.complete_call(loaded, command.caller, failed(refusal))
-            case c.Invoke() if request.reply is None and request.outcome is None:
-                self._postpone(request, command, refusal)
-            case c.Attach():
-                self._machine.complete_call(loaded, command.by, failed(refusal))
-            case c.RestartInvocation() if command.caller is not None:
-                self._machine.complete_call(loaded, command.caller, failed(refusal))
-            case c.PurgeInvocations() | c.RestartInvocation() if command.reply_to is not None:
-                self._refuse_verb(loaded, command.reply_to, refusal)
-            case _ if isinstance(command, _VERBS) and command.reply_to is not None:
-                self._refuse_verb(loaded, command.reply_to, refusal)
-
-    def _postpone(self, request: ObjectRequest, command: c.Invoke, refusal: ActorError) -> None:
-        """Postpone a one-way message that cannot be accepted now, unless it never can be: a sent message is not lost."""
-        if code_of(refusal) not in _PASSING:
-            log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
-            return
-        log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
-        self._keep(request)
-
     # Questions.
 
     def _watch(self, loaded: LoadedObject, _: ObjectRequest, watch: AwaitOutcome) -> None:
@@ -352,13 +254,13 @@ class Dispatcher:
 
     def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
         open_state = _open_state(loaded, look.invocation_id)
-        performer = self._machine.performer
-        left = performer.left_behind(loaded, look.invocation_id)
+        executor = self._executor
+        left = executor.left_behind(loaded, look.invocation_id)
         if open_state is None:
             info = info_of(self._known(loaded, look.invocation_id), None, left=left)
         else:
             row = row_of(existing(loaded.state), open_state)
-            doing, code_wait = performer.doing(loaded, open_state), performer.code_wait(open_state)
+            doing, code_wait = executor.doing(loaded, open_state), executor.code_waits.of(open_state)
             info = info_of(
                 row,
                 open_state,
@@ -485,41 +387,10 @@ class Dispatcher:
             command = c.CompleteVerb(invocation_id=reply_to.invocation_id, step=reply_to.step, answer=answer)
             self._machine.deliver(loaded, stream_of_invocation(reply_to.invocation_id), command, by=of)
 
-    def _refuse_verb(self, loaded: LoadedObject, to: Caller, refusal: TerminalError) -> None:
-        command = c.CompleteVerb(invocation_id=to.invocation_id, step=to.step, answer=None, refusal=failure_of(refusal))
-        self._machine.deliver(loaded, stream_of_invocation(to.invocation_id), command, by=None)
-
-
-def _is_asked_for(request: ObjectRequest) -> bool:
-    """Whether a client or another object waits for the result."""
-    command: Any = request.command
-    if (
-        request.reply is not None
-        or request.outcome is not None
-        or isinstance(command, (AwaitOutcome, Describe, AuditOnly, c.Attach))
-    ):
-        return True
-    return getattr(command, "caller", None) is not None or getattr(command, "reply_to", None) is not None
-
-
-def _set_aside(request: ObjectRequest, damage: CorruptRecord | Damaged | UnavailableError) -> UnavailableError:
-    return UnavailableError(f"{_name_of(request)}: {damage}", code=ErrorCode.SET_ASIDE)
-
 
 def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:
     state = _open_state(loaded, of)
     return Status.COMPLETED if state is None else state.status
-
-
-def _name_of(request: ObjectRequest) -> str:
-    """The name of the request's target, for messages."""
-    match request.command:
-        case c.Invoke():
-            return str(request.command.target)
-        case c.PurgeInvocations():
-            return request.command.invocation_ids[0]
-        case command:
-            return getattr(command, "invocation_id", f"stream {request.to:016x}")
 
 
 def _open_state(loaded: LoadedObject, of: InvocationId) -> InvocationState | None:
@@ -537,7 +408,7 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     c.StartDue: Dispatcher._start_due,
     c.Invoke: Dispatcher._invoke,
     c.Attach: Dispatcher._attach,
-    **dict.fromkeys(_VERBS, Dispatcher._obey),
+    **dict.fromkeys(VERBS, Dispatcher._obey),
 }
 """The handler of each kind of request. A command that is missing here is decided directly: it comes from the object itself or
 from another object."""

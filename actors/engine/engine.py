@@ -11,7 +11,7 @@ from actors.core.state import REQUEST
 from actors.engine.processor import PartitionProcessor
 from actors.engine.registry import RegistryView
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
-from actors.engine.running_steps import UnstoppedStep
+from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
 from actors.engine.waiter import Reply
 from actors.engine.watchdog import Work, blocked_error
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
-    from actors.engine.attempt import EngineContext
+    from actors.engine.engine_context import EngineContext
     from actors.engine.object_cache import ObjectCache
     from actors.engine.requests import Accepted
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
     from actors.model.app import App
     from actors.model.info import InvocationInfo
+    from actors.model.inside import InsideClient
     from actors.rows.audit import Principal
     from journal.events import ControlResult, Outcome
     from journal.log.protocol import Journal
@@ -69,6 +70,7 @@ class Engine:
         self.journal = journal
         self.applications = applications
         self._context = context
+        self._steps = RunningSteps()
         self._retention_seconds = retention_seconds
         self._closed = closed
         self.stored = context.stored
@@ -109,8 +111,8 @@ class Engine:
         """The number of queued requests."""
         return sum(processor.arrivals for processor in self._processors.values())
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run every partition. Raises :class:`journal.errors.StoreFailed` if the disk can no longer be trusted, or the directory
+    async def run(self, client: InsideClient, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run every partition; ``client`` is for the steps of built-in objects. Raises :class:`journal.errors.StoreFailed` if the disk can no longer be trusted, or the directory
         has been replaced."""
         if self._context.world.has_watchdog:
             self._context.watchdog.start()
@@ -122,7 +124,7 @@ class Engine:
                 nursery.start_soon(self.applications.retry_latest)
                 nursery.start_soon(self.journal.failed)  # an idle engine makes no commit that would show it
                 for number in range(self.journal.partitions):
-                    await nursery.start(self._own, number)
+                    await nursery.start(self._own, number, client)
                 task_status.started()
         finally:
             self._is_running = False
@@ -144,11 +146,11 @@ class Engine:
         end, and their outcomes are kept. ``left`` names those that have not ended by then. Happens once, and is not cancelled on
         the way.
         """
-        if self._context.steps.is_draining:
+        if self._steps.is_draining:
             return
         tasks: list[StepTask] = []
         with trio.CancelScope(shield=True):
-            tasks = await self._context.steps.drain(seconds if self._is_running else 0.0)
+            tasks = await self._steps.drain(seconds if self._is_running else 0.0)
             with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
                 for processor in list(self._processors.values()):
                     await processor.rest()
@@ -169,7 +171,9 @@ class Engine:
         except Interruption:
             raise blocked_error(name, self._context.limits, watchdog.take_interrupted()) from None
 
-    async def _own(self, number: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def _own(
+        self, number: int, client: InsideClient, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         has_started = False
         while True:
             try:
@@ -179,6 +183,8 @@ class Engine:
                         partition,
                         self.applications,
                         self._context,
+                        steps=self._steps,
+                        client=client,
                         gates=self.registry.gates,
                         counters=self.counters,
                         retention_seconds=self._retention_seconds,

@@ -17,23 +17,25 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from functools import partial
-from itertools import islice
-from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
 
 from actors.core import commands as c
+from actors.core import effects as f
 from actors.core.decide.pauses import beyond_limits
 from actors.core.owed import may_run
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt
-from actors.engine.containment import passes
+from actors.engine.code_waits import CodeWaits
+from actors.engine.exceptions import EffectLost, passes
+from actors.engine.live_attempts import LiveAttempts
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
+from actors.engine.unwinding import UNWIND_SECONDS, left_behind, unwinding, unwinding_seconds
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import (
     ActorError,
@@ -44,7 +46,7 @@ from actors.errors import (
     StepLostError,
     StepOutcomeUnknownError,
 )
-from actors.model.info import CodeWait, LeftBehind, StepDoing, StepPhase
+from actors.model.info import LeftBehind, StepDoing, StepPhase
 from actors.rows.items import ObjectItems, writer_beside
 from actors.values.failures import failed, failure_of, text_of, type_of
 from actors.values.names import is_system
@@ -55,16 +57,17 @@ from journal.ids import ROOT_STEP
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState, Wait
-    from actors.engine.attempt import EngineContext
-    from actors.engine.containment import Containment
+    from actors.engine.engine_context import EngineContext
+    from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
-    from actors.engine.threads import StepThread
+    from actors.engine.running_steps import RunningSteps
     from actors.model.app import App
+    from actors.model.inside import InsideClient
     from actors.model.verbs.steps import StepBody
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
@@ -72,14 +75,8 @@ if TYPE_CHECKING:
 
 log = SafeLogger(__name__)
 
-_WOKEN_TOGETHER = 64
-"""How many invocations that waited for the same code continue before calls and verbs get their turn."""
-
 _STRIKES = 2
 """How many processes in a row may die while an invocation has the event loop. The next process pauses it."""
-
-UNWIND_SECONDS = 10.0
-"""How long the next invocation of a key waits for the steps of a killed one to stop."""
 
 
 @attrs.define(eq=False)
@@ -101,41 +98,34 @@ class Executor:
         context: EngineContext,
         submit: Callable[[ObjectRequest], None],
         wake: Callable[[], None],
-        containment: Containment,
+        faults: Faults,
+        *,
+        steps: RunningSteps,
+        client: InsideClient,
     ) -> None:
         self._machine = machine
-        self._containment = containment
+        self._faults = faults
         self._context = context
+        self._steps = steps
+        self._client = client
         self._submit = submit
         self._wake = wake
         self._limits = context.limits
         self.runs: deque[ReadyAttempt] = deque()
         """The handlers that are ready to run, first in line first."""
-        self._for_code: dict[str, dict[InvocationId, LoadedObject]] = {}
-        self._live: dict[InvocationId, tuple[LoadedObject, Attempt]] = {}
-        # Attempts that have been asked to suspend and have done nothing since. The question is a request, which is taken when no
-        # attempt is ready: one with a result to give must not be suspended before.
-        self._leaving: set[InvocationId] = set()
-        # Attempts that could be suspended: no step of theirs runs, and they have not been asked. Longest idle first.
-        self._movable: OrderedDict[InvocationId, LoadedObject] = OrderedDict()
+        self.code_waits = CodeWaits(machine, submit, self._run_soon)
+        """The invocations that wait for code."""
+        self.live = LiveAttempts(context, submit)
+        """The attempts in memory."""
         self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
         self._running_steps = 0
         self._tasks: dict[StepTask, None] = {}
         self._is_closed = False
-        self.some_attempt = trio.Event()
-        self._nursery: trio.Nursery
-
-    def open(self, nursery: trio.Nursery) -> None:
-        """Load code, and wait for what an ended invocation left, in tasks of this nursery."""
-        self._nursery = nursery
 
     def close(self) -> None:
         """Drop every attempt; nothing is recorded."""
         self._is_closed = True
-        for _, attempt in self._live.values():
-            attempt.close()
-        self._live.clear()
-        self._movable.clear()
+        self.live.close()
 
     async def unwind(self) -> None:
         """Stop the steps, up to a limit of time, so that the partition's next processor does not run one beside them."""
@@ -145,20 +135,47 @@ class Executor:
 
     # Effects of the machine.
 
-    def start_attempt(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Queue the handler to run from the beginning of its history."""
-        self.runs.append(ReadyAttempt(loaded, of))
+    def carry_out(self) -> None:
+        """Carry out the effects of the machine's decisions on running code. An object that loses one is blamed."""
+        effects = self._machine.effects
+        while effects:
+            loaded, effect, recorded = effects.popleft()
+            if loaded.damage is not None:
+                continue  # it was set aside, and nothing of it runs
+            try:
+                _DEEDS[effect.__class__](self, loaded, effect, recorded)
+            except BaseException as error:
+                if passes(error):
+                    raise
+                self._faults.blame(loaded, None, _lost(loaded, effect, error))
 
-    def continue_attempt(self, loaded: LoadedObject, of: InvocationId, recorded: Recorded) -> None:
-        """Queue the handler to run with one more event."""
-        self.runs.append(ReadyAttempt(loaded, of, recorded))
+    def _start_attempt(self, loaded: LoadedObject, effect: f.StartAttempt, _: Recorded) -> None:
+        self.runs.append(ReadyAttempt(loaded, effect.invocation_id))
+
+    def _continue_attempt(self, loaded: LoadedObject, effect: f.Continue, recorded: Recorded) -> None:
+        self.runs.append(ReadyAttempt(loaded, effect.invocation_id, recorded))
+
+    def _end_attempt(self, loaded: LoadedObject, effect: f.EndAttempt, _: Recorded) -> None:
+        self.end_attempt(loaded, effect.invocation_id, abort_steps=effect.abort_steps)
+
+    def _run_when_durable(self, loaded: LoadedObject, effect: f.RunStep, _: Recorded) -> None:
+        loaded.due_steps.add((effect.invocation_id, effect.step))
+        self._machine.when_durable(partial(self.run_step, loaded, effect.invocation_id, effect.step))
+
+    def _check_drained(self, loaded: LoadedObject, effect: f.CheckDrained, _: Recorded) -> None:
+        """Let a pause take effect if it waits for steps that died with another process."""
+        if effect.invocation_id not in loaded.steps:
+            self._machine.decide_as_engine(loaded, c.FinishDrain(invocation_id=effect.invocation_id))
+
+    def _decide(self, loaded: LoadedObject, command: Command) -> None:
+        """Decide on a command of the engine's own, and carry out what follows."""
+        self._machine.decide_as_engine(loaded, command)
+        self.carry_out()
 
     def end_attempt(self, loaded: LoadedObject, of: InvocationId, *, abort_steps: bool) -> None:
         """Drop the attempt; with ``abort_steps``, stop its steps and drop them too."""
         attempt = loaded.attempts.pop(of, None)
-        self._live.pop(of, None)
-        self._movable.pop(of, None)
-        self._leaving.discard(of)
+        self.live.remove(of)
         if loaded.held_back and (loaded.state is None or of not in loaded.state.invocations):
             loaded.held_back.pop(of, None)
         if attempt is not None:
@@ -178,11 +195,11 @@ class Executor:
     def hold(self) -> None:
         """End the attempts that gates hold. Their steps end and are recorded, unless the mode of a gate is "now", which aborts
         them."""
-        for of, (loaded, _) in list(self._live.items()):
+        for loaded, attempt in self.live:
             if loaded.state is None:
                 raise BrokenInvariant("an attempt is of an invocation")
-            if self._machine.holding(loaded.state, of):
-                self.end_attempt(loaded, of, abort_steps=False)
+            if self._machine.holding(loaded.state, attempt.invocation_id):
+                self.end_attempt(loaded, attempt.invocation_id, abort_steps=False)
         for loaded in self._machine.cache:
             for of, tasks in loaded.steps.items():
                 for task in tasks.values() if self._is_aborted(loaded, of) else ():
@@ -195,15 +212,11 @@ class Executor:
             return False
         return any(gate.mode is PauseMode.NOW for gate in self._machine.holding(state, of))
 
-    def check_pause(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Let a pause take effect if it waits for steps that died with another process."""
-        if of not in loaded.steps:
-            self._machine.decide_as_engine(loaded, c.FinishDrain(invocation_id=of))
-
     # Handlers.
 
-    async def run_next(self) -> None:
-        """Run the first handler in line, if it still may run."""
+    async def run_next(self, nursery: trio.Nursery) -> None:
+        """Run the first handler in line, if it still may run. What it must wait for, code or the end of steps, is waited for in
+        tasks of the ``nursery``."""
         run = self.runs.popleft()
         loaded, state = run.loaded, run.loaded.state
         if self._machine.cache.find(loaded.stream) is not loaded:
@@ -222,23 +235,23 @@ class Executor:
         attempt = loaded.attempts.get(run.invocation_id)
         try:
             if attempt is None:
-                if not self._waits_for_unwinding(loaded, invocation):
-                    await self._start(loaded, invocation)
+                if not self._waits_for_unwinding(loaded, invocation, nursery):
+                    await self._start(loaded, invocation, nursery)
             elif run.recorded is not None:
                 commands = attempt.hand_over(run.recorded, self._machine.now)
                 self._after_turn(loaded, attempt, commands, run.recorded.number)
         except BaseException as error:
             if passes(error):
                 raise
-            self._containment.blame(loaded, run.invocation_id, error)
+            self._faults.blame(loaded, run.invocation_id, error)
 
-    async def _start(self, loaded: LoadedObject, invocation: InvocationState) -> None:
+    async def _start(self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery) -> None:
         of = invocation.invocation_id
         if loaded.state is None:
             raise BrokenInvariant("an invocation is of an object")
         app = self._machine.applications.find(invocation.deployment, loaded.state.service)
         if app is None:
-            self._wait_for_code(loaded, invocation)
+            self.code_waits.add(loaded, invocation, nursery)
             return
         if self._hold_if_struck_out(loaded, of):
             return
@@ -251,7 +264,7 @@ class Executor:
         try:
             attempt = self._make_attempt(loaded, loaded.state, invocation, app, history)
         except NotFoundError as error:
-            self._machine.decide_as_engine(loaded, _hold_unserved(loaded.state, invocation, error))
+            self._decide(loaded, _hold_unserved(loaded.state, invocation, error))
             return
         except BlockedLoopError as error:
             self._hold(of, loaded, PauseCause.BLOCKED, error)
@@ -260,21 +273,19 @@ class Executor:
             self._hold(of, loaded, PauseCause.MISMATCH, error)
             return
         except BaseException as error:  # user classes decode the argument
-            self._containment.blame(loaded, of, error, cause=PauseCause.HANDLER)
+            self._faults.blame(loaded, of, error, cause=PauseCause.HANDLER)
             return
         if loaded.held_back:
             loaded.held_back.pop(of, None)
         loaded.attempts[of] = attempt
-        self._live[of] = (loaded, attempt)
-        self.some_attempt.set()
-        self._make_room()
+        self.live.add(loaded, attempt)
         self._after_turn(loaded, attempt, attempt.start(self._machine.now), attempt.seen)
         if unfinished:
             self._take_up_steps(loaded, attempt, unfinished)
 
     def _hold(self, of: InvocationId, loaded: LoadedObject, cause: PauseCause, error: BaseException) -> None:
         held = c.PauseAttempt(invocation_id=of, cause=cause, reason=text_of(error), failure=failure_of(error))
-        self._machine.decide_as_engine(loaded, held)
+        self._decide(loaded, held)
 
     def _make_attempt(
         self,
@@ -299,53 +310,14 @@ class Executor:
         except Interruption:
             raise blocked_error(name, self._limits, watchdog.take_interrupted()) from None
 
-    def _wait_for_code(self, loaded: LoadedObject, invocation: InvocationState) -> None:
-        """Wait for the deployment's code, and run then."""
-        deployment = invocation.deployment
-        if deployment not in self._for_code:
-            self._for_code[deployment] = {}
-            self._nursery.start_soon(self._load, deployment, name=f"load {deployment}")
-        self._for_code[deployment][invocation.invocation_id] = loaded
-
-    async def _load(self, deployment: str) -> None:
-        error: BaseException | None = None
-        try:
-            await self._machine.applications.load_patiently(deployment)
-        except BaseException as raised:  # the modules of the code run while they are imported
-            if passes(raised):
-                raise
-            error = raised
-        waiting = self._for_code.pop(deployment)
-        if error is not None:
-            log.error("%d invocations are paused: %s, on which they run, cannot be loaded", len(waiting), deployment)
-        for number, (of, loaded) in enumerate(waiting.items(), 1):
-            if error is None:
-                self._run_soon(ReadyAttempt(loaded, of))
-            else:
-                self._hold_without_code(loaded, of, deployment, error)
-            if number % _WOKEN_TOGETHER == 0:
-                await trio.lowlevel.checkpoint()  # calls and verbs are taken between
-
-    def _hold_without_code(self, loaded: LoadedObject, of: InvocationId, deployment: str, error: BaseException) -> None:
-        invocation = None if loaded.state is None else loaded.state.invocations.get(of)
-        if invocation is None or invocation.deployment != deployment:
-            return
-        # The log has the traceback: in thousands of histories it would take 16 KiB each.
-        failure = e.Failure(type_of(error), text_of(error))
-        reason = f"{failure.message}. Resume it on another deployment, or once this one can be loaded"
-        held = c.PauseAttempt(invocation_id=of, cause=PauseCause.CODE, reason=reason, failure=failure)
-        self._submit(ObjectRequest(loaded.stream, held, self._stamp("engine", f"load {deployment}")))
-
     def _after_turn(self, loaded: LoadedObject, attempt: Attempt, commands: list[Command], number: int) -> None:
         of = attempt.invocation_id
-        attempt.last_active = self._machine.now
-        self._leaving.discard(of)
-        if of not in loaded.steps:
-            self._movable[of] = loaded
-            self._movable.move_to_end(of)
+        self.live.after_turn(loaded, attempt, self._machine.now)
         stamp = Stamp(self._machine.now, f"#{number}", of)
         for command in commands:
             self._machine.decide(loaded, command, stamp)
+            if self._machine.effects:
+                self.carry_out()
         if loaded.attempts.get(of) is attempt:
             if attempt.execution.interrupted:
                 for step in attempt.take_interrupted():
@@ -353,12 +325,13 @@ class Executor:
             self._hold_if_too_long(loaded, of)
 
     def _hold_if_too_long(self, loaded: LoadedObject, of: InvocationId) -> None:
-        if loaded.state is None:
-            raise BrokenInvariant("an invocation is of an object")
-        reason = beyond_limits(loaded.state.invocations[of], self._limits)
+        invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+        if invocation is None:
+            return  # it has ended, and its attempt is left because that effect was lost
+        reason = beyond_limits(invocation, self._limits)
         if reason is not None:
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
-            self._machine.decide_as_engine(loaded, held)
+            self._decide(loaded, held)
 
     # Steps.
 
@@ -369,7 +342,7 @@ class Executor:
         try:
             self._run_step(loaded, of, step)
         except BaseException as error:
-            self._containment.blame(loaded, of, error)
+            self._faults.blame(loaded, of, error)
 
     def _run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
         loaded.due_steps.discard((of, step))
@@ -385,19 +358,20 @@ class Executor:
             return
         if wait is None:
             return  # it has its outcome, which the handler has not received yet
-        if self._context.steps.is_draining:
+        if self._steps.is_draining:
             return  # the next start begins it
         if self._running_steps >= self._limits.running_steps:
             self._waiting_steps[of, step] = loaded
             return
         self._running_steps += 1
         emit = partial(self._emit, loaded)
-        task = StepTask(attempt, step, parked.body, self._context, number=wait.attempts + 1, emit=emit)
+        task = StepTask(
+            attempt, step, parked.body, self._context, client=self._client, number=wait.attempts + 1, emit=emit
+        )
         loaded.steps.setdefault(of, {})[step] = task
-        self._movable.pop(of, None)
-        self._leaving.discard(of)
+        self.live.after_step_began(of)
         self._tasks[task] = None
-        self._context.steps.start(task, partial(self._supervise, loaded), parked.body.context)
+        self._steps.start(task, partial(self._supervise, loaded), parked.body.context)
 
     async def _supervise(self, loaded: LoadedObject, task: StepTask) -> None:
         command: Command | None = None
@@ -409,7 +383,7 @@ class Executor:
             if isinstance(error, trio.Cancelled):
                 raise
             if task.is_wanted:
-                self._containment.blame(loaded, task.invocation_id, error, cause=PauseCause.HANDLER)
+                self._faults.blame(loaded, task.invocation_id, error, cause=PauseCause.HANDLER)
         finally:
             self._forget_step(loaded, task)
         # No checkpoint from here on: tasks that wait for this one to end run after its outcome was taken.
@@ -419,7 +393,7 @@ class Executor:
         try:
             self._after_step(loaded, task, command)
         except BaseException as error:
-            self._containment.blame(loaded, task.invocation_id, error)
+            self._faults.blame(loaded, task.invocation_id, error)
 
     def _after_step(self, loaded: LoadedObject, task: StepTask, command: Command | None) -> None:
         if self._is_closed:
@@ -432,16 +406,14 @@ class Executor:
         self._settle_pause(loaded, task.invocation_id)
 
     def _forget_step(self, loaded: LoadedObject, task: StepTask) -> None:
-        self._context.steps.forget(task)
+        self._steps.forget(task)
         of = task.invocation_id
         tasks = loaded.steps[of]
         del tasks[task.step]
         del self._tasks[task]
         if not tasks:
             del loaded.steps[of]
-            if of in self._live:
-                self._leaving.discard(of)
-                self._movable[of] = loaded
+            self.live.after_last_step(loaded, of)
         self._running_steps -= 1
 
     def _settle_pause(self, loaded: LoadedObject, of: InvocationId) -> None:
@@ -489,7 +461,7 @@ class Executor:
             f"step {name!r} had begun before its attempt ended, and is at_most_once: whether it happened is unknown"
         )
         command = c.CompleteStep(invocation_id=of, step=step, outcome=failed(error))
-        self._machine.decide_as_engine(loaded, command)
+        self._decide(loaded, command)
 
     def _lost_try(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> LostTry | None:
         """The next try of a step, as the store counts them, if it was running when a process died."""
@@ -511,7 +483,7 @@ class Executor:
             policy=attrs.evolve(body.retry),
             jitter=self._context.world.random.random(),
         )
-        self._machine.decide_as_engine(loaded, command)
+        self._decide(loaded, command)
         self._machine.when_durable(partial(in_flight.forget, lost))
 
     def _hold_if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
@@ -540,7 +512,7 @@ class Executor:
         """Stop a step so that its handler can continue. A step that does not run has nothing to unwind."""
         task = loaded.steps.get(of, _NO_STEPS).get(step)
         if task is None:
-            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))
+            self._decide(loaded, c.AbortStep(invocation_id=of, step=step))
         elif task.is_wanted:
             task.abort()
 
@@ -555,70 +527,29 @@ class Executor:
             self.runs.append(ReadyAttempt(loaded, state.holder))
         self._wake()
 
-    def _waits_for_unwinding(self, loaded: LoadedObject, invocation: InvocationState) -> bool:
+    def _waits_for_unwinding(self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery) -> bool:
         """Whether steps of an invocation that was ended still occupy the key."""
         if not (loaded.steps or self._context.threads.abandoned) or invocation.mode is not Mode.EXCLUSIVE:
             return False
-        run = ReadyAttempt(loaded, invocation.invocation_id)
-        threads, tasks = self._unwinding(loaded, invocation.invocation_id)
-        seconds = _unwinding_seconds([*threads, *tasks])
+        of = invocation.invocation_id
+        threads, tasks = unwinding(loaded, of, self._context.threads)
+        seconds = unwinding_seconds([*threads, *tasks])
         if seconds <= 0:
             return False
         for thread in threads:
-            thread.when_ended(partial(self._run_soon, run))
-        self._nursery.start_soon(self._run_later, run, seconds)
+            thread.when_ended(partial(self._run_soon, loaded, of))
+        nursery.start_soon(self._run_later, loaded, of, seconds)
         return True
 
-    def _unwinding(self, loaded: LoadedObject, of: InvocationId) -> tuple[list[StepThread], list[StepTask]]:
-        """The steps that other invocations of the object have left."""
-        left = self._context.threads.abandoned
-        threads = [t for t in left if t.invocation_id != of and t.invocation_id.startswith(loaded.prefix)]
-        tasks = [t for other, tasks in loaded.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
-        return threads, tasks
-
-    def _run_soon(self, run: ReadyAttempt) -> None:
-        self.runs.append(run)
+    def _run_soon(self, loaded: LoadedObject, of: InvocationId) -> None:
+        self.runs.append(ReadyAttempt(loaded, of))
         self._wake()
 
-    async def _run_later(self, run: ReadyAttempt, seconds: float) -> None:
+    async def _run_later(self, loaded: LoadedObject, of: InvocationId, seconds: float) -> None:
         await trio.sleep(seconds)
-        self._run_soon(run)
-
-    # Memory.
-
-    def suspend_idle(self, seconds: float) -> None:
-        """Suspend the attempts that have been idle for this long."""
-        now = self._context.world.clock.now()
-        for of, loaded in list(self._movable.items()):
-            if now - loaded.attempts[of].last_active < seconds:
-                break
-            self._suspend(loaded, of)
-        if not self._live:
-            self.some_attempt = trio.Event()
-
-    def _make_room(self) -> None:
-        excess = len(self._live) - len(self._leaving) - self._limits.live_attempts
-        if excess > 0:
-            for of, loaded in list(islice(self._movable.items(), excess)):
-                self._suspend(loaded, of)
-
-    def _suspend(self, loaded: LoadedObject, of: InvocationId) -> None:
-        del self._movable[of]
-        self._leaving.add(of)
-        self._submit(ObjectRequest(loaded.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
+        self._run_soon(loaded, of)
 
     # Introspection.
-
-    def code_wait(self, invocation: InvocationState) -> CodeWait | None:
-        """The code that the invocation waits for, if it is not loaded."""
-        deployment = invocation.deployment
-        if invocation.invocation_id not in self._for_code.get(deployment, ()):
-            return None
-        failure = self._machine.applications.failure_of(deployment)
-        if failure is None:
-            return CodeWait(deployment=deployment)
-        again_at = self._machine.now + failure.again_at - trio.current_time()
-        return CodeWait(deployment=deployment, error=text_of(failure.error), tries=failure.tries, again_at=again_at)
 
     def doing(self, loaded: LoadedObject, invocation: InvocationState) -> dict[StepId, StepDoing]:
         """The progress of the steps that the invocation waits for."""
@@ -639,16 +570,7 @@ class Executor:
 
     def left_behind(self, loaded: LoadedObject, of: InvocationId) -> LeftBehind:
         """The stopped steps that have not ended: of the invocation itself, and of those whose end its start waits for."""
-        steps = tuple(thread.name for thread in self._context.threads.abandoned if thread.invocation_id == of)
-        state = loaded.state
-        if state is None or state.holder != of or of in loaded.attempts:
-            return LeftBehind(steps=steps)
-        threads, tasks = self._unwinding(loaded, of)
-        left: list[StepThread | StepTask] = [*threads, *tasks]
-        waits = _unwinding_seconds(left) > 0
-        return LeftBehind(
-            steps=steps, unwinding=tuple(dict.fromkeys(one.invocation_id for one in left)) if waits else ()
-        )
+        return left_behind(loaded, of, self._context.threads)
 
     def _doing_of(self, task: StepTask) -> StepDoing:
         note = ""
@@ -672,11 +594,6 @@ _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
 _ABANDONED_THREAD = "its thread, which cannot be stopped, has not ended"
 
 
-def _unwinding_seconds(left: Sequence[StepThread | StepTask]) -> float:
-    """How long to wait for the stopped steps."""
-    return max((one.abandoned_at for one in left), default=-inf) + UNWIND_SECONDS - trio.current_time()
-
-
 def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFoundError) -> c.PauseAttempt:
     code = f"deployment {invocation.deployment}" if invocation.deployment else "what is served"
     if error.kind is ResourceKind.SERVICE:
@@ -696,3 +613,21 @@ def _wait_of(loaded: LoadedObject, of: InvocationId, step: StepId) -> Wait | Non
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:
     return {step for step, wait in invocation.waits.items() if wait.kind is WaitKind.STEP}
+
+
+def _lost(loaded: LoadedObject, effect: f.Effect, error: BaseException) -> EffectLost:
+    lost = EffectLost(f"{type(effect).__name__} of {loaded.stream:016x}")
+    lost.__cause__ = error
+    return lost
+
+
+_Deed: TypeAlias = "Callable[[Executor, LoadedObject, Any, Recorded], None]"
+
+_DEEDS: dict[type[f.Effect], _Deed] = {
+    f.StartAttempt: Executor._start_attempt,
+    f.Continue: Executor._continue_attempt,
+    f.EndAttempt: Executor._end_attempt,
+    f.RunStep: Executor._run_when_durable,
+    f.CheckDrained: Executor._check_drained,
+}
+"""The function for each effect on running code."""

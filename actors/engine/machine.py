@@ -2,12 +2,12 @@
 
     command ──► decide ──► events ──► encode all ──► evolve each ──► effects of each
                              │           │              │               │
-                          (refusal)   batch.append   state, recent   inner: deliveries, executor
+                          (refusal)   batch.append   state, recent   inner: deliveries, and ``effects`` for the executor
                                                                      outer: batch.released, once durable
 
 Every change of an object goes through :meth:`Machine.decide`. Effects inside the journal are carried out here, in the same
-commit; effects on running code go to the :class:`EffectPerformer`; effects that leave the process wait in
-``CommitBatch.released``.
+commit; effects on running code wait in ``Machine.effects`` until the executor carries them out, before the next decision that
+could depend on them; effects that leave the process wait in ``CommitBatch.released``.
 
 Invariant: the state in memory is the fold of the events on disk, in the batch, and in the commit on its way; in that order and
 without a gap. If a commit fails, all state is dropped with the processor and read again.
@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -31,30 +31,26 @@ import trio
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
-from actors.core.decide.calls import received_signal
 from actors.core.evolve import evolve, spans_with
-from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
 from actors.engine.audit import act_of, row_of_act
 from actors.engine.batch import CommitBatch, PendingAppend, Purge
-from actors.engine.containment import EffectLost, passes
 from actors.engine.event_log import NOTED, note
-from actors.engine.index import forget_invocation, index_invocation, index_name, index_owing
+from actors.engine.exceptions import EffectLost, passes
+from actors.engine.index import index_invocation, index_name, index_owing
 from actors.engine.requests import ObjectRequest
-from actors.engine.restart_history import history_of_restart
-from actors.errors import InvocationPausedError, NotFoundError, RefusedError
+from actors.errors import InvocationPausedError, NotFoundError
 from actors.rows.audit import SET_ASIDE, AuditTrail, detail_of_set_aside
 from actors.rows.index import index_items, rewind_items, row_of
 from actors.rows.layers import LayeredRows
 from actors.rows.timers import timer_message
-from actors.values.failures import failure_of
 from journal import events as e
 from journal import keys
-from journal.errors import BrokenInvariant, CorruptRecord, Damaged
-from journal.events import OutcomeKind, PauseCause, Recorded, Stamp
-from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
+from journal.errors import CorruptRecord
+from journal.events import OutcomeKind, Recorded, Stamp
+from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.log.protocol import Append, Message
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
 from journal.safe_logger import SafeLogger
@@ -66,12 +62,11 @@ if TYPE_CHECKING:
     from actors.core.commands import Command, Decidable
     from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.attempt import EngineContext
-    from actors.engine.containment import Containment
+    from actors.engine.engine_context import EngineContext
+    from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.object_cache import ObjectCache
     from actors.engine.waiter import Reply
-    from actors.model.info import CodeWait, LeftBehind, StepDoing
     from journal.events import Caller, ControlResult, Event, Outcome
     from journal.log.protocol import Journal, Partition
 
@@ -80,30 +75,12 @@ log = SafeLogger(__name__)
 SNAPSHOT_EVENTS = 128
 """The number of events after the last snapshot at which a new one is due; later if the snapshot is larger than they are."""
 
-_READ_TOGETHER = 64
-
 Reaction: TypeAlias = "Callable[[ObjectState | None, Event], list[f.Effect]]"
 Delivery: TypeAlias = ObjectRequest | f.StopSentInvocations | f.CopyHistory | f.EraseHistory
 
 
-class EffectPerformer(Protocol):
-    """Runs handlers and steps."""
-
-    def start_attempt(self, loaded: LoadedObject, of: InvocationId) -> None: ...
-    def continue_attempt(self, loaded: LoadedObject, of: InvocationId, recorded: Recorded) -> None: ...
-    def end_attempt(self, loaded: LoadedObject, of: InvocationId, *, abort_steps: bool) -> None: ...
-    def run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None: ...
-    def check_pause(self, loaded: LoadedObject, of: InvocationId) -> None: ...
-    def code_wait(self, invocation: InvocationState) -> CodeWait | None: ...
-    def doing(self, loaded: LoadedObject, invocation: InvocationState) -> dict[StepId, StepDoing]: ...
-    def left_behind(self, loaded: LoadedObject, of: InvocationId) -> LeftBehind: ...
-    def forget(self, loaded: LoadedObject) -> None: ...
-
-
 class Machine:
     """The decisions of one processor. ``now`` is wall time, set at the beginning of each round; ``gates`` are the rules in force."""
-
-    performer: EffectPerformer
 
     def __init__(
         self,
@@ -115,10 +92,10 @@ class Machine:
         *,
         gates: Gates,
         retention_seconds: float,
-        containment: Containment,
+        faults: Faults,
     ) -> None:
         self.gates = gates
-        self._containment = containment
+        self._faults = faults
         self.world = context.world
         self.now = self.world.clock.now()
         self.partition = partition
@@ -134,6 +111,8 @@ class Machine:
         self._retention_seconds = retention_seconds
         self.deliveries: deque[tuple[LoadedObject, Delivery]] = deque()
         """Requests between objects that belong in the current batch."""
+        self.effects: deque[tuple[LoadedObject, f.Effect, Recorded]] = deque()
+        """The effects of the decisions so far on running code, for the executor (``Executor.carry_out``)."""
         self._batch = self._new_batch()
 
     # Decisions.
@@ -142,14 +121,14 @@ class Machine:
         """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events:
-            self._apply(loaded, stamp, events)
+            self.apply(loaded, stamp, events)
         return events
 
     def decide_as_engine(self, loaded: LoadedObject, command: Command) -> None:
         """Apply a command of the engine's own."""
         self.decide(loaded, command, Stamp(self.now, "engine", "engine"))
 
-    def _apply(self, loaded: LoadedObject, stamp: Stamp, events: Sequence[Event], reaction: Reaction = react) -> None:
+    def apply(self, loaded: LoadedObject, stamp: Stamp, events: Sequence[Event], reaction: Reaction = react) -> None:
         """Record all of the events, or none of them; then carry out their effects.
 
         All events are encoded before the first changes the object, and nothing outside the object is touched before the last has.
@@ -183,14 +162,19 @@ class Machine:
             loaded.is_torn = loaded.version != pending_append.expected + length
             raise
         if owed:
-            self._do(loaded, owed)
+            self.do(loaded, owed)
 
-    def _do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
+    def do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
+        """Carry out the effects of recorded events. Raises ``EffectLost``."""
         effect = None
         try:
             for recorded, effects in owed:
                 for effect in effects:
-                    _DEEDS[effect.__class__](self, loaded, effect, recorded)
+                    deed = _DEEDS.get(effect.__class__)
+                    if deed is None:
+                        self.effects.append((loaded, effect, recorded))
+                    else:
+                        deed(self, loaded, effect, recorded)
         except BaseException as error:
             if passes(error):
                 raise
@@ -264,10 +248,6 @@ class Machine:
         error.invocation_id = of
         self.when_durable(partial(waiter.fail, error))
 
-    def _run_step(self, loaded: LoadedObject, effect: f.RunStep, _: Recorded) -> None:
-        loaded.due_steps.add((effect.invocation_id, effect.step))
-        self.when_durable(partial(self.performer.run_step, loaded, effect.invocation_id, effect.step))
-
     def _deliver(self, loaded: LoadedObject, effect: f.Deliver, recorded: Recorded) -> None:
         by: InvocationId | None = getattr(recorded.event, "invocation_id", None)
         self.deliver(loaded, effect.to, effect.command, by=by, number=recorded.number)
@@ -301,7 +281,7 @@ class Machine:
     def owe(self, loaded: LoadedObject, effects: Iterable[f.Effect]) -> None:
         """Carry out the effects that a newly loaded state requires."""
         nothing = Recorded(loaded.version, Stamp(self.now, "engine", "engine"), e.Erased())
-        self._do(loaded, [(nothing, effects)])
+        self.do(loaded, [(nothing, effects)])
 
     def deliver(
         self,
@@ -398,40 +378,7 @@ class Machine:
         """Run the action once every decision so far is durable."""
         self._batch.released.append(action)
 
-    async def next_delivery(self) -> ObjectRequest | None:
-        """Take the next delivery. Returns a request for the dispatcher; handles everything else here."""
-        source, delivery = self.deliveries.popleft()
-        if isinstance(delivery, ObjectRequest):
-            return delivery
-        if source.damage is not None:
-            return None
-        try:
-            if isinstance(delivery, f.StopSentInvocations):
-                await self._stop_sends(source, delivery)
-            elif isinstance(delivery, f.CopyHistory):
-                await self._keep_history(source, delivery.invocation_id)
-            else:
-                await self._erase_history(source, delivery)
-        except Damaged:
-            log.exception("%s is given up", delivery)
-        except BaseException as error:
-            if passes(error):
-                raise
-            of = None if isinstance(delivery, f.EraseHistory) else delivery.invocation_id
-            self._containment.blame(source, of, error, is_whole=of is None)
-        return None
-
-    async def _stop_sends(self, loaded: LoadedObject, effect: f.StopSentInvocations) -> None:
-        invocation = existing(loaded.state).invocations.get(effect.invocation_id)
-        if invocation is None:
-            return
-        for recorded in await self.cache.history(loaded, invocation.invocation_id, invocation.spans):
-            if isinstance(recorded.event, e.SendScheduled):
-                callee = recorded.event.callee
-                command = c.CancelInvocation(invocation_id=callee, reason=effect.reason)
-                self.deliver(loaded, stream_of_invocation(callee), command, by=effect.invocation_id)
-
-    # Restarts.
+    # Reading.
 
     async def history_of(self, loaded: LoadedObject, of: InvocationId) -> list[Recorded]:
         """The events of an invocation, open or completed. Raises ``NotFoundError`` or ``Damaged``."""
@@ -440,50 +387,6 @@ class Machine:
         if known is None:
             raise unknown_invocation(of)
         return await self.cache.history(loaded, of, known.spans)
-
-    async def _keep_history(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Copy into a restart that has just started the history that it keeps, in the same batch."""
-        invocation = existing(loaded.state).invocations.get(of)
-        if invocation is None:
-            return
-        if invocation.restarts is None:
-            raise BrokenInvariant("only a restart keeps a history")
-        try:
-            history = await self.history_of(loaded, invocation.restarts.invocation_id)
-            beginning = await history_of_restart(
-                invocation,
-                existing(loaded.state),
-                history,
-                self.cache.past(loaded),
-                now=self.now,
-                map_item=partial(self.map_item, loaded.stream),
-            )
-            deferred = await self._deferred_signals(loaded, invocation)
-        except (RefusedError, Damaged) as error:
-            reason = f"the history of {invocation.restarts.invocation_id} is not available: {error}"
-            held = c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
-            self.decide_as_engine(loaded, held)
-            return
-        for event in beginning.rewound:
-            self._apply(loaded, Stamp(self.now, "restart", of), [event])
-        for stamp, event in beginning.kept:
-            self._apply(loaded, stamp, [event], _no_reaction)
-        for stamp, signal in deferred:
-            self._apply(loaded, stamp, [received_signal(invocation, signal)], _no_reaction)
-        again = (Recorded(loaded.version, Stamp(self.now, "restart", of), event) for event in beginning.again)
-        self._do(loaded, ((recorded, react(loaded.state, recorded.event)) for recorded in again))
-
-    async def _deferred_signals(
-        self, loaded: LoadedObject, invocation: InvocationState
-    ) -> list[tuple[Stamp, e.SignalReceived]]:
-        """The signals that came before a restart had its copied waits, as they are received again."""
-        if not invocation.deferred_signals:
-            return []
-        return [
-            (Stamp(self.now, "restart", recorded.stamp.by), recorded.event)
-            for recorded in await self.history_of(loaded, invocation.invocation_id)
-            if isinstance(recorded.event, e.SignalReceived) and recorded.event.deferred
-        ]
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         """An item of a map, including changes that are not on disk yet."""
@@ -519,47 +422,12 @@ class Machine:
     def _hurry_purge(self) -> None:
         self._purge_sooner.set()
 
-    async def _erase_history(self, loaded: LoadedObject, effect: f.EraseHistory) -> None:
-        pending_append = self._batch.pending_append(loaded)
-        for invocation_id in effect.invocation_ids:
-            row = self.ended(loaded, invocation_id)
-            if row is None:
-                continue
-            try:
-                history = await self.cache.history(loaded, invocation_id, row.spans)
-            except Damaged as damage:
-                # Its row stays, so that the history can be found, and purged, after the disk is repaired.
-                log.exception("%s cannot be erased", invocation_id)
-                for purge in pending_append.purges:
-                    if invocation_id in purge.invocation_ids:
-                        self._batch.refuse(purge, damage)
-                continue
-            gone: dict[bytes, bytes | None] = {}
-            forget_invocation(gone, self.partition.number, loaded, row)
-            self._batch.rows.update(gone)
-            pending_append.forgotten += gone
-            pending_append.touched.pop(invocation_id, None)
-            for recorded in history:
-                pending_append.erase(recorded.number)
-        loaded.forget_erased(pending_append.expected, pending_append.events.entries)
-        pending_append.may_be_empty = True
-        first_kept = await self._first_kept(loaded, frozenset(pending_append.erased))
-        # Trim to a snapshot, so that the object can be rebuilt as of every event that stays.
-        found = await self.partition.snapshot(loaded.stream, first_kept - 1)
-        pending_append.trim_to = 0 if found is None else found[0]
-
-    async def _first_kept(self, loaded: LoadedObject, erased: frozenset[int]) -> int:
-        """The number of the first durable event that a reader or a restart may still need."""
-        first = loaded.trimmed + 1
-        while first <= loaded.durable:
-            last = min(first + _READ_TOGETHER - 1, loaded.durable)
-            for recorded in await self.partition.history(loaded.stream, [(first, last)]):
-                if recorded.number not in erased and not isinstance(recorded.event, OF_NO_INVOCATION):
-                    return recorded.number
-            first = last + 1
-        return first
-
     # Commits.
+
+    @property
+    def batch(self) -> CommitBatch:
+        """The batch that is forming."""
+        return self._batch
 
     @property
     def has_news(self) -> bool:
@@ -575,7 +443,7 @@ class Machine:
             except BaseException as error:
                 # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
                 sealed.forgo_rewriting(pending_append, error)
-                self._containment.blame(pending_append.loaded, None, error, is_whole=True)
+                self._faults.blame(pending_append.loaded, None, error, is_whole=True)
         return sealed
 
     def appends(self, sealed: CommitBatch) -> list[Append]:
@@ -643,23 +511,9 @@ class Machine:
         return batch
 
 
-def _no_reaction(_: ObjectState | None, __: Event) -> list[f.Effect]:
-    """The copied events had their effects in the original."""
-    return []
-
-
 _Deed: TypeAlias = "Callable[[Machine, LoadedObject, Any, Recorded], None]"
 
 _DEEDS: dict[type[f.Effect], _Deed] = {
-    f.Continue: lambda machine, loaded, effect, recorded: machine.performer.continue_attempt(
-        loaded, effect.invocation_id, recorded
-    ),
-    f.StartAttempt: lambda machine, loaded, effect, _: machine.performer.start_attempt(loaded, effect.invocation_id),
-    f.EndAttempt: lambda machine, loaded, effect, _: machine.performer.end_attempt(
-        loaded, effect.invocation_id, abort_steps=effect.abort_steps
-    ),
-    f.CheckDrained: lambda machine, loaded, effect, _: machine.performer.check_pause(loaded, effect.invocation_id),
-    f.RunStep: Machine._run_step,
     f.NotifyWaiters: Machine._announce,
     f.NotifyPaused: Machine._announce_pause,
     f.Deliver: Machine._deliver,
@@ -672,4 +526,5 @@ _DEEDS: dict[type[f.Effect], _Deed] = {
     f.CopyHistory: Machine._queue,
     f.EraseHistory: Machine._queue,
 }
-"""The function for each effect. A test compares the keys with the union of effects."""
+"""The function for each effect inside the journal or towards clients; the executor has one for each effect on running code. A test
+compares the keys of both with the union of effects."""

@@ -23,31 +23,32 @@ cost ten syncs instead of one, and a thousand clients as many commits.
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actors.core import commands as c
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
 from actors.engine.dispatcher import Dispatcher
 from actors.engine.executor import Executor
+from actors.engine.faults import Faults
 from actors.engine.gate_watcher import GateWatcher
+from actors.engine.history_effects import HistoryEffects
 from actors.engine.machine import Machine
+from actors.engine.message_reader import MessageReader
 from actors.engine.object_cache import ObjectCache
 from actors.engine.requests import ObjectRequest
+from actors.engine.retention import Retention
 from actors.engine.waiter import Reply
-from actors.errors import TerminalError, UnavailableError, UnknownOutcomeError
+from actors.errors import UnavailableError, UnknownOutcomeError
 from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
-from journal.errors import BrokenInvariant, CorruptRecord, Damaged, JournalError
-from journal.events import Stamp
-from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.errors import BrokenInvariant, Damaged, JournalError
+from journal.ids import InvocationId, StreamId
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ if TYPE_CHECKING:
 
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gates
-    from actors.engine.attempt import EngineContext
     from actors.engine.batch import CommitBatch
     from actors.engine.deadlocks import DirectoryOf
+    from actors.engine.engine_context import EngineContext
+    from actors.engine.running_steps import RunningSteps
     from actors.engine.totals import EngineCounters
-    from journal.log.protocol import Due, Journal, Partition
-    from journal.rows import Backlog
+    from actors.model.inside import InsideClient
+    from journal.log.protocol import Journal, Partition
 
 T = TypeVar("T")
 
@@ -82,10 +84,6 @@ disk gains."""
 _WAKE_TOGETHER = 128
 """How many waiting clients are woken in one tick; waking ten thousand at once would block the loop for a tenth of a second."""
 
-_PURGED_TOGETHER = 500
-_LONGEST_NAP_SECONDS = 3600.0
-_MICROSECOND = 1e-6
-
 
 class PartitionProcessor:
     """Runs the objects of one claimed partition for as long as :meth:`run` does."""
@@ -97,6 +95,8 @@ class PartitionProcessor:
         applications: CodeRegistry,
         context: EngineContext,
         *,
+        steps: RunningSteps,
+        client: InsideClient,
         gates: Gates,
         counters: EngineCounters,
         retention_seconds: float,
@@ -107,13 +107,12 @@ class PartitionProcessor:
         self._opened = opened
         self._journal = journal
         self._partition = partition
-        self._inherited = journal.backlog
         self._clock = context.world.clock
-        self._steps = context.steps
+        self._steps = steps
         self._limits = context.limits
         cache = ObjectCache(partition, limit=context.limits.idle_objects, limit_bytes=context.limits.resident_bytes)
         self._cache = cache
-        self._containment = Containment(cache, self._wake)
+        self._faults = Faults(self._wake)
         self._machine = Machine(
             journal,
             partition,
@@ -122,16 +121,21 @@ class PartitionProcessor:
             context,
             gates=gates,
             retention_seconds=retention_seconds,
-            containment=self._containment,
+            faults=self._faults,
         )
-        self._executor = self._machine.performer = Executor(
-            self._machine, context, self._take_in, self._wake, self._containment
+        self._executor = Executor(
+            self._machine, context, self._take_in, self._wake, self._faults, steps=steps, client=client
         )
-        self._dispatcher = Dispatcher(self._machine, self._containment, DeadlockDetector(journal, directory_of))
+        self._history_effects = HistoryEffects(self._machine, self._faults)
+        self._containment = Containment(self._faults, self._machine, self._executor)
+        detector = DeadlockDetector(journal, directory_of)
+        self._dispatcher = Dispatcher(self._machine, self._executor, self._faults, detector)
         self._breaker = DeadlockBreaker(
             journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
         )
         self._gate_watcher = GateWatcher(journal, self._machine, self._executor, self._take_in, self.settled)
+        self._retention = Retention(journal, self._machine, self._take_in)
+        self._messages = MessageReader(journal, partition, self._clock, self._take_in)
         self._turns: deque[tuple[Gates, Reply[None]]] = deque()
         self._resting: list[Reply[None]] = []
         self._inbox: deque[ObjectRequest] = deque()
@@ -222,14 +226,13 @@ class PartitionProcessor:
         """
         try:
             async with trio.open_nursery() as nursery:
-                self._executor.open(nursery)
-                nursery.start_soon(self._decide_in_rounds)
+                nursery.start_soon(self._decide_in_rounds, nursery)
                 nursery.start_soon(self._commit_what_is_sealed)
                 nursery.start_soon(self._release)
                 await self._take_up(_NEEDED_TO_OPEN)
                 nursery.start_soon(self._go_on_when_opened)
                 nursery.start_soon(self._suspend_what_idles)
-                nursery.start_soon(self._purge_what_is_over)
+                nursery.start_soon(self._retention.purge_what_is_over)
                 nursery.start_soon(self._gate_watcher.wake_what_was_held)
                 task_status.started()
         finally:
@@ -248,11 +251,11 @@ class PartitionProcessor:
         self._arrived.set()
 
     @trio.lowlevel.enable_ki_protection
-    async def _decide_in_rounds(self) -> None:
+    async def _decide_in_rounds(self, nursery: trio.Nursery) -> None:
         while True:
             await self._arrived.wait()
             self._arrived = trio.Event()
-            await self._round()
+            await self._round(nursery)
             if self._has_work:
                 self._wake()
             else:
@@ -263,7 +266,7 @@ class PartitionProcessor:
                 self._seal_wanted.set()
             await trio.lowlevel.checkpoint()
 
-    async def _round(self) -> None:
+    async def _round(self, nursery: trio.Nursery) -> None:
         self._machine.now = self._clock.now()
         while self._turns:
             gates, turned = self._turns.popleft()
@@ -272,12 +275,12 @@ class PartitionProcessor:
         for done in range(_ROUND):
             if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
                 break  # the disk is idle: it can write this while the rest is decided
-            if self._containment.faults:
-                await self._containment.settle(self._machine)
+            if self._faults.waiting:
+                await self._containment.settle()
             if self._machine.deliveries:
                 await self._take_deliveries()
             if self._executor.runs:
-                await self._executor.run_next()
+                await self._executor.run_next(nursery)
             elif self._inbox:
                 await self._dispatcher.take(self._inbox.popleft())
             else:
@@ -285,15 +288,18 @@ class PartitionProcessor:
         await self._take_deliveries()
         self._cache.shrink()
         # Last, and without a wait before the batch is sealed: the batch must not contain an object that is half changed.
-        while self._containment.faults:
-            await self._containment.settle(self._machine)
+        while self._faults.waiting:
+            await self._containment.settle()
             await self._take_deliveries()
 
     async def _take_deliveries(self) -> None:
         while self._machine.deliveries:
-            request = await self._machine.next_delivery()
-            if request is not None:
-                await self._dispatcher.take(request)
+            source, delivery = self._machine.deliveries.popleft()
+            if isinstance(delivery, ObjectRequest):
+                await self._dispatcher.take(delivery)
+            else:
+                await self._history_effects.carry_out(source, delivery)
+                self._executor.carry_out()
 
     async def _commit_what_is_sealed(self) -> None:
         while True:
@@ -326,7 +332,7 @@ class PartitionProcessor:
                 pending_append = sealed.pending_appends.get(StreamId(damage.stream))
                 if pending_append is None or not sealed.forgo_rewriting(pending_append, damage):
                     raise
-                self._containment.blame(pending_append.loaded, None, damage, is_whole=True)
+                self._faults.blame(pending_append.loaded, None, damage, is_whole=True)
             else:
                 return
 
@@ -344,7 +350,7 @@ class PartitionProcessor:
     async def _go_on_when_opened(self) -> None:
         await self._opened.wait()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read_messages)
+            nursery.start_soon(self._messages.read)
             nursery.start_soon(self._take_up)
             nursery.start_soon(self._breaker.run)
 
@@ -363,61 +369,12 @@ class PartitionProcessor:
             wanted = [stream for stream in streams if not self._machine.gates.holds_all_of(dict(named)[stream])]
             await self._gate_watcher.start_waiting(wanted, "the runtime has started")
 
-    async def _read_messages(self) -> None:
-        async for due in self._partition.messages():
-            for message in due:
-                self._take_message(message)
-
-    def _take_message(self, due: Due) -> None:
-        message = due.message
-        try:
-            command, envelope = c.decode_command(message.data)
-        except CorruptRecord:
-            log.exception("message %r to stream %016x cannot be read and stays in the inbox", message.id, message.to)
-            return
-        at, inherited = self._clock.now(), self._inherited
-        if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):
-            at = min(at, inherited.before - _MICROSECOND)  # the date puts it under a gate on the backlog, too
-        stamp = Stamp(at, envelope.cause, envelope.by)
-        self._take_in(ObjectRequest(message.to, command, stamp, position=due.position))
-
     async def _suspend_what_idles(self) -> None:
         seconds = self._limits.suspend_after_seconds
         while True:
-            await self._executor.some_attempt.wait()
+            await self._executor.live.some.wait()
             await trio.sleep(seconds / 4)
-            self._executor.suspend_idle(seconds)
-
-    async def _purge_what_is_over(self) -> None:
-        while True:
-            start = keys.purge_prefix(self._partition.number)
-            now = keys.purge(self._partition.number, self._clock.now() + _MICROSECOND, InvocationId(""))
-            while page := self._journal.scan(start, now, limit=_PURGED_TOGETHER):
-                await self._purge([InvocationId(keys.id_at_end(key)) for key, _ in page])
-                start = page[-1][0] + b"\x00"
-            await self._wait_for_purge(now)
-
-    async def _purge(self, over: list[InvocationId]) -> None:
-        by_stream: dict[StreamId, list[InvocationId]] = {}
-        for invocation_id in over:
-            by_stream.setdefault(stream_of_invocation(invocation_id), []).append(invocation_id)
-        stamp = Stamp(self._clock.now(), "retention", "engine")
-        last: Reply[None] | None = None
-        for stream, invocation_ids in by_stream.items():
-            last = Reply()
-            self._take_in(ObjectRequest(stream, c.PurgeInvocations(invocation_ids=invocation_ids), stamp, reply=last))
-        if last is not None:
-            # Invocations that could not be purged (the object is damaged, or a client was faster) are checked again next time.
-            with contextlib.suppress(TerminalError):
-                await last.wait()
-
-    async def _wait_for_purge(self, now: bytes) -> None:
-        later = keys.after_prefix(keys.purge_prefix(self._partition.number))
-        following = self._journal.scan(now, later, limit=1)
-        due_at = keys.date_of_purge(following[0][0]) if following else None
-        seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
-        with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):
-            await self._machine.purge_sooner(due_at).wait()
+            self._executor.live.suspend_idle(seconds)
 
     def _close(self) -> None:
         self._executor.close()
@@ -432,7 +389,3 @@ class PartitionProcessor:
                     "started again; the same invocation id, or idempotency key, finds it"
                 )
             )
-
-
-def _is_of(backlog: Backlog, partition: int, due: Due, envelope: c.Envelope) -> bool:
-    return backlog.has_message(partition, due.position) or backlog.has_epoch(partition, envelope.postponed)

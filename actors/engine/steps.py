@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.engine.containment import passes
+from actors.engine.exceptions import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import (
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from actors.core.commands import Command
-    from actors.engine.attempt import Attempt, EngineContext
+    from actors.engine.attempt import Attempt
+    from actors.engine.engine_context import EngineContext
     from actors.engine.watchdog import Watchdog
     from actors.model.inside import InsideClient
     from journal.ids import StepId
@@ -69,6 +70,7 @@ class StepTask:
         body: StepBody,
         context: EngineContext,
         *,
+        client: InsideClient,
         number: int,
         emit: Callable[[StepTask, bytes, int], None],
     ) -> None:
@@ -79,6 +81,8 @@ class StepTask:
         self.may_be_interrupted = attempt.may_be_interrupted
         self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
         self.started_at = context.world.clock.now()
+        self.client = client
+        """The client of a built-in object's step."""
         self._number = number
         self._emit = emit
         self._token = trio.lowlevel.current_trio_token()
@@ -104,11 +108,6 @@ class StepTask:
         if branch is None:
             raise BrokenInvariant("a step is asked for by a branch, in its context")
         return context_of(branch)
-
-    @property
-    def client(self) -> InsideClient:
-        """The client of a built-in object's step."""
-        return self._context.client
 
     @property
     def is_stopping(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 import actors
+import actors.engine.executor
 import actors.engine.machine
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
@@ -207,7 +208,8 @@ class Faults:
 
     def break_doing(self, kind: type[f.Effect]) -> None:
         """In place of an effect."""
-        deeds = actors.engine.machine._DEEDS
+        of_machine: Any = actors.engine.machine._DEEDS
+        deeds: Any = of_machine if kind in of_machine else actors.engine.executor._DEEDS
         done: Any = deeds[kind]
 
         def broken(machine: Any, loaded: Any, effect: Any, recorded: Any) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from actors.core import commands as c
 from actors.core.effects import Effect
-from actors.engine import dispatcher, machine
+from actors.engine import dispatcher, executor, machine
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe
 from actors.model import history
 from journal.events import EVENT_TYPES
@@ -14,7 +14,8 @@ from tests.journal.samples import EVENTS
 
 
 def test_every_effect_has_its_deed() -> None:
-    assert set(machine._DEEDS) == set(get_args(Effect))
+    assert set(machine._DEEDS) | set(executor._DEEDS) == set(get_args(Effect))
+    assert set(machine._DEEDS) & set(executor._DEEDS) == set()
 
 
 def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:

@@ -356,7 +356,7 @@ async def test_more_handlers_than_fit_in_memory_all_end() -> None:
     async with lab.running() as runtime:
         handles = [await runtime.client.service(Structure).nap.send(100 + i) for i in range(40)]
         await trio.sleep(10)
-        assert len(runtime.engine._processors[0]._executor._live) <= 6
+        assert len(runtime.engine._processors[0]._executor.live) <= 6
         for handle in handles:
             assert await handle.result() >= 100
 

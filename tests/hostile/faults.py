@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+import actors.engine.executor as executor
 import actors.engine.machine as machine
 import journal.codec as codec
 from actors.core import effects as f
@@ -136,13 +137,14 @@ class Fault:
 
     def _in_doing(self, patch: pytest.MonkeyPatch) -> None:
         kind = getattr(f, self.what)
-        done: Any = machine._DEEDS[kind]
+        deeds: Any = machine._DEEDS if kind in machine._DEEDS else executor._DEEDS
+        done: Any = deeds[kind]
 
         def broken(its: Any, loaded: Any, effect: Any, recorded: Any) -> None:
             self._meet(loaded)
             done(its, loaded, effect, recorded)
 
-        patch.setitem(machine._DEEDS, kind, broken)
+        patch.setitem(deeds, kind, broken)
 
     def _in_calling(self, patch: pytest.MonkeyPatch) -> None:
         done = getattr(machine, self.what)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from actors.code.registry import CodeRegistry
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
-from actors.engine.attempt import EngineContext
-from actors.engine.containment import Containment
+from actors.engine.engine_context import EngineContext
+from actors.engine.faults import Faults
 from actors.engine.machine import Machine
 from actors.engine.object_cache import ObjectCache
 from actors.engine.watchdog import Watchdog
@@ -36,16 +36,6 @@ if TYPE_CHECKING:
 PARTITION = 0
 
 
-class Nobody:
-    """Runs nothing."""
-
-    def start_attempt(self, *_: object) -> None: ...
-    def continue_attempt(self, *_: object) -> None: ...
-    def end_attempt(self, *_: object, **__: object) -> None: ...
-    def run_step(self, *_: object) -> None: ...
-    def check_pause(self, *_: object) -> None: ...
-
-
 class Builder:
     """Decides what objects are told, and commits when it is asked to."""
 
@@ -63,9 +53,8 @@ class Builder:
             context,
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
-            containment=Containment(self._cache, lambda: None),
+            faults=Faults(lambda: None),
         )
-        self._machine.performer = Nobody()
 
     async def begin(
         self, cls: type, key: str | None, handler: str, argument: bytes = b""
@@ -109,6 +98,7 @@ class Builder:
     def _decide(self, loaded: LoadedObject, command: Any) -> None:
         self._machine.now = self._world.clock.now()
         events = self._machine.decide(loaded, command, Stamp(self._machine.now, "#1", "tests"))
+        self._machine.effects.clear()  # nothing runs
         assert events, f"{command} changed nothing"
 
 

@@ -25,7 +25,8 @@ from trio.testing import MockClock
 import actors
 from actors import Limits
 from actors.core.restart_plan import OPERATIONS
-from actors.engine import containment
+from actors.engine.containment import log as set_aside_log
+from actors.engine.faults import log as faults_log
 from actors.errors import ActorError
 from actors.model.info import belongs_to
 from actors.query.fsck.doctor import examine
@@ -571,7 +572,7 @@ def _heard() -> Iterator[list[str]]:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.name == containment.log.name:
+            if record.name in (faults_log.name, set_aside_log.name):
                 faults.append(record.getMessage())
 
     listener = Listener(logging.ERROR)

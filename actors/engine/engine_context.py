@@ -1,0 +1,38 @@
+"""The services that every attempt of an engine uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.engine.threads import Threads
+from actors.model.definitions import NothingStored
+
+if TYPE_CHECKING:
+    from actors.engine.watchdog import Watchdog
+    from actors.environment import Environment
+    from actors.model.definitions import NameLookup
+    from actors.values.limits import Limits
+    from journal.in_flight import InFlight
+
+
+@attrs.define(eq=False, kw_only=True)
+class EngineContext:
+    """The services that every attempt of an engine uses."""
+
+    world: Environment
+    limits: Limits
+    watchdog: Watchdog
+    stored: NameLookup = attrs.field(factory=NothingStored)
+    secret: str = ""
+    """The secret of the store, which is part of the ids of requests with an idempotency key."""
+    in_flight: InFlight | None = None
+    """Records which user code has the event loop, for the next process."""
+    fail_fast: bool = False
+    """Whether a mistake in the code is an outcome at once, if no policy says otherwise."""
+    threads: Threads = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
+    )
+    """The threads for steps that are plain functions."""

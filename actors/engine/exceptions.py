@@ -1,0 +1,42 @@
+"""Says of an unhandled exception whom it concerns: the processor as a whole, or the invocation that it came from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors.core import commands as c
+from actors.values.texts import failure_in_words
+from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
+from journal.events import PauseCause
+
+if TYPE_CHECKING:
+    from journal.events import Failure
+    from journal.ids import InvocationId
+
+_ABOUT_ONE_OBJECT = (CorruptRecord, Damaged, Unwritable)
+
+_BLAMED = {
+    PauseCause.HANDLER: "the handler's code or values made the engine fail",
+    PauseCause.ENGINE: "the engine failed: a fault of playhead; please report it",
+}
+
+
+class EffectLost(Exception):
+    """An event was recorded and one of its effects could not be carried out. The object would wait for it forever."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the error concerns the processor as a whole. User code can raise anything, even a stray ``trio.Cancelled``."""
+    kind = type(error)
+    if issubclass(kind, trio.Cancelled):
+        return trio.current_effective_deadline() == -math.inf
+    return issubclass(kind, JournalError) and not issubclass(kind, _ABOUT_ONE_OBJECT)
+
+
+def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.PauseAttempt:
+    """The command that pauses an invocation after an error of its own or of the engine."""
+    reason = f"{_BLAMED[cause]}: {failure_in_words(failure)}\n{failure.traceback}"
+    return c.PauseAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
