@@ -13,7 +13,7 @@ import actors
 from actors import Actor, Service, UnknownOutcomeError, handler
 from actors.runtime import open_runtime
 from journal.errors import DirectoryLost
-from journal.kv import rocks
+from journal.kv import rocks, rocks_watch
 from journal.log.open import open_for_reading
 from tests.lab import WORLD
 
@@ -36,7 +36,8 @@ class Waiter(Service):
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rocks, "_CHECK_SECONDS", 0.01)
+    for module in (rocks, rocks_watch):
+        monkeypatch.setattr(module, "CHECK_SECONDS", 0.01)
 
 
 def moved(path: Path) -> None:

@@ -11,7 +11,7 @@ import actors
 import actors.errors
 from actors import Service, handler
 from actors.control.client import Client
-from actors.errors import code_of
+from actors.errors.base import code_of
 from actors.http.client import connection
 from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
