@@ -52,7 +52,7 @@ async def test_hundreds_of_agents_on_a_dead_endpoint_are_found_and_cancelled_and
 async def agents_come(stage: Stage) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(AGENTS):
-            nursery.start_soon(stage.others.send, Target("Agent", None, "plan"), b'"guest %d"' % number)
+            nursery.start_soon(stage.others.send_by_name, Target("Agent", None, "plan"), b'"guest %d"' % number)
 
 
 @told_through("in the process")
