@@ -25,10 +25,10 @@ TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE, WaitKind.STEP_RETRY)
 
 
 def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
-    """The effects that a newly loaded object requires, as if every event of it had just been reacted to.
+    """Return the effects that a newly loaded object requires, as if its events had just been applied.
 
-    Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An invocation that
-    a gate holds gets no attempt.
+    Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An
+    invocation that a gate holds gets no attempt.
     """
     owed: list[Effect] = []
     for invocation in state.invocations.values():
@@ -40,7 +40,7 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
 
 
 def timers_of(state: ObjectState) -> list[f.SetTimer]:
-    """The timers of the object. Each is a message in its inbox, and the inbox has no other message with a date for it."""
+    """Return the timers of the object. Each is stored as a message with a due time in the inbox of the partition."""
     return [timer for invocation in state.invocations.values() for timer in _timers_of(invocation)]
 
 
@@ -58,9 +58,10 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
 
 
 def owes(state: ObjectState) -> bool:
-    """Whether recovery must load the object without being asked.
+    """Report whether recovery must load the object even if no message arrives for it.
 
-    An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the process.
+    An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the
+    process.
     """
     for invocation in state.invocations.values():
         if invocation.pausing is not None or may_run(invocation):
@@ -78,7 +79,7 @@ def _has_a_free_turn(state: ObjectState) -> bool:
 
 
 def may_run(invocation: InvocationState) -> bool:
-    """Whether an attempt of the invocation should be in memory."""
+    """Report whether an attempt of the invocation should be in memory."""
     return (
         invocation.status in ACTIVE
         and not invocation.parked
@@ -88,12 +89,12 @@ def may_run(invocation: InvocationState) -> bool:
 
 
 def has_yet_to_keep(invocation: InvocationState) -> bool:
-    """Whether this is a restart that has yet to copy a part of another history."""
+    """Report whether the invocation is a restart that has not yet copied its part of the original's history."""
     return not invocation.has_kept and keeps_something(invocation.restarts)
 
 
 def keeps_something(lineage: e.Lineage | None) -> bool:
-    """Whether the restart keeps more of the original than the argument."""
+    """Report whether the restart keeps more of the original than the argument."""
     return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
 
 

@@ -28,7 +28,7 @@ _NOTHING: list[Effect] = []
 
 
 def react(state: ObjectState | None, event: Event) -> list[Effect]:
-    """The effects of the event on this object, whose state is the one before the event."""
+    """Return the effects of the event on this object, whose state is the one before the event."""
     reaction: Callable[[ObjectState | None, Any], list[Effect]] | None = _REACTIONS.get(event.__class__)
     return _NOTHING if reaction is None else reaction(state, event)
 
@@ -62,7 +62,8 @@ def _on_step_scheduled(_: ObjectState | None, event: e.StepScheduled) -> list[Ef
 
 
 def _continue(state: ObjectState | None, event: Any) -> list[Effect]:
-    """Give the event to the handler, unless the invocation is paused: then its next attempt reads the event with the rest."""
+    """Give the event to the handler. If the invocation is paused, its next attempt reads the event with the rest of the
+    history."""
     invocation = _of(state, event)
     if invocation.status is Status.PAUSED or invocation.pausing is not None:
         return []
@@ -165,7 +166,8 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
 
 
 def _give_up_call(of: InvocationId, step: StepId) -> c.CompleteCall:
-    """Treat the callee as cancelled. The caller stops waiting, and the callee continues for the restart that calls it again."""
+    """Complete the call as cancelled. The caller stops waiting, and the callee continues for the restart that calls it
+    again."""
     outcome = Outcome(OutcomeKind.CANCELLED, reason="it continues, for the invocation that repeats this one")
     return c.CompleteCall(invocation_id=of, step=step, outcome=outcome)
 
@@ -305,7 +307,7 @@ def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect
         owed += _retract(invocation.invocation_id, step, wait)
         if wait.kind is WaitKind.CALL and not (invocation.spares and wait.is_fixed):
             if wait.callee is None:
-                raise CorruptRecord(f"{invocation.invocation_id} waits for a call that is not named")
+                raise CorruptRecord(f"{invocation.invocation_id} waits for a call without a callee")
             owed.append(f.Deliver(stream_of_invocation(wait.callee), _end_child(wait.callee, invocation, ended)))
     return owed
 

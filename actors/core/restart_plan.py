@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from journal.events import Event, Recorded, Successor
 
 GIVEN_UP = (*OPERATIONS, e.SendScheduled)
-"""The operations that are done again if the handler comes to them again."""
+"""The operations that are repeated if the handler reaches them again."""
 
 
 _OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
@@ -67,7 +67,7 @@ class RestartPlan:
     asked_anew: StepRef | None = None
 
     def successor(self, of: InvocationId) -> Successor:
-        """The public record of the plan."""
+        """Return the public record of the plan."""
         again = {event.step for event in self.again if isinstance(event, OPERATIONS)}
         operations = self.operations
         anew = () if self.asked_anew is None else (self.asked_anew,)
@@ -145,7 +145,8 @@ def _may_be_kept(event: Event, consumed: Collection[int]) -> bool:
 
 
 def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
-    """A signal that came for this wait, which then took another one, is not for the wait when it asks again."""
+    """Remove the step from a signal that was recorded for this wait. Another signal was taken there, and the wait that
+    begins again must not take this one."""
     event = recorded.event
     if not isinstance(event, (e.SignalReceived, e.SignalReassigned)) or event.step != step:
         return recorded
@@ -153,7 +154,8 @@ def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
 
 
 def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
-    """The events before the cut, with the outcomes of the operations requested there, wherever these are."""
+    """Return the events before the cut, together with the outcomes, at any position, of the operations requested
+    there."""
     asked = {r.event.step for r in history[:cut] if isinstance(r.event, (*OPERATIONS, e.DeadlineScheduled))}
     chosen = [r for r in history[:cut] if _may_be_kept(r.event, ())]
     for recorded in history[cut:]:
@@ -166,7 +168,8 @@ def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
 
 
 def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
-    """Whether the handler requested nothing after the last completion: its next requests are not recorded, or not kept."""
+    """Report whether the handler requested nothing after the last completion: its next requests are not recorded, or
+    not kept."""
     for recorded in reversed(chosen):
         if is_entry(recorded):
             return is_completion(recorded.event)
@@ -176,13 +179,14 @@ def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
 def _come_late(
     signal: e.SignalReceived, successor: InvocationId, takers: Mapping[int, StepId | None], asking: Collection[StepId]
 ) -> e.SignalReceived:
-    """A late signal. It goes to the wait that took it if that wait begins again too."""
+    """Return the signal readdressed to the successor; keep its wait only if that wait is repeated, else leave it
+    buffered."""
     taker = takers[signal.signal]
     return attrs.evolve(signal, invocation_id=successor, step=taker if taker in asking else None)
 
 
 def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
-    """The wait that took each signal, by the number of the signal."""
+    """Return, by the number of the signal, the wait that took it; None for a buffered signal."""
     takers: dict[int, StepId | None] = {}
     taken: dict[StepId, int] = {}
     for recorded in history:
@@ -203,7 +207,7 @@ def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
 
 
 def _as_handed_over(chosen: list[Recorded], history: Sequence[Recorded]) -> list[Recorded]:
-    """The kept events, with the completions counted that are left."""
+    """Return the kept events, with each ``handed_over`` reduced to the kept completions."""
     kept = {r.number for r in chosen}
     left: list[int] = [0]
     for recorded in history:
@@ -224,12 +228,13 @@ def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:
 
 
 def _is_lost_output(event: Event, outcomes: frozenset[StepId]) -> bool:
-    """Whether this is output of a step that runs again and emits it again."""
+    """Report whether this is the output of a step that runs again and emits it again."""
     return isinstance(event, e.OutputEmitted) and event.attempt > 0 and event.step not in outcomes
 
 
 def _waiting(chosen: Iterable[Recorded], step: StepId) -> frozenset[int]:
-    """The kept records that request something and have no answer among them; for a signal taken at once, only ``step``."""
+    """Return the ids (``id()``) of the kept records that request something and have no answer among them. A signal that
+    was taken at once counts as unanswered only for ``step``."""
     open_: dict[StepId, Recorded] = {}
     for recorded in chosen:
         event: Any = recorded.event
@@ -265,7 +270,7 @@ def _begun_again(
 
 
 def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
-    """The id of another invocation of the same handler, always the same for this place in this successor."""
+    """Return the id of another invocation of the same handler, always the same for this step of this successor."""
     unique = derived_unique("restart", successor, call.step)
     if call.target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
@@ -273,5 +278,5 @@ def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
 
 
 def nothing_of(history: Iterable[Recorded]) -> RestartPlan:
-    """The plan of a restart from the beginning: it keeps nothing and repeats everything."""
+    """Return the plan of a restart from the beginning: it keeps nothing and repeats everything."""
     return RestartPlan([], [], [], None, tuple(ref_of(r.event) for r in history if isinstance(r.event, GIVEN_UP)))

@@ -37,7 +37,7 @@ _NAMES_SHOWN = 20
 
 
 def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
-    """The point that a user names: a step by path or by name, the end, or an entry of the journal.
+    """Return the point that a user names: a step by path or by name, the end, or an entry of the journal.
 
     Raises :class:`NotFoundError`, and :class:`InvalidArgumentError` for a name of several steps.
     """
@@ -70,11 +70,12 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
 
 
 def asked_anew(history: Sequence[Recorded], step: StepId, *, rewinds: bool) -> StepId:
-    """The point before ``step`` was requested, for a restart with other input or code, which may give the step another argument.
+    """Return the point before ``step`` was requested, for a restart with other input or code, which may give the step
+    another argument.
 
-    The result is ``step`` itself, whose recorded argument is then kept, if going back further would lose something: another
-    request or completion before the outcome of the step, or an earlier deadline that has passed. The fields that the handler
-    wrote in the turn of the step would be written twice, unless the restart ``rewinds`` them.
+    Return ``step`` itself, whose recorded argument is then kept, if going back further would lose something: another
+    request or completion before the outcome of the step, or an earlier deadline that has passed. The fields that the
+    handler wrote in the turn of the step would be written twice, unless the restart ``rewinds`` them.
     """
     begun = _begun_with_argument(history, step)
     if begun is None or _has_passed_deadline(history, begun) or _is_cancelled_before(history, begun):
@@ -122,7 +123,8 @@ def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
 
 
 def _entries(history: Sequence[Recorded]) -> list[int]:
-    """The indexes of the journal's entries as Restate counts them: the input, then each request and each completion."""
+    """Return the indexes of the journal's entries as Restate counts them: the input, then each request and each
+    completion."""
     return [0, *(position for position, recorded in enumerate(history) if is_entry(recorded))]
 
 
@@ -133,7 +135,7 @@ def is_entry(recorded: Recorded) -> bool:
 
 
 def in_words(point: StepId) -> str:
-    """The point of a restart, in words."""
+    """Describe the point of a restart in words."""
     if point == ROOT_STEP:
         return "the beginning"
     if point == THE_END:
@@ -165,7 +167,8 @@ def ref_of(operation: Any) -> StepRef:
 
 
 def without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
-    """The history with each signal once: a deferred signal was received again, unless the invocation never copied its history."""
+    """Return the history with each signal once: a deferred signal was received again, unless the invocation never
+    copied its history."""
     if not any(is_deferred(recorded.event) for recorded in history):
         return history
     if any(isinstance(recorded.event, (e.HistoryCopied, e.FieldsRewound)) for recorded in history):
@@ -181,7 +184,7 @@ def without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
 
 
 def prefix_of(history: Sequence[Recorded], point: StepId) -> int:
-    """The number of events that a point keeps if it is not a step."""
+    """Return the number of events that a point keeps if it is not a step."""
     if point == THE_END:
         return _end_of(history)
     begun = _begun_with_argument(history, StepId(point.removeprefix(ANEW)))
@@ -189,8 +192,8 @@ def prefix_of(history: Sequence[Recorded], point: StepId) -> int:
 
 
 def _end_of(history: Sequence[Recorded]) -> int:
-    """The end of the kept part, never after a cancel. The last turn of a handler that has completed is done again, possibly by
-    other code."""
+    """Return the number of kept events for a restart from the end, never beyond a cancel. The last turn of a handler
+    that has completed is repeated, possibly by other code."""
     last = 0
     for position, recorded in enumerate(history):
         if isinstance(recorded.event, e.CancelRequested):

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 
 class IllegalEvent(Exception):
-    """The event cannot follow the events before it. If it is stored, the stream is damaged; if it is new, the decision was wrong."""
+    """The event cannot follow the events before it. If the event is stored, the stream is damaged; if it is new, the
+    decision was wrong."""
 
 
 OPEN = frozenset(Status) - {Status.COMPLETED}

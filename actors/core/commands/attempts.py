@@ -11,7 +11,7 @@ from journal.ids import InvocationId, StepId
 
 @attrs.frozen(kw_only=True)
 class RecordProgress:
-    """Record the events of one turn: the handler has run until every branch of it waits. They are in order."""
+    """Record the events of one turn, in order. The handler has run until all of its branches wait."""
 
     invocation_id: InvocationId
     events: list[Event]
@@ -19,8 +19,8 @@ class RecordProgress:
 
 @attrs.frozen(kw_only=True)
 class FinishAttempt:
-    """The handler has returned or raised. ``events`` are those of its last turn, ``handed_over`` counts the completions that it
-    received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
+    """The handler has returned or raised. ``events`` are the events of its last turn, ``handed_over`` counts the
+    completions that it received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
 
     invocation_id: InvocationId
     events: list[Event]
@@ -54,7 +54,7 @@ class PauseAttempt:
 
 @attrs.frozen(kw_only=True)
 class SuspendAttempt:
-    """The handler waits, and nothing of it has to stay in memory."""
+    """The handler waits, and no part of the attempt has to stay in memory."""
 
     invocation_id: InvocationId
 

@@ -57,8 +57,8 @@ _TAGS: dict[type, int] = {
 
 @attrs.define
 class Envelope:
-    """A command in transit: who asked, the cause, and the encoded command with its tag. ``postponed`` is 0, or, if a processor
-    had to put the command off, the epoch of that processor."""
+    """A command in transit: the requester, the cause, and the encoded command with its tag. ``postponed`` is 0 or the
+    epoch of the processor that postponed the command."""
 
     cause: str
     by: str
@@ -75,7 +75,8 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decod
 
 
 def can_be_sent(command: object) -> bool:
-    """Whether the command may travel as a message. The others come from the object itself or from its steps."""
+    """Report whether the command may travel as a message. Other commands come from the object itself or from its
+    steps."""
     return command.__class__ in _TAGS
 
 
@@ -128,7 +129,7 @@ _OF_THE_JOURNEY = frozenset(
 
 
 def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
-    """The options of a recorded verb, by name; user values are JSON as bytes.
+    """Return the options of a recorded verb by name; user values are JSON as bytes.
 
     Raises :class:`journal.errors.CorruptRecord`.
     """

@@ -50,7 +50,7 @@ class PauseInvocation:
 class ResumeInvocation:
     """Continue a paused invocation where it stopped. If it is backing off, retry it now.
 
-    ``deployment`` moves it to other code first; ``latest`` is replaced by an id where the command arrives.
+    ``deployment`` moves the invocation to other code first; ``latest`` is replaced by an id where the command arrives.
     """
 
     invocation_id: InvocationId
@@ -110,11 +110,11 @@ class RestartInvocation:
 
 @attrs.frozen(kw_only=True)
 class ResolvedRestart:
-    """A restart with what the receiving processor knows.
+    """A restart with the values that the receiving processor adds.
 
-    ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the successor runs on,
-    ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new ``argument`` is (as in
-    :class:`journal.events.InvocationAccepted`), ``held_back`` as in a cancel.
+    ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the
+    successor runs on, ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new
+    ``argument`` is (as in :class:`journal.events.InvocationAccepted`), ``held_back`` as in a cancel.
     """
 
     asked: RestartInvocation
@@ -126,10 +126,11 @@ class ResolvedRestart:
 
 
 def needs_code(command: RestartInvocation) -> bool:
-    """Whether the successor's code must be loaded before the restart is accepted, to check its input or to replay on it."""
+    """Report whether the successor's code must be loaded before the restart is accepted, to check its input or to
+    replay on it."""
     return command.argument is not None or command.require_compatible
 
 
 def is_rehearsed(command: RestartInvocation) -> bool:
-    """Whether the kept history is replayed before the restart is accepted."""
+    """Report whether the kept history is replayed before the restart is accepted."""
     return bool(command.from_step) and needs_code(command)

@@ -31,8 +31,8 @@ class Invoke:
 
 @attrs.frozen(kw_only=True)
 class ResolvedInvoke:
-    """An invocation with what the receiving processor knows: ``kind``, ``mode`` and ``atomic`` come from the class, and
-    ``deployment`` is the code that new work runs on."""
+    """An invocation with the values that the receiving processor adds: ``kind``, ``mode`` and ``atomic`` come from the
+    class, and ``deployment`` is the code that new work runs on."""
 
     asked: Invoke
     kind: Kind = Kind.ACTOR
@@ -43,7 +43,7 @@ class ResolvedInvoke:
 
 @attrs.frozen(kw_only=True)
 class StartDue:
-    """The date of a scheduled invocation has come."""
+    """The scheduled time of an invocation has come: queue it, or start it."""
 
     invocation_id: InvocationId
 
@@ -55,7 +55,7 @@ class StartWaiting:
 
 @attrs.frozen(kw_only=True)
 class FireTimer:
-    """The date of a sleep, a deadline or a step's retry has come."""
+    """A sleep, deadline or step retry is due."""
 
     invocation_id: InvocationId
     step: StepId
@@ -63,7 +63,7 @@ class FireTimer:
 
 @attrs.frozen(kw_only=True)
 class RetryAttempt:
-    """The delay after a failed attempt is over."""
+    """The delay after a failed attempt is over. Retry it."""
 
     invocation_id: InvocationId
 
@@ -106,8 +106,8 @@ class TransferCall:
 
 @attrs.frozen(kw_only=True)
 class WithdrawCall:
-    """Complete a call with this outcome although it has not begun: it never can, because its caller holds the key that it waits
-    for."""
+    """Complete a call with this outcome although it has not begun. It can never begin, because its caller holds the key
+    that it waits for."""
 
     invocation_id: InvocationId
     outcome: Outcome

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 def decide(
     state: ObjectState | None, command: Decidable, now: float, limits: Limits, gates: Gates = NO_GATES
 ) -> list[Event]:
-    """The events that follow from the command; none if it changes nothing. Raises ``RefusedError`` or ``DeadlockError``.
+    """Return the events that follow from the command; none if it changes nothing. Raises ``RefusedError`` or
+    ``DeadlockError``.
 
     An invocation that a gate holds does not start; it waits for :class:`actors.core.commands.StartWaiting`.
     """
@@ -79,7 +80,7 @@ def _decide_of_object(state: ObjectState | None, command: Decidable, now: float,
 
 
 def unknown_invocation(invocation_id: InvocationId) -> NotFoundError:
-    """The refusal for an unknown id."""
+    """Return the error for an unknown id."""
     return NotFoundError(
         f"there is no invocation {invocation_id}: it never existed, or retention has purged it",
         kind=ResourceKind.INVOCATION,

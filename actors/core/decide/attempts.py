@@ -26,9 +26,9 @@ def record_progress(_: ObjectState, __: Any, command: c.RecordProgress, ___: flo
 def finish_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FinishAttempt, _: float, __: Limits
 ) -> list[Event]:
-    """Complete the invocation, unless its handler returned without meeting a pending cancel. Then the last turn is void, and the
-    replay delivers the cancel at the await before it. If the handler still does not meet it (a shield), its work stands and the
-    outcome is *cancelled*."""
+    """Complete the invocation, unless its handler returned without meeting a pending cancel. In that case the last turn
+    is void, and the replay delivers the cancel at the await before it. If the handler still does not meet the cancel
+    (because of a shield), its work stands and the outcome is *cancelled*."""
     cancel = invocation.cancel
     if cancel is None:
         return [*command.events, *complete(state, invocation, command.outcome)]
@@ -39,7 +39,8 @@ def finish_attempt(
 
 
 def outcome_when_cancelled(command: c.FinishAttempt, reason: str) -> Outcome:
-    """The outcome of a cancelled invocation: it succeeds only if its handler met the cancel and returned a value all the same."""
+    """Return the outcome of a cancelled invocation: it succeeds only if its handler met the cancel and returned a value
+    all the same."""
     if command.has_met_cancel or command.outcome.kind is not OutcomeKind.SUCCEEDED:
         return command.outcome
     return Outcome(OutcomeKind.CANCELLED, reason=reason)

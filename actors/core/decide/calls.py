@@ -85,8 +85,8 @@ def signal_invocation(
 
 
 def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.SignalReceived) -> e.SignalReceived:
-    """Record a signal for its first wait of that name, if there is one. A restart that has not copied its history yet has waits
-    that it does not know of, so it defers the signal."""
+    """Return the event that records a signal for its first wait of that name, if there is one. A restart that has not
+    copied its history yet does not know all of its waits, so it defers the signal."""
     waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name)
     deferred = has_yet_to_keep(invocation)
     return e.SignalReceived(

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def without_held(state: ObjectState | None, events: list[Event], limits: Limits, gates: Gates) -> list[Event]:
-    """The events without the starts that a gate forbids; those invocations stay in the queue.
+    """Return the events without the starts that a gate forbids; those invocations stay in the queue.
 
-    A shared handler needs no turn, so no queue limits how many of them wait: they are counted here.
+    A shared handler needs no turn, so no queue limits how many of them wait: they are counted here. Raises
+    :class:`LimitExceededError` if too many wait.
     """
     owner = state if state is not None else events[0]
     if not isinstance(owner, (ObjectState, e.ObjectCreated)):
-        raise BrokenInvariant("the first event of an object says whose it is")
+        raise BrokenInvariant("the first event of a new object is not ObjectCreated")
     starting = {event.invocation_id for event in events if isinstance(event, e.InvocationStarted)}
     if not starting:
         return events
@@ -52,7 +53,7 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
     waiting = 0 if state is None else sum(i.status is Status.QUEUED for i in state.invocations.values())
     if waiting >= limits.mailbox:
         if state is None:
-            raise BrokenInvariant("a caller waits for it")
+            raise BrokenInvariant("invocations wait for an object without a state")
         raise LimitExceededError(
             f"a gate holds {state.name}, {waiting} invocations wait for it already (limit `mailbox`={limits.mailbox}); "
             "try again when it is open",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def paused_when_exhausted(
     invocation: InvocationState, failure: e.Failure, attempts: int, what: str
 ) -> e.InvocationPaused:
-    """The pause after the last attempt that the policy permits."""
+    """Return the pause after the last attempt that the policy permits."""
     times = "once" if attempts == 1 else f"{attempts} times"
     return e.InvocationPaused(
         invocation_id=invocation.invocation_id,
@@ -47,7 +47,7 @@ def paused_at(
 
 
 def beyond_limits(invocation: InvocationState, limits: Limits) -> str | None:
-    """The limit that the history has reached, in words, or None."""
+    """Describe the limit that the history has exceeded; None if it is within the limits."""
     if invocation.event_count <= limits.history_events and invocation.value_bytes <= limits.history_bytes:
         return None
     return (
@@ -71,7 +71,7 @@ def pause_invocation(
 
 
 def has_running_steps(invocation: InvocationState) -> bool:
-    """Whether a step has begun, or is about to, and has not ended."""
+    """Report whether a step has begun, or is about to, and has not ended."""
     return invocation.status in STARTED and any(w.kind is WaitKind.STEP for w in invocation.waits.values())
 
 

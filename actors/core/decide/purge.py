@@ -40,7 +40,8 @@ def purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event]
 
 
 def needed_by(state: ObjectState, ended: InvocationId) -> InvocationState | None:
-    """The restart that still needs the history of a completed invocation, because it has not copied it yet.
+    """Return the restart that still needs the history of a completed invocation, because it has not copied that history
+    yet; None if there is none.
 
     A restart that rewinds fields also needs the object as it was, and so the history of every other invocation since.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, limits: Limits) -> list[Event]:
     """Accept a restart. The caller has found the original: a completed invocation is not in the state."""
     if state is None:
-        raise BrokenInvariant("an original that is known has an object")
+        raise BrokenInvariant("the original of the restart is known, but its object has no state")
     asked = command.asked
     original = state.invocations.get(asked.invocation_id)
     if asked.successor in state.invocations:
@@ -79,21 +79,21 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
 
 
 def with_input(command: c.ResolvedRestart) -> e.InvocationAccepted:
-    """The acceptance of the original, with the restart's argument if it has one."""
+    """Return the acceptance of the original, with the argument of the restart if it has one."""
     if command.asked.argument is None:
         return command.original
     return attrs.evolve(command.original, argument=command.asked.argument, parameter=command.parameter)
 
 
 def lineage_of(command: c.ResolvedRestart) -> e.Lineage:
-    """The link from the successor to the original."""
+    """Return the link from the successor to the original."""
     original, asked = command.original, command.asked
     seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
     return e.Lineage(asked.invocation_id, command.step, asked.rewind_state, seed)
 
 
 def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
-    """The seed of the handler's random numbers, the same wherever a part of its history is replayed."""
+    """Return the seed of the handler's random numbers, which is the same wherever a part of its history is replayed."""
     return invocation_id if restarts is None or not restarts.seed else restarts.seed
 
 

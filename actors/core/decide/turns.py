@@ -72,6 +72,6 @@ def start_waiting(state: ObjectState | None) -> list[Event]:
 
 
 def is_free_without(state: ObjectState, ended: InvocationState | None) -> bool:
-    """Whether the object is free once this invocation has left it."""
+    """Report whether the object is free once this invocation has left it."""
     gone = None if ended is None else ended.invocation_id
     return state.holder in (None, gone) and all(waiting == gone for waiting in state.queue)

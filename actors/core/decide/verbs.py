@@ -41,8 +41,8 @@ def cancel_invocation(
 def _hasten(
     invocation: InvocationState, cancel: Cancel, command: c.CancelInvocation, kill_at: float | None
 ) -> list[Event]:
-    """Move the kill of a cancelled invocation to an earlier time. A cancel is delivered once, so a repeated one can only shorten
-    the wait."""
+    """Move the kill of a cancelled invocation to an earlier time. A cancel is delivered once, so a repeated one can
+    only bring the kill forward."""
     if kill_at is None or (cancel.kill_at is not None and cancel.kill_at <= kill_at):
         return []
     return [e.CancelDeadlineMoved(invocation_id=invocation.invocation_id, kill_at=kill_at, reason=command.reason)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
-    """Raise ``ConflictError`` if a repeated request asks for something else."""
+    """Raise ``ConflictError`` if a repeated request has another argument."""
     if command.request is not None and not has_digest(command, argument_digest):
         raise ConflictError(
             f"{command.target} was requested under the key {command.request!r} before, with another argument, as "
@@ -105,7 +105,8 @@ def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]
 
 
 def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:
-    """Refuse a call to an object that one of its own callers holds. Cycles through other objects are found by the dispatcher."""
+    """Raise ``DeadlockError`` for a call to an object that one of its own callers holds. The dispatcher finds cycles
+    through other objects."""
     if command.caller is None or state.holder is None:
         return
     for position, link in enumerate(command.chain):

@@ -56,7 +56,7 @@ _SPAN_GAP = 32
 
 
 def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
-    """The object after the event. After an :class:`IllegalEvent` the state is unusable.
+    """Return the object after the event. Raises :class:`IllegalEvent`, after which the state is unusable.
 
     The checks are code rather than assertions because events come from a disk, and ``python -O`` must not remove them.
     """
@@ -112,7 +112,7 @@ def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) 
 
 
 def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """The spans, extended by one more event of the same invocation at the end."""
+    """Return the spans, extended by one later event of the same invocation."""
     first, last = spans[-1]
     if number - last <= _SPAN_GAP:
         return [*spans[:-1], (first, number)]
@@ -168,7 +168,7 @@ def _on_started(state: ObjectState, invocation: InvocationState, _: e.Invocation
 
 
 def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> None:
-    """Change nothing: the event matters to the replay only."""
+    """Change nothing: the event matters only to the replay."""
 
 
 def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
@@ -203,10 +203,10 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
 def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelDeadlineMoved, __: Stamp) -> None:
     cancel = invocation.cancel
     if cancel is None:
-        raise IllegalEvent(f"{invocation.invocation_id} cannot get an earlier kill: it is not cancelled")
+        raise IllegalEvent(f"{invocation.invocation_id} is not cancelled, so its kill cannot be moved")
     if cancel.kill_at is not None and event.kill_at >= cancel.kill_at:
         raise IllegalEvent(
-            f"{invocation.invocation_id} would be killed at {event.kill_at}, later than {cancel.kill_at}"
+            f"{invocation.invocation_id}: new kill time {event.kill_at} is not earlier than {cancel.kill_at}"
         )
     cancel.kill_at = event.kill_at
 
@@ -287,7 +287,7 @@ def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.Histo
 
 def _on_completed(state: ObjectState, invocation: InvocationState, event: e.InvocationCompleted, __: Stamp) -> None:
     if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
-        raise IllegalEvent("an outcome that failed has no failure")
+        raise IllegalEvent("an outcome of kind 'failed' has no failure")
     del state.invocations[invocation.invocation_id]
     if state.holder == invocation.invocation_id:
         state.holder = None

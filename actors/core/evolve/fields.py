@@ -53,7 +53,7 @@ def on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsR
 
 
 def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
-    """Whether the handler's writes are kept: always, except for an atomic handler that did not succeed."""
+    """Report whether the handler's writes are kept: always, except for an atomic handler that did not succeed."""
     return bool(invocation.changes) and (kind is OutcomeKind.SUCCEEDED or not invocation.atomic)
 
 

@@ -58,7 +58,7 @@ def on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitte
 
 
 def settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
-    """The wait has ended."""
+    """End a wait whose operation is complete."""
     del invocation.waits[event.step]
     _complete(invocation)
 
@@ -72,14 +72,14 @@ def on_outcome(
     _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
 ) -> None:
     if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
-        raise IllegalEvent("an outcome that failed has no failure")
+        raise IllegalEvent("an outcome of kind 'failed' has no failure")
     del invocation.waits[event.step]
     invocation.value_bytes += len(event.outcome.value)
     _complete(invocation)
 
 
 def _complete(invocation: InvocationState) -> None:
-    """A completion has come for the handler."""
+    """Count a completion for the handler if a pause holds it back, and wake the invocation."""
     if invocation.status is Status.PAUSED or invocation.pausing is not None:
         invocation.held_back += 1
     wake(invocation)
@@ -132,7 +132,7 @@ def on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalRe
 
 
 def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
-    """The signal is no longer buffered, if it was: it may have been meant for a wait that has ended."""
+    """Remove the signal from the buffered ones, if it is among them. It may have been sent to a wait instead."""
     left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
     if left:
         invocation.signals[name] = left
