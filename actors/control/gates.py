@@ -53,7 +53,7 @@ class GateClient:
         return await self._backend.open_gate(_checked_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[GateInfo, ...]:
-        """The closed gates and the exceptions to them (whose ``state`` is ``open``)."""
+        """Return the closed gates and the exceptions to them (whose ``state`` is ``open``)."""
         return await self._backend.list_gates()
 
 

@@ -71,8 +71,8 @@ class JobClient:
         self._backend = backend
 
     def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations that match an SQL condition on ``sys_invocation``; nothing is read until a verb or a preview is
-        requested.
+        """Return the invocations that match an SQL condition on ``sys_invocation``; nothing is read until a verb or a
+        preview is requested.
 
         ``limit`` takes at most this many, the oldest first; without it, the job takes all or is refused. ``rate`` is the number
         of invocations per second.
@@ -82,7 +82,9 @@ class JobClient:
     def of(
         self, ids: Iterable[InvocationId | str], *, limit: int | None = None, rate: float | None = None
     ) -> JobSelection:
-        """The invocations with these ids, in this order; at most ten thousand. One that has been purged counts as refused."""
+        """Return the invocations with these ids, in this order; at most ten thousand. One that has been purged counts
+        as refused.
+        """
         if isinstance(ids, str):
             raise InvalidArgumentError(f"ids is {shown(ids)}, expected a list: [{shown(ids)}]", path="ids")
         unique = tuple(dict.fromkeys(parse_invocation_id(checked_text(of, "ids")) for of in ids))
@@ -91,7 +93,7 @@ class JobClient:
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations that a completed job could not change, to repeat its verb or apply another.
+        """Return the invocations that a completed job could not change, to repeat its verb or apply another.
 
         ::
 
@@ -100,16 +102,16 @@ class JobClient:
         return self.chosen(Choice(refused_by=checked_text(job, "job")), limit=limit, rate=rate)
 
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
-        """The invocations of a choice of any kind."""
+        """Return the invocations of any kind of choice."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
         return JobSelection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
-        """The stored jobs, newest first."""
+        """Return the stored jobs, newest first."""
         return await self._backend.list_jobs(checked_count(limit, "limit"))
 
     def job(self, job: str) -> JobHandle:
-        """One job, by its id."""
+        """Return a handle to the job with this id."""
         return JobHandle(self._backend, checked_text(job, "job"))
 
 
@@ -132,7 +134,7 @@ class JobSelection:
         self._rate = rate
 
     async def preview(self, *, sample: int = 10) -> JobPreview:
-        """The number of matches now, and the oldest of them. Changes nothing."""
+        """Return the number of matches now, and the oldest of them. Changes nothing."""
         wanted = checked_count(sample, "sample", at_least=0, at_most=LONGEST_SAMPLE)
         return await self._backend.preview_job(self._choice, wanted)
 
@@ -237,7 +239,7 @@ class JobHandle:
         return f"<JobHandle {self.id}>"
 
     async def info(self) -> JobInfo:
-        """Its progress. Raises ``NotFoundError``."""
+        """Return the progress of the job. Raises ``NotFoundError``."""
         return await self._backend.job_info(self.id)
 
     async def result(self) -> JobInfo:
@@ -249,11 +251,11 @@ class JobHandle:
         return await self._backend.cancel_job(self.id, checked_text(reason, "reason"))
 
     async def page(self, *, after: int = 0) -> JobItems:
-        """A page of the results so far, the first or the one after another page (its ``next``)."""
+        """Return a page of the results so far, the first or the one after another page (its ``next``)."""
         return await self._backend.job_items(self.id, checked_count(after, "after", at_least=0))
 
     async def items(self) -> AsyncIterator[JobItem]:
-        """All results so far."""
+        """Yield all results so far."""
         after: int | None = 0
         while after is not None:
             page = await self.page(after=after)

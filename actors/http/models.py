@@ -90,7 +90,7 @@ class AnswerModel:
 
 
 def answer_model(answer: ControlResult | RestartResult) -> AnswerModel:
-    """The result of a verb as a response."""
+    """Return the result of a verb as a response."""
     successor = answer.successor
     return AnswerModel(
         changed=answer.changed,

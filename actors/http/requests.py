@@ -183,7 +183,7 @@ class SendQuery:
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
 
     def options(self, idempotency_key: str | None) -> CallOptions:
-        """The options of the call or the message, with the key of the request."""
+        """Return the options of the call or the message, with the key of the request."""
         delay = None if self.delay is None else parse_duration(self.delay, bare="ms")
         return CallOptions(idempotency_key=idempotency_key, delay=delay)
 
@@ -242,7 +242,7 @@ class ChoiceBody:
     ] = ""
 
     def choice(self) -> Choice:
-        """The selection, with each id once."""
+        """Return the selection, with each id once."""
         ids = tuple(dict.fromkeys(map(InvocationId, self.ids)))
         return Choice(where=self.where, ids=ids, refused_by=self.refused_by)
 

@@ -58,5 +58,5 @@ class EditOptions(Edit):
     reason: ReasonText = attrs.field(default="", converter=_reason)
 
     def edit(self) -> Edit:
-        """The change alone, as the object records it."""
+        """Return the change alone, as the object records it."""
         return Edit(**{field.name: getattr(self, field.name) for field in attrs.fields(Edit)})

@@ -118,11 +118,11 @@ class HandleBackend(Protocol):
         ...
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
-        """Its history after event ``after``; with ``follow``, until its end."""
+        """Return the invocation's history after event ``after``; with ``follow``, until its end."""
         ...
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
-        """The pieces of its output, each with what becomes of it; with ``follow``, until its end."""
+        """Return the output pieces and the resets that declare pieces void; with ``follow``, until its end."""
         ...
 
 
@@ -145,7 +145,7 @@ class InvocationHandle(Generic[R_co]):
         self.id = of
 
     def __deepcopy__(self, memo: object) -> InvocationHandle[R_co]:
-        """The handle itself: it is immutable."""
+        """Return the handle itself, because it is immutable."""
         return self
 
     def __repr__(self) -> str:
@@ -326,25 +326,27 @@ class InvocationHandle(Generic[R_co]):
         return await self._backend.execute(self.id, PurgeOptions())
 
     async def info(self) -> InvocationInfo:
-        """The public record of the invocation: status, times, waits, last failure, outcome."""
+        """Return the public record of the invocation: status, times, waits, last failure, outcome."""
         return await self._backend.info(self.id)
 
     async def why(self) -> tuple[WaitReason, ...]:
-        """Why it does not continue: a gate, a pause, its date, the key, a retry, a step, a timer, a signal, another invocation."""
+        """Explain why the invocation does not continue: a gate, a pause, a delay, the key, a retry, a step, a timer, a
+        signal, another invocation.
+        """
         from actors.model.explain import reasons  # only readers need the code that explains waits
 
         return reasons(await self.info())
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
-        """Its history so far, after the event with number ``after``."""
+        """Return the history so far, after the event with number ``after``."""
         return self._backend.events(self.id, _checked_event(after), follow=False)
 
     def follow(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
-        """Its history so far, followed by new events as they become durable, until it completes."""
+        """Return the history so far, followed by new events as they become durable, until it completes."""
         return self._backend.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
-        """The values that it emits, in order, until it completes; only those after event ``after``.
+        """Return the values that it emits, in order, until it completes; only those after event ``after``.
 
         Each value is given once, when it is final: the values of a step once the step has ended, without those of failed tries.
         For pieces as they come, use :meth:`chunks`.
@@ -354,7 +356,8 @@ class InvocationHandle(Generic[R_co]):
         return Values(self.chunks(after=after))
 
     def chunks(self, *, after: int = 0, live: bool = False) -> Chunks:
-        """The pieces of its output with step, try and offset, until it completes; only those after event ``after``.
+        """Return the pieces of its output with step, try and offset, until it completes; only those after event
+        ``after``.
 
         As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
         fails, a ``reset`` declares the pieces of the step so far void.
@@ -376,7 +379,9 @@ def _checked_event(after: int) -> int:
 
 
 def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
-    """A restart with the id of its successor, which belongs to the same object as the original; other commands unchanged."""
+    """Return a restart with the id of its successor, which belongs to the same object as the original; other commands
+    unchanged.
+    """
     if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
         return command
     of = command.invocation_id

@@ -198,8 +198,9 @@ def info_of(
     circle: WaitCycle | None = None,
     left: LeftBehind = NOTHING_LEFT,
 ) -> InvocationInfo:
-    """The record of an invocation, from its row, its state and its object's while it is open, the gates that hold it, and from
-    the process that runs its steps: what they are ``doing`` and have ``left``."""
+    """Return the record of an invocation, from its row, its state and its object's while it is open, the gates that
+    hold it, and from the process that runs its steps: what they are ``doing`` and have ``left``.
+    """
     target, is_open = row.target, row.status is not Status.COMPLETED
     holding = (
         gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
@@ -267,7 +268,7 @@ def _behind(state: ObjectState | None, open_state: InvocationState | None) -> In
 
 
 def outcome_info(outcome: Outcome) -> OutcomeInfo:
-    """The public form of an outcome."""
+    """Return the public form of an outcome."""
     return OutcomeInfo(
         kind=outcome.kind,
         value=plain(outcome.value),
@@ -277,7 +278,7 @@ def outcome_info(outcome: Outcome) -> OutcomeInfo:
 
 
 def failure_info(failure: Failure | None) -> FailureInfo | None:
-    """The public form of a failure."""
+    """Return the public form of a failure."""
     if failure is None:
         return None
     return FailureInfo(
@@ -290,8 +291,9 @@ def failure_info(failure: Failure | None) -> FailureInfo | None:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON represents it. Bytes in events are JSON already; other bytes are shown as text, so that one unreadable
-    value hides nothing else."""
+    """Return a value as JSON represents it. Bytes in events are JSON already; other bytes are shown as text, so that
+    one unreadable value hides nothing else.
+    """
     if isinstance(value, bytes):
         return _read_json(value)
     if isinstance(value, enum.Enum):
@@ -315,7 +317,7 @@ def _read_json(value: bytes) -> Any:
 
 
 def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held: bool) -> str:
-    """A requested change that has not taken effect yet, or the gate that holds it."""
+    """Return a requested change that has not taken effect yet, or the gate that holds it."""
     if invocation is not None and invocation.pausing is not None:
         return "pausing"
     if is_held and row.status is not Status.PAUSED:
@@ -324,7 +326,7 @@ def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held
 
 
 def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
-    """Whether the event belongs to the invocation's history."""
+    """Report whether the event belongs to the invocation's history."""
     return getattr(event, "invocation_id", None) == invocation_id
 
 

@@ -43,7 +43,9 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     """Starts and reads jobs."""
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """The number of selected invocations, and the first ids: the oldest matches of a condition, else in the given order."""
+        """Return the number of selected invocations, and the first ids: the oldest matches of a condition, else in the
+        given order.
+        """
         if choice.ids:
             return len(choice.ids), [*choice.ids[:at_most]]
         if choice.refused_by:
@@ -52,7 +54,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return await self.matching(choice.where, at_most=at_most)
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        """What a job would take now."""
+        """Count the invocations that a job would select now, and return the number with the first of them."""
         check_choice(choice)
         count, ids = await self.chosen(choice, at_most=sample)
         found = [await self._info_of(of) for of in ids]
@@ -71,7 +73,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return job
 
     async def _known_job(self, key: str) -> str | None:
-        """The job of the last day with this key."""
+        """Return the job of the last day with this key."""
         since_ms = int((self.world.clock.now() - _KEPT_SECONDS) * 1000)
         mark = _mark_of(key)
         async with self.snapshot() as snapshot:
@@ -98,7 +100,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         await self.engine.invoke(command, self.who, is_fresh=False, act=act)
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        """The newest jobs."""
+        """Return the newest jobs."""
         found: list[JobInfo] = []
         async with self.snapshot() as snapshot:
             for job in newest_jobs(snapshot):
@@ -109,13 +111,13 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return tuple(found)
 
     async def job_info(self, job: str) -> JobInfo:
-        """The progress of a job."""
+        """Return the progress of a job."""
         run = await self._invocation_of(job)
         progress: JobProgress = await self._read_job(job, "progress")
         return info_of_job(job, run, progress)
 
     async def await_job(self, job: str) -> JobInfo:
-        """The progress of a job once it has ended."""
+        """Return the progress of a job once it has ended."""
         await self._invocation_of(job)
         await self.outcome(run_of_job(job))
         return await self.job_info(job)
@@ -126,7 +128,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         return await self.execute(run_of_job(job), CancelOptions(reason=reason))
 
     async def job_items(self, job: str, after: int) -> JobItems:
-        """A page of results."""
+        """Return a page of results."""
         await self._invocation_of(job)
         page: JobPage | None
         page, count = await self._read_job(job, "page", number=after)
@@ -209,7 +211,9 @@ def check_choice(choice: Choice) -> None:
 
 
 async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-    """The number of invocations that a completed job could not change, and the first ids, in the order of processing."""
+    """Return the number of invocations that a completed job could not change, and the first ids, in the order of
+    processing.
+    """
     count, found = 0, list[InvocationId]()
     async with open_snapshot(journal) as snapshot:
         async for item in stored_items(snapshot, job):
@@ -221,8 +225,9 @@ async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, 
 
 
 def _name_of(unique: int, key: str | None) -> str:
-    """The name of a new job. It begins with the time, which orders jobs, and ends with a part that depends on its key, if it has
-    one."""
+    """Return the name of a new job. It begins with the time, which orders jobs, and ends with a part that depends on
+    its key, if it has one.
+    """
     name = f"job_{unique:032x}"
     return name if key is None else name[:-_MARK_WIDTH] + _mark_of(key)
 

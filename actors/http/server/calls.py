@@ -57,7 +57,7 @@ async def attach(exchange: Exchange, query: AttachQuery) -> Response:
 
 
 async def output(exchange: Exchange) -> Response:
-    """The result of an invocation if it has ended; 470 if it has not."""
+    """Return the result of an invocation if it has ended; 470 if it has not."""
     return await _output(exchange, parse_invocation_id(exchange.path["id"]))
 
 
@@ -67,7 +67,7 @@ async def attach_to_target(exchange: Exchange, query: AttachQuery, body: Lookup)
 
 
 async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
-    """The result of a completed invocation, named by its target and key; 470 if it has not completed."""
+    """Return the result of a completed invocation, named by its target and key; 470 if it has not completed."""
     return await _output(exchange, await _looked_up(exchange, body))
 
 
@@ -77,12 +77,12 @@ async def attach_to_workflow(exchange: Exchange, query: AttachQuery) -> Response
 
 
 async def output_of_workflow(exchange: Exchange) -> Response:
-    """The result of a completed workflow; 470 if it has not completed."""
+    """Return the result of a completed workflow; 470 if it has not completed."""
     return await _output(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
 
 
 async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
-    """The id of an invocation, by its target and idempotency key."""
+    """Return the id of an invocation, by its target and idempotency key."""
     return FoundModel(invocation_id=await _looked_up(exchange, body))
 
 
@@ -98,7 +98,7 @@ async def _call(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 
 async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Awaitable[Outcome]) -> Response:
-    """The outcome, or an error with the invocation's id if the server stops or the invocation is paused."""
+    """Return the outcome, or an error with the invocation's id if the server stops or the invocation is paused."""
     try:
         return respond_with_outcome(of, await exchange.wait(ended))
     except (UnavailableError, UnknownOutcomeError, InvocationPausedError) as error:
@@ -190,13 +190,15 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
 
 
 def _lacks_key(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool) -> bool:
-    """Whether ``Account/read/send`` was meant as a send to ``read`` without a key: no handler is called ``send``."""
+    """Report whether ``Account/read/send`` was meant as a send to ``read`` without a key: no handler is called
+    ``send``.
+    """
     service, last = segments[0], segments[-1]
     return may_send and len(segments) == 3 and last == "send" and not exchange.client.has_handler(service, last)
 
 
 def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
-    """An outcome as the response to its caller."""
+    """Return an outcome as the response to its caller."""
     try:
         value = value_of(ended, of)
     except TerminalError as error:

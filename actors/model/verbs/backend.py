@@ -151,7 +151,7 @@ class HandlerBackend:
 
 
 def _source_of_await() -> str:
-    """The line of the handler's own code that awaits: the first frame above that is not of this package."""
+    """Return the line of the handler's own code that awaits: the first frame above that is not of this package."""
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").startswith(_OWN_MODULES):
         depth += 1

@@ -13,7 +13,7 @@ from actors.values.arguments import MAX_NAME
 
 
 def branch_for(verb: str) -> Branch:
-    """The branch that uses the verb. Raises :class:`MisuseError` where no handler runs."""
+    """Return the branch that uses the verb. Raises :class:`MisuseError` where no handler runs."""
     branch = current_branch.get()
     if branch is not None:
         return branch
@@ -31,7 +31,9 @@ def branch_for(verb: str) -> Branch:
 
 
 def running_branch_for(verb: str) -> Branch:
-    """The running branch, for a verb that takes effect without an await: a finaliser could call it in the middle of any code."""
+    """Return the running branch, for a verb that takes effect without an await: a finaliser could call it in the middle
+    of any code.
+    """
     branch = branch_for(verb)
     if not branch.execution.closed:
         branch.must_run(f"actors.{verb}()")
@@ -42,7 +44,7 @@ _sources: dict[tuple[Any, int], str] = {}
 
 
 def source_line(depth: int) -> str:
-    """The line that made the request, ``file.py:12``; ``depth`` frames above the caller."""
+    """Return the line that made the request, ``file.py:12``; ``depth`` frames above the caller."""
     frame = sys._getframe(depth + 1)
     at = (frame.f_code, frame.f_lineno)
     known = _sources.get(at)

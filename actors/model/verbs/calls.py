@@ -34,7 +34,7 @@ Object = TypeVar("Object", bound="ObjectBase")
 
 
 def actor(cls: type[A], key: str) -> A:
-    """A keyed object, for calls and messages from a handler.
+    """Return a keyed object, for calls and messages from a handler.
 
     ::
 
@@ -44,7 +44,7 @@ def actor(cls: type[A], key: str) -> A:
 
 
 def service(cls: type[S]) -> S:
-    """A service, for calls and messages from a handler.
+    """Return a service, for calls and messages from a handler.
 
     ::
 
@@ -54,7 +54,7 @@ def service(cls: type[S]) -> S:
 
 
 def workflow(cls: type[W], key: str) -> W:
-    """A workflow, for calls and messages from a handler.
+    """Return a workflow, for calls and messages from a handler.
 
     ::
 
@@ -113,7 +113,7 @@ async def send(
 
 
 def _by_name(verb: str, target: str | e.Target, argument: Any) -> tuple[BoundHandler[..., Any], dict[str, Any]]:
-    """The handler of a name, with its arguments by name."""
+    """Return the handler of a name, with its arguments by name."""
     context = context_of(branch_for(verb))
     asked = parse_target(target)
     definition = context.find(asked.service)
@@ -126,7 +126,7 @@ def _by_name(verb: str, target: str | e.Target, argument: Any) -> tuple[BoundHan
 
 
 def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
-    """The handle of another invocation, for use in a handler: await, signal, cancel, pause, …
+    """Return the handle of another invocation, for use in a handler: await, signal, cancel, pause, …
 
     ::
 
@@ -137,8 +137,9 @@ def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
 
 
 def workflow_id(cls: type[Workflow], key: str) -> InvocationId:
-    """The id of a workflow's run, which its key determines. Works anywhere. For a class with aliases, call it in a handler:
-    elsewhere it is unknown which workflows are stored under an older name, and the id is the one under the class's own.
+    """Return the id of a workflow's run, which its key determines. Works anywhere. For a class with aliases, call it in
+    a handler: elsewhere it is unknown which workflows are stored under an older name, and the id is the one under the
+    class's own.
 
     ::
 

@@ -13,7 +13,7 @@ from journal.ids import InvocationId
 
 
 def current_invocation() -> InvocationId:
-    """The id of the invocation that runs this handler.
+    """Return the id of the invocation that runs this handler.
 
     ::
 
@@ -36,7 +36,7 @@ def random() -> random_module.Random:
 
 
 def uuid4() -> uuid.UUID:
-    """A random UUID that every replay repeats.
+    """Return a random UUID that every replay repeats.
 
     ::
 
@@ -46,7 +46,8 @@ def uuid4() -> uuid.UUID:
 
 
 def suspending() -> bool:
-    """Whether the handler is being taken out of memory, so that its code runs only because Python leaves its blocks.
+    """Report whether the handler is being taken out of memory, so that its code runs only because Python leaves its
+    blocks.
 
     A handler leaves memory when it waits for long, when it is paused or retried, and when the process stops; when it continues,
     it is replayed into the same blocks. Python cannot drop a coroutine without leaving its blocks, so each time ``finally``, the
@@ -67,7 +68,8 @@ def suspending() -> bool:
 
 
 def patched(name: str) -> bool:
-    """Whether to run new code: True in new invocations, False in a replay that passed this point before the code was there.
+    """Report whether to run new code: True in new invocations, False in a replay that passed this point before the code
+    was there.
 
     ::
 

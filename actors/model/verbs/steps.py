@@ -112,7 +112,7 @@ class Step(Generic[P, R]):
 
 
 def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
-    """The step, unless its result could never be recorded."""
+    """Return the step, unless its result could never be recorded."""
     made: Step[P, Any] = Step(function, options)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
@@ -238,7 +238,7 @@ async def run(
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    """The name of a step without an explicit one."""
+    """Return the name of a step without an explicit one."""
     name = getattr(function, "__name__", None)
     return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
 

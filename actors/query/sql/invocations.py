@@ -240,7 +240,7 @@ def _kind_for(wanted: Wanted, *also: str) -> type[Row]:
 
 
 def _recorded(name: str, *, stored: str = "") -> Column[Row]:
-    """The column of a field of the public record, which the row stores under the same name or another."""
+    """Return the column of a field of the public record, which the row stores under the same name or another."""
     path = stored or name
     return column_of(InvocationInfo, name, path, reads=(path,))
 

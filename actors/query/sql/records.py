@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 
 def columns_of(record: type, under: str, **renamed: str) -> tuple[Column[Any], ...]:
-    """A column for each field of the record, which a row has under this attribute; ``renamed`` gives a field's column another
-    name."""
+    """Return a column for each field of the record, which a row has under this attribute; ``renamed`` gives a field's
+    column another name.
+    """
     return tuple(
         column_of(record, name, f"{under}.{name}", renamed.get(name, name)) for name in attrs.fields_dict(record)
     )
 
 
 def column_of(record: type, field: str, path: str, name: str = "", reads: Sequence[str] = ()) -> Column[Any]:
-    """The column of one field of the record, which a row has at this path of attributes."""
+    """Return the column of one field of the record, which a row has at this path of attributes."""
     kind, meta = _annotated(record, field)
     type_ = Type.TIME if meta.extra is not None and MOMENT in meta.extra else _type_of(kind)
     about = f"{meta.description}: 1 or 0" if kind is bool else str(meta.description)
