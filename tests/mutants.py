@@ -83,7 +83,7 @@ MUTANTS = (
     Mutant("forgets-steps-that-wait-for-their-turn", "Executor._supervise", "while self._waiting_steps and", "while False and"),
     Mutant("lets-steps-of-a-killed-one-run-on", "Executor.end_attempt", "if abort_steps:", "if False:"),
     Mutant("lets-the-next-one-begin-too-soon", "Executor._waits_for_unwinding", "if seconds <= 0:", "if True:"),
-    Mutant("records-what-an-abandoned-step-says", "StepTask.abandon", "self.is_wanted = False", "pass"),
+    Mutant("records-what-an-abandoned-step-says", "StepTask.disown", "self.is_wanted = False", "pass"),
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
     Mutant("emits-again-in-a-replay", "Execution.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
     # Edges: clients, the disk, other partitions.

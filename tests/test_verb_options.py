@@ -31,6 +31,7 @@ from actors.model.verb_options import (
 )
 from actors.values import Written
 from cli.commands.verbs import VERBS
+from cli.main import root
 from journal.events import Children, PauseMode, Stop
 from journal.ids import InvocationId
 
@@ -158,7 +159,7 @@ def test_a_command_offers_the_options_of_its_class(command: click.Command) -> No
     kind = OPTIONS_OF[JobVerb(command.name)]
     offered = {param.name: param for param in command.params if param.name not in OF_EVERY_COMMAND}
     assert {*offered} == {*fields_of(kind)} - {"json_loses", "dry_run"}
-    given = command.make_context(command.name, []).params
+    given = command.make_context(command.name, [], **root.context_settings).params
     for name, option in offered.items():
         assert isinstance(option, click.Option)
         default, annotation = fields_of(kind)[name].default, typing.get_type_hints(kind, include_extras=True)[name]

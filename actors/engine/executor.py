@@ -34,8 +34,8 @@ from actors.engine.live_attempts import LiveAttempts
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
 from actors.engine.steps import StepTask
-from actors.engine.threads import has_abandoned, key_of
-from actors.engine.unwinding import UNWIND_SECONDS, left_behind, unwinding, unwinding_seconds
+from actors.engine.threads import UNWIND_SECONDS, has_abandoned, key_of
+from actors.engine.unwinding import left_behind, unwinding, unwinding_seconds
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import (
     ActorError,
@@ -173,7 +173,7 @@ class Executor:
         self.carry_out()
 
     def end_attempt(self, loaded: LoadedObject, of: InvocationId, *, abort_steps: bool) -> None:
-        """Drop the attempt; with ``abort_steps``, stop its steps and drop them too."""
+        """Drop the attempt; with ``abort_steps``, also drop its steps, and stop them once the decision is durable."""
         attempt = loaded.attempts.pop(of, None)
         self.live.remove(of)
         if loaded.held_back and (loaded.state is None or of not in loaded.state.invocations):
@@ -183,7 +183,8 @@ class Executor:
         if abort_steps:
             if loaded.steps:
                 for task in loaded.steps.get(of, _NO_STEPS).values():
-                    task.abandon()
+                    task.disown()
+                    self._machine.when_durable(task.abort)
         elif attempt is None:
             self._settle_pause(loaded, of)
 
@@ -191,6 +192,8 @@ class Executor:
         """Drop everything of the object that runs."""
         for of in {*loaded.attempts, *loaded.steps}:
             self.end_attempt(loaded, of, abort_steps=True)
+            for task in loaded.steps.get(of, _NO_STEPS).values():
+                task.abort()
 
     def hold(self) -> None:
         """End the attempts that gates hold. Their steps end and are recorded, unless the mode of a gate is "now", which aborts
@@ -366,7 +369,14 @@ class Executor:
         self._running_steps += 1
         emit = partial(self._emit, loaded)
         task = StepTask(
-            attempt, step, parked.body, self._context, client=self._client, number=wait.attempts + 1, emit=emit
+            attempt,
+            step,
+            parked.body,
+            self._context,
+            client=self._client,
+            number=wait.attempts + 1,
+            emit=emit,
+            follows_cancel=_is_cancelled(loaded, of),
         )
         loaded.steps.setdefault(of, {})[step] = task
         self.live.after_step_began(of)
@@ -514,7 +524,9 @@ class Executor:
         if task is None:
             self._decide(loaded, c.AbortStep(invocation_id=of, step=step))
         elif task.is_wanted:
-            task.abort()
+            task.is_interrupted = True
+            # The body may act on being stopped, and a cancel that is not on disk yet can still be forgotten.
+            self._machine.when_durable(task.abort)
 
     def _go_on_after_unwinding(self, loaded: LoadedObject, of: InvocationId) -> None:
         """Continue what waited for an abandoned step, which has ended."""
@@ -578,6 +590,8 @@ class Executor:
             return StepDoing(phase=StepPhase.STOPPING if task.is_wanted else StepPhase.ABANDONED, note=_STOPPING)
         if task.phase is StepPhase.EARLIER_TRY:
             note = _EARLIER_TRY
+        elif task.phase is StepPhase.STOPPED_THREAD:
+            note = _STOPPED_THREAD
         elif task.phase is StepPhase.THREAD:
             threads = self._context.threads
             note = f"all {threads.limit} are taken (Limits.threads)"
@@ -589,6 +603,7 @@ class Executor:
 _NO_STEPS: dict[StepId, StepTask] = {}
 _STOPPING = "it was asked to stop and has not ended"
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
+_STOPPED_THREAD = "the thread of a step that the cancel stopped has not ended"
 
 
 _ABANDONED_THREAD = "its thread, which cannot be stopped, has not ended"
@@ -609,6 +624,11 @@ def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFo
 def _wait_of(loaded: LoadedObject, of: InvocationId, step: StepId) -> Wait | None:
     invocation = None if loaded.state is None else loaded.state.invocations.get(of)
     return None if invocation is None else invocation.waits.get(step)
+
+
+def _is_cancelled(loaded: LoadedObject, of: InvocationId) -> bool:
+    invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+    return invocation is not None and invocation.cancel is not None
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:

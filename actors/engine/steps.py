@@ -54,6 +54,8 @@ class StepTask:
 
     progress = 0
     is_wanted = True
+    is_interrupted = False
+    """Whether a cancel or a deadline has been decided for it. It is stopped once that is durable, and no longer tried again."""
     abandoned_at = 0.0
     phase = StepPhase.RUNS
     _slot: int | None = None
@@ -73,6 +75,7 @@ class StepTask:
         client: InsideClient,
         number: int,
         emit: Callable[[StepTask, bytes, int], None],
+        follows_cancel: bool,
     ) -> None:
         self.invocation_id = attempt.invocation_id
         self.step = step
@@ -85,6 +88,7 @@ class StepTask:
         """The client of a built-in object's step."""
         self._number = number
         self._emit = emit
+        self._follows_cancel = follows_cancel
         self._token = trio.lowlevel.current_trio_token()
         self._body = body
         self._context = context
@@ -132,11 +136,15 @@ class StepTask:
         """Stop the body by cancelling its awaits. Its result may still count: see ``run``."""
         self._scope.cancel()
 
-    def abandon(self) -> None:
-        """Stop the body and ignore its result."""
+    def disown(self) -> None:
+        """Ignore the result of the body from now on."""
         self.is_wanted = False
         self.abandoned_at = trio.current_time()
-        self._scope.cancel()
+
+    def abandon(self) -> None:
+        """Stop the body and ignore its result."""
+        self.disown()
+        self.abort()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> Command:
@@ -208,6 +216,8 @@ class StepTask:
 
     async def _try(self) -> Any:
         body = self._body
+        if self._follows_cancel:
+            await self._let_cancelled_threads_end()
         if _is_async(body.call.function):
             self._note_begin()
             if body.options.timeout is None:
@@ -217,6 +227,19 @@ class StepTask:
         await self._take_thread(thread)
         self._note_begin()
         return await self._in_time(partial(self._call_in_thread, thread))
+
+    async def _let_cancelled_threads_end(self) -> None:
+        """Wait for the threads of the steps that the cancel stopped: this step may compensate for one of them."""
+        threads = self._context.threads
+        if threads.left_by(self.invocation_id):
+            self.phase = StepPhase.STOPPED_THREAD
+            if not await threads.wait_for_left(self.invocation_id):
+                log.warning(
+                    "%s: step %r begins while the thread of a step that was cancelled is still running",
+                    self.key,
+                    self.name,
+                )
+            self.phase = StepPhase.RUNS
 
     async def _take_thread(self, thread: StepThread) -> None:
         """Wait for a free thread. The wait does not count as the step's time."""
@@ -278,7 +301,7 @@ class StepTask:
         """The command for an error of the body; None if the body gave way because it was stopped."""
         watchdog = self._context.watchdog
         interruption = first_of(error, Interruption)
-        if interruption is None and not self._scope.cancel_called:
+        if interruption is None and not (self.is_interrupted or self._scope.cancel_called):
             try:
                 return watchdog.run(self, self._failed, error)
             except Interruption as raised:

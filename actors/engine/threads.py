@@ -4,6 +4,9 @@ A thread cannot be stopped. A try that times out or is cancelled is over at once
 end, and its result is dropped. Until then the next try of the same step waits, up to a limit, so that a side effect does not
 overlap itself. A function can end early by calling ``trio.from_thread.check_cancelled()``.
 
+After a cancel, every step of the invocation is taken for a compensation and waits for the threads that the cancel left, up to
+``UNWIND_SECONDS``: a refund that runs beside its payment may be done first, and then finds nothing to refund.
+
 An abandoned thread gives its slot to another step, since otherwise a few hung threads would block every plain step of the
 process. Beyond ``Limits.abandoned_threads`` it keeps its slot, because the operating system's threads are limited.
 """
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
     from actors.environment import Offload
     from actors.values.limits import Limits
     from journal.ids import InvocationId, StepId
+
+
+UNWIND_SECONDS = 10.0
+"""How long a stopped step may take to end before others no longer wait for it. It is shorter than ``Limits.thread_end_seconds``,
+because a cancel is meant to end the invocation soon."""
 
 
 def key_of(invocation_id: InvocationId, step: StepId) -> str:
@@ -120,8 +128,24 @@ class Threads:
 
     @property
     def abandoned(self) -> tuple[StepThread, ...]:
-        """The number of abandoned threads that have not ended."""
+        """The abandoned threads that have not ended."""
         return tuple(self._left)
+
+    def left_by(self, of: InvocationId) -> list[StepThread]:
+        """The abandoned threads of the invocation's steps that have not ended."""
+        return [thread for thread in self._left if thread.invocation_id == of]
+
+    async def wait_for_left(self, of: InvocationId) -> bool:
+        """Wait for the abandoned threads of the invocation's steps, at most ``UNWIND_SECONDS`` after the last was abandoned.
+        Returns whether they have ended."""
+        left = self.left_by(of)
+        deadline = max((thread.abandoned_at for thread in left), default=0.0) + UNWIND_SECONDS
+        with trio.move_on_at(deadline):
+            for thread in left:
+                ended = trio.Event()
+                thread.when_ended(ended.set)
+                await ended.wait()
+        return all(thread.has_ended for thread in left)
 
     async def wait_for_earlier(self, key: str) -> bool:
         """Wait for the threads of this step's earlier tries, up to the limit. Returns whether they have ended."""

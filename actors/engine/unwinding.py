@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from actors.engine.steps import StepTask
-from actors.engine.threads import StepThread
+from actors.engine.threads import UNWIND_SECONDS, StepThread
 from actors.model.info import LeftBehind
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.threads import Threads
     from journal.ids import InvocationId
-
-UNWIND_SECONDS = 10.0
-"""How long the next invocation of a key waits for the steps of a killed one to stop."""
 
 Stopped: TypeAlias = StepThread | StepTask
 

@@ -222,6 +222,7 @@ _PHASES = {
     StepPhase.TURN: (WaitCause.TURN, "waits for its turn"),
     StepPhase.THREAD: (WaitCause.THREAD, "waits for a thread"),
     StepPhase.EARLIER_TRY: (WaitCause.THREAD, "waits for a thread"),
+    StepPhase.STOPPED_THREAD: (WaitCause.THREAD, "waits for a thread"),
     StepPhase.RUNS: (WaitCause.STEP, "is running"),
     StepPhase.STOPPING: (WaitCause.STEP, "is being stopped"),
     StepPhase.ABANDONED: (WaitCause.STEP, "was abandoned"),

@@ -45,6 +45,8 @@ class StepPhase(enum.Enum):
     """Waiting: ``Limits.running_steps`` others are running."""
     EARLIER_TRY = "earlier_try"
     """Waiting for the abandoned thread of an earlier try."""
+    STOPPED_THREAD = "stopped_thread"
+    """Waiting, after a cancel, for the abandoned thread of a step that the cancel stopped."""
     THREAD = "thread"
     """Waiting for a thread: all ``Limits.threads`` are in use."""
     RUNS = "runs"

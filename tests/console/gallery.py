@@ -123,7 +123,9 @@ def keep_busy(stage: Stage, page: Page) -> None:
         return
     for second in range(7):
         for number in range(14 + 5 * (second % 3)):
-            stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+            stage.do(
+                stage.client.call_by_name, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}'
+            )
         page.wait_for_timeout(700)
 
 

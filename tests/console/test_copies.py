@@ -80,7 +80,7 @@ def test_a_copy_of_an_invocation_runs_and_does_the_same_again(
 ) -> None:
     if name == "curl" and shutil.which("curl") is None:
         pytest.skip("there is no curl here")
-    sent = stage.do(stage.client.send, Target("Note", KEY, handler_name), argument)
+    sent = stage.do(stage.client.send_by_name, Target("Note", KEY, handler_name), argument)
     assert json.loads(stage.do(stage.client.invocation(sent.invocation_id).result)) == expected
     page = open_page(
         stage.address(f"/invocations/{sent.invocation_id}"), permissions=["clipboard-read", "clipboard-write"]
@@ -103,7 +103,9 @@ def test_a_copy_of_an_invocation_runs_and_does_the_same_again(
 
 
 def test_a_copy_is_offered_once_its_argument_is_known(stage: Stage, open_page: Open) -> None:
-    sent = stage.do(stage.client.send, Target("Note", KEY, "keep"), json.dumps({"text": "t", "number": 7}).encode())
+    sent = stage.do(
+        stage.client.send_by_name, Target("Note", KEY, "keep"), json.dumps({"text": "t", "number": 7}).encode()
+    )
     page = open_page()
     let_go = hold_requests(page, "/events")
     page.goto(stage.address(f"/invocations/{sent.invocation_id}"))

@@ -89,7 +89,7 @@ def test_what_is_read_and_written_again_is_what_it_was(stage: Stage, open_page: 
 
 
 def test_fields_keep_their_digits_when_they_are_shown_and_when_others_are_edited(stage: Stage, open_page: Open) -> None:
-    stage.do(stage.client.call, Target("Account", "a", "add"), b'{"amount": 0, "parts": []}')
+    stage.do(stage.client.call_by_name, Target("Account", "a", "add"), b'{"amount": 0, "parts": []}')
     page = open_page(stage.address("/objects/Account/a"))
     page.get_by_text(str(LONG)).first.wait_for()
     page.get_by_role("button", name="Edit fields").click()
@@ -113,7 +113,7 @@ def test_what_is_tried_signalled_and_restarted_keeps_its_digits(stage: Stage, op
     page.get_by_role("button", name="Call, and wait").click()
     page.get_by_role("region", name="Its result").get_by_text(str(LONG + 6)).wait_for()
 
-    sent = stage.do(stage.client.send, Target("Mirror", None, "show"), b'{"values": [%d]}' % LONG)
+    sent = stage.do(stage.client.send_by_name, Target("Mirror", None, "show"), b'{"values": [%d]}' % LONG)
     stage.do(come_to, stage, "awaited_signal = 'one more'", 1)
     page.evaluate(f"() => {{ location.hash = '#/invocations/{sent.invocation_id}' }}")
     page.get_by_role("button", name="Send one more…").click()
@@ -134,7 +134,7 @@ def test_what_is_tried_signalled_and_restarted_keeps_its_digits(stage: Stage, op
 
 
 def test_cells_of_an_answer_and_its_downloads_keep_every_digit(stage: Stage, open_page: Open) -> None:
-    stage.do(stage.client.call, Target("Account", "a", "add"), b'{"amount": 0, "parts": []}')
+    stage.do(stage.client.call_by_name, Target("Account", "a", "add"), b'{"amount": 0, "parts": []}')
     sql = f"select {LONG} as n, -{LONG} as m from sys_invocation limit 1"
     page = open_page(stage.address("/sql"))
     page.get_by_label("One SELECT").fill(sql)

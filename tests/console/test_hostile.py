@@ -177,7 +177,7 @@ def test_keys_that_differ_in_what_cannot_be_seen_look_different(place: str, tmp_
 def test_what_is_large_is_cut_short_until_somebody_asks_for_all_of_it(tmp_path: Path, open_page: Open) -> None:
     with staged(tmp_path, Poison, Waits) as stage:
         large = "x" * 300_000 + "the end"
-        sent = stage.do(stage.client.send, Target("Poison", "k", "swallow"), json.dumps(large).encode())
+        sent = stage.do(stage.client.send_by_name, Target("Poison", "k", "swallow"), json.dumps(large).encode())
         stage.do(stage.client.invocation(sent.invocation_id).result)
         page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
         about = page.get_by_role("region", name="Description")

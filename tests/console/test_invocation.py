@@ -175,7 +175,7 @@ def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stag
 
 
 def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_page: Open) -> None:
-    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    sent = stage.do(stage.client.send_by_name, Target("Stones", None, "carry"), b"21")
     stage.do(stage.client.invocation(sent.invocation_id).result)
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     page.get_by_role("button", name="step lift").click()
@@ -190,7 +190,7 @@ def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_p
 
 
 def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page: Open) -> None:
-    sent = stage.do(stage.client.send, Target("Speaker", None, "say"))
+    sent = stage.do(stage.client.send_by_name, Target("Speaker", None, "say"))
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     page.get_by_text("Emitted, 3 pieces").wait_for()
     page.get_by_text("a2 b2 c2").wait_for()
@@ -198,7 +198,7 @@ def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page
 
 
 def test_a_step_that_failed_shows_its_error_and_no_output(stage: Stage, open_page: Open) -> None:
-    sent = stage.do(stage.client.send, Target("Stairs", None, "climb"))
+    sent = stage.do(stage.client.send_by_name, Target("Stairs", None, "climb"))
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     detail = page.get_by_role("region", name="step stumble")
     output = detail.get_by_role("term").filter(has_text="Output")
@@ -214,7 +214,7 @@ def test_a_step_that_failed_shows_its_error_and_no_output(stage: Stage, open_pag
 def carried_and_restarting(stage: Stage, open_page: Open) -> tuple[Page, Locator, str]:
     """The page of an invocation that has ended, with the dialog of its restart open; and its id."""
     _LIFTED.extend([0, 0, 0])
-    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    sent = stage.do(stage.client.send_by_name, Target("Stones", None, "carry"), b"21")
     stage.do(stage.client.invocation(sent.invocation_id).result)
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     page.get_by_role("button", name="Restart…").click()
@@ -246,7 +246,7 @@ def test_it_is_restarted_at_its_end_with_every_step_kept(stage: Stage, open_page
 
 def test_an_argument_too_large_to_be_kept_is_shown_by_its_size(tmp_path: Path, open_page: Open) -> None:
     with staged(tmp_path, Orator, runtime_limits=actors.Limits(payload_bytes=1000)) as stage:
-        sent = stage.do(stage.client.send, Target("Orator", None, "orate"), b"997")
+        sent = stage.do(stage.client.send_by_name, Target("Orator", None, "orate"), b"997")
         stage.do(stage.client.invocation(sent.invocation_id).result)
         page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
         page.get_by_role("button", name="step declaim").click()
@@ -255,7 +255,7 @@ def test_an_argument_too_large_to_be_kept_is_shown_by_its_size(tmp_path: Path, o
 
 
 def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open) -> None:
-    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    of = str(stage.do(stage.client.send_by_name, Target("Desk", None, "decide"), b"").invocation_id)
     page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("button", name="Send verdict…").click()
     dialog = page.get_by_role("dialog")
@@ -281,7 +281,7 @@ IS_FOCUSED = "field => field === document.activeElement"
 
 
 def test_the_form_of_a_signal_waits_for_the_history(stage: Stage, open_page: Open) -> None:
-    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    of = str(stage.do(stage.client.send_by_name, Target("Desk", None, "decide"), b"").invocation_id)
     page = open_page()
     let_go = hold_requests(page, f"{of}/events")
     page.goto(stage.address(f"/invocations/{of}"))
@@ -310,7 +310,7 @@ def test_the_form_of_a_signal_waits_for_the_newest_event(stage: Stage, open_page
 
 
 def test_what_comes_later_takes_no_focus_from_a_field_in_use(stage: Stage, open_page: Open) -> None:
-    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    of = str(stage.do(stage.client.send_by_name, Target("Desk", None, "decide"), b"").invocation_id)
     page = open_page()
     let_go = hold_requests(page, f"{of}/events")
     page.goto(stage.address(f"/invocations/{of}"))
@@ -326,7 +326,7 @@ def test_what_comes_later_takes_no_focus_from_a_field_in_use(stage: Stage, open_
 
 def test_a_restart_shows_the_argument_when_the_history_is_there(stage: Stage, open_page: Open) -> None:
     _LIFTED.extend([0, 0, 0])
-    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    sent = stage.do(stage.client.send_by_name, Target("Stones", None, "carry"), b"21")
     stage.do(stage.client.invocation(sent.invocation_id).result)
     page = open_page()
     let_go = hold_requests(page, "/events")
@@ -341,7 +341,7 @@ def test_a_restart_shows_the_argument_when_the_history_is_there(stage: Stage, op
 
 
 def test_a_signal_by_another_name_keeps_what_was_typed_for_it(stage: Stage, open_page: Open) -> None:
-    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    of = str(stage.do(stage.client.send_by_name, Target("Desk", None, "decide"), b"").invocation_id)
     page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("button", name="Signal…", exact=True).click()
     dialog = page.get_by_role("dialog")

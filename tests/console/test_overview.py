@@ -92,7 +92,7 @@ def test_a_group_of_failures_shows_its_latest_error(
     title: str, verb: str, where: str, stage: Stage, open_page: Open
 ) -> None:
     for count, parcel in enumerate(("parcel 9", "parcel 89"), start=1):  # the first is the last by alphabet
-        stage.do(stage.client.send, Target("Courier", None, verb), b'"%b"' % parcel.encode())
+        stage.do(stage.client.send_by_name, Target("Courier", None, verb), b'"%b"' % parcel.encode())
         stage.do(come_to, stage, where, count)
     group = open_page(stage.address()).get_by_role("region", name=title).get_by_role("row").nth(1)
     group.get_by_text("Courier/" + verb).wait_for()
@@ -103,7 +103,10 @@ def test_an_invocation_is_listed_while_it_waits_for_a_signal(stage: Stage, open_
     page = open_page(stage.address())
     page.get_by_text(CALM).wait_for()
     argument = b'{"lines": [{"article": "chair", "count": 10, "price": 50.0}], "city": "city-1"}'
-    ids = [stage.do(stage.client.send, Target("Order", f"dear-{n}", "run"), argument).invocation_id for n in range(3)]
+    ids = [
+        stage.do(stage.client.send_by_name, Target("Order", f"dear-{n}", "run"), argument).invocation_id
+        for n in range(3)
+    ]
     waiting = page.get_by_role("region", name="Needs attention").get_by_role("table", name="Waiting for a signal")
     waiting.get_by_role("link", name="3 invocations of Order/run").wait_for()
     assert "signal approval" in waiting.inner_text()
@@ -132,7 +135,7 @@ def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open
     dialog.get_by_role("button", name="Close the gate").click()
     alarm = page.get_by_role("region", name="Needs attention")
     alarm.get_by_text("the stock is counted").wait_for()
-    sent = stage.do(stage.client.send, Target("Order", "x", "run"), b'{"lines": [], "city": "a"}')
+    sent = stage.do(stage.client.send_by_name, Target("Order", "x", "run"), b'{"lines": [], "city": "a"}')
     assert stage.do(stage.client.invocation(sent.invocation_id).info).phase == "held"
     alarm.get_by_role("button", name="Open…").click()
     page.get_by_role("dialog").get_by_role("button", name="Open the gate").click()
@@ -145,7 +148,7 @@ def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open)
     page.get_by_text("Nothing has been called yet").wait_for()
     page.evaluate(WATCH_THROUGHPUT)
     for number in range(20):
-        stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+        stage.do(stage.client.call_by_name, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
     page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="20 succeeded").wait_for()
     page.get_by_role("region", name="Services and objects").get_by_text("Basket/put").wait_for()
     page.get_by_text(", p95 ").wait_for()
@@ -207,7 +210,7 @@ def test_throughput_is_told_by_the_servers_time_whatever_the_browser_takes_it_fo
     page.get_by_text("nothing completed in the last minute").wait_for()
     page.evaluate(WATCH_THROUGHPUT)
     for number in range(20):
-        stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+        stage.do(stage.client.call_by_name, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
     page.get_by_text(", p95 ").wait_for()
     page.wait_for_function("() => window.hasWorked")
     labels = {text for text in page.evaluate("() => window.drawn") if text.count(":") == 2}

@@ -43,7 +43,7 @@ class Story:
         self.stage.do(self.stage.client.register_deployment, self.app)
 
     def send(self, service: str, key: str | None, handler: str, argument: bytes) -> str:
-        sent = self.stage.do(self.stage.client.send, Target(service, key, handler), argument)
+        sent = self.stage.do(self.stage.client.send_by_name, Target(service, key, handler), argument)
         return str(sent.invocation_id)
 
     def info(self, of: str) -> Any:

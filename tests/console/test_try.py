@@ -57,6 +57,12 @@ class Cart(Actor):
         return len(self.items)
 
 
+class StrangerError(actors.TerminalError):
+    """Another server's refusal."""
+
+    http_status = 401
+
+
 class Task(Service):
     @handler
     async def wait(self, name: str) -> str:
@@ -72,7 +78,7 @@ class Task(Service):
 
     @handler(retry=actors.RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def ask_another_server(self, why: str) -> str:
-        raise actors.errors.AccessDeniedError(why, code="unauthenticated")
+        raise StrangerError(why)
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ async def test_an_object_that_is_made_in_the_commit_that_notes_a_refusal_is_whol
                 nursery.start_soon(kill_too_early, of)
             await trio.lowlevel.checkpoint()
             for number in range(5):
-                nursery.start_soon(partial(client.send, target, idempotency_key=f"k{number}"))
+                nursery.start_soon(partial(client.send_by_name, target, idempotency_key=f"k{number}"))
         assert len(await rows(client)) == 5
     async with lab.running() as runtime:
         assert [(await runtime.client.invocation(of).kill()).changed for of in ids] == [True] * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,6 +14,8 @@ import actors
 from actors import Actor, CancelledError, Limits, RetryPolicy, Service, Status, handler, shared, step
 from actors.runtime import Runtime
 from actors.types import OutcomeKind
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -419,3 +422,64 @@ async def _cancel_at(
         return (await handle.cancel()).changed
     except actors.ConflictError:
         return False
+
+
+class SlowDisk(MemoryStore):
+    """Each commit takes a second."""
+
+    async def commit(self, batch: Batch) -> None:
+        await trio.sleep(1.0)
+        await super().commit(batch)
+
+
+@step
+async def says_when_it_is_stopped() -> None:
+    try:
+        await trio.sleep(60.0)
+    finally:
+        WORLD.note("stopped")
+
+
+@step
+async def fails_later() -> None:
+    WORLD.note("begun")
+    await trio.sleep(5.5)
+    raise OSError("not today")
+
+
+class Job(Service):
+    @handler
+    async def one_step(self) -> None:
+        await says_when_it_is_stopped()
+
+    @handler
+    async def failing_step(self) -> None:
+        await fails_later()
+
+
+@pytest.mark.parametrize("verb", ["cancel", "kill", "pause"])
+async def test_a_step_is_stopped_once_the_verb_is_on_disk(verb: str) -> None:
+    lab = Lab(Job, store=SlowDisk())
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Job).one_step.send()
+        await trio.sleep(5.0)
+        options = {"mode": "now"} if verb == "pause" else {}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(getattr(handle, verb), **options))
+            await trio.sleep(0.9)
+            assert WORLD.entries == []
+        await trio.sleep(0.5)
+        assert WORLD.entries == ["stopped"]
+
+
+async def test_a_step_that_fails_while_its_cancel_is_written_is_not_tried_again() -> None:
+    lab = Lab(Job, store=SlowDisk())
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Job).failing_step.send()
+        while not WORLD.entries:
+            await trio.sleep(0.1)
+        await trio.sleep(5.0)
+        await handle.cancel()
+        with trio.fail_after(5), pytest.raises(actors.InvocationCancelledError):
+            await handle.result()
+        assert WORLD.entries == ["begun"]

@@ -13,7 +13,7 @@ import trio
 
 import actors
 from actors import Limits, RetryPolicy, Service, handler, step
-from actors.engine.threads import has_abandoned
+from actors.engine.threads import UNWIND_SECONDS, has_abandoned
 from actors.model.explain import WaitCause
 from actors.model.info import StepPhase
 from journal.events import Status
@@ -85,6 +85,11 @@ def patient(name: str) -> str:
     return name
 
 
+@step
+async def note_later(name: str) -> None:
+    WORLD.note(name)
+
+
 async def plus_one(value: int) -> int:
     await trio.sleep(1)
     return value + 1
@@ -110,6 +115,22 @@ class Plain(Service):
             return await patient(name)
         except actors.CancelledError:
             WORLD.note("compensated")
+            raise
+
+    @handler
+    async def undo(self, name: str) -> None:
+        try:
+            await patient(name)
+        except actors.CancelledError:
+            await patient(f"undo {name}")
+            raise
+
+    @handler
+    async def undo_async(self, name: str) -> None:
+        try:
+            await patient(name)
+        except actors.CancelledError:
+            await note_later(f"undo {name}")
             raise
 
     @handler
@@ -178,6 +199,47 @@ async def test_a_cancel_reaches_the_handler_before_its_thread_ends(lab: Lab) -> 
         await handle.cancel()
         with trio.fail_after(1), pytest.raises(actors.InvocationCancelledError):
             await handle.result()
+
+
+async def test_a_compensation_waits_for_the_thread_that_the_cancel_left(lab: Lab, workshop: Workshop) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Plain).undo.send("pay")
+        await trio.sleep(3)
+        await handle.cancel()
+        await trio.sleep(5)
+        assert len(workshop.jobs) == 1
+        assert (await handle.info()).waits[0].phase is StepPhase.STOPPED_THREAD
+        assert WaitCause.THREAD in await waits(handle)
+        workshop.end()
+        await quiet()
+        workshop.end(1)
+        with trio.fail_after(1), pytest.raises(actors.InvocationCancelledError):
+            await handle.result()
+        assert WORLD.entries == ["pay", "undo pay"]
+
+
+async def test_a_compensation_waits_for_a_hung_thread_up_to_a_limit(lab: Lab, workshop: Workshop) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Plain).undo.send("pay")
+        await trio.sleep(3)
+        await handle.cancel()
+        await trio.sleep(UNWIND_SECONDS - 1)
+        assert len(workshop.jobs) == 1
+        await trio.sleep(2)
+        assert len(workshop.jobs) == 2
+
+
+async def test_an_async_compensation_waits_for_a_thread_as_well(lab: Lab, workshop: Workshop) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Plain).undo_async.send("pay")
+        await trio.sleep(3)
+        await handle.cancel()
+        await trio.sleep(5)
+        assert WORLD.entries == []
+        workshop.end()
+        with trio.fail_after(2), pytest.raises(actors.InvocationCancelledError):
+            await handle.result()
+        assert WORLD.entries == ["pay", "undo pay"]
 
 
 async def test_the_next_try_begins_when_the_abandoned_thread_has_ended(lab: Lab, workshop: Workshop) -> None:

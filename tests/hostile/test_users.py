@@ -183,7 +183,9 @@ def failures_in(entries: list[Any]) -> list[str]:
 def public(kind: str) -> bool:
     """Whether users can know this type of error: it is their own, or they can import it."""
     module, _, name = kind.rpartition(".")
-    return module.partition(".")[0] not in ("actors", "journal") or name in actors.__all__
+    if module.partition(".")[0] not in ("actors", "journal"):
+        return True
+    return module == "actors.errors" and hasattr(actors.errors, name)
 
 
 def has_unusable_policy(target: Target, accepted: Any) -> bool:

@@ -93,7 +93,7 @@ async def test_a_check_of_many_tells_how_far_it_has_come_and_at_last_what_both_c
 ) -> None:
     monkeypatch.setattr("actors.control.local.checks.PROGRESS_SECONDS", 0.0)
     async with checked(tmp_path) as (served, handle), served.client() as remote:
-        others = [await remote.send(Target("Import", None, "run"), b'"b"') for _ in range(29)]
+        others = [await remote.send_by_name(Target("Import", None, "run"), b'"b"') for _ in range(29)]
         with trio.fail_after(30):
             while (await remote.query("select count(*) from sys_invocation where awaited_signal = 'go'")).rows != [
                 [30]
@@ -189,7 +189,7 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
         await diverges.pause(mode="now")
         await remote.gates.close("service:Import")
         before = await diverges.info()
-        fits = await remote.send(before.target, b'"b"')  # it has not begun, so any code will do
+        fits = await remote.send_by_name(before.target, b'"b"')  # it has not begun, so any code will do
         await remote.invocation(fits.invocation_id).pause()
         given = ["--stop", "kill", "--from", (await steps(diverges))[-1]] if verb == "restart" else []
         words = ["--where", "status = 'paused'", "--deployment", "latest", "--require-compatible", "--yes", *given]

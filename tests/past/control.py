@@ -271,6 +271,11 @@ FAULTS = (
         "tests/engine/test_lost_tries.py::test_the_policy_of_a_step_that_ends_its_process_comes_first",
     ),
     Fault(
+        "steps-were-stopped-before-the-cancel-was-durable",
+        "A running step was stopped by a cancel, a kill or a pause that was not on disk yet and could still be forgotten.",
+        "tests/engine/test_cancels.py::test_a_step_is_stopped_once_the_verb_is_on_disk",
+    ),
+    Fault(
         "list-of-jobs-read-all-invocations",
         "The list of jobs read all invocations, and at 100,000 of them nobody else was answered meanwhile.",
         "tests/engine/test_jobs.py::test_the_newest_jobs_are_found_without_reading_invocations",

@@ -75,4 +75,9 @@ FAULTS = (
         "The next invocation of a key did not say whose thread it waits for.",
         "tests/engine/test_stopped_steps.py::test_the_next_of_a_key_says_whose_step_has_not_given_way",
     ),
+    Fault(
+        "compensations-ran-beside-the-thread-of-their-action",
+        "After a cancel, a compensation ran while the thread of the plain function that it takes back was still running.",
+        "tests/engine/test_threads.py::test_a_compensation_waits_for_the_thread_that_the_cancel_left",
+    ),
 )

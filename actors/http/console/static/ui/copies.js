@@ -8,7 +8,7 @@ import { visible } from "./json.js";
 
 /** @typedef {{ service: string, key: string | null, handler: string }} Target */
 
-/** What would end a part of a target on the command line, or would not be seen there. */
+/** What would end a part of a name, or would not be seen in it. */
 const ENCODED = /[%/\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** @param {string} text */
@@ -19,6 +19,14 @@ function shellQuoted(text) {
 /** @param {Target} target */
 function partsOf({ service, key, handler }) {
   return key === null ? [service, handler] : [service, key, handler];
+}
+
+/**
+ * The name of a handler, on the command line and in Python.
+ * @param {Target} target
+ */
+function nameOf(target) {
+  return partsOf(target).map((part) => part.replace(ENCODED, encodeURIComponent)).join("/");
 }
 
 /**
@@ -35,9 +43,8 @@ function jsonOf(argument) {
  * @param {unknown} argument undefined: none
  */
 export function asCommand(target, argument) {
-  const named = partsOf(target).map((part) => part.replace(ENCODED, encodeURIComponent)).join("/");
   const json = jsonOf(argument);
-  return `playhead send ${shellQuoted(named)}${json ? ` ${shellQuoted(json)}` : ""} ${whereOf()}`;
+  return `playhead send ${shellQuoted(nameOf(target))}${json ? ` ${shellQuoted(json)}` : ""} ${whereOf()}`;
 }
 
 /**
@@ -76,19 +83,17 @@ export function asCurl(target, argument, { isSent = false } = {}) {
  * @param {Target} target
  * @param {unknown} argument undefined: none
  */
-export function asPython({ service, key, handler }, argument) {
+export function asPython(target, argument) {
   const json = jsonOf(argument);
-  const named = [service, key, handler].map((part) => (part === null ? "None" : visible(JSON.stringify(part)))).join(", ");
-  return `import actors
+  const given = json ? `, json.loads(${JSON.stringify(json)})` : "";
+  return `${json ? "import json\n\n" : ""}import actors
 import trio
-from journal.events import Target
 
 
 async def main() -> None:
-    target = Target(${named})
     async with actors.connect(${JSON.stringify(serverUrl())}) as client:  # its token is in PLAYHEAD_TOKEN
-        sent = await client.send(target${json ? `, ${JSON.stringify(json)}.encode()` : ""})
-        print(await client.invocation(sent.invocation_id).result())
+        handle = await client.send(${JSON.stringify(nameOf(target))}${given})
+        print(await handle.result())
 
 
 trio.run(main)
