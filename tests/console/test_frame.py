@@ -145,7 +145,7 @@ def test_without_a_token_it_asks_for_one_and_says_what_is_wrong_with_it(
     field.fill("wrong")
     field.press("Enter")
     page.get_by_role("alert").wait_for()
-    assert "needs a token" in page.get_by_role("alert").inner_text()
+    assert "no valid token" in page.get_by_role("alert").inner_text()
     assert axe_findings(page) == []
     field.fill(stage.served.token)
     field.press("Enter")

@@ -438,7 +438,7 @@ def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_p
     assert """playhead send House/h/run '["one","two"]'""" in text
     assert f"playhead invocations describe {of}" in text
     assert f"curl -X POST {stage.served.url}/House/h/run/send" in text
-    assert 'Target("House", "h", "run")' in text
+    assert 'client.send("House/h/run", json.loads(' in text
 
 
 def test_keys_ask_verbs_and_a_reading_token_has_none(stage: Stage, open_page: Open) -> None:
