@@ -235,4 +235,9 @@ FAULTS = (
         "A mismatch did not show the argument that differs where the step also takes a client.",
         "tests/core/test_step_arguments.py::test_a_mismatch_shows_the_value_that_differs_however_many_clients_are_beside_it",
     ),
+    Fault(
+        "source-lines-of-the-same-code-in-another-file",
+        "The line of a request named another file that contains the same function: code objects of two files can be equal.",
+        "tests/core/test_source_lines.py::test_the_same_code_in_two_files_has_a_line_in_each",
+    ),
 )
