@@ -13,7 +13,7 @@ import itertools
 import logging
 import sys
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,8 +48,7 @@ from tests.simulation.versions import loaded, snapshot
 from tests.simulation.world import BRIEF_SECONDS, new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from actors import InvocationHandle
     from actors.runtime import Runtime
@@ -193,10 +192,11 @@ class Storm:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
         return any(since < at < until - LONGEST_COMMIT_SECONDS for since, until in self.calm)
 
-    def _running(self, code: int) -> AbstractAsyncContextManager[Runtime]:
-        if not code:
-            return self.lab.running()
-        return self.lab.running(*loaded(code).classes, code=snapshot(code))
+    @asynccontextmanager
+    async def _running(self, code: int) -> AsyncIterator[Runtime]:
+        with loaded(code) as classes:
+            async with self.lab.running(*classes, code=snapshot(code) if code else None) as runtime:
+                yield runtime
 
     def _mourn(self, scope: trio.CancelScope) -> None:
         self.world.die()

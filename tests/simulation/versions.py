@@ -6,15 +6,16 @@ import atexit
 import functools
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.code.loading import load
+from actors.code.loading import load, unload
 from actors.values.snapshot import Snapshot
 from tests.simulation import cast
 
 if TYPE_CHECKING:
-    from actors.code.loading import Loaded
+    from collections.abc import Iterator
 
 VERSIONS = (1, 2)
 """Those that do the same."""
@@ -33,12 +34,24 @@ def snapshot(version: int) -> Snapshot:
     return Snapshot(("storm_cast",), {"storm_cast.py": source.encode()})
 
 
+@contextmanager
+def loaded(version: int) -> Iterator[tuple[type, ...]]:
+    """The classes of this version, none for 0. They are unloaded afterwards, so that a storm is the same after others."""
+    if not version:
+        yield ()
+        return
+    deployment = load(snapshot(version), _folder(), shown_as=Path("storms"))
+    try:
+        yield deployment.classes
+    finally:
+        unload(deployment.deployment)
+
+
 @functools.cache
-def loaded(version: int) -> Loaded:
-    """The same, loaded: until this process ends, so that each storm finds it."""
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="storms-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return load(snapshot(version), folder, shown_as=Path("storms"))
+    return folder
 
 
 @functools.cache
