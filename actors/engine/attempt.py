@@ -140,11 +140,6 @@ class Attempt:
         """The number of completions given so far. A replay of a long history takes time; while this number grows it is not stuck."""
         return self.execution.handed_over
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the handler has not ended."""
-        return bool(self.execution.parked) or self.execution.error is None
-
     def take_interrupted(self) -> list[Any]:
         """The steps that should stop, since the last call."""
         interrupted, self.execution.interrupted = self.execution.interrupted, []

@@ -81,7 +81,7 @@ class CodeWaits:
                 await trio.lowlevel.checkpoint()  # calls and verbs are taken between
 
     def _hold(self, loaded: LoadedObject, of: InvocationId, deployment: str, error: BaseException) -> None:
-        invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+        invocation = loaded.open_state(of)
         if invocation is None or invocation.deployment != deployment:
             return
         # The log has the traceback: in thousands of histories it would take 16 KiB each.

@@ -37,7 +37,6 @@ from journal.rows import InvocationRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.core.state import InvocationState
     from actors.engine.deadlocks import DeadlockDetector
     from actors.engine.executor import Executor
     from actors.engine.faults import Faults
@@ -128,7 +127,7 @@ class Dispatcher:
             taken(self, loaded, request, command)
 
     def _note(self, loaded: LoadedObject, request: ObjectRequest, note: AuditOnly) -> None:
-        self._machine.audit(loaded, request, changed=not note.refusal, refusal=note.refusal)
+        self._machine.audit(request, changed=not note.refusal, refusal=note.refusal)
         self._machine.when_durable(partial(note.reply.set, None))
 
     def _start_waiting(self, loaded: LoadedObject, request: ObjectRequest, command: c.StartWaiting) -> None:
@@ -169,7 +168,7 @@ class Dispatcher:
                 self._detector.refuse(edges, str(command.target))
         events = self._machine.decide(loaded, resolved, request.stamp)
         if request.act is not None:
-            self._machine.audit(loaded, request, changed=bool(events))
+            self._machine.audit(request, changed=bool(events))
         if request.reply is not None:
             accepted = Accepted(command.invocation_id, bool(events))
             self._machine.when_durable(partial(request.reply.set, accepted))
@@ -185,7 +184,7 @@ class Dispatcher:
             self._machine.complete_call(loaded, caller, failed(error))
 
     def _deadlocks_when_due(self, loaded: LoadedObject, of: InvocationId) -> Iterator[tuple[Caller, DeadlockError]]:
-        state, due = loaded.state, _open_state(loaded, of)
+        state, due = loaded.state, loaded.open_state(of)
         if state is None or due is None or state.holder is None or due.mode is Mode.SHARED:
             return
         for caller in due.attached if due.caller is None else [due.caller, *due.attached]:
@@ -201,7 +200,7 @@ class Dispatcher:
         """Answer a repeated request whose invocation has completed."""
         if ended.outcome is None:
             raise BrokenInvariant("a row without an outcome is of an open invocation")
-        self._machine.audit(loaded, request, changed=False)
+        self._machine.audit(request, changed=False)
         if request.reply is not None:
             accepted = Accepted(command.invocation_id, is_new=False)
             self._machine.when_durable(partial(request.reply.set, accepted))
@@ -237,7 +236,7 @@ class Dispatcher:
     # Questions.
 
     def _watch(self, loaded: LoadedObject, _: ObjectRequest, watch: AwaitOutcome) -> None:
-        if _open_state(loaded, watch.invocation_id) is not None:
+        if loaded.open_state(watch.invocation_id) is not None:
             self._wait(loaded, watch.invocation_id, watch.waiter)
             return
         ended = self._known(loaded, watch.invocation_id)
@@ -253,7 +252,7 @@ class Dispatcher:
                 self._machine.tell_paused(waiter, of, state.pause_reason)
 
     def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
-        open_state = _open_state(loaded, look.invocation_id)
+        open_state = loaded.open_state(look.invocation_id)
         executor = self._executor
         left = executor.left_behind(loaded, look.invocation_id)
         if open_state is None:
@@ -284,7 +283,7 @@ class Dispatcher:
     def _attach(self, loaded: LoadedObject, request: ObjectRequest, command: c.Attach) -> None:
         ended = self._machine.ended(loaded, command.invocation_id)
         if ended is None:
-            opened = _open_state(loaded, command.invocation_id)
+            opened = loaded.open_state(command.invocation_id)
             if opened is not None and loaded.state is not None:
                 edge = Edge(command.by.invocation_id, opened.invocation_id, 0.0, command.by.step)
                 self._detector.refuse([edge], f"{loaded.state.name}/{opened.handler}")
@@ -296,7 +295,7 @@ class Dispatcher:
 
     def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
         of: InvocationId = command.invocation_id
-        before = _open_state(loaded, of)
+        before = loaded.open_state(of)
         if before is None:
             obeyed = self._known(loaded, of).obeyed.get(request.stamp.cause)
             if obeyed is not None:
@@ -320,7 +319,7 @@ class Dispatcher:
         if isinstance(command, c.CancelInvocation):
             command = attrs.evolve(command, held_back=loaded.held_back.get(of, 0))
         events = self._machine.decide(loaded, command, request.stamp)
-        after = _open_state(loaded, of)
+        after = loaded.open_state(of)
         status_after = Status.COMPLETED if after is None else after.status
         self._answer(loaded, request, command.reply_to, of, ControlResult(bool(events), status_before, status_after))
 
@@ -334,7 +333,7 @@ class Dispatcher:
         resolved, kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
         before = _status_of(loaded, of)
         made = InvocationId("") if command.dry_run else command.successor
-        waits = calls_of(history, kept, _open_state(loaded, of), self._machine.row_of)
+        waits = calls_of(history, kept, loaded.open_state(of), self._machine.row_of)
         successor = attrs.evolve(
             kept.successor(made),
             stopped=waits.stopped,
@@ -350,12 +349,12 @@ class Dispatcher:
         self._answer(loaded, request, command.reply_to, of, answer)
 
     def _is_known(self, loaded: LoadedObject, of: InvocationId) -> bool:
-        return _open_state(loaded, of) is not None or self._machine.ended(loaded, of) is not None
+        return loaded.open_state(of) is not None or self._machine.ended(loaded, of) is not None
 
     async def _purge(self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._machine.ended(loaded, i) is not None]
         is_asked_for = request.stamp.by != "engine"  # the engine purges invocations whose retention is over
-        if is_asked_for and not ended and _open_state(loaded, command.invocation_ids[0]) is None:
+        if is_asked_for and not ended and loaded.open_state(command.invocation_ids[0]) is None:
             raise unknown_invocation(command.invocation_ids[0])
         if is_asked_for:
             for (
@@ -380,7 +379,7 @@ class Dispatcher:
         of: InvocationId,
         answer: ControlResult,
     ) -> None:
-        self._machine.audit(loaded, request, answer=answer)
+        self._machine.audit(request, answer=answer)
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, answer))
         if reply_to is not None:
@@ -389,12 +388,8 @@ class Dispatcher:
 
 
 def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:
-    state = _open_state(loaded, of)
+    state = loaded.open_state(of)
     return Status.COMPLETED if state is None else state.status
-
-
-def _open_state(loaded: LoadedObject, of: InvocationId) -> InvocationState | None:
-    return None if loaded.state is None else loaded.state.invocations.get(of)
 
 
 _TAKEN_LATER = frozenset({c.RestartInvocation, c.PurgeInvocations})

@@ -14,7 +14,7 @@ from journal.events import PauseCause
 
 if TYPE_CHECKING:
     from journal.events import Failure
-    from journal.ids import InvocationId
+    from journal.ids import InvocationId, StreamId
 
 _ABOUT_ONE_OBJECT = (CorruptRecord, Damaged, Unwritable)
 
@@ -26,6 +26,13 @@ _BLAMED = {
 
 class EffectLost(Exception):
     """An event was recorded and one of its effects could not be carried out. The object would wait for it forever."""
+
+
+def effect_lost(effect: object, stream: StreamId, error: BaseException) -> EffectLost:
+    """The error for an effect that could not be carried out because of ``error``."""
+    lost = EffectLost(f"{type(effect).__name__} of {stream:016x}")
+    lost.__cause__ = error
+    return lost
 
 
 def passes(error: BaseException) -> bool:

@@ -29,7 +29,7 @@ from actors.core.owed import may_run
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt
 from actors.engine.code_waits import CodeWaits
-from actors.engine.exceptions import EffectLost, passes
+from actors.engine.exceptions import effect_lost, passes
 from actors.engine.live_attempts import LiveAttempts
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
@@ -147,7 +147,7 @@ class Executor:
             except BaseException as error:
                 if passes(error):
                     raise
-                self._faults.blame(loaded, None, _lost(loaded, effect, error))
+                self._faults.blame(loaded, None, effect_lost(effect, loaded.stream, error))
 
     def _start_attempt(self, loaded: LoadedObject, effect: f.StartAttempt, _: Recorded) -> None:
         self.runs.append(ReadyAttempt(loaded, effect.invocation_id))
@@ -328,7 +328,7 @@ class Executor:
             self._hold_if_too_long(loaded, of)
 
     def _hold_if_too_long(self, loaded: LoadedObject, of: InvocationId) -> None:
-        invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+        invocation = loaded.open_state(of)
         if invocation is None:
             return  # it has ended, and its attempt is left because that effect was lost
         reason = beyond_limits(invocation, self._limits)
@@ -351,8 +351,7 @@ class Executor:
         loaded.due_steps.discard((of, step))
         attempt = loaded.attempts.get(of)
         if attempt is None:
-            self.runs.append(ReadyAttempt(loaded, of))  # if the invocation may run, its attempt begins the step
-            self._wake()
+            self._run_soon(loaded, of)  # if the invocation may run, its attempt begins the step
             self._settle_pause(loaded, of)
             return
         parked = attempt.execution.parked.get(step)
@@ -503,7 +502,7 @@ class Executor:
         if in_flight is None or not in_flight.strikes:
             return False
         count = in_flight.strikes_of(of, step)
-        invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+        invocation = loaded.open_state(of)
         if count < _STRIKES or loaded.state is None or invocation is None or not may_run(invocation):
             return False
         if is_system(loaded.state.service) or (step and _wait_of(loaded, of, step) is None):
@@ -622,23 +621,17 @@ def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFo
 
 
 def _wait_of(loaded: LoadedObject, of: InvocationId, step: StepId) -> Wait | None:
-    invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+    invocation = loaded.open_state(of)
     return None if invocation is None else invocation.waits.get(step)
 
 
 def _is_cancelled(loaded: LoadedObject, of: InvocationId) -> bool:
-    invocation = None if loaded.state is None else loaded.state.invocations.get(of)
+    invocation = loaded.open_state(of)
     return invocation is not None and invocation.cancel is not None
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:
     return {step for step, wait in invocation.waits.items() if wait.kind is WaitKind.STEP}
-
-
-def _lost(loaded: LoadedObject, effect: f.Effect, error: BaseException) -> EffectLost:
-    lost = EffectLost(f"{type(effect).__name__} of {loaded.stream:016x}")
-    lost.__cause__ = error
-    return lost
 
 
 _Deed: TypeAlias = "Callable[[Executor, LoadedObject, Any, Recorded], None]"

@@ -86,13 +86,18 @@ def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRo
     if listed is None:
         _index_created(rows, new, key, partition, row.created_at, invocation_id)
     else:
-        rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
-        _index_pinned(rows, partition, invocation_id, listed.deployment, "")
-        _index_awaiting(rows, partition, invocation_id, listed.awaited, ())
+        _unlist(rows, partition, invocation_id, listed)
     if row.purge_at is not None:
         due = keys.purge(partition, row.purge_at, invocation_id)
         rows[due] = b""
         new.append(due)
+
+
+def _unlist(rows: Rows, partition: int, invocation_id: InvocationId, listed: IndexedState) -> None:
+    """Remove an invocation from the indexes of open ones."""
+    rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
+    _index_pinned(rows, partition, invocation_id, listed.deployment, "")
+    _index_awaiting(rows, partition, invocation_id, listed.awaited, ())
 
 
 def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -> None:
@@ -116,9 +121,7 @@ def forget_invocation(rows: Rows, partition: int, loaded: LoadedObject, row: Inv
     loaded.ended.pop(row.invocation_id, None)
     listed = loaded.listings.pop(row.invocation_id, None)
     if listed is not None:
-        rows[keys.open_by_status(partition, listed.status, row.invocation_id)] = None
-        _index_pinned(rows, partition, row.invocation_id, listed.deployment, "")
-        _index_awaiting(rows, partition, row.invocation_id, listed.awaited, ())
+        _unlist(rows, partition, row.invocation_id, listed)
     rows[keys.invocation(partition, row.invocation_id)] = None
     rows[keys.created(partition, row.created_at, row.invocation_id)] = None
     if row.purge_at is not None:

@@ -14,7 +14,7 @@ from journal.ids import object_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.core.state import ObjectState
+    from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.steps import StepTask
     from actors.engine.waiter import Reply
@@ -90,6 +90,10 @@ class LoadedObject:
         """Whether nothing new can reach it: it was removed, or it is a service's invocation that has completed."""
         state = self.state
         return state is None or (self.damage is None and state.key is None and not state.invocations)
+
+    def open_state(self, of: InvocationId) -> InvocationState | None:
+        """The state of an invocation of the object; None once it has completed."""
+        return None if self.state is None else self.state.invocations.get(of)
 
     def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
         """The events ``first`` to ``last`` that are not durable yet. Their numbers have no gap."""

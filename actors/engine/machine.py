@@ -38,7 +38,7 @@ from actors.core.state import existing, with_request
 from actors.engine.audit import act_of, row_of_act
 from actors.engine.batch import CommitBatch, PendingAppend, Purge
 from actors.engine.event_log import NOTED, note
-from actors.engine.exceptions import EffectLost, passes
+from actors.engine.exceptions import effect_lost, passes
 from actors.engine.index import index_invocation, index_name, index_owing
 from actors.engine.requests import ObjectRequest
 from actors.errors import InvocationPausedError, NotFoundError
@@ -178,7 +178,7 @@ class Machine:
         except BaseException as error:
             if passes(error):
                 raise
-            raise EffectLost(f"{type(effect).__name__} of {loaded.stream:016x}") from error
+            raise effect_lost(effect, loaded.stream, error) from error
 
     def _note(self, loaded: LoadedObject, number: int, stamp: Stamp, event: Event) -> None:
         """Derive the rows, counts and log lines of an event from the state before it."""
@@ -316,7 +316,7 @@ class Machine:
             cause = f"{loaded.stream:016x}#{loaded.version}"
             message = self._message(stream_of_invocation(caller.invocation_id), said, cause, command.invocation_ids[0])
             self.send(message)
-        row = self.audit(loaded, request, answer=answer)
+        row = self.audit(request, answer=answer)
         purge = Purge(command.invocation_ids, answer, request.reply, row, message)
         self._batch.pending_append(loaded).purges.append(purge)
         self.when_durable(purge.tell)
@@ -339,7 +339,6 @@ class Machine:
 
     def audit(
         self,
-        loaded: LoadedObject,
         request: ObjectRequest,
         *,
         answer: ControlResult | None = None,
@@ -351,7 +350,7 @@ class Machine:
         if act is None:
             return None
         row = row_of_act(request, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
-        self._chain(row)
+        self._batch.audit.append(row)
         return row
 
     def note_set_aside(self, loaded: LoadedObject, name: str, why: str) -> None:
@@ -369,9 +368,6 @@ class Machine:
             reason=why,
             changed=True,
         )
-        self._chain(row)
-
-    def _chain(self, row: AuditRow) -> None:
         self._batch.audit.append(row)
 
     def when_durable(self, action: Callable[[], None]) -> None:
@@ -380,13 +376,16 @@ class Machine:
 
     # Reading.
 
+    def known(self, loaded: LoadedObject, of: InvocationId) -> InvocationState | InvocationRow:
+        """An invocation, open or completed. Raises ``NotFoundError``."""
+        found = loaded.open_state(of) or self.ended(loaded, of)
+        if found is None:
+            raise unknown_invocation(of)
+        return found
+
     async def history_of(self, loaded: LoadedObject, of: InvocationId) -> list[Recorded]:
         """The events of an invocation, open or completed. Raises ``NotFoundError`` or ``Damaged``."""
-        opened = None if loaded.state is None else loaded.state.invocations.get(of)
-        known = opened or self.ended(loaded, of)
-        if known is None:
-            raise unknown_invocation(of)
-        return await self.cache.history(loaded, of, known.spans)
+        return await self.cache.history(loaded, of, self.known(loaded, of).spans)
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         """An item of a map, including changes that are not on disk yet."""

@@ -365,8 +365,10 @@ class PartitionProcessor:
         while page := self._journal.scan(start, stop, limit=_TAKEN_UP_TOGETHER):
             start = page[-1][0] + b"\x00"
             named = [(StreamId(keys.stream_of_owing(key)), service.decode(errors="replace")) for key, service in page]
-            streams = [stream for stream, service in named if only is None or service in only]
-            wanted = [stream for stream in streams if not self._machine.gates.holds_all_of(dict(named)[stream])]
+            gates = self._machine.gates
+            wanted = [
+                s for s, service in named if (only is None or service in only) and not gates.holds_all_of(service)
+            ]
             await self._gate_watcher.start_waiting(wanted, "the runtime has started")
 
     async def _suspend_what_idles(self) -> None:

@@ -112,7 +112,7 @@ class Refusals:
             request.fail(refusal)
 
     def _refuse(self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError) -> None:
-        self._machine.audit(loaded, request, refusal=f"{code_of(refusal)}: {refusal}")
+        self._machine.audit(request, refusal=f"{code_of(refusal)}: {refusal}")
         self._machine.when_durable(partial(request.fail, refusal))
         command = request.command
         match command:

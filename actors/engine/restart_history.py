@@ -63,7 +63,7 @@ async def history_of_restart(
     """The history that ``invocation`` copies from the original, whose events are ``history``. ``state`` is the state of its
     object.
 
-    Raises :class:`actors.errors.NotFoundError` or ``NotFoundError``.
+    Raises :class:`actors.errors.NotFoundError` if the history of that time is gone, or has no such step.
     """
     lineage = invocation.restarts
     if lineage is None:

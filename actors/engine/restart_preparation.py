@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core import commands as c
-from actors.core.decide import unknown_invocation
 from actors.core.decide.restart import with_input
 from actors.core.inputs import is_same_input
 from actors.core.restart_plan import RestartPlan, nothing_of, plan_restart
@@ -46,7 +45,7 @@ async def prepare_restart(
     Raises ``RefusedError`` with the reason.
     """
     accepted = acceptance_of(history)
-    pinned = _deployment_of(machine, loaded, command)
+    pinned = machine.known(loaded, command.invocation_id).deployment
     deployment = (
         machine.applications.kept_for_restart(pinned)
         if command.deployment is None
@@ -98,15 +97,6 @@ def resolve(machine: Machine, state: ObjectState, handler: str, wanted: str) -> 
     if app is not None:
         app.find(state.service).handler(handler)
     return deployment
-
-
-def _deployment_of(machine: Machine, loaded: LoadedObject, command: c.RestartInvocation) -> str:
-    of = command.invocation_id
-    opened = None if loaded.state is None else loaded.state.invocations.get(of)
-    known = machine.ended(loaded, of) if opened is None else opened
-    if known is None:
-        raise unknown_invocation(of)
-    return known.deployment
 
 
 async def _code(machine: Machine, state: ObjectState, command: c.RestartInvocation, deployment: str) -> App | None:

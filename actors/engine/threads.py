@@ -21,7 +21,7 @@ import attrs
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from actors.environment import Offload
     from actors.values.limits import Limits
@@ -141,19 +141,13 @@ class Threads:
         left = self.left_by(of)
         deadline = max((thread.abandoned_at for thread in left), default=0.0) + UNWIND_SECONDS
         with trio.move_on_at(deadline):
-            for thread in left:
-                ended = trio.Event()
-                thread.when_ended(ended.set)
-                await ended.wait()
+            await _all_ended(left)
         return all(thread.has_ended for thread in left)
 
     async def wait_for_earlier(self, key: str) -> bool:
         """Wait for the threads of this step's earlier tries, up to the limit. Returns whether they have ended."""
         with trio.move_on_after(self._limits.thread_end_seconds):
-            for thread in _abandoned.get(key, ()):
-                ended = trio.Event()
-                thread.when_ended(ended.set)
-                await ended.wait()
+            await _all_ended(_abandoned.get(key, ()))
         return not has_abandoned(key)
 
     async def take_place(self, thread: StepThread) -> None:
@@ -213,6 +207,13 @@ class Threads:
                 self.give_place_back(thread)
 
         thread.when_ended(forget)
+
+
+async def _all_ended(threads: Iterable[StepThread]) -> None:
+    for thread in threads:
+        ended = trio.Event()
+        thread.when_ended(ended.set)
+        await ended.wait()
 
 
 def has_abandoned(key: str) -> bool:

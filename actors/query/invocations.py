@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.deadlocks import WaitGraph
-from actors.model.history import entries_of
 from actors.model.info import info_of
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.gates import Gates
-    from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.listing import Listing
     from actors.query.snapshot import JournalSnapshot
@@ -39,12 +37,6 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
         raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, but its object does not know it")
     circle = WaitGraph(snapshot.object).circle_around(of)
     return info_of(row, opened, gates, state=state, circle=circle)
-
-
-def invocation_events(snapshot: JournalSnapshot, of: InvocationId) -> list[JournalEntry]:
-    """Return the events of an invocation so far. Raises :class:`actors.NotFoundError` or ``Damaged``."""
-    row, stream = snapshot.invocation(of), stream_of_invocation(of)
-    return entries_of(of, snapshot.events(stream, row.spans[0][0], snapshot.last_event(stream)))
 
 
 def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:

@@ -299,7 +299,7 @@ class Execution:
                 if foreign > _FOREIGN_AWAITS:
                     self._end_branch(branch, None, error)
                     return
-                error = _foreign_await(branch, yielded)
+                error = _foreign_await(branch)
 
     def _end_branch(self, branch: Branch, value: Any, error: BaseException | None) -> None:
         self._branches.pop(branch, None)
@@ -620,7 +620,7 @@ async def _nothing() -> None:
     """Replace the coroutine of a closed branch."""
 
 
-def _foreign_await(branch: Branch, yielded: object) -> MisuseError:
+def _foreign_await(branch: Branch) -> MisuseError:
     where, what = _await_chain(branch.coroutine)
     return MisuseError(
         f"{where}: {branch.name} awaits {what}, which is not durable: it would be lost in a crash and would run again in a "

@@ -49,7 +49,7 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits)
     before = state.invocations.get(asked.invocation_id)
     if before is not None:
         check_same_request(before.argument_digest, asked)
-        return _join(state, before, asked.caller)
+        return _join(before, asked.caller)
     if command.mode is Mode.EXCLUSIVE:
         _check_deadlock(state, asked)
         if asked.if_free:
@@ -65,7 +65,7 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits)
     return _accept(state, command)
 
 
-def _join(state: ObjectState, asked_for: InvocationState, caller: Caller | None) -> list[Event]:
+def _join(asked_for: InvocationState, caller: Caller | None) -> list[Event]:
     """Attach the caller to an invocation that its idempotency key already names."""
     if caller is None or caller == asked_for.caller or caller in asked_for.attached:
         return []
