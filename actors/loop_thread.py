@@ -17,6 +17,7 @@ import math
 import os
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -51,7 +52,7 @@ class LoopThread(Generic[T]):
             self.opened = ready.result()
         except BaseException:
             if not ready.done():  # the wait was interrupted, not the opening
-                ready.add_done_callback(lambda _: self._ask_to_stop())
+                ready.add_done_callback(lambda _: self._run_soon(self._stop.set))
             raise
 
     def _run(self, ready: Future[T]) -> None:
@@ -88,7 +89,7 @@ class LoopThread(Generic[T]):
             return done.result()
         finally:
             if not done.done():
-                self._cancel(scope)
+                self._run_soon(scope.cancel)
 
     def _begin(self, work: Callable[[], Awaitable[None]], done: Future[R]) -> None:
         if self._nursery is None or self._stop.is_set():
@@ -110,19 +111,11 @@ class LoopThread(Generic[T]):
             if not done.done():
                 done.set_exception(self._closed())
 
-    def _cancel(self, scope: trio.CancelScope) -> None:
+    def _run_soon(self, function: Callable[[], object]) -> None:
+        """Run the function in the loop, unless the loop has ended."""
         if self._token is not None:
-            try:
-                self._token.run_sync_soon(scope.cancel)
-            except trio.RunFinishedError:
-                return
-
-    def _ask_to_stop(self) -> None:
-        if self._token is not None:
-            try:
-                self._token.run_sync_soon(self._stop.set)
-            except trio.RunFinishedError:
-                return
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(function)
 
     def close(self) -> None:
         """Close everything that is open, and wait until the thread has ended. Waits of other threads raise
@@ -132,7 +125,7 @@ class LoopThread(Generic[T]):
         """
         if self._pid != os.getpid():
             return  # the thread belongs to the other process
-        self._ask_to_stop()
+        self._run_soon(self._stop.set)
         self._thread.join()
         error, self._error = self._error, None
         if error is not None:

@@ -18,9 +18,8 @@ invocation. After a fork, open a client in each process. Types are in the genera
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors import runtime as runtimes
 from actors.control import client as clients
@@ -36,9 +35,6 @@ from actors.model.blocking import Blocking, blocking
 from actors.model.blocking_handles import InvocationHandle
 from actors.model.blocking_references import BlockingHandler
 from actors.values.arguments import seconds_or_none
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 DeploymentClient = blocking(AsyncDeploymentClient)
 GateClient = blocking(AsyncGateClient)
@@ -127,14 +123,8 @@ def open_runtime(*classes: type, **options: Any) -> BlockingRuntime:
         with actors.sync.open_runtime(Counter, path="data") as runtime:
             print(runtime.client.actor(Counter, "bob").add(5))
     """
-    loop = LoopThread(partial(_opened, classes, options))
+    loop = LoopThread(partial(runtimes.open_runtime, *classes, **options))
     return BlockingRuntime(loop.opened, LoopView(loop))
-
-
-@asynccontextmanager
-async def _opened(classes: tuple[type, ...], options: dict[str, Any]) -> AsyncIterator[runtimes.Runtime]:
-    async with runtimes.open_runtime(*classes, **options) as runtime:
-        yield runtime
 
 
 Client = BlockingClient

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
 import trio
 import trio.testing
 
@@ -96,12 +97,10 @@ async def open_runtime(
         async with actors.testing.open_runtime(Counter) as runtime:
             assert await runtime.client.actor(Counter, "bob").add(5) == 5
     """
-    environment = environment_of_run()
-    environment = Environment(
-        clock=environment.clock,
+    environment = attrs.evolve(
+        environment_of_run(),
         random=Random(seed),  # noqa: S311 - a test must repeat
         offload=offload_inline,
-        offload_detached=environment.offload_detached,
         has_watchdog=False,
     )
     journal = (kept if kept is not None else MemoryDirectory()).journal(environment.clock)

@@ -148,8 +148,7 @@ class Backend(HandleBackend, Protocol):
     ) -> EditResult:
         """Change fields of an object, all of them or none; durable on return.
 
-        Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`,
-        :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError`.
+        Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
         """
         ...
 
@@ -167,8 +166,7 @@ class Backend(HandleBackend, Protocol):
         """Hold every invocation in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the
         scope.
 
-        Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`,
-        :class:`actors.NotFoundError` and :class:`actors.LimitExceededError`.
+        Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
         """
         ...
 

@@ -39,7 +39,7 @@ class GateClient:
         """Hold everything in the scope, including narrower scopes that were opened before. Closing it again changes nothing.
 
         ``drain`` lets a running step end and records it; ``now`` aborts it, and it runs again later. When this returns, nothing
-        in the scope runs except steps that are ending. Raises ``InvalidArgumentError``, ``NotFoundError``, ``InvalidArgumentError`` and ``LimitExceededError``.
+        in the scope runs except steps that are ending. Raises ``InvalidArgumentError``, ``NotFoundError`` and ``LimitExceededError``.
         """
         options = GateOptions(mode=mode, reason=reason)
         return await self._backend.close_gate(_checked_scope(scope), options)

@@ -92,8 +92,7 @@ class ObjectHandle:
         ``if_version``, nothing is changed unless that event was the last to change the fields (``info().fields_version``). While
         a handler holds the key, or others wait for it, an edit is refused; with ``queue`` it waits its turn.
 
-        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and
-        ``ConflictError``.
+        Raises ``ConflictError``, ``NotFoundError`` and ``InvalidArgumentError``.
         """
         if isinstance(clear, str):
             raise InvalidArgumentError(f"clear is {clear!r}, expected a list of field names: [{clear!r}]")

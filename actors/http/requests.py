@@ -1,7 +1,6 @@
 """The queries and bodies of requests, besides the options of verbs: attrs classes with the limits of each field in its annotation.
 
- An unknown field is refused, so that a misspelt option
-of a verb is not ignored.
+An unknown field is refused, so that a misspelt option of a verb is not ignored.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.requests import CallOptions
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
-from actors.values.arguments import MAX_NAME
+from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
 from journal.ids import InvocationId
 
-_MAX_NAME = 256
 _MAX_KEY = 1_024
-_MAX_POSITION = 2**63 - 1
 MAX_PAGE = 1_000
 """The largest page of a list."""
 
@@ -36,7 +33,7 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
@@ -107,7 +104,7 @@ class AuditQueryModel:
 
     by: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     verb: Name | None = None
-    target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * _MAX_NAME)] | None = None
+    target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * MAX_NAME)] | None = None
     limit: PageSize = 100
     after: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
 
@@ -126,14 +123,14 @@ class ObjectsQuery:
 class ObjectQuery:
     """As of which event of the object's log; by default now."""
 
-    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+    at: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ItemsQuery:
     """Which items: from an index of a log, or after a key of a map (as JSON); and as of which event."""
 
-    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+    at: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
     start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
     limit: PageSize = 100
 
@@ -169,7 +166,7 @@ class JobQuery:
 class JobItemsQuery:
     """Which page: the ``next`` of the one before."""
 
-    after: Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -237,7 +234,7 @@ class ChoiceBody:
     refused_by: Annotated[
         str,
         msgspec.Meta(
-            max_length=_MAX_NAME, description="The id of a completed job: the invocations that it could not change."
+            max_length=MAX_NAME, description="The id of a completed job: the invocations that it could not change."
         ),
     ] = ""
 
@@ -260,7 +257,7 @@ class JobBody(ChoiceBody):
 
     verb: JobVerb
     options: dict[str, Any] = attrs.field(factory=dict)
-    limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -12,9 +12,6 @@ from actors.model.info import FailureInfo, OutcomeInfo
 from actors.values.texts import failure_in_words
 from journal.events import Target
 from journal.ids import InvocationId, StepId
-
-if TYPE_CHECKING:
-    pass
 
 SAMPLES = 10
 """The number of ids that a cohort lists."""

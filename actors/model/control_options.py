@@ -12,21 +12,11 @@ import attrs
 import msgspec
 
 from actors.model.edit import Edit
-from actors.model.verb_options import ReasonText
-from actors.values.arguments import checked_text, checked_truth, count_or_none, one_of
+from actors.model.verb_options import ReasonText, checked_mode, checked_reason
+from actors.values.arguments import MAX_COUNT, checked_truth, count_or_none
 from journal.events import PauseMode
 
-_MAX_POSITION = 2**63 - 1
-
-Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
-
-
-def _reason(value: str) -> str:
-    return checked_text(value, "reason")
-
-
-def _mode(value: str | PauseMode) -> PauseMode:
-    return one_of(PauseMode, value, "mode")
+Position = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT, description="A position in the journal.")]
 
 
 def _version(value: int | None) -> int | None:
@@ -41,8 +31,8 @@ def _queue(value: bool) -> bool:
 class GateOptions:
     """How to close a gate: what happens to running steps."""
 
-    reason: ReasonText = attrs.field(default="", converter=_reason)
-    mode: PauseMode = attrs.field(default=PauseMode.DRAIN, converter=_mode)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
+    mode: PauseMode = attrs.field(default=PauseMode.DRAIN, converter=checked_mode)
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +45,7 @@ class EditOptions(Edit):
 
     if_version: Position | None = attrs.field(default=None, converter=_version)
     queue: bool = attrs.field(default=False, converter=_queue)
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
     def edit(self) -> Edit:
         """Return the change alone, as the object records it."""

@@ -289,8 +289,7 @@ class InvocationHandle(Generic[R_co]):
         get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
         begins takes its new argument, with another input and on other code, unless other operations ran beside it.
 
-        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError``,
-        ``NotFoundError`` and ``IncompatibleError``.
+        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and ``IncompatibleError``.
 
         ::
 

@@ -10,15 +10,15 @@ import attrs
 from actors.core import commands as c
 from actors.core.requests import describe, is_request
 from actors.core.restart_points import in_words
-from actors.model.info import belongs_to, plain
+from actors.model.info import plain
 from actors.values.texts import failure_in_words
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Outcome, Recorded
-from journal.ids import InvocationId, StepId
+from journal.ids import StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 @attrs.frozen(kw_only=True)
@@ -59,11 +59,6 @@ def _details_of(event: Any) -> dict[str, Any]:
         with contextlib.suppress(CorruptRecord):
             details["argument"] = plain(c.verb_options(event.verb, event.argument))
     return details
-
-
-def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
-    """Convert the events that belong to the invocation to their public form."""
-    return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
 
 
 def summary_of(event: Any) -> str:

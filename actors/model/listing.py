@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
 from actors.values.names import is_system
 from journal.events import Status
 from journal.rows import InvocationRow
-
-if TYPE_CHECKING:
-    pass
 
 
 @attrs.frozen(kw_only=True)

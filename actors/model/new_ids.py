@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from journal.events import Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
-
-if TYPE_CHECKING:
-    pass
 
 
 def new_id(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from journal.events import Kind
 from journal.ids import InvocationId
-
-if TYPE_CHECKING:
-    pass
 
 
 @attrs.frozen(kw_only=True)

@@ -63,7 +63,8 @@ Compatible = Annotated[
 ]
 
 
-def _reason(value: str) -> str:
+def checked_reason(value: str) -> str:
+    """Check the reason of a verb."""
     return checked_text(value, "reason")
 
 
@@ -75,7 +76,8 @@ def _kill_after(value: Seconds | None) -> float | None:
     return seconds_or_none(value, "kill_after")
 
 
-def _mode(value: str | PauseMode) -> PauseMode:
+def checked_mode(value: str | PauseMode) -> PauseMode:
+    """Check the mode of a pause, or of a gate."""
     return one_of(PauseMode, value, "mode")
 
 
@@ -129,7 +131,7 @@ class CancelOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.CANCEL
 
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
     children: Annotated[
         Children, msgspec.Meta(description="Also cancel the calls it waits for (called), and its messages (all).")
     ] = attrs.field(default=Children.CALLED, converter=_children)
@@ -148,7 +150,7 @@ class KillOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.KILL
 
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
     def command(self, of: InvocationId) -> c.KillInvocation:
         """Return the kill command for this invocation."""
@@ -161,10 +163,10 @@ class PauseOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.PAUSE
 
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
     mode: Annotated[
         PauseMode, msgspec.Meta(description="drain: let a running step end; now: abort and rerun it later.")
-    ] = attrs.field(default=PauseMode.DRAIN, converter=_mode)
+    ] = attrs.field(default=PauseMode.DRAIN, converter=checked_mode)
 
     def command(self, of: InvocationId) -> c.PauseInvocation:
         """Return the pause command for this invocation."""
@@ -179,7 +181,7 @@ class ResumeOptions:
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
 
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
 
@@ -220,7 +222,7 @@ class RestartOptions:
     dry_run: Annotated[
         bool, msgspec.Meta(description="Report what would be kept and what would run again; change nothing.")
     ] = attrs.field(default=False, converter=_dry_run)
-    reason: ReasonText = attrs.field(default="", converter=_reason)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
     def command(self, of: InvocationId) -> c.RestartInvocation:
         """Return the restart command for this invocation, without the id of the successor."""

@@ -17,7 +17,6 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
     from actors.model.requests import Request
-    from actors.rows.audit import Principal
 
 
 class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):

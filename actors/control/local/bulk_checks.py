@@ -16,8 +16,6 @@ from actors.values.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from actors.model.checks import CheckSummary
-
 
 class LocalBulkChecks(LocalJobs):
     """Replays many invocations on one deployment."""

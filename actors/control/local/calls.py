@@ -132,8 +132,6 @@ class LocalCalls(LocalServices):
             request=request_key,
         )
 
-    # Objects.
-
     def _invoke(self, request: Request) -> c.Invoke:
         # Refuse here what the object would refuse, so that a typo does not travel.
         definition, handler = self.engine.app.handler_of(request.target)

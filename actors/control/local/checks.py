@@ -28,13 +28,10 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-    from pathlib import Path
 
     from actors.code.registry import CodeRegistry
     from actors.environment import Environment
-    from actors.model.checks import CheckReport, CheckSummary
     from actors.query.snapshot import JournalSnapshot
-    from journal.ids import InvocationId
 
 PROGRESS_SECONDS = 0.5
 """How often a check of many invocations reports its progress."""

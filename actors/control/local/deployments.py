@@ -21,7 +21,6 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.query.snapshot import JournalSnapshot
-    from actors.values.snapshot import Snapshot
 
 log = SafeLogger(__name__)
 

@@ -29,7 +29,6 @@ from journal.ids import InvocationId, derived_unique
 
 if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
-    from journal.events import ControlResult
     from journal.log.protocol import Journal
 
 _KEPT_SECONDS = 86_400.0

@@ -15,7 +15,6 @@ from actors.control.client import Client
 from actors.core.jobs import JobVerb
 from actors.errors import InvalidArgumentError
 from actors.http.client.connection import (
-    CONNECT_SECONDS,
     Connection,
     as_json,
     decoded,
@@ -97,9 +96,7 @@ async def open_connection(
     headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
     if user is not None and checked_text(user, "user").isascii():  # a header can carry only ASCII
         headers[USER_HEADER] = user
-    async with httpx2.AsyncClient(
-        base_url=_checked_url(base), headers=headers, timeout=_TIMEOUT, trust_env=False
-    ) as http:
+    async with httpx2.AsyncClient(base_url=_checked_url(base), headers=headers, trust_env=False) as http:
         yield Connection(http)
 
 
@@ -108,8 +105,6 @@ _PATHS = {JobVerb.RESTART: "restart-as-new"}
 
 _WAITS = {"wait": "true"}
 """Asks the server to wait for the outcome even while the invocation is paused, as calls in the runtime's process do."""
-
-_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 
 def _in_a_header(text: str, name: str) -> str:

@@ -10,6 +10,7 @@ import trio
 from starlette.responses import Response
 
 from actors.errors import InvalidArgumentError
+from actors.values.arguments import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
@@ -27,7 +28,6 @@ EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
-_MAX_POSITION = 2**63 - 1
 
 
 def wants_stream(request: Request) -> bool:
@@ -47,7 +47,7 @@ def position_of(request: Request, after: int) -> int:
     seen = request.headers.get("last-event-id")
     if seen is None:
         return after
-    if not (seen.isascii() and seen.isdecimal() and len(seen) < 20 and int(seen) <= _MAX_POSITION):
+    if not (seen.isascii() and seen.isdecimal() and len(seen) < 20 and int(seen) <= MAX_COUNT):
         raise InvalidArgumentError(
             f"the header Last-Event-ID is {seen[:80]!r}, expected the id of an event of this stream"
         )

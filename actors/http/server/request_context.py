@@ -203,13 +203,19 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
         )
     try:
         found = msgspec.convert(value, kind, strict=strict)
-        # Converters check what types and limits do not say; msgspec leaves them out.
-        return attrs.evolve(found) if attrs.has(type(found)) else found
+        return attrs.evolve(found) if _has_checks(found.__class__) else found
     except msgspec.ValidationError as error:
         path = str(error).partition(" - at ")[2].strip("`")
         raise InvalidArgumentError(f"{what}: {error}", path=path or "$") from error
 
 
+@functools.cache
+def _has_checks(kind: type) -> bool:
+    """Report whether a model has converters. They check what types and limits do not say, and msgspec leaves them out."""
+    return attrs.has(kind) and any(field.converter is not None for field in attrs.fields(kind))
+
+
+@functools.cache
 def _names(kind: Any) -> tuple[str, ...] | None:
     """Return the field names of a model in requests, or None for a union of models, which checks names itself."""
     if not isinstance(kind, type):
