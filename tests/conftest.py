@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="Rewrite the golden files of tests/test_wording.py.")
+    parser.addoption(
+        "--rewrite",
+        action="store_true",
+        help="Rewrite the golden files of tests/test_wording.py and the table of imports in ARCHITECTURE.md.",
+    )
 
 
 @pytest.fixture(autouse=True)

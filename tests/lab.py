@@ -110,6 +110,14 @@ class Damage:
         self._lab.store.apply(Batch({self._key: self._value}))
 
 
+class SlowDisk(MemoryStore):
+    """A store on which a commit takes a second."""
+
+    async def commit(self, batch: Batch) -> None:
+        await trio.sleep(1.0)
+        await super().commit(batch)
+
+
 class Ledger:
     """Counts what really happened, outside of every runtime: the world that side effects act on."""
 

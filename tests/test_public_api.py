@@ -29,8 +29,6 @@ MOST_NAMES = 75
 
 SPACES: tuple[ModuleType, ...] = (actors, actors.types, actors.testing)
 
-INSTANCES = {"converter", "logger"}
-
 MADE_BY_US = {
     *(
         "BoundHandler",

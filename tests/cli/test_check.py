@@ -108,3 +108,4 @@ async def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         assert (await check(tmp_path, handle.id, "--app", "x.py", "--deployment", "latest")).exit_code == 2
         result = await check(tmp_path, handle.id, "--deployment", "dep_0000000000000000")
         assert isinstance(result.exception, actors.NotFoundError)
+        assert result.exception.kind == "deployment"

@@ -277,17 +277,19 @@ def test_the_doctor_names_files_that_nothing_else_names(stopped: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "refusal"),
+    ("error", "refusal", "code"),
     [
-        (StoreExists(Path("backups/one")), ConflictError),
-        (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), ConflictError),
-        (StoreDamaged(Path("backups/one"), "the file STORE is missing"), UnavailableError),
-        (StoreError(Path("backups"), "other users may write here"), UnavailableError),
-        (Unavailable("the store is closed"), UnavailableError),
+        (StoreExists(Path("backups/one")), ConflictError, "already_exists"),
+        (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), ConflictError, "already_exists"),
+        (StoreDamaged(Path("backups/one"), "the file STORE is missing"), UnavailableError, "unavailable"),
+        (StoreError(Path("backups"), "other users may write here"), UnavailableError, "unavailable"),
+        (Unavailable("the store is closed"), UnavailableError, "unavailable"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_only_what_is_there_is_a_backup_that_exists(error: JournalError, refusal: type[Exception]) -> None:
+async def test_only_what_is_there_is_a_backup_that_exists(
+    error: JournalError, refusal: type[Exception], code: str
+) -> None:
     noted_refusals: list[str] = []
 
     async def copy() -> None:
@@ -298,7 +300,8 @@ async def test_only_what_is_there_is_a_backup_that_exists(error: JournalError, r
 
     with pytest.raises(refusal) as raised:
         await noted(copy, "one", "", note)
-    assert [said.partition(":")[0] for said in noted_refusals] == [code_of(raised.value)]
+    assert code_of(raised.value) == code
+    assert [said.partition(":")[0] for said in noted_refusals] == [code]
 
 
 async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:

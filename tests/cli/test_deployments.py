@@ -50,10 +50,14 @@ async def test_latest_goes_back_and_prune_takes_what_is_drained_only(tmp_path: P
         result = await run(served, "deployments", "latest", old, "--reason", "new is broken")
         assert result.output.startswith(f"{old}  changed  {new} -> {old}")
         assert "was already the latest" in (await run(served, "deployments", "latest", old)).output
-        assert isinstance((await run(served, "deployments", "prune", old)).exception, actors.ConflictError)
+        refused = (await run(served, "deployments", "prune", old)).exception
+        assert isinstance(refused, actors.ConflictError)
+        assert refused.code == "in_use"
         assert (await run(served, "deployments", "prune", "--drained")).output == f"{new}  pruned\n"
         assert (await run(served, "deployments", "prune", "--drained")).output == ""
-        assert isinstance((await run(served, "deployments", "show", new)).exception, actors.NotFoundError)
+        missing = (await run(served, "deployments", "show", new)).exception
+        assert isinstance(missing, actors.NotFoundError)
+        assert missing.kind == "deployment"
         assert (await run(served, "deployments", "prune")).exit_code == 2
         shown = (await run(served, "deployments", "show", old)).output
         assert "latest" in shown

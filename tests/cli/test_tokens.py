@@ -200,7 +200,6 @@ def test_damaged_tokens_open_nothing_and_say_how_to_mend_it(tmp_path: Path, how:
     for seen_by in (book, TokenBook(tmp_path)):
         with raises(UnavailableError, code="damaged") as refusal:
             seen_by.grant_of(secret)
-        assert refusal.value.code == "damaged"
         assert "TOKENS" in str(refusal.value)
         assert seen_by.grant_of(own) == Grant("main", TokenScope.ADMIN)
         assert seen_by.grant_of("") is None

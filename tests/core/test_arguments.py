@@ -47,9 +47,8 @@ class Colour(enum.Enum):
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -1, -1e-9, datetime.timedelta(-1), MAX_SECONDS * 2], ids=shown)
 def test_what_is_no_duration_is_refused_by_its_parameter(value: Any) -> None:
-    with raises(actors.InvalidArgumentError, path="retention") as caught:
+    with raises(actors.InvalidArgumentError, path="retention"):
         checked_seconds(value, "retention")
-    assert caught.value.path == "retention"
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, datetime.datetime(2030, 1, 1)], ids=shown)

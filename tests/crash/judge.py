@@ -180,7 +180,7 @@ def wrongs(
         yield from wrongs_of_stream(stream)
     yield from wrongs_of_accounts(remains)
     if remains.messages:
-        yield f"{remains.messages} letters are left"
+        yield f"{remains.messages} messages are left"
 
 
 def wrongs_of_acknowledgements(remains: Remains, acknowledged: Iterable[Heard]) -> Iterator[str]:

@@ -209,7 +209,7 @@ class Lives:
     async def finish(self, *, asked_again: int = 100) -> None:
         """Let everything end, ask once more for what was answered, and hear what the accounts and the audit say.
 
-        A letter may still be under way when nothing else is. The server that is asked to stop delivers it, and what it begins
+        A message may still be under way when nothing else is. The server that is asked to stop delivers it, and what it begins
         waits for the next server.
         """
         bug = self.bug if self.bug and BUGS[self.bug].to_the_end else ""

@@ -14,9 +14,7 @@ import actors
 from actors import Actor, CancelledError, Limits, RetryPolicy, Service, Status, handler, shared, step
 from actors.runtime import Runtime
 from actors.types import OutcomeKind
-from journal.kv.memory import MemoryStore
-from journal.kv.store import Batch
-from tests.lab import WORLD, Lab, quiet
+from tests.lab import WORLD, Lab, SlowDisk, quiet
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -182,9 +180,6 @@ class Other(Service):
     @handler
     async def cancel(self, of: actors.InvocationId) -> bool:
         return (await actors.invocation(of).cancel()).changed
-
-
-LAST_STEP = ["one_step", "sleeping", "calling", "nursery", "catches"]
 
 
 @pytest.fixture
@@ -422,14 +417,6 @@ async def _cancel_at(
         return (await handle.cancel()).changed
     except actors.ConflictError:
         return False
-
-
-class SlowDisk(MemoryStore):
-    """Each commit takes a second."""
-
-    async def commit(self, batch: Batch) -> None:
-        await trio.sleep(1.0)
-        await super().commit(batch)
 
 
 @step

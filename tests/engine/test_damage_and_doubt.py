@@ -19,7 +19,7 @@ from journal.events import OutcomeKind, Status
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
-from tests.lab import WORLD, Damage, Lab
+from tests.lab import WORLD, Damage, Lab, SlowDisk
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
@@ -59,11 +59,12 @@ class Notes(Actor):
         return "answered"
 
     @handler
-    async def purge(self, of: actors.InvocationId) -> bool:
+    async def purge(self, of: actors.InvocationId) -> str:
         try:
-            return (await actors.invocation(of).purge()).changed
-        except actors.UnavailableError:
-            return False
+            await actors.invocation(of).purge()
+        except actors.UnavailableError as refusal:
+            return refusal.code.value
+        return "answered"
 
 
 @attrs.frozen
@@ -206,14 +207,6 @@ async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_fo
         assert examine(lab.store, 1).is_sound
 
 
-class SlowDisk(MemoryStore):
-    """Each commit takes a second."""
-
-    async def commit(self, batch: Batch) -> None:
-        await trio.sleep(1.0)
-        await super().commit(batch)
-
-
 @on_virtual_time
 async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> None:
     lab = Lab(Notes, partitions=1, store=SlowDisk())
@@ -273,7 +266,7 @@ async def test_a_handler_hears_that_its_purge_was_refused(partitions: int) -> No
 
 
 async def hear_of_a_refusal(notes: Any, of: actors.InvocationId) -> None:
-    assert await notes.purge(of) is False
+    assert await notes.purge(of) == "set_aside"
 
 
 @pytest.mark.parametrize("partitions", BESIDE)

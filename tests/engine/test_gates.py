@@ -25,9 +25,7 @@ from actors.model.handles import InvocationHandle
 from actors.runtime import Runtime
 from actors.types import GateState
 from journal.events import Status
-from journal.kv.memory import MemoryStore
-from journal.kv.store import Batch
-from tests.lab import WORLD, Lab, quiet
+from tests.lab import WORLD, Lab, SlowDisk, quiet
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
@@ -605,16 +603,8 @@ async def test_gates_that_open_and_close_in_quick_succession_let_everything_go_o
             assert [await handle.result() for handle in sent] == [f"x{n} 2" for n in range(50)]
 
 
-class SlowStore(MemoryStore):
-    """A disk on which a commit takes a second."""
-
-    async def commit(self, batch: Batch) -> None:
-        await trio.sleep(1.0)
-        await super().commit(batch)
-
-
 async def test_what_is_accepted_while_the_opening_is_on_its_way_to_the_disk_goes_on_as_well() -> None:
-    async with Lab(*CLASSES, store=SlowStore()).running() as runtime:
+    async with Lab(*CLASSES, store=SlowDisk()).running() as runtime:
         await runtime.client.gates.close("everything")
         chats = [runtime.client.actor(Chat, f"k{n}") for n in range(10)]
         sent: list[InvocationHandle[int]] = []

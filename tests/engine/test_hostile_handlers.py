@@ -254,10 +254,7 @@ async def test_one_that_swallows_everything_is_suspended_cancelled_and_killed_al
         await handle.cancel(kill_after=30)
         await trio.sleep(29)
         assert (await handle.info()).status is not Status.COMPLETED
-        with (
-            trio.fail_after(10),
-            raises(actors.InvocationCancelledError, code="killed"),
-        ):
+        with trio.fail_after(10), raises(actors.InvocationCancelledError, code="killed"):
             await handle.result()
         await alive(runtime)
 
@@ -336,7 +333,7 @@ async def test_groups_can_be_taken_apart(lab: Lab) -> None:
 
 async def test_waiting_for_oneself_is_a_deadlock_and_named(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with trio.fail_after(100), pytest.raises(actors.errors.DeadlockError):
+        with trio.fail_after(100), pytest.raises(actors.errors.DeadlockError, match="would wait for itself"):
             await runtime.client.service(Hostile).result_of_oneself()
         with (
             trio.fail_after(100),

@@ -92,9 +92,8 @@ async def test_an_object_can_be_seen_as_it_was_after_any_event() -> None:
             assert await kept.info(at=then.version) == then
             assert [(i.item, i.value) for i in await kept.items("stock", at=then.version)] == stock
             assert len(await kept.items("sales", at=then.version)) == then.logs["sales"]
-        with raises(actors.InvalidArgumentError, path="at") as refused:
+        with raises(actors.InvalidArgumentError, path="at"):
             await kept.info(at=100_000)
-        assert refused.value.path == "at"
 
 
 async def test_an_object_that_was_never_used_is_the_same_after_any_event() -> None:
@@ -222,12 +221,12 @@ async def test_an_edit_is_refused_while_the_key_is_held_unless_it_may_wait() -> 
     [
         ({"set": {"owner": 5}}, actors.InvalidArgumentError, {"path": "owner"}),
         ({"set": {"tags": ["a", 1]}}, actors.InvalidArgumentError, {"path": "tags[1]"}),
-        ({"set": {"sales": []}}, actors.ConflictError, {"code": "not_possible"}),
-        ({"set": {"colour": "red"}}, actors.NotFoundError, {"kind": "field"}),
-        ({"clear": ["sales"]}, actors.ConflictError, {"code": "not_possible"}),
+        ({"set": {"sales": []}}, actors.ConflictError, {"code": "not_possible", "match": "sales"}),
+        ({"set": {"colour": "red"}}, actors.NotFoundError, {"kind": "field", "match": "owner, sales"}),
+        ({"clear": ["sales"]}, actors.ConflictError, {"code": "not_possible", "match": "sales"}),
         ({"items": {"stock": {"tea": 1}}}, actors.InvalidArgumentError, {"path": "stock"}),
         ({"items": {"stock": {'"tea"': "many"}}}, actors.InvalidArgumentError, {"path": 'stock["tea"]'}),
-        ({"items": {"owner": {'"tea"': 1}}}, actors.ConflictError, {"code": "not_possible"}),
+        ({"items": {"owner": {'"tea"': 1}}}, actors.ConflictError, {"code": "not_possible", "match": "owner"}),
     ],
 )
 async def test_an_edit_that_does_not_fit_is_refused_and_nothing_of_it_is_done(

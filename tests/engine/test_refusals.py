@@ -183,12 +183,9 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
 async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
     async with lab.running() as runtime:
         client = runtime.client
-        with raises(
-            actors.NotFoundError,
-            kind="service",
-        ):
+        with raises(actors.NotFoundError, kind="service", match="Friend, Odd, Plain"):
             await client.call_by_name(Target("Nobody", "a", "add"))
-        with raises(actors.NotFoundError, kind="handler"):
+        with raises(actors.NotFoundError, kind="handler", match="it has add"):
             await client.call_by_name(Target("Plain", "a", "sub"))
         with pytest.raises(AttributeError, match="no handler 'sub'"):
             client.actor(Plain, "a").sub()  # type: ignore[attr-defined]

@@ -314,7 +314,7 @@ async def test_a_name_that_several_steps_have_is_refused_with_their_paths() -> N
         await looping.result()
         with raises(actors.InvalidArgumentError, path="from_step"):
             await looping.restart("again")
-        with raises(actors.NotFoundError, kind="step"):
+        with raises(actors.NotFoundError, kind="step", match=r"1 \(again\), 2"):
             await looping.restart("paint")
         assert await successor(runtime.client, await looping.restart("2")).result() == ["again 1", "again 4", "again 5"]
 
@@ -428,6 +428,8 @@ async def test_without_handing_over_the_caller_hears_what_became_of_the_original
         assert info.outcome is not None
         assert info.outcome.failure is not None
         assert info.outcome.failure.type == "actors.errors.InvocationCancelledError"
+        with raises(actors.InvocationCancelledError, code="killed"):
+            await parent.result()
 
 
 async def test_the_same_restart_asked_twice_under_one_key_is_one() -> None:

@@ -85,6 +85,33 @@ def test_every_code_comes_back_and_has_a_status_and_an_exit_code(code: ErrorCode
     assert exit_code_of(error) is EXIT_OF_CODE[code]
 
 
+STATUSES = {
+    "invalid_argument": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "already_completed": 409,
+    "cancelled": 409,
+    "deadlock": 409,
+    "idempotency_conflict": 409,
+    "killed": 409,
+    "not_completed": 409,
+    "gone": 410,
+    "too_large": 413,
+    "busy": 429,
+    "failed": 500,
+    "missing_extra": 501,
+    "damaged": 503,
+    "outcome_unknown": 503,
+    "unavailable": 503,
+    "deadline_exceeded": 504,
+}
+
+
+def test_the_statuses_that_clients_rely_on_stay() -> None:
+    assert {code: STATUS_OF_CODE[ErrorCode(code)] for code in STATUSES} == STATUSES
+
+
 def test_no_code_has_a_status_that_is_not_one_of_an_error() -> None:
     assert {*STATUS_OF_CODE} == {*EXIT_OF_CODE} == {*ErrorCode}
     assert all(400 <= status < 600 for status in STATUS_OF_CODE.values())
