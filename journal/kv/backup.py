@@ -31,7 +31,8 @@ import msgspec
 from journal import keys
 from journal.errors import StoreDamaged, StoreError
 from journal.events import Status
-from journal.kv.data_directory import BACKUP, DataDirectory, HeldDirectory, OpenDirectory, encode_identity
+from journal.kv.data_directory import DataDirectory, HeldDirectory, OpenDirectory
+from journal.kv.directory_files import BACKUP, encode_identity
 from journal.kv.mark import HighWaterMark
 from journal.kv.rocks_reader import RocksReader
 from journal.kv.small_files import create_file, open_file, read_file, replace_file, seal, unseal

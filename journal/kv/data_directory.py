@@ -24,28 +24,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
-import stat
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from journal.errors import (
-    DirectoryLost,
-    DirectoryNotEmpty,
-    StoreDamaged,
-    StoreError,
-    StoreExists,
-    StoreFailed,
-    StoreFormat,
-    StoreInUse,
-    StoreMissing,
-    Unavailable,
-)
+from journal.errors import DirectoryNotEmpty, StoreDamaged, StoreError, StoreExists, StoreInUse, StoreMissing
+from journal.kv.bound_store import BoundStore, lose
+from journal.kv.directory_files import BACKUP, HOLDER, MARK, STORE, DirectoryFiles, encode_identity
 from journal.kv.file_descriptors import (
     LOOKS,
     lacks_descriptor,
@@ -58,102 +45,30 @@ from journal.kv.file_descriptors import (
     reached_through,
 )
 from journal.kv.mark import HighWaterMark
-from journal.kv.os_errors import refusal
-from journal.kv.small_files import read_file, replace_file, seal, sync_directory, unseal
-from journal.rows import FORMAT, StoreIdentity
+from journal.kv.small_files import replace_file, sync_directory
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from journal.errors import JournalError
+    from journal.rows import StoreIdentity
 
 log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
-_NAME_CHARACTERS = 40
+_CREATED = (STORE, f"{STORE}.new", MARK, HOLDER, BACKUP, f"{BACKUP}.new")
+"""The files that creating a store can leave beside ``db``."""
 
 
-class DataDirectory:
-    """The files around RocksDB, by path. Creating one touches nothing.
-
-    ``path`` is absolute, and is the path shown to users. Files are reached below ``root``, RocksDB's below ``rocks``.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], root: Path | None = None) -> None:
-        try:
-            self.path = Path(path).absolute()
-        except FileNotFoundError as error:
-            raise StoreError(Path(path), "the working directory is gone; give an absolute path") from error
-        self.root = self.path if root is None else root
-        self.rocks = self.root / "db"
-
-    def exists(self) -> bool:
-        """Whether the directory contains a store."""
-        return os.path.lexists(self.root / _STORE)
-
-    def is_backup(self) -> bool:
-        """Whether this is a backup (:mod:`journal.kv.backup`): it is read and restored, and never written to."""
-        return os.path.lexists(self.root / BACKUP)
-
-    def identity(self) -> StoreIdentity:
-        """The identity of the store. Raises :class:`StoreMissing`, :class:`StoreFormat` or :class:`StoreDamaged`."""
-        try:
-            data = read_file(self.root / _STORE)
-        except (FileNotFoundError, NotADirectoryError):
-            raise StoreMissing(self.path, "there is no playhead store here") from None
-        except OSError as error:
-            raise self.refusal(error, doing="reading the file STORE") from error
-        try:
-            found = msgspec.json.decode(data, type=dict[str, object])["format"]
-        except (ValueError, KeyError, RecursionError) as error:
-            raise StoreDamaged(self.path, f"the file STORE is not readable: {error!r}") from error
-        if not isinstance(found, int):
-            raise StoreDamaged(self.path, f"the file STORE names the format {found!r}, which is not a number")
-        if found != FORMAT:
-            raise StoreFormat(self.path, found, FORMAT)
-        try:
-            return msgspec.json.decode(unseal(data), type=StoreIdentity)
-        except ValueError as error:
-            raise StoreDamaged(self.path, f"the file STORE is damaged ({error}); restore it from a backup") from error
-
-    def read_mark(self) -> HighWaterMark:
-        """The high-water mark: what was on disk at least. Raises :class:`StoreDamaged`."""
-        try:
-            return HighWaterMark.decode(read_file(self.root / _MARK))
-        except OSError as error:
-            raise self.refusal(error, doing="reading the file MARK") from error
-        except ValueError as error:
-            raise StoreDamaged(
-                self.path, f"the file MARK is damaged ({error}); restore it with the rest from a backup"
-            ) from error
-
-    def logs(self) -> tuple[int, ...]:
-        """The numbers of RocksDB's logs in the directory."""
-        return tuple(sorted(int(path.stem) for path in self.rocks.glob("*.log") if path.stem.isdecimal()))
-
-    def holder_pid(self) -> int | None:
-        """The process that holds the directory, or held it last."""
-        try:
-            return int(read_file(self.root / _HOLDER))
-        except (OSError, ValueError):
-            return None
-
-    def writable_by_others(self) -> Iterator[tuple[Path, int]]:
-        """The first private file that other users may write to, with its mode."""
-        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS", "INFLIGHT"))):
-            try:
-                mode = path.stat().st_mode
-            except FileNotFoundError:
-                continue
-            if mode & (stat.S_IWGRP | stat.S_IWOTH):
-                yield Path(self.in_words(path)), stat.S_IMODE(mode)
+class DataDirectory(DirectoryFiles):
+    """A data directory that can be opened, held and created. Making one touches nothing."""
 
     def is_held(self) -> bool:
         """Whether a process has the store open now."""
         with self.translated("looking whether it is in use"):
             try:
-                descriptor = os.open(self.root / _HOLDER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                descriptor = os.open(self.root / HOLDER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             except (FileNotFoundError, NotADirectoryError):
                 return False
         try:
@@ -220,22 +135,6 @@ class DataDirectory:
                     path.rmdir()
             raise
 
-    @contextmanager
-    def translated(self, doing: str) -> Iterator[None]:
-        """Translate errors of the operating system in the block into errors of this package."""
-        try:
-            yield
-        except OSError as error:
-            raise self.refusal(error, doing=doing) from error
-
-    def refusal(self, error: Exception, *, doing: str) -> JournalError:
-        """The error for this directory: :func:`journal.kv.os_errors.refusal`."""
-        return refusal(self.path, error, self.in_words(error), doing=doing)
-
-    def in_words(self, error: object) -> str:
-        """A text of RocksDB's, with the paths that users know."""
-        return _renamed(_renamed(str(error), self.rocks, self.path / "db"), self.root, self.path)
-
     def _refuse_store(self) -> None:
         if self.exists() or self.is_backup():
             raise StoreExists(self.path)
@@ -283,10 +182,7 @@ class HeldDirectory(OpenDirectory):
         self._lock = -1
         self._mark = -1
         self._links_of_rocks = 0
-        self._store_id = ""
-        self._store_seen: tuple[int, int, int] | None = None
-        self._written: dict[str, tuple[int, int]] = {}
-        self._manifest: str | None = None
+        self._bound: BoundStore | None = None
         self._checking = threading.Lock()  # the committer checks, and every other thread that is about to write
         self._is_abandoned = False
 
@@ -299,7 +195,7 @@ class HeldDirectory(OpenDirectory):
                 "this is a backup, which is read-only: make a data directory from it with 'playhead restore BACKUP DIR'",
             )
         self._refuse_strangers()
-        path = self.root / _HOLDER
+        path = self.root / HOLDER
         for _ in range(LOOKS):
             self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             if not lock_past_lookers(self._lock):
@@ -330,7 +226,7 @@ class HeldDirectory(OpenDirectory):
     def write_identity(self, identity: StoreIdentity) -> None:
         """Write the identity of the store, durably. It makes the directory a store."""
         with self.translated("writing the file STORE"):
-            replace_file(self.root / _STORE, encode_identity(identity))
+            replace_file(self.root / STORE, encode_identity(identity))
 
     def bind(self) -> StoreIdentity:
         """Bind to the store in the directory and return its identity. Raises as :meth:`identity` and :meth:`read_mark` do."""
@@ -338,8 +234,8 @@ class HeldDirectory(OpenDirectory):
         self.read_mark()
         self.reach_rocks()
         self._links_of_rocks = os.fstat(self._rocks).st_nlink
-        self._mark = os.open(self.root / _MARK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        self._store_id = identity.store_id
+        self._mark = os.open(self.root / MARK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._bound = BoundStore(self, identity.store_id)
         return identity
 
     def write_mark(self, mark: HighWaterMark) -> None:
@@ -363,24 +259,21 @@ class HeldDirectory(OpenDirectory):
 
     def _check(self) -> None:
         if place_of_descriptor(self._descriptor) != self._here:
-            self._lose("the descriptor that it was held by was closed")
+            lose(self.path, "the descriptor that it was held by was closed")
         if not leads_to(self.path, self._here):
-            self._lose("it was moved, removed or mounted over; its path has another directory or none")
-        if not leads_to(self.root / _HOLDER, place_of_descriptor(self._lock)):
-            self._lose("its file HOLDER was removed or replaced, so another process can hold it as well")
-        if not self._store_id:
+            lose(self.path, "it was moved, removed or mounted over; its path has another directory or none")
+        if not leads_to(self.root / HOLDER, place_of_descriptor(self._lock)):
+            lose(self.path, "its file HOLDER was removed or replaced, so another process can hold it as well")
+        if self._bound is None:
             return
         if not leads_to(self.root / "db", place_of_descriptor(self._rocks)):
-            self._lose("its directory db was removed or replaced")
-        self._check_store()
-        if self.is_backup():
-            self._lose("a backup was copied into it; 'playhead restore' makes a directory of its own")
-        self._check_written()
+            lose(self.path, "its directory db was removed or replaced")
+        self._bound.check()
 
     def forget_written(self) -> None:
         """RocksDB was closed and is opened again: after a failed write it truncates its log, and it begins a new manifest."""
-        self._written.clear()
-        self._manifest = None
+        if self._bound is not None:
+            self._bound.forget_written()
 
     def abandon(self) -> None:
         """Keep the directory and the lock until the process ends, because RocksDB in it cannot be closed."""
@@ -404,14 +297,14 @@ class HeldDirectory(OpenDirectory):
             try:
                 if os.path.lexists(self.root / "db"):
                     shutil.rmtree(self.root / "db")
-                for name in _MADE:
+                for name in _CREATED:
                     (self.root / name).unlink(missing_ok=True)
             except OSError as error:
                 log.warning("%s: the unfinished copy could not be removed: %s", self.path, self.in_words(error))
             raise
 
     def _write_new_mark(self, mark: HighWaterMark) -> None:
-        descriptor = os.open(self.root / _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(self.root / MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.pwrite(descriptor, mark.encode(), 0)
             os.fsync(descriptor)
@@ -430,62 +323,7 @@ class HeldDirectory(OpenDirectory):
     def refuse_removed(self, names: set[str]) -> None:
         """Raise :class:`DirectoryLost` if a file with one of these names was removed."""
         if names:
-            self._lose(f"its file db/{min(names)} was removed")
-
-    def _lose(self, why: str) -> NoReturn:
-        raise DirectoryLost(
-            f"{self.path}: this is no longer the data directory that this process opened: {why}. The process "
-            "writes nothing more and leaves the store open. Acknowledged work is in the directory that it "
-            "held: start again on that one"
-        )
-
-    def _check_store(self) -> None:
-        try:
-            status = (self.root / _STORE).stat()
-        except OSError as error:
-            self._lose(f"its file STORE is gone ({error.strerror})")
-        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if seen == self._store_seen:
-            return
-        try:
-            found = self.identity().store_id
-        except StoreError as error:
-            self._lose(f"its file STORE is not the one that was there ({error.reason})")
-        except StoreFailed as error:
-            self._lose(f"its file STORE cannot be read ({error})")
-        except Unavailable:
-            return
-        if found != self._store_id:
-            self._lose(f"it has the store {found} now, but {self._store_id} was opened")
-        self._store_seen = seen
-
-    def _check_written(self) -> None:
-        """RocksDB appends to its manifest and its logs, never replaces the file under a name, and keeps one manifest."""
-        try:
-            manifest = self._current_manifest()
-            written = _written_in(self.rocks)
-        except OSError as error:
-            if lacks_descriptor(error):
-                return
-            self._lose(f"its directory db, or a file in it, cannot be read ({error.strerror})")
-        for name in written.keys() & self._written.keys():
-            (inode, size), (inode_before, size_before) = written[name], self._written[name]
-            if inode != inode_before or size < size_before:
-                self._lose(f"its file db/{name} was replaced or cut")
-        if self._manifest not in (None, manifest):
-            self._lose(f"its file db/CURRENT names {manifest!r}, and {self._manifest!r} was opened")
-        if manifest is not None and manifest not in written:
-            self._lose(f"its file db/{manifest} was removed")
-        self._written, self._manifest = written, manifest
-
-    def _current_manifest(self) -> str | None:
-        """The manifest that CURRENT names; None before RocksDB was first opened here."""
-        try:
-            return read_file(self.rocks / "CURRENT").decode(errors="replace").strip()[:_NAME_CHARACTERS]
-        except FileNotFoundError:
-            if self._manifest is None:
-                return None
-            raise
+            lose(self.path, f"its file db/{min(names)} was removed")
 
     def _refuse_what_others_may_change(self) -> None:
         for path, mode in self.writable_by_others():
@@ -497,39 +335,6 @@ class HeldDirectory(OpenDirectory):
             return
         if self.rocks.exists() and any(self.rocks.iterdir()):
             raise StoreDamaged(self.path, "the file STORE is missing; restore it with the rest from a backup")
-        strangers = sorted(name for name in os.listdir(self.root) if name not in {*_MADE, "db"})
+        strangers = sorted(name for name in os.listdir(self.root) if name not in {*_CREATED, "db"})
         if strangers:
             raise DirectoryNotEmpty(self.path, found=strangers[0])
-
-
-def _renamed(text: str, reached: Path, known: Path) -> str:
-    """The text with one path replaced by another, which may end in a number."""
-    return str(known).join(re.split(rf"{re.escape(str(reached))}(?!\d)", text))
-
-
-def _written_in(rocks: Path) -> dict[str, tuple[int, int]]:
-    """The manifests and logs, each with its inode and size."""
-    found: dict[str, tuple[int, int]] = {}
-    with os.scandir(rocks) as entries:
-        for entry in entries:
-            if entry.name.startswith("MANIFEST-") or entry.name.endswith(".log"):
-                with suppress(FileNotFoundError):  # RocksDB removes those that it does not need
-                    status = entry.stat(follow_symlinks=False)
-                    found[entry.name] = (status.st_ino, status.st_size)
-    return found
-
-
-def _new(name: str) -> str:
-    return f"{name}.new"
-
-
-_STORE, _MARK, _HOLDER = "STORE", "MARK", "HOLDER"
-BACKUP = "BACKUP"
-"""The manifest of a backup; a directory that has one is not a data directory."""
-
-_MADE = (_STORE, _new(_STORE), _MARK, _HOLDER, BACKUP, _new(BACKUP))
-
-
-def encode_identity(identity: StoreIdentity) -> bytes:
-    """The contents of the file STORE."""
-    return seal(msgspec.json.encode(identity))

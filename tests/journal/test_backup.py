@@ -20,7 +20,8 @@ from journal.errors import DirectoryNotEmpty, DiskFull, StoreDamaged, StoreError
 from journal.ids import StreamId
 from journal.kv import rocks, small_files
 from journal.kv.backup import Manifest, Restored, read_manifest, restore_backup
-from journal.kv.data_directory import DataDirectory, encode_identity
+from journal.kv.data_directory import DataDirectory
+from journal.kv.directory_files import encode_identity
 from journal.kv.small_files import seal, unseal
 from journal.log.open import open_for_reading, open_journal
 from journal.log.protocol import Message

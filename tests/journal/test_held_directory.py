@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from journal.errors import DirectoryLost, DiskFull, InDoubt, StoreError, StoreFailed, StoreInUse
-from journal.kv import data_directory, rocks, rocks_watch
+from journal.kv import bound_store, data_directory, directory_files, rocks, rocks_watch
 from journal.kv.data_directory import DataDirectory
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
@@ -413,7 +413,8 @@ async def test_a_process_without_a_free_descriptor_keeps_its_directory(
         await partition.commit([append(A, 0, b"before")])
         with monkeypatch.context() as full:
             full.setattr(os, "scandir", exhausted)
-            full.setattr(data_directory, "read_file", exhausted)
+            for module in (bound_store, directory_files):
+                full.setattr(module, "read_file", exhausted)
             (tmp_path / "data" / "STORE").touch()
             journal.directory.check()
         await partition.commit([append(A, 1, b"after")])
