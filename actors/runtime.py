@@ -142,31 +142,58 @@ async def open_runtime(
     is_kept = path is not None and journal is None
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
-    error: BaseException | None = None
-    try:
-        with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
+    with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
+        start = _Start(
+            applications=applications,
+            snapshot=snapshot,
+            environment=surroundings,
+            limits=limits,
+            fail_fast=fail_fast,
+            is_paused=paused,
+            retention_seconds=retention_seconds,
+            drain_seconds=drain_seconds,
+        )
+        async with start.run(_journal(path, journal, kept_for, partitions, surroundings)) as runtime:
+            yield runtime
+
+
+@attrs.frozen(kw_only=True)
+class _Start:
+    """The checked arguments of :func:`open_runtime`."""
+
+    applications: CodeRegistry
+    snapshot: Snapshot | None
+    environment: Environment
+    limits: Limits
+    fail_fast: bool
+    is_paused: bool
+    retention_seconds: float
+    drain_seconds: float
+
+    @asynccontextmanager
+    async def run(self, journal: AbstractAsyncContextManager[Journal]) -> AsyncIterator[Runtime]:
+        """Run an engine on the journal, until its steps have ended after the block."""
+        error: BaseException | None = None
+        try:
             async with (
-                _journal(path, journal, kept_for, partitions, surroundings) as opened,
-                _on_record(surroundings, opened) as in_flight,
+                journal as opened,
+                _on_record(self.environment, opened) as in_flight,
                 trio.open_nursery() as nursery,
             ):
-                context = EngineContext(
-                    world=surroundings,
-                    limits=limits,
-                    watchdog=Watchdog(limits.blocking_seconds, in_flight),
-                    in_flight=in_flight,
-                    stored=StoredNames(opened),
-                    secret=opened.secret,
-                    fail_fast=fail_fast,
-                )
                 who = Principal(f"user:{_user()}", "process")
-                closed = _gate_at_start(surroundings, who) if paused else None
-                engine = Engine(opened, applications, context, retention_seconds=retention_seconds, closed=closed)
-                backend = LocalBackend(engine, surroundings, limits, who)
+                closed = _gate_at_start(self.environment, who) if self.is_paused else None
+                engine = Engine(
+                    opened,
+                    self.applications,
+                    self._context(opened, in_flight),
+                    retention_seconds=self.retention_seconds,
+                    closed=closed,
+                )
+                backend = LocalBackend(engine, self.environment, self.limits, who)
                 client = LocalClient(backend)
                 await nursery.start(engine.run, client)
                 try:
-                    await _settle(backend, engine, snapshot, closed)
+                    await _settle(backend, engine, self.snapshot, closed)
                     unserved = await backend.unserved()
                     for each in unserved:
                         log.warning("%s", without_code(each))
@@ -174,12 +201,23 @@ async def open_runtime(
                     yield Runtime(client=client, engine=engine, unserved=unserved)
                 except BaseException as raised:  # kept apart from the nursery, which would wrap it
                     error = raised
-                await engine.drain(drain_seconds)
+                await engine.drain(self.drain_seconds)
                 nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise alone(group, StoreFailed) from None  # without the nurseries around the code that broke it
-    if error is not None:
-        raise error
+        except BaseExceptionGroup as group:
+            raise alone(group, StoreFailed) from None  # without the nurseries around the code that broke it
+        if error is not None:
+            raise error
+
+    def _context(self, journal: Journal, in_flight: InFlight | None) -> EngineContext:
+        return EngineContext(
+            world=self.environment,
+            limits=self.limits,
+            watchdog=Watchdog(self.limits.blocking_seconds, in_flight),
+            in_flight=in_flight,
+            stored=StoredNames(journal),
+            secret=journal.secret,
+            fail_fast=self.fail_fast,
+        )
 
 
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:

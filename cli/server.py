@@ -106,12 +106,7 @@ async def run_server(
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> Exit:
     """Serve until a signal arrives; ``beside`` runs meanwhile. Running requests and steps then have ``drain`` seconds to end."""
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-    except (OSError, UnicodeError) as error:
-        raise click.ClickException(
-            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
-        ) from error
+    listeners = await _listen(host, port)
     check_token(data)  # before anything runs
     with GracefulShutdown(drain) as stop:
         async with (
@@ -140,13 +135,7 @@ async def run_server(
                 err(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
                 err("no token is required" if is_open else f"the token is in {token_path(data)}")
                 err(f"the console is at {url}/ui/")
-                for unserved in runtime.unserved:
-                    err(without_code(unserved))
-                if is_paused:
-                    err(
-                        "everything is held: the gate 'everything' stays closed, also after a restart, until it is opened"
-                    )
-                await _tell_of_backlog(runtime.client)
+                await _report_held_work(runtime, is_paused=is_paused)
                 await stop.asked()
                 err("stopping: open invocations continue at the next start; a second signal stops at once")
                 closing.begin.set()
@@ -156,6 +145,15 @@ async def run_server(
         if any(not step.is_thread for step in runtime.engine.left):
             leave_at_once(Exit.ABANDONED)  # trio would wait for a task that never ends
     return Exit.ABANDONED if runtime.engine.left else Exit.DONE
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except (OSError, UnicodeError) as error:
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
+        ) from error
 
 
 @asynccontextmanager
@@ -196,8 +194,13 @@ def _within(drain: float, limits: ServerLimits) -> ServerLimits:
     )
 
 
-async def _tell_of_backlog(client: LocalClient) -> None:
-    for gate in await client.gates.list():
+async def _report_held_work(runtime: Runtime, *, is_paused: bool) -> None:
+    """Print what will not run: classes without code, and work that a closed gate holds."""
+    for unserved in runtime.unserved:
+        err(without_code(unserved))
+    if is_paused:
+        err("everything is held: the gate 'everything' stays closed, also after a restart, until it is opened")
+    for gate in await runtime.client.gates.list():
         if gate.scope == str(BACKLOG) and gate.state is GateState.CLOSED:
             err(
                 f"work accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' resumes it"

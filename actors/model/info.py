@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.core.deadlocks import WaitCycle
+    from actors.core.gates import Gate
     from actors.core.state import InvocationState, ObjectState, Wait
     from journal.rows import InvocationRow
 
@@ -203,12 +204,7 @@ def info_of(
     """Return the record of an invocation, from its row, its state and its object's while it is open, the gates that
     hold it, and from the process that runs its steps: what they are ``doing`` and have ``left``.
     """
-    target, is_open = row.target, row.status is not Status.COMPLETED
-    holding = (
-        gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
-        if is_open
-        else []
-    )
+    gate = _gate_of(row, gates)
     at = {} if doing is None else doing
     open_waits = {} if open_state is None else open_state.waits
     waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())
@@ -218,7 +214,7 @@ def info_of(
         kind=row.kind,
         mode=row.mode,
         status=row.status,
-        phase=_phase_of(row, open_state, is_held=bool(holding)),
+        phase=_phase_of(row, open_state, is_held=gate is not None),
         created_at=row.created_at,
         created_by=row.created_by,
         modified_at=row.modified_at,
@@ -243,7 +239,7 @@ def info_of(
         outcome=None if row.outcome is None else outcome_info(row.outcome),
         restarts=row.restarts,
         successors=tuple(row.successors),
-        gate=gate_info(holding[0]) if holding else None,
+        gate=None if gate is None else gate_info(gate),
         requests={cause.removeprefix(REQUEST): before for cause, before in row.obeyed.items()},
         circle=() if circle is None else circle.links,
         abandoned_steps=left.steps,
@@ -252,6 +248,15 @@ def info_of(
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
+
+
+def _gate_of(row: InvocationRow, gates: Gates) -> Gate | None:
+    """Return the first closed gate that holds the invocation; None if it is not held or has completed."""
+    if row.status is Status.COMPLETED:
+        return None
+    target = row.target
+    holding = gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
+    return holding[0] if holding else None
 
 
 def _pause_reason(row: InvocationRow, open_state: InvocationState | None) -> str:

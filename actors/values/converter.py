@@ -33,16 +33,37 @@ def converter() -> Converter:
     return made
 
 
+class _RecordedHooks:
+    """The types for which users have registered hooks."""
+
+    def _begin(self) -> None:
+        self._reads: list[_Matches] = []
+        self._writes: list[_Matches] = []
+
+    def reads(self, kind: Any) -> bool:
+        """Report whether a registered hook reads values of the type."""
+        return any(_holds(matches, kind) for matches in self._reads)
+
+    def writes(self, kind: Any) -> bool:
+        """Report whether a registered hook writes values of the type."""
+        return any(_holds(matches, kind) for matches in self._writes)
+
+    def _note(self, registered: list[_Matches], matches: _Matches) -> None:
+        from actors.values.codec import forget_codecs
+
+        registered.append(matches)
+        forget_codecs()
+
+
 @functools.cache
 def _class_of_converters() -> Any:
     """Return the class of a converter that records the users' hooks and uses the shapes for everything else, because
     cattrs itself would convert values silently."""
     import cattrs
 
-    from actors.values.codec import forget_codecs
     from actors.values.kinds import shape_of
 
-    class ValueConverter(cattrs.Converter):
+    class ValueConverter(_RecordedHooks, cattrs.Converter):
         def __init__(self) -> None:
             self._begin()
             super().__init__(forbid_extra_keys=True)
@@ -52,22 +73,6 @@ def _class_of_converters() -> Any:
             self.register_structure_hook_factory(lambda _: True, _reader_of)
             self.register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
             self._begin()  # users register their hooks from here on
-
-        def _begin(self) -> None:
-            self._reads: list[_Matches] = []
-            self._writes: list[_Matches] = []
-
-        def reads(self, kind: Any) -> bool:
-            """Report whether a registered hook reads values of the type."""
-            return any(_holds(matches, kind) for matches in self._reads)
-
-        def writes(self, kind: Any) -> bool:
-            """Report whether a registered hook writes values of the type."""
-            return any(_holds(matches, kind) for matches in self._writes)
-
-        def _note(self, registered: list[_Matches], matches: _Matches) -> None:
-            registered.append(matches)
-            forget_codecs()
 
         def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
             if func is not None:

@@ -4,7 +4,7 @@ The error is rebuilt without calling its class: neither ``__new__`` nor ``__init
 The attributes are set directly, past a ``__setattr__`` that forbids it, as frozen classes have.
 
 An attribute is kept if it comes back equal and of the same type: types of JSON, common types of the standard library
-(:data:`_TAGGED`), and any type that its annotation names, in the class or in the parameters of its ``__init__``. If one attribute
+(:mod:`actors.values.tagged_json`), and any type that its annotation names, in the class or in the parameters of its ``__init__``. If one attribute
 cannot be kept, the error cannot be rebuilt; there is no error with half of its attributes. ``details`` are kept by the same rule,
 and also as plain JSON for readers without the class. An error whose details would come back changed is not recorded:
 :class:`UnserializableError` takes its place.
@@ -16,14 +16,10 @@ choose which class is made.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import decimal
 import inspect
-import math
 import sys
 import types
 import typing
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -32,10 +28,10 @@ import msgspec
 from actors import errors
 from actors.errors import ActorError, ErrorCode, TerminalError
 from actors.errors.names import bases_of, instance_dict_of, is_built_in, plain_text, type_name
-from actors.values import ValueProblem, codec_for
+from actors.values import ValueProblem
 from actors.values.document import encode_plain
 from actors.values.frozen_errors import permit_raising
-from actors.values.problem import show
+from actors.values.tagged_json import TAG, read_argument, read_value, write_argument, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,21 +50,7 @@ CANNOT_BE_MADE = b"null"
 _SHOWN = 500
 """The length to which the reason for refused details is cut, in characters."""
 
-_TAG = "$"
-_TEXT_ALONE: dict[str, Any] = {"args": [{_TAG: "text"}], "attributes": {}}
-_TAGGED: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        bytes,
-        datetime.date,
-        datetime.datetime,
-        datetime.time,
-        datetime.timedelta,
-        decimal.Decimal,
-        uuid.UUID,
-    )
-}
-_CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (tuple, set, frozenset)}
+_TEXT_ALONE: dict[str, Any] = {"args": [{TAG: "text"}], "attributes": {}}
 
 # Python's own data about a class and an error, whatever their attributes return.
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
@@ -106,7 +88,7 @@ def details_of(error: BaseException) -> Details:
     if value is None:
         return Details()
     try:
-        typed = encode_plain(_kept(value, _hints_of(type(error)).get("details")))
+        typed = encode_plain(write_value(value, _hints_of(type(error)).get("details")))
     except BaseException as problem:  # as above
         return _refused_details(
             error, f"{_in_words(problem)}. Use plain JSON details, or annotate 'details' in its class"
@@ -157,13 +139,13 @@ def _itself(error: BaseException) -> dict[str, Any]:
     try:
         hints = _hints_of(kind)
         attributes = dict(_attributes_of(error))
-        kept = encode_plain({name: _kept(value, hints.get(name)) for name, value in attributes.items()})
-        args = encode_plain([_kept_argument(value, attributes) for value in _args_of(error)])
+        encoded = encode_plain({name: write_value(value, hints.get(name)) for name, value in attributes.items()})
+        args = encode_plain([write_argument(value, attributes) for value in _args_of(error)])
     except BaseException:  # as above
         return {}
-    if len(kept) + len(args) > CARRIED_BYTES:
+    if len(encoded) + len(args) > CARRIED_BYTES:
         return {}
-    return {"args": msgspec.Raw(args), "attributes": msgspec.Raw(kept)}
+    return {"args": msgspec.Raw(args), "attributes": msgspec.Raw(encoded)}
 
 
 def recorded_code(failure: Failure) -> ErrorCode | None:
@@ -175,7 +157,7 @@ def recorded_code(failure: Failure) -> ErrorCode | None:
     carried = msgspec.json.decode(failure.carried) if failure.carried else None
     own = (carried or {}).get("attributes", {}).get("code")
     with contextlib.suppress(ValueError, ValueProblem):  # it has no code of its own, or one of a later version
-        return ErrorCode(_restored(own, ErrorCode))
+        return ErrorCode(read_value(own, ErrorCode))
     return kind.code
 
 
@@ -189,8 +171,8 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
         permit_raising(kind)
         error: TerminalError = _builtin_of(kind).__new__(kind)
         hints = _hints_of(kind)
-        attributes = {name: _restored(value, hints.get(name)) for name, value in carried["attributes"].items()}
-        _set_args(error, tuple(_restored_argument(value, attributes, failure) for value in carried["args"]))
+        attributes = {name: read_value(value, hints.get(name)) for name, value in carried["attributes"].items()}
+        _set_args(error, tuple(read_argument(value, attributes, failure) for value in carried["args"]))
         put_details(error, failure)
         for name, value in attributes.items():
             _put(error, name, value)
@@ -220,7 +202,7 @@ def _details_in(failure: Failure, kind: type) -> Any:
         with contextlib.suppress(
             Exception
         ):  # a reader without the class, or with another version of it, has only the JSON
-            return _restored(carried["details"], _hints_of(kind).get("details"))
+            return read_value(carried["details"], _hints_of(kind).get("details"))
     return msgspec.json.decode(failure.details) if failure.details else None
 
 
@@ -307,99 +289,3 @@ def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
         ):  # a name exists only for the type checker, so the value is kept without its type
             found |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names, dict(own))
     return found
-
-
-# Values.
-
-
-class _CannotBeKeptError(Exception):
-    """A value would not come back equal and of the same type."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__(f"{show(value)} has no type to be read back with")
-
-
-def _kept(value: Any, hint: Any) -> Any:
-    try:
-        return _as_json(value)
-    except _CannotBeKeptError:
-        if hint is None or hint is Any:
-            raise
-    return {_TAG: "hint", "of": _exactly(hint, value)}
-
-
-def _restored(value: Any, hint: Any) -> Any:
-    if type(value) is dict and value.get(_TAG) == "hint":
-        return codec_for(hint).decode(msgspec.json.encode(value["of"]))
-    return _from_json(value)
-
-
-def _kept_argument(value: Any, attributes: Mapping[str, Any]) -> Any:
-    """Return an item of ``args`` as JSON: a reference to an attribute, the value itself or, if it cannot be kept, a
-    mark for the error's text."""
-    for name, other in attributes.items():
-        if value is other:
-            return {_TAG: "attribute", "of": name}
-    try:
-        return _as_json(value)
-    except _CannotBeKeptError:
-        return {_TAG: "text"}
-
-
-def _restored_argument(value: Any, attributes: Mapping[str, Any], failure: Failure) -> Any:
-    if type(value) is dict:
-        match value.get(_TAG):
-            case "attribute":
-                return attributes[value["of"]]
-            case "text":
-                return failure.message
-    return _from_json(value)
-
-
-def _as_json(value: Any) -> Any:
-    """Return the value as JSON, with a tag where JSON lacks the type. Raises :class:`_CannotBeKeptError`."""
-    kind = type(value)
-    if value is None or kind in (bool, int, str):
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {_TAG: "float", "of": repr(value)}
-    if kind is list:
-        return [_as_json(item) for item in value]
-    if kind is dict:
-        items = [(key, _as_json(item)) for key, item in value.items()]
-        if _TAG not in value and all(type(key) is str for key, _ in items):
-            return dict(items)
-        return {_TAG: "dict", "of": [[_as_json(key), item] for key, item in items]}
-    if kind in _CONTAINERS.values():
-        return {_TAG: kind.__name__, "of": [_as_json(item) for item in value]}
-    if kind in _TAGGED.values():
-        return {_TAG: kind.__name__, "of": _exactly(kind, value)}
-    raise _CannotBeKeptError(value)
-
-
-def _from_json(value: Any) -> Any:
-    if type(value) is list:
-        return [_from_json(item) for item in value]
-    if type(value) is not dict:
-        return value
-    tag = value.get(_TAG)
-    if tag is None:
-        return {key: _from_json(item) for key, item in value.items()}
-    of = value["of"]
-    if tag == "float":
-        return float(of)
-    if tag == "dict":
-        return {_from_json(key): _from_json(item) for key, item in of}
-    if tag in _CONTAINERS:
-        return _CONTAINERS[tag](_from_json(item) for item in of)
-    return codec_for(_TAGGED[tag]).decode(msgspec.json.encode(of))
-
-
-def _exactly(kind: Any, value: Any) -> msgspec.Raw:
-    """Return the value encoded as this type. Raises :class:`_CannotBeKeptError` if it would not come back equal."""
-    codec = codec_for(kind)
-    data = codec.encode(value)
-    back = codec.decode(data)
-    if type(back) is not type(value) or not (back == value):
-        raise _CannotBeKeptError(value)
-    return msgspec.Raw(data)
