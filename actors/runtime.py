@@ -250,8 +250,10 @@ async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) 
 _WHY_HELD = "restored from a backup: its open invocations may still run in the original"
 
 
-def _gate_at_start(world: Environment, who: Principal) -> Gate:
-    return Gate(scope=EVERYTHING, state=GateState.CLOSED, since=world.clock.now(), by=who.by, reason="started paused")
+def _gate_at_start(environment: Environment, who: Principal) -> Gate:
+    return Gate(
+        scope=EVERYTHING, state=GateState.CLOSED, since=environment.clock.now(), by=who.by, reason="started paused"
+    )
 
 
 def _snapshot(
@@ -271,23 +273,23 @@ def _journal(
     journal: Journal | None,
     durability: Durability,
     partitions: int,
-    world: Environment,
+    environment: Environment,
 ) -> AbstractAsyncContextManager[Journal]:
     if journal is not None:
         return _as_it_is(journal)
     if durability is Durability.MEMORY:
-        return _as_it_is(memory_journal(partitions=partitions, clock=world.clock))
+        return _as_it_is(memory_journal(partitions=partitions, clock=environment.clock))
     if path is None:
         raise DefinitionError("open_runtime() needs path= (the data directory) or durability='memory'")
-    return open_journal(path, durability=durability, partitions=partitions, clock=world.clock)
+    return open_journal(path, durability=durability, partitions=partitions, clock=environment.clock)
 
 
 @asynccontextmanager
-async def _on_record(world: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
+async def _on_record(environment: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
     """Open the record of running code for the block. The end of the block records that no try was lost."""
     await trio.lowlevel.checkpoint()
-    if world.in_flight is not None or journal.directory is None:
-        yield world.in_flight
+    if environment.in_flight is not None or journal.directory is None:
+        yield environment.in_flight
         return
     in_flight = InFlight.open(journal.directory.root)
     try:

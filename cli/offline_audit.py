@@ -30,8 +30,8 @@ class OfflineAudit:
     journal: Journal
     who: Principal
 
-    def acting_as(self, by: str, origin: str) -> OfflineAudit:
-        return attrs.evolve(self, who=Principal(by, origin))
+    def acting_as(self, by: str, source: str) -> OfflineAudit:
+        return attrs.evolve(self, who=Principal(by, source))
 
     async def note(self, act: ControlAction, *, refusal: str = "") -> None:
         await note_at_rest(self.journal, act, self.who, refusal)

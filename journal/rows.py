@@ -117,7 +117,7 @@ class InvocationRow:
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: Outcome | None = None
-    obeyed: dict[str, Status] = attrs.field(factory=dict)
+    applied_requests: dict[str, Status] = attrs.field(factory=dict)
     restarts: Lineage | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
     awaited: list[AwaitedSignal] = attrs.field(factory=list)
@@ -128,7 +128,7 @@ class InvocationRow:
 class AuditRow:
     """A control request, applied or refused. Numbers run 1, 2, 3 … in each partition.
 
-    ``by`` and ``origin`` are the requester and its address; ``target`` is the object of the request. ``changed``,
+    ``by`` and ``source`` are the requester and its address; ``target`` is the object of the request. ``changed``,
     ``before`` and ``after`` are its result; a refused request has a ``refusal`` instead. ``dropped`` counts the denied
     requests since the previous row that have no row of their own because there were too many.
     """
@@ -136,7 +136,7 @@ class AuditRow:
     number: Annotated[int, described("its position in the chain")]
     at: Annotated[float, moment("when")]
     by: Annotated[str, described("who")]
-    origin: Annotated[str, described("from where")]
+    source: Annotated[str, described("from where")]
     verb: Annotated[str, described("what was asked")]
     target: Annotated[str, described("of whom, or what")]
     detail: Annotated[str, described("how")] = ""

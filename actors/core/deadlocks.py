@@ -114,8 +114,8 @@ def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge
         return
     if state.holder is not None and of in state.queue:
         yield Edge(of, state.holder, invocation.accepted_at)
-    if invocation.behind is not None and invocation.behind in state.invocations:
-        yield Edge(of, invocation.behind, invocation.accepted_at)
+    if invocation.waits_for is not None and invocation.waits_for in state.invocations:
+        yield Edge(of, invocation.waits_for, invocation.accepted_at)
 
 
 class WaitGraph:

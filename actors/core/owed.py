@@ -32,7 +32,7 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
     """
     owed: list[Effect] = []
     for invocation in state.invocations.values():
-        if invocation.pausing is not None:
+        if invocation.pending_pause is not None:
             owed.append(f.CheckDrained(invocation.invocation_id))
         elif may_run(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
@@ -64,7 +64,7 @@ def owes(state: ObjectState) -> bool:
     process.
     """
     for invocation in state.invocations.values():
-        if invocation.pausing is not None or may_run(invocation):
+        if invocation.pending_pause is not None or may_run(invocation):
             return True
     return bool(state.invocations) and _has_a_free_turn(state)
 
@@ -73,7 +73,7 @@ def _has_a_free_turn(state: ObjectState) -> bool:
     if state.holder is None and state.queue and state.invocations[state.queue[0]].status is Status.QUEUED:
         return True
     return any(
-        i.status is Status.QUEUED and i.mode is Mode.SHARED and i.behind not in state.invocations
+        i.status is Status.QUEUED and i.mode is Mode.SHARED and i.waits_for not in state.invocations
         for i in state.invocations.values()
     )
 
@@ -82,15 +82,15 @@ def may_run(invocation: InvocationState) -> bool:
     """Report whether an attempt of the invocation should be in memory."""
     return (
         invocation.status in ACTIVE
-        and not invocation.parked
+        and not invocation.unloaded
         and invocation.retry_at is None
-        and invocation.pausing is None
+        and invocation.pending_pause is None
     )
 
 
 def has_yet_to_keep(invocation: InvocationState) -> bool:
     """Report whether the invocation is a restart that has not yet copied its part of the original's history."""
-    return not invocation.has_kept and keeps_something(invocation.restarts)
+    return not invocation.has_copied_history and keeps_something(invocation.restarts)
 
 
 def keeps_something(lineage: e.Lineage | None) -> bool:

@@ -65,7 +65,7 @@ def _continue(state: ObjectState | None, event: Any) -> list[Effect]:
     """Give the event to the handler. If the invocation is paused, its next attempt reads the event with the rest of the
     history."""
     invocation = _of(state, event)
-    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+    if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         return []
     if invocation.retry_at is not None:
         return []  # the next attempt reads it

@@ -23,11 +23,11 @@ REQUEST = "request:"
 _REMEMBERED_REQUESTS = 16
 
 
-def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
+def with_request(applied: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
     """Return the latest applied requests, each with the status that it found, with this one added."""
-    if not cause.startswith(REQUEST) or cause in obeyed:
-        return obeyed
-    kept = list(obeyed.items())[1 - _REMEMBERED_REQUESTS :]
+    if not cause.startswith(REQUEST) or cause in applied:
+        return applied
+    kept = list(applied.items())[1 - _REMEMBERED_REQUESTS :]
     return {**dict(kept), cause: before}
 
 
@@ -129,12 +129,12 @@ class InvocationState:
     """An invocation that has not completed.
 
     ``spans`` are ranges of event numbers that contain its events. ``failed_attempts`` counts the failures since a client last
-    resumed it. ``parked`` says that nothing of it is in memory and nothing has to be. ``signals`` are the numbers of the buffered
+    resumed it. ``unloaded`` says that nothing of it is in memory and nothing has to be. ``signals`` are the numbers of the buffered
     signals by name, ``signals_received`` is the number of the last one, and ``deferred_signals`` counts those that will be
-    received again. ``pausing`` is the reason of a pause that waits for running steps. ``held_back`` counts the completions that
+    received again. ``pending_pause`` is the reason of a pause that waits for running steps. ``held_back`` counts the completions that
     came while it was paused and that its handler has not received. ``value_bytes`` is the size of the user values in its events.
-    ``obeyed`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats, ``has_kept`` says
-    whether it has copied that history, ``behind`` names the invocation for whose end it waits, and ``successors`` are its own
+    ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats, ``has_copied_history`` says
+    whether it has copied that history, ``waits_for`` names the invocation for whose end it waits, and ``successors`` are its own
     restarts. ``spares`` says that its calls with an idempotency key continue when it is stopped.
     """
 
@@ -157,14 +157,14 @@ class InvocationState:
     failed_attempts: int = 0
     retry_at: float | None = None
     waits: dict[StepId, Wait] = attrs.field(factory=dict)
-    parked: bool = False
+    unloaded: bool = False
     signals: dict[str, list[int]] = attrs.field(factory=dict)
     signals_received: int = 0
     deferred_signals: int = 0
     attached: list[Caller] = attrs.field(factory=list)
     changes: Changes = attrs.field(factory=Changes)
     cancel: Cancel | None = None
-    pausing: str | None = None
+    pending_pause: str | None = None
     held_back: int = 0
     max_attempts: int | None = None
     pause_reason: str = ""
@@ -174,10 +174,10 @@ class InvocationState:
     last_failure: Failure | None = None
     event_count: int = 0
     value_bytes: int = 0
-    obeyed: dict[str, Status] = attrs.field(factory=dict)
+    applied_requests: dict[str, Status] = attrs.field(factory=dict)
     restarts: Lineage | None = None
-    has_kept: bool = False
-    behind: InvocationId | None = None
+    has_copied_history: bool = False
+    waits_for: InvocationId | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
     spares: bool = False
 

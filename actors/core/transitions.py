@@ -107,7 +107,7 @@ def status_now(invocation: InvocationState) -> Status:
     is not in memory, else ``RUNNING``."""
     if invocation.retry_at is not None or any(w.kind is WaitKind.STEP_RETRY for w in invocation.waits.values()):
         return Status.BACKING_OFF
-    return Status.SUSPENDED if invocation.parked else Status.RUNNING
+    return Status.SUSPENDED if invocation.unloaded else Status.RUNNING
 
 
 def status_when_resumed(invocation: InvocationState) -> Status:

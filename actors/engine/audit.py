@@ -68,7 +68,7 @@ def row_of_act(
         number=0,
         at=at,
         by=request.stamp.by,
-        origin=request.origin,
+        source=request.source,
         verb=act.verb,
         target=act.target,
         detail=act.detail,

@@ -297,9 +297,9 @@ class Dispatcher:
         of: InvocationId = command.invocation_id
         before = loaded.open_state(of)
         if before is None:
-            obeyed = self._known(loaded, of).obeyed.get(request.stamp.cause)
-            if obeyed is not None:
-                self._answer(loaded, request, command.reply_to, of, ControlResult(True, obeyed, Status.COMPLETED))
+            applied = self._known(loaded, of).applied_requests.get(request.stamp.cause)
+            if applied is not None:
+                self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, Status.COMPLETED))
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise ConflictError(
@@ -308,9 +308,9 @@ class Dispatcher:
                 code=ErrorCode.ALREADY_COMPLETED,
             )
         status_before = before.status
-        obeyed = before.obeyed.get(request.stamp.cause)
-        if obeyed is not None:
-            self._answer(loaded, request, command.reply_to, of, ControlResult(True, obeyed, status_before))
+        applied = before.applied_requests.get(request.stamp.cause)
+        if applied is not None:
+            self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, status_before))
             return
         state = loaded.state
         if isinstance(command, c.ResumeInvocation) and command.deployment is not None and state is not None:

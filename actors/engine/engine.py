@@ -258,7 +258,7 @@ class Engine:
         stream = stream_of_invocation(of)
         processor = self._processor_of(stream)
         stamp = self._stamp(of if request is None else REQUEST + request, who)
-        processor.submit(ObjectRequest(stream, command, stamp, reply=reply, origin=who.origin))
+        processor.submit(ObjectRequest(stream, command, stamp, reply=reply, source=who.source))
         return await processor.answer(reply, of)
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
@@ -276,18 +276,18 @@ class Engine:
         reply: Reply[None] = Reply()
         processor = self._processor_of(NOBODY)
         note = AuditOnly(act=act, reply=reply, refusal=refusal, dropped=dropped)
-        processor.submit(ObjectRequest(NOBODY, note, self._stamp(act.target, who), origin=who.origin))
+        processor.submit(ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source))
         await processor.answer(reply)
 
     async def _ask(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, waiter: Reply[T]) -> T:
         processor = self._processor_of(stream_of_invocation(of))
-        processor.submit(ObjectRequest(stream_of_invocation(of), question, self._stamp(of, who), origin=who.origin))
+        processor.submit(ObjectRequest(stream_of_invocation(of), question, self._stamp(of, who), source=who.source))
         return await processor.answer(waiter, of)
 
     def _request(self, command: c.Invoke, who: Principal) -> tuple[PartitionProcessor, ObjectRequest]:
         stream = stream_of_invocation(command.invocation_id)
         stamp = self._stamp(command.invocation_id, who)
-        return self._processor_of(stream), ObjectRequest(stream, command, stamp, origin=who.origin)
+        return self._processor_of(stream), ObjectRequest(stream, command, stamp, source=who.source)
 
     def _stamp(self, cause: str, who: Principal) -> Stamp:
         return Stamp(self._context.world.clock.now(), cause, who.by)

@@ -214,7 +214,7 @@ class Machine:
             self._purge_due_at = purge_at
             self.when_durable(self._hurry_purge)  # the search reads rows from the disk
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
-        row.obeyed = with_request(row.obeyed, stamp.cause, invocation.status)
+        row.applied_requests = with_request(row.applied_requests, stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, number)
         return row
 
@@ -361,7 +361,7 @@ class Machine:
             number=0,
             at=self.now,
             by="engine",
-            origin="",
+            source="",
             verb=SET_ASIDE,
             target=name,
             detail=detail,

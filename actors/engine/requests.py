@@ -65,7 +65,7 @@ class ObjectRequest:
     outcome: Reply[Outcome] | None = None
     position: bytes | None = None
     is_fresh: bool = False
-    origin: str = "handler"
+    source: str = "handler"
     act: ControlAction | None = None
 
     def fail(self, error: BaseException) -> None:

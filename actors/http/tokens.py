@@ -73,7 +73,7 @@ class OwedNote:
     detail: str
     reason: str
     by: str
-    origin: str
+    source: str
 
 
 @attrs.frozen(kw_only=True)

@@ -140,11 +140,11 @@ def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:
         yield WaitReason(
             waits_for=WaitCause.DATE, text="its scheduled time has not been reached", until=info.scheduled_for
         )
-    if info.behind is not None:
+    if info.waits_for is not None:
         yield WaitReason(
             waits_for=WaitCause.INVOCATION,
-            text=f"it repeats {info.behind}, which has not completed",
-            invocation_id=info.behind,
+            text=f"it repeats {info.waits_for}, which has not completed",
+            invocation_id=info.waits_for,
         )
     wait = info.key_wait
     if wait is not None and (

@@ -143,7 +143,7 @@ class InvocationInfo:
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are its own restarts. ``phase`` is
     ``cancelling`` or ``pausing`` until a requested cancel or pause takes effect, and ``held`` while a closed ``gate`` holds it
     (the widest, if there are several). Its events are between ``first_event`` and ``last_event`` in the log of its object, mixed
-    with others'. ``behind`` is the invocation that it repeats and for whose end it waits. ``deployment`` is the code that it runs
+    with others'. ``waits_for`` is the invocation that it repeats and for whose end it waits. ``deployment`` is the code that it runs
     on; empty means the code that is served. ``requests`` are the latest requests with an idempotency key that were applied to it,
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
@@ -174,7 +174,7 @@ class InvocationInfo:
     paused_at: float | None = None
     key_wait: KeyWait | None = None
     code_wait: CodeWait | None = None
-    behind: InvocationId | None = None
+    waits_for: InvocationId | None = None
     cancel_reason: Annotated[str | None, described("why it is to be cancelled")] = None
     deployment: Annotated[str, described("the deployment whose code it runs on, once it has started")] = ""
     outcome: OutcomeInfo | None = None
@@ -233,14 +233,14 @@ def info_of(
         paused_at=None if open_state is None else open_state.paused_at,
         code_wait=code_wait,
         key_wait=_key_wait(state, row.invocation_id),
-        behind=_behind(state, open_state),
+        waits_for=_waits_for(state, open_state),
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,
         outcome=None if row.outcome is None else outcome_info(row.outcome),
         restarts=row.restarts,
         successors=tuple(row.successors),
         gate=None if gate is None else gate_info(gate),
-        requests={cause.removeprefix(REQUEST): before for cause, before in row.obeyed.items()},
+        requests={cause.removeprefix(REQUEST): before for cause, before in row.applied_requests.items()},
         circle=() if circle is None else circle.links,
         abandoned_steps=left.steps,
         unwinding=left.unwinding,
@@ -260,7 +260,7 @@ def _gate_of(row: InvocationRow, gates: Gates) -> Gate | None:
 
 
 def _pause_reason(row: InvocationRow, open_state: InvocationState | None) -> str:
-    return row.pause_reason if open_state is None or open_state.pausing is None else open_state.pausing
+    return row.pause_reason if open_state is None or open_state.pending_pause is None else open_state.pending_pause
 
 
 def _key_wait(state: ObjectState | None, of: InvocationId) -> KeyWait | None:
@@ -269,9 +269,9 @@ def _key_wait(state: ObjectState | None, of: InvocationId) -> KeyWait | None:
     return KeyWait(holder=state.holder, ahead=state.queue.index(of))
 
 
-def _behind(state: ObjectState | None, open_state: InvocationState | None) -> InvocationId | None:
-    behind = None if open_state is None else open_state.behind
-    return behind if state is not None and behind in state.invocations else None
+def _waits_for(state: ObjectState | None, open_state: InvocationState | None) -> InvocationId | None:
+    predecessor = None if open_state is None else open_state.waits_for
+    return predecessor if state is not None and predecessor in state.invocations else None
 
 
 def outcome_info(outcome: Outcome) -> OutcomeInfo:
@@ -325,7 +325,7 @@ def _read_json(value: bytes) -> Any:
 
 def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held: bool) -> str:
     """Return a requested change that has not taken effect yet, or the gate that holds it."""
-    if invocation is not None and invocation.pausing is not None:
+    if invocation is not None and invocation.pending_pause is not None:
         return "pausing"
     if is_held and row.status is not Status.PAUSED:
         return "held"

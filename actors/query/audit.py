@@ -44,7 +44,7 @@ class AuditQuery:
 class AuditEntry(AuditRow):
     """A control request, applied or refused: its row in the chain of its ``partition``.
 
-    ``by`` and ``origin`` are the requester and its address. ``changed``, ``before`` and ``after`` are the result; a refused or
+    ``by`` and ``source`` are the requester and its address. ``changed``, ``before`` and ``after`` are the result; a refused or
     denied request has a ``refusal`` instead. ``dropped`` counts the denied attempts before this row that were not recorded
     because there were too many.
     """

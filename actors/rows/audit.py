@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 class Principal:
     """The identity of a client and its address: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
 
-    ``realm`` is the namespace of its idempotency keys, so that two tokens do not share keys. It is empty for the process's own
-    user.
+    ``idempotency_namespace`` keeps the idempotency keys of two tokens apart. It is empty for the process's own user.
     """
 
     by: str
-    origin: str
-    realm: str = ""
+    source: str
+    idempotency_namespace: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +91,7 @@ async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, ref
         number=0,
         at=journal.clock.now(),
         by=who.by,
-        origin=who.origin,
+        source=who.source,
         verb=act.verb,
         target=act.target,
         detail=act.detail,

@@ -69,7 +69,7 @@ def row_of(
         cancel_reason=None if invocation.cancel is None else invocation.cancel.reason,
         deployment=invocation.deployment,
         outcome=outcome,
-        obeyed=invocation.obeyed,
+        applied_requests=invocation.applied_requests,
         restarts=invocation.restarts,
         successors=invocation.successors,
         awaited=[] if outcome is not None else [*awaited_signals(invocation)],

@@ -119,7 +119,7 @@ class Job(Actor):
         try:
             while at < len(ids):
                 page = ids[at : at + size]
-                body = _unrecorded(_apply, spec, page, self._request, by=f"job:{self.key}", origin=by)
+                body = _unrecorded(_apply, spec, page, self._request, by=f"job:{self.key}", source=by)
                 name = f"{spec.verb.value} {len(page)}"
                 at += self._note(page, await run(body, name=name, retry=_STEADFAST, result_type=Applied))
         except CancelledError:
@@ -183,9 +183,9 @@ async def _select(spec: JobSpec, choice: Choice) -> Selected:
     return Selected(matched=matched, ids=" ".join(ids))
 
 
-async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin: str) -> Applied:
+async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, source: str) -> Applied:
     """Apply the verb to each invocation, several at a time. Returns the results. When stopped, starts no more."""
-    client = current_client().acting_as(by, origin)
+    client = current_client().acting_as(by, source)
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
     fates: dict[int, ItemStatus] = {}

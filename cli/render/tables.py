@@ -111,7 +111,7 @@ AUDIT_ENTRIES: TextTable[AuditEntry] = TextTable(
     columns=(
         TextColumn("TIME", lambda entry: when(entry.at)),
         TextColumn("BY", lambda entry: entry.by),
-        TextColumn("FROM", lambda entry: entry.origin),
+        TextColumn("FROM", lambda entry: entry.source),
         TextColumn("VERB", lambda entry: f"{entry.verb} ({entry.detail})" if entry.detail else entry.verb),
         TextColumn("TARGET", lambda entry: entry.target),
         TextColumn("RESULT", _audit_result),

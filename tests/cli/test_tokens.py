@@ -98,8 +98,8 @@ class Full:
     told: list[tuple[str, str, str, str]] = attrs.field(factory=list)
     requests: list[str | None] = attrs.field(factory=list)
 
-    def acting_as(self, by: str, origin: str) -> Full:
-        return Full(Principal(by, origin), self.is_full, self.told, self.requests)
+    def acting_as(self, by: str, source: str) -> Full:
+        return Full(Principal(by, source), self.is_full, self.told, self.requests)
 
     async def note(self, act: ControlAction, *, refusal: str = "") -> None:
         if self.is_full:

@@ -112,7 +112,7 @@ def test_a_wait_that_comes_back_by_its_id_is_a_circle(world: World, kind: WaitKi
 
 def test_one_that_repeats_another_waits_for_it(world: World) -> None:
     a = world.runs("a")
-    again = world.on("a", status=Status.QUEUED, behind=a).invocation_id
+    again = world.on("a", status=Status.QUEUED, waits_for=a).invocation_id
     world.wait(a, again)
     assert around(world.graph.circle_around(again)) == [again, a, again]
 

@@ -153,7 +153,7 @@ def stands(status: Status, event: type) -> ObjectState:
         spans=[(2, 2)],
         started_at=2.0 if is_started else None,
         scheduled_for=DUE if status is Status.SCHEDULED or event is e.InvocationDue else None,
-        parked=status is Status.SUSPENDED,
+        unloaded=status is Status.SUSPENDED,
         retry_at=DUE if status is Status.BACKING_OFF and event is not e.StepRetried else None,
     )
     if event in WAITS_FOR:
@@ -247,12 +247,12 @@ def test_a_request_that_was_obeyed_is_remembered_with_the_status_that_it_found()
     state = fold(None, [CREATED, accepted(), started()])
     asked = Stamp(5.0, "request:r-1", "user:ada")
     after = evolve(state, 4, asked, paused())
-    assert after.invocations[IT].obeyed == {"request:r-1": Status.RUNNING}
+    assert after.invocations[IT].applied_requests == {"request:r-1": Status.RUNNING}
     for number in range(5, 45):
         resumes = number % 2
         event = e.InvocationResumed(invocation_id=IT, reason="") if resumes else paused()
         after = evolve(after, number, Stamp(5.0, f"request:r-{number}", "user:ada"), event)
-    assert [*after.invocations[IT].obeyed] == [f"request:r-{number}" for number in range(29, 45)]
+    assert [*after.invocations[IT].applied_requests] == [f"request:r-{number}" for number in range(29, 45)]
 
 
 def test_every_event_is_handled() -> None:
@@ -460,14 +460,14 @@ def test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run
     )
     invocation = story.invocation(IT)
     assert invocation.waits == {STEP: Wait(WaitKind.STEP, 4.0, "work")}
-    assert (invocation.failed_attempts, invocation.retry_at, invocation.parked) == (0, None, False)
+    assert (invocation.failed_attempts, invocation.retry_at, invocation.unloaded) == (0, None, False)
     assert (invocation.pause_reason, invocation.pause_cause) == ("", None)
 
 
 def test_a_pause_is_known_with_its_reason_its_cause_and_what_failed() -> None:
     held = e.InvocationPaused(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN)
     invocation = given(accepted(), started(), STEP_SCHEDULED, PAUSE_REQUESTED, held).invocation(IT)
-    assert (invocation.pausing, invocation.pause_reason, invocation.pause_cause) == (None, "differs", held.cause)
+    assert (invocation.pending_pause, invocation.pause_reason, invocation.pause_cause) == (None, "differs", held.cause)
     assert invocation.last_failure == BROKEN
     failed_before = given(accepted(), started(), STEP_SCHEDULED, STEP_EXHAUSTED, paused()).invocation(IT)
     assert failed_before.last_failure == BROKEN, "a pause without a failure keeps the one before"
@@ -475,9 +475,9 @@ def test_a_pause_is_known_with_its_reason_its_cause_and_what_failed() -> None:
 
 def test_a_pause_that_waits_for_steps_keeps_its_reason_and_a_cancel_overrides_it() -> None:
     story = given(accepted(), started(), STEP_SCHEDULED, PAUSE_REQUESTED)
-    assert story.invocation(IT).pausing == "held"
+    assert story.invocation(IT).pending_pause == "held"
     fold(story.state, [CANCEL_REQUESTED])
-    assert story.invocation(IT).pausing is None
+    assert story.invocation(IT).pending_pause is None
 
 
 def test_a_cancel_is_known_with_who_asked_when_and_how_long_to_wait() -> None:
@@ -489,11 +489,11 @@ def test_a_cancel_is_known_with_who_asked_when_and_how_long_to_wait() -> None:
 
 def test_a_suspended_one_wakes_when_what_it_waits_for_comes_and_not_before() -> None:
     story = given(accepted(), started(), SIGNAL_AWAITED, SUSPENDED)
-    assert story.invocation(IT).parked
+    assert story.invocation(IT).unloaded
     fold(story.state, [e.SignalReceived(invocation_id=IT, name="other", value=b"1")])
-    assert (story.invocation(IT).parked, story.status_of(IT)) == (True, Status.SUSPENDED)
+    assert (story.invocation(IT).unloaded, story.status_of(IT)) == (True, Status.SUSPENDED)
     fold(story.state, [e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=STEP)])
-    assert (story.invocation(IT).parked, story.status_of(IT)) == (False, Status.RUNNING)
+    assert (story.invocation(IT).unloaded, story.status_of(IT)) == (False, Status.RUNNING)
 
 
 def test_signals_are_kept_until_a_wait_takes_them() -> None:

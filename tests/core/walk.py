@@ -233,7 +233,7 @@ class Walker:
         self._check_timers(state)
         attempts = [i.invocation_id for i in state.invocations.values() if wants_an_attempt(i)]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
-        pauses = [i.invocation_id for i in state.invocations.values() if i.pausing is not None]
+        pauses = [i.invocation_id for i in state.invocations.values() if i.pending_pause is not None]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckDrained)] == pauses
         assert [o for o in pending(state, self._gates) if isinstance(o, f.StartAttempt)] == (
             [] if self.is_held else [f.StartAttempt(of) for of in attempts]
@@ -241,7 +241,7 @@ class Walker:
         waits_for_nobody = [of for of in state.queue[:1] if state.holder is None] + [
             i.invocation_id
             for i in state.invocations.values()
-            if i.mode is Mode.SHARED and i.behind not in state.invocations
+            if i.mode is Mode.SHARED and i.waits_for not in state.invocations
         ]
         is_kept_waiting = any(state.invocations[of].status is Status.QUEUED for of in waits_for_nobody)
         assert owes(state) is (bool(pending(state)) or is_kept_waiting)
@@ -271,9 +271,9 @@ def wants_an_attempt(invocation: InvocationState) -> bool:
     """Whether its handler may go on, in other words than the code's."""
     return (
         invocation.status in (Status.RUNNING, Status.BACKING_OFF)
-        and not invocation.parked
+        and not invocation.unloaded
         and invocation.retry_at is None
-        and invocation.pausing is None
+        and invocation.pending_pause is None
     )
 
 
@@ -285,18 +285,18 @@ def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_hel
     assert status is not Status.COMPLETED, "what has ended is forgotten"
     if status in _MUST_WAIT:
         assert not invocation.is_started
-        assert (invocation.waits, invocation.changes, invocation.parked) == ({}, Changes(), False)
+        assert (invocation.waits, invocation.changes, invocation.unloaded) == ({}, Changes(), False)
         assert (status is Status.SCHEDULED) == (invocation.scheduled_for is not None)
     elif status is not Status.PAUSED:
         assert invocation.is_started
         assert invocation.scheduled_for is None
         assert (status is Status.BACKING_OFF) == backs_off
-        assert invocation.parked or status is not Status.SUSPENDED
-        assert not invocation.parked or status is not Status.RUNNING
+        assert invocation.unloaded or status is not Status.SUSPENDED
+        assert not invocation.unloaded or status is not Status.RUNNING
         assert (invocation.pause_reason, invocation.pause_cause) == ("", None)
     else:
         assert invocation.pause_cause is not None
-    assert invocation.pausing is None or status in (Status.RUNNING, Status.BACKING_OFF)
+    assert invocation.pending_pause is None or status in (Status.RUNNING, Status.BACKING_OFF)
     assert invocation.is_started or invocation.cancel is None, "what has not started is cancelled at once"
     kept = [signal for numbers in invocation.signals.values() for signal in numbers]
     assert len(set(kept)) == len(kept)
@@ -308,7 +308,7 @@ def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_hel
         is_in_line = not invocation.is_started and invocation.scheduled_for is None
         assert (invocation.invocation_id in state.queue) == is_in_line
     else:
-        waits = invocation.behind is not None and invocation.behind in state.invocations
+        waits = invocation.waits_for is not None and invocation.waits_for in state.invocations
         assert (status is Status.QUEUED) <= (waits or is_held), (
             "what is shared waits for nobody but the one that it repeats"
         )

@@ -53,7 +53,7 @@ async def test_it_says_who_did_what_from_where_and_why() -> None:
         ada = runtime.client.acting_as("user:ada", "127.0.0.1:5123")
         await ada.invocation(task).pause(reason="maintenance", mode="now")
         (row,) = await rows(runtime.client)
-        assert (row.by, row.origin, row.verb, row.target) == ("user:ada", "127.0.0.1:5123", "pause", task)
+        assert (row.by, row.source, row.verb, row.target) == ("user:ada", "127.0.0.1:5123", "pause", task)
         assert (row.detail, row.reason, row.changed, row.before, row.after) == (
             "now",
             "maintenance",
@@ -107,7 +107,7 @@ async def test_a_handlers_verb_names_the_handler(partitions: int) -> None:
         sent = await runtime.client.send_by_name(Target("Boss", "b", "stop"), f'"{task}"'.encode())
         await runtime.client.invocation(sent.invocation_id).result()
         (row,) = await rows(runtime.client)
-        assert (row.by, row.origin, row.reason) == (sent.invocation_id, "handler", "the boss says so")
+        assert (row.by, row.source, row.reason) == (sent.invocation_id, "handler", "the boss says so")
 
 
 async def test_it_is_as_durable_as_what_it_is_about() -> None:

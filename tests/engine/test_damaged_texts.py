@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NO_UTF8 = 0xE4
 """Begins a character of three bytes."""
 
-ROW = AuditRow(number=1, at=0.0, by="user:alice", origin="process", verb="kill", target="inv_1", reason="enough of it")
+ROW = AuditRow(number=1, at=0.0, by="user:alice", source="process", verb="kill", target="inv_1", reason="enough of it")
 STATE = ObjectState(service="Account", key="alice", kind=Kind.ACTOR, version=3, fields={"balance": b"1"})
 COMMAND = c.KillInvocation(invocation_id=InvocationId("inv_1"), reason="enough of it")
 

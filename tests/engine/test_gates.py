@@ -557,7 +557,7 @@ async def test_the_audit_tells_who_closed_what_when_and_why() -> None:
     async with Lab(*CLASSES).running() as runtime:
         await runtime.client.acting_as("token:ops", "127.0.0.1:5123").gates.close("service:Agent", reason="why")
         [entry] = (await runtime.client.audit(verb="close-gate")).entries
-        assert (entry.by, entry.origin, entry.target, entry.detail, entry.reason) == (
+        assert (entry.by, entry.source, entry.target, entry.detail, entry.reason) == (
             "token:ops",
             "127.0.0.1:5123",
             "service:Agent",

@@ -513,9 +513,9 @@ async def test_jobs_are_listed_and_found_again_and_the_audit_knows_who_started_t
         )
         assert (info.started_by, info.ended_at is not None) == ("user:ada", True)
         [entry] = (await runtime.client.audit(verb="start-job")).entries
-        assert (entry.by, entry.origin, entry.target, entry.reason) == ("user:ada", "127.0.0.1:7", job.id, "why")
+        assert (entry.by, entry.source, entry.target, entry.reason) == ("user:ada", "127.0.0.1:7", job.id, "why")
         paused = (await runtime.client.audit(verb="pause")).entries
-        assert {(entry.by, entry.origin) for entry in paused} == {(f"job:{job.id}", "user:ada")}
+        assert {(entry.by, entry.source) for entry in paused} == {(f"job:{job.id}", "user:ada")}
         for unknown in ("job_none", "", "\n"):
             with raises(NotFoundError, kind="job"):
                 await runtime.client.jobs.job(unknown).info()

@@ -235,7 +235,7 @@ async def test_verbs_name_the_token_and_the_address_in_history_and_audit(tmp_pat
             await client.invocation(sent).pause(reason="look first")
         (row,) = (await served.runtime.client.audit()).entries
         assert (row.by, row.verb, row.target, row.reason) == ("token:ops", "pause", sent, "look first")
-        assert row.origin.startswith("127.0.0.1:")
+        assert row.source.startswith("127.0.0.1:")
         events = [entry async for entry in served.runtime.client.invocation(sent).events()]
         assert {entry.by for entry in events} >= {"token:main", "token:ops"}
 

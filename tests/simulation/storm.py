@@ -462,7 +462,7 @@ class Storm:
         for of in self._still_open():
             info = await self.client.invocation(of).info()
             named = [wait for wait in info.waits if wait.kind in ("signal", "call", "attach")]
-            is_held = info.status in (Status.PAUSED, Status.QUEUED) or info.behind is not None
+            is_held = info.status in (Status.PAUSED, Status.QUEUED) or info.waits_for is not None
             self.law("each waits for something that has a name", bool(is_held or named), f"{info.id}: {info.status}")
 
     def _still_open(self) -> list[InvocationId]:

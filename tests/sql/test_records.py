@@ -36,7 +36,7 @@ IN_PARTS = {
 """Fields of an invocation that are records themselves, and the columns that show them."""
 
 NOT_STORED = {
-    *("phase", "gate", "circle", "key_wait", "behind", "successors"),  # follow from other rows
+    *("phase", "gate", "circle", "key_wait", "waits_for", "successors"),  # follow from other rows
     *("max_attempts", "retry_at", "paused_by", "paused_at"),  # in the object's state
     *("code_wait", "abandoned_steps", "unwinding"),  # known to the process that runs it
     *("requests", "first_event", "last_event"),  # sys_journal and sys_audit have them
@@ -88,7 +88,7 @@ class Entry:
 
 def test_a_new_field_is_in_the_columns_and_in_the_json() -> None:
     row = LongerRow(
-        number=1, at=2.0, by="ada", origin="process", verb="kill", target="inv", changed=True, witnesses=("bob",)
+        number=1, at=2.0, by="ada", source="process", verb="kill", target="inv", changed=True, witnesses=("bob",)
     )
     columns = {column.name: column for column in columns_of(LongerRow, "row")}
     values = {name: column.value(Entry(row), None) for name, column in columns.items()}

@@ -287,7 +287,7 @@ async def test_the_audit_tells_who_steered_what_and_why_by_time(partitions: int)
         await trio.sleep(1.0)
         with raises(actors.ConflictError, code="already_completed"):
             await client.invocation(stuck[1].id).pause()
-        paused = "SELECT target, reason, changed, status_after, origin FROM sys_audit WHERE by = 'user:ada' ORDER BY at"
+        paused = "SELECT target, reason, changed, status_after, source FROM sys_audit WHERE by = 'user:ada' ORDER BY at"
         assert await all_of(client, paused) == [[handle.id, "look", 1, "paused", "cli"] for handle in stuck]
         newest = await all_of(client, "SELECT verb, target, refusal IS NULL FROM sys_audit ORDER BY at DESC LIMIT 2")
         assert newest == [["pause", stuck[1].id, 0], ["kill", stuck[1].id, 1]]

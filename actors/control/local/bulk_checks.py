@@ -36,10 +36,10 @@ class LocalBulkChecks(LocalJobs):
         else:
             count, wanted = await self.queries.newest_ids(self.query_target(), listing)
         async with (
-            checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
+            checked_code(self.engine.applications, self.environment, deployment, code, "") as (name, app),
             self.snapshot() as snapshot,
         ):
-            checker = Checker(snapshot, self.world)
+            checker = Checker(snapshot, self.environment)
             each = checker.check_each(wanted, name, app, is_complete=count <= listing.limit)
             async with aclosing(each):
                 async for summary in each:

@@ -120,7 +120,7 @@ class LocalCalls(LocalServices):
     ) -> c.Invoke:
         self.check_room()
         if request_key is None:
-            of = new_id(target, None, self.world.unique())
+            of = new_id(target, None, self.environment.unique())
         else:
             of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
@@ -128,7 +128,7 @@ class LocalCalls(LocalServices):
             target=target,
             argument=argument,
             parameter=parameter,
-            scheduled_for=None if not delay else self.world.clock.now() + delay,
+            scheduled_for=None if not delay else self.environment.clock.now() + delay,
             request=request_key,
         )
 
@@ -153,7 +153,7 @@ class LocalCalls(LocalServices):
     def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
         if _is_once(definition, target):
             return f"workflow {target.key}"
-        return self.in_realm(idempotency_key)
+        return self.in_namespace(idempotency_key)
 
     def _secret_of(self, definition: Definition, target: Target) -> str:
         return "" if _is_once(definition, target) else self.engine.journal.secret

@@ -38,13 +38,15 @@ PROGRESS_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environment) -> AsyncIterator[tuple[str, App]]:
+async def loaded_aside(
+    code: str | os.PathLike[str] | Snapshot, environment: Environment
+) -> AsyncIterator[tuple[str, App]]:
     """Load unregistered code for the block. Raises :class:`actors.errors.BrokenDeploymentError`."""
     snapshot = code
     if not isinstance(snapshot, Snapshot):
-        snapshot = await world.offload(partial(snapshot_of, os.fspath(snapshot)))
+        snapshot = await environment.offload(partial(snapshot_of, os.fspath(snapshot)))
     with tempfile.TemporaryDirectory(prefix="playhead-check-") as folder:
-        loaded = await world.offload_detached(partial(load, snapshot, Path(folder)))
+        loaded = await environment.offload_detached(partial(load, snapshot, Path(folder)))
         try:
             yield snapshot.deployment, App(loaded.classes, system=SYSTEM_CLASSES)
         finally:
@@ -54,14 +56,16 @@ async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environme
 class Checker:
     """Replays invocations as of one snapshot."""
 
-    def __init__(self, snapshot: JournalSnapshot, world: Environment) -> None:
+    def __init__(self, snapshot: JournalSnapshot, environment: Environment) -> None:
         self._snapshot = snapshot
-        self._world = world
+        self._environment = environment
 
     async def check(self, of: InvocationId, deployment: str, app: App) -> CheckReport:
         """Check one invocation."""
         kept = await read_recorded(self._snapshot, of)
-        report: CheckReport = await self._world.offload_detached(partial(rehearse, kept, app, deployment, self._world))
+        report: CheckReport = await self._environment.offload_detached(
+            partial(rehearse, kept, app, deployment, self._environment)
+        )
         return report
 
     async def check_each(
@@ -97,7 +101,7 @@ async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
 @asynccontextmanager
 async def checked_code(
     applications: CodeRegistry,
-    world: Environment,
+    environment: Environment,
     deployment: str,
     code: str | os.PathLike[str] | Snapshot | None,
     pinned: str,
@@ -106,7 +110,7 @@ async def checked_code(
     ``pinned`` one.
     """
     if code is not None:
-        async with loaded_aside(code, world) as aside:
+        async with loaded_aside(code, environment) as aside:
             yield aside
         return
     wanted = pinned if deployment == KEEP else applications.latest if deployment == LATEST else deployment

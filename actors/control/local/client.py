@@ -42,13 +42,13 @@ class LocalClient(Client):
         """The principal that the client acts for."""
         return self._backend.who
 
-    def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
-        """Return a client that acts on behalf of another: ``by`` is its name and ``origin`` its address, for events and
+    def acting_as(self, by: str, source: str, *, idempotency_namespace: str = "") -> LocalClient:
+        """Return a client that acts on behalf of another: ``by`` is its name and ``source`` its address, for events and
         the audit log.
 
         Idempotency keys in different realms are different keys, so that a client cannot reach the outcome of another's request.
         """
-        return LocalClient(self._backend.acting_as(Principal(by, origin, realm)))
+        return LocalClient(self._backend.acting_as(Principal(by, source, idempotency_namespace)))
 
     def as_command(
         self,

@@ -53,7 +53,7 @@ class LocalDeployments(LocalRegistry):
         """
         snapshot = code
         if not isinstance(snapshot, Snapshot):
-            snapshot = await self.world.offload(partial(snapshot_of, os.fspath(snapshot)))
+            snapshot = await self.environment.offload(partial(snapshot_of, os.fspath(snapshot)))
         deployment = snapshot.deployment
         if self.engine.applications.served_as != deployment:
             await self.engine.applications.try_out(snapshot)
@@ -125,7 +125,7 @@ class LocalDeployments(LocalRegistry):
     async def _code(self, deployment: str) -> Snapshot:
         self.engine.applications.registered.find(deployment)
         packed = read_packed(self.engine.journal, self.engine.journal.partitions, deployment)
-        snapshot: Snapshot = await self.world.offload(partial(unpack, deployment, packed))
+        snapshot: Snapshot = await self.environment.offload(partial(unpack, deployment, packed))
         return snapshot
 
     async def _info(self, snapshot: JournalSnapshot, known: Deployment) -> DeploymentInfo:

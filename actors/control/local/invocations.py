@@ -143,7 +143,8 @@ class LocalInvocations(LocalServices):
     def query_target(self) -> QueryTarget:
         services = self._served(system=True)
         return QueryTarget(
-            snapshot=partial(open_snapshot, self.engine.journal, services=services), asker=self.who.realm
+            snapshot=partial(open_snapshot, self.engine.journal, services=services),
+            asker=self.who.idempotency_namespace,
         )
 
     def _served(self, *, system: bool) -> tuple[ServiceInfo, ...]:

@@ -62,18 +62,18 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
         """Accept a job durably and return its id. ``ids`` are those that it names. A key that was used within the last day
         returns that job; raises ``ConflictError`` if its task was another one."""
-        key = self.in_realm(idempotency_key)
+        key = self.in_namespace(idempotency_key)
         async with self.engine.one_job_at_a_time:
             job = None if key is None else await self._known_job(key)
             if job is None:
                 await self._check_job(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
-                job = _name_of(self.world.unique(), key)
+                job = _name_of(self.environment.unique(), key)
             await self._run_as(job, spec, ids)
         return job
 
     async def _known_job(self, key: str) -> str | None:
         """Return the job of the last day with this key."""
-        since_ms = int((self.world.clock.now() - _KEPT_SECONDS) * 1000)
+        since_ms = int((self.environment.clock.now() - _KEPT_SECONDS) * 1000)
         mark = _mark_of(key)
         async with self.snapshot() as snapshot:
             recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(snapshot))

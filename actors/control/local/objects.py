@@ -84,7 +84,7 @@ class LocalObjects(LocalCalls):
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
         argument = within_limit(_as_json(handler, edit, target), self.limits.payload_bytes, f"the edit of {target}")
-        request = self.in_realm(idempotency_key)
+        request = self.in_namespace(idempotency_key)
         secret = self.engine.journal.secret
         command = self.command(target, request, argument, handler.signature.parameter, None, secret)
         command = attrs.evolve(command, if_free=not options.queue)

@@ -45,7 +45,7 @@ class LocalRegistry(LocalServices):
         It does not need spare room on the disk: a gate may be closed because the disk is full.
         """
         _, definition = self.engine.app.handler_of(target)
-        invocation_id = new_id(target, None, self.world.unique())
+        invocation_id = new_id(target, None, self.environment.unique())
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(
             invocation_id=invocation_id,

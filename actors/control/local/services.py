@@ -27,13 +27,13 @@ class LocalServices:
     """
 
     def __init__(
-        self, engine: Engine, world: Environment, limits: Limits, who: Principal, queries: Queries | None = None
+        self, engine: Engine, environment: Environment, limits: Limits, who: Principal, queries: Queries | None = None
     ) -> None:
         self.engine = engine
         self.limits = limits
-        self.world = world
+        self.environment = environment
         self.who = who
-        self.queries = queries if queries is not None else Queries(world, limits)
+        self.queries = queries if queries is not None else Queries(environment, limits)
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
         """Open a snapshot of the journal as of now, for the block."""
@@ -44,11 +44,11 @@ class LocalServices:
         async with self.snapshot() as snapshot:
             return snapshot.invocation(of)
 
-    def in_realm(self, idempotency_key: str | None) -> str | None:
+    def in_namespace(self, idempotency_key: str | None) -> str | None:
         """Return the idempotency key within the client's namespace."""
-        if idempotency_key is None or not self.who.realm:
+        if idempotency_key is None or not self.who.idempotency_namespace:
             return idempotency_key
-        return f"{self.who.realm}:{idempotency_key}"
+        return f"{self.who.idempotency_namespace}:{idempotency_key}"
 
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""

@@ -34,7 +34,7 @@ class LocalVerbs(LocalInvocations):
         """Execute the verb on the invocation. Replays a resume first if it must be compatible; the object itself
         replays a restart.
         """
-        request = self.in_realm(checked_request_key(idempotency_key))
+        request = self.in_namespace(checked_request_key(idempotency_key))
         command: c.Command = options.command(of)
         check_value(command, self.limits)
         match command:
@@ -45,7 +45,7 @@ class LocalVerbs(LocalInvocations):
                     self.check_room()
                 if c.is_rehearsed(command):
                     await self._load_code_of(command)
-        command = with_successor(command, self.world.unique, request)
+        command = with_successor(command, self.environment.unique, request)
         return await self.engine.obey(command, of, self.who, request=request)
 
     async def _checked_resume(self, command: c.ResumeInvocation, request: str | None) -> c.ResumeInvocation:
@@ -82,7 +82,7 @@ class LocalVerbs(LocalInvocations):
     ) -> CheckReport:
         pinned = (await self.row(of)).deployment
         async with (
-            checked_code(self.engine.applications, self.world, deployment, code, pinned) as (name, app),
+            checked_code(self.engine.applications, self.environment, deployment, code, pinned) as (name, app),
             self.snapshot() as snapshot,
         ):
-            return await Checker(snapshot, self.world).check(of, name, app)
+            return await Checker(snapshot, self.environment).check(of, name, app)

@@ -91,11 +91,11 @@ class OfflineBackend:
 
     limits: Limits = DEFAULT_LIMITS
 
-    def __init__(self, snapshot: JournalSnapshot, name: str, world: Environment) -> None:
+    def __init__(self, snapshot: JournalSnapshot, name: str, environment: Environment) -> None:
         self.snapshot = snapshot
         self._name = name
-        self._world = world
-        self._queries = Queries(world, DEFAULT_LIMITS)
+        self._environment = environment
+        self._queries = Queries(environment, DEFAULT_LIMITS)
         self._asked = QueryTarget(snapshot=self._open)
 
     @asynccontextmanager
@@ -169,15 +169,15 @@ class OfflineBackend:
         self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckReport:
         wanted = self.snapshot.invocation(of).deployment if deployment == KEEP else deployment
-        async with loaded_aside(self._code(wanted, code), self._world) as (name, app):
-            return await Checker(self.snapshot, self._world).check(of, name, app)
+        async with loaded_aside(self._code(wanted, code), self._environment) as (name, app):
+            return await Checker(self.snapshot, self._environment).check(of, name, app)
 
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckSummary:
         count, wanted = await self.newest_ids(listing)
-        async with loaded_aside(self._code(deployment, code), self._world) as (name, app):
-            checker = Checker(self.snapshot, self._world)
+        async with loaded_aside(self._code(deployment, code), self._environment) as (name, app):
+            checker = Checker(self.snapshot, self._environment)
             return await last_of(checker.check_each(wanted, name, app, is_complete=count <= listing.limit))
 
     def _code(
@@ -317,7 +317,7 @@ class OfflineBackend:
             report = examine(rows, partitions)
             return attrs.evolve(report, findings=(*report.findings, *find_set_aside(rows, partitions)))
 
-        report: FsckReport = await self._world.offload(work)
+        report: FsckReport = await self._environment.offload(work)
         return report
 
     # Requests that need a server.

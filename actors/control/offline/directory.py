@@ -61,8 +61,8 @@ async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineC
     """
     reader, identity = open_for_reading(path)
     try:
-        world = Environment()
-        snapshot = JournalSnapshot(view=reader, partitions=identity.partitions, now=world.clock.now())
-        yield OfflineClient(OfflineBackend(snapshot, str(Path(path)), world))
+        environment = Environment()
+        snapshot = JournalSnapshot(view=reader, partitions=identity.partitions, now=environment.clock.now())
+        yield OfflineClient(OfflineBackend(snapshot, str(Path(path)), environment))
     finally:
         reader.close()

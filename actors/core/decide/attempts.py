@@ -80,7 +80,7 @@ def retry_attempt(_: ObjectState, invocation: InvocationState, __: Any, ___: flo
 
 
 def suspend(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
-    if invocation.status not in ACTIVE or invocation.pausing is not None or invocation.parked:
+    if invocation.status not in ACTIVE or invocation.pending_pause is not None or invocation.unloaded:
         return []
     if has_running_steps(invocation):
         return []  # it has been woken since it was found idle, or one of its steps waits for a slot

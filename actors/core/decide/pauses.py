@@ -63,7 +63,7 @@ def pause_invocation(
     if invocation.status is Status.PAUSED:
         return []
     drains = command.mode is PauseMode.DRAIN and has_running_steps(invocation)
-    if drains and invocation.pausing is not None:
+    if drains and invocation.pending_pause is not None:
         return []
     if drains:
         return [e.PauseRequested(invocation_id=invocation.invocation_id, reason=command.reason)]
@@ -77,10 +77,10 @@ def has_running_steps(invocation: InvocationState) -> bool:
 
 def pause_if_settled(invocation: InvocationState, ended: object) -> list[Event]:
     """Pause the invocation now if no step of it runs."""
-    if invocation.pausing is None:
+    if invocation.pending_pause is None:
         return []
     running = any(w.kind is WaitKind.STEP for step, w in invocation.waits.items() if step != ended)
-    return [] if running else [_paused_on_request(invocation, invocation.pausing)]
+    return [] if running else [_paused_on_request(invocation, invocation.pending_pause)]
 
 
 def _paused_on_request(invocation: InvocationState, reason: str) -> e.InvocationPaused:
@@ -88,6 +88,6 @@ def _paused_on_request(invocation: InvocationState, reason: str) -> e.Invocation
 
 
 def settle_pause(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
-    if invocation.pausing is None or invocation.status not in ACTIVE:
+    if invocation.pending_pause is None or invocation.status not in ACTIVE:
         return []
-    return [_paused_on_request(invocation, invocation.pausing)]
+    return [_paused_on_request(invocation, invocation.pending_pause)]

@@ -36,7 +36,7 @@ def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
     return [
         e.InvocationStarted(invocation_id=waiting.invocation_id)
         for waiting in state.invocations.values()
-        if waiting.behind == ended.invocation_id and waiting.mode is Mode.SHARED and waiting.status is Status.QUEUED
+        if waiting.waits_for == ended.invocation_id and waiting.mode is Mode.SHARED and waiting.status is Status.QUEUED
     ]
 
 
@@ -55,7 +55,7 @@ def _start_next(state: ObjectState, *, without: InvocationState) -> list[Event]:
 
 def start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[Event]:
     """Start the invocation if nothing is before it."""
-    if invocation.is_started or invocation.scheduled_for is not None or invocation.behind in state.invocations:
+    if invocation.is_started or invocation.scheduled_for is not None or invocation.waits_for in state.invocations:
         return []
     is_head = state.holder is None and state.queue[:1] == [invocation.invocation_id]
     if invocation.mode is Mode.SHARED or is_head:

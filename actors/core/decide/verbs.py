@@ -65,7 +65,7 @@ def resume_invocation(
     state: ObjectState, invocation: InvocationState, command: c.ResumeInvocation, _: float, __: Limits
 ) -> list[Event]:
     moved = _move(invocation, command.deployment)
-    if invocation.pausing is not None:
+    if invocation.pending_pause is not None:
         return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)]
     if invocation.status is Status.BACKING_OFF:
         return [*moved, *_retry_now(invocation)]

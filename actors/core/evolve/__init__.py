@@ -80,7 +80,7 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     invocation.event_count += 1
     invocation.modified_at = stamp.at
     if stamp.cause.startswith(REQUEST):
-        invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
+        invocation.applied_requests = with_request(invocation.applied_requests, stamp.cause, invocation.status)
     spans = invocation.spans
     first, last = spans[-1]
     if number - last <= _SPAN_GAP:
@@ -140,7 +140,7 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         deployment=event.deployment,
         scheduled_for=event.scheduled_for,
         restarts=event.restarts,
-        behind=event.behind,
+        waits_for=event.behind,
         event_count=1,
         value_bytes=len(event.argument),
     )
@@ -185,18 +185,18 @@ def _on_attempt_retried(_: ObjectState, invocation: InvocationState, __: e.Attem
 
 
 def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationSuspended, ___: Stamp) -> None:
-    invocation.parked = True
+    invocation.unloaded = True
     invocation.status = transitions.status_now(invocation)
 
 
 def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
     invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at)
-    invocation.pausing = None
+    invocation.pending_pause = None
     invocation.held_back = 0
     if invocation.status is Status.PAUSED:
         _start_over(invocation)
     invocation.retry_at = None
-    invocation.parked = False
+    invocation.unloaded = False
     invocation.status = transitions.status_now(invocation)
 
 
@@ -218,16 +218,18 @@ def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelDelive
 
 
 def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, stamp: Stamp) -> None:
-    invocation.pausing = event.reason
+    invocation.pending_pause = event.reason
     invocation.paused_by, invocation.paused_at = stamp.by, stamp.at
 
 
 def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, stamp: Stamp) -> None:
-    if invocation.pausing is None:  # otherwise the requester is known, and this event only carries the request out
+    if (
+        invocation.pending_pause is None
+    ):  # otherwise the requester is known, and this event only carries the request out
         invocation.paused_by = stamp.by
     invocation.paused_at = stamp.at
     invocation.status = Status.PAUSED
-    invocation.pausing = None
+    invocation.pending_pause = None
     invocation.pause_reason = event.reason
     invocation.pause_cause = event.cause
     if event.failure is not None:
@@ -237,7 +239,7 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
 def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
     invocation.held_back = 0
     if invocation.status is not Status.PAUSED:
-        invocation.pausing = None  # it had been asked to pause and was not paused yet
+        invocation.pending_pause = None  # it had been asked to pause and was not paused yet
         return
     _start_over(invocation)
     invocation.status = transitions.status_when_resumed(invocation)
@@ -250,7 +252,7 @@ def _on_moved(_: ObjectState, invocation: InvocationState, event: e.InvocationMo
 def _start_over(invocation: InvocationState) -> None:
     """Reset the attempts of the handler and of its steps, which run at once."""
     invocation.retry_at = None
-    invocation.parked = False
+    invocation.unloaded = False
     invocation.failed_attempts = 0
     invocation.pause_reason = invocation.paused_by = ""
     invocation.paused_at = None
@@ -278,7 +280,7 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached,
 
 
 def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
-    invocation.has_kept = True
+    invocation.has_copied_history = True
     invocation.deferred_signals = 0  # they are received again
     if not event.carries:
         # The object already has the writes of the copied part, or a rewind has undone them.

@@ -45,7 +45,7 @@ def on_map(_: ObjectState, invocation: InvocationState, event: e.MapChanged, __:
 
 
 def on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
-    invocation.has_kept = True
+    invocation.has_copied_history = True
     invocation.deferred_signals = 0  # they are received again
     state.fields_version = state.version
     state.fields = dict(event.fields)

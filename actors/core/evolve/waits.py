@@ -80,14 +80,14 @@ def on_outcome(
 
 def _complete(invocation: InvocationState) -> None:
     """Count a completion for the handler if a pause holds it back, and wake the invocation."""
-    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+    if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         invocation.held_back += 1
     wake(invocation)
 
 
 def wake(invocation: InvocationState) -> None:
     """Let the invocation continue, unless it is paused."""
-    invocation.parked = False
+    invocation.unloaded = False
     if invocation.status is not Status.PAUSED:
         invocation.status = transitions.status_now(invocation)
 
@@ -118,7 +118,7 @@ def on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceiv
     if event.step is not None and invocation.waits.pop(event.step, None) is not None:
         _complete(invocation)
         return
-    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+    if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         invocation.held_back += 1
     invocation.signals.setdefault(event.name, []).append(event.signal)
 

@@ -100,8 +100,8 @@ class Guard:
         by = f"token:{grant.name}" if self._counted is not None else grant.name
         if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user):
             by = f"{by} ({user})"
-        realm = "" if grant.scope is TokenScope.ADMIN else grant.name
-        return client.acting_as(by, origin_of(request), realm=realm)
+        idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.name
+        return client.acting_as(by, address_of(request), idempotency_namespace=idempotency_namespace)
 
     async def note(self, client: LocalClient, request: Request, refusal: RefusedError) -> None:
         """Audit a denied request, within the rate limit."""
@@ -200,7 +200,7 @@ def _check_length(request: Request) -> None:
         raise HeadTooLargeError(f"the head of the request has {length} bytes, the limit is {HEAD_BYTES}")
 
 
-def origin_of(request: Request) -> str:
+def address_of(request: Request) -> str:
     """Return the address and port of the peer, unrelated to the header ``Origin``."""
     client = request.client
     return "" if client is None else f"{_literal(client.host)}:{client.port}"

@@ -34,7 +34,7 @@ from actors.http.server import (
     token_routes,
     verbs,
 )
-from actors.http.server.access import check_encoding, check_media_type, origin_of
+from actors.http.server.access import address_of, check_encoding, check_media_type
 from actors.http.server.bodies import check_json
 from actors.http.server.event_streams import EventStream
 from actors.http.server.request_context import Exchange, query_of, read_body, read_query, seat_of, waiting_for_client
@@ -152,7 +152,7 @@ class Api:
 
     async def _admit(self, request: Request) -> tuple[Route, Exchange]:
         """Authenticate and authorise the request. Audits a denied one."""
-        asking = self._client.acting_as("anonymous", origin_of(request))
+        asking = self._client.acting_as("anonymous", address_of(request))
         try:
             self._guard.check_address(request)
             route, path, missing = self._find(request)

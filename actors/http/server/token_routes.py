@@ -101,7 +101,7 @@ class Auditor(Protocol):
 
     @property
     def who(self) -> Principal: ...
-    def acting_as(self, by: str, origin: str) -> Auditor: ...
+    def acting_as(self, by: str, source: str) -> Auditor: ...
     async def note(self, act: ControlAction, *, refusal: str = "") -> None: ...
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage: ...
 
@@ -141,7 +141,7 @@ async def _noted(change: Callable[..., T], book: TokenBook, act: ControlAction, 
         detail=act.detail,
         reason=act.reason,
         by=auditor.who.by,
-        origin=auditor.who.origin,
+        source=auditor.who.source,
     )
     async with book.changing:
         try:
@@ -161,7 +161,7 @@ async def _settle(book: TokenBook, auditor: Auditor, fresh: OwedNote | None) -> 
             act = ControlAction(
                 verb=owed.verb, target=owed.target, detail=owed.detail + late, reason=owed.reason, request=owed.request
             )
-            await auditor.acting_as(owed.by, owed.origin).note(act)
+            await auditor.acting_as(owed.by, owed.source).note(act)
         book.settle(owed)
 
 

@@ -273,7 +273,7 @@ class _Partition:
     def _ended_row(self, state: ObjectState, recorded: Recorded, event: e.InvocationCompleted) -> InvocationRow:
         invocation, at = state.invocations[event.invocation_id], recorded.stamp.at
         row = row_of(state, invocation, outcome=event.outcome, completed_at=at, purge_at=at + self.retention_seconds)
-        row.obeyed = with_request(row.obeyed, recorded.stamp.cause, invocation.status)
+        row.applied_requests = with_request(row.applied_requests, recorded.stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, recorded.number)
         return row
 

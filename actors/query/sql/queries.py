@@ -52,8 +52,8 @@ class QueryTarget:
 class Queries:
     """Runs SQL queries. ``limits`` bound their number and the cost of each."""
 
-    def __init__(self, world: Environment, limits: Limits) -> None:
-        self._world = world
+    def __init__(self, environment: Environment, limits: Limits) -> None:
+        self._environment = environment
         self._limits = limits
         self._places = Places(limits.queries)
 
@@ -169,7 +169,7 @@ class Queries:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(turns.share)
             answer = await outcome.acapture(
-                self._world.offload, work
+                self._environment.offload, work
             )  # kept apart from the nursery, which would wrap an error
             nursery.cancel_scope.cancel()
         return answer.unwrap()

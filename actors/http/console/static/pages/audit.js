@@ -11,7 +11,7 @@ import { visible, visibleName } from "../ui/json.js";
 import { Table } from "../ui/table.js";
 
 /**
- * @typedef {{ partition: number, number: number, at: number, by: string, origin: string, verb: string, target: string,
+ * @typedef {{ partition: number, number: number, at: number, by: string, source: string, verb: string, target: string,
  *   detail: string, reason: string, request: string | null, changed: boolean, before: string, after: string, refusal: string,
  *   dropped: number }} Entry
  */
@@ -55,7 +55,7 @@ const COLUMNS = [
   { name: "target", title: "Target", width: "minmax(150px, 1.2fr)", cell: (entry) => html`<${Target} target=${entry.target} />` },
   { name: "result", title: "Result", width: "minmax(170px, 1.2fr)", cell: (entry) => html`<${Result} entry=${entry} />` },
   { name: "reason", title: "Reason", width: "minmax(140px, 1.4fr)", cell: (entry) => visible(entry.reason) },
-  { name: "origin", title: "From", width: "minmax(90px, .6fr)", cell: (entry) => html`<span class="faint">${visible(entry.origin)}</span>` },
+  { name: "source", title: "From", width: "minmax(90px, .6fr)", cell: (entry) => html`<span class="faint">${visible(entry.source)}</span>` },
 ];
 
 /** Nothing is read yet of what is older than the first page. */
@@ -162,7 +162,7 @@ function OneEntry({ entry, onClose }) {
       rows=${[
         ["when", html`<${Time} at=${entry.at} both />`],
         ["who", visible(entry.by)],
-        ["from", orNull(entry.origin)],
+        ["from", orNull(entry.source)],
         ["target", html`<${Target} target=${entry.target} /> <${Copy} text=${entry.target} />`],
         ["how", orNull(entry.detail)],
         ["reason", orNull(entry.reason)],

@@ -518,7 +518,7 @@ function Trail({ id }) {
                   <td><${Time} at=${entry.at} both=${true} /></td>
                   <td>${entry.verb} ${visible(entry.detail)}</td>
                   <td>${visible(entry.by)}</td>
-                  <td class="faint">${visible(entry.origin)}</td>
+                  <td class="faint">${visible(entry.source)}</td>
                   <td>${visible(entry.reason)}</td>
                   <td>${entry.refusal ? html`<b class="bad">${visible(entry.refusal)}</b>` : entry.changed ? `${entry.before} → ${entry.after}` : "changed nothing"}</td>
                 </tr>`,
