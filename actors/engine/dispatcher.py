@@ -14,7 +14,7 @@ from actors.core.decide import unknown_invocation
 from actors.core.decide.purge import needed_by
 from actors.core.decide.work import check_same_request
 from actors.core.owed import pending
-from actors.core.state import existing
+from actors.core.state import InvocationState, existing
 from actors.engine.exceptions import passes
 from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
@@ -312,16 +312,23 @@ class Dispatcher:
         if applied is not None:
             self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, status_before))
             return
-        state = loaded.state
-        if isinstance(command, c.ResumeInvocation) and command.deployment is not None and state is not None:
-            deployment = resolve(self._machine, state, before.handler, command.deployment)
-            command = attrs.evolve(command, deployment=deployment)
-        if isinstance(command, c.CancelInvocation):
-            command = attrs.evolve(command, held_back=loaded.held_back.get(of, 0))
-        events = self._machine.decide(loaded, command, request.stamp)
+        events = self._machine.decide(loaded, self._resolved(loaded, before, command), request.stamp)
         after = loaded.open_state(of)
         status_after = Status.COMPLETED if after is None else after.status
         self._answer(loaded, request, command.reply_to, of, ControlResult(bool(events), status_before, status_after))
+
+    def _resolved(self, loaded: LoadedObject, invocation: InvocationState, command: c.Decidable) -> c.Decidable:
+        """The verb with the values that only this processor knows."""
+        match command:
+            case c.CancelInvocation(invocation_id=of):
+                return c.ResolvedCancel(asked=command, held_back=loaded.held_back.get(of, 0))
+            case c.ResumeInvocation(deployment=None):
+                return c.ResolvedResume(asked=command)
+            case c.ResumeInvocation(deployment=str(wanted)):
+                deployment = resolve(self._machine, existing(loaded.state), invocation.handler, wanted)
+                return c.ResolvedResume(asked=command, deployment=deployment)
+            case _:
+                return command
 
     async def _restart(self, loaded: LoadedObject, request: ObjectRequest, command: c.RestartInvocation) -> None:
         of = command.invocation_id

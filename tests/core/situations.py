@@ -41,6 +41,14 @@ SUCCEEDED = Outcome(OutcomeKind.SUCCEEDED, b"1")
 _RESOLVED = ("kind", "mode", "atomic", "deployment")
 
 
+def cancel(of: InvocationId = IT, *, held_back: int = 0, **given: Any) -> c.ResolvedCancel:
+    return c.ResolvedCancel(asked=c.CancelInvocation(invocation_id=of, reason="why", **given), held_back=held_back)
+
+
+def resume(of: InvocationId = IT, deployment: str | None = None) -> c.ResolvedResume:
+    return c.ResolvedResume(asked=c.ResumeInvocation(invocation_id=of, reason="why"), deployment=deployment)
+
+
 def invoke(**given: Any) -> c.ResolvedInvoke:
     """An invocation of ``open`` that has reached its object, with what is given otherwise."""
     known = {name: given.pop(name) for name in _RESOLVED if name in given}

@@ -12,6 +12,7 @@ from actors.core import commands as c
 from actors.errors import ConflictError, ErrorCode, NotFoundError
 from actors.values.retries import RetryPolicy
 from journal import events as e
+from journal.errors import BrokenInvariant
 from journal.events import (
     Caller,
     Children,
@@ -47,10 +48,12 @@ from tests.core.situations import (
     TARGET,
     Situation,
     accepted,
+    cancel,
     completed,
     events_of,
     invoke,
     paused,
+    resume,
     started,
 )
 from tests.core.story import NOW, given, nth
@@ -63,7 +66,6 @@ if TYPE_CHECKING:
 
 # What people may ask.
 
-CANCEL = c.CancelInvocation(invocation_id=IT, reason="why")
 
 AGAIN = nth(8)
 
@@ -75,13 +77,13 @@ def restart(stop: Stop | None = None) -> c.ResolvedRestart:
 
 
 VERBS: dict[str, Decidable] = {
-    "cancel": CANCEL,
-    "cancel with patience": attrs.evolve(CANCEL, children=Children.ALL, kill_after=30),
+    "cancel": cancel(),
+    "cancel with patience": cancel(children=Children.ALL, kill_after=30),
     "kill": c.KillInvocation(invocation_id=IT, reason="why"),
     "pause": c.PauseInvocation(invocation_id=IT, reason="why"),
     "pause now": c.PauseInvocation(invocation_id=IT, reason="why", mode=PauseMode.NOW),
-    "resume": c.ResumeInvocation(invocation_id=IT, reason="why"),
-    "move": c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_b"),
+    "resume": resume(),
+    "move": resume(deployment="dep_b"),
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
     "purge": c.PurgeInvocations(invocation_ids=[IT]),
     "attach": c.Attach(invocation_id=IT, by=CALLER),
@@ -339,7 +341,7 @@ def named(value: object) -> str | None:
     return value.name.lower() if isinstance(value, Situation) else None
 
 
-def check(command: Command, situation: Situation, mode: Mode, cell: Cell) -> None:
+def check(command: Decidable, situation: Situation, mode: Mode, cell: Cell) -> None:
     story = given(*events_of(situation, mode))
     assert story.status_of(IT) is STATUS[situation]
     story.when(command)
@@ -398,11 +400,19 @@ def test_of_two_cancels_the_earlier_end_of_patience_holds(
     patient = attrs.evolve(CANCEL_REQUESTED, kill_at=None if first is None else NOW + first)
     hastens = [] if ends_at is None else [attrs.evolve(HASTENS, kill_at=NOW + ends_at)]
     story = given(accepted(), started(), STEP_SCHEDULED, patient)
-    story.when(attrs.evolve(CANCEL, kill_after=second)).then(*hastens).leaves(IT, Status.RUNNING)
-    cancel = story.invocation(IT).cancel
-    assert cancel is not None
+    story.when(cancel(kill_after=second)).then(*hastens).leaves(IT, Status.RUNNING)
+    requested = story.invocation(IT).cancel
+    assert requested is not None
     ends = [NOW + seconds for seconds in (first, second) if seconds is not None]
-    assert cancel.kill_at == (min(ends) if ends else None)
+    assert requested.kill_at == (min(ends) if ends else None)
+
+
+@pytest.mark.parametrize(
+    "asked", [cancel().asked, resume().asked, restart().asked, invoke().asked], ids=lambda asked: type(asked).__name__
+)
+def test_a_command_that_its_processor_has_not_resolved_is_a_fault(asked: Command) -> None:
+    with pytest.raises(BrokenInvariant):
+        given(*events_of(S.RUNNING_STEP)).when(asked)
 
 
 def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
@@ -741,7 +751,7 @@ def test_one_that_fails_while_its_cancel_is_on_its_way_is_tried_again_at_once() 
 def test_a_cancel_overtakes_what_came_while_it_was_held() -> None:
     completed_step = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
     held = given(*events_of(S.PAUSING), completed_step)
-    held.when(attrs.evolve(VERBS["cancel"], held_back=2)).then(attrs.evolve(CANCELS, overtakes=3))
+    held.when(cancel(held_back=2)).then(attrs.evolve(CANCELS, overtakes=3))
 
 
 # Late, and twice.

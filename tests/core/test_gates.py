@@ -37,10 +37,12 @@ from tests.core.situations import (
     IT,
     Situation,
     accepted,
+    cancel,
     completed,
     events_of,
     invoke,
     paused,
+    resume,
     started,
 )
 from tests.core.story import KEY, NOW, SERVICE, given, given_nothing
@@ -333,7 +335,7 @@ def test_a_date_that_comes_behind_a_closed_gate_is_recorded_and_the_work_waits()
 
 
 def test_resuming_behind_a_closed_gate_takes_the_pause_away_and_leaves_the_gate() -> None:
-    story = given(accepted(), paused()).under(HERE).when(c.ResumeInvocation(invocation_id=IT, reason="why"))
+    story = given(accepted(), paused()).under(HERE).when(resume())
     story.then(e.InvocationResumed(invocation_id=IT, reason="why")).leaves(IT, Status.QUEUED)
     story.under().when(OPEN_IT).then(started())
 
@@ -351,11 +353,11 @@ def test_readers_that_wait_behind_a_gate_are_counted_against_the_limit_of_the_ma
     story.under().when(invoke(invocation_id=BEHIND, mode=Mode.SHARED)).leaves(BEHIND, Status.RUNNING)
 
 
-VERBS: dict[str, c.Command] = {
-    "cancel": c.CancelInvocation(invocation_id=IT, reason="why"),
+VERBS: dict[str, c.Decidable] = {
+    "cancel": cancel(),
     "kill": c.KillInvocation(invocation_id=IT, reason="why"),
     "pause": c.PauseInvocation(invocation_id=IT, reason="why"),
-    "resume": c.ResumeInvocation(invocation_id=IT, reason="why"),
+    "resume": resume(),
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
     "fire": c.FireTimer(invocation_id=IT, step=StepId("1")),
     "retry": c.RetryAttempt(invocation_id=IT),
@@ -400,7 +402,7 @@ def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> N
 def test_one_that_is_moved_to_code_that_no_gate_holds_starts_if_it_is_its_turn() -> None:
     behind_old_code = closed(GateScope(ScopeKind.DEPLOYMENT, name="dep_old"))
     on_old_code = invoke(deployment="dep_old")
-    move = c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_new")
+    move = resume(deployment="dep_new")
     moved = e.InvocationMoved(invocation_id=IT, deployment="dep_new")
     story = given_nothing().under(behind_old_code).when(on_old_code).leaves(IT, Status.QUEUED)
     story.when(move).then(moved, started())

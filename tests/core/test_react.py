@@ -43,6 +43,7 @@ from tests.core.situations import (
     events_of,
     outcome_of,
     paused,
+    resume,
     started,
 )
 from tests.core.story import ELSEWHERE, fold, given
@@ -522,23 +523,14 @@ def test_a_pause_that_drains_lets_the_step_end_and_then_stops_everything() -> No
         .when(c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED))
         .then(ended, paused(reason="why"))
         .owes(STOPS, f.NotifyPaused(IT, "why"))
-        .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
+        .when(resume())
         .owes(START)
     )
 
 
 def test_a_retry_that_is_brought_forward_needs_no_timer_any_more() -> None:
-    (
-        given(*RUNNING, STEP_SCHEDULED)
-        .when(c.PauseInvocation(invocation_id=IT, reason="why"))
-        .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
-        .owes(START)
-    )
-    (
-        given(*RUNNING, STEP_SCHEDULED, STEP_FAILED)
-        .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
-        .owes(f.RetractTimer(DUE, FIRE), f.RunStep(IT, STEP))
-    )
+    (given(*RUNNING, STEP_SCHEDULED).when(c.PauseInvocation(invocation_id=IT, reason="why")).when(resume()).owes(START))
+    (given(*RUNNING, STEP_SCHEDULED, STEP_FAILED).when(resume()).owes(f.RetractTimer(DUE, FIRE), f.RunStep(IT, STEP)))
 
 
 def test_every_effect_is_owed_for_something() -> None:

@@ -33,6 +33,7 @@ from tests.core.situations import (
     events_of,
     invoke,
     paused,
+    resume,
     started,
 )
 from tests.core.story import KEY, SERVICE, given, given_nothing, nth
@@ -40,7 +41,7 @@ from tests.core.story import KEY, SERVICE, given, given_nothing, nth
 if TYPE_CHECKING:
     from journal.events import Event
 
-RESUME = c.ResumeInvocation(invocation_id=IT, reason="why")
+RESUME = resume()
 SIGNAL = c.SignalInvocation(invocation_id=IT, name="go", value=b"1")
 
 

@@ -37,7 +37,7 @@ from journal.events import (
     Stop,
 )
 from journal.ids import ROOT_STEP, StepId
-from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted, invoke, outcome_of
+from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted, cancel, invoke, outcome_of, resume
 from tests.core.story import STREAM, nth
 
 if TYPE_CHECKING:
@@ -366,16 +366,14 @@ def _invoke(walker: Walker, which: int, how: int) -> None:
     )
 
 
-def _verb(make: Callable[[InvocationId, int], Command]) -> Callable[[Walker, int, int], None]:
+def _verb(make: Callable[[InvocationId, int], Decidable]) -> Callable[[Walker, int, int], None]:
     return lambda walker, which, how: walker.ask(make(walker.anybody(which), how))
 
 
-def _cancel(of: InvocationId, how: int) -> Command:
+def _cancel(of: InvocationId, how: int) -> c.ResolvedCancel:
     kill_after = [None, 2.5, 7.5][how % 3]
     children = Children.ALL if how % 2 else Children.CALLED
-    return c.CancelInvocation(
-        invocation_id=of, reason="why", kill_after=kill_after, children=children, spares=how % 5 == 4
-    )
+    return cancel(of, kill_after=kill_after, children=children, spares=how % 5 == 4)
 
 
 def _pause(of: InvocationId, how: int) -> Command:
@@ -621,9 +619,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "cancel": _verb(_cancel),
     "kill": _verb(lambda of, how: c.KillInvocation(invocation_id=of, reason="why", spares=how % 5 == 4)),
     "pause": _verb(_pause),
-    "resume": _verb(
-        lambda of, how: c.ResumeInvocation(invocation_id=of, reason="why", deployment=DEPLOYMENTS[how % 3])
-    ),
+    "resume": _verb(lambda of, how: resume(of, DEPLOYMENTS[how % 3])),
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,

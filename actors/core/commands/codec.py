@@ -118,7 +118,6 @@ _OF_THE_JOURNEY = frozenset(
     {
         "invocation_id",
         "reply_to",
-        "held_back",
         "spares",
         "caller",
         "chain",

@@ -21,7 +21,9 @@ from actors.core.commands.verbs import (
     KillInvocation,
     PauseInvocation,
     PurgeInvocations,
+    ResolvedCancel,
     ResolvedRestart,
+    ResolvedResume,
     RestartInvocation,
     ResumeInvocation,
     SignalInvocation,
@@ -71,6 +73,6 @@ Command: TypeAlias = (
 )
 
 
-Decidable: TypeAlias = Command | ResolvedInvoke | ResolvedRestart
-"""What ``decide`` is given. It refuses an ``Invoke`` or a ``RestartInvocation`` that is not resolved: what the class declares and what
-the history says is known only to the processor of the object."""
+Decidable: TypeAlias = Command | ResolvedInvoke | ResolvedCancel | ResolvedResume | ResolvedRestart
+"""The commands that ``decide`` accepts. It refuses an invoke, a cancel, a resume or a restart that is not resolved: only the processor
+of the object knows the class, the gates, the registered code and the history."""

@@ -12,9 +12,8 @@ from journal.ids import ROOT_STEP, InvocationId, StepId
 class CancelInvocation:
     """Cancel the invocation and let its compensations run. It is killed ``kill_after`` seconds later if it has not completed.
 
-    A repeated cancel can only move the kill to an earlier time; everything else stays as first requested. ``held_back`` counts
-    the completions that a gate has kept from the handler; it is filled in where the command arrives. ``spares`` is set when the
-    invocation is stopped because its caller is restarted: the calls that it made with an idempotency key then continue.
+    A repeated cancel can only move the kill to an earlier time; everything else stays as first requested. ``spares`` is set when
+    the invocation is stopped because its caller is restarted: the calls that it made with an idempotency key then continue.
     """
 
     invocation_id: InvocationId
@@ -22,8 +21,21 @@ class CancelInvocation:
     children: Children = Children.CALLED
     kill_after: float | None = None
     reply_to: Caller | None = None
-    held_back: int = 0
     spares: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedCancel:
+    """A cancel with the number of completions that a gate has kept from the handler (``held_back``). Only the receiving processor
+    knows it."""
+
+    asked: CancelInvocation
+    held_back: int = 0
+
+    @property
+    def invocation_id(self) -> InvocationId:
+        """The invocation to cancel."""
+        return self.asked.invocation_id
 
 
 @attrs.frozen(kw_only=True)
@@ -50,13 +62,26 @@ class PauseInvocation:
 class ResumeInvocation:
     """Continue a paused invocation where it stopped. If it is backing off, retry it now.
 
-    ``deployment`` moves the invocation to other code first; ``latest`` is replaced by an id where the command arrives.
+    ``deployment`` moves the invocation to other code first; it is an id or ``latest``.
     """
 
     invocation_id: InvocationId
     reason: str
     deployment: str | None = None
     reply_to: Caller | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedResume:
+    """A resume with the id of the code that the invocation moves to; None if it stays on its code."""
+
+    asked: ResumeInvocation
+    deployment: str | None = None
+
+    @property
+    def invocation_id(self) -> InvocationId:
+        """The invocation to resume."""
+        return self.asked.invocation_id
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +139,7 @@ class ResolvedRestart:
 
     ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the
     successor runs on, ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new
-    ``argument`` is (as in :class:`journal.events.InvocationAccepted`), ``held_back`` as in a cancel.
+    ``argument`` is (as in :class:`journal.events.InvocationAccepted`), ``held_back`` as in a :class:`ResolvedCancel`.
     """
 
     asked: RestartInvocation

@@ -89,10 +89,10 @@ def unknown_invocation(invocation_id: InvocationId) -> NotFoundError:
 
 _FROM_OUTSIDE = (
     c.Attach,
-    c.CancelInvocation,
+    c.ResolvedCancel,
     c.KillInvocation,
     c.PauseInvocation,
-    c.ResumeInvocation,
+    c.ResolvedResume,
     c.SignalInvocation,
 )
 
@@ -112,11 +112,11 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.CompleteCall: complete_call,
     c.CompleteVerb: complete_verb,
     c.Attach: attach,
-    c.CancelInvocation: cancel_invocation,
+    c.ResolvedCancel: cancel_invocation,
     c.KillInvocation: kill_invocation,
     c.PauseInvocation: pause_invocation,
     c.FinishDrain: settle_pause,
-    c.ResumeInvocation: resume_invocation,
+    c.ResolvedResume: resume_invocation,
     c.SignalInvocation: signal_invocation,
     c.TransferCall: hand_over_call,
     c.WithdrawCall: withdraw_call,

@@ -111,5 +111,5 @@ def _stop(
         return kill_invocation(
             state, original, c.KillInvocation(invocation_id=command.invocation_id, reason=reason), now, limits
         )
-    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason, held_back=held_back)
-    return cancel_invocation(state, original, cancel, now, limits)
+    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason)
+    return cancel_invocation(state, original, c.ResolvedCancel(asked=cancel, held_back=held_back), now, limits)

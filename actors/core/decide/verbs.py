@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def cancel_invocation(
-    state: ObjectState, invocation: InvocationState, command: c.CancelInvocation, now: float, _: Limits
+    state: ObjectState, invocation: InvocationState, resolved: c.ResolvedCancel, now: float, _: Limits
 ) -> list[Event]:
+    command = resolved.asked
     if not invocation.is_started:
         outcome = Outcome(OutcomeKind.CANCELLED, reason=command.reason)
         return complete(state, invocation, outcome)
@@ -33,7 +34,7 @@ def cancel_invocation(
             reason=command.reason,
             children=command.children,
             kill_at=kill_at,
-            overtakes=invocation.held_back + command.held_back,
+            overtakes=invocation.held_back + resolved.held_back,
         ),
     ]
 
@@ -62,11 +63,11 @@ def _spare_calls(invocation: InvocationState, command: c.CancelInvocation | c.Ki
 
 
 def resume_invocation(
-    state: ObjectState, invocation: InvocationState, command: c.ResumeInvocation, _: float, __: Limits
+    state: ObjectState, invocation: InvocationState, command: c.ResolvedResume, _: float, __: Limits
 ) -> list[Event]:
-    moved = _move(invocation, command.deployment)
+    moved, reason = _move(invocation, command.deployment), command.asked.reason
     if invocation.pending_pause is not None:
-        return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)]
+        return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)]
     if invocation.status is Status.BACKING_OFF:
         return [*moved, *_retry_now(invocation)]
     if invocation.status is Status.QUEUED and moved:
@@ -76,7 +77,7 @@ def resume_invocation(
         ]  # a gate on the code that it leaves may have held it
     if invocation.status is not Status.PAUSED:
         return moved
-    resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)
+    resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)
     return [*moved, resumed, *start_if_its_turn(state, invocation)]
 
 
