@@ -42,6 +42,8 @@ _PINNED = b"b"
 _AUDIT = b"u"
 _NAME = b"n"
 _AWAITING = b"w"
+_FAILED = b"f"
+_COUNTER = b"k"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -189,6 +191,38 @@ def awaiting(partition: int, since: float, invocation_id: InvocationId) -> bytes
 def awaiting_prefix(partition: int) -> bytes:
     """Return the prefix of the invocations that wait for a signal."""
     return _PARTITION.pack(_AWAITING, partition)
+
+
+def failed(partition: int, at: float, invocation_id: InvocationId) -> bytes:
+    """Return the index key of an invocation that has failed, ordered by the time of its end to the microsecond, then by
+    id."""
+    return _DATED.pack(_FAILED, partition, microseconds(at)) + invocation_id.encode()
+
+
+def failed_prefix(partition: int) -> bytes:
+    """Return the prefix of the invocations that have failed."""
+    return _PARTITION.pack(_FAILED, partition)
+
+
+def failed_from(partition: int, at: float) -> bytes:
+    """Return the first possible key of invocations that failed at or after this time."""
+    return _DATED.pack(_FAILED, partition, microseconds(at))
+
+
+def counter(partition: int, group: bytes, *, by_signal: bool) -> bytes:
+    """Return the key of the number of invocations in a group. The groups of those that wait for a signal, by the name of the
+    signal, follow after all others: they may be many."""
+    return counters(partition, by_signal=by_signal) + group
+
+
+def counters(partition: int, *, by_signal: bool) -> bytes:
+    """Return the prefix of the counters of a partition, one of two."""
+    return _PARTITION.pack(_COUNTER, partition) + (b"\x01" if by_signal else b"\x00")
+
+
+def group_of_counter(key: bytes) -> bytes:
+    """Return the group in a counter's key."""
+    return key[_PARTITION.size + 1 :]
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:

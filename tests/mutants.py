@@ -107,6 +107,9 @@ MUTANTS = (
     Mutant("purges-what-a-restart-needs", "purge", "if waiting is not None and", "if False and"),
     Mutant("purges-the-past-that-a-restart-needs", "needed_by", "needs_all =", "needs_all = False and", "tests/engine/test_restart.py"),
     Mutant("goes-on-without-what-it-should-keep", "_begin", "if invocation.restarts is not None and", "if invocation.started_at is None and", "tests/engine/test_restart.py"),
+    Mutant("counts-what-was-purged", "forget_invocation", "recount(counts, groups_of_row(row) if is_written else open_groups, ())", "pass"),
+    Mutant("counts-an-invocation-in-each-status-it-had", "index_invocation", "recount(counts, groups_of_listed(service, handler, listed),", "recount(counts, (),", "tests/engine/test_counters.py"),
+    Mutant("counts-a-purge-that-was-refused", "CommitBatch.forgo_rewriting", "add_counts(self.counts, pending_append.uncounted, -1)", "pass", "tests/engine/test_damage_and_doubt.py"),
     Mutant("leaves-an-index-behind", "index_invocation", "rows[keys.open_by_status(partition, listed.status, invocation_id)] = None", "pass"),
     Mutant("starts-nobody-who-owes", "index_owing", "if owing != loaded.owing_on_disk:", "if False:"),
     # Gates and jobs.

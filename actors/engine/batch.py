@@ -13,6 +13,7 @@ import attrs
 from actors.core import commands as c
 from actors.errors import ErrorCode, TerminalError, UnavailableError
 from actors.errors.base import code_of
+from actors.rows.counters import add_counts
 from actors.values.failures import failure_of
 from journal.codec import Record
 from journal.errors import BrokenInvariant
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.waiter import Reply
+    from actors.rows.counters import Counts
     from journal.events import ControlResult
     from journal.rows import AuditRow, InvocationRow
 
@@ -58,7 +60,8 @@ class Purge:
 @attrs.define(eq=False)
 class PendingAppend:
     """The changes of one object. A snapshot must be at event ``covered`` or later, because some events up to there are
-    overwritten. ``forgotten`` are the rows to delete with the histories that are overwritten."""
+    overwritten. ``forgotten`` are the rows to delete with the histories that are overwritten, and ``uncounted`` the change of the
+    counts that this makes."""
 
     loaded: LoadedObject
     expected: int
@@ -67,6 +70,7 @@ class PendingAppend:
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
     forgotten: list[bytes] = attrs.field(factory=list)
+    uncounted: Counts = attrs.field(factory=dict)
     covered: int = 0
     trim_to: int = 0
     snapshot: bytes | None = None
@@ -87,12 +91,13 @@ class PendingAppend:
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are messages
     to objects that have no append in it. The rows of its ``audit`` are chained when it goes to the disk. ``released`` are the
-    actions to run, in order, once it is durable. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows
+    actions to run, in order, once it is durable. ``counts`` are the changes of the counts of invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows
     of completed invocations, and the service and handler of each failure."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    counts: Counts = attrs.field(factory=dict)
     audit: list[AuditRow] = attrs.field(factory=list)
     consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
@@ -128,6 +133,8 @@ class CommitBatch:
         for key in pending_append.forgotten:
             self.rows.pop(key, None)
         pending_append.forgotten = []
+        add_counts(self.counts, pending_append.uncounted, -1)
+        pending_append.uncounted = {}
         return rewrites
 
     def refuse(self, purge: Purge, because: BaseException) -> None:

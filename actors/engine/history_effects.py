@@ -15,6 +15,7 @@ from actors.engine.exceptions import passes
 from actors.engine.index import forget_invocation
 from actors.engine.restart_history import history_of_restart
 from actors.errors import RefusedError
+from actors.rows.counters import Counts, add_counts
 from actors.values.failures import failure_of
 from journal import events as e
 from journal.errors import BrokenInvariant, Damaged
@@ -133,9 +134,12 @@ class HistoryEffects:
                         self._machine.batch.refuse(purge, damage)
                 continue
             gone: dict[bytes, bytes | None] = {}
-            forget_invocation(gone, self._machine.partition.number, loaded, row)
+            uncounted: Counts = {}
+            forget_invocation(gone, uncounted, self._machine.partition.number, loaded, row)
             self._machine.batch.rows.update(gone)
+            add_counts(self._machine.batch.counts, uncounted)
             pending_append.forgotten += gone
+            add_counts(pending_append.uncounted, uncounted)
             pending_append.touched.pop(invocation_id, None)
             for recorded in history:
                 pending_append.erase(recorded.number)

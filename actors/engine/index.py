@@ -1,4 +1,5 @@
-"""Maintains the index rows of objects and invocations, so that both can be found without reading logs."""
+"""Maintains the index rows of objects and invocations, so that both can be found without reading logs, and counts invocations
+as their rows change."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.owed import owes
 from actors.core.state import existing
+from actors.rows.counters import Counts, failed_key, groups_of_listed, groups_of_row, recount
 from actors.rows.index import IndexedState, Rows, listing_of, row_of
 from journal import keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def index_invocation(
-    rows: Rows, new: list[bytes], partition: int, loaded: LoadedObject, invocation_id: InvocationId
+    rows: Rows, new: list[bytes], counts: Counts, partition: int, loaded: LoadedObject, invocation_id: InvocationId
 ) -> None:
-    """Write the row of an invocation, and move it in the indexes, if its indexed state has changed. ``new`` receives the keys of
-    rows that cannot exist yet."""
+    """Write the row of an invocation, and move it in the indexes and the counts, if its indexed state has changed. ``new`` receives
+    the keys of rows that cannot exist yet."""
     ended = loaded.ended.get(invocation_id)
     listed = loaded.listings.get(invocation_id)
     if ended is not None:
-        _index_ended(rows, new, partition, ended, listed)
+        _index_ended(rows, new, counts, partition, ended, listed)
         loaded.listings.pop(invocation_id, None)
         return
     state = existing(loaded.state)
@@ -34,9 +36,11 @@ def index_invocation(
     listing = listing_of(invocation)
     if listing == listed:
         return
-    loaded.listings[invocation_id] = listing
     key = keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row_of(state, invocation))
+    loaded.listings[invocation_id] = listing
+    service, handler = state.service, invocation.handler
+    recount(counts, groups_of_listed(service, handler, listed), groups_of_listed(service, handler, listing))
     if listed is None:
         _index_created(rows, new, key, partition, invocation.accepted_at, invocation_id)
     elif listed.status is not listing.status:
@@ -79,10 +83,13 @@ def _index_awaiting(
         rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
 
 
-def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRow, listed: IndexedState | None) -> None:
+def _index_ended(
+    rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, listed: IndexedState | None
+) -> None:
     invocation_id = row.invocation_id
     key = keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row)
+    recount(counts, groups_of_listed(row.target.service, row.target.handler, listed), groups_of_row(row))
     if listed is None:
         _index_created(rows, new, key, partition, row.created_at, invocation_id)
     else:
@@ -91,6 +98,10 @@ def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRo
         due = keys.purge(partition, row.purge_at, invocation_id)
         rows[due] = b""
         new.append(due)
+    failed = failed_key(partition, row)
+    if failed is not None:
+        rows[failed] = b""
+        new.append(failed)
 
 
 def _unlist(rows: Rows, partition: int, invocation_id: InvocationId, listed: IndexedState) -> None:
@@ -116,13 +127,19 @@ def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
         rows[keys.owing(partition, loaded.stream)] = None if not owing or state is None else state.service.encode()
 
 
-def forget_invocation(rows: Rows, partition: int, loaded: LoadedObject, row: InvocationRow) -> None:
+def forget_invocation(rows: Rows, counts: Counts, partition: int, loaded: LoadedObject, row: InvocationRow) -> None:
     """Delete every row of a completed invocation, also if its completion is not on disk yet."""
-    loaded.ended.pop(row.invocation_id, None)
+    is_written = loaded.ended.pop(row.invocation_id, None) is None
     listed = loaded.listings.pop(row.invocation_id, None)
     if listed is not None:
         _unlist(rows, partition, row.invocation_id, listed)
+    # What is counted is the row on disk or in a sealed batch: the completed one, the open one before it, or none.
+    open_groups = groups_of_listed(row.target.service, row.target.handler, listed)
+    recount(counts, groups_of_row(row) if is_written else open_groups, ())
     rows[keys.invocation(partition, row.invocation_id)] = None
     rows[keys.created(partition, row.created_at, row.invocation_id)] = None
     if row.purge_at is not None:
         rows[keys.purge(partition, row.purge_at, row.invocation_id)] = None
+    failed = failed_key(partition, row)
+    if failed is not None:
+        rows[failed] = None

@@ -41,6 +41,7 @@ from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.index import index_invocation, index_name, index_owing
 from actors.engine.requests import ObjectRequest
+from actors.engine.stored_counts import StoredCounts
 from actors.errors import InvocationPausedError, NotFoundError
 from actors.rows.audit import SET_ASIDE, AuditTrail, detail_of_set_aside
 from actors.rows.index import index_items, rewind_items, row_of
@@ -114,6 +115,7 @@ class Machine:
         self.effects: deque[tuple[LoadedObject, f.Effect, Recorded]] = deque()
         """The effects of the decisions so far on running code, for the executor (``Executor.carry_out``)."""
         self._batch = self._new_batch()
+        self._counts = StoredCounts(journal, partition.number, self._batch.rows)
 
     # Decisions.
 
@@ -446,13 +448,15 @@ class Machine:
         return sealed
 
     def appends(self, sealed: CommitBatch) -> list[Append]:
-        """What the journal is given, with the audit chained behind what is durable of it."""
+        """What the journal is given, with the audit chained, and the counts added, to what is durable of them."""
         self._next_trail = copy(self._trail)
+        sealed.rows.update(self._counts.rows_after(sealed.counts))
         return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))
 
     def settle(self, sealed: CommitBatch) -> None:
         """The commit is durable."""
         self._trail = self._next_trail
+        self._counts.settle(sealed.counts)
         for pending_append in sealed.pending_appends.values():
             loaded = pending_append.loaded
             loaded.pending_appends -= 1
@@ -467,7 +471,7 @@ class Machine:
     def _complete(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self.partition.number
         for invocation_id in pending_append.touched:
-            index_invocation(sealed.rows, sealed.new, partition, loaded, invocation_id)
+            index_invocation(sealed.rows, sealed.new, sealed.counts, partition, loaded, invocation_id)
         loaded.ended.clear()
         if pending_append.expected == 0 and loaded.state is not None:
             index_name(sealed.rows, partition, loaded.state, there=True)

@@ -30,7 +30,7 @@ def test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index() -
         deployment="dep_1",
     )
     rows: Rows = {}
-    forget_invocation(rows, 0, loaded, row)
+    forget_invocation(rows, {}, 0, loaded, row)
     assert rows == dict.fromkeys(
         [
             keys.open_by_status(0, Status.QUEUED, IT),

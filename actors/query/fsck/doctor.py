@@ -3,7 +3,7 @@ them.
 
 The events are the truth. Everything that is looked up by key is written with them and can be rebuilt from them: the rows of open
 invocations from their objects, those of completed ones from their histories as far as these are stored, every index from the rows
-and the objects, every timer from the objects, and the items of ``Log`` and ``Map`` fields from the whole history of their object,
+and the objects, every count from the rows, every timer from the objects, and the items of ``Log`` and ``Map`` fields from the whole history of their object,
 if none of it has been purged. Missing items of a log and missing messages are not invented.
 """
 
@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core import commands as c
 from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
 from actors.core.owed import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.errors import ActorError
 from actors.query.audit_chain import ChainCheck
+from actors.query.fsck.comparison import is_same_timer, listing_of_row
 from actors.query.fsck.items import is_whole, items_after, wrongs_of_logs
 from actors.query.fsck.messages import Awaited, MessageCheck
 from actors.rows.audit import ControlAction, note_at_rest
-from actors.rows.index import IndexedState, row_of
+from actors.rows.counters import Counts, counter_rows, failed_key, groups_of_row, recount
+from actors.rows.index import row_of
 from actors.rows.timers import invocation_of_timer, is_postponed, timer_message
 from journal import events as e
 from journal import keys
@@ -34,7 +35,7 @@ from journal.errors import CorruptRecord, Damaged
 from journal.events import Recorded, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.kv.store import scan_all
-from journal.log.inbox import decode_message, encode_message
+from journal.log.inbox import encode_message
 from journal.log.protocol import Append
 from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row, encode_row
@@ -136,6 +137,7 @@ class _Partition:
     unread: set[int] = attrs.field(factory=set)
     awaited: list[Awaited] = attrs.field(factory=list)
     _expected: dict[bytes, bytes] = attrs.field(factory=dict)
+    _counts: Counts = attrs.field(factory=dict)
     _timers: dict[bytes, bytes] = attrs.field(factory=dict)
     _read_streams: set[int] = attrs.field(factory=set)
     _open: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
@@ -213,18 +215,21 @@ class _Partition:
             of = InvocationId(keys.id_at_end(key))
             missing.pop(of, None)
             self._ended.pop(of, None)
-            if stream_of_invocation(of) in self.unread:
-                continue
+            is_unread = stream_of_invocation(of) in self.unread
             try:
                 row = decode_row(InvocationRow, data)
             except CorruptRecord as error:
+                if is_unread:
+                    continue
                 self._mend(of, key, f"its row cannot be read: {error}")
                 continue
-            if row.outcome is not None:
+            if is_unread:
+                recount(self._counts, (), groups_of_row(row))  # it stays as it is
+            elif row.outcome is not None:
                 self._expect_ended(row)
             elif of not in self._open:
                 self._mend(of, key, "its row says that it is open, but its object does not know it")
-            elif _listing_of_row(row) != _listing_of_row(self._open[of]):
+            elif listing_of_row(row) != listing_of_row(self._open[of]):
                 self._mend(
                     of, key, f"its row says {row.status.value}, but its object says {self._open[of].status.value}"
                 )
@@ -281,6 +286,7 @@ class _Partition:
 
     def _expect_open(self, row: InvocationRow) -> None:
         of = row.invocation_id
+        recount(self._counts, (), groups_of_row(row))
         self._expected[keys.created(self.partition, row.created_at, of)] = b""
         self._expected[keys.open_by_status(self.partition, row.status, of)] = b""
         if row.deployment:
@@ -290,7 +296,11 @@ class _Partition:
 
     def _expect_ended(self, row: InvocationRow) -> None:
         of = row.invocation_id
+        recount(self._counts, (), groups_of_row(row))
         self._expected[keys.created(self.partition, row.created_at, of)] = b""
+        failed = failed_key(self.partition, row)
+        if failed is not None:
+            self._expected[failed] = b""
         if row.purge_at is not None:
             self._expected[keys.purge(self.partition, row.purge_at, of)] = b""
 
@@ -302,14 +312,24 @@ class _Partition:
         named += [
             ("by time", keys.created_prefix(partition)),
             ("by deployment", keys.pinned_prefix(partition, "")),
+            ("of failures", keys.failed_prefix(partition)),
             ("by end of retention", keys.purge_prefix(partition)),
             ("of what waits for a signal", keys.awaiting_prefix(partition)),
         ]
         for name, prefix in named:
             self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
         self._compare("of what a start looks at", keys.owing_prefix(partition), keys.stream_of_owing)
+        self._examine_counts()
         # The name of an object does not show its stream, so if a stream cannot be read, no name counts as superfluous.
         self._compare("of objects by name", keys.object_names(partition, None), lambda _: next(iter(self.unread), None))
+
+    def _examine_counts(self) -> None:
+        rows = counter_rows(self.partition, self._counts)
+        expected = {key: number for key, number in rows.items() if number is not None}
+        for by_signal in (False, True):
+            prefix = keys.counters(self.partition, by_signal=by_signal)
+            of_kind = {key: number for key, number in expected.items() if key.startswith(prefix)}
+            self._compare_rows("the counts of invocations", self._under(prefix), of_kind)
 
     def _compare(self, name: str, prefix: bytes, stream_of_key: Callable[[bytes], int | None]) -> None:
         expected = {key: value for key, value in self._expected.items() if key.startswith(prefix)}
@@ -338,7 +358,7 @@ class _Partition:
 
     def _examine_timers(self) -> None:
         there = ((key, value) for key, value in self._under(keys.dated_messages(self.partition)) if self._is_timer(key))
-        self._compare_rows("the timers", there, self._timers, _is_same_timer)
+        self._compare_rows("the timers", there, self._timers, is_same_timer)
 
     def _is_timer(self, key: bytes) -> bool:
         """Report whether the key is that of a timer which a readable object must know."""
@@ -379,16 +399,3 @@ class _Partition:
 
     def _found(self, where: str, what: str, *, can_be_rebuilt: bool = False) -> None:
         self.findings.append(FsckFinding(where=where, what=what, can_be_rebuilt=can_be_rebuilt))
-
-
-def _is_same_timer(expected: bytes, there: bytes) -> bool:
-    """Compare timers by their commands: another version may have encoded them differently."""
-    try:
-        one, other = decode_message(expected), decode_message(there)
-        return one.to == other.to and c.decode_command(one.data)[0] == c.decode_command(other.data)[0]
-    except CorruptRecord:
-        return False
-
-
-def _listing_of_row(row: InvocationRow) -> IndexedState:
-    return IndexedState(row.status, row.last_failure, row.cancel_reason is not None, row.deployment, tuple(row.awaited))

@@ -1,0 +1,171 @@
+"""Counts of invocations, kept beside their rows: how many there are of each service and handler, in each status, with each outcome.
+
+::
+
+    old row ─┐
+             ├─► recount ─► changes of a batch ─► one row for each group that changed, in the same commit
+    new row ─┘
+
+**Invariant.** In each partition, the number under a group is the number of invocation rows that belong to it. It holds after every
+commit, because a counter is written with the rows that change it; ``doctor`` counts the rows and compares.
+
+A commit writes one counter for each group that changed, whatever the number of its calls. A call that begins and ends between
+two commits changes one group. A partition has counters of its own, so no two processors write one row; a reader adds them up.
+
+A group is a tuple of texts: service, handler, status, outcome (empty while it is open), deployment, and the type of the last error.
+An invocation that waits for a signal is counted a second time, in the same group with the name of the signal. Programs choose these
+names freely, so they may be many, and who does not ask for signals does not read them.
+
+The alternative, a merge operator that adds without reading, is refused: the binding to RocksDB has none.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from journal import keys
+from journal.errors import CorruptRecord
+from journal.events import OutcomeKind
+from journal.kv.store import scan_all
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from actors.rows.index import IndexedState
+    from journal.kv.store import Readable
+
+Group: TypeAlias = tuple[str, ...]
+"""Service, handler, status, outcome, deployment, type of the last error; and the signal that is awaited, or nothing."""
+
+Counts: TypeAlias = dict[Group, int]
+"""The number of invocations in each group, or the change of that number."""
+
+_GROUP_SIZE = 6
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+_REMEDY = "Rebuild the counters with 'playhead doctor --rebuild'"
+_NUMBER = struct.Struct(">q")
+
+
+def groups_of_row(row: InvocationRow) -> tuple[Group, ...]:
+    """Return the groups that an invocation with this row is counted in."""
+    ended = row.outcome
+    failure = row.last_failure if ended is None or ended.failure is None else ended.failure
+    return _groups(
+        row.target.service,
+        row.target.handler,
+        row.status.value,
+        "" if ended is None else ended.kind.value,
+        row.deployment,
+        "" if failure is None else failure.type,
+        row.awaited[0].name if row.awaited else None,
+    )
+
+
+def groups_of_listed(service: str, handler: str, listed: IndexedState | None) -> tuple[Group, ...]:
+    """Return the groups that an open invocation is counted in; none if it has no row yet."""
+    if listed is None:
+        return ()
+    return _groups(
+        service,
+        handler,
+        listed.status.value,
+        "",
+        listed.deployment,
+        "" if listed.failure is None else listed.failure.type,
+        listed.awaited[0].name if listed.awaited else None,
+    )
+
+
+def _groups(
+    service: str, handler: str, status: str, outcome: str, deployment: str, error: str, signal: str | None
+) -> tuple[Group, ...]:
+    group = (service, handler, status, outcome, deployment, error)
+    return (group,) if signal is None else (group, (*group, signal))
+
+
+def recount(changes: Counts, before: tuple[Group, ...], now: tuple[Group, ...]) -> None:
+    """Count an invocation in the groups of its new row, and no longer in those of its old one. One that is new has no groups
+    before, and one that is purged has none now."""
+    if before == now:
+        return
+    for group in before:
+        changes[group] = changes.get(group, 0) - 1
+    for group in now:
+        changes[group] = changes.get(group, 0) + 1
+
+
+def add_counts(counts: Counts, changes: Counts, times: int = 1) -> None:
+    """Apply changes to counts; with ``times=-1`` undo them."""
+    for group, by in changes.items():
+        counts[group] = counts.get(group, 0) + by * times
+
+
+def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
+    """Return the rows that store these counts. A group without invocations has no row."""
+    return {
+        keys.counter(partition, _encode(group), by_signal=len(group) > _GROUP_SIZE): _NUMBER.pack(number)
+        if number
+        else None
+        for group, number in counts.items()
+    }
+
+
+def load_counts(rows: Readable, partition: int, *, by_signal: bool | None = None) -> Counts:
+    """Return the counts of a partition: all, or only those by signal, or only the others. Raises ``CorruptRecord``."""
+    counts: Counts = {}
+    for kind in (False, True):
+        if by_signal in (None, kind):
+            prefix = keys.counters(partition, by_signal=kind)
+            for key, number in scan_all(rows, prefix, keys.after_prefix(prefix)):
+                counts[_group_of(key)] = _number_of(number)
+    return counts
+
+
+def is_counted(rows: Readable, partition: int) -> bool:
+    """Report whether the invocations of a partition are counted. A store of an earlier version has invocations without
+    counters."""
+    return _has_any(rows, keys.counters(partition, by_signal=False)) or not _has_any(rows, keys.invocations(partition))
+
+
+def _has_any(rows: Readable, prefix: bytes) -> bool:
+    return bool(rows.scan(prefix, keys.after_prefix(prefix), limit=1))
+
+
+def count_all(rows: Readable, partition: int, found: dict[bytes, bytes | None] | None = None) -> Counts:
+    """Count the invocation rows of a partition: what its counters must say. ``found`` receives the counters' rows, and the
+    index of failures. Raises ``CorruptRecord``."""
+    counts: Counts = {}
+    prefix = keys.invocations(partition)
+    for _, data in scan_all(rows, prefix, keys.after_prefix(prefix)):
+        row = decode_row(InvocationRow, data)
+        recount(counts, (), groups_of_row(row))
+        failed = failed_key(partition, row)
+        if failed is not None and found is not None:
+            found[failed] = b""
+    if found is not None:
+        found.update(counter_rows(partition, counts))
+    return counts
+
+
+def failed_key(partition: int, row: InvocationRow) -> bytes | None:
+    """Return the key of an ended invocation in the index of failures; None if it did not fail."""
+    if row.outcome is None or row.outcome.kind is not OutcomeKind.FAILED or row.completed_at is None:
+        return None
+    return keys.failed(partition, row.completed_at, row.invocation_id)
+
+
+def _group_of(key: bytes) -> Group:
+    try:
+        return _decode(keys.group_of_counter(key))
+    except ValueError as error:
+        raise CorruptRecord(f"the key of a counter cannot be decoded: {error}. {_REMEDY}") from error
+
+
+def _number_of(data: bytes) -> int:
+    if len(data) != _NUMBER.size:
+        raise CorruptRecord(f"a counter has {len(data)} bytes instead of {_NUMBER.size}. {_REMEDY}")
+    number: int = _NUMBER.unpack(data)[0]
+    return number
