@@ -38,6 +38,9 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _PREFIX = "inv_1"
+ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
+"""The form of an invocation id, as a regular expression."""
+
 _STREAM_WIDTH = 11  # 62**11 > 2**64
 _UNIQUE_WIDTH = 22  # 62**22 > 2**128
 _LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH

@@ -219,7 +219,7 @@ class Backend(HandleBackend, Protocol):
         """
         ...
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+    async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
         """Start a job and return its id once the job is durable. Raises as :meth:`preview_job`, and
         :class:`actors.ConflictError`.
         """

@@ -87,10 +87,10 @@ class JobClient:
         """
         if isinstance(ids, str):
             raise InvalidArgumentError(f"ids is {shown(ids)}, expected a list: [{shown(ids)}]", path="ids")
-        unique = tuple(dict.fromkeys(parse_invocation_id(checked_text(of, "ids")) for of in ids))
-        if not unique:
+        named = tuple(parse_invocation_id(checked_text(of, "ids")) for of in ids)
+        if not named:
             raise InvalidArgumentError("no id is given, expected one or more")
-        return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
+        return self.chosen(Choice(ids=named), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """Return the invocations that a completed job could not change, to repeat its verb or apply another.
@@ -104,7 +104,9 @@ class JobClient:
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """Return the invocations of any kind of choice."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
-        return JobSelection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
+        return JobSelection(
+            self._backend, choice.distinct(), count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second
+        )
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """Return the stored jobs, newest first."""
@@ -209,15 +211,13 @@ class JobSelection:
         spec = JobSpec(
             verb=one_of(JobVerb, verb, "verb"),
             where=choice.where,
-            named=len(choice.ids),
+            ids=choice.ids,
             refused_by=choice.refused_by,
             options=options,
             limit=self._limit,
             rate=self._rate,
         )
-        return JobHandle(
-            self._backend, await self._backend.start_job(spec, choice.ids, checked_request_key(idempotency_key))
-        )
+        return JobHandle(self._backend, await self._backend.start_job(spec, checked_request_key(idempotency_key)))
 
 
 class JobHandle:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Annotated, Any, Self
 
 import attrs
+import msgspec
 
+from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
-from journal.ids import InvocationId
+from journal.ids import ID_PATTERN, InvocationId
 
 MAX_ITEMS = 250_000
 """The most invocations in one job."""
@@ -48,31 +50,39 @@ class ItemResult(enum.Enum):
     REFUSED = "refused"
 
 
+Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
+
+
 @attrs.frozen(kw_only=True)
 class Choice:
     """A selection of invocations: those that match a condition, those with these ids, or those that another job could not change."""
 
-    where: str = ""
-    ids: tuple[InvocationId, ...] = ()
-    refused_by: str = ""
+    where: Condition = ""
+    ids: Annotated[
+        tuple[Annotated[InvocationId, msgspec.Meta(pattern=ID_PATTERN)], ...],
+        msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most."),
+    ] = ()
+    refused_by: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=MAX_NAME, description="The id of a completed job: the invocations that it could not change."
+        ),
+    ] = ""
+
+    def distinct(self) -> Self:
+        """Return the selection with each id once."""
+        return attrs.evolve(self, ids=tuple(dict.fromkeys(self.ids)))
 
 
 @attrs.frozen(kw_only=True)
-class JobSpec:
-    """The task of a job: the verb, its ``options`` (as ``InvocationHandle`` takes them), the most invocations
-    (``limit``), and the most per second (``rate``).
-
-    The oldest invocations are taken first; of those selected by id, the first named. For a selection by id, the spec
-    records the number of ids instead of the ids, because the spec is read often and the ids may be many.
-    """
+class JobSpec(Choice):
+    """The task of a job: a verb with its ``options`` (as ``InvocationHandle`` takes them), and the invocations: at most ``limit``,
+    the oldest or the first named, ``rate`` per second."""
 
     verb: JobVerb
-    where: str = ""
-    named: int = 0
-    refused_by: str = ""
     options: dict[str, Any] = attrs.field(factory=dict)
-    limit: int | None = None
-    rate: float | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -128,9 +138,11 @@ class JobPage:
 
 @attrs.frozen(kw_only=True)
 class JobProgress:
-    """The progress of a job. ``refused`` counts the refused invocations by error."""
+    """The progress of a job. ``refused`` counts the refused invocations by error. ``spec`` is without its ids, which may be many;
+    ``named`` is their number."""
 
     spec: JobSpec | None
+    named: int
     is_selected: bool
     matched: int
     total: int

@@ -6,19 +6,19 @@ An unknown field is refused, so that a misspelt option of a verb is not ignored.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import Annotated
 
 import attrs
 import msgspec
 
-from actors.core.jobs import MAX_NAMED, Choice, JobVerb
+from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.requests import CallOptions
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
-from journal.ids import InvocationId
+from journal.ids import ID_PATTERN
 
 _MAX_KEY = 1_024
 MAX_PAGE = 1_000
@@ -30,13 +30,10 @@ MAX_WAIT = 60.0
 WITH_IDS = (64 << 10) + MAX_NAMED * 48
 """The size of a body with the largest allowed number of invocation ids, in bytes."""
 
-ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
-
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
-Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
 
 
 # Queries.
@@ -224,41 +221,10 @@ class ReasonBody:
 
 
 @attrs.frozen(kw_only=True)
-class ChoiceBody:
-    """Which invocations: those that match a condition, those with these ids, or those that another job could not change."""
-
-    where: Condition = ""
-    ids: Annotated[list[IdText], msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most.")] = attrs.field(
-        factory=list
-    )
-    refused_by: Annotated[
-        str,
-        msgspec.Meta(
-            max_length=MAX_NAME, description="The id of a completed job: the invocations that it could not change."
-        ),
-    ] = ""
-
-    def choice(self) -> Choice:
-        """Return the selection, with each id once."""
-        ids = tuple(dict.fromkeys(map(InvocationId, self.ids)))
-        return Choice(where=self.where, ids=ids, refused_by=self.refused_by)
-
-
-@attrs.frozen(kw_only=True)
-class PreviewBody(ChoiceBody):
+class PreviewBody(Choice):
     """A job to preview; ``sample`` of its oldest invocations are shown, or of the first named."""
 
     sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
-
-
-@attrs.frozen(kw_only=True)
-class JobBody(ChoiceBody):
-    """A verb with its options, and the invocations: at most ``limit``, the oldest first, ``rate`` per second."""
-
-    verb: JobVerb
-    options: dict[str, Any] = attrs.field(factory=dict)
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
-    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
 
 
 class IdempotentTarget(

@@ -57,13 +57,13 @@ class JobInfo:
     @property
     def which(self) -> str:
         """The selection of the job, in words."""
-        return words_of(self)
+        return words_of(self, self.named)
 
 
-def words_of(chosen: JobSpec | JobInfo) -> str:
-    """Describe the selection in words."""
-    if chosen.named:
-        return f"of {chosen.named} named"
+def words_of(chosen: JobSpec | JobInfo, named: int) -> str:
+    """Describe the selection in words; ``named`` is the number of its ids."""
+    if named:
+        return f"of {named} named"
     return f"of those that {chosen.refused_by} could not change" if chosen.refused_by else f"where {chosen.where}"
 
 

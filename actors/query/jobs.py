@@ -105,7 +105,7 @@ def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo
         invocation_id=run.id,
         verb=spec.verb,
         where=spec.where,
-        named=spec.named,
+        named=progress.named,
         refused_by=spec.refused_by,
         options=spec.options,
         limit=spec.limit,

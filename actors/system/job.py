@@ -11,12 +11,12 @@ import math
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
+import attrs
 import trio
 
 from actors.core.jobs import (
     MAX_ITEMS,
     Applied,
-    Choice,
     ItemResult,
     ItemStatus,
     JobPage,
@@ -48,7 +48,7 @@ from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.retries import RetryPolicy
 from journal.errors import JournalError, Unavailable
 from journal.events import Status, Target
-from journal.ids import InvocationId, parse_invocation_id
+from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -77,6 +77,7 @@ class Job(Actor):
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
     spec: JobSpec | None = None
+    named: int = 0
     is_selected: bool = False
     matched: int = 0
     total: int = 0
@@ -86,11 +87,11 @@ class Job(Actor):
     pages: Log[JobPage]
 
     @handler(retention=AUDIT_SECONDS)
-    async def run(self, spec: JobSpec, by: str, ids: tuple[InvocationId, ...] = ()) -> None:
+    async def run(self, spec: JobSpec, by: str) -> None:
         """Select the invocations and apply the verb to them."""
-        self.spec = spec
-        choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
-        selected = await run(_unrecorded(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
+        # The spec is read often and the ids may be many, so the field has only their number.
+        self.spec, self.named = attrs.evolve(spec, ids=()), len(spec.ids)
+        selected = await run(_unrecorded(_select, spec), name="select", retry=_STEADFAST, result_type=Selected)
         taken = selected.split()
         self.is_selected, self.matched, self.total = True, selected.matched, len(taken)
         await self._go_through(spec, taken, by)
@@ -100,6 +101,7 @@ class Job(Actor):
         """Return the progress of the job."""
         return JobProgress(
             spec=self.spec,
+            named=self.named,
             is_selected=self.is_selected,
             matched=self.matched,
             total=self.total,
@@ -178,8 +180,8 @@ def _unrecorded(
     return body
 
 
-async def _select(spec: JobSpec, choice: Choice) -> Selected:
-    matched, ids = await current_client().chosen(choice, at_most=spec.limit or MAX_ITEMS)
+async def _select(spec: JobSpec) -> Selected:
+    matched, ids = await current_client().chosen(spec, at_most=spec.limit or MAX_ITEMS)
     return Selected(matched=matched, ids=" ".join(ids))
 
 

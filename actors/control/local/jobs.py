@@ -59,16 +59,16 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         found = [await self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
-        """Accept a job durably and return its id. ``ids`` are those that it names. A key that was used within the last day
+    async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
+        """Accept a job durably and return its id. A key that was used within the last day
         returns that job; raises ``ConflictError`` if its task was another one."""
         key = self.in_namespace(idempotency_key)
         async with self.engine.one_job_at_a_time:
             job = None if key is None else await self._known_job(key)
             if job is None:
-                await self._check_job(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
+                await self._check_job(spec)
                 job = _name_of(self.environment.unique(), key)
-            await self._run_as(job, spec, ids)
+            await self._run_as(job, spec)
         return job
 
     async def _known_job(self, key: str) -> str | None:
@@ -79,14 +79,14 @@ class LocalJobs(LocalVerbs, LocalRegistry):
             recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(snapshot))
             return next((job for job in recent if job.endswith(mark)), None)
 
-    async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
+    async def _run_as(self, job: str, spec: JobSpec) -> None:
         target = job_target(job, RUN)
         _, handler = self.engine.app.handler_of(target)
-        argument = handler.signature.encode((), {"spec": spec, "by": self.who.by, "ids": ids})
+        argument = handler.signature.encode((), {"spec": spec, "by": self.who.by})
         act = ControlAction(
             verb="start-job",
             target=job,
-            detail=f"{spec.verb.value} {words_of(spec)}",
+            detail=f"{spec.verb.value} {words_of(spec, len(spec.ids))}",
             reason=str(spec.options.get("reason", "")),
         )
         command = c.Invoke(
@@ -160,11 +160,11 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         except NotFoundError:
             return None  # purged since
 
-    async def _check_job(self, spec: JobSpec, choice: Choice) -> None:
-        check_choice(choice)
+    async def _check_job(self, spec: JobSpec) -> None:
+        check_choice(spec)
         _check_options(spec)
         within_limit(_options_as_json(spec), self.limits.payload_bytes, f"the options of {spec.verb.value}")
-        count, _ = await self.chosen(choice, at_most=0)
+        count, _ = await self.chosen(spec, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise LimitExceededError(
                 f"{count} invocations match, and a job takes at most {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest",

@@ -362,7 +362,7 @@ class OfflineBackend:
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         self.refuse("a job")
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+    async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
         self.refuse("a job")
 
     async def cancel_job(self, job: str, reason: str) -> ControlResult:

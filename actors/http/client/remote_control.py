@@ -140,9 +140,8 @@ class RemoteControl:
         content = as_json({**attrs.asdict(choice), "sample": sample})
         return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
-        told = {name: value for name, value in attrs.asdict(spec, recurse=False).items() if name != "named"}
-        content, headers = as_json({**told, "ids": ids}), key_header(idempotency_key)
+    async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
+        content, headers = as_json(attrs.asdict(spec, recurse=False)), key_header(idempotency_key)
         return decoded(await self._connection.send("POST", "/jobs", content=content, headers=headers), JobInfo).id
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from actors.control.local.checks import last_of
 from actors.control.local.jobs import check_choice
-from actors.core.jobs import MAX_ITEMS
-from actors.http.requests import WITH_IDS, ChoiceBody, Key, Name
+from actors.core.jobs import MAX_ITEMS, Choice
+from actors.http.requests import WITH_IDS, Key, Name
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, wants_stream
 from actors.http.server.request_context import Exchange
@@ -40,7 +40,7 @@ class ChecksQuery:
 
 
 @attrs.frozen(kw_only=True)
-class CheckBody(ChoiceBody):
+class CheckBody(Choice):
     """Which invocations to check, and on which code. The other fields narrow a condition, or all."""
 
     deployment: DeploymentName = "latest"
@@ -68,7 +68,7 @@ async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckB
         where=body.where or None,
         limit=query.limit,
     )
-    choice = body.choice()
+    choice = body.distinct()
     check_choice(choice)
     summaries = exchange.client.check_each(listing, choice, body.deployment)
     if not wants_stream(exchange.request):

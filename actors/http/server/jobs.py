@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from actors.control.jobs import JobHandle, JobSelection
+from actors.core.jobs import Choice, JobSpec
 from actors.http.models import AnswerModel, JobList, answer_model
 from actors.http.requests import (
     WITH_IDS,
-    ChoiceBody,
-    JobBody,
     JobItemsQuery,
     JobQuery,
     JobsQuery,
@@ -24,7 +23,7 @@ async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
     return await exchange.wait(_selection(exchange, body).preview(sample=body.sample))
 
 
-async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
+async def start_job(exchange: Exchange, body: JobSpec) -> JobInfo:
     """Apply one verb to every selected invocation; returns once the job is durable.
 
     Repeated under the same idempotency key within a day, it returns the existing job.
@@ -56,9 +55,9 @@ async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
 
 
 def _selection(
-    exchange: Exchange, body: ChoiceBody, *, limit: int | None = None, rate: float | None = None
+    exchange: Exchange, choice: Choice, *, limit: int | None = None, rate: float | None = None
 ) -> JobSelection:
-    return exchange.client.jobs.chosen(body.choice(), limit=limit, rate=rate)
+    return exchange.client.jobs.chosen(choice, limit=limit, rate=rate)
 
 
 def _named(exchange: Exchange) -> JobHandle:

@@ -10,11 +10,12 @@ import msgspec
 from starlette.responses import Response
 
 from actors.http.models import PROBLEM_TYPE, Problem, SentModel
-from actors.http.requests import ID_PATTERN, SendQuery
+from actors.http.requests import SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.event_streams import EVENT_STREAM
 from actors.http.server.request_context import Exchange
 from journal.events import Kind
+from journal.ids import ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
