@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant("lets-the-last-one-go-first", "_accept", "state.queue.append(", "state.queue.insert(1 if state.queue else 0, "),
     Mutant("starts-at-once-what-was-sent-for-later", "_accept", "asked.scheduled_for is None and", "True and"),
     Mutant("compensates-what-has-not-begun", "cancel_invocation", "if not invocation.is_started:", "if False:"),
-    Mutant("swallows-a-cancel", "Execution._cancel_root", ") -> None:", ") -> None:\n        return"),
+    Mutant("swallows-a-cancel", "Interruptions._cancel_root", ") -> None:", ") -> None:\n        return"),
     Mutant("is-never-impatient", "_on_cancel", "if event.kill_at is not None:", "if False:"),
     Mutant("leaves-a-called-one-alive", "_clear_waits", "if wait.kind is WaitKind.CALL and", "if False and"),
     Mutant("goes-on-with-a-killed-one", "_on_completed", "del state.invocations[invocation.invocation_id]", "state.invocations.pop(invocation.invocation_id) if event.outcome.kind is not OutcomeKind.KILLED else None"),
@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant("lets-the-next-one-begin-too-soon", "Executor._waits_for_unwinding", "if seconds <= 0:", "if True:"),
     Mutant("records-what-an-abandoned-step-says", "StepTask.disown", "self.is_wanted = False", "pass"),
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
-    Mutant("emits-again-in-a-replay", "Execution.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
+    Mutant("emits-again-in-a-replay", "Interruptions.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self._batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "new_id(target, request_key, 0, secret,", "new_id(target, request_key + str(__import__('random').random()), 0, secret,"),
@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant("asks-again-in-a-job", "_obey", "if spec.verb is JobVerb.PURGE else request", "if True else request"),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
     # Code.
-    Mutant("goes-on-with-code-that-differs", "Execution._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
+    Mutant("goes-on-with-code-that-differs", "Requests._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
     Mutant("takes-other-arguments-for-the-same", "is_same_request", "or _has_same_arguments(recorded, attempted, parameters)", "or True"),
     Mutant("moves-nothing-to-other-code", "_on_moved", "invocation.deployment = event.deployment", "pass"),
     Mutant("begins-on-whatever-is-served", "Dispatcher._invoke", "deployment = applications.pinned_to(service)", 'deployment = ""'),

@@ -20,8 +20,8 @@ from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
 from actors.model.verbs.backend import HandlerBackend
-from actors.replay.execution import Execution, Progress, replay
-from actors.replay.plan import ReplayPlan, replay_plan
+from actors.replay.execution import Execution, Progress
+from actors.replay.plan import replay_plan
 from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from actors.model.items import Items
     from actors.values.limits import Limits
     from journal.events import Recorded
+    from journal.ids import StepId
 
 T = TypeVar("T")
 
@@ -86,7 +87,6 @@ class Attempt:
         payload_bytes = context.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
         view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
         instance = _instance(definition, state, view)
-        self.script: ReplayPlan = replay_plan(history)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
             service=state.service,
@@ -100,14 +100,11 @@ class Attempt:
             secret=context.secret,
             deployment=definition.deployment,
             find=find,
-            ended_steps=self.script.ended_steps,
         )
         self.execution = self.execution_type(
             invocation.invocation_id,
             partial(_root, handler, instance, view, arguments, context.limits),
-            requests=self.script.requests,
-            lived_turns=self.script.lived_turns,
-            kept_parts=self.script.kept_parts,
+            replay_plan(history),
             state=view,
             name=self.name,
             is_terminal=handler.is_terminal,
@@ -116,7 +113,7 @@ class Attempt:
 
     def start(self, now: float) -> list[Command]:
         """Replay the history and run on from there. Returns the commands that follow."""
-        commands = self._turn(replay, self.execution, self.script, now)
+        commands = self._turn(self.execution.replay, now)
         prepared = self._view.take_prepared()
         if not prepared or any(isinstance(command, c.PauseAttempt) for command in commands):
             return commands  # code that does not fit leaves the object alone
@@ -127,7 +124,7 @@ class Attempt:
         if recorded.number <= self.seen:
             return []
         self.seen = recorded.number
-        return self._turn(self.execution.hand_over, recorded.event, recorded.stamp, now)
+        return self._turn(self.execution.hand_over, recorded, now)
 
     def close(self) -> None:
         """Drop the attempt. The cleanup of the handler runs as Python unwinds it, and none of it counts."""
@@ -140,9 +137,9 @@ class Attempt:
         """The number of completions given so far. A replay of a long history takes time; while this number grows it is not stuck."""
         return self.execution.handed_over
 
-    def take_interrupted(self) -> list[Any]:
+    def take_interrupted(self) -> Sequence[StepId]:
         """The steps that should stop, since the last call."""
-        interrupted, self.execution.interrupted = self.execution.interrupted, []
+        interrupted, self.execution.interrupted = self.execution.interrupted, ()
         return interrupted
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:

@@ -23,6 +23,7 @@ from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, Interruption
 from actors.model.checks import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.model.info import failure_info, outcome_info
+from actors.replay.branches import Branch, Operation
 from actors.replay.execution import Execution
 from actors.values.failures import failure_of
 from actors.values.limits import DEFAULT_LIMITS
@@ -67,6 +68,9 @@ class _Noting(Execution):
         if was_replaying:
             self.pairs.append((recorded, event))
         return recorded
+
+    def _pass_by(self, branch: Branch, operation: Operation) -> None:
+        """Take the long way, on which every request is made."""
 
     @property
     def left_over(self) -> Any:

@@ -14,7 +14,7 @@ from actors.model.new_ids import new_id
 from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
-from journal.ids import InvocationId, StepId
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup
@@ -46,8 +46,6 @@ class HandlerContext:
     deployment: str = ""
     find: Callable[[str], Definition] = unserved
     """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
-    ended_steps: frozenset[StepId] = frozenset()
-    """The steps that have an outcome in the replayed history and therefore do not run."""
 
     def target_of(self, request: Request) -> e.Target:
         """Return the target of a call or a send with its stored name."""

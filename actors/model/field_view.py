@@ -151,9 +151,14 @@ class FieldView:
         if not self.is_writer:
             raise may_only_read(field.name)
 
+    @property
+    def may_have_changes(self) -> bool:
+        """Whether ``take_changes`` may return any."""
+        return bool(self._touched or self._collections or not self.is_writer)
+
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         """Return the changes since the last call, or the fields read for a shared handler that waits."""
-        if not self._collections and not self._touched and self.is_writer:
+        if not self.may_have_changes:
             return ()
         for collection in self._collections.values():
             collection.check_unchanged(ended=ended)

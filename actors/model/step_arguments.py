@@ -34,7 +34,7 @@ def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple
     """
     if not args and not kwargs:
         return b"", ()
-    shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
+    shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else args
     try:
         data = _encode_in_order(shown)
     except Exception:  # keys that are not texts, objects that are not values, or errors of users' methods

@@ -17,7 +17,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
+import msgspec
 
 from actors.errors import DefinitionError, UnserializableError
 
@@ -49,8 +49,7 @@ _CHANGEABLE: tuple[type, ...] = tuple(_CONTAINERS)
 _METHODS_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 
 
-@attrs.define(eq=False)
-class StepCall:
+class StepCall(msgspec.Struct, eq=False):
     """A function and its arguments. ``has_copies`` says that the arguments must be copied for each call."""
 
     function: Callable[..., Any]

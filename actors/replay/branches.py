@@ -23,25 +23,22 @@ their awaits, so no replay could repeat the order.
 
 from __future__ import annotations
 
-import math
-from contextvars import Context, ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+import contextlib
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import attrs
+import msgspec
 
-from actors.errors import AttemptEnded, Cancelled, CancelledError, ErrorCode, MisuseError
+from actors.errors import AttemptEnded
 from actors.replay.collection import is_collecting
-from actors.values.error_groups import is_group, without
-from journal.errors import BrokenInvariant
-from journal.ids import ROOT_STEP, InvocationId, StepId
+from actors.replay.misuse import not_driven
+from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator, Set, Sized
 
     from journal.events import Event
-
-T = TypeVar("T")
 
 
 class Driver(Protocol):
@@ -80,6 +77,16 @@ class Driver(Protocol):
         ...
 
     @property
+    def coming(self) -> Sized:
+        """The recorded completions that the handler has not received yet; empty outside a replay."""
+        ...
+
+    @property
+    def ended_steps(self) -> Set[StepId]:
+        """The steps that have a recorded outcome, as far as the handler has not received it."""
+        ...
+
+    @property
     def resuming(self) -> Branch | None:
         """The branch whose code is running; None if the engine runs no code of the handler."""
         ...
@@ -99,21 +106,48 @@ class Driver(Protocol):
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
     def is_patched(self, name: str) -> bool: ...
     def must_run_some_branch(self, what: str) -> None: ...
-    def schedule_deadline(self, scope: CancelStatus, asking: Branch, step: StepId, block: StepId) -> float: ...
+    def schedule_deadline(self, scope: Scope, asking: Branch, step: StepId, block: StepId) -> float: ...
     def drop_deadline(self, asking: Branch, step: StepId) -> None: ...
-    def take_pending_cancel(self, branch: Branch) -> CancelledError | None: ...
-    def interrupt_below(self, scope: CancelStatus) -> None: ...
-    def interrupt_behind_shield(self, scope: CancelStatus) -> None: ...
+    def take_pending_cancel(self, branch: Branch) -> BaseException | None: ...
+    def interrupt_below(self, scope: Scope) -> None: ...
+    def interrupt_behind_shield(self, scope: Scope) -> None: ...
 
 
-def not_driven(name: str, of: InvocationId, what: str) -> MisuseError:
-    """Return the error for an operation that code requests while the engine is not running that code."""
-    return MisuseError(
-        f"{what} in {name} ({of}) is refused: the engine is not running that code at this "
-        "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
-        "durable operations. Leave async generators through 'async with contextlib.aclosing(...)'",
-        code=ErrorCode.OUTSIDE_HANDLER,
-    )
+class Scope(Protocol):
+    """The part of a cancel scope that its branches and their driver see."""
+
+    @property
+    def cancel_called(self) -> bool: ...
+
+    @property
+    def deadline(self) -> float: ...
+
+    @property
+    def parent(self) -> Scope | None: ...
+
+    @property
+    def shield(self) -> bool: ...
+
+    @property
+    def is_effectively_cancelled(self) -> bool:
+        """Whether this scope is cancelled, or a scope around it from which no shield protects it."""
+        ...
+
+    def expire(self) -> None:
+        """Cancel the scope because its timer has fired."""
+        ...
+
+
+class ChildGroup(Protocol):
+    """The part of a nursery that its children and their driver see."""
+
+    def child_ended(self, child: Branch, error: BaseException | None) -> None:
+        """Handle the end of a child; an error cancels its siblings."""
+        ...
+
+    def add_error(self, error: BaseException) -> None:
+        """Add an error that the nursery raises when it is left, and cancel everything in the nursery."""
+        ...
 
 
 _OVER = Context()
@@ -126,8 +160,7 @@ _ENDINGS = 1_000
 """The number of times that a branch is told that its attempt has ended."""
 
 
-@attrs.define(eq=False)
-class Trap:
+class Trap(msgspec.Struct, eq=False):
     """The value that a branch yields to its driver. A yield of anything else comes from an await that is not durable.
 
     The driver acts when it receives the trap and not before: then the operation has been awaited, and by the branch that is being
@@ -145,36 +178,65 @@ class Trap:
         return (yield self)
 
 
-@attrs.define(eq=False)
 class Operation(Trap):
-    """A durable operation that a branch awaits. ``event`` is the request and, once it has begun, the recorded event.
+    """A durable operation that a branch awaits.
 
-    ``also_known_as`` are other names that a step may be recorded under; ``parameters`` gives the names of its arguments.
-    ``interruption`` is the error that the branch receives once the operation has been stopped. ``body`` is run by the engine.
+    ``step`` is the id of the position at which it was started. ``event`` is the request once :meth:`schedule` has made it and,
+    once the operation has begun, the recorded event; the engine runs ``body``. ``interruption`` is the error that the branch
+    receives once the operation has been stopped. ``request`` and ``completion`` are the classes of its events.
+
+    A replay passes most operations by: the recorded request says what was asked for, so an operation is compared with it field
+    by field (:meth:`is_recorded_as`), and its event is made only if the driver does not pass it by.
     """
 
-    event: Any
-    also_known_as: tuple[str, ...] = ()
-    parameters: Callable[[], tuple[str, ...]] = tuple
+    step: StepId
+    event: Any = None
     body: Any = None
     interruption: BaseException | None = None
 
+    request: ClassVar[type | None] = None
+    completion: ClassVar[type | None] = None
+
+    def __await__(self) -> Generator[Trap, Any, Any]:
+        branch = self.branch
+        execution = branch.execution
+        if execution.resuming is not branch:
+            yield from branch.refuse(self)
+        if self.event is None:
+            if execution.coming:
+                completion = yield self
+                if completion is not None:
+                    return completion
+            self.schedule()
+        return (yield self)
+
+    def is_recorded_as(self, recorded: Any) -> bool:
+        """Report whether the recorded event of the class ``request`` is certainly the request of this operation. Where this
+        returns False, the events are compared."""
+        return False
+
+    def schedule(self) -> None:
+        """Make the event, and the body if there is one."""
+        raise NotImplementedError
+
     @property
-    def step(self) -> StepId:
-        """The id of the position at which the operation was started."""
-        step: StepId = self.event.step
-        return step
+    def also_known_as(self) -> tuple[str, ...]:
+        """The other names that the operation may be recorded under."""
+        return ()
+
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of the arguments of a step that can be given by position."""
+        return ()
 
 
 class EnterNursery(Trap):
     """A branch enters a nursery and receives the nursery's path without waiting."""
 
 
-@attrs.define(eq=False)
 class JoinChildren(Trap):
     """A branch waits for the children of its nursery."""
 
-    nursery: NurseryState
+    nursery: ChildGroup
 
 
 class Branch:
@@ -202,8 +264,8 @@ class Branch:
         path: str,
         coroutine: Coroutine[object, Any, Any],
         *,
-        nursery: NurseryState | None,
-        scope: CancelStatus | None,
+        nursery: ChildGroup | None,
+        scope: Scope | None,
         context: Context,
         name: str,
     ) -> None:
@@ -226,6 +288,15 @@ class Branch:
         reference cycle is left for the garbage collector. Returns the context."""
         context, self.context, self.waits_at = self.context, _OVER, None
         return context
+
+    def close(self) -> None:
+        """Run the cleanup code of an attempt that is over. Its errors are ignored, and a cleanup that waits is stopped."""
+        with contextlib.suppress(BaseException):
+            self.coroutine.close()
+        # A coroutine that waits is finalised once more when its last reference is dropped, which must happen here: elsewhere the
+        # verbs would not know that its attempt is closed.
+        self.coroutine = _nothing()
+        self.coroutine.close()
 
     def next_step(self) -> StepId:
         """Return the id for an operation that this branch starts now."""
@@ -264,241 +335,5 @@ class Branch:
         return False
 
 
-class CancelStatus:
-    """The driver's side of a scope: its position in the tree, the timer that cancels it, and whether it is cancelled.
-
-    trio divides its scopes in the same way (``CancelStatus`` and ``CancelScope``), so that users hold none of the tree.
-    ``deadline`` and ``relative`` are the user's; once the block is entered only ``deadline`` counts, as it is recorded.
-    ``place`` is the position at which the block was entered: it shows a restart which operations are stopped by a timer
-    that was set later, possibly by another branch.
-    """
-
-    __slots__ = (
-        "branch",
-        "cancel_called",
-        "cancelled_caught",
-        "deadline",
-        "has_been_left",
-        "parent",
-        "place",
-        "relative",
-        "shield",
-        "timer",
-    )
-
-    def __init__(self, *, deadline: float = math.inf, relative: float | None = None, shield: bool = False) -> None:
-        self.deadline = deadline
-        self.relative = relative
-        self.shield = shield
-        self.cancel_called = False
-        self.cancelled_caught = False
-        self.has_been_left = False
-        self.branch: Branch | None = None
-        self.parent: CancelStatus | None = None
-        self.place = ROOT_STEP
-        self.timer: StepId | None = None
-
-    @property
-    def is_effectively_cancelled(self) -> bool:
-        """Whether this scope is cancelled, or a scope around it from which no shield protects it."""
-        scope: CancelStatus | None = self
-        while scope is not None:
-            if scope.cancel_called:
-                return True
-            if scope.shield:
-                return False
-            scope = scope.parent
-        return False
-
-    @property
-    def execution(self) -> Driver | None:
-        """The attempt whose awaits the scope can still cancel; None if there is none."""
-        if self.branch is None or self.has_been_left or self.branch.execution.closed:
-            return None
-        return self.branch.execution
-
-    def interrupt(self) -> None:
-        """Cancel every await in the block, now and until the block is left."""
-        if self.cancel_called:
-            return
-        self.cancel_called = True
-        if self.execution is not None:
-            self.execution.interrupt_below(self)
-
-    def expire(self) -> None:
-        """Cancel the scope because its timer has fired."""
-        self.timer = None
-        self.interrupt()
-
-    def set_shield(self, shield: bool) -> None:
-        """Set the shield. Lowering it delivers the cancellations that it kept away."""
-        is_lowered = self.shield and not shield
-        self.shield = shield
-        if is_lowered and self.execution is not None:
-            self.execution.interrupt_behind_shield(self)
-
-    def set_deadline(self, at: float) -> None:
-        """Replace the deadline on behalf of the running branch. A timer is set only while the block is entered and not
-        cancelled."""
-        execution = self.execution
-        if execution is None or self.cancel_called:
-            self.deadline, self.relative = at, None
-            return
-        asking = execution.resuming
-        if asking is None:
-            raise BrokenInvariant("a deadline was set while no branch was running")
-        self.disarm(asking)
-        self.deadline = at
-        self.arm(asking)
-
-    def enter(self, branch: Branch, place: StepId | None = None) -> None:
-        """Make this the innermost scope of the branch."""
-        self.branch = branch
-        self.parent = branch.scope
-        self.place = branch.following_step if place is None else place
-        branch.scope = self
-        if not branch.execution.closed:
-            self.arm(branch)
-
-    def arm(self, asking: Branch) -> None:
-        """Set a timer that cancels the scope at its deadline, if it has one."""
-        execution, relative = asking.execution, self.relative
-        if relative is not None:
-            self.deadline, self.relative = execution.live_now + relative, None
-        elif self.deadline == math.inf:
-            return
-        step = asking.next_step()
-        # If the block begins with its timer, the timer's event records the place.
-        block = ROOT_STEP if step == self.place else self.place
-        self.timer = step
-        self.deadline = execution.schedule_deadline(self, asking, step, block)
-
-    def disarm(self, asking: Branch) -> None:
-        """Drop the timer, if there is one."""
-        timer, self.timer = self.timer, None
-        if timer is not None:
-            asking.execution.drop_deadline(asking, timer)
-
-    def leave(self, error: BaseException | None) -> bool:
-        """Leave the block. Returns whether ``error`` is this scope's own cancellation, which ends here."""
-        branch = self.branch
-        if branch is None:
-            raise BrokenInvariant("a scope was left that was never entered")
-        execution = branch.execution
-        if execution.resuming is not branch and isinstance(error, GeneratorExit):
-            return False  # the generator around it is being finalised, and nothing of it counts
-        if not execution.closed:
-            branch.must_run("the end of a CancelScope")
-            if branch.scope is not self:
-                raise RuntimeError(
-                    "CancelScopes are left in the order in which they were entered, from the inside out. A generator that "
-                    "yields inside of one must be closed before the block around it is left: use contextlib.aclosing()"
-                )
-        branch.scope = self.parent
-        if not execution.closed:
-            self.disarm(branch)
-        self.has_been_left = True
-        if error is None or not self._absorbs:
-            return False
-        return self._catch(error)
-
-    @property
-    def _absorbs(self) -> bool:
-        outside = self.parent is not None and not self.shield and self.parent.is_effectively_cancelled
-        return self.cancel_called and not outside
-
-    def _catch(self, error: BaseException) -> bool:
-        if issubclass(type(error), Cancelled):
-            self.cancelled_caught = True
-            return True
-        if not is_group(error):
-            return False
-        self.cancelled_caught, others = without(error, Cancelled)
-        if others is not None and others is not error:
-            raise others from error.__cause__
-        return others is None
-
-
-class NurseryState:
-    """The driver's side of a nursery: its children, and the errors that it will raise."""
-
-    def __init__(self, branch: Branch, path: StepId, scope: CancelStatus) -> None:
-        self.parent = branch
-        self.scope = scope
-        self.path = path
-        self._started = 0
-        self._children: dict[Branch, None] = {}
-        self._errors: list[BaseException] = []
-        self._closed = False
-
-    def start_soon(self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None) -> None:
-        """Start a child, unless the attempt is over. Raises ``RuntimeError`` if the nursery's block has been left."""
-        if self._closed:
-            raise RuntimeError("the nursery is closed to new children: its block has been left")
-        execution = self.parent.execution
-        if execution.closed:
-            return
-        execution.must_run_some_branch("start_soon()")
-        self._started += 1
-        child = Branch(
-            execution,
-            f"{self.path}.{self._started}.",
-            _as_coroutine(async_fn, args),
-            nursery=self,
-            scope=self.scope,
-            context=copy_context(),
-            name=name or str(getattr(async_fn, "__qualname__", async_fn)),
-        )
-        self._children[child] = None
-        execution.add(child)
-
-    def child_ended(self, child: Branch, error: BaseException | None) -> None:
-        """Handle the end of a child; an error cancels its siblings."""
-        del self._children[child]
-        if error is not None and not issubclass(type(error), Cancelled):
-            self.add_error(error)
-        if (
-            not self._children
-            and isinstance(self.parent.waits_at, JoinChildren)
-            and self.parent.waits_at.nursery is self
-        ):
-            self.parent.execution.make_ready(self.parent)
-
-    def add_error(self, error: BaseException) -> None:
-        """Add an error that the nursery raises when it is left, and cancel everything in the nursery."""
-        self._errors.append(error)
-        self.scope.interrupt()
-
-    async def leave(self, error: BaseException | None) -> BaseException | None:
-        """Wait for the children. Returns the error to raise, or None."""
-        if error is not None:
-            self.add_error(error)
-        if self._children and not self.parent.execution.closed:
-            cancel = self.parent.execution.take_pending_cancel(self.parent)
-            if cancel is not None:
-                self.add_error(cancel)
-            await JoinChildren(self.parent, self)
-        self._closed = True
-        return self._combined()
-
-    def _combined(self) -> BaseException | None:
-        errors = [error for error in self._errors if not issubclass(type(error), Cancelled)]
-        if len(errors) != len(self._errors) and not errors:
-            return Cancelled()
-        if not errors:
-            return None
-        # The invocation's cancel is raised unwrapped, so that "except CancelledError" around a nursery works. Final errors are
-        # raised with it. Errors worth a retry are not: the cancel is delivered again after the retry.
-        cancel = next(
-            (cast("CancelledError", error) for error in errors if issubclass(type(error), CancelledError)), None
-        )
-        if cancel is not None:
-            others = [error for error in errors if not issubclass(type(error), CancelledError)]
-            if all(map(self.parent.execution.is_terminal, others)):
-                cancel.errors += tuple(others)
-                return cancel
-        return BaseExceptionGroup("unhandled errors in a durable nursery", errors)
-
-
-async def _as_coroutine(async_fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-    return await async_fn(*args)
+async def _nothing() -> None:
+    """Replace the coroutine of a closed branch."""

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _FIRST_LOOK = 16
 """The number of generators at which those that have ended are first dropped."""
@@ -23,16 +23,12 @@ _FIRST_LOOK = 16
 class Generators:
     """The async generators that a handler has begun and that have not ended.
 
-    ``begun`` may contain generators that have ended. ``failures`` are the errors that cleanup code raised when the
-    handler ended, each with the name of its generator.
+    ``failures`` are the errors that cleanup code raised when the handler ended, each with the name of its generator.
     """
 
-    __slots__ = ("_look_at", "begun", "failures")
-
-    def __init__(self) -> None:
-        self.failures: list[tuple[str, BaseException]] = []
-        self.begun: list[Any] = []
-        self._look_at = _FIRST_LOOK
+    failures: Sequence[tuple[str, BaseException]] = ()
+    _begun: list[Any] | None = None
+    _look_at = _FIRST_LOOK
 
     def watch(self, function: Callable[[], None]) -> None:
         """Call a function that runs code of the handler, and keep the async generators that it begins."""
@@ -44,20 +40,29 @@ class Generators:
             sys.set_asyncgen_hooks(*outer)
 
     def _begin(self, generator: Any) -> None:
-        if len(self.begun) >= self._look_at:
-            self.begun = [kept for kept in self.begun if not _has_ended(kept)]
-            self._look_at = 2 * len(self.begun) + _FIRST_LOOK
-        self.begun.append(generator)
+        begun = self._begun
+        if begun is None:
+            self._begun = [generator]
+            return
+        if len(begun) >= self._look_at:
+            begun[:] = [kept for kept in begun if not _has_ended(kept)]
+            self._look_at = 2 * len(begun) + _FIRST_LOOK
+        begun.append(generator)
+
+    @property
+    def have_begun(self) -> bool:
+        """Whether there is any, which may have ended meanwhile."""
+        return bool(self._begun)
 
     def close_all(self) -> None:
         """Run the cleanup code of all remaining generators, the last one first. Cleanup code that waits is stopped."""
-        while self.begun:
-            generator = self.begun.pop()
+        while self._begun:
+            generator = self._begun.pop()
             if not _has_ended(generator):
                 try:
                     _close(generator)
                 except BaseException as error:  # the cleanup is user code and may raise anything
-                    self.failures.append((generator.__qualname__, error))
+                    self.failures = [*self.failures, (generator.__qualname__, error)]
 
 
 def _has_ended(generator: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -10,23 +11,30 @@ from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred, is_request
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.ids import StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence, Set
 
     from journal.events import Event, Recorded, Stamp
 
-_NO_STEPS: frozenset[StepId] = frozenset()
-
-
-@attrs.define(eq=False)
-class OrderedCompletion:
-    """A completion in the order in which the handler receives it. ``superseded`` says that a cancel has overtaken it."""
-
-    completion: Any
-    stamp: Stamp
-    superseded: bool = False
+_PLAIN_REQUESTS = REQUESTS - {e.OutputEmitted}
+_PLAIN_COMPLETIONS = COMPLETIONS - {e.SignalReceived, e.CancelRequested, e.HistoryCopied}
+"""Events that need no second look: all of the kind are requests, or completions in the order of the journal."""
+_OTHERS = frozenset(
+    {
+        e.InvocationStarted,
+        e.OutputEmitted,
+        e.SignalReceived,
+        e.CancelRequested,
+        e.HistoryCopied,
+        e.AttemptFailed,
+        e.AttemptRetried,
+        e.CancelDeliveredEarlier,
+        e.InvocationSuspended,
+        e.InvocationResumed,
+    }
+)
+"""All other events that a plan depends on."""
 
 
 @attrs.frozen
@@ -50,22 +58,16 @@ class ReplayPlan:
     ``started`` is the stamp of the start, and ``cancelled`` the cancel that ended the handler before its first line, if
     any. ``requests`` are the requests that the handler must make, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
-    to have taken.
+    to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``.
     """
 
     started: Stamp
     cancelled: CancelledError | None
-    requests: list[Event]
-    kept_parts: list[CopiedPart]
-    deliveries: list[OrderedCompletion]
+    requests: deque[Event]
+    kept_parts: Sequence[CopiedPart]
+    deliveries: deque[Recorded]
+    superseded: Set[int]
     lived_turns: int
-
-    @property
-    def ended_steps(self) -> frozenset[StepId]:
-        """The steps that have an outcome."""
-        if not self.deliveries:
-            return _NO_STEPS
-        return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
 
 
 def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
@@ -76,92 +78,105 @@ def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
     given before the completion on which it failed or returned. So the cancel is raised at an await, and compensations
     run.
     """
-    started: Stamp | None = None
-    requests: list[Event] = []
-    kept_parts: list[CopiedPart] = []
-    lived_turns = 0
-    order = _Order()
+    requests: deque[Event] = deque()
+    deliveries: deque[Recorded] = deque()
+    order = _Order(requests, deliveries)
     for recorded in history:
-        event = recorded.event
-        kind = event.__class__
-        if kind in COMPLETIONS:
-            if is_deferred(event):
-                continue
-            if isinstance(event, e.HistoryCopied):
-                made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
-                kept_parts.append(CopiedPart(made, event.carries))
-            order.add(OrderedCompletion(event, recorded.stamp))
-            if kind is e.HistoryCopied:
-                lived_turns = len(order.deliveries)
-        elif kind in REQUESTS:
-            if is_request(event):
-                requests.append(event)
-        elif kind is e.InvocationStarted:
-            started = recorded.stamp
-        elif isinstance(event, e.AttemptFailed):
-            order.attempt_failed(event.handed_over)
-            lived_turns = max(lived_turns, event.handed_over)
-        elif kind is e.InvocationSuspended:
-            lived_turns = len(order.deliveries) + 1
-        elif isinstance(event, e.CancelDeliveredEarlier):
-            order.cancel_overtook(event.handed_over)
-        elif kind is e.AttemptRetried or kind is e.InvocationResumed:
-            order.attempt_begins()
-    if started is None:
+        kind = recorded.event.__class__
+        if kind in _PLAIN_COMPLETIONS:
+            deliveries.append(recorded)
+        elif kind in _PLAIN_REQUESTS:
+            requests.append(recorded.event)
+        elif kind in _OTHERS:
+            order.note(recorded)
+    if order.started is None:
         raise CorruptRecord("the history has no InvocationStarted event, so it cannot be replayed")
-    return ReplayPlan(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
+    return ReplayPlan(
+        order.started, order.cancelled, requests, order.kept_parts, deliveries, order.superseded, order.lived_turns
+    )
 
 
 class _Order:
-    """Completions in the order in which the handler receives them."""
+    """The events that change the order of a replay, and what they change."""
 
-    def __init__(self) -> None:
-        self.deliveries: list[OrderedCompletion] = []
-        self.cancelled: CancelledError | None = None
-        self._failing_after: int | None = None
+    started: Stamp | None = None
+    cancelled: CancelledError | None = None
+    lived_turns = 0
+    kept_parts: Sequence[CopiedPart] = ()
+    superseded: Set[int] = frozenset()
+    _failing_after: int | None = None
 
-    def add(self, delivery: OrderedCompletion) -> None:
-        cancel = delivery.completion
-        if isinstance(cancel, e.HistoryCopied) and cancel.before_last:
-            self.deliveries.insert(max(0, len(self.deliveries) - 1), delivery)
-            return
-        if not isinstance(cancel, e.CancelRequested):
-            self.deliveries.append(delivery)
-            return
+    def __init__(self, requests: deque[Event], deliveries: deque[Recorded]) -> None:
+        self.requests = requests
+        self.deliveries = deliveries
+
+    def note(self, recorded: Recorded) -> None:
+        """Read an event that is not a plain request or completion."""
+        match recorded.event:
+            case e.InvocationStarted():
+                self.started = recorded.stamp
+            case e.SignalReceived() as signal:
+                if not is_deferred(signal):
+                    self.deliveries.append(recorded)
+            case e.CancelRequested() as cancel:
+                self._cancel(recorded, cancel)
+            case e.HistoryCopied() as copied:
+                self._copied(recorded, copied)
+            case e.OutputEmitted() as output:
+                if is_request(output):
+                    self.requests.append(output)
+            case e.AttemptFailed() as failed:
+                self._attempt_failed(failed.handed_over)
+                self.lived_turns = max(self.lived_turns, failed.handed_over)
+            case e.InvocationSuspended():
+                self.lived_turns = len(self.deliveries) + 1
+            case e.CancelDeliveredEarlier() as earlier:
+                self._cancel_overtook(earlier.handed_over)
+            case e.AttemptRetried() | e.InvocationResumed():
+                self._failing_after = None
+            case _:
+                pass
+
+    def _copied(self, recorded: Recorded, copied: e.HistoryCopied) -> None:
+        made = len([r for r in self.requests if not isinstance(r, e.PatchMarked)])
+        self.kept_parts = (*self.kept_parts, CopiedPart(made, copied.carries))
+        end = len(self.deliveries)
+        self.deliveries.insert(max(0, end - 1) if copied.before_last else end, recorded)
+        self.lived_turns = len(self.deliveries)
+
+    def _cancel(self, recorded: Recorded, cancel: e.CancelRequested) -> None:
         first = len(self.deliveries) - cancel.overtakes
         if self._failing_after is not None:
             first = min(first, self._failing_after - 1)
-        self._give_before(first, delivery)
+        self._give_before(first, recorded, cancel)
 
-    def attempt_failed(self, handed_over: int) -> None:
+    def _attempt_failed(self, handed_over: int) -> None:
         """Note that the handler failed on the last of ``handed_over`` completions. The handler would never receive a
         later cancel, so the cancel is moved before that completion."""
         self._failing_after = handed_over
         self._bring_forward(handed_over)
 
-    def attempt_begins(self) -> None:
-        self._failing_after = None
-
-    def cancel_overtook(self, handed_over: int) -> None:
+    def _cancel_overtook(self, handed_over: int) -> None:
         """Note that the handler returned on the last of ``handed_over`` completions without meeting the cancel, which
         it may have been given: the cancel overtakes that completion."""
         if not self._bring_forward(handed_over) and handed_over > 0:
-            self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
+            self.superseded |= {self.deliveries[handed_over - 1].number}
 
     def _bring_forward(self, handed_over: int) -> bool:
         """Move a cancel from after ``handed_over`` completions to before the last of them. Returns whether there was a
         cancel to move."""
-        for delivery in self.deliveries[handed_over:]:
-            if isinstance(delivery.completion, e.CancelRequested):
-                self.deliveries.remove(delivery)
-                self._give_before(handed_over - 1, delivery)
+        for recorded in [*self.deliveries][handed_over:]:
+            if isinstance(recorded.event, e.CancelRequested):
+                self.deliveries.remove(recorded)
+                self._give_before(handed_over - 1, recorded, recorded.event)
                 return True
         return False
 
-    def _give_before(self, first: int, cancel: OrderedCompletion) -> None:
+    def _give_before(self, first: int, recorded: Recorded, cancel: e.CancelRequested) -> None:
         """Insert the cancel before the completions from ``first`` on, and mark those as superseded. If ``first`` is
         negative, the handler has no await yet, so the cancel ends it before its first line."""
         if first < 0:
-            self.cancelled = CancelledError(cancel.completion.reason)
+            self.cancelled = CancelledError(cancel.reason)
             return
-        self.deliveries[first:] = [cancel, *(attrs.evolve(d, superseded=True) for d in self.deliveries[first:])]
+        self.superseded |= {overtaken.number for overtaken in [*self.deliveries][first:]}
+        self.deliveries.insert(first, recorded)

@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import Cancelled, ErrorCode, MisuseError
-from actors.replay.branches import CancelStatus, EnterNursery, NurseryState, current_branch
+from actors.replay.branches import EnterNursery, current_branch
+from actors.replay.cancel_status import CancelStatus
+from actors.replay.nursery_state import NurseryState
 from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds, checked_truth, is_a
 from journal.errors import BrokenInvariant
 

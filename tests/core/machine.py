@@ -13,7 +13,7 @@ import msgspec
 
 from actors.core.requests import is_request
 from actors.model.contexts import HandlerContext
-from actors.replay.execution import Execution, Progress, replay
+from actors.replay.execution import Execution, Progress
 from actors.replay.plan import ReplayPlan, replay_plan
 from actors.values.failures import failed, is_cancel, is_terminal
 from actors.values.limits import DEFAULT_LIMITS, Limits
@@ -36,6 +36,8 @@ STARTED = e.InvocationStarted(invocation_id=IT)
 
 class NoFields:
     """An object that nobody reads or writes."""
+
+    may_have_changes = False
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         return ()
@@ -62,7 +64,7 @@ class Machine:
         self._held_back: list[Recorded] = []
         lines = replay_plan(self.history)
         self.execution = self._execution(lines)
-        self.progress = replay(self.execution, lines, self._now)
+        self.progress = self.execution.replay(self._now)
         self._note()
 
     def give(self, *completions: Event) -> Machine:
@@ -87,8 +89,7 @@ class Machine:
         return self
 
     def _hand_over(self, recorded: Recorded) -> None:
-        completion: Any = recorded.event
-        self.progress = self.execution.hand_over(completion, recorded.stamp, self._now)
+        self.progress = self.execution.hand_over(recorded, self._now)
         self._note()
 
     def replayed(self) -> Machine:
@@ -152,9 +153,7 @@ class Machine:
         return Execution(
             IT,
             root,
-            requests=lines.requests,
-            kept_parts=lines.kept_parts,
-            lived_turns=lines.lived_turns,
+            lines,
             state=NoFields(),
             name="it",
             is_terminal=is_terminal,

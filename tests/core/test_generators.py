@@ -126,7 +126,7 @@ def test_a_generator_that_is_closed_where_it_is_left_has_durable_cleanup(
     ends = {close_by_step: step_done("2"), close_by_sleep: timer("2"), close_by_call: call_done("2", "released")}
     machine.give(ends[cleanup], step_done("3", "done"))
     assert machine.result == "done"
-    assert machine.execution.cleanup_failures == []
+    assert not machine.execution.cleanup_failures
 
 
 def test_cleanup_that_needs_nothing_durable_runs_once_when_the_handler_ends() -> None:

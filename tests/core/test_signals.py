@@ -45,7 +45,7 @@ async def wait(name: str, label: str) -> Any:
     branch = current_branch.get()
     assert branch is not None
     asked = e.SignalAwaited(invocation_id=IT, step=branch.following_step, name=name, source=label)
-    received = await Operation(branch, asked)
+    received = await Operation(branch, asked.step, asked)
     return msgspec.json.decode(received.value)
 
 

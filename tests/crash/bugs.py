@@ -104,12 +104,15 @@ def _run_steps_again() -> None:
     from actors.engine.executor import Executor
     from journal import events as e
 
+    recorded: set[Any] = set()
+
     def take_up(self: Executor, loaded: Any, attempt: Any, steps: Any) -> None:
-        recorded = {event.step for event in attempt.script.requests if isinstance(event, e.StepScheduled)}
         for step in sorted(recorded & attempt.execution.parked.keys()):
             self.run_step(loaded, attempt.invocation_id, step)
 
     def replay_plan(history: list[Any]) -> Any:
+        recorded.clear()
+        recorded.update(r.event.step for r in history if isinstance(r.event, e.StepScheduled))
         return real(r for r in history if not isinstance(r.event, e.StepCompleted))
 
     from actors.engine import attempt as attempts

@@ -17,7 +17,7 @@ from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.info import belongs_to
 from actors.model.verbs.backend import HandlerBackend
-from actors.replay.execution import Execution, Progress, replay
+from actors.replay.execution import Execution, Progress
 from actors.replay.plan import replay_plan
 from actors.values.failures import is_terminal
 from actors.values.limits import DEFAULT_LIMITS
@@ -152,10 +152,8 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
     numbers = iter(range(1, 1_000_000))
     context = HandlerContext(of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers))
     lines = replay_plan(history)
-    execution = Execution(
-        of, root, requests=lines.requests, state=view, name="walk", is_terminal=is_terminal, context=context
-    )
-    return replay(execution, lines, history[-1].stamp.at), execution
+    execution = Execution(of, root, lines, state=view, name="walk", is_terminal=is_terminal, context=context)
+    return execution.replay(history[-1].stamp.at), execution
 
 
 def check_every_prefix(of: InvocationId, history: list[Recorded]) -> None:

@@ -12,8 +12,8 @@ from actors.model.handles import InvocationHandle, with_successor
 from actors.model.payloads import check_value
 from actors.model.verb_options import ResumeOptions, VerbOptions
 from actors.model.verbs.branches import branch_for, source_line
+from actors.model.verbs.operations import AttachOperation, CallOperation, SendOperation, VerbOperation
 from actors.model.verbs.scopes import fail_after
-from actors.replay.branches import Operation
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.outcomes import error_of, value_of
 from journal import events as e
@@ -37,20 +37,13 @@ class HandlerBackend:
     async def _call(self, request: Request) -> Any:
         branch = branch_for("actor")
         context = context_of(branch)
-        target = context.target_of(request)
-        operation = Operation(
+        operation = CallOperation(
             branch,
-            e.CallScheduled(
-                invocation_id=branch.execution.invocation_id,
-                step=branch.following_step,
-                callee=context.id_of(request, target),
-                target=target,
-                argument=request.encode_arguments(context.limits),
-                parameter=request.handler.signature.parameter,
-                request=request.request_key,
-                source=_source_of_await(),
-            ),
-            request.other_targets,
+            branch.following_step,
+            asked=request,
+            target=context.target_of(request),
+            argument=request.encode_arguments(context.limits),
+            source=_source_of_await(),
         )
         completed: e.CallCompleted = await operation
         data = value_of(completed.outcome, operation.event.callee, deployment=context.deployment)
@@ -58,36 +51,21 @@ class HandlerBackend:
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         branch = branch_for("actor")
-        execution, context = branch.execution, context_of(branch)
-        delay = request.options.delay
-        target = context.target_of(request)
-        sent: e.SendScheduled = await Operation(
+        context = context_of(branch)
+        sent: e.SendScheduled = await SendOperation(
             branch,
-            e.SendScheduled(
-                invocation_id=execution.invocation_id,
-                step=branch.following_step,
-                callee=context.id_of(request, target),
-                target=target,
-                argument=request.encode_arguments(context.limits),
-                parameter=request.handler.signature.parameter,
-                scheduled_for=None if delay is None else execution.live_now + delay,
-                request=request.request_key,
-                source=_source_of_await(),
-            ),
-            request.other_targets,
+            branch.following_step,
+            asked=request,
+            target=context.target_of(request),
+            argument=request.encode_arguments(context.limits),
+            source=_source_of_await(),
         )
         return InvocationHandle(self, sent.callee, request.handler.signature.returns)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         branch = branch_for("invocation")
-        completed: e.CallCompleted = await Operation(
-            branch,
-            e.AttachScheduled(
-                invocation_id=branch.execution.invocation_id,
-                step=branch.following_step,
-                callee=of,
-                source=_source_of_await(),
-            ),
+        completed: e.CallCompleted = await AttachOperation(
+            branch, branch.following_step, callee=of, source=_source_of_await()
         )
         data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
@@ -105,16 +83,8 @@ class HandlerBackend:
         command: c.Command = options.command(of)
         check_value(command, context_of(branch).limits)
         command = with_successor(command, context_of(branch).unique, idempotency_key)
-        answered: e.VerbAnswered = await Operation(
-            branch,
-            e.VerbScheduled(
-                invocation_id=branch.execution.invocation_id,
-                step=branch.following_step,
-                verb=c.VERB_OF_COMMAND[type(command)],
-                of=of,
-                argument=c.encode_verb(command),
-                source=_source_of_await(),
-            ),
+        answered: e.VerbAnswered = await VerbOperation(
+            branch, branch.following_step, command=command, of=of, source=_source_of_await()
         )
         if answered.refusal is not None:
             raise error_of(answered.refusal, deployment=context_of(branch).deployment)

@@ -69,15 +69,31 @@ def _check_signal(name: str, value: Any, codec: Codec[Any], received: e.SignalRe
         ) from error
 
 
+class SignalOperation(Operation, kw_only=True):
+    """A handler waits for the next signal of the name."""
+
+    name: str
+    schema: bytes
+    source: str
+
+    request = e.SignalAwaited
+    completion = e.SignalReceived
+
+    def is_recorded_as(self, recorded: e.SignalAwaited) -> bool:
+        return recorded.name == self.name and not recorded.ready
+
+    def schedule(self) -> None:
+        self.event = e.SignalAwaited(
+            invocation_id=self.branch.execution.invocation_id,
+            step=self.step,
+            name=self.name,
+            source=self.source,
+            schema=self.schema,
+        )
+
+
 async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
-    received: e.SignalReceived = await Operation(
-        branch,
-        e.SignalAwaited(
-            invocation_id=branch.execution.invocation_id,
-            step=branch.following_step,
-            name=name,
-            source=source,
-            schema=schema,
-        ),
+    received: e.SignalReceived = await SignalOperation(
+        branch, branch.following_step, name=name, source=source, schema=schema
     )
     return received

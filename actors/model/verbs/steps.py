@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
-from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import attrs
@@ -257,35 +256,78 @@ async def _run_step(
     if branch is None:
         result = function(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
-    execution = branch.execution
-    context = context_of(branch)
     call = call_of(function, args, kwargs)
     argument, opaque = encoded(call.args, call.kwargs)
-    is_kept = len(argument) <= context.limits.payload_bytes
-    asked = e.StepScheduled(
-        invocation_id=execution.invocation_id,
-        step=branch.following_step,
+    returns = codec()
+    operation = StepOperation(
+        branch,
+        branch.following_step,
+        call=call,
+        options=options,
         name=name,
         source=source,
-        argument=argument if is_kept else b"",
-        at_most_once=options.at_most_once,
-        argument_bytes=0 if is_kept else len(argument),
-        is_compared=True,
-        argument_digest="" if is_kept else digest_of_values(argument, opaque),
+        argument=argument,
         opaque=opaque,
+        returns=returns,
     )
-    returns = codec()
-    if asked.step not in context.ended_steps:
-        call = with_copies(call, name)
-    body = StepBody(copy_context(), call, options, options.retry or context.retry, returns, name)
-    names = partial(parameter_names, call.function)
-    completed: e.StepCompleted = await Operation(branch, asked, options.aliases, names, body)
+    completed: e.StepCompleted = await operation
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         if outcome.failure is None:
             raise CorruptRecord("an outcome says that it failed, but it has no failure")
-        raise step_error_of(outcome.failure, name, deployment=context.deployment)
-    return decode_kept(returns, outcome.value, f"the result of step {name!r}")
+        raise step_error_of(outcome.failure, name, deployment=context_of(branch).deployment)
+    return decode_kept(returns, outcome.value, operation)
+
+
+class StepOperation(Operation, kw_only=True):
+    """A handler awaits a step. ``argument`` are its arguments as JSON, of which the ``opaque`` ones are not values."""
+
+    call: StepCall
+    options: StepOptions
+    name: str
+    source: str
+    argument: bytes
+    opaque: tuple[str, ...]
+    returns: Codec[Any]
+
+    request = e.StepScheduled
+    completion = e.StepCompleted
+
+    def __str__(self) -> str:
+        """Return what error messages call the result."""
+        return f"the result of step {self.name!r}"
+
+    def is_recorded_as(self, recorded: e.StepScheduled) -> bool:
+        return recorded.name == self.name and recorded.argument == self.argument
+
+    def schedule(self) -> None:
+        branch, name, argument, opaque = self.branch, self.name, self.argument, self.opaque
+        execution, context = branch.execution, context_of(branch)
+        is_kept = len(argument) <= context.limits.payload_bytes
+        self.event = e.StepScheduled(
+            invocation_id=execution.invocation_id,
+            step=self.step,
+            name=name,
+            source=self.source,
+            argument=argument if is_kept else b"",
+            at_most_once=self.options.at_most_once,
+            argument_bytes=0 if is_kept else len(argument),
+            is_compared=True,
+            argument_digest="" if is_kept else digest_of_values(argument, opaque),
+            opaque=opaque,
+        )
+        runs = not execution.coming or self.step not in execution.ended_steps
+        call = with_copies(self.call, name) if runs else self.call
+        self.body = StepBody(
+            copy_context(), call, self.options, self.options.retry or context.retry, self.returns, name
+        )
+
+    @property
+    def also_known_as(self) -> tuple[str, ...]:
+        return self.options.aliases
+
+    def parameters(self) -> tuple[str, ...]:
+        return parameter_names(self.call.function)
 
 
 def step_key() -> str:

@@ -38,16 +38,29 @@ async def sleep_until(at: Instant) -> None:
     await _sleep_until(branch_for("sleep_until"), checked_instant(at, "at"), source_line(1))
 
 
+class SleepOperation(Operation, kw_only=True):
+    """A handler sleeps until ``wake_at``."""
+
+    wake_at: float
+    source: str
+
+    request = e.SleepScheduled
+    completion = e.TimerFired
+
+    def is_recorded_as(self, recorded: e.SleepScheduled) -> bool:
+        return True
+
+    def schedule(self) -> None:
+        self.event = e.SleepScheduled(
+            invocation_id=self.branch.execution.invocation_id,
+            step=self.step,
+            wake_at=min(self.wake_at, NEVER),
+            source=self.source,
+        )
+
+
 async def _sleep_until(branch: Branch, at: float, source: str) -> None:
-    await Operation(
-        branch,
-        e.SleepScheduled(
-            invocation_id=branch.execution.invocation_id,
-            step=branch.following_step,
-            wake_at=min(at, NEVER),
-            source=source,
-        ),
-    )
+    await SleepOperation(branch, branch.following_step, wake_at=at, source=source)
 
 
 def current_time() -> float:

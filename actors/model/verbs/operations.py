@@ -1,0 +1,120 @@
+"""The operations of a handler on other invocations: calls, messages and verbs. See :class:`actors.replay.branches.Operation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.model.contexts import context_of
+from actors.replay.branches import Operation
+from journal import events as e
+
+if TYPE_CHECKING:
+    from actors.model.requests import Request
+    from journal.ids import InvocationId
+
+
+class _Asked(Operation, kw_only=True):
+    """A call or a message. ``target`` is the target of the request under its stored name, ``argument`` its arguments."""
+
+    asked: Request
+    target: e.Target
+    argument: bytes
+    source: str
+
+    def is_recorded_as(self, recorded: e.CallScheduled | e.SendScheduled) -> bool:
+        return (
+            recorded.argument == self.argument
+            and recorded.parameter == self.asked.handler.signature.parameter
+            and recorded.target == self.target
+        )
+
+    @property
+    def also_known_as(self) -> tuple[str, ...]:
+        return self.asked.other_targets
+
+
+class CallOperation(_Asked):
+    """A handler awaits a call."""
+
+    request = e.CallScheduled
+    completion = e.CallCompleted
+
+    def schedule(self) -> None:
+        asked, branch = self.asked, self.branch
+        self.event = e.CallScheduled(
+            invocation_id=branch.execution.invocation_id,
+            step=self.step,
+            callee=context_of(branch).id_of(asked, self.target),
+            target=self.target,
+            argument=self.argument,
+            parameter=asked.handler.signature.parameter,
+            request=asked.request_key,
+            source=self.source,
+        )
+
+
+class SendOperation(_Asked):
+    """A handler sends a message, and does not wait."""
+
+    request = e.SendScheduled
+
+    def schedule(self) -> None:
+        asked, branch = self.asked, self.branch
+        delay = asked.options.delay
+        self.event = e.SendScheduled(
+            invocation_id=branch.execution.invocation_id,
+            step=self.step,
+            callee=context_of(branch).id_of(asked, self.target),
+            target=self.target,
+            argument=self.argument,
+            parameter=asked.handler.signature.parameter,
+            scheduled_for=None if delay is None else branch.execution.live_now + delay,
+            request=asked.request_key,
+            source=self.source,
+        )
+
+
+class AttachOperation(Operation, kw_only=True):
+    """A handler awaits the result of an invocation that it did not call."""
+
+    callee: InvocationId
+    source: str
+
+    request = e.AttachScheduled
+    completion = e.CallCompleted
+
+    def is_recorded_as(self, recorded: e.AttachScheduled) -> bool:
+        return recorded.callee == self.callee
+
+    def schedule(self) -> None:
+        self.event = e.AttachScheduled(
+            invocation_id=self.branch.execution.invocation_id,
+            step=self.step,
+            callee=self.callee,
+            source=self.source,
+        )
+
+
+class VerbOperation(Operation, kw_only=True):
+    """A handler awaits the answer to a verb on the invocation ``of``."""
+
+    command: c.Command
+    of: InvocationId
+    source: str
+
+    request = e.VerbScheduled
+    completion = e.VerbAnswered
+
+    def is_recorded_as(self, recorded: e.VerbScheduled) -> bool:
+        return recorded.of == self.of and recorded.verb is c.VERB_OF_COMMAND[type(self.command)]
+
+    def schedule(self) -> None:
+        self.event = e.VerbScheduled(
+            invocation_id=self.branch.execution.invocation_id,
+            step=self.step,
+            verb=c.VERB_OF_COMMAND[type(self.command)],
+            of=self.of,
+            argument=c.encode_verb(self.command),
+            source=self.source,
+        )

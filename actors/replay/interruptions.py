@@ -1,0 +1,183 @@
+"""What a handler waits for, and how its waits end early: by a cancelled scope, by a timer of a scope, by the invocation's cancel."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from actors.core.signals import Signals
+from actors.errors import AttemptEnded, Cancelled, CancelledError
+from actors.replay.branches import Branch, JoinChildren, Operation, Scope
+from actors.replay.collection import is_collecting
+from actors.replay.misuse import not_driven
+from actors.replay.requests import Requests
+from actors.values.limits import NEVER
+from journal import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.replay.plan import ReplayPlan
+    from actors.replay.requests import StateView
+    from journal.events import Event
+    from journal.ids import InvocationId, StepId
+
+
+class Interruptions(Requests):
+    """The base of ``Execution`` that knows the branches and their waits.
+
+    ``parked`` are the operations that the handler waits for, by step; ``interrupted`` are the steps that should stop.
+    ``resuming`` is the branch whose code runs now.
+    """
+
+    resuming: Branch | None = None
+    interrupted: Sequence[StepId] = ()
+    has_been_given_cancel = False
+    _pending_cancel: CancelledError | None = None
+    _has_ended = False
+
+    def __init__(self, invocation_id: InvocationId, plan: ReplayPlan, *, state: StateView, name: str) -> None:
+        super().__init__(invocation_id, plan, state=state, name=name)
+        self.parked: dict[StepId, Operation] = {}
+        self._branches: dict[Branch, None] = {}
+        self._ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
+
+    @cached_property
+    def _signals(self) -> Signals:
+        return Signals()
+
+    @cached_property
+    def _deadlines(self) -> dict[StepId, Scope]:
+        return {}
+
+    @cached_property
+    def _dropped(self) -> set[StepId]:
+        return set()
+
+    # Requests of branches.
+
+    def add(self, branch: Branch) -> None:
+        """Add a child. It takes its first steps when the running branch waits."""
+        self._branches[branch] = None
+        self._ready.append((branch, None, None))
+
+    def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None:
+        """Let a waiting branch resume in its turn."""
+        branch.waits_at = None
+        self._ready.append((branch, value, error))
+
+    def request(self, branch: Branch, event: Event, what: str) -> Any:
+        """Record an operation that no branch waits for. Returns its event: the recorded one in a replay, else the new
+        one."""
+        if self.closed:
+            raise AttemptEnded
+        branch.must_run(what)
+        return self._match(event)
+
+    def must_run_some_branch(self, what: str) -> None:
+        """Raise :class:`MisuseError` unless code of this handler is being resumed."""
+        if self.resuming is None or is_collecting():
+            raise not_driven(self.name, self.invocation_id, what)
+
+    def schedule_deadline(self, scope: Scope, asking: Branch, step: StepId, block: StepId) -> float:
+        """Set the timer of a scope. Returns the recorded time at which the scope is cancelled, in wall seconds."""
+        event = e.DeadlineScheduled(
+            invocation_id=self.invocation_id, step=step, expires_at=min(scope.deadline, NEVER), block=block
+        )
+        recorded = self.request(asking, event, "a CancelScope")
+        self._deadlines[step] = scope
+        expires_at: float = recorded.expires_at
+        return expires_at
+
+    def drop_deadline(self, asking: Branch, step: StepId) -> None:
+        """Drop the timer of a scope whose block was left or has another deadline."""
+        del self._deadlines[step]
+        self._dropped.add(step)
+        self.request(asking, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
+
+    # Cancellations.
+
+    @property
+    def has_met_cancel(self) -> bool:
+        """Whether the invocation's cancel has been raised in the handler; valid once the handler has ended."""
+        return self.has_been_given_cancel and self._pending_cancel is None
+
+    def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
+        """Return the invocation's cancel if it is pending and can be raised at this await of the branch, else None. A
+        returned cancel is no longer pending."""
+        if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
+            return None
+        error, self._pending_cancel = self._pending_cancel, None
+        return error
+
+    def interrupt_below(self, scope: Scope) -> None:
+        """Interrupt every waiting branch in the scope that the cancellation reaches, oldest first."""
+        for branch in self._branches:
+            if _is_below(branch, scope) and branch.scope is not None and branch.scope.is_effectively_cancelled:
+                self._interrupt(branch, Cancelled())
+
+    def interrupt_behind_shield(self, scope: Scope) -> None:
+        """Deliver the cancellations that a lowered shield kept away, including the invocation's own cancel."""
+        self.interrupt_below(scope)
+        self._interrupt_root()
+
+    def _due_at(self, branch: Branch) -> BaseException | None:
+        """Return the error to raise at a durable await of the branch before the operation begins, or None."""
+        if branch.scope is not None and branch.scope.is_effectively_cancelled:
+            return Cancelled()
+        return None if self._pending_cancel is None else self.take_pending_cancel(branch)
+
+    def _cancel_root(self, reason: str) -> None:
+        self.has_been_given_cancel = True
+        self._pending_cancel = CancelledError(reason)
+        self._interrupt_root()
+
+    def _interrupt_root(self) -> None:
+        root = None if self._has_ended else next(iter(self._branches), None)
+        if self._pending_cancel is None or root is None or root.is_shielded:
+            return
+        if self._interrupt(root, self._pending_cancel):
+            self._pending_cancel = None
+
+    def _interrupt(self, branch: Branch, error: BaseException) -> bool:
+        """Stop the branch's wait. Returns whether ``error`` will be raised in the branch."""
+        waits_at = branch.waits_at
+        if isinstance(waits_at, JoinChildren):
+            if isinstance(error, CancelledError):
+                waits_at.nursery.add_error(error)
+                return True
+            return False  # its children are inside the scope too, and it waits for them
+        if waits_at is None:
+            return False
+        if waits_at.interruption is not None:
+            if isinstance(error, CancelledError):
+                waits_at.interruption = error  # the await is ending, and ends with the invocation's cancel
+                return True
+            return False
+        if isinstance(waits_at.event, e.StepScheduled):
+            waits_at.interruption = error
+            self.interrupted = [*self.interrupted, waits_at.step]
+        elif isinstance(waits_at.event, e.CallScheduled):
+            waits_at.interruption = error
+            self._match(e.CallCancelRequested(invocation_id=self.invocation_id, step=waits_at.step))
+        else:
+            self._drop(waits_at)
+            self.make_ready(branch, error=error)
+        return True
+
+    def _drop(self, parked: Operation) -> None:
+        del self.parked[parked.step]
+        self._dropped.add(parked.step)
+        if isinstance(parked.event, e.SignalAwaited):
+            self._signals.drop_wait(parked.event)
+        self._match(e.WaitDropped(invocation_id=self.invocation_id, step=parked.step))
+
+
+def _is_below(branch: Branch, scope: Scope) -> bool:
+    at = branch.scope
+    while at is not None:
+        if at is scope:
+            return True
+        at = at.parent
+    return False

@@ -1,0 +1,153 @@
+"""The requests of one attempt: repeated as long as the journal has more, and new after that."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from actors.core.requests import REQUESTS, is_same_request
+from actors.errors import AttemptEnded
+from actors.replay import mismatches
+from journal import events as e
+from journal.errors import BrokenInvariant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.errors import NonDeterminismError
+    from actors.replay.plan import CopiedPart, ReplayPlan
+    from journal.events import Event
+    from journal.ids import InvocationId
+
+
+class StateView(Protocol):
+    """The parts of the handler's object that a replay needs."""
+
+    @property
+    def may_have_changes(self) -> bool:
+        """Whether ``take_changes`` may return any: whether the handler has used a value that it can change, or reads
+        that a replay must see again."""
+        ...
+
+    def take_changes(self, *, ended: bool) -> Sequence[Event]:
+        """Return the changes since the last call. Unless the handler has ended (``ended``), these include the fields
+        that it has read and a replay must see again."""
+        ...
+
+    def go_on_from(self, changes: Sequence[Event]) -> None:
+        """Leave the part of the history that a restart copied: from here on the handler sees its object as it is now.
+        Of the changes so far, only ``changes`` are the handler's own."""
+        ...
+
+
+class Requests:
+    """The base of ``Execution`` that knows what the handler has requested, and must request.
+
+    ``progress`` collects the new events of the turns that are kept. ``mismatch`` says how the handler differs from the
+    journal, ``error`` is the error that it raised.
+    """
+
+    closed = False
+    error: BaseException | None = None
+    mismatch: NonDeterminismError | None = None
+    _made = 0
+    _own_changes: Sequence[Event] = ()
+    _cannot_be_recorded = False
+
+    def __init__(self, invocation_id: InvocationId, plan: ReplayPlan, *, state: StateView, name: str) -> None:
+        self.invocation_id = invocation_id
+        self.name = name
+        self.state = state
+        self.progress: list[Event] = []
+        self._turn: list[Event] = []
+        self._recorded = plan.requests
+        self._kept_parts: Sequence[CopiedPart] = plan.kept_parts
+
+    @cached_property
+    def _patched(self) -> dict[str, bool]:
+        return {}
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the journal has requests that the handler has not made yet. Marks of patches do not count."""
+        recorded = self._recorded
+        if not recorded:
+            return False
+        return recorded[0].__class__ is not e.PatchMarked or any(not isinstance(r, e.PatchMarked) for r in recorded)
+
+    def is_patched(self, name: str) -> bool:
+        """Report whether the code under ``patched(name)`` runs: always in new work, and in a replay if the journal has
+        the mark."""
+        known = self._patched.get(name)
+        if known is None:
+            mark = next((r for r in self._recorded if isinstance(r, e.PatchMarked) and r.name == name), None)
+            if mark is not None:
+                self._recorded.remove(mark)
+            elif not self.is_replaying:
+                self._turn.append(e.PatchMarked(invocation_id=self.invocation_id, name=name))
+            known = self._patched[name] = mark is not None or not self.is_replaying
+        return known
+
+    def _match(
+        self,
+        event: Event,
+        also_known_as: tuple[str, ...] = (),
+        parameters: Callable[[], tuple[str, ...]] = tuple,
+    ) -> Event:
+        self._made += 1
+        if not self.is_replaying:
+            self._turn.append(event)
+            return event
+        while isinstance(self._recorded[0], e.PatchMarked):
+            self._recorded.popleft()  # the code no longer asks for the patch: every old run has gone through
+        recorded = self._recorded[0]
+        if not is_same_request(recorded, event, also_known_as, parameters):
+            self.mismatch = mismatches.asks_otherwise(self._full_name, recorded, event)
+            self.closed = True  # whatever the handler does with this error, the attempt is over
+            raise AttemptEnded
+        return self._recorded.popleft()
+
+    def _keep_turn(self) -> None:
+        if self._turn:
+            self.progress += self._turn
+            self._turn = []
+
+    def _record_changes(self, *, ended: bool) -> None:
+        """Match the changes of the object. What they are is known at the end of a turn."""
+        try:
+            changes = self.state.take_changes(ended=ended)
+        except BaseException as error:  # encoding a change, or asking a user's class about it, may fail
+            self.error = error
+            self._cannot_be_recorded = True
+            return
+        for change in changes:
+            if self.mismatch is not None:
+                return
+            if change.__class__ in REQUESTS:
+                if self._kept_parts and self._kept_parts[0].leaves_at(self._made):
+                    self._own_changes = [*self._own_changes, change]
+                self._guarded(self._match, change)
+            else:
+                self._turn.append(change)
+
+    def _go_on_living(self) -> None:
+        """Leave a part of the history that a restart has copied."""
+        self._kept_parts = self._kept_parts[1:]
+        changes, self._own_changes = self._own_changes, ()
+        self.state.go_on_from(changes)
+        if self._kept_parts and self._kept_parts[0].carries:
+            self._own_changes = changes
+
+    def _guarded(self, function: Callable[..., object], *args: object) -> None:
+        try:
+            function(*args)
+        except AttemptEnded:
+            if self.mismatch is None:
+                raise BrokenInvariant("the attempt was ended from within without a mismatch") from None
+
+    def _ended_early(self) -> NonDeterminismError:
+        return mismatches.ends_early(self._full_name, self._recorded[0])
+
+    @property
+    def _full_name(self) -> str:
+        return f"{self.invocation_id} ({self.name})"
