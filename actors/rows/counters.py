@@ -42,7 +42,9 @@ Group: TypeAlias = tuple[str, ...]
 Counts: TypeAlias = dict[Group, int]
 """The number of invocations in each group, or the change of that number."""
 
-_GROUP_SIZE = 6
+SERVICE, HANDLER, STATUS, OUTCOME, DEPLOYMENT, ERROR_TYPE, SIGNAL = range(7)
+"""The places of the parts of a group."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _REMEDY = "Rebuild the counters with 'playhead doctor --rebuild'"
@@ -106,21 +108,18 @@ def add_counts(counts: Counts, changes: Counts, times: int = 1) -> None:
 def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
     """Return the rows that store these counts. A group without invocations has no row."""
     return {
-        keys.counter(partition, _encode(group), by_signal=len(group) > _GROUP_SIZE): _NUMBER.pack(number)
-        if number
-        else None
+        keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL): _NUMBER.pack(number) if number else None
         for group, number in counts.items()
     }
 
 
-def load_counts(rows: Readable, partition: int, *, by_signal: bool | None = None) -> Counts:
-    """Return the counts of a partition: all, or only those by signal, or only the others. Raises ``CorruptRecord``."""
+def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:
+    """Return the counts of a partition, also by awaited signal or without. Raises ``CorruptRecord``."""
     counts: Counts = {}
-    for kind in (False, True):
-        if by_signal in (None, kind):
-            prefix = keys.counters(partition, by_signal=kind)
-            for key, number in scan_all(rows, prefix, keys.after_prefix(prefix)):
-                counts[_group_of(key)] = _number_of(number)
+    for by_signal in (False, True)[: 1 + with_signals]:
+        prefix = keys.counters(partition, by_signal=by_signal)
+        for key, number in scan_all(rows, prefix, keys.after_prefix(prefix)):
+            counts[_group_of(key)] = _number_of(number)
     return counts
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from actors.query.snapshot import JournalSnapshot
+from actors.rows.counters import count_all
 from journal import events as e
 from journal import keys
 from journal.codec import encode_record
@@ -62,6 +63,11 @@ def stored(rows: Iterable[InvocationRow], partitions: int = 1) -> dict[bytes, by
             found[keys.open_by_status(partition, one.status, one.invocation_id)] = b""
         if one.awaited:
             found[keys.awaiting(partition, one.awaited[0].since, one.invocation_id)] = b""
+    known = MemoryView(found, sorted(found))
+    for partition in range(partitions):
+        beside: dict[bytes, bytes | None] = {}
+        count_all(known, partition, beside)
+        found.update((key, value) for key, value in beside.items() if value is not None)
     return found
 
 

@@ -16,7 +16,7 @@ from actors.query.sql.records import column_of
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
-from journal.events import Status
+from journal.events import OutcomeKind, Status
 from journal.ids import ROOT_STEP, InvocationId, parse_invocation_id, stream_of, stream_of_invocation
 from journal.rows import AwaitedSignal, decode_row, decode_rows
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from actors.query.snapshot import JournalSnapshot
 
 _LATEST = 1e13  # seconds; the largest that the index by time can store
+_FAILED = OutcomeKind.FAILED.value
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
 
 
@@ -111,6 +112,12 @@ def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
     return _part_of(kind, fields)
 
 
+# What an index key says without the row.
+_row_in_key: Any = row_with(frozenset(["invocation_id", "status"]))
+_row_of_object: Any = row_with(frozenset(["invocation_id", "target.service", "target.key"]))
+_target_in_part: Any = _part_of(_Target, frozenset(["service", "key"]))
+
+
 def json_text(data: bytes) -> str | None:
     """Return a user value as text, or NULL if there is none."""
     return data.decode() if data else None
@@ -154,8 +161,15 @@ def _by_id(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 
 
 def _by_object(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
-    stream = stream_of(wanted.equal["service"], wanted.equal["key"])
-    yield from _under(snapshot, wanted, keys.invocations_of(snapshot.partition_of(stream), stream))
+    service, name = wanted.equal["service"], wanted.equal["key"]
+    stream = stream_of(service, name)
+    prefix = keys.invocations_of(snapshot.partition_of(stream), stream)
+    if not {*(wanted.columns or ("argument",))} <= {"id", "service", "key"}:
+        yield from _under(snapshot, wanted, prefix)
+        return
+    target = _target_in_part(service=service, key=name)
+    for key, _ in snapshot.rows_under(prefix):
+        yield _row_of_object(invocation_id=InvocationId(keys.id_at_end(key)), target=target)
 
 
 def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
@@ -164,9 +178,25 @@ def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
         yield from _every(snapshot, wanted)
     elif status in _OPEN:
         kind = _kind_for(wanted)
+        is_in_key = {*(wanted.columns or ("argument",))} <= {"id", "status"}
         for partition in range(snapshot.partitions):
             for key, _ in snapshot.rows_under(keys.open_prefix(partition, _OPEN[status])):
-                yield _indexed(snapshot, kind, partition, key)
+                if is_in_key:
+                    yield _row_in_key(invocation_id=InvocationId(keys.id_at_end(key)), status=status)
+                else:
+                    yield _indexed(snapshot, kind, partition, key)
+
+
+def _failures(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
+    if wanted.equal["outcome"] != _FAILED:
+        yield from _every(snapshot, wanted)
+        return
+    kind = _kind_for(wanted)
+    for partition in range(snapshot.partitions):
+        prefix = keys.failed_prefix(partition)
+        start = prefix if wanted.low is None else keys.failed_from(partition, min(wanted.low, _LATEST))
+        for key, _ in snapshot.rows(start, keys.after_prefix(prefix)):
+            yield _indexed(snapshot, kind, partition, key)
 
 
 def _by_awaited(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
@@ -379,6 +409,14 @@ INVOCATIONS = Table[Row](
             equal=("status",),
             cost=2_000,
             suits=lambda status: status != Status.COMPLETED.value,
+        ),
+        Path(
+            name="failed",
+            scan=_failures,
+            equal=("outcome",),
+            ranged="completed_at",
+            cost=10_000,
+            suits=lambda outcome: outcome in (None, _FAILED),  # None is not known yet
         ),
         Path(name="awaited", scan=_by_awaited, held=("awaited_signal", "awaited_since"), cost=1_000),
         Path(name="time", scan=_by_time, ranged="created_at", order=("created_at", "id"), cost=180_000),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 import attrs
@@ -13,6 +13,7 @@ import attrs
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.query.sql.authorizer import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
 from actors.query.sql.budget import Budget, counted
+from actors.query.sql.counted import as_counts
 from actors.query.sql.result import QueryResult, Value, check_parameters
 from actors.query.sql.tables import TABLES
 from actors.query.sql.virtual_tables import attach
@@ -89,11 +90,42 @@ class Statement:
         bindings = _checked_parameters(parameters)
         with self._errors_translated(), self._connection() as connection:
             cursor = connection.cursor()
-            cursor.exec_trace = self._begin
-            for row in cursor.execute(self.sql, bindings):
+            for row in self._counts(cursor, bindings) or self._begun(cursor, bindings):
                 yield [self._checked_value(value, column) for value, column in zip(row, self.columns, strict=True)]
             if not self.columns:
                 raise InvalidArgumentError("the query is empty; begin with SELECT", path="query")
+
+    def _begun(self, cursor: apsw.Cursor, bindings: _Bindings) -> apsw.Cursor:
+        cursor.exec_trace = self._begin
+        return cursor.execute(self.sql, bindings)
+
+    def _counts(self, cursor: apsw.Cursor, bindings: _Bindings) -> apsw.Cursor | None:
+        """Answer from the counters. None if the statement needs more than they have."""
+        counts = as_counts(self.sql)
+        if counts is None:
+            return None
+        cursor.exec_trace = self._compile_only
+        with suppress(apsw.ExecTraceAbort):
+            cursor.execute(self.sql, bindings)  # its names, and its errors
+        is_compiled = False
+
+        def note(*_: object) -> bool:
+            nonlocal is_compiled
+            is_compiled = True
+            return True
+
+        cursor.exec_trace = note
+        try:
+            return cursor.execute(counts, bindings)
+        except apsw.SQLError:
+            if is_compiled:
+                raise
+            self.columns = []
+            return None
+
+    def _compile_only(self, cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+        self._begin(cursor, sql, bindings)
+        return False
 
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
@@ -188,7 +220,7 @@ class Statement:
         return InvalidArgumentError(f"{message}, at character {position + 1}: {shown}", position=position, path="query")
 
 
-def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
+def _checked_parameters(parameters: Parameters) -> _Bindings:
     check_parameters(parameters)
     return _Named(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
 
@@ -196,3 +228,6 @@ def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
 class _Named(dict[str, Value]):
     def __missing__(self, name: str) -> Value:
         raise InvalidArgumentError(f"the query uses :{name}, but no parameter has that name", path="query")
+
+
+_Bindings: TypeAlias = _Named | tuple[Value, ...]

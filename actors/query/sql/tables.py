@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.query.sql.audit import AUDITS
+from actors.query.sql.counters import INVOCATION_COUNTS
 from actors.query.sql.deployments import DEPLOYMENTS
 from actors.query.sql.histories import HISTORIES
 from actors.query.sql.invocations import INVOCATIONS
@@ -15,7 +16,16 @@ from actors.query.sql.services import SERVICES
 if TYPE_CHECKING:
     from actors.query.sql.columns import AnyTable
 
-TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES, DEPLOYMENTS, AUDITS)
+TABLES: tuple[AnyTable, ...] = (
+    INVOCATIONS,
+    INVOCATION_COUNTS,
+    HISTORIES,
+    STATES,
+    INBOXES,
+    SERVICES,
+    DEPLOYMENTS,
+    AUDITS,
+)
 """Every table that a query can name. A table is a module of its own beside this one, and a line here."""
 
 
