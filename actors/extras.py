@@ -12,7 +12,7 @@ from actors.errors import MissingExtraError
 
 EXTRAS = {
     "client": ("httpx2",),
-    "server": ("h11", "hypercorn", "starlette"),
+    "server": ("h11",),
     "sql": ("apsw",),
     "cli": ("click", "rich", "watchfiles"),
 }

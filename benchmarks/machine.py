@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-_PARTS = ("rocksdict", "trio", "msgspec", "attrs", "cattrs", "hypercorn", "apsw")
+_PARTS = ("rocksdict", "trio", "msgspec", "attrs", "cattrs", "h11", "apsw")
 
 
 @attrs.frozen(kw_only=True)

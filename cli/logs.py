@@ -24,7 +24,6 @@ def set_up_logs(*, verbose: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    logging.getLogger("hypercorn").setLevel(logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):

@@ -15,9 +15,10 @@ import trio
 from actors.core.gates import BACKLOG, GateState
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
+from actors.http.server.closing import Closing
 from actors.http.server.connections import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server.connections import ServerLimits
-from actors.http.server.listener import Closing, serve
+from actors.http.server.listener import serve
 from actors.http.server.token_routes import settle
 from actors.http.token_path import token_path
 from actors.http.tokens import TokenBook, check_token, make_token
@@ -176,9 +177,9 @@ async def open_http(
     make_token(directory)
     tokens, closing = TokenBook(directory), Closing()
     await settle(tokens, runtime.client)
-    asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+    api = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(serve, asgi, listeners, closing, limits=limits))
+        await nursery.start(partial(serve, api, listeners, closing, limits=limits))
         bound = listeners[0].socket.getsockname()[1]
         url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
         write_address(directory, Address(url, os.getpid()))

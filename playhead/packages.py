@@ -19,7 +19,7 @@ def check_packages() -> None:
             )
 
 
-COMMAND_LINE = ("apsw", "click", "h11", "httpx2", "hypercorn", "rich", "starlette", "watchfiles")
+COMMAND_LINE = ("apsw", "click", "h11", "httpx2", "rich", "watchfiles")
 """What ``playhead[cli]`` installs, by the names under which it is imported."""
 
 

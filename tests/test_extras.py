@@ -109,7 +109,7 @@ def test_an_actor_runs_on_the_base_packages_and_the_rest_names_its_extra(tmp_pat
         "1",
         "sql ('apsw',)",
         "client ('httpx2',)",
-        "server ('h11', 'hypercorn', 'starlette')",
+        "server ('h11',)",
     ], ran.stderr
 
 

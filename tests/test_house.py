@@ -333,7 +333,7 @@ def test_a_class_name_stands_for_one_class() -> None:
 
 # What an import costs.
 
-HEAVY = ("cattrs", "click", "hypercorn", "httpx2", "rich", "rocksdict", "starlette", "trio")
+HEAVY = ("cattrs", "click", "h11", "httpx2", "rich", "rocksdict", "trio")
 
 
 def test_importing_the_api_imports_nothing_heavy() -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
-from starlette.responses import Response
 
 from actors.errors import ActorError, ErrorCode, InvalidArgumentError, RefusedError, UnavailableError
 from actors.errors.base import code_of
 from actors.errors.names import is_built_in, qualname_of
+from actors.http.messages import HttpResponse
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
 from actors.values.error_details import carried_by, details_of
 from actors.values.failures import text_of, type_of
@@ -55,6 +55,13 @@ class MisdirectedRequestError(RequestError):
     """The request names another host, possibly a name that an attacker has pointed at this server."""
 
     status_code = 421
+
+
+class WebSocketError(RequestError):
+    """The request asks for a web socket."""
+
+    status_code = 403
+    code = ErrorCode.FORBIDDEN
 
 
 class HeadTooLargeError(RequestError):
@@ -137,17 +144,6 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
 """The status of a response that is an error, by the error's code."""
 
 
-SECURITY_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
-"""The security headers of every response that does not set its own."""
-
 RETRY_AFTER_SECONDS = 1
 """The delay suggested to a client that was refused for lack of room."""
 
@@ -209,7 +205,7 @@ def _status_of(error: ActorError) -> int:
 
 def respond_with(
     raised: ActorError | JournalError, of: InvocationId | None = None, outcome: OutcomeKind | None = None
-) -> Response:
+) -> HttpResponse:
     """Return the response that describes an error."""
     error = _as_actors(raised)
     model = problem_of(error, of, outcome)
@@ -218,7 +214,7 @@ def respond_with(
         headers = {INVOCATION_HEADER: model.invocation_id, RESTATE_ID_HEADER: model.invocation_id}
     if outcome is None:
         headers |= _headers_of_refusal(error)
-    return Response(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)
+    return HttpResponse(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)
 
 
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
@@ -229,14 +225,17 @@ def _headers_of_refusal(error: ActorError) -> dict[str, str]:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, MethodNotAllowedError):
         return {"allow": ", ".join(error.allowed)}
+    if isinstance(error, WebSocketError):
+        return {"connection": "close"}
     return {"www-authenticate": "Bearer"} if code_of(error) is ErrorCode.UNAUTHENTICATED else {}
 
 
-def encode_unreadable(status: int) -> bytes:
-    """Encode the body of a response to bytes that are not a valid request."""
+def respond_unreadable(status: int) -> HttpResponse:
+    """Return the response to bytes that are not a valid request."""
     error: RefusedError
     if status == HeadTooLargeError.status_code:
         error = HeadTooLargeError("the head of the request is too long")
     else:
         error = InvalidArgumentError("the request is not valid HTTP/1.1")
-    return _encode(attrs.evolve(problem_of(error), status=status))
+    body = _encode(attrs.evolve(problem_of(error), status=status))
+    return HttpResponse(body, status, media_type=PROBLEM_TYPE)

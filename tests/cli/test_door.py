@@ -35,10 +35,9 @@ HEAVY = (
     "msgspec",
     "cattrs",
     "httpx2",
-    "hypercorn",
+    "h11",
     "rich",
     "rocksdict",
-    "starlette",
     "apsw",
 )
 """What makes a command start slowly."""

@@ -148,7 +148,7 @@ def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError])
 
 
 def test_what_may_be_tried_again_says_when() -> None:
-    said = {code for code in ErrorCode if "retry-after" in respond_with(ConflictError("no", code=code)).headers}
+    said = {code for code in ErrorCode if b"retry-after" in dict(respond_with(ConflictError("no", code=code)).headers)}
     assert said == {"busy", "outcome_unknown", "paused", "unavailable"}
 
 

@@ -16,7 +16,8 @@ from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
-from actors.http.server.listener import Closing
+from actors.http.server.asgi import AsgiApp
+from actors.http.server.closing import Closing
 from journal.events import Status
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ async def _asked(path: Path) -> dict[str, dict[str, Any]]:
             if entry.name == "InvocationPaused":
                 break
         answers["local"] = await answers_of(client)
-        transport = httpx2.ASGITransport(app=Api(client, Guard(tokens=None), Closing()))
+        transport = httpx2.ASGITransport(app=AsgiApp(Api(client, Guard(tokens=None), Closing())))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             answers["http"] = await answers_of(Client(HttpBackend(Connection(http))))
     async with actors.open_directory(path) as offline:

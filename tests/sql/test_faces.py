@@ -19,7 +19,8 @@ from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
-from actors.http.server.listener import Closing
+from actors.http.server.asgi import AsgiApp
+from actors.http.server.closing import Closing
 from cli.exit_codes import exit_code_of
 from cli.main import root
 from tests.raising import raises
@@ -46,7 +47,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         if request.param == "local":
             yield runtime.client
             return
-        app = Api(runtime.client, Guard(tokens=None), Closing())
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Client(HttpBackend(Connection(http)))
@@ -83,7 +84,7 @@ async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
 async def test_every_table_that_is_told_of_can_be_asked_for_every_column() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
         await runtime.client.actor(Tally, "a").add(1)
-        app = Api(runtime.client, Guard(tokens=None), Closing())
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             tables = (await http.get("/query/tables")).json()["tables"]
@@ -100,7 +101,7 @@ async def test_every_table_that_is_told_of_can_be_asked_for_every_column() -> No
 
 async def test_the_body_of_a_query_must_be_one() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
-        app = Api(runtime.client, Guard(tokens=None), Closing())
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as http:
             for body in (b"", b"{", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "parameters": [{}]}'):
                 response = await http.post("/query", content=body, headers={"content-type": "application/json"})

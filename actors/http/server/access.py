@@ -10,21 +10,21 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import attrs
 import trio
 
 from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
 from actors.http.models import USER_HEADER
-from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
+from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WebSocketError, WrongMediaTypeError
 from actors.http.routes import TokenScope
 from actors.http.tokens import Grant
 from actors.rows.audit import ControlAction
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from actors.control.local.client import LocalClient
+    from actors.http.messages import HttpRequest
     from actors.http.routes import Route
     from actors.http.tokens import TokenBook
 
@@ -59,19 +59,20 @@ class Guard:
         """Whether the server requires no token."""
         return self._counted is None
 
-    def check_address(self, request: Request) -> None:
+    def check_address(self, request: HttpRequest) -> None:
         """Refuse a request for another server, from another site's page, or with ambiguous framing."""
-        raw_path: bytes = request.scope["raw_path"]
         _check_length(request)
         _check_said_once(request)
-        if not raw_path.startswith(b"/"):
+        if not request.raw_path.startswith(b"/"):
             raise MisdirectedRequestError("the request's target is not a path; ask this server, not a proxy")
         host = self._checked_host(request)
         self._check_sender(request, host)
         if "transfer-encoding" in request.headers and "content-length" in request.headers:
             raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
+        if request.headers.get("upgrade").lower() == "websocket":
+            raise WebSocketError("the request asks for a web socket; changes are sent as server-sent events")
 
-    def identify(self, request: Request) -> Grant:
+    def identify(self, request: HttpRequest) -> Grant:
         """Return the permissions of the request's token. Raises :class:`actors.errors.AccessDeniedError`."""
         if self._counted is None:
             return _ANYBODY
@@ -94,7 +95,7 @@ class Guard:
                 code=ErrorCode.FORBIDDEN,
             )
 
-    def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
+    def acting(self, client: LocalClient, request: HttpRequest, grant: Grant) -> LocalClient:
         """Return a client that acts on behalf of the principal."""
         user = request.headers.get(USER_HEADER, "")
         by = f"token:{grant.name}" if self._counted is not None else grant.name
@@ -103,30 +104,29 @@ class Guard:
         idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.name
         return client.acting_as(by, address_of(request), idempotency_namespace=idempotency_namespace)
 
-    async def note(self, client: LocalClient, request: Request, refusal: RefusedError) -> None:
+    async def note(self, client: LocalClient, request: HttpRequest, refusal: RefusedError) -> None:
         """Audit a denied request, within the rate limit."""
         dropped = self._denials.take()
         if dropped is None:
             return
-        act = ControlAction(verb=request.method, target=request.url.path[:_SHOWN])
+        act = ControlAction(verb=request.method, target=shown_path(request)[:_SHOWN])
         with suppress(ActorError):  # the request is denied whether or not it is audited
             await client.note(act, refusal=f"{refusal.code}: {refusal}", dropped=dropped)
 
-    def _checked_host(self, request: Request) -> str:
-        given = request.headers.getlist("host")
-        found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+    def _checked_host(self, request: HttpRequest) -> str:
+        given = request.headers.get("host")
+        found = None if "host" in request.headers.repeated else _HOST.fullmatch(given)
         if found is None:
-            raise MisdirectedRequestError(f"the request names {len(given)} valid hosts; send exactly one")
+            raise MisdirectedRequestError("the request does not name one valid host; send exactly one header Host")
         name = found["name"].lower()
-        server = request.scope.get("server")
-        if name not in self._hosts and name != _literal(server[0] if server else ""):
+        if name not in self._hosts and name != _literal(request.server):
             raise MisdirectedRequestError(
                 f"{name!r} is not a name of this server; if it should be, start it with --allow-host {name}"
             )
-        return given[0].lower()
+        return given.lower()
 
-    def _check_sender(self, request: Request, host: str) -> None:
-        origin = request.headers.get("origin")
+    def _check_sender(self, request: HttpRequest, host: str) -> None:
+        origin = request.headers.find("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise AccessDeniedError(
                 f"a page of {origin[:_SHOWN]!r} sent this request; only this server's own pages may",
@@ -142,17 +142,17 @@ class Guard:
 _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
 
 
-def _follows_link(request: Request) -> bool:
+def _follows_link(request: HttpRequest) -> bool:
     """Report whether a person followed a link from another site to the console page itself.
 
     The page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
     """
     headers = request.headers
     is_navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
-    return is_navigation and request.method == "GET" and request.scope["raw_path"] in _PAGE_PATHS
+    return is_navigation and request.method == "GET" and request.raw_path in _PAGE_PATHS
 
 
-def check_media_type(request: Request, *, has_body: bool) -> None:
+def check_media_type(request: HttpRequest, *, has_body: bool) -> None:
     """Require application/json: any other type could be sent by a cross-site HTML form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json":
@@ -161,14 +161,14 @@ def check_media_type(request: Request, *, has_body: bool) -> None:
         )
 
 
-def check_encoding(request: Request) -> None:
+def check_encoding(request: HttpRequest) -> None:
     """Refuse a compressed body: nothing here decompresses it, so it would be read as it is."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise WrongMediaTypeError(f"the body has Content-Encoding {encoding[:_SHOWN]!r}; send it uncompressed")
 
 
-_SAID_ONCE = (
+_SAID_ONCE = {
     "authorization",
     "content-encoding",
     "content-length",
@@ -179,31 +179,35 @@ _SAID_ONCE = (
     "sec-fetch-mode",
     "sec-fetch-site",
     USER_HEADER,
-)
+}
 
 
-def _check_said_once(request: Request) -> None:
+def _check_said_once(request: HttpRequest) -> None:
     """Refuse two values of one of these headers: some readers would take the first and others the last."""
-    for name in _SAID_ONCE:
-        given = request.headers.getlist(name)
-        if len(given) > 1 and len(set(given)) > 1:
+    for name, given in request.headers.repeated.items():
+        if name in _SAID_ONCE and len(set(given)) > 1:
             raise InvalidArgumentError(
                 f"the request has the header {name} {len(given)} times, with different values; send it once"
             )
 
 
-def _check_length(request: Request) -> None:
+def _check_length(request: HttpRequest) -> None:
     # The server's own limit applies to heads that arrive in pieces; one that arrives at once is measured here.
-    target = len(request.scope["raw_path"]) + len(request.scope["query_string"])
-    length = target + sum(len(name) + len(value) for name, value in request.scope["headers"])
+    target = len(request.raw_path) + len(request.query)
+    length = target + sum(len(name) + len(value) for name, value in request.headers.raw)
     if length > HEAD_BYTES:
         raise HeadTooLargeError(f"the head of the request has {length} bytes, the limit is {HEAD_BYTES}")
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HttpRequest) -> str:
     """Return the address and port of the peer, unrelated to the header ``Origin``."""
     client = request.client
-    return "" if client is None else f"{_literal(client.host)}:{client.port}"
+    return "" if client is None else f"{_literal(client[0])}:{client[1]}"
+
+
+def shown_path(request: HttpRequest) -> str:
+    """Return the decoded path of a request, for people."""
+    return unquote(request.raw_path.decode("ascii", "backslashreplace"))
 
 
 def _literal(address: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.responses import Response
 
 from actors.errors import (
     InvocationPausedError,
@@ -15,6 +14,7 @@ from actors.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
+from actors.http.messages import JSON, HttpResponse
 from actors.http.models import INVOCATION_HEADER, RESTATE_ID_HEADER, FoundModel, SentModel
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.requests import AttachQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from journal.events import Outcome
 
 
-async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> Response:
+async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
     """Call a handler, or send to it."""
     target, is_send = _target_of(exchange, tuple(exchange.path.values()))
     if is_send:
@@ -39,7 +39,7 @@ async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> 
     return await _call(exchange, target, query, body)
 
 
-async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> Response:
+async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
     """Call a handler and wait for its result."""
     target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
     return await _call(exchange, target, query, body)
@@ -51,32 +51,32 @@ async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentMode
     return await _sent(exchange, target, query, body)
 
 
-async def attach(exchange: Exchange, query: AttachQuery) -> Response:
+async def attach(exchange: Exchange, query: AttachQuery) -> HttpResponse:
     """Wait until an invocation completes: its result, or the error of its outcome."""
     return await _attach(exchange, parse_invocation_id(exchange.path["id"]), query)
 
 
-async def output(exchange: Exchange) -> Response:
+async def output(exchange: Exchange) -> HttpResponse:
     """Return the result of an invocation if it has ended; 470 if it has not."""
     return await _output(exchange, parse_invocation_id(exchange.path["id"]))
 
 
-async def attach_to_target(exchange: Exchange, query: AttachQuery, body: Lookup) -> Response:
+async def attach_to_target(exchange: Exchange, query: AttachQuery, body: Lookup) -> HttpResponse:
     """Wait until an invocation completes, named by its target and key."""
     return await _attach(exchange, await _looked_up(exchange, body), query)
 
 
-async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
+async def output_of_target(exchange: Exchange, body: Lookup) -> HttpResponse:
     """Return the result of a completed invocation, named by its target and key; 470 if it has not completed."""
     return await _output(exchange, await _looked_up(exchange, body))
 
 
-async def attach_to_workflow(exchange: Exchange, query: AttachQuery) -> Response:
+async def attach_to_workflow(exchange: Exchange, query: AttachQuery) -> HttpResponse:
     """Wait until a workflow completes."""
     return await _attach(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]), query)
 
 
-async def output_of_workflow(exchange: Exchange) -> Response:
+async def output_of_workflow(exchange: Exchange) -> HttpResponse:
     """Return the result of a completed workflow; 470 if it has not completed."""
     return await _output(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
 
@@ -86,7 +86,7 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
     return FoundModel(invocation_id=await _looked_up(exchange, body))
 
 
-async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
+async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> HttpResponse:
     if query.delay is not None:
         raise NotFoundError(
             f"{target}: a delay goes with …/send; a call waits for its answer", kind=ResourceKind.HANDLER
@@ -97,7 +97,7 @@ async def _call(exchange: Exchange, target: Target, query: SendQuery, body: byte
     return await _respond_when_ended(exchange, command.invocation_id, ended)
 
 
-async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Awaitable[Outcome]) -> Response:
+async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Awaitable[Outcome]) -> HttpResponse:
     """Return the outcome, or an error with the invocation's id if the server stops or the invocation is paused."""
     try:
         return respond_with_outcome(of, await exchange.wait(ended))
@@ -105,9 +105,9 @@ async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Await
         return respond_with(error, of)
 
 
-async def _send(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
+async def _send(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> HttpResponse:
     sent = await _sent(exchange, target, query, body)
-    return Response(msgspec.json.encode(sent), 202, media_type="application/json")
+    return HttpResponse(msgspec.json.encode(sent), 202, media_type=JSON)
 
 
 async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> SentModel:
@@ -117,13 +117,13 @@ async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: byte
     return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
 
 
-async def _attach(exchange: Exchange, of: InvocationId, query: AttachQuery) -> Response:
+async def _attach(exchange: Exchange, of: InvocationId, query: AttachQuery) -> HttpResponse:
     await _check_reader(exchange, of)
     ended = exchange.client.outcome_of(of, leaves_at_pause=not query.wait)
     return await _respond_when_ended(exchange, of, ended)
 
 
-async def _output(exchange: Exchange, of: InvocationId) -> Response:
+async def _output(exchange: Exchange, of: InvocationId) -> HttpResponse:
     await _check_reader(exchange, of)
     if (await exchange.client.invocation(of).info()).status is not Status.COMPLETED:
         raise NotCompletedYetError(f"{of} has not ended yet; …/attach waits for its end")
@@ -197,13 +197,13 @@ def _lacks_key(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool)
     return may_send and len(segments) == 3 and last == "send" and not exchange.client.has_handler(service, last)
 
 
-def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
+def respond_with_outcome(of: InvocationId, ended: Outcome) -> HttpResponse:
     """Return an outcome as the response to its caller."""
     try:
         value = value_of(ended, of)
     except TerminalError as error:
         return respond_with(error, of, ended.kind)
-    return Response(value, 200, {INVOCATION_HEADER: of, RESTATE_ID_HEADER: of}, media_type="application/json")
+    return HttpResponse(value, 200, {INVOCATION_HEADER: of, RESTATE_ID_HEADER: of}, media_type=JSON)
 
 
 _HANDLER, _KEYED = "/{service}/{handler}", "/{service}/{key}/{handler}"

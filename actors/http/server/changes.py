@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 import trio
-from starlette.responses import Response
 
 from actors.control.local.metrics import EndedSecond
+from actors.http.messages import HttpResponse
 from actors.http.requests import MAX_WAIT
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, position_of, wants_stream
@@ -94,7 +94,7 @@ async def get_throughput(exchange: Exchange) -> Throughput:
     return Throughput(since=since, now=now, seconds=seconds)
 
 
-async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | Response:
+async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | HttpResponse:
     """List the changes in the runtime after a position; as a stream, all further changes too."""
     after = query.after
     if after is not None or "last-event-id" in exchange.request.headers:

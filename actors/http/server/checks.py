@@ -8,11 +8,11 @@ from typing import Annotated
 
 import attrs
 import msgspec
-from starlette.responses import Response
 
 from actors.control.local.checks import last_of
 from actors.control.local.jobs import check_choice
 from actors.core.jobs import MAX_ITEMS, Choice
+from actors.http.messages import HttpResponse
 from actors.http.requests import WITH_IDS, Key, Name
 from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, wants_stream
@@ -55,7 +55,7 @@ async def check_invocation(exchange: Exchange, query: CheckQuery) -> CheckReport
     return await exchange.wait(exchange.invocation().check(deployment=query.deployment))
 
 
-async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckBody) -> CheckSummary | Response:
+async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckBody) -> CheckSummary | HttpResponse:
     """Replay all selected invocations on a deployment, without effects: how many pass, diverge (and where), or raise.
 
     A stream reports the progress from time to time. The check stops when the client disconnects.

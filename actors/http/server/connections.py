@@ -104,6 +104,11 @@ class Connections:
                 self._none.set()
                 self._none = trio.Event()
 
+    def drop_idle(self) -> None:
+        """Close the connections on which no request has begun."""
+        for seat in [seat for seat in self._seats if seat.is_idle]:
+            seat.drop()
+
     def take_apart(self, kind: str, limit: int) -> bool:
         """Count a connection under this kind, if there is room."""
         if self._apart[kind] >= limit:
@@ -141,8 +146,8 @@ class Rank(enum.IntEnum):
 
 @attrs.define(eq=False)
 class Seat:
-    """The accounting of a connection. The application, which knows the principal and the request, updates it: it is
-    ``state["seat"]`` of the request's ASGI scope."""
+    """The accounting of a connection. ``is_idle``: no byte of a request has arrived since the last one was answered. The
+    application, which knows the principal and the request, updates the rest through the carrier of a request."""
 
     peer: str
     _stream: trio.SocketStream

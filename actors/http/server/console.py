@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import trio
-from starlette.responses import Response
 
+from actors.http.messages import HttpResponse
 from actors.http.routes import Route
 from actors.http.server.request_context import Exchange
 from journal.errors import BrokenInvariant
@@ -55,10 +55,10 @@ class StaticFile:
     headers: dict[str, str]
 
 
-async def _redirect(_: Exchange) -> Response:
+async def _redirect(_: Exchange) -> HttpResponse:
     """Redirect to the console."""
     await trio.lowlevel.checkpoint()
-    return Response(status_code=307, headers={"location": "ui/"})
+    return HttpResponse(status_code=307, headers={"location": "ui/"})
 
 
 def _paths(folder: Traversable, prefix: str = "") -> Iterator[str]:
@@ -107,13 +107,13 @@ def policy(page: bytes) -> str:
     )
 
 
-def _serving(path: str) -> Callable[[Exchange], Awaitable[Response]]:
-    async def serve(exchange: Exchange) -> Response:
+def _serving(path: str) -> Callable[[Exchange], Awaitable[HttpResponse]]:
+    async def serve(exchange: Exchange) -> HttpResponse:
         await trio.lowlevel.checkpoint()
         file = static_file(path)
-        if file.tag in exchange.request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=file.headers)
-        return Response(file.content, headers=file.headers, media_type=file.media_type)
+        if file.tag in exchange.request.headers.get("if-none-match"):
+            return HttpResponse(status_code=304, headers=file.headers)
+        return HttpResponse(file.content, headers=file.headers, media_type=file.media_type)
 
     serve.__doc__ = f"{path} of the console."
     return serve

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from starlette.responses import Response
 
 from actors.errors import InvalidArgumentError
+from actors.http.messages import JSON, StreamedResponse
 from actors.values.arguments import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncGenerator, AsyncIterator
 
-    from starlette.requests import Request
-
+    from actors.http.messages import HttpRequest, SendPiece
     from actors.http.server.request_context import Exchange
     from actors.model.history import JournalEntry
     from actors.model.output import OutputChunk
@@ -25,26 +24,25 @@ HEARTBEAT_SECONDS = 15.0
 """After this time without an event a comment is sent, so that a lost client is noticed."""
 
 EVENT_STREAM = "text/event-stream"
-JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
 
 
-def wants_stream(request: Request) -> bool:
+def wants_stream(request: HttpRequest) -> bool:
     """Report whether the client asks for a stream rather than the current data."""
-    return EVENT_STREAM in request.headers.get("accept", "")
+    return EVENT_STREAM in request.headers.get("accept")
 
 
-def wants_page(request: Request) -> bool:
+def wants_page(request: HttpRequest) -> bool:
     """Report whether the client asks for the current data on a route that streams by default."""
-    return not wants_stream(request) and JSON in request.headers.get("accept", "")
+    return not wants_stream(request) and JSON in request.headers.get("accept")
 
 
-def position_of(request: Request, after: int) -> int:
+def position_of(request: HttpRequest, after: int) -> int:
     """Return the position to start from: the query's or, when a client reconnects, that of the last event that it has
     seen.
     """
-    seen = request.headers.get("last-event-id")
+    seen = request.headers.find("last-event-id")
     if seen is None:
         return after
     if not (seen.isascii() and seen.isdecimal() and len(seen) < 20 and int(seen) <= MAX_COUNT):
@@ -66,48 +64,34 @@ async def as_output(chunks: AsyncIterator[OutputChunk]) -> AsyncGenerator[tuple[
         yield chunk.number, _encode(chunk)
 
 
-class EventStream(Response):
+class EventStream(StreamedResponse):
     """A response that continues until the source ends, the client disconnects, or the server stops.
 
     A client that reconnects with ``Last-Event-ID`` continues where it was.
     """
 
-    media_type = EVENT_STREAM
-
     def __init__(self, exchange: Exchange, events: AsyncGenerator[tuple[int, bytes]]) -> None:
-        super().__init__(None, 200, {"cache-control": "no-store"})
-        del self.headers["content-length"]
+        super().__init__(headers={"cache-control": "no-store"}, media_type=f"{EVENT_STREAM}; charset=utf-8")
         self._exchange = exchange
         self._events = events
 
-    async def __call__(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+    async def stream(self, send: SendPiece) -> None:
+        """Send the events."""
         async with trio.open_nursery() as nursery:
-
-            async def leave_with_client() -> None:
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-                nursery.cancel_scope.cancel()
 
             async def leave_with_server() -> None:
                 await self._exchange.closing.begin.wait()
                 nursery.cancel_scope.cancel()
 
-            async def pass_on() -> None:
-                await self._pass_on(send)
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(leave_with_client)
             nursery.start_soon(leave_with_server)
-            nursery.start_soon(pass_on)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            with (
+                self._exchange.traffic.streaming(),
+                self._exchange.request.carrier.streaming(nursery.cancel_scope),
+            ):
+                await self._pass_on(send)
+            nursery.cancel_scope.cancel()
 
-    async def _pass_on(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+    async def _pass_on(self, send: SendPiece) -> None:
         channel_in, channel_out = trio.open_memory_channel[bytes](0)
 
         async def read() -> None:
@@ -124,4 +108,4 @@ class EventStream(Response):
                         piece = await channel_out.receive()
                 except trio.EndOfChannel:
                     return
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send(piece)

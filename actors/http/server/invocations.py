@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 import msgspec
 import trio
-from starlette.responses import Response
 
 from actors.control.local.health import Health, HealthReason
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
+from actors.http.messages import JSON, HttpResponse
 from actors.http.models import EventList, InvocationList, OutputList, ReasonList, ServiceList
 from actors.http.requests import AuditQueryModel, EventsQuery, InvocationsQuery, OutputQuery, OutputView, ServicesQuery
 from actors.http.routes import Route, TokenScope
@@ -27,10 +27,10 @@ from journal.errors import DirectoryLost
 from journal.events import Status
 
 
-async def health(exchange: Exchange) -> Health | Response:
+async def health(exchange: Exchange) -> Health | HttpResponse:
     """Report the health of the server: status 200, or 503 while it accepts no new work, with the reasons."""
     found = exchange.client.health(_around(exchange))
-    return found if found.takes_work else Response(msgspec.json.encode(found), 503, media_type="application/json")
+    return found if found.takes_work else HttpResponse(msgspec.json.encode(found), 503, media_type=JSON)
 
 
 def _around(exchange: Exchange) -> Iterator[HealthReason]:
@@ -83,7 +83,7 @@ async def explain(exchange: Exchange) -> ReasonList:
     return ReasonList(reasons=list(await exchange.invocation().why()))
 
 
-async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | Response:
+async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | HttpResponse:
     """List events of one invocation; as a stream, all of them and new ones until it completes."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
@@ -112,7 +112,7 @@ async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
     return EventList(events=found, last=last, is_over=has_ended)
 
 
-async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Response:
+async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | HttpResponse:
     """Read the output of one invocation, each piece with its step, try and offset.
 
     A stream sends all of it and new pieces until it completes; a client that accepts JSON gets a page.

@@ -10,8 +10,7 @@ import os
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
+from actors.http.messages import HttpResponse
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
 
     from actors.control.local.metrics import Distribution
 
-_MEDIA_TYPE = "text/plain; version=0.0.4"
+_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-async def metrics(exchange: Exchange) -> Response:
+async def metrics(exchange: Exchange) -> HttpResponse:
     """Report metrics for Prometheus: invocations, failures, commits, objects, gates, requests, memory."""
     figures, traffic = await exchange.client.figures(), exchange.traffic
     answered = {
@@ -89,7 +88,7 @@ async def metrics(exchange: Exchange) -> Response:
             traffic.started_at,
         ),
     ]
-    return Response("\n".join(lines) + "\n", media_type=_MEDIA_TYPE)
+    return HttpResponse(("\n".join(lines) + "\n").encode(), media_type=_MEDIA_TYPE)
 
 
 def _metric(name: str, kind: str, about: str, value: float | Mapping[str, float]) -> Iterable[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
-from starlette.responses import Response
 
+from actors.http.messages import JSON, HttpResponse
 from actors.http.models import PROBLEM_TYPE, Problem, SentModel
 from actors.http.requests import SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
@@ -25,17 +25,16 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
-_JSON = "application/json"
 _PATTERNS = {
     "id": ID_PATTERN,
     "scope": "^(everything|backlog|service:[^/]+|(handler|key):[^/]+/.+|deployment:.+)$",
 }
 
 
-async def openapi(exchange: Exchange) -> Response:
+async def openapi(exchange: Exchange) -> HttpResponse:
     """Show this document."""
     document = make_document(exchange.routes, await exchange.client.services())
-    return Response(msgspec.json.encode(document), media_type=_JSON)
+    return HttpResponse(msgspec.json.encode(document), media_type=JSON)
 
 
 def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> Schema:
@@ -91,7 +90,7 @@ def _is_model(kind: Any) -> bool:
 
 def _answered(route: Route) -> Any:
     """Return the model of the response, or None if the response is a value of the handler."""
-    kinds = [kind for kind in typing.get_args(route.answer) or (route.answer,) if kind is not Response]
+    kinds = [kind for kind in typing.get_args(route.answer) or (route.answer,) if kind is not HttpResponse]
     return kinds[0] if kinds else None
 
 
@@ -110,7 +109,7 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
         )
     if route.body is not None:
         schema = {} if route.body is JsonBody else known[route.body]
-        operation["requestBody"] = {"content": {_JSON: {"schema": schema}}, "required": _must_be_there(route.body)}
+        operation["requestBody"] = {"content": {JSON: {"schema": schema}}, "required": _must_be_there(route.body)}
     return _guarded(operation, route.scope)
 
 
@@ -140,9 +139,9 @@ def _success(route: Route, known: dict[Any, Schema]) -> Schema:
     model = _answered(route)
     content: Schema = {}
     if model is not None:
-        content[_JSON] = {"schema": known[model]}
+        content[JSON] = {"schema": known[model]}
     elif not route.streams:
-        content[_JSON] = {"schema": {}}
+        content[JSON] = {"schema": {}}
     if route.streams:
         content[EVENT_STREAM] = {"schema": _STREAMED}
     return {"description": route.summary, "content": content}
@@ -202,7 +201,7 @@ def _handler_operations(
     if body is not None:
         common["requestBody"] = body
     result = _hoisted(handler.result or {}, f"{name}.result", components)
-    succeeded = {"description": "Its result.", "content": {_JSON: {"schema": result}}}
+    succeeded = {"description": "Its result.", "content": {JSON: {"schema": result}}}
     yield (
         path,
         _guarded(
@@ -215,7 +214,7 @@ def _handler_operations(
             TokenScope.INVOKE,
         ),
     )
-    sent = {"description": "The message is accepted and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
+    sent = {"description": "The message is accepted and durable.", "content": {JSON: {"schema": known[SentModel]}}}
     # The schema of the body is the one without the parameter.
     delay = [each for each in _query_parameters(known[SendQuery], components) if each["name"] != "parameter"]
     yield (
@@ -255,7 +254,7 @@ def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) ->
         schema = {"anyOf": [first, named]}
     elif len(handler.required) <= 1:
         schema = {"anyOf": [named, {"allOf": [{"not": {"type": "object"}}, first]}]}
-    return {"content": {_JSON: {"schema": schema}}, "required": bool(handler.required)}
+    return {"content": {JSON: {"schema": schema}}, "required": bool(handler.required)}
 
 
 def _closed(part: Any) -> Any:

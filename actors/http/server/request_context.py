@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import functools
 import typing
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import attrs
 import msgspec
 import trio
-from starlette.requests import ClientDisconnect
 
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, UnavailableError
+from actors.http.messages import ClientGone
 from actors.http.problems import SlowBodyError
 from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, MutableMapping
-
-    from starlette.requests import Request
+    from collections.abc import Awaitable, Iterable
 
     from actors.control.local.client import LocalClient
+    from actors.http.messages import HttpRequest
     from actors.http.routes import Route
-    from actors.http.server.connections import Seat
-    from actors.http.server.listener import Closing
+    from actors.http.server.closing import Closing
     from actors.http.tokens import Grant, TokenBook
     from actors.model.handles import InvocationHandle
 
@@ -46,7 +43,7 @@ class Exchange:
     """
 
     client: LocalClient
-    request: Request
+    request: HttpRequest
     path: dict[str, str]
     closing: Closing
     routes: tuple[Route, ...] = ()
@@ -62,7 +59,7 @@ class Exchange:
     @property
     def idempotency_key(self) -> str | None:
         """The idempotency key of the request."""
-        given = self.request.headers.get("idempotency-key")
+        given = self.request.headers.find("idempotency-key")
         if given is None or given.isascii():
             return given
         try:
@@ -84,14 +81,8 @@ class Exchange:
                 code=ErrorCode.TOO_LARGE,
             )
         data = bytearray()
-        is_over = False
-        while not is_over:
-            with waiting_for_client(self.request.scope):
-                message = await self._next_message()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            data += message.get("body", b"")
-            is_over = not message.get("more_body", False)
+        while piece := await self._next_piece():
+            data += piece
             if len(data) > limit:
                 raise LimitExceededError(
                     f"the body is longer than the limit of {limit} bytes",
@@ -101,52 +92,27 @@ class Exchange:
                 )
         return bytes(data)
 
-    async def _next_message(self) -> MutableMapping[str, Any]:
-        with trio.move_on_after(BODY_SECONDS):
-            return await self.request.receive()
-        raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
+    async def _next_piece(self) -> bytes:
+        carrier = self.request.carrier
+        while (piece := carrier.arrived()) is None:
+            with trio.move_on_after(BODY_SECONDS) as patience:
+                await carrier.wait_for_more()
+            if patience.cancelled_caught:
+                raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
+        return piece
 
     async def wait(self, work: Awaitable[T]) -> T:
         """Wait for the work and return its result. Gives up if the client disconnects or the server stops."""
-        results: list[T] = []
-        errors: list[Exception] = []
-        async with trio.open_nursery() as nursery:
-
-            async def leave_with_client() -> None:
-                while (await self.request.receive())["type"] != "http.disconnect":
-                    pass
-                errors.append(ClientDisconnect())
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(leave_with_client)
-            with self.closing.gives_up(nursery.cancel_scope), self.waiting():
-                try:
-                    results.append(await work)
-                except Exception as error:  # kept apart from the nursery, which would wrap it
-                    errors.append(error)
-            nursery.cancel_scope.cancel()
-        if results:
-            return results[0]
-        raise (
-            errors[0] if errors else UnavailableError("the server is stopping; the call continues after the next start")
-        )
-
-    def waiting(self) -> AbstractContextManager[None]:
-        """Count the connection with those whose call waits, for the block."""
-        seat = seat_of(self.request.scope)
-        return nullcontext() if seat is None else seat.waiting()
-
-
-def seat_of(scope: MutableMapping[str, Any]) -> Seat | None:
-    """Return the accounting of the request's connection, or None if another server accepted it."""
-    seat: Seat | None = scope.get("state", {}).get("seat")
-    return seat
-
-
-def waiting_for_client(scope: MutableMapping[str, Any]) -> AbstractContextManager[None]:
-    """Mark the connection as waiting for its client, for the block."""
-    seat = seat_of(scope)
-    return nullcontext() if seat is None else seat.waiting_for_client()
+        carrier = self.request.carrier
+        with (
+            trio.CancelScope() as scope,
+            self.closing.gives_up(scope),
+            carrier.waiting(scope),
+        ):
+            return await work
+        if carrier.has_gone:
+            raise ClientGone
+        raise UnavailableError("the server is stopping; the call continues after the next start")
 
 
 def read_json(data: bytes) -> Any:
@@ -162,12 +128,12 @@ def read_body(data: bytes, kind: Any) -> Any:
     return _convert(read_json(data) if data else {}, kind, "the body", strict=True)
 
 
-def query_of(request: Request) -> list[tuple[str, str]]:
+def query_of(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the names and values in the query of a request. Raises ``InvalidArgumentError`` for bytes that are not
     UTF-8, which parsers commonly replace silently.
     """
     try:
-        return parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
+        return parse_qsl(request.query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise InvalidArgumentError("the query is not percent-encoded UTF-8") from None
 

@@ -73,7 +73,7 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
         raise NotFoundError(
             f"the name of the signal has {len(name)} characters, the limit is {MAX_NAME}", kind=ResourceKind.PATH
         )
-    lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER, "")), JSON_LOSES_HEADER)
+    lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER)), JSON_LOSES_HEADER)
     value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)
     return await _execute(exchange, SignalOptions(name=name, value=value))
 

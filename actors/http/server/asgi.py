@@ -1,0 +1,129 @@
+"""The application behind any server that speaks ASGI on trio.
+
+Such a server accepts the connections, so their limits are its own: nothing is counted here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.http.messages import (
+    ClientGone,
+    HttpHeaders,
+    HttpRequest,
+    HttpResponse,
+    StreamedResponse,
+    security_headers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+
+    from actors.http.messages import Application
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiApp:
+    """The application as ASGI 3 has it. Refuses web sockets; has no lifespan."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"the scope is {scope['type']!r}, expected 'http': playhead does not support lifespan")
+        async with trio.open_nursery() as nursery:
+            carrier = _AsgiCarrier(receive)
+            nursery.start_soon(carrier.watch)
+            request = HttpRequest(
+                scope["method"],
+                scope["raw_path"],
+                scope["query_string"],
+                HttpHeaders(scope["headers"]),
+                carrier,
+                client=scope.get("client"),
+                server=(scope.get("server") or ("", 0))[0],
+            )
+            response = await self._app(request)
+            with suppress(OSError):  # the client has disconnected
+                await _write(response, send, has_body=request.method != "HEAD")
+            nursery.cancel_scope.cancel()
+
+
+async def _write(response: HttpResponse, send: Send, *, has_body: bool) -> None:
+    async def send_piece(piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    headers = [*response.headers, *security_headers(response.own_security)]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    if isinstance(response, StreamedResponse) and has_body:
+        await response.stream(send_piece)
+    await send({"type": "http.response.body", "body": response.body if has_body else b"", "more_body": False})
+
+
+class _AsgiCarrier:
+    """See :class:`actors.http.messages.Carrier`."""
+
+    holds_body_back = False  # the server gives the permission when it is asked for the body
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._pieces: deque[bytes] = deque()
+        self._body_is_over = trio.Event()
+        self._scope: trio.CancelScope | None = None
+        self.has_gone = False
+
+    async def watch(self) -> None:
+        """Wait for the end of the client, once its body has been read."""
+        await self._body_is_over.wait()
+        while not self.has_gone:
+            await self._receive_one()
+
+    def arrived(self) -> bytes | None:
+        if self._pieces:
+            return self._pieces.popleft()
+        return b"" if self._body_is_over.is_set() else None
+
+    async def wait_for_more(self) -> None:
+        await self._receive_one()
+        if self.has_gone:
+            raise ClientGone
+
+    async def _receive_one(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.has_gone = True
+            if self._scope is not None:
+                self._scope.cancel()
+            return
+        if piece := message.get("body", b""):
+            self._pieces.append(piece)
+        if not message.get("more_body", False):
+            self._body_is_over.set()
+
+    @contextmanager
+    def waiting(self, scope: trio.CancelScope) -> Iterator[None]:
+        self._scope = scope
+        if self.has_gone:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            self._scope = None
+
+    streaming = waiting
+
+    def take_control_seat(self) -> None:
+        """Do nothing: the server that has accepted the connection counts it."""

@@ -1,0 +1,39 @@
+"""The shutdown of a server."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@attrs.define(eq=False)
+class Closing:
+    """The shutdown of a server: ``begin`` stops accepting connections and ends streams; ``last_call`` makes waiting calls give
+    up."""
+
+    begin: trio.Event = attrs.field(factory=trio.Event)
+    _waiting: set[trio.CancelScope] = attrs.field(init=False, factory=set)
+    _has_called: bool = attrs.field(init=False, default=False)
+
+    @contextmanager
+    def gives_up(self, scope: trio.CancelScope) -> Iterator[None]:
+        """Register a waiting call for the block. The scope is cancelled when the call should stop waiting."""
+        self._waiting.add(scope)
+        if self._has_called:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            self._waiting.discard(scope)
+
+    def last_call(self) -> None:
+        """Stop all waiting calls, present and future."""
+        self._has_called = True
+        for scope in self._waiting:
+            scope.cancel()

@@ -1,0 +1,304 @@
+"""One connection of HTTP/1.1: a single task that reads a request, lets the application answer it, and writes the response.
+
+The protocol is h11's, which knows no I/O: bytes go in and events come out, and the other way round. It refuses a request that could
+be framed in two ways (two lengths, a length beside chunks, a bad chunk). What is left is when to read, how long to wait, and
+what to do when the client leaves:
+
+    ┌► IDLE ──── first bytes ──► HEAD ─── h11.Request ──► ANSWERING ── response ──► WRITING ──┐
+    │   │                         │                        │  ▲                      │        │
+    │   │ end, head_seconds,      │ end, head_seconds      │  │ body, as asked for    │ send_seconds without
+    │   │ shutdown                │ not HTTP: 4xx          ▼  │                      │ 64 KiB read
+    │   ▼                         ▼                      wait for the client          ▼        │
+    │ CLOSED ◄────────────────────┴──────────────── the client has gone ──────────────┘        │
+    └──────────────────── request and response are whole, and both sides keep the connection ──┘
+
+- IDLE and HEAD share one deadline. It is set when the connection becomes free and not moved by bytes that arrive, so a client that
+  sends a head byte by byte gets no more time than one that sends nothing. A shutdown closes a connection that is IDLE at once; a
+  head that has begun is waited for.
+- While ANSWERING, nothing is read unless the application asks for the body. A client that sends more (pipelining) fills the kernel's
+  buffer and then waits: there is no queue here to limit. A client that leaves is reported by :class:`DisconnectWatch`, which
+  cancels a call that waits and a stream; work that does not wait for anybody ends anyway.
+- A client that asks for permission to send its body (``Expect: 100-continue``) gets it when the body is read. If the
+  request is refused before that, the client keeps its body and the connection is closed.
+- A response that ends the connection before the request has been read whole is followed by a pause: closing a socket with unread bytes
+  resets it, and the client might lose the response.
+
+**Invariant.** A byte of the response is written only after the request has been read whole or refused, and the next head is parsed
+only after the response has been written whole; so responses cannot be mixed up.
+
+**Why no task for reading and one for writing**, as most servers have: each switch of tasks costs about as much as parsing a head.
+Reads and writes go to the socket directly, and trio is asked to wait only when the socket says so. A cycle has a checkpoint even
+if nothing in it has to wait, so that one client cannot keep the loop for itself.
+
+Prior art: h11's ``examples/trio-server.py``, and RFC 9112, sections 9.3 to 9.6.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
+from functools import lru_cache
+from math import inf
+from typing import TYPE_CHECKING
+
+import h11
+import trio
+
+from actors.http.messages import (
+    ClientGone,
+    HttpHeaders,
+    HttpRequest,
+    HttpResponse,
+    StreamedResponse,
+    UnreadableRequest,
+    security_headers,
+)
+from actors.http.problems import respond_unreadable
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.http.messages import Application
+    from actors.http.server.closing import Closing
+    from actors.http.server.connections import Seat, ServerLimits
+
+log = SafeLogger(__name__)
+
+_READ_BYTES = 64 << 10
+_PIECE_BYTES = 64 << 10
+_GOODBYE_SECONDS = 1.0
+_GOODBYE_BYTES = 1 << 20
+_CLOSE = (b"connection", b"close")
+
+
+class HttpConnection:
+    """Serves one socket. It carries one request at a time: see :class:`actors.http.messages.Carrier`."""
+
+    def __init__(
+        self,
+        app: Application,
+        descriptor: int,
+        seat: Seat,
+        closing: Closing,
+        limits: ServerLimits,
+        *,
+        client: tuple[str, int],
+        server: str,
+    ) -> None:
+        self._app = app
+        self._descriptor = descriptor
+        self._seat = seat
+        self._closing = closing
+        self._limits = limits
+        self._client = client
+        self._server = server
+        self._machine = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
+        self._body_is_over = False
+        self._scope: trio.CancelScope | None = None
+        self.has_gone = False
+
+    async def serve(self) -> None:
+        """Answer requests until one side ends the connection. The caller closes the socket."""
+        try:
+            while not self._closing.begin.is_set():
+                if not await self._serve_one():
+                    break
+        except (OSError, ClientGone, trio.TooSlowError) as error:
+            log.debug("a connection ended: %r", error)
+
+    def disconnect(self) -> None:
+        """The client has gone: stop waiting on its behalf."""
+        self.has_gone = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _serve_one(self) -> bool:
+        """Answer a request. Returns whether the connection can be used for the next one."""
+        self._body_is_over = False
+        try:
+            head = await self._read_head()
+        except h11.RemoteProtocolError as error:
+            await self._write(respond_unreadable(error.error_status_hint))
+            return await self._end()
+        if head is None:
+            return False
+        raw_path, _, query = head.target.partition(b"?")
+        request = HttpRequest(
+            head.method.decode("ascii").upper(),
+            raw_path,
+            query,
+            HttpHeaders(head.headers),
+            self,
+            self._client,
+            self._server,
+        )
+        response = await self._app(request)
+        await self._write(response, has_body=request.method != "HEAD")
+        return await self._end()
+
+    async def _read_head(self) -> h11.Request | None:
+        machine, seat = self._machine, self._seat
+        seat.scope.deadline = trio.current_time() + self._limits.head_seconds
+        has_waited = False
+        while (event := machine.next_event()) is h11.NEED_DATA:
+            seat.is_idle = not machine.trailing_data[0]
+            machine.receive_data(await self._receive())
+            has_waited = True
+        if not has_waited:
+            await trio.lowlevel.checkpoint()
+        seat.is_idle = False
+        seat.scope.deadline = inf
+        return event if isinstance(event, h11.Request) else None
+
+    async def _end(self) -> bool:
+        machine = self._machine
+        if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
+            machine.start_next_cycle()
+            return True
+        if not self._body_is_over:
+            await self._say_goodbye()
+        return False
+
+    async def _say_goodbye(self) -> None:
+        """Drop what the client is still sending, for a moment, so that it can read the response."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self._descriptor)) as same:
+            same.shutdown(socket.SHUT_WR)
+        left = _GOODBYE_BYTES
+        with trio.move_on_after(_GOODBYE_SECONDS):
+            while left > 0 and (data := await self._receive()):
+                left -= len(data)
+
+    # The body of the request.
+
+    def arrived(self) -> bytes | None:
+        """Return the next piece of the body that has arrived: empty at the end of the body, None if more is to come."""
+        if self._body_is_over:
+            return b""
+        try:
+            event = self._machine.next_event()
+        except h11.RemoteProtocolError as error:
+            raise UnreadableRequest(error.error_status_hint) from error
+        if isinstance(event, h11.Data):
+            return event.data
+        if event is h11.NEED_DATA:
+            return None
+        self._body_is_over = True
+        return b""
+
+    async def wait_for_more(self) -> None:
+        """Wait until more of the body has arrived."""
+        if self.holds_body_back:
+            go_ahead = h11.InformationalResponse(status_code=100, headers=[(b"date", _date())])
+            await self._send(self._machine.send(go_ahead))
+        data = await self._receive()
+        if not data:
+            raise ClientGone
+        self._machine.receive_data(data)
+
+    @property
+    def holds_body_back(self) -> bool:
+        """Whether the client waits for permission to send the body."""
+        return self._machine.they_are_waiting_for_100_continue
+
+    # What the connection is used for.
+
+    @contextmanager
+    def waiting(self, scope: trio.CancelScope) -> Iterator[None]:
+        """Mark the connection as one whose call waits, for the block."""
+        with self._cancelling(scope), self._seat.waiting():
+            yield
+
+    @contextmanager
+    def streaming(self, scope: trio.CancelScope) -> Iterator[None]:
+        """Mark the connection as one that streams changes, for the block."""
+        with self._cancelling(scope), self._seat.streaming():
+            yield
+
+    def take_control_seat(self) -> None:
+        """Count the connection with those whose tokens may read or control, if there is room."""
+        self._seat.take_control_seat()
+
+    @contextmanager
+    def _cancelling(self, scope: trio.CancelScope) -> Iterator[None]:
+        self._scope = scope
+        if self.has_gone:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            self._scope = None
+
+    # Writing.
+
+    async def _write(self, response: HttpResponse, *, has_body: bool = True) -> None:
+        machine = self._machine
+        headers = response.headers
+        if not self._body_is_over or self._closing.begin.is_set():
+            headers = [*headers, _CLOSE]
+        written = machine.send(h11.Response(status_code=response.status_code, headers=headers))
+        # h11 would check these headers again for each response.
+        head = b"%b%bdate: %b\r\n\r\n" % (written[:-2], _standing(response.own_security), _date())
+        if isinstance(response, StreamedResponse) and has_body:
+            await self._send(head)
+            await response.stream(self._send_piece)
+            if self.has_gone:
+                raise ClientGone
+            await self._send(machine.send(h11.EndOfMessage()))
+            return
+        body = machine.send(h11.Data(data=response.body)) if has_body and response.body else b""
+        await self._send(head + body + machine.send(h11.EndOfMessage()))
+
+    async def _send_piece(self, piece: bytes) -> None:
+        await self._send(self._machine.send(h11.Data(data=piece)))
+
+    # The socket.
+
+    async def _receive(self) -> bytes:
+        """Return what the client has sent; wait for it first. Empty if the client has closed its side."""
+        with self._seat.waiting_for_client():
+            while True:
+                await trio.lowlevel.wait_readable(self._descriptor)
+                with suppress(BlockingIOError):
+                    return os.read(self._descriptor, _READ_BYTES)
+
+    async def _send(self, data: bytes) -> None:
+        """Send all of it. Raises :class:`trio.TooSlowError` if the client does not read."""
+        try:
+            sent = os.write(self._descriptor, data)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data):
+            return
+        left = memoryview(data)[sent:]
+        with self._seat.waiting_for_client():
+            while left:
+                with trio.fail_after(self._limits.send_seconds):
+                    sent = await self._send_some(left[:_PIECE_BYTES])
+                left = left[sent:]
+
+    async def _send_some(self, piece: memoryview) -> int:
+        left = piece
+        while left:
+            await trio.lowlevel.wait_writable(self._descriptor)
+            with suppress(BlockingIOError):
+                left = left[os.write(self._descriptor, left) :]
+        return len(piece)
+
+
+@lru_cache(maxsize=64)
+def _standing(own: frozenset[str]) -> bytes:
+    """Return the headers that every response has, as they are written."""
+    return b"".join(b"%b: %b\r\n" % header for header in security_headers(own))
+
+
+def _date() -> bytes:
+    return _date_of(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode("ascii")
