@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 
 import attrs
 
-from actors.core import commands as c
 from actors.errors import InternalError
 from actors.model.keys import checked_request_key
 from actors.model.payloads import write_value
-from actors.model.verb_options import (
-    NOT_YET,
-    CancelOptions,
-    KillOptions,
-    PauseOptions,
-    PurgeOptions,
-    RestartOptions,
-    ResumeOptions,
-    SignalOptions,
-    VerbOptions,
-)
 from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
@@ -30,10 +18,10 @@ from actors.values.arguments import (
     checked_name,
 )
 from journal.events import Children, PauseMode, Status, Stop, Successor
-from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from actors.core.output import MarkFilter
     from actors.model.checks import CheckReport
@@ -42,6 +30,7 @@ if TYPE_CHECKING:
     from actors.model.info import InvocationInfo, OutcomeInfo
     from actors.model.output import Chunks, OutputChunk
     from actors.model.requests import Request
+    from actors.model.verb_options import VerbOptions
     from actors.values import Codec
     from actors.values.snapshot import Snapshot
     from journal.events import ControlResult, Outcome
@@ -181,11 +170,15 @@ class InvocationHandle(Generic[R_co]):
         never to a later one; it changes nothing else. Under the same ``idempotency_key`` it gets the first answer again. Raises
         ``ConflictError`` and ``NotFoundError``.
         """
+        from actors.model.verb_options import CancelOptions
+
         options = CancelOptions(reason=reason, children=children, kill_after=kill_after)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> ControlResult:
         """End it now, without compensation, together with the invocations that it called."""
+        from actors.model.verb_options import KillOptions
+
         options = KillOptions(reason=reason)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
@@ -193,6 +186,8 @@ class InvocationHandle(Generic[R_co]):
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
     ) -> ControlResult:
         """Pause it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
+        from actors.model.verb_options import PauseOptions
+
         options = PauseOptions(reason=reason, mode=mode)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
@@ -237,6 +232,8 @@ class InvocationHandle(Generic[R_co]):
         """
         if dry_run:
             return await self.check(deployment=deployment)
+        from actors.model.verb_options import ResumeOptions
+
         options = ResumeOptions(reason=reason, deployment=deployment, require_compatible=require_compatible)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
@@ -296,6 +293,8 @@ class InvocationHandle(Generic[R_co]):
             answer = await runtime.client.invocation(claim).restart("reimburse", reason="rate fixed")
             print(answer.successor.invocation_id, answer.successor.again)
         """
+        from actors.model.verb_options import RestartOptions
+
         options = RestartOptions(
             from_step=from_step,
             input=input,
@@ -317,11 +316,15 @@ class InvocationHandle(Generic[R_co]):
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult:
         """Send it a value, which ``await actors.signal(name, type)`` in its handler returns. Buffered until awaited."""
         name = checked_name(name, "name", MAX_NAME)
+        from actors.model.verb_options import SignalOptions
+
         options = SignalOptions(name=name, value=write_value(value, f"signal {name!r}"))
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def purge(self) -> ControlResult:
         """Delete the history and result of a completed invocation. What it wrote to its object stays."""
+        from actors.model.verb_options import PurgeOptions
+
         return await self._backend.execute(self.id, PurgeOptions())
 
     async def info(self) -> InvocationInfo:
@@ -375,14 +378,3 @@ class InvocationHandle(Generic[R_co]):
 
 def _checked_event(after: int) -> int:
     return checked_count(after, "after", at_least=0)
-
-
-def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
-    """Return a restart with the id of its successor, which belongs to the same object as the original; other commands
-    unchanged.
-    """
-    if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
-        return command
-    of = command.invocation_id
-    number = unique() if idempotency_key is None else derived_unique("restarted", of, idempotency_key)
-    return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))

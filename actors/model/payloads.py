@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.core import commands as c
 from actors.errors import UnserializableError
 from actors.values import ValueProblem, Written, encode_json, write_by_own_type
-from actors.values.limits import within_limit
-
-if TYPE_CHECKING:
-    from actors.values.limits import Limits
-
-
-def check_value(command: c.Command, limits: Limits) -> None:
-    """Check the size of a verb's user value. Raises :class:`LimitExceededError`."""
-    match command:
-        case c.SignalInvocation():
-            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
-        case c.RestartInvocation(argument=bytes() as argument):
-            within_limit(argument, limits.payload_bytes, "the input of a restart")
 
 
 def write_value(value: Any, what: str) -> Written:

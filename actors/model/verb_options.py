@@ -10,7 +10,7 @@ A class tells the command that its verb becomes. The ids of an invocation and of
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import attrs
 import msgspec
@@ -32,8 +32,14 @@ from actors.values.arguments import (
     one_of,
     seconds_or_none,
 )
+from actors.values.limits import within_limit
 from journal.events import Children, PauseMode, Stop
-from journal.ids import InvocationId
+from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.values.limits import Limits
 
 MAX_REASON = 1_000
 """Characters of a reason that is sent over HTTP."""
@@ -340,3 +346,23 @@ def _as_json(value: Any) -> Any:
 def _wanted(deployment: str) -> str | None:
     """Return the deployment as a command names it: None for the invocation's own."""
     return None if deployment == KEEP else deployment
+
+
+def check_value(command: c.Command, limits: Limits) -> None:
+    """Check the size of a verb's user value. Raises :class:`LimitExceededError`."""
+    match command:
+        case c.SignalInvocation():
+            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
+        case c.RestartInvocation(argument=bytes() as argument):
+            within_limit(argument, limits.payload_bytes, "the input of a restart")
+
+
+def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
+    """Return a restart with the id of its successor, which belongs to the same object as the original; other commands
+    unchanged.
+    """
+    if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
+        return command
+    of = command.invocation_id
+    number = unique() if idempotency_key is None else derived_unique("restarted", of, idempotency_key)
+    return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))

@@ -13,10 +13,8 @@ from actors.control.local.invocations import LocalInvocations
 from actors.core import commands as c
 from actors.errors import IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
-from actors.model.handles import with_successor
 from actors.model.keys import checked_request_key
-from actors.model.payloads import check_value
-from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions
+from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions, check_value, with_successor
 from actors.rows.audit import ControlAction
 from actors.values.snapshot import Snapshot
 from journal.ids import InvocationId

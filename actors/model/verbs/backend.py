@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from actors.core import commands as c
 from actors.errors import ErrorCode, MisuseError
 from actors.model.contexts import context_of
-from actors.model.handles import InvocationHandle, with_successor
-from actors.model.payloads import check_value
-from actors.model.verb_options import ResumeOptions, VerbOptions
+from actors.model.handles import InvocationHandle
 from actors.model.verbs.branches import branch_for, source_line
 from actors.model.verbs.operations import AttachOperation, CallOperation, SendOperation, VerbOperation
 from actors.model.verbs.scopes import fail_after
@@ -23,6 +20,7 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.model.requests import Request
+    from actors.model.verb_options import VerbOptions
 
 
 class HandlerBackend:
@@ -73,6 +71,9 @@ class HandlerBackend:
     async def execute(
         self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
     ) -> ControlResult:
+        from actors.core import commands as c
+        from actors.model.verb_options import ResumeOptions, check_value, with_successor
+
         # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = branch_for("invocation")
         if isinstance(options, ResumeOptions) and options.require_compatible:

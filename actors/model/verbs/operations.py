@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core import commands as c
 from actors.model.contexts import context_of
 from actors.replay.branches import Operation
 from journal import events as e
 
 if TYPE_CHECKING:
+    from actors.core.commands import Command
     from actors.model.requests import Request
     from journal.ids import InvocationId
 
@@ -99,7 +99,7 @@ class AttachOperation(Operation, kw_only=True):
 class VerbOperation(Operation, kw_only=True):
     """A handler awaits the answer to a verb on the invocation ``of``."""
 
-    command: c.Command
+    command: Command
     of: InvocationId
     source: str
 
@@ -107,14 +107,18 @@ class VerbOperation(Operation, kw_only=True):
     completion = e.VerbAnswered
 
     def is_recorded_as(self, recorded: e.VerbScheduled) -> bool:
-        return recorded.of == self.of and recorded.verb is c.VERB_OF_COMMAND[type(self.command)]
+        from actors.core.commands import VERB_OF_COMMAND
+
+        return recorded.of == self.of and recorded.verb is VERB_OF_COMMAND[type(self.command)]
 
     def schedule(self) -> None:
+        from actors.core.commands import VERB_OF_COMMAND, encode_verb
+
         self.event = e.VerbScheduled(
             invocation_id=self.branch.execution.invocation_id,
             step=self.step,
-            verb=c.VERB_OF_COMMAND[type(self.command)],
+            verb=VERB_OF_COMMAND[type(self.command)],
             of=self.of,
-            argument=c.encode_verb(self.command),
+            argument=encode_verb(self.command),
             source=self.source,
         )
