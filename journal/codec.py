@@ -1,8 +1,8 @@
 """Encodes events as bytes and decodes them.
 
 A record holds the events of one append as frames: a tag byte, a length, and a msgpack map of the class's fields. A stamp is a
-frame of its own and applies to the events after it. Tags are permanent: never reused and never renumbered. The bytes of each are
-in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
+frame of its own and applies to the events after it. A frame may stand for several events (``journal.fused``). Tags are permanent:
+never reused and never renumbered. The bytes of each are in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
+from journal.fused import Fused, WholeInvocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,11 +76,15 @@ TAGS: dict[type, int] = {
     e.SignalReassigned: 0x40,
 }
 
+_FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50}
 _STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
+_FUSED_DECODERS: dict[int, Callable[[bytes], Fused]] = {
+    tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in _FUSED_TAGS.items()
+}
 _WITHOUT_USERS_TEXTS = frozenset(
     {
         e.Erased,
@@ -148,43 +153,70 @@ _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 
 
 class Record:
-    """The events of one append, in order, each encoded when it is added.
+    """The events of one append, in order, each encoded when it is added; the first has the number ``first``.
 
     From here on a batch consists of bytes, so no value of an event can make it fail later. An event that may contain a user's
     text or number is decoded again at once, because the encoder accepts values that the decoder refuses (a number in place of a
     text). The decoded event joins the record, so no object of a user's class gets further.
     """
 
-    __slots__ = ("_frames", "entries")
+    __slots__ = ("_entries", "_first", "_frames", "_has_fused", "_stamp", "count")
 
-    def __init__(self, entries: Iterable[tuple[Stamp, Event]] = ()) -> None:
-        self.entries: list[tuple[Stamp, Event]] = []
-        """The events as a reader will see them. Do not modify the list."""
-        self._frames: list[bytes] = []
+    def __init__(self, entries: Iterable[tuple[Stamp, Event]] = (), *, first: int = 1) -> None:
+        self.count = 0
+        """The number of events."""
+        self._first = first
+        self._entries: list[tuple[Stamp, Event] | Fused] = []
+        self._frames: list[bytes] = []  # one for each entry; a new stamp is in front of its first event
+        self._has_fused = False
+        self._stamp: Stamp | None = None
         for stamp, event in entries:
             self.add(stamp, (event,))
 
+    @property
+    def events(self) -> list[tuple[Stamp, Event]]:
+        """The events as a reader will see them. Do not modify the list."""
+        return self._expanded()
+
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
         """Add all of the events, or none of them. Returns their entries. Raises :class:`Unwritable`."""
-        entries, frames = self.entries, self._frames
-        length = len(entries)
+        added: list[tuple[Stamp, Event]] = []
+        if not events:
+            return added
+        frames: list[bytes] = []
         try:
-            if not entries or entries[-1][0] is not stamp:
+            if self._stamp is not stamp:
                 body = _encode(stamp)
-                frames += (_pack_head(_STAMP_TAG, len(body)), body)
+                frames.append(_pack_head(_STAMP_TAG, len(body)) + body)
             for event in events:
                 tag, decode, is_without = _CODES[event.__class__]
                 body = _encode(event)
-                frames += (_pack_head(tag, len(body)), body)
+                frames.append(_pack_head(tag, len(body)) + body)
                 if decode is None or (is_without is not None and is_without(event)):
-                    entries.append((stamp, event))
+                    added.append((stamp, event))
                 else:
-                    entries.append((stamp, decode(body)))
+                    added.append((stamp, decode(body)))
         except BaseException as error:  # raised by the encoder, the decoder, or a user's enum
-            failed = events[len(entries) - length]
-            self.cut(length)
-            raise _unwritable(failed, error) from error
-        return entries[length:]
+            raise _unwritable(events[len(added)], error) from error
+        if len(frames) > len(added):
+            frames[:2] = (b"".join(frames[:2]),)
+        self._entries += added
+        self._frames += frames
+        self._stamp = stamp
+        self.count += len(added)
+        return added
+
+    def add_fused(self, fused: Fused) -> None:
+        """Add several events as one frame. Raises :class:`Unwritable`."""
+        try:
+            body = _encode(fused)
+        except BaseException as error:
+            raise Unwritable(type(fused).__name__, _reason(error)) from error
+        self._frames.append(_pack_head(_FUSED_TAGS[fused.__class__], len(body)) + body)
+        self._entries.append(fused)
+        self._stamp = None
+        self._has_fused = True
+        self.count += fused.count
 
     @property
     def size(self) -> int:
@@ -192,26 +224,45 @@ class Record:
         return sum(map(len, self._frames))
 
     def cut(self, length: int) -> None:
-        """Remove the events after the first ``length``."""
-        del self._frames[self._place(length) :]
-        del self.entries[length:]
+        """Remove the events after the first ``length``, which must not be inside a frame of several events."""
+        entries, frames = self._entries, self._frames
+        while self.count > length:
+            entry = entries.pop()
+            frames.pop()
+            self.count -= 1 if isinstance(entry, tuple) else entry.count
+        last = entries[-1] if entries else None
+        self._stamp = last[0] if isinstance(last, tuple) else None
 
     def erase(self, index: int) -> None:
         """Replace an event by :class:`journal.events.Erased`."""
-        stamp, _ = self.entries[index]
-        self.entries[index] = (stamp, e.Erased())
-        end = self._place(index + 1)
-        self._frames[end - 2 : end] = _ERASED_PARTS
+        entries, frame = self._expanded(), self._frames[index]
+        entries[index] = (entries[index][0], e.Erased())
+        self._frames[index] = frame[: _stamp_bytes(frame)] + _ERASED_FRAME
 
-    def _place(self, length: int) -> int:
-        """Return the number of frames of the first ``length`` events: two for each event, and two for each change of
-        the stamp."""
-        stamps = [stamp for stamp, _ in self.entries[:length]]
-        return 2 * (length + sum(stamp is not before for stamp, before in zip(stamps, [None, *stamps], strict=False)))
+    def _expanded(self) -> list[tuple[Stamp, Event]]:
+        """Write each event as a frame of its own from here on. Returns the list of the events."""
+        entries: Any = self._entries
+        if self._has_fused:
+            plain = Record(first=self._first)
+            for entry in entries:
+                if entry.__class__ is tuple:
+                    plain.add(entry[0], (entry[1],))
+                else:
+                    for stamp, event in entry.expand(self._first + plain.count):
+                        plain.add(stamp, (event,))
+            entries = self._entries = plain._entries
+            self._frames, self._stamp, self._has_fused = plain._frames, plain._stamp, False
+        return entries  # type: ignore[no-any-return]
 
     def encoded(self) -> bytes:
         """Return the record as bytes."""
         return b"".join(self._frames)
+
+
+def _stamp_bytes(frame: bytes) -> int:
+    """Return the length of the stamp in front of an event."""
+    tag, length = _HEAD.unpack_from(frame)
+    return _HEAD.size + length if tag == _STAMP_TAG else 0
 
 
 def _frame(event: Event) -> bytes:
@@ -220,15 +271,17 @@ def _frame(event: Event) -> bytes:
 
 
 _ERASED_FRAME = _frame(e.Erased())
-_ERASED_PARTS = (_ERASED_FRAME[: _HEAD.size], _ERASED_FRAME[_HEAD.size :])
 
 
 def _unwritable(event: Event, error: BaseException) -> Unwritable:
+    return Unwritable(type(event).__name__, _reason(error))
+
+
+def _reason(error: BaseException) -> str:
     try:
-        reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+        return f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
     except BaseException:  # the exception is of a user's class
-        reason = "an error that cannot be shown"
-    return Unwritable(type(event).__name__, reason)
+        return "an error that cannot be shown"
 
 
 def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
@@ -252,6 +305,13 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
             if tag == _STAMP_TAG:
                 stamp = _decode_stamp(record[start:position])
                 continue
+            fused = _FUSED_DECODERS.get(tag)
+            if fused is not None:
+                for its_stamp, event in fused(record[start:position]).expand(number):
+                    recorded.append(made(number, its_stamp, event))
+                    number += 1
+                stamp = None
+                continue
             if stamp is None:
                 raise CorruptRecord(f"event {number} has no stamp before it")
             decode = decoders.get(tag)
@@ -268,8 +328,15 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     return recorded
 
 
+def _decode_fused(decode: Callable[[bytes], Fused], body: bytes, number: int) -> Fused:
+    try:
+        return decode(body)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
+
+
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
-    """Replace the event at this index by :class:`journal.events.Erased`."""
+    """Replace the events with these numbers by :class:`journal.events.Erased`. Raises :class:`CorruptRecord`."""
     gone = frozenset(numbers)
     frames: list[bytes] = []
     position, number = 0, first_number
@@ -284,6 +351,19 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
         if tag == _STAMP_TAG:
             frames.append(record[start:position])
             continue
-        frames.append(_ERASED_FRAME if number in gone else record[start:position])
-        number += 1
+        fused = _FUSED_DECODERS.get(tag)
+        if fused is None:
+            frames.append(_ERASED_FRAME if number in gone else record[start:position])
+            number += 1
+            continue
+        entry = _decode_fused(fused, record[start + _HEAD.size : position], number)
+        if gone.isdisjoint(range(number, number + entry.count)):
+            frames.append(record[start:position])
+        else:
+            single = Record(entry.expand(number))
+            for index in range(entry.count):
+                if number + index in gone:
+                    single.erase(index)
+            frames.append(single.encoded())
+        number += entry.count
     return b"".join(frames)

@@ -65,7 +65,7 @@ class PendingAppend:
 
     loaded: LoadedObject
     expected: int
-    events: Record = attrs.field(factory=Record)
+    events: Record = attrs.field(default=attrs.Factory(lambda self: Record(first=self.expected + 1), takes_self=True))
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)

@@ -143,7 +143,7 @@ class HistoryEffects:
             pending_append.touched.pop(invocation_id, None)
             for recorded in history:
                 pending_append.erase(recorded.number)
-        loaded.forget_erased(pending_append.expected, pending_append.events.entries)
+        loaded.forget_erased(pending_append.expected, pending_append.events.events)
         pending_append.may_be_empty = True
         first_kept = await self._first_kept(loaded, frozenset(pending_append.erased))
         # Trim to a snapshot, so that the object can be rebuilt as of every event that stays.

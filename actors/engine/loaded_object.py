@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -22,8 +22,83 @@ if TYPE_CHECKING:
     from actors.rows.index import IndexedState
     from journal.errors import Damaged
     from journal.events import Event, Outcome, Stamp
+    from journal.fused import Fused
     from journal.ids import InvocationId, StepId, StreamId
     from journal.rows import InvocationRow
+
+
+class RecentEvents:
+    """The events of one object that no commit has confirmed, in order and without a gap.
+
+    What was recorded as one frame stays one until it is read event by event.
+    """
+
+    __slots__ = ("_has_fused", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: deque[Recorded | tuple[int, Fused]] = deque()  # a frame is here with the number of its first event
+        self._has_fused = False
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(self._expanded())
+
+    def append(self, recorded: Recorded) -> None:
+        """Add the next event."""
+        self._parts.append(recorded)
+
+    def append_fused(self, first: int, fused: Fused) -> None:
+        """Add the next events; the first of them has this number."""
+        self._parts.append((first, fused))
+        self._has_fused = True
+
+    def extend(self, more: Iterable[Recorded]) -> None:
+        """Add the next events."""
+        self._parts.extend(more)
+
+    def between(self, first: int, last: int) -> Iterator[Recorded]:
+        """The events ``first`` to ``last``."""
+        parts = self._expanded()
+        if not parts:
+            return iter(())
+        start = parts[0].number
+        return islice(parts, max(0, first - start), max(0, last + 1 - start))
+
+    def drop_until(self, number: int) -> None:
+        """Drop the events up to this number."""
+        parts = self._parts
+        while parts:
+            part = parts[0]
+            last = part.number if isinstance(part, Recorded) else part[0] + part[1].count - 1
+            if last > number:
+                break
+            parts.popleft()
+
+    def drop_after(self, number: int) -> None:
+        """Drop the events after this number."""
+        parts = self._expanded()
+        while parts and parts[-1].number > number:
+            parts.pop()
+
+    def clear(self) -> None:
+        """Drop all events."""
+        self._parts.clear()
+
+    def _expanded(self) -> deque[Recorded]:
+        parts: Any = self._parts
+        if self._has_fused:
+            single: deque[Recorded] = deque()
+            for part in parts:
+                if isinstance(part, Recorded):
+                    single.append(part)
+                else:
+                    first, fused = part
+                    single.extend(Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first)))
+            self._parts, self._has_fused = single, False  # type: ignore[assignment]  # deques are invariant
+            return single
+        return parts  # type: ignore[no-any-return]
 
 
 @attrs.define(eq=False)
@@ -43,7 +118,7 @@ class LoadedObject:
     state: ObjectState | None
     durable: int = 0
     trimmed: int = 0
-    recent: deque[Recorded] = attrs.field(factory=deque)
+    recent: RecentEvents = attrs.field(factory=RecentEvents)
     ended: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
     attempts: dict[InvocationId, Attempt] = attrs.field(factory=dict)
     steps: dict[InvocationId, dict[StepId, StepTask]] = attrs.field(factory=dict)
@@ -95,24 +170,10 @@ class LoadedObject:
         """The state of an invocation of the object; None once it has completed."""
         return None if self.state is None else self.state.invocations.get(of)
 
-    def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
-        """The events ``first`` to ``last`` that are not durable yet. Their numbers have no gap."""
-        if not self.recent:
-            return iter(())
-        start = self.recent[0].number
-        return islice(self.recent, max(0, first - start), max(0, last + 1 - start))
-
     def confirm(self, number: int) -> None:
         """Events up to this number are durable."""
         self.durable = number
-        recent = self.recent
-        while recent and recent[0].number <= number:
-            recent.popleft()
-
-    def forget_recent(self, after: int) -> None:
-        """Drop the events after this number, which no commit has written."""
-        while self.recent and self.recent[-1].number > after:
-            self.recent.pop()
+        self.recent.drop_until(number)
 
     def forget_rows_of_open(self) -> None:
         """Drop the rows of invocations that did not complete after all."""
@@ -121,7 +182,7 @@ class LoadedObject:
 
     def forget_erased(self, behind: int, events: Iterable[tuple[Stamp, Event]]) -> None:
         """Replace the events after this number, which no commit has written, by their erased form."""
-        self.forget_recent(behind)
+        self.recent.drop_after(behind)
         self.recent.extend(Recorded(behind + 1 + at, stamp, event) for at, (stamp, event) in enumerate(events))
 
     def vanish(self) -> None:

@@ -140,7 +140,7 @@ class Machine:
         pending_append = self._batch.pending_append(loaded)
         record, recent, touched = pending_append.events, loaded.recent, pending_append.touched
         added = record.add(stamp, events)
-        state, number = loaded.state, pending_append.expected + len(record.entries) - len(added)
+        state, number = loaded.state, pending_append.expected + record.count - len(added)
         owed: list[tuple[Recorded, list[f.Effect]]] = []
         try:
             for _, event in added:
@@ -157,9 +157,9 @@ class Machine:
                 if effects:
                     owed.append((recorded, effects))
         except BaseException:
-            length = len(record.entries) - len(added)
+            length = record.count - len(added)
             record.cut(length)
-            loaded.forget_recent(pending_append.expected + length)
+            loaded.recent.drop_after(pending_append.expected + length)
             loaded.forget_rows_of_open()
             loaded.is_torn = loaded.version != pending_append.expected + length
             raise
@@ -461,7 +461,7 @@ class Machine:
             loaded = pending_append.loaded
             loaded.pending_appends -= 1
             if not pending_append.remove:
-                loaded.confirm(pending_append.expected + len(pending_append.events.entries))
+                loaded.confirm(pending_append.expected + pending_append.events.count)
             if loaded.is_over and loaded.is_idle:
                 self.cache.forget(loaded.stream)
             else:
@@ -481,7 +481,7 @@ class Machine:
             loaded.vanish()
             return
         index_owing(sealed.rows, partition, loaded)
-        loaded.events_since_snapshot += len(pending_append.events.entries)
+        loaded.events_since_snapshot += pending_append.events.count
         loaded.bytes_since_snapshot += pending_append.events.size
         uncovered = max(pending_append.trim_to, pending_append.covered) > loaded.snapshot_at
         if uncovered or self._is_snapshot_due(loaded):

@@ -86,7 +86,7 @@ class ObjectCache:
         self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]
     ) -> list[Recorded]:
         """The invocation's events that are not durable yet, and no others: there may be thousands."""
-        return [r for first, last in spans for r in loaded.recent_events(first, last) if belongs_to(r.event, of)]
+        return [r for first, last in spans for r in loaded.recent.between(first, last) if belongs_to(r.event, of)]
 
     def past(self, loaded: LoadedObject) -> ObjectHistory:
         """The earlier states of the object."""

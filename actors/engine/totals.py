@@ -81,9 +81,7 @@ class EngineCounters:
     def count(self, kept: CommitBatch, seconds: float) -> None:
         """Count a commit that is durable after this time."""
         self.commit_seconds.add(seconds)
-        self.commit_events.add(
-            sum([len(pending_append.events.entries) for pending_append in kept.pending_appends.values()])
-        )
+        self.commit_events.add(sum([pending_append.events.count for pending_append in kept.pending_appends.values()]))
         ended = self.ended
         for row in kept.ended:
             if row.outcome is None:

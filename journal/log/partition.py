@@ -131,11 +131,11 @@ class KvPartition:
         self, batch: Batch, append: Append, head: StreamHead, row: bytes | None
     ) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
-        if not (append.events.entries or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
+        if not (append.events.count or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
             return head, row
-        last = head.last + len(append.events.entries)
+        last = head.last + append.events.count
         snapshot, trimmed = head.snapshot, head.trimmed
-        if append.events.entries:
+        if append.events.count:
             record = keys.record(number, stream, head.last + 1)
             batch.rows[record] = append.events.encoded()
             batch.known[record] = None

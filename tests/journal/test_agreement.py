@@ -209,7 +209,7 @@ class ModelStream:
             self.events[number - 1] = Recorded(number, self.events[number - 1].stamp, e.Erased())
         self.trimmed = max([self.trimmed, *(end for end in self.ends if end <= append.trim_to)])
         if append.events:
-            self.events += [Recorded(n, *entry) for n, entry in enumerate(append.events.entries, self.last + 1)]
+            self.events += [Recorded(n, *entry) for n, entry in enumerate(append.events.events, self.last + 1)]
             self.ends.append(len(self.events))
         if append.snapshot is not None:
             self.snapshot_at, self.snapshot = self.last, append.snapshot

@@ -177,7 +177,7 @@ def test_an_event_that_could_not_be_read_is_refused_before_it_joins(which: str) 
     assert refusal.value.kind == type(UNWRITABLE[which]).__name__
     assert refusal.value.reason.encode(), "what is wrong can be written"
     assert record.encoded() == before, "all of them are added, or none"
-    assert record.entries == [(STAMP, EVENTS[0])]
+    assert record.events == [(STAMP, EVENTS[0])]
 
 
 def test_an_event_joins_as_a_reader_will_see_it() -> None:
@@ -202,7 +202,7 @@ def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], 
     )
     record.cut(at)
     assert record.encoded() == codec.encode_record(entries[:at])
-    assert record.entries == entries[:at]
+    assert record.events == entries[:at]
 
 
 def test_taking_events_back_needs_nothing_that_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
