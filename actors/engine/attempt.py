@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +22,7 @@ from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
 from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress
-from actors.replay.plan import replay_plan
+from actors.replay.plan import ReplayPlan, replay_plan
 from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
@@ -36,6 +37,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
+    from typing import Self
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
     from actors.values.limits import Limits
-    from journal.events import Recorded
+    from journal.events import Recorded, Stamp
     from journal.ids import StepId
 
 T = TypeVar("T")
@@ -64,35 +66,32 @@ class Attempt:
         self,
         context: EngineContext,
         definition: Definition,
+        handler: HandlerDefinition,
         state: ObjectState,
-        invocation: InvocationState,
-        history: Sequence[Recorded],
-        items: Items,
+        view: FieldView,
+        arguments: dict[str, Any],
+        plan: ReplayPlan,
         find: Callable[[str], Definition],
+        *,
+        name: str,
+        seed: str,
+        seen: int = 0,
     ) -> None:
-        self.invocation_id = invocation.invocation_id
-        handler = self.handler = definition.handler(invocation.handler)
-        self.seen = history[-1].number
+        of = self.invocation_id = view.invocation_id
+        self.handler = handler
+        self.seen = seen
         self.last_active = 0.0
         self._context = context
-        self.name = f"{state.name}/{invocation.handler}"
+        self.name = f"{state.name}/{name}"
         self.may_be_interrupted = not is_system(state.service)
-        self.mark = b"" if context.in_flight is None else turn_mark(invocation.invocation_id)
-        accepted = history[0].event
-        if not isinstance(accepted, e.InvocationAccepted):
-            raise CorruptRecord(
-                f"the history of {self.invocation_id} begins with {type(accepted).__name__}, expected InvocationAccepted"
-            )
-        arguments = decode_argument(handler, accepted)
-        payload_bytes = context.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
-        view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
-        instance = _instance(definition, state, view)
+        self.mark = b"" if context.in_flight is None else turn_mark(of)
+        self._view = view
         self.context = HandlerContext(
-            invocation_id=invocation.invocation_id,
+            invocation_id=of,
             service=state.service,
             key=state.key,
-            name=invocation.handler,
-            seed=seed_of(invocation.invocation_id, invocation.restarts),
+            name=name,
+            seed=seed,
             limits=context.limits,
             retry=handler.retry,
             unique=context.world.unique,
@@ -102,13 +101,77 @@ class Attempt:
             find=find,
         )
         self.execution = self.execution_type(
-            invocation.invocation_id,
-            partial(_root, handler, instance, view, arguments, context.limits),
-            replay_plan(history),
+            of,
+            partial(_root, handler, _instance(definition, state, view), view, arguments, context.limits),
+            plan,
             state=view,
             name=self.name,
             is_terminal=handler.is_terminal,
             context=self.context,
+        )
+
+    @classmethod
+    def of_history(
+        cls,
+        context: EngineContext,
+        definition: Definition,
+        state: ObjectState,
+        invocation: InvocationState,
+        history: Sequence[Recorded],
+        items: Items,
+        find: Callable[[str], Definition],
+    ) -> Self:
+        """The next attempt of an invocation, from its history."""
+        handler = definition.handler(invocation.handler)
+        accepted = history[0].event
+        if not isinstance(accepted, e.InvocationAccepted):
+            raise CorruptRecord(
+                f"the history of {invocation.invocation_id} begins with {type(accepted).__name__}, expected InvocationAccepted"
+            )
+        arguments = decode_argument(handler, accepted)
+        view = _view(definition, state, invocation, history, items, _payload_bytes(context, state))
+        seed = seed_of(invocation.invocation_id, invocation.restarts)
+        plan, seen = replay_plan(history), history[-1].number
+        return cls(
+            context,
+            definition,
+            handler,
+            state,
+            view,
+            arguments,
+            plan,
+            find,
+            name=invocation.handler,
+            seed=seed,
+            seen=seen,
+        )
+
+    @classmethod
+    def of_call(
+        cls,
+        context: EngineContext,
+        definition: Definition,
+        handler: HandlerDefinition,
+        state: ObjectState,
+        asked: c.Invoke,
+        stamp: Stamp,
+        items: Items,
+        find: Callable[[str], Definition],
+    ) -> Self:
+        """The first attempt of an exclusive call that is started with this stamp, before that is recorded."""
+        view = FieldView(
+            asked.invocation_id,
+            state.fields,
+            items,
+            is_writer=True,
+            payload_bytes=_payload_bytes(context, state),
+            prepares=definition.prepared,
+        )
+        arguments = handler.signature.arguments(asked.argument, asked.parameter)
+        plan = ReplayPlan(stamp, None, deque(), (), deque(), frozenset(), 0)
+        name = asked.target.handler
+        return cls(
+            context, definition, handler, state, view, arguments, plan, find, name=name, seed=asked.invocation_id
         )
 
     def start(self, now: float) -> list[Command]:
@@ -258,6 +321,10 @@ async def _root(
     if len(data) > limits.payload_bytes:
         within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
     return data
+
+
+def _payload_bytes(context: EngineContext, state: ObjectState) -> int:
+    return sys.maxsize if is_system(state.service) else context.limits.payload_bytes
 
 
 def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:

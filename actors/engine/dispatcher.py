@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from actors.engine.deadlocks import DeadlockDetector
     from actors.engine.executor import Executor
     from actors.engine.faults import Faults
+    from actors.engine.first_turns import FirstTurns
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.waiter import Reply
@@ -49,9 +50,17 @@ if TYPE_CHECKING:
 class Dispatcher:
     """Stands between the inbox and the machine."""
 
-    def __init__(self, machine: Machine, executor: Executor, faults: Faults, detector: DeadlockDetector) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        executor: Executor,
+        faults: Faults,
+        detector: DeadlockDetector,
+        first_turns: FirstTurns,
+    ) -> None:
         self._machine = machine
         self._executor = executor
+        self._first_turns = first_turns
         self._refusals = Refusals(machine, faults)
         self._detector = detector
 
@@ -153,6 +162,12 @@ class Dispatcher:
             atomic=handler.options.atomic,
             deployment=deployment,
         )
+        if (
+            request.is_fresh
+            and request.act is None
+            and self._first_turns.take(loaded, request, resolved, app, definition, handler)
+        ):
+            return
         ended = None if request.is_fresh else self._machine.ended(loaded, command.invocation_id)
         if ended is not None:
             check_same_request(ended.argument_digest, command)

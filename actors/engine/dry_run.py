@@ -111,7 +111,9 @@ def _rehearse(base: CheckReport, kept: RecordedInvocation, app: App, context: En
             decode_argument(handler, acceptance_of(kept.history))
             return base
         invocation = kept.state.invocations[row.invocation_id]
-        make = partial(_Rehearsal, context, definition, kept.state, invocation, kept.history, kept.items, app.find)
+        make = partial(
+            _Rehearsal.of_history, context, definition, kept.state, invocation, kept.history, kept.items, app.find
+        )
         attempt = context.watchdog.run(Work(row.invocation_id, str(row.target), may_be_interrupted=True), make)
     except Interruption:
         error = blocked_error(str(row.target), context.limits, context.watchdog.take_interrupted())

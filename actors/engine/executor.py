@@ -280,11 +280,20 @@ class Executor:
             return
         if loaded.held_back:
             loaded.held_back.pop(of, None)
-        loaded.attempts[of] = attempt
-        self.live.add(loaded, attempt)
+        self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, attempt.start(self._machine.now), attempt.seen)
         if unfinished:
             self._take_up_steps(loaded, attempt, unfinished)
+
+    def adopt(self, loaded: LoadedObject, attempt: Attempt, commands: list[Command]) -> None:
+        """Keep an attempt that has taken its first turn, now that its start is recorded, and apply what it asked for."""
+        attempt.seen = loaded.version
+        self._keep(loaded, attempt)
+        self._after_turn(loaded, attempt, commands, attempt.seen)
+
+    def _keep(self, loaded: LoadedObject, attempt: Attempt) -> None:
+        loaded.attempts[attempt.invocation_id] = attempt
+        self.live.add(loaded, attempt)
 
     def _hold(self, of: InvocationId, loaded: LoadedObject, cause: PauseCause, error: BaseException) -> None:
         held = c.PauseAttempt(invocation_id=of, cause=cause, reason=text_of(error), failure=failure_of(error))
@@ -303,8 +312,8 @@ class Executor:
         items = ObjectItems(self._machine.rows, self._machine.partition.number, loaded.stream, state, beside=beside)
         context = self._context
         if definition.handler(invocation.handler).signature.is_builtin:
-            return Attempt(context, definition, state, invocation, history, items, app.find)
-        make = partial(Attempt, context, definition, state, invocation, history, items, app.find)
+            return Attempt.of_history(context, definition, state, invocation, history, items, app.find)
+        make = partial(Attempt.of_history, context, definition, state, invocation, history, items, app.find)
         name, watchdog = f"{state.name}/{invocation.handler}", context.watchdog
         try:
             return watchdog.run(

@@ -26,7 +26,7 @@ def index_invocation(
     ended = loaded.ended.get(invocation_id)
     listed = loaded.listings.get(invocation_id)
     if ended is not None:
-        _index_ended(rows, new, counts, partition, ended, listed)
+        index_ended(rows, new, counts, partition, ended, listed)
         loaded.listings.pop(invocation_id, None)
         return
     state = existing(loaded.state)
@@ -83,9 +83,10 @@ def _index_awaiting(
         rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
 
 
-def _index_ended(
+def index_ended(
     rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, listed: IndexedState | None
 ) -> None:
+    """Write the row of a completed invocation, which was ``listed`` as open on disk, or is not there yet."""
     invocation_id = row.invocation_id
     key = keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row)

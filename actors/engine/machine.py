@@ -32,6 +32,7 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
 from actors.core.evolve import evolve, spans_with
+from actors.core.fused import with_whole
 from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
@@ -39,12 +40,12 @@ from actors.engine.audit import act_of, row_of_act
 from actors.engine.batch import CommitBatch, PendingAppend, Purge
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
-from actors.engine.index import index_invocation, index_name, index_owing
+from actors.engine.index import index_ended, index_invocation, index_name, index_owing
 from actors.engine.requests import ObjectRequest
 from actors.engine.stored_counts import StoredCounts
 from actors.errors import InvocationPausedError, NotFoundError
 from actors.rows.audit import SET_ASIDE, AuditTrail, detail_of_set_aside
-from actors.rows.index import index_items, rewind_items, row_of
+from actors.rows.index import index_items, rewind_items, row_of, row_of_whole
 from actors.rows.layers import LayeredRows
 from actors.rows.timers import timer_message
 from journal import events as e
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from actors.engine.object_cache import ObjectCache
     from actors.engine.waiter import Reply
     from journal.events import Caller, ControlResult, Event, Outcome
+    from journal.fused import WholeInvocation
     from journal.log.protocol import Journal, Partition
 
 log = SafeLogger(__name__)
@@ -166,6 +168,21 @@ class Machine:
         if owed:
             self.do(loaded, owed)
 
+    def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> None:
+        """Record an invocation that has begun and ended, with its row. ``retention`` is its handler's, if it has one of its own.
+
+        Raises ``Unwritable``, and leaves everything as it was.
+        """
+        batch = self._batch
+        pending_append = batch.pending_append(loaded)
+        first = pending_append.expected + pending_append.events.count + 1
+        pending_append.events.add_fused(whole)
+        loaded.recent.append_fused(first, whole)
+        state = loaded.state = with_whole(loaded.state, whole)
+        row = row_of_whole(state, whole, first, purge_at=self._purge_at(whole.ran_at, retention))
+        index_ended(batch.rows, batch.new, batch.counts, self.partition.number, row, None)
+        batch.ended.append(row)
+
     def do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
         """Carry out the effects of recorded events. Raises ``EffectLost``."""
         effect = None
@@ -211,24 +228,27 @@ class Machine:
 
     def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
         invocation = state.invocations[event.invocation_id]
-        purge_at = stamp.at + self._retention_of(state, invocation)
-        if self._purge_due_at is None or purge_at < self._purge_due_at:
-            self._purge_due_at = purge_at
-            self.when_durable(self._hurry_purge)  # the search reads rows from the disk
+        purge_at = self._purge_at(stamp.at, self._retention_of(state, invocation))
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
         row.applied_requests = with_request(row.applied_requests, stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, number)
         return row
 
-    def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float:
+    def _purge_at(self, completed_at: float, retention: float | None) -> float:
+        purge_at = completed_at + (self._retention_seconds if retention is None else retention)
+        if self._purge_due_at is None or purge_at < self._purge_due_at:
+            self._purge_due_at = purge_at
+            self.when_durable(self._hurry_purge)  # the search reads rows from the disk
+        return purge_at
+
+    def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float | None:
         applications = self.applications
         app = applications.find(invocation.deployment, state.service) or applications.newest
         try:
             _, handler = app.handler(state.service, invocation.handler)
         except NotFoundError:
-            return self._retention_seconds
-        retention = handler.options.retention
-        return self._retention_seconds if retention is None else retention
+            return None
+        return handler.options.retention
 
     # Effects.
 

@@ -34,6 +34,7 @@ from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
 from actors.engine.dispatcher import Dispatcher
 from actors.engine.executor import Executor
 from actors.engine.faults import Faults
+from actors.engine.first_turns import FirstTurns
 from actors.engine.gate_watcher import GateWatcher
 from actors.engine.history_effects import HistoryEffects
 from actors.engine.machine import Machine
@@ -129,7 +130,8 @@ class PartitionProcessor:
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
-        self._dispatcher = Dispatcher(self._machine, self._executor, self._faults, detector)
+        self._first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
+        self._dispatcher = Dispatcher(self._machine, self._executor, self._faults, detector, self._first_turns)
         self._breaker = DeadlockBreaker(
             journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
         )
@@ -270,6 +272,7 @@ class PartitionProcessor:
 
     async def _round(self, nursery: trio.Nursery) -> None:
         self._machine.now = self._clock.now()
+        self._first_turns.begin_round()
         while self._turns:
             gates, turned = self._turns.popleft()
             self._gate_watcher.turn(gates)

@@ -13,13 +13,14 @@ import attrs
 
 from actors.core.state import WaitKind
 from journal import keys
-from journal.events import Status, Target
+from journal.events import Caller, Outcome, OutcomeKind, Status, Target
 from journal.rows import AwaitedSignal, InvocationRow
 
 if TYPE_CHECKING:
     from actors.core.effects import RewindItems, WriteItems
     from actors.core.state import InvocationState, ObjectState
-    from journal.events import Failure, Outcome
+    from journal.events import Failure
+    from journal.fused import WholeInvocation
     from journal.ids import StreamId
 
 Rows = dict[bytes, bytes | None]
@@ -74,6 +75,28 @@ def row_of(
         successors=invocation.successors,
         awaited=[] if outcome is not None else [*awaited_signals(invocation)],
         step_tries=0 if outcome is not None else _step_tries(invocation),
+    )
+
+
+def row_of_whole(state: ObjectState, whole: WholeInvocation, first: int, *, purge_at: float) -> InvocationRow:
+    """Return the row of an invocation that is recorded as a whole, from event ``first`` on. ``state`` is its object."""
+    accepted = first if whole.created is None else first + 1
+    return InvocationRow(
+        invocation_id=whole.invocation_id,
+        target=Target(state.service, state.key, whole.handler),
+        kind=state.kind,
+        mode=whole.mode,
+        status=Status.COMPLETED,
+        created_at=whole.asked_at,
+        created_by=whole.by,
+        modified_at=whole.ran_at,
+        spans=[(accepted, first + whole.count - 1)],
+        started_at=whole.asked_at,
+        completed_at=whole.ran_at,
+        purge_at=purge_at,
+        caller=None if whole.caller is None else Caller(*whole.caller),
+        deployment=whole.deployment,
+        outcome=Outcome(OutcomeKind.SUCCEEDED, whole.result),
     )
 
 
