@@ -155,12 +155,12 @@ class FirstTurns:
             machine.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
             return False  # the long way says of which event
+        if asked.caller is not None:
+            machine.complete_call(loaded, asked.caller, outcome)
         if request.reply is not None:
             machine.when_durable(partial(request.reply.set, Accepted(asked.invocation_id, is_new=True)))
         if request.outcome is not None:
             machine.when_durable(partial(request.outcome.set, outcome))
-        if asked.caller is not None:
-            machine.complete_call(loaded, asked.caller, outcome)
         return True
 
     def _decide(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from journal.events import (
     Event,
     Failure,
     InvocationAccepted,
+    Kind,
     Link,
     Mode,
     Outcome,
@@ -32,6 +35,7 @@ from journal.events import (
     StepCompleted,
     StepScheduled,
 )
+from journal.fused import WholeInvocation
 from journal.ids import InvocationId, StepId
 from tests.journal.samples import EVENTS, STAMP
 
@@ -41,7 +45,8 @@ INVOCATION = InvocationId("inv_1" + "0" * 33)
 
 def test_every_event_has_a_tag_and_a_sample_and_no_tag_serves_twice() -> None:
     assert set(codec.TAGS) == set(EVENT_TYPES) == {type(event) for event in EVENTS}
-    assert len(set(codec.TAGS.values())) == len(codec.TAGS)
+    tags = [*codec.TAGS.values(), *codec._FUSED_TAGS.values(), codec._STAMP_TAG]
+    assert len(set(tags)) == len(tags)
 
 
 def test_samples_fill_every_field_so_that_golden_bytes_show_all_of_them() -> None:
@@ -129,6 +134,114 @@ def test_an_event_of_a_newer_version_is_named_not_skipped() -> None:
     stamp_frame = record[: record.index(b"\x01\x00\x00\x00\x01")]
     with pytest.raises(CorruptRecord, match="event 4 has the unknown tag 0x6e: it was written by a newer version"):
         codec.decode_record(stamp_frame + b"\x6e\x00\x00\x00\x01\x80", 4)
+
+
+# Frames that stand for several events.
+
+WHOLE = WholeInvocation(
+    INVOCATION,
+    "add",
+    Mode.EXCLUSIVE,
+    1_700_000_000.25,
+    "a client",
+    "user:alice",
+    1_700_000_000.5,
+    b"5",
+    "amount",
+    "dep_1",
+    b"42",
+    {"total": b"42"},
+    ("Counter", "bob", Kind.ACTOR),
+    (INVOCATION, StepId("3")),
+    [(INVOCATION, "Shop/x/buy", True)],
+    True,
+)
+SHORTEST = WholeInvocation(INVOCATION, "add", Mode.EXCLUSIVE, 1.0, "a client", "user:alice", 2.0, b"5", None, "", b"42")
+
+
+def singly(first: int, fused: WholeInvocation) -> bytes:
+    return codec.encode_record(fused.expand(first))
+
+
+@pytest.mark.parametrize("fused", [WHOLE, SHORTEST], ids=["whole", "shortest"])
+def test_a_frame_of_several_events_is_read_as_these_events(fused: WholeInvocation) -> None:
+    record = codec.Record(first=7)
+    record.add_fused(fused)
+    assert record.count == fused.count
+    found = codec.decode_record(record.encoded(), 7)
+    assert found == codec.decode_record(singly(7, fused), 7)
+    assert len(record.encoded()) < len(singly(7, fused)) * 0.7, "it is there because it is shorter"
+
+
+def test_bytes_of_a_frame_of_several_events_are_read_for_ever() -> None:
+    path = GOLDEN / "50-WholeInvocation.bin"
+    record = codec.Record(first=7)
+    record.add_fused(WHOLE)
+    if os.environ.get("WRITE_GOLDEN") and not path.exists():
+        path.write_bytes(record.encoded())
+    assert record.encoded() == path.read_bytes(), "the bytes of a frame never change"
+    assert codec.decode_record(path.read_bytes(), 7) == codec.decode_record(singly(7, WHOLE), 7)
+
+
+parts = st.lists(st.sampled_from([WHOLE, SHORTEST, *EVENTS[:4]]), min_size=1, max_size=6)
+
+
+def written(chosen: Sequence[Any], first: int) -> tuple[codec.Record, list[tuple[Stamp, Event]]]:
+    """A record of frames and events, and the same events one by one."""
+    record, entries = codec.Record(first=first), []
+    for one in chosen:
+        if isinstance(one, WholeInvocation):
+            entries += one.expand(first + len(entries))
+            record.add_fused(one)
+        else:
+            entries.append((STAMP, one))
+            record.add(STAMP, [one])
+    return record, entries
+
+
+@given(parts, st.data())
+def test_erasing_an_event_of_a_frame_leaves_the_other_events(chosen: list[Any], data: st.DataObject) -> None:
+    record, entries = written(chosen, 11)
+    number = 11 + data.draw(st.integers(0, len(entries) - 1))
+    rewritten = codec.erase(record.encoded(), 11, [number])
+    expected = [Recorded(n, stamp, Erased() if n == number else event) for n, (stamp, event) in enumerate(entries, 11)]
+    assert codec.decode_record(rewritten, 11) == expected
+    record.erase(number - 11)
+    assert codec.decode_record(record.encoded(), 11) == expected
+    assert record.events == [(r.stamp, r.event) for r in expected]
+
+
+@given(parts, st.integers(0, 4))
+def test_events_after_a_frame_can_be_taken_back(chosen: list[Any], more: int) -> None:
+    record, entries = written(chosen, 1)
+    before = record.encoded()
+    record.add(STAMP, EVENTS[:more])
+    record.cut(len(entries))
+    assert (record.encoded(), record.count) == (before, len(entries))
+    record.add(STAMP, [EVENTS[0]])
+    assert codec.decode_record(record.encoded(), 1) == [
+        Recorded(n, *entry) for n, entry in enumerate([*entries, (STAMP, EVENTS[0])], 1)
+    ]
+
+
+def test_a_frame_of_several_events_with_wrong_bytes_is_corrupt() -> None:
+    record = codec.Record(first=7)
+    record.add_fused(WHOLE)
+    data = record.encoded()
+    for at in range(len(data)):
+        for changed in (data[:at], data[:at] + bytes([data[at] ^ 0xC1]) + data[at + 1 :]):
+            for read in (lambda d: codec.decode_record(d, 7), lambda d: codec.erase(d, 7, [8])):
+                with contextlib.suppress(CorruptRecord):
+                    read(changed)
+
+
+def test_a_frame_with_a_value_that_cannot_be_written_is_refused_before_it_joins() -> None:
+    record = codec.Record([(STAMP, EVENTS[0])])
+    before = record.encoded()
+    with pytest.raises(Unwritable) as refusal:
+        record.add_fused(msgspec.structs.replace(WHOLE, by="caf\udce9"))
+    assert refusal.value.kind == "WholeInvocation"
+    assert (record.encoded(), record.count) == (before, 1)
 
 
 # What cannot be written.
