@@ -86,6 +86,16 @@ MUTANTS = (
     Mutant("records-what-an-abandoned-step-says", "StepTask.disown", "self.is_wanted = False", "pass"),
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
     Mutant("emits-again-in-a-replay", "Interruptions.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
+    # The short way of a call.
+    Mutant("runs-beside-the-holder", "starts_at_once", "if state.holder is not None or state.queue:", "if False:"),
+    Mutant("overtakes-the-queue", "starts_at_once", "if state.holder is not None or state.queue:", "if state.holder is not None:"),
+    Mutant("runs-in-spite-of-a-gate", "FirstTurns._may_run", "and machine.gates.are_none", ""),
+    Mutant("runs-beside-a-stopped-step", "FirstTurns._may_run", "and not loaded.steps", ""),
+    Mutant("forgets-what-a-short-call-changed", "with_whole", "state.fields = {**state.fields, **whole.fields}", "pass"),
+    Mutant("answers-a-short-call-before-it-is-durable", "FirstTurns._record", "machine.when_durable(partial(request.outcome.set, outcome))", "request.outcome.set(outcome)"),
+    Mutant("forgets-who-made-a-short-call", "FirstTurns._record", "if asked.caller is not None:", "if False:"),
+    Mutant("lists-no-short-call", "Machine.record_whole", "index_ended(batch.rows,", "index_ended({},"),
+    Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version += whole.count", "state.version += 3"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self._batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "new_id(target, request_key, 0, secret,", "new_id(target, request_key + str(__import__('random').random()), 0, secret,"),
@@ -100,8 +110,8 @@ MUTANTS = (
     Mutant("never-looks-what-became-of-a-doubt", "KvJournal.claim", "if self._settled.resolve_in_doubt():", "if False:"),
     Mutant("unchains-the-audit", "AuditTrail.extend", "value, self._link = encode_audit(", "value, _ = encode_audit("),
     # Retention and rows.
-    Mutant("halves-retention", "Machine._retention_of", "if retention is None else retention", "if retention is None else retention / 2"),
-    Mutant("keeps-what-is-past-its-retention", "Machine._row_at_end", "purge_at = stamp.at +", "purge_at = stamp.at + 3600.0 +"),
+    Mutant("halves-retention", "Machine._purge_at", "if retention is None else retention", "if retention is None else retention / 2"),
+    Mutant("keeps-what-is-past-its-retention", "Machine._purge_at", "purge_at = completed_at +", "purge_at = completed_at + 3600.0 +"),
     Mutant("leaves-rows-of-what-was-purged", "forget_invocation", "rows[keys.invocation(partition, row.invocation_id)] = None", "pass"),
     Mutant("cuts-off-too-much", "HistoryEffects._erase_history", "self._machine.partition.snapshot(loaded.stream, first_kept - 1)", "self._machine.partition.snapshot(loaded.stream, loaded.durable)"),
     Mutant("purges-what-a-restart-needs", "purge", "if waiting is not None and", "if False and"),
