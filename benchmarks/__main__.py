@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from benchmarks.all_questions import QUESTIONS
 from benchmarks.machine import this_machine
 from benchmarks.measure import Size, measure
 from benchmarks.peers.command import command as peers
-from benchmarks.questions import QUESTIONS
+from benchmarks.ratios import command as ratios
 from benchmarks.record import keep, write_readme
 from benchmarks.report import HEADER, cells, json_line, table
 from cli.garbage import collect_garbage_rarely
@@ -101,7 +102,7 @@ def _all(context: click.Context, /, **given: Any) -> None:
 
 main = click.Group(
     "benchmarks",
-    commands=[*(_command(question) for question in QUESTIONS), peers],
+    commands=[*(_command(question) for question in QUESTIONS), peers, ratios],
     invoke_without_command=True,
     callback=_all,
     params=[*_common()],

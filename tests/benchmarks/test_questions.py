@@ -15,10 +15,11 @@ from click.testing import CliRunner
 import actors
 from benchmarks import record
 from benchmarks.__main__ import main
+from benchmarks.all_questions import QUESTIONS
 from benchmarks.drawing import draw
 from benchmarks.machine import this_machine
 from benchmarks.measure import Figure, Size, Spread, measure
-from benchmarks.questions import QUESTIONS, calls
+from benchmarks.questions import calls
 from benchmarks.report import curves, number
 from journal.kv.store import Durability
 
@@ -108,6 +109,15 @@ def test_the_command_prints_a_table_for_people(tmp_path: Path) -> None:
     assert "durability fsync" in done.stdout
     assert "x floor" in done.stdout
     assert "2 in flight, 1 key" in done.stdout
+
+
+def test_ratios_are_of_the_thin_engine_and_of_the_floor() -> None:
+    done = CliRunner().invoke(main, ["ratios", "--scale", "0.001", "--runs", "1"], catch_exceptions=False)
+    lines = done.stdout.splitlines()
+    beside_thin = [line for line in lines if line.startswith(("calls,", "sends,", "steps,"))]
+    beside_floor = [line for line in lines if line.startswith(("nested,", "fanout,", "signals,", "timers,"))]
+    assert len(beside_thin) == 3
+    assert len(beside_floor) == 4
 
 
 def test_the_readme_says_what_the_kept_figures_say() -> None:
