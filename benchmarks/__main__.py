@@ -10,6 +10,7 @@ import attrs
 import click
 
 from benchmarks.all_questions import QUESTIONS
+from benchmarks.budget.command import command as budget
 from benchmarks.machine import this_machine
 from benchmarks.measure import Size, measure
 from benchmarks.peers.command import command as peers
@@ -102,7 +103,7 @@ def _all(context: click.Context, /, **given: Any) -> None:
 
 main = click.Group(
     "benchmarks",
-    commands=[*(_command(question) for question in QUESTIONS), peers, ratios],
+    commands=[*(_command(question) for question in QUESTIONS), budget, peers, ratios],
     invoke_without_command=True,
     callback=_all,
     params=[*_common()],

@@ -6,6 +6,7 @@ LONGEST = {
     "tests/crash/test_boundaries.py": 140,
     "tests/simulation/test_storms.py": 110,
     "tests/console/test_invocations.py": 90,
+    "tests/benchmarks/test_budget.py": 80,
     "tests/http/test_openapi.py": 70,
     "tests/crash/test_judge.py": 60,
     "tests/console/test_under_traffic.py": 50,

@@ -1,0 +1,126 @@
+"""A unit of work takes no more calls, instructions and garbage than its budget, and a gain is recorded as a new budget."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.budget import book, command, count
+from benchmarks.budget.book import Entry, Verdict
+from benchmarks.budget.meters import Calls
+from benchmarks.budget.units import UNITS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.budget.count import Figures
+
+HOW_TO_CHANGE = "If the change is worth it, or if this is a gain: run `python -m benchmarks budget --write`, and commit benchmarks/budget.toml"
+
+same_python = pytest.mark.skipif(
+    book.read().python != book.this_python(),
+    reason=f"budgets are of Python {book.read().python}: another version makes other calls",
+)
+
+
+def not_kept(measured: Figures) -> list[str]:
+    """What has to be said of figures that do not keep to their budgets."""
+    budgets = book.read()
+    wrong = [
+        f"{entry.unit}, {entry.measure}: {book.rounded(entry.measured)} measured, budget {entry.budget} ({entry.verdict.value})"
+        for entry in budgets.compare(measured)
+        if entry.verdict is not Verdict.KEPT
+    ]
+    others = [f"another version than the budgets': {part}" for part in budgets.other_parts()]
+    return [*wrong, *others, HOW_TO_CHANGE] if wrong else []
+
+
+@same_python
+def test_no_unit_makes_more_calls_or_garbage_than_its_budget() -> None:
+    assert not_kept(count.count_calls()) == []
+
+
+@same_python
+@pytest.mark.skipif(not count.has_callgrind(), reason=command.NO_CALLGRIND)
+@pytest.mark.skipif(book.read().build != sys.version, reason=command.OTHER_BUILD)
+def test_no_unit_takes_more_instructions_than_its_budget() -> None:
+    assert not_kept(count.count_instructions()) == []
+
+
+def test_two_counts_of_the_same_unit_agree_to_a_thousandth() -> None:
+    calls = [unit for unit in UNITS if unit.name == "call"]
+    assert count.count_calls(calls)["call"] == pytest.approx(count.count_calls(calls)["call"], rel=1e-3)
+
+
+def test_each_unit_has_a_budget_of_each_measure() -> None:
+    assert {unit: set(figures) for unit, figures in book.read().budgets.items()} == {
+        unit.name: set(book.MEASURES) for unit in UNITS
+    }
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        (94.0, Verdict.UNUSED),
+        (95.1, Verdict.KEPT),
+        (100.0, Verdict.KEPT),
+        (100.9, Verdict.KEPT),
+        (101.1, Verdict.EXCEEDED),
+    ],
+)
+def test_a_figure_may_be_one_percent_above_and_five_below(measured: float, verdict: Verdict) -> None:
+    assert Entry("call", "calls", measured, 100.0).verdict is verdict
+
+
+def test_garbage_where_there_was_none_exceeds_its_budget() -> None:
+    assert Entry("call", "garbage", 0.1, 0.0).verdict is Verdict.EXCEEDED
+    assert Entry("call", "garbage", 0.0, 0.0).verdict is Verdict.KEPT
+
+
+def test_a_measure_without_a_budget_is_reported() -> None:
+    assert Entry("call", "calls", 1.0, None).verdict is Verdict.MISSING
+
+
+async def test_the_meter_sees_each_call_and_each_cycle() -> None:
+    def act() -> None:
+        one: list[object] = []
+        one.append(one)
+
+    async def work(times: int) -> None:
+        for _ in range(times):
+            act()
+
+    few, many = await Calls().count(lambda: work(10)), await Calls().count(lambda: work(110))
+    assert many["python_calls"] - few["python_calls"] == 100
+    assert many["calls"] - few["calls"] == 200
+    assert many["garbage"] - few["garbage"] == 100
+
+
+def test_what_is_written_reads_as_the_same_budgets(tmp_path: Path) -> None:
+    measured = {unit.name: {"calls": 123.0, "garbage": 0.25} for unit in UNITS}
+    book.write(measured, tmp_path / "budget.toml")
+    written = book.read(tmp_path / "budget.toml")
+    assert all(entry.verdict is Verdict.KEPT for entry in written.compare(measured))
+    assert written.other_parts() == []
+
+
+def test_writing_calls_alone_keeps_the_budgets_of_instructions(tmp_path: Path) -> None:
+    path = tmp_path / "budget.toml"
+    book.write({"call": {"calls": 1.0, "instructions": 5.0}}, path)
+    book.write({"call": {"calls": 2.0}}, path)
+    assert book.read(path).budgets["call"] == {"calls": 2.0, "instructions": 5.0}
+
+
+def test_the_command_fails_if_a_budget_is_exceeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured = {unit.name: {"calls": 100.0} for unit in UNITS}
+    book.write(measured, tmp_path / "budget.toml")
+    dearer = measured | {"call": {"calls": 102.0}}
+    for figures, code in ((measured, 0), (dearer, 1)):
+        monkeypatch.setattr(command, "count_calls", lambda figures=figures: figures)
+        monkeypatch.setattr(command.book, "read", lambda read=book.read: read(tmp_path / "budget.toml"))
+        assert CliRunner().invoke(main, ["budget", "--calls"]).exit_code == code
+        monkeypatch.undo()
