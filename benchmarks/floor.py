@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from benchmarks.first_version import Written
+
 Rows = list[tuple[bytes, bytes]]
 
 _MEMTABLE_BYTES = 32 << 20
@@ -114,18 +116,20 @@ def group_commit(room: Room) -> Iterator[GroupCommit]:
 
 
 def writing_floor(
-    *, in_flight: int, waits: int = 1, per_operation: int = 1, in_milliseconds: bool = False
+    written: Written | None, *, in_flight: int, waits: int = 1, per_operation: int = 1, in_milliseconds: bool = False
 ) -> Callable[[Room, Sample], Awaitable[Sample]]:
-    """Keep as many rows of the same size as a run did, with as many in flight.
+    """Keep as many rows of the same size as the first version ``written`` for each of what the sample counts; if that is None, as
+    the run did. With as many in flight.
 
     ``waits`` is how often one operation has to wait for the disk, its rows spread evenly; ``per_operation`` says how many of
     what the sample counts one operation stands for.
     """
 
     async def floor(room: Room, sample: Sample) -> Sample:
-        assert sample.written is not None, "what the floor writes is what the run wrote"
+        tally = sample.written if written is None else written.tally(sample.operations)
+        assert tally is not None, "the floor writes what the run wrote, unless it is told what the first version did"
         operations = max(1, sample.operations // per_operation)
-        kept = RowsLike(sample.written, operations * waits)
+        kept = RowsLike(tally, operations * waits)
 
         with group_commit(room) as committer:
 

@@ -42,14 +42,6 @@ class Tally:
             value_bytes=self.value_bytes - before.value_bytes,
         )
 
-    def times(self, factor: float) -> Tally:
-        """So many times as much."""
-        return Tally(
-            rows=round(self.rows * factor),
-            key_bytes=round(self.key_bytes * factor),
-            value_bytes=round(self.value_bytes * factor),
-        )
-
 
 @attrs.frozen(kw_only=True)
 class Sample:

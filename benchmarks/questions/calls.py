@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import actors
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.stage import on_stage
@@ -55,14 +56,14 @@ def cases(size: Size, in_flight: Sequence[int] = IN_FLIGHT, keys: Sequence[int] 
                 name=f"{few:,} in flight, {some:,} {'key' if some == 1 else 'keys'}",
                 unit="calls/s",
                 measure=partial(calls, count=count, in_flight=few, keys=some),
-                floor=writing_floor(in_flight=few),
+                floor=writing_floor(first_version.call(few, some), in_flight=few),
             )
 
 
 QUESTION = Question(
     name="calls",
     asks="How many durable calls of keyed objects a second?",
-    floor_is="the same rows, as many clients, one wait for the disk a call",
+    floor_is="the rows of the first version, as many clients, one wait for the disk a call",
     cases=cases,
     options=(
         click.Option(["--in-flight"], multiple=True, type=click.IntRange(1), help="Calls under way; several times."),

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 import actors
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.stage import on_stage
@@ -89,7 +90,7 @@ def cases(size: Size) -> Iterator[Case]:
                 name=f"until the {until}, beside {beside:,} running steps",
                 unit="ms",
                 measure=partial(cancels, count=size.of(500), beside=beside, is_acknowledged=is_acknowledged),
-                floor=writing_floor(in_flight=1, in_milliseconds=True),
+                floor=writing_floor(first_version.CANCEL, in_flight=1, in_milliseconds=True),
             )
 
 

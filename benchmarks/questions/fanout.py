@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import actors
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.questions.calls import Counter
@@ -51,13 +52,13 @@ def cases(size: Size) -> Iterator[Case]:
             name=f"{few:,} in flight",
             unit="children/s",
             measure=partial(fan_outs, count=size.of(20 if few == 1 else 60, least=1), in_flight=few),
-            floor=writing_floor(in_flight=few, per_operation=CHILDREN),
+            floor=writing_floor(first_version.CHILD[few], in_flight=few, per_operation=CHILDREN),
         )
 
 
 QUESTION = Question(
     name="fanout",
     asks="How many children a second, in handlers that start a hundred side by side and wait for all?",
-    floor_is="the same rows, as many clients, one wait for the disk a parent",
+    floor_is="the rows of the first version, as many clients, one wait for the disk a parent",
     cases=cases,
 )

@@ -211,7 +211,7 @@ def _point(what: str, line: str, at: int, measured: Callable[[Room], Awaitable[S
         name=f"{what}, {at:,} {line}",
         unit="ms",
         measure=measured,
-        floor=writing_floor(in_flight=in_flight, in_milliseconds=True),
+        floor=writing_floor(None, in_flight=in_flight, in_milliseconds=True),
         line=line,
         at=at,
     )

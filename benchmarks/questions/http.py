@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive
-from benchmarks.questions.calls import calls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 KEYS = 1_000
-WEIGHED = 200
 ROOT = Path(__file__).parents[2]
 REQUEST = b"POST /Counter/key-%d/add HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1"
 LENGTH = re.compile(rb"HTTP/1\.1 200 .*?\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n", re.DOTALL)
@@ -72,11 +71,8 @@ async def serving(room: Room) -> AsyncIterator[Server]:
 
 async def called(room: Room, *, count: int, connections: int) -> Sample:
     """Requests over connections that stay open, written by hand so that the client costs little."""
-    weighed = await calls(Room(room.path / "weighed", room.durability), count=WEIGHED, in_flight=connections, keys=KEYS)
-    assert weighed.written is not None
     with trio.fail_after(PATIENCE_SECONDS):
-        timing = await requests(room, count=count, connections=connections)
-    return attrs.evolve(timing.rate(), written=weighed.written.times(count / WEIGHED))
+        return (await requests(room, count=count, connections=connections)).rate()
 
 
 async def requests(room: Room, *, count: int, connections: int) -> Timing:
@@ -109,14 +105,14 @@ def cases(size: Size) -> Iterator[Case]:
             name=f"{connections:,} connection{'s' if connections > 1 else ''}",
             unit="calls/s",
             measure=partial(called, count=count, connections=connections),
-            floor=writing_floor(in_flight=connections),
+            floor=writing_floor(first_version.call(connections, KEYS), in_flight=connections),
         )
 
 
 QUESTION = Question(
     name="http",
     asks="How many durable calls of keyed objects a second over HTTP?",
-    floor_is="the rows of as many calls in process, as many clients, one wait for the disk a call: no HTTP at all. "
+    floor_is="the rows of as many calls of the first version, as many clients, one wait for the disk a call: no HTTP at all. "
     "Processor time is the server's alone",
     cases=cases,
 )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import actors
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.stage import on_stage
@@ -59,20 +60,20 @@ def cases(size: Size) -> Iterator[Case]:
             name=f"emitted, {few:,} in flight",
             unit="chunks/s",
             measure=partial(emitted, count=size.of(20 if few == 1 else 200, least=few), in_flight=few),
-            floor=writing_floor(in_flight=few, per_operation=CHUNKS),
+            floor=writing_floor(first_version.EMITTED_CHUNK, in_flight=few, per_operation=CHUNKS),
         )
     count = size.of(5_000, least=CHUNKS) // CHUNKS * CHUNKS
     yield Case(
         name="emitted and followed by one reader",
         unit="chunks/s",
         measure=partial(followed, count=count),
-        floor=writing_floor(in_flight=1, waits=count // CHUNKS, per_operation=count),
+        floor=writing_floor(first_version.FOLLOWED_CHUNK, in_flight=1, waits=count // CHUNKS, per_operation=count),
     )
 
 
 QUESTION = Question(
     name="output",
     asks="How many chunks of output a second are emitted, and how many read?",
-    floor_is="the same rows, as many clients, one wait for the disk for a hundred chunks: the answer brings them along",
+    floor_is="the rows of the first version, as many clients, one wait for the disk for a hundred chunks: the answer brings them along",
     cases=cases,
 )

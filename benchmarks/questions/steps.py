@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import actors
+from benchmarks import first_version
 from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.stage import on_stage
@@ -50,13 +51,13 @@ def cases(size: Size) -> Iterator[Case]:
             name=f"{few:,} in flight",
             unit="steps/s",
             measure=partial(steps, count=size.of(100 if few == 1 else 2_000, least=2 * few), in_flight=few),
-            floor=writing_floor(in_flight=few, waits=STEPS + 1, per_operation=STEPS),
+            floor=writing_floor(first_version.STEP, in_flight=few, waits=STEPS + 1, per_operation=STEPS),
         )
 
 
 QUESTION = Question(
     name="steps",
     asks="How many recorded steps a second, in handlers of ten?",
-    floor_is="the same rows, as many clients, eleven waits for the disk a handler: before each step, and before the answer",
+    floor_is="the rows of the first version, as many clients, eleven waits for the disk a handler: before each step, and before the answer",
     cases=cases,
 )

@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 import actors
-from benchmarks import record
+from benchmarks import first_version, record
 from benchmarks.__main__ import main
 from benchmarks.all_questions import QUESTIONS
 from benchmarks.drawing import draw
+from benchmarks.floor import raw_store, writing_floor
 from benchmarks.machine import this_machine
-from benchmarks.measure import Figure, Size, Spread, measure
+from benchmarks.measure import Figure, Room, Sample, Size, Spread, Tally, measure
 from benchmarks.questions import calls
 from benchmarks.report import curves, number
 from journal.kv.store import Durability
@@ -109,6 +110,16 @@ def test_the_command_prints_a_table_for_people(tmp_path: Path) -> None:
     assert "durability fsync" in done.stdout
     assert "x floor" in done.stdout
     assert "2 in flight, 1 key" in done.stdout
+
+
+async def test_the_floor_writes_what_the_first_version_wrote_whatever_a_run_writes(tmp_path: Path) -> None:
+    floor = writing_floor(first_version.CALL, in_flight=8)
+    run_wrote = Tally(rows=1, key_bytes=8, value_bytes=1)
+    await floor(Room(tmp_path, Durability.OS), Sample(value=1.0, operations=100, written=run_wrote))
+    with raw_store(tmp_path / "floor") as db:
+        rows = list(db.items())
+    assert len(rows) == 100 * first_version.CALL.rows
+    assert sum(len(value) for _, value in rows) == pytest.approx(100 * first_version.CALL.value_bytes, rel=0.01)
 
 
 def test_ratios_are_of_the_thin_engine_and_of_the_floor() -> None:
