@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,11 @@ from benchmarks.measure import Spread
 from benchmarks.peers.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
+ATTEMPTS = 3
+"""Runs of a program that fails, in one round: a server may find that its port was taken in the meantime."""
 
 
 class NotThere(Exception):
@@ -109,6 +113,10 @@ def run_once(contender: Contender, directory: Path, *, seconds: float, under: Pa
     return told
 
 
+Ask = Callable[..., list[dict[str, Any]]]
+"""As :func:`run_once`."""
+
+
 def contest(
     contenders: Sequence[Contender],
     directory: Path,
@@ -117,18 +125,36 @@ def contest(
     seconds: float,
     under: Path | None,
     remark: Callable[[str], None],
+    ask: Ask = run_once,
 ) -> list[Standing]:
-    """Every round asks all, each time another first, so that whatever else the machine does befalls all of them."""
+    """Every round asks all, each time another first, so that whatever else the machine does befalls all of them.
+
+    A peer whose program fails is asked again. If it fails :data:`ATTEMPTS` times in a round, it is left out of the whole contest,
+    as a median of fewer rounds would not compare.
+    """
+
+    def answers(contender: Contender) -> list[dict[str, Any]]:
+        return _patiently(partial(ask, contender, directory, seconds=seconds, under=under), remark)
+
     told: dict[Contender, list[list[dict[str, Any]]]] = {contender: [] for contender in contenders}
     for number in range(runs):
         for contender in rotated([*told], number):
             remark(f"round {number + 1}: {contender.name} ...")
             try:
-                told[contender].append(run_once(contender, directory, seconds=seconds, under=under))
-            except NotThere as error:
+                told[contender].append(answers(contender))
+            except (NotThere, Failed) as error:
                 del told[contender]
                 remark(f"{contender.name} is left out: {error}")
     return [standing for contender, rounds in told.items() for standing in standings(contender.name, rounds)]
+
+
+def _patiently(ask: Callable[[], list[dict[str, Any]]], remark: Callable[[str], None]) -> list[dict[str, Any]]:
+    for left in reversed(range(1, ATTEMPTS)):
+        try:
+            return ask()
+        except Failed as error:
+            remark(f"{error}\nIt is asked again; attempts left: {left}.")
+    return ask()
 
 
 def rotated(contenders: Sequence[Contender], by: int) -> list[Contender]:

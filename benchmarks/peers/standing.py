@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from benchmarks.bars import Bar, Panel, draw_bars
 from benchmarks.machine import Machine
 from benchmarks.peers.asking import ASKED
 from benchmarks.peers.contest import Standing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.peers.asking import Asked
 
 OURS = "playhead"
+TITLE = "The same questions to playhead and to others"
 KEPT = FIGURES / "peers.jsonl"
 READMES = (HERE.parent / "README.md", HERE / "README.md")
 BEGIN, END = "<!-- peers: written by the command, do not type here -->\n", "<!-- end of peers -->\n"
@@ -36,6 +38,7 @@ def keep(standings: Sequence[Standing], machine: Machine) -> None:
     """Write down what was found, in the place of what was found before."""
     FIGURES.mkdir(exist_ok=True)
     KEPT.write_text("\n".join([*(json_line(standing, machine) for standing in standings), ""]))
+    KEPT.with_suffix(".svg").write_text(drawing(standings))
 
 
 def json_line(standing: Standing, machine: Machine) -> str:
@@ -55,7 +58,22 @@ def filled(text: str, *, has_spread: bool) -> str:
         return text
     kept = [msgspec.json.decode(line, type=Kept) for line in KEPT.read_text().splitlines()]
     table = markdown([line.standing for line in kept], kept[0].machine, has_spread=has_spread)
-    return between(text, BEGIN, END, f"\n{table}\n\n")
+    picture = f"![{TITLE}]({'' if has_spread else 'benchmarks/'}figures/peers.svg)"
+    return between(text, BEGIN, END, f"\n{table}\n\n{picture}\n\n")
+
+
+def drawing(standings: Sequence[Standing]) -> str:
+    """A chart of the medians. One at a time, a short bar is better; many at a time, a long one."""
+    panels = []
+    for asked in ASKED:
+        bars = [
+            Bar(one.peer, one.p50_ms if _is_timed(asked) else one.rate, is_ours=one.peer.startswith(OURS))
+            for one in standings
+            if one.question == asked.name
+        ]
+        better = "less is better" if _is_timed(asked) else "more is better"
+        panels.append(Panel(f"{asked.name}: {_unit(asked)}, {better}", bars))
+    return draw_bars(TITLE, panels)
 
 
 def rows(standings: Sequence[Standing], *, has_spread: bool) -> list[list[str]]:

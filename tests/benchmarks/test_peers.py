@@ -23,6 +23,7 @@ from benchmarks.peers.asking import ASKED, Asked, ask
 from benchmarks.peers.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -95,6 +96,52 @@ def test_a_program_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
     bad = contest.Contender("bad", "playhead", "--no-such-form")
     with pytest.raises(contest.Failed, match=r"(?s)bad ended with exit code 2.*usage:"):
         contest.run_once(bad, tmp_path, seconds=0.1, under=tmp_path)
+
+
+def test_a_program_that_fails_is_asked_again() -> None:
+    asked, remarks = Flaky(failures=2), []
+    standings = ask_all(asked, remarks)
+    assert [one.peer for one in standings] == ["playhead"]
+    assert asked.count == 3
+    assert sum("port taken" in remark for remark in remarks) == 2
+
+
+def test_a_program_that_fails_each_time_is_left_out_and_the_others_are_asked() -> None:
+    asked, remarks = Flaky(failures=contest.ATTEMPTS, of="playhead"), []
+    standings = ask_all(asked, remarks, contest.CONTENDERS[:2])
+    assert [one.peer for one in standings] == ["playhead, HTTP"]
+    assert asked.count == contest.ATTEMPTS + 1
+    assert any(remark.startswith("playhead is left out: port taken") for remark in remarks)
+
+
+class Flaky:
+    """Asks a peer that fails a number of times before it answers."""
+
+    def __init__(self, *, failures: int, of: str = "playhead") -> None:
+        self.left, self.of, self.count = failures, of, 0
+
+    def __call__(self, contender: contest.Contender, *_: object, **__: object) -> list[dict[str, object]]:
+        self.count += 1
+        if contender.name == self.of and self.left:
+            self.left -= 1
+            raise contest.Failed("port taken")
+        return [{"name": ASKED[0].name, "rate": 1.0, "p50_ms": 1.0, "p99_ms": 1.0, "operations": 1}]
+
+
+def ask_all(
+    asked: Flaky, remarks: list[str], contenders: Sequence[contest.Contender] = contest.CONTENDERS[:1]
+) -> list[contest.Standing]:
+    return contest.contest(contenders, standing.HERE, runs=1, seconds=1.0, under=None, remark=remarks.append, ask=asked)
+
+
+def test_a_chart_has_a_bar_for_each_peer_in_proportion() -> None:
+    drawn = standing.drawing(
+        [stood("playhead", 1, rate=20_000.0, p50_ms=3.0), stood("<Other>", 1, rate=5_000.0, p50_ms=60.0)]
+    )
+    ours, other = (float(width) for width in re.findall(r'class="bar"[^>]* width="([\d.]+)"', drawn))
+    assert ours == pytest.approx(4 * other, rel=0.01)
+    assert "&lt;Other&gt;" in drawn
+    assert "prefers-color-scheme: dark" in drawn
 
 
 def test_a_program_ends_with_the_process_that_asks_and_so_does_what_it_has_started(tmp_path: Path) -> None:
