@@ -254,10 +254,9 @@ class Execution(Interruptions):
         """Return the completion of the operation if it is next in the journal as a request and as a completion, or the
         recorded message. None means that the operation must take the long way.
 
-        The turn ends between request and completion. If the changes of the object differ from the recorded ones then,
-        the branch stays at the operation, as it does after any turn that fails, and the operation is returned."""
-        recorded = self._recorded
-        coming = self.coming
+        The turn ends between request and completion. If it fails, because the changes of the object differ from the
+        recorded ones, the operation itself is returned."""
+        recorded, coming, scope = self._recorded, self.coming, branch.scope
         if not recorded or not coming or self._pending_cancel is not None:
             return None
         request: Any = recorded[0]
@@ -270,9 +269,7 @@ class Execution(Interruptions):
             kind = type(completion)
             if kind is not operation.completion or completion.step != operation.step or self._ready:
                 return None
-        if (branch.scope is not None and branch.scope.is_effectively_cancelled) or not operation.is_recorded_as(
-            request
-        ):
+        if (scope is not None and scope.is_effectively_cancelled) or not operation.is_recorded_as(request):
             return None
         recorded.popleft()
         self._made += 1
@@ -280,7 +277,6 @@ class Execution(Interruptions):
         operation.event = request
         if completion is not request:
             if self.state.may_have_changes and not self._keep_changes(branch):
-                branch.waits_at = self.parked[operation.step] = operation
                 return operation
             self.handed_over += 1
             self.now = coming.popleft().stamp.at
@@ -329,7 +325,7 @@ class Execution(Interruptions):
         if self.mismatch is not None:
             return
         if branch.nursery is not None:
-            branch.nursery.child_ended(branch, error)
+            self._guarded(branch.nursery.child_ended, branch, error)
             return
         self.resuming = None
         if self._generators.have_begun:

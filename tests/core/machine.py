@@ -13,6 +13,7 @@ import msgspec
 
 from actors.core.requests import is_request
 from actors.model.contexts import HandlerContext
+from actors.replay.branches import Branch, Operation
 from actors.replay.execution import Execution, Progress
 from actors.replay.plan import ReplayPlan, replay_plan
 from actors.values.failures import failed, is_cancel, is_terminal
@@ -26,6 +27,7 @@ from tests.core.story import nth, stamp_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from actors.replay.requests import StateView
     from journal.events import Event
 
 IT = nth(1)
@@ -46,6 +48,24 @@ class NoFields:
         pass
 
 
+class LongWay(Execution):
+    """A replay that passes nothing by: it hands over one completion after the other."""
+
+    def _pass_by(self, branch: Branch, operation: Operation) -> None:
+        pass
+
+
+class Counted(Execution):
+    """A replay that counts what it passes by."""
+
+    passed = 0
+
+    def _pass_by(self, branch: Branch, operation: Operation) -> Any:
+        answer = super()._pass_by(branch, operation)
+        self.passed += answer is not None and answer is not operation
+        return answer
+
+
 class Machine:
     """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given."""
 
@@ -55,9 +75,13 @@ class Machine:
         history: Iterable[Event] = (STARTED,),
         *,
         limits: Limits = DEFAULT_LIMITS,
+        state: StateView | None = None,
+        execution_type: type[Execution] = Execution,
     ) -> None:
         self.handler = handler
         self.limits = limits
+        self.state = state or NoFields()
+        self.execution_type = execution_type
         self.history: list[Recorded] = []
         for event in history:
             self._record(event)
@@ -95,7 +119,8 @@ class Machine:
     def replayed(self) -> Machine:
         """The same, as after a crash: a new execution that has gone through the journal."""
         self.execution.close()
-        return Machine(self.handler, [recorded.event for recorded in self.history], limits=self.limits)
+        history = [recorded.event for recorded in self.history]
+        return Machine(self.handler, history, limits=self.limits, execution_type=self.execution_type)
 
     @property
     def events(self) -> list[Event]:
@@ -150,11 +175,11 @@ class Machine:
             retry=DEFAULT_RETRY,
             unique=lambda: len(self.history),
         )
-        return Execution(
+        return self.execution_type(
             IT,
             root,
             lines,
-            state=NoFields(),
+            state=self.state,
             name="it",
             is_terminal=is_terminal,
             context=context,

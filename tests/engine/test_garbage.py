@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 pytestmark = on_virtual_time
 
 OURS = ("actors.", "journal.")
+MANY = 100
+FEW = 20
+"""Cyclic objects of Python's and trio's own that may be left after many calls, of whatever kind."""
 
 
 @attrs.frozen
@@ -69,6 +72,17 @@ class Work(Service):
     @handler
     async def steps(self) -> int:
         return sum([await nap(number) for number in range(3)])
+
+    @handler
+    async def many_steps(self, count: int) -> None:
+        for number in range(count):
+            await nap(number)
+
+    @handler
+    async def many_steps_and_a_signal(self, count: int) -> None:
+        for number in range(count):
+            await nap(number)
+        await actors.signal("go")
 
     @handler
     async def orders(self, order: Order) -> Order:
@@ -184,3 +198,35 @@ async def test_an_invocation_that_has_ended_leaves_nothing_to_collect(way: str, 
         await quiet()
         gc.collect()
         assert ours(garbage) == Counter()
+
+
+def taking(steps: int) -> Callable[[actors.Client], Awaitable[Any]]:
+    return lambda client: client.service(Work).many_steps(steps)
+
+
+async def call_often(client: actors.Client) -> None:
+    for _ in range(MANY):
+        await client.actor(Account, "a").add(1)
+
+
+async def wake_after_many_steps(client: actors.Client) -> None:
+    """The handler is replayed: it has left memory."""
+    handle = await client.service(Work).many_steps_and_a_signal.send(MANY)
+    await quiet()
+    await trio.sleep(1000)
+    await handle.signal("go")
+    await handle.result()
+
+
+@pytest.mark.parametrize("often", [call_often, taking(MANY), wake_after_many_steps], ids=["calls", "steps", "replay"])
+async def test_neither_calls_nor_steps_leave_cycles(
+    often: Callable[[actors.Client], Awaitable[Any]], garbage: list[Any]
+) -> None:
+    async with Lab(Account, Work, limits=actors.Limits(suspend_after_seconds=10)).running() as runtime:
+        await often(runtime.client)
+        await quiet()
+        gc.collect()
+        garbage.clear()
+        await often(runtime.client)
+        await quiet()
+        assert gc.collect() <= FEW, f"of {MANY}: {Counter(type(each).__qualname__ for each in garbage).most_common(5)}"
