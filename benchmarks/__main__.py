@@ -94,6 +94,26 @@ def _command(question: Question) -> click.Command:
     return click.Command(question.name, callback=callback, params=[*question.options, *_common()], help=question.asks)
 
 
+@click.command("record")
+@click.option(
+    "--runs", type=click.IntRange(1), default=3, show_default=True, help="Of each case, and rounds of the peers."
+)
+@click.option("--scale", type=float, default=0.4, show_default=True, help="How often things are done, in proportion.")
+@click.option("--without-peers", is_flag=True, help="Leave the table of peers as it is.")
+@click.pass_context
+def _record(context: click.Context, /, runs: int, scale: float, without_peers: bool) -> None:
+    """Measure all questions and all peers, keep the figures, and write them into both READMEs.
+
+    Each question is kept as soon as it is answered. The machine should do nothing else meanwhile.
+    """
+    if not without_peers:
+        context.invoke(peers, runs=runs, is_kept=True)
+    size = Size(factor=scale)
+    _ask(
+        QUESTIONS, _How(runs=runs, size=size, durability=Durability.FSYNC, is_json=False, under=None, is_kept=True), {}
+    )
+
+
 @click.pass_context
 def _all(context: click.Context, /, **given: Any) -> None:
     """Ask all questions, or one by its name."""
@@ -103,7 +123,7 @@ def _all(context: click.Context, /, **given: Any) -> None:
 
 main = click.Group(
     "benchmarks",
-    commands=[*(_command(question) for question in QUESTIONS), budget, peers, ratios],
+    commands=[*(_command(question) for question in QUESTIONS), budget, peers, ratios, _record],
     invoke_without_command=True,
     callback=_all,
     params=[*_common()],

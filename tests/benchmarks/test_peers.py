@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+import benchmarks.__main__ as commands
 from benchmarks.__main__ import main
 from benchmarks.machine import this_machine
 from benchmarks.measure import Spread
@@ -132,6 +133,21 @@ def ask_all(
     asked: Flaky, remarks: list[str], contenders: Sequence[contest.Contender] = contest.CONTENDERS[:1]
 ) -> list[contest.Standing]:
     return contest.contest(contenders, standing.HERE, runs=1, seconds=1.0, under=None, remark=remarks.append, ask=asked)
+
+
+def test_a_table_without_other_peers_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contest, "contest", lambda *_, **__: [stood("playhead", 0, rate=1.0, p50_ms=1.0)])
+    done = CliRunner().invoke(main, ["peers", "--record", "--in", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "nothing is recorded" in done.output
+
+
+def test_recording_asks_the_peers_and_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(commands.peers, "callback", lambda **given: asked.append(("peers", given["runs"])))
+    monkeypatch.setattr(commands, "_ask", lambda questions, how, _: asked.append((len(questions), how.is_kept)))
+    assert CliRunner().invoke(main, ["record", "--runs", "2"], catch_exceptions=False).exit_code == 0
+    assert asked == [("peers", 2), (len(commands.QUESTIONS), True)]
 
 
 def test_a_chart_has_a_bar_for_each_peer_in_proportion() -> None:
