@@ -51,7 +51,7 @@ class UnreadableRequest(Exception):
 
 
 class HttpHeaders:
-    """The headers of a request, with names in lower case."""
+    """The headers of a request. Names are asked for in lower case; ``raw`` is as they were sent."""
 
     __slots__ = ("_first", "raw", "repeated")
 
@@ -61,7 +61,7 @@ class HttpHeaders:
         """All values of the headers that the request has several times."""
         self._first = first = dict[str, str]()
         for name_bytes, value_bytes in raw:
-            name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
+            name, value = name_bytes.lower().decode("latin-1"), value_bytes.decode("latin-1")
             if name in first:
                 self.repeated.setdefault(name, [first[name]]).append(value)
             else:

@@ -30,6 +30,8 @@ def path_parts(path: bytes) -> list[str]:
             f"the path {path[:200]!r} has a '%' that two hexadecimal digits do not follow: write %25", path="path"
         )
     try:
+        if b"%" not in path:
+            return path.decode().split("/")
         return [unquote_to_bytes(part).decode() for part in path.split(b"/")]
     except UnicodeDecodeError:
         raise InvalidArgumentError(f"the path {path[:200]!r} is not UTF-8", path="path") from None

@@ -176,12 +176,14 @@ def test_those_make_place_first_that_lose_least_by_it() -> None:
     room = Room(ServerLimits(connections_of_one_peer=5))
     busy, waiting, streaming, slow, idle = (room.sit() for _ in range(5))
     idle.is_idle = True  # it has come last, and its request may be on its way
-    with waiting.waiting(), streaming.streaming(), slow.waiting_for_client():
-        waiting._apart.clear()  # as one beyond the limit of calls that wait
-        for expected in (slow, idle, streaming):
-            assert room.connections.make_room("peer")
-            assert room.dropped == [expected]
-            room.dropped.clear()
+    waiting.begin_wait()
+    waiting._apart.clear()  # as one beyond the limit of calls that wait
+    streaming.is_streaming = True
+    slow.waits_for_client = True
+    for expected in (slow, idle, streaming):
+        assert room.connections.make_room("peer")
+        assert room.dropped == [expected]
+        room.dropped.clear()
     assert not room.connections.make_room("peer"), "the rest is at work"
     assert busy.rank is Rank.BUSY
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -16,6 +18,7 @@ import attrs
 import trio
 
 from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
+from actors.http.messages import JSON
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WebSocketError, WrongMediaTypeError
 from actors.http.routes import TokenScope
@@ -62,7 +65,8 @@ class Guard:
     def check_address(self, request: HttpRequest) -> None:
         """Refuse a request for another server, from another site's page, or with ambiguous framing."""
         _check_length(request)
-        _check_said_once(request)
+        if request.headers.repeated:
+            _check_said_once(request)
         if not request.raw_path.startswith(b"/"):
             raise MisdirectedRequestError("the request's target is not a path; ask this server, not a proxy")
         host = self._checked_host(request)
@@ -115,10 +119,9 @@ class Guard:
 
     def _checked_host(self, request: HttpRequest) -> str:
         given = request.headers.get("host")
-        found = None if "host" in request.headers.repeated else _HOST.fullmatch(given)
-        if found is None:
+        name = "" if "host" in request.headers.repeated else _name_of(given)
+        if not name:
             raise MisdirectedRequestError("the request does not name one valid host; send exactly one header Host")
-        name = found["name"].lower()
         if name not in self._hosts and name != _literal(request.server):
             raise MisdirectedRequestError(
                 f"{name!r} is not a name of this server; if it should be, start it with --allow-host {name}"
@@ -152,10 +155,13 @@ def _follows_link(request: HttpRequest) -> bool:
     return is_navigation and request.method == "GET" and request.raw_path in _PAGE_PATHS
 
 
-def check_media_type(request: HttpRequest, *, has_body: bool) -> None:
-    """Require application/json: any other type could be sent by a cross-site HTML form."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and kind != "application/json":
+def check_media_type(request: HttpRequest) -> None:
+    """Require application/json for a body: any other type could be sent by a cross-site HTML form."""
+    given = request.headers.get("content-type")
+    if given == JSON:
+        return
+    kind = given.partition(";")[0].strip().lower()
+    if kind != JSON:
         raise WrongMediaTypeError(
             f"the content type of the body is {kind[:_SHOWN] or 'missing'!r}; send JSON with 'Content-Type: application/json'"
         )
@@ -163,7 +169,10 @@ def check_media_type(request: HttpRequest, *, has_body: bool) -> None:
 
 def check_encoding(request: HttpRequest) -> None:
     """Refuse a compressed body: nothing here decompresses it, so it would be read as it is."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    given = request.headers.find("content-encoding")
+    if given is None:
+        return
+    encoding = given.strip().lower()
     if encoding != "identity":
         raise WrongMediaTypeError(f"the body has Content-Encoding {encoding[:_SHOWN]!r}; send it uncompressed")
 
@@ -194,7 +203,7 @@ def _check_said_once(request: HttpRequest) -> None:
 def _check_length(request: HttpRequest) -> None:
     # The server's own limit applies to heads that arrive in pieces; one that arrives at once is measured here.
     target = len(request.raw_path) + len(request.query)
-    length = target + sum(len(name) + len(value) for name, value in request.headers.raw)
+    length = target + sum(map(len, chain.from_iterable(request.headers.raw)))
     if length > HEAD_BYTES:
         raise HeadTooLargeError(f"the head of the request has {length} bytes, the limit is {HEAD_BYTES}")
 
@@ -208,6 +217,13 @@ def address_of(request: HttpRequest) -> str:
 def shown_path(request: HttpRequest) -> str:
     """Return the decoded path of a request, for people."""
     return unquote(request.raw_path.decode("ascii", "backslashreplace"))
+
+
+@lru_cache(maxsize=256)
+def _name_of(host: str) -> str:
+    """Return the name in a header Host, in lower case and without the port; empty if it is not valid."""
+    found = _HOST.fullmatch(host)
+    return found["name"].lower() if found is not None else ""
 
 
 def _literal(address: str) -> str:

@@ -126,11 +126,11 @@ class Api:
 
     async def _admit(self, request: HttpRequest) -> tuple[Route, Exchange]:
         """Authenticate and authorise the request. Audits a denied one."""
-        asking = self._client.acting_as("anonymous", address_of(request))
+        asking: LocalClient | None = None
+        grant: Grant | None = None
         try:
             self._guard.check_address(request)
             route, path, missing = self._find(request)
-            grant: Grant | None = None
             if route is None or route.scope is not None:
                 grant = self._guard.identify(request)
                 asking = self._guard.acting(self._client, request, grant)
@@ -139,15 +139,23 @@ class Api:
                 if route is not None:
                     self._guard.check_scope(grant, route)
         except RefusedError as refusal:
-            await self._guard.note(asking, request, refusal)
+            stranger = self._client.acting_as("anonymous", address_of(request))
+            await self._guard.note(asking or stranger, request, refusal)
             raise
         if route is None:
             if missing is None:
                 raise BrokenInvariant("the route of the request is unknown after it was found")
             raise missing
-        is_open = self._guard.is_open
         return route, Exchange(
-            asking, request, path, self._closing, self._router.routes, grant, is_open, self._guard.tokens, self._traffic
+            asking or self._client.acting_as("anonymous", address_of(request)),
+            request,
+            path,
+            self._closing,
+            self._router.routes,
+            grant,
+            self._guard.is_open,
+            self._guard.tokens,
+            self._traffic,
         )
 
     def _find(self, request: HttpRequest) -> tuple[Route | None, dict[str, str], RefusedError | None]:
@@ -161,10 +169,12 @@ class Api:
     async def _body(self, exchange: Exchange, route: Route) -> Any:
         check_encoding(exchange.request)
         limits, is_value = self._client.limits, route.body is JsonBody
-        check_media_type(exchange.request, has_body=exchange.request.headers.get("content-length", "0") != "0")
+        if exchange.request.headers.get("content-length", "0") != "0":
+            check_media_type(exchange.request)
         values_bytes = limits.payload_bytes if is_value or route.holds_values else 0
         data = await exchange.body(values_bytes + (0 if is_value else route.body_bytes))
-        check_media_type(exchange.request, has_body=bool(data))  # a chunked body may be empty
+        if data:  # a chunked body may be empty
+            check_media_type(exchange.request)
         await check_json(data, limits.payload_values)
         return data if is_value else read_body(data, NoQuery if route.body is None else route.body)
 

@@ -61,6 +61,7 @@ from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from actors.http.messages import Application
     from actors.http.server.closing import Closing
@@ -91,7 +92,7 @@ class HttpConnection:
     ) -> None:
         self._app = app
         self._descriptor = descriptor
-        self._seat = seat
+        self.seat = seat
         self._closing = closing
         self._limits = limits
         self._client = client
@@ -131,7 +132,7 @@ class HttpConnection:
             head.method.decode("ascii").upper(),
             raw_path,
             query,
-            HttpHeaders(head.headers),
+            HttpHeaders(head.headers.raw_items()),
             self,
             self._client,
             self._server,
@@ -141,7 +142,7 @@ class HttpConnection:
         return await self._end()
 
     async def _read_head(self) -> h11.Request | None:
-        machine, seat = self._machine, self._seat
+        machine, seat = self._machine, self.seat
         seat.scope.deadline = trio.current_time() + self._limits.head_seconds
         has_waited = False
         while (event := machine.next_event()) is h11.NEED_DATA:
@@ -206,31 +207,34 @@ class HttpConnection:
 
     # What the connection is used for.
 
-    @contextmanager
-    def waiting(self, scope: trio.CancelScope) -> Iterator[None]:
+    def waiting(self, scope: trio.CancelScope) -> AbstractContextManager[None]:
         """Mark the connection as one whose call waits, for the block."""
-        with self._cancelling(scope), self._seat.waiting():
-            yield
+        return _Waiting(self, scope)
 
     @contextmanager
     def streaming(self, scope: trio.CancelScope) -> Iterator[None]:
         """Mark the connection as one that streams changes, for the block."""
-        with self._cancelling(scope), self._seat.streaming():
-            yield
-
-    def take_control_seat(self) -> None:
-        """Count the connection with those whose tokens may read or control, if there is room."""
-        self._seat.take_control_seat()
-
-    @contextmanager
-    def _cancelling(self, scope: trio.CancelScope) -> Iterator[None]:
-        self._scope = scope
-        if self.has_gone:
-            scope.cancel()
+        self.begin_use(scope)
+        self.seat.is_streaming = True
         try:
             yield
         finally:
-            self._scope = None
+            self.seat.is_streaming = False
+            self.end_use()
+
+    def begin_use(self, scope: trio.CancelScope) -> None:
+        """Cancel this scope if the client disconnects."""
+        self._scope = scope
+        if self.has_gone:
+            scope.cancel()
+
+    def end_use(self) -> None:
+        """Cancel no scope any more."""
+        self._scope = None
+
+    def take_control_seat(self) -> None:
+        """Count the connection with those whose tokens may read or control, if there is room."""
+        self.seat.take_control_seat()
 
     # Writing.
 
@@ -259,11 +263,16 @@ class HttpConnection:
 
     async def _receive(self) -> bytes:
         """Return what the client has sent; wait for it first. Empty if the client has closed its side."""
-        with self._seat.waiting_for_client():
+        self.seat.waits_for_client = True
+        try:
             while True:
                 await trio.lowlevel.wait_readable(self._descriptor)
-                with suppress(BlockingIOError):
+                try:
                     return os.read(self._descriptor, _READ_BYTES)
+                except BlockingIOError:
+                    continue
+        finally:
+            self.seat.waits_for_client = False
 
     async def _send(self, data: bytes) -> None:
         """Send all of it. Raises :class:`trio.TooSlowError` if the client does not read."""
@@ -274,19 +283,37 @@ class HttpConnection:
         if sent == len(data):
             return
         left = memoryview(data)[sent:]
-        with self._seat.waiting_for_client():
-            while left:
+        self.seat.waits_for_client = True
+        try:
+            for start in range(0, len(left), _PIECE_BYTES):
                 with trio.fail_after(self._limits.send_seconds):
-                    sent = await self._send_some(left[:_PIECE_BYTES])
-                left = left[sent:]
+                    await self._send_some(left[start : start + _PIECE_BYTES])
+        finally:
+            self.seat.waits_for_client = False
 
-    async def _send_some(self, piece: memoryview) -> int:
-        left = piece
+    async def _send_some(self, left: memoryview) -> None:
         while left:
             await trio.lowlevel.wait_writable(self._descriptor)
             with suppress(BlockingIOError):
                 left = left[os.write(self._descriptor, left) :]
-        return len(piece)
+
+
+class _Waiting:
+    """The use of a connection by a call that waits. Each call has one, so it is no generator."""
+
+    __slots__ = ("_connection", "_scope")
+
+    def __init__(self, connection: HttpConnection, scope: trio.CancelScope) -> None:
+        self._connection = connection
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._connection.begin_use(self._scope)
+        self._connection.seat.begin_wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.seat.end_wait()
+        self._connection.end_use()
 
 
 @lru_cache(maxsize=64)

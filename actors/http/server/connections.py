@@ -146,17 +146,17 @@ class Rank(enum.IntEnum):
 
 @attrs.define(eq=False)
 class Seat:
-    """The accounting of a connection. ``is_idle``: no byte of a request has arrived since the last one was answered. The
-    application, which knows the principal and the request, updates the rest through the carrier of a request."""
+    """The accounting of a connection. ``is_idle``: no byte of a request has arrived since the last one was answered.
+    ``waits_for_client``: the client has to send or to read. ``is_streaming``: it receives changes."""
 
     peer: str
     _stream: trio.SocketStream
     _connections: Connections
     _limits: ServerLimits
     is_idle: bool = True
+    waits_for_client: bool = False
+    is_streaming: bool = False
     _apart: set[str] = attrs.field(factory=set)
-    _waits_for_client: int = 0
-    _is_streaming: bool = False
     _is_dropped: bool = False
     scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
@@ -175,42 +175,23 @@ class Seat:
         """The current activity of the connection."""
         if self._is_dropped:
             return Rank.BUSY
-        if self.is_idle or self._waits_for_client:
+        if self.is_idle or self.waits_for_client:
             return Rank.SLOW
-        if self._is_streaming:
+        if self.is_streaming:
             return Rank.STREAMING
         return Rank.WAITING if _WAITING in self._apart else Rank.BUSY
-
-    @contextmanager
-    def waiting_for_client(self) -> Iterator[None]:
-        """Mark the connection as waiting for the client to send or to read, for the block."""
-        self._waits_for_client += 1
-        try:
-            yield
-        finally:
-            self._waits_for_client -= 1
-
-    @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """Mark the connection as streaming changes, for the block."""
-        self._is_streaming = True
-        try:
-            yield
-        finally:
-            self._is_streaming = False
 
     def take_control_seat(self) -> None:
         """Count the connection with those whose tokens may read or control, if there is room."""
         self._take(_CONTROL, self._limits.control_connections)
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the connection with those whose call waits for its answer, for the block."""
+    def begin_wait(self) -> None:
+        """Count the connection with those whose call waits for its answer, if there is room."""
         self._take(_WAITING, self._limits.waiting_calls)
-        try:
-            yield
-        finally:
-            self._put_back(_WAITING)
+
+    def end_wait(self) -> None:
+        """Count the connection as it was counted before."""
+        self._put_back(_WAITING)
 
     def leave(self) -> None:
         """Remove the closed connection."""

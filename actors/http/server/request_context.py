@@ -19,7 +19,7 @@ from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Sequence
 
     from actors.control.local.client import LocalClient
     from actors.http.messages import HttpRequest
@@ -81,7 +81,11 @@ class Exchange:
                 code=ErrorCode.TOO_LARGE,
             )
         data = bytearray()
-        while piece := await self._next_piece():
+        carrier = self.request.carrier
+        while (piece := carrier.arrived()) != b"":
+            if piece is None:
+                await self._wait_for_more()
+                continue
             data += piece
             if len(data) > limit:
                 raise LimitExceededError(
@@ -92,14 +96,11 @@ class Exchange:
                 )
         return bytes(data)
 
-    async def _next_piece(self) -> bytes:
-        carrier = self.request.carrier
-        while (piece := carrier.arrived()) is None:
-            with trio.move_on_after(BODY_SECONDS) as patience:
-                await carrier.wait_for_more()
-            if patience.cancelled_caught:
-                raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
-        return piece
+    async def _wait_for_more(self) -> None:
+        with trio.move_on_after(BODY_SECONDS) as patience:
+            await self.request.carrier.wait_for_more()
+        if patience.cancelled_caught:
+            raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
         """Wait for the work and return its result. Gives up if the client disconnects or the server stops."""
@@ -132,14 +133,18 @@ def query_of(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the names and values in the query of a request. Raises ``InvalidArgumentError`` for bytes that are not
     UTF-8, which parsers commonly replace silently.
     """
+    if not request.query:
+        return []
     try:
         return parse_qsl(request.query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise InvalidArgumentError("the query is not percent-encoded UTF-8") from None
 
 
-def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
+def read_query(pairs: Sequence[tuple[str, str]], kind: Any) -> Any:
     """Read a query as the model of an endpoint. Raises ``InvalidArgumentError``."""
+    if not pairs:
+        return _without_query(kind)
     several = _repeated(kind)
     found: dict[str, Any] = {}
     for name, text in pairs:
@@ -150,6 +155,12 @@ def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
         else:
             found[name] = text
     return _convert(found, kind, "the query", strict=False)
+
+
+@functools.cache
+def _without_query(kind: Any) -> Any:
+    """Return what a request without a query asks for: the model's defaults, which no endpoint changes."""
+    return _convert({}, kind, "the query", strict=False)
 
 
 @functools.cache
