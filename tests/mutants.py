@@ -147,6 +147,7 @@ MUTANTS = (
     Mutant("lets-a-page-of-another-site-in", "Guard._check_sender", "if origin is not None and", "if False and", "tests/http/test_guard.py"),
     Mutant("answers-to-any-name", "Guard._checked_host", "if name not in self._hosts and", "if False and", "tests/http/test_guard.py"),
     Mutant("gives-each-token-every-scope", "Guard.check_scope", "if route.scope is not None and", "if False and", "tests/http/test_guard.py"),
+    Mutant("takes-a-request-of-two-lengths", "Guard.check_address", "if \"transfer-encoding\" in", "if False and \"transfer-encoding\" in", "tests/http/test_connection.py"),
     Mutant("serves-the-console-as-it-was", "_serving", "if file.tag in", "if True or file.tag in", "tests/http/test_guard.py"),
 )  # fmt: skip
 

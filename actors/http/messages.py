@@ -38,6 +38,10 @@ _NO_NAMES: frozenset[str] = frozenset()
 _WITHOUT_LENGTH = frozenset({204, 304})
 
 
+CLIENT_GONE = 499
+"""The status under which a request is counted whose client has left. It is never sent."""
+
+
 class ClientGone(Exception):
     """The client has disconnected before the response."""
 

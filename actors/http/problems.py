@@ -25,9 +25,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RequestError(RefusedError):
-    """A request that HTTP itself refuses. ``status_code`` is the status of the response."""
+    """A request that HTTP itself refuses. ``status_code`` is the status of the response; ``ends_connection``: what follows the
+    request may not be what the client means by it."""
 
     status_code = 400
+    ends_connection = False
     code: ErrorCode = ErrorCode.INVALID_ARGUMENT
 
 
@@ -57,10 +59,17 @@ class MisdirectedRequestError(RequestError):
     status_code = 421
 
 
+class AmbiguousLengthError(RequestError):
+    """The request says in two ways how long it is. RFC 9112, section 6.1: a proxy may have understood another length."""
+
+    ends_connection = True
+
+
 class WebSocketError(RequestError):
     """The request asks for a web socket."""
 
     status_code = 403
+    ends_connection = True
     code = ErrorCode.FORBIDDEN
 
 
@@ -225,7 +234,7 @@ def _headers_of_refusal(error: ActorError) -> dict[str, str]:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, MethodNotAllowedError):
         return {"allow": ", ".join(error.allowed)}
-    if isinstance(error, WebSocketError):
+    if isinstance(error, RequestError) and error.ends_connection:
         return {"connection": "close"}
     return {"www-authenticate": "Bearer"} if code_of(error) is ErrorCode.UNAUTHENTICATED else {}
 

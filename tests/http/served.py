@@ -33,6 +33,7 @@ class Served:
     """A server that runs. ``http`` sends plain requests with the server's own token."""
 
     runtime: Runtime
+    api: Api
     port: int
     token: str
     tokens: TokenBook
@@ -109,14 +110,15 @@ async def serving(
     ):
         guard = Guard(tokens=tokens, hosts=hosts, is_open=is_open)
         ended = trio.Event()
-        await nursery.start(_serve, Api(runtime.client, guard, closing), listeners, closing, limits, ended)
+        api = Api(runtime.client, guard, closing)
+        await nursery.start(_serve, api, listeners, closing, limits, ended)
         headers = {"authorization": f"Bearer {token}"}
         url = f"http://127.0.0.1:{port}"
         async with (
             httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http,
             httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as stranger,
         ):
-            yield Served(runtime, port, token, tokens, closing, ended, http, stranger)
+            yield Served(runtime, api, port, token, tokens, closing, ended, http, stranger)
         nursery.cancel_scope.cancel()
 
 

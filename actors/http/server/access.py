@@ -20,7 +20,13 @@ import trio
 from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
 from actors.http.messages import JSON
 from actors.http.models import USER_HEADER
-from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WebSocketError, WrongMediaTypeError
+from actors.http.problems import (
+    AmbiguousLengthError,
+    HeadTooLargeError,
+    MisdirectedRequestError,
+    WebSocketError,
+    WrongMediaTypeError,
+)
 from actors.http.routes import TokenScope
 from actors.http.tokens import Grant
 from actors.rows.audit import ControlAction
@@ -72,7 +78,7 @@ class Guard:
         host = self._checked_host(request)
         self._check_sender(request, host)
         if "transfer-encoding" in request.headers and "content-length" in request.headers:
-            raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
+            raise AmbiguousLengthError("the request has both Content-Length and Transfer-Encoding; send one of them")
         if request.headers.get("upgrade").lower() == "websocket":
             raise WebSocketError("the request asks for a web socket; changes are sent as server-sent events")
 

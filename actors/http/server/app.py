@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from actors.errors import ActorError, RefusedError
-from actors.http.messages import JSON, ClientGone, HttpResponse, UnreadableRequest
+from actors.http.messages import CLIENT_GONE, JSON, ClientGone, HttpResponse, UnreadableRequest
 from actors.http.problems import respond_unreadable, respond_with
 from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
@@ -100,7 +100,7 @@ class Api:
         try:
             return await self._answer(request)
         except ClientGone:
-            return HttpResponse(status_code=499)
+            return HttpResponse(status_code=CLIENT_GONE)
         except UnreadableRequest as error:
             return respond_unreadable(error.status_code)
         except (ActorError, JournalError) as error:

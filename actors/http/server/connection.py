@@ -35,8 +35,10 @@ Prior art: h11's ``examples/trio-server.py``, and RFC 9112, sections 9.3 to 9.6.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import termios
 import time
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
@@ -48,6 +50,7 @@ import h11
 import trio
 
 from actors.http.messages import (
+    CLIENT_GONE,
     ClientGone,
     HttpHeaders,
     HttpRequest,
@@ -138,6 +141,8 @@ class HttpConnection:
             self._server,
         )
         response = await self._app(request)
+        if response.status_code == CLIENT_GONE:
+            return False
         await self._write(response, has_body=request.method != "HEAD")
         return await self._end()
 
@@ -160,7 +165,7 @@ class HttpConnection:
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
             return True
-        if not self._body_is_over:
+        if not self._body_is_over or _has_unread_bytes(self._descriptor):
             await self._say_goodbye()
         return False
 
@@ -314,6 +319,10 @@ class _Waiting:
     def __exit__(self, *_: object) -> None:
         self._connection.seat.end_wait()
         self._connection.end_use()
+
+
+def _has_unread_bytes(descriptor: int) -> bool:
+    return any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
 
 
 @lru_cache(maxsize=64)
