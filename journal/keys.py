@@ -209,6 +209,11 @@ def failed_from(partition: int, at: float) -> bytes:
     return _DATED.pack(_FAILED, partition, microseconds(at))
 
 
+def microseconds_of_failed(key: bytes) -> int:
+    """Return the time of the end in a key of :func:`failed`, in microseconds, rounded up."""
+    return int.from_bytes(key[3:11], "big")
+
+
 def counter(partition: int, group: bytes, *, by_signal: bool) -> bytes:
     """Return the key of the number of invocations in a group. The groups of those that wait for a signal, by the name of the
     signal, follow after all others: they may be many."""
@@ -223,6 +228,11 @@ def counters(partition: int, *, by_signal: bool) -> bytes:
 def group_of_counter(key: bytes) -> bytes:
     """Return the group in a counter's key."""
     return key[_PARTITION.size + 1 :]
+
+
+def microseconds_of_awaiting(key: bytes) -> int:
+    """Return the start of the wait in a key of :func:`awaiting`, in microseconds, rounded up."""
+    return int.from_bytes(key[3:11], "big")
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:

@@ -1,20 +1,28 @@
-"""Counts of rows: of a kind, while other work continues, and of invocations, from their counters."""
+"""The number of invocations of each sort, from the counters that are kept with their rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
-
-from actors.rows.counters import SIGNAL, Counts, Group, add_counts, count_all, is_counted, load_counts
-from journal import keys
+from actors.rows.counters import (
+    DEPLOYMENT,
+    OUTCOME,
+    SERVICE,
+    SIGNAL,
+    STATUS,
+    Counts,
+    Group,
+    add_counts,
+    count_all,
+    is_counted,
+    load_counts,
+    load_signal_counts,
+)
+from actors.values.names import is_system
+from journal.events import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from journal.kv.store import Readable
-
-_COUNTED_TOGETHER = 512
 
 
 def invocation_counts(rows: Readable, partitions: int, *, by_signal: bool = False) -> Counts:
@@ -32,6 +40,18 @@ def invocation_counts(rows: Readable, partitions: int, *, by_signal: bool = Fals
     return _each_once(counts) if by_signal else {group: n for group, n in counts.items() if len(group) <= SIGNAL}
 
 
+def signal_counts(rows: Readable, partitions: int, *, at_most: int) -> Counts:
+    """Return the number of invocations in each group that waits for a signal, over all partitions. Reads at most this number of
+    counters in each partition. Raises ``CorruptRecord``."""
+    counts: Counts = {}
+    for partition in range(partitions):
+        if is_counted(rows, partition):
+            add_counts(counts, load_signal_counts(rows, partition, at_most=at_most))
+        else:
+            add_counts(counts, count_all(rows, partition))
+    return {group: number for group, number in counts.items() if len(group) > SIGNAL}
+
+
 def _each_once(counts: Counts) -> Counts:
     """Those that await a signal are counted by it, and in their group too: count them by it alone."""
     found: Counts = {}
@@ -45,18 +65,19 @@ def _each_once(counts: Counts) -> Counts:
     return {group: number for group, number in found.items() if number}
 
 
-async def count_rows(rows: Readable, partitions: int, prefix_in: Callable[[int], bytes]) -> int:
-    """Count the rows whose keys begin with ``prefix_in(partition)`` over all partitions, yielding to the event loop
-    between pages.
+def open_by_deployment(rows: Readable, partitions: int) -> dict[str, int]:
+    """Return the number of open invocations that run on each deployment. Raises ``CorruptRecord``."""
+    found: dict[str, int] = {}
+    for group, number in invocation_counts(rows, partitions).items():
+        if not group[OUTCOME]:
+            found[group[DEPLOYMENT]] = found.get(group[DEPLOYMENT], 0) + number
+    return found
 
-    On a running journal each page is read as of its own moment, so rows that are added or removed meanwhile may or may not count.
-    """
-    count = 0
-    for partition in range(partitions):
-        start = prefix_in(partition)
-        stop = keys.after_prefix(start)
-        while page := rows.scan(start, stop, limit=_COUNTED_TOGETHER):
-            count += len(page)
-            start = page[-1][0] + b"\x00"
-            await trio.lowlevel.checkpoint()
-    return count
+
+def open_by_status(rows: Readable, partitions: int) -> dict[Status, int]:
+    """Return the number of open invocations in each status, without those of built-in objects. Raises ``CorruptRecord``."""
+    found: dict[Status, int] = {status: 0 for status in Status if status is not Status.COMPLETED}
+    for group, number in invocation_counts(rows, partitions).items():
+        if not group[OUTCOME] and not is_system(group[SERVICE]):
+            found[Status(group[STATUS])] += number
+    return found

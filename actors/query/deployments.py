@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.query.counts import count_rows
 from journal import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.core.deployments import Deployment
     from actors.query.snapshot import JournalSnapshot
     from actors.values.snapshot import Snapshot
 
 
-async def stored_deployment(snapshot: JournalSnapshot, known: Deployment, latest: str) -> DeploymentInfo:
-    """Return a deployment as stored, for a directory that is not being served."""
+def stored_deployment(known: Deployment, latest: str, open_invocations: Mapping[str, int]) -> DeploymentInfo:
+    """Return a deployment as stored, for a directory that is not being served. ``open_invocations`` are numbers by
+    deployment (:func:`actors.query.counts.open_by_deployment`)."""
     return DeploymentInfo(
         **attrs.asdict(known, recurse=False),
         is_latest=known.id == latest,
         is_served=False,
         is_loaded=False,
-        open_invocations=await count_pinned(snapshot, known.id),
+        open_invocations=open_invocations.get(known.id, 0),
     )
 
 
-async def count_pinned(snapshot: JournalSnapshot, deployment: str) -> int:
-    """Count the open invocations that are pinned to the deployment, from the index."""
-    return await count_rows(snapshot.view, snapshot.partitions, partial(keys.pinned_prefix, deployment=deployment))
+def is_drained(snapshot: JournalSnapshot, deployment: str) -> bool:
+    """Report whether no open invocation is pinned to the deployment, from the index."""
+    return all(
+        snapshot.first(prefix, keys.after_prefix(prefix)) is None
+        for prefix in (keys.pinned_prefix(partition, deployment) for partition in range(snapshot.partitions))
+    )
 
 
 def code_files(code: Snapshot) -> tuple[CodeFile, ...]:

@@ -33,6 +33,8 @@ from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from actors.rows.index import IndexedState
     from journal.kv.store import Readable
 
@@ -115,12 +117,22 @@ def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
 
 def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:
     """Return the counts of a partition, also by awaited signal or without. Raises ``CorruptRecord``."""
-    counts: Counts = {}
-    for by_signal in (False, True)[: 1 + with_signals]:
-        prefix = keys.counters(partition, by_signal=by_signal)
-        for key, number in scan_all(rows, prefix, keys.after_prefix(prefix)):
-            counts[_group_of(key)] = _number_of(number)
+    prefix = keys.counters(partition, by_signal=False)
+    counts = _decoded(scan_all(rows, prefix, keys.after_prefix(prefix)))
+    if with_signals:
+        prefix = keys.counters(partition, by_signal=True)
+        counts |= _decoded(scan_all(rows, prefix, keys.after_prefix(prefix)))
     return counts
+
+
+def load_signal_counts(rows: Readable, partition: int, *, at_most: int) -> Counts:
+    """Return the first counts of a partition by awaited signal, at most this number. Raises ``CorruptRecord``."""
+    prefix = keys.counters(partition, by_signal=True)
+    return _decoded(rows.scan(prefix, keys.after_prefix(prefix), limit=at_most))
+
+
+def _decoded(found: Iterable[tuple[bytes, bytes]]) -> Counts:
+    return {_group_of(key): _number_of(number) for key, number in found}
 
 
 def is_counted(rows: Readable, partition: int) -> bool:

@@ -29,6 +29,7 @@ RESERVED = frozenset(
         "invocations",
         "jobs",
         "metrics",
+        "overview",
         "objects",
         "query",
         "restate",

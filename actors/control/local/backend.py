@@ -24,7 +24,7 @@ class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):
 
     def acting_as(self, who: Principal) -> LocalBackend:
         """Return a backend that acts on behalf of this principal."""
-        return LocalBackend(self.engine, self.environment, self.limits, who, self.queries)
+        return LocalBackend(self.engine, self.environment, self.limits, who, self.queries, self.overview)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         data = value_of(await self.outcome(of), of)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from actors.model.edit import EditResult
     from actors.model.output import OutputChunk
     from actors.model.requests import CallOptions
+    from actors.query.overview import Overview
     from journal.events import Outcome
 
 
@@ -138,6 +139,14 @@ class LocalClient(Client):
     def ended_lately(self) -> tuple[EndedSecond, ...]:
         """Return the number of invocations that completed in each of the last seconds of this process."""
         return ended_lately(self._backend.engine)
+
+    async def wait_for_change(self, after: int) -> None:
+        """Wait until something changes after this position in the feed of changes (:meth:`changes`)."""
+        await self._backend.wait_for_change(after)
+
+    async def overview(self) -> Overview:
+        """Return what there is and what needs attention; at most two seconds old."""
+        return await self._backend.overview.get()
 
     async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:
         """Write an audit entry for an action that concerns no object, or was denied.

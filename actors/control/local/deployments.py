@@ -12,15 +12,17 @@ from actors.code.discovery import snapshot_of
 from actors.control.local.registry import LocalRegistry
 from actors.errors import BrokenDeploymentError, ConflictError, ErrorCode, RefusedError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.query.deployments import code_file, code_files, count_pinned, stored_deployment
+from actors.query.counts import open_by_deployment
+from actors.query.deployments import code_file, code_files, is_drained, stored_deployment
 from actors.rows.audit import ControlAction
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import Snapshot, pack, unpack
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.core.deployments import Deployment, DeploymentChange
-    from actors.query.snapshot import JournalSnapshot
 
 log = SafeLogger(__name__)
 
@@ -103,14 +105,15 @@ class LocalDeployments(LocalRegistry):
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         """Return the registered deployments, newest first."""
         async with self.snapshot() as snapshot:
-            known = reversed(self.engine.applications.registered.known)
-            return tuple([await self._info(snapshot, each) for each in known])
+            counts = open_by_deployment(snapshot.view, snapshot.partitions)
+        return tuple(self._info(each, counts) for each in reversed(self.engine.applications.registered.known))
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         """Return a deployment. Raises :class:`NotFoundError`."""
         known = self.engine.applications.registered.find(deployment)
         async with self.snapshot() as snapshot:
-            return await self._info(snapshot, known)
+            counts = open_by_deployment(snapshot.view, snapshot.partitions)
+        return self._info(known, counts)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         """Return the files of a deployment's code, by path. Raises ``NotFoundError`` and ``BrokenDeploymentError``."""
@@ -128,10 +131,10 @@ class LocalDeployments(LocalRegistry):
         snapshot: Snapshot = await self.environment.offload(partial(unpack, deployment, packed))
         return snapshot
 
-    async def _info(self, snapshot: JournalSnapshot, known: Deployment) -> DeploymentInfo:
+    def _info(self, known: Deployment, counts: Mapping[str, int]) -> DeploymentInfo:
         applications = self.engine.applications
         return attrs.evolve(
-            await stored_deployment(snapshot, known, applications.latest),
+            stored_deployment(known, applications.latest, counts),
             is_served=known.id == applications.served_as,
             is_loaded=applications.is_loaded(known.id),
         )
@@ -145,13 +148,14 @@ class LocalDeployments(LocalRegistry):
                 code=ErrorCode.IN_USE,
             )
         async with self.snapshot() as snapshot:
-            count = await count_pinned(snapshot, deployment)
-        if count:
-            raise ConflictError(
-                f"{count} open invocations run on {deployment}; wait for them to end, or move them with resume(deployment=…)",
-                details={"open_invocations": count},
-                code=ErrorCode.IN_USE,
-            )
+            if is_drained(snapshot, deployment):
+                return
+            count = open_by_deployment(snapshot.view, snapshot.partitions).get(deployment, 0)
+        raise ConflictError(
+            f"{count} open invocations run on {deployment}; wait for them to end, or move them with resume(deployment=…)",
+            details={"open_invocations": count},
+            code=ErrorCode.IN_USE,
+        )
 
     def _is_kept(self, deployment: str) -> bool:
         try:

@@ -107,6 +107,11 @@ class LocalInvocations(LocalServices):
                 await self.engine.journal.changes.wait(after)
         return changes_since(self.engine.journal, after)
 
+    async def wait_for_change(self, after: int) -> None:
+        """Wait until something changes after this position in the feed of changes."""
+        while self.engine.journal.changes.look() == after:
+            await self.engine.journal.changes.wait(after)
+
     async def _rows(self, listing: Listing) -> list[InvocationRow]:
         if listing.where is not None:
             return await self.queries.newest(self.query_target(), listing, listing.where)

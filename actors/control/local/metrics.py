@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.query.counts import count_rows
-from journal import keys
-from journal.events import Status
+from actors.query.counts import open_by_status
+from actors.query.snapshot import open_snapshot
+from actors.values.names import is_system
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
     from actors.engine.totals import Histogram
-    from journal.events import OutcomeKind
+    from journal.events import OutcomeKind, Status
 
 
 @attrs.frozen
@@ -73,14 +72,9 @@ def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
 
 
 async def figures_of(engine: Engine) -> Figures:
-    """Return the current metrics. Counts open invocations by scanning the status index, yielding to the event loop
-    between pages.
-    """
-    counted: dict[Status, int] = {
-        status: await count_rows(engine.journal, engine.journal.partitions, partial(keys.open_prefix, status=status))
-        for status in Status
-        if status is not Status.COMPLETED
-    }
+    """Return the current metrics. Open invocations are counted from their counters, and built-in objects are left out."""
+    async with open_snapshot(engine.journal) as snapshot:
+        counted = open_by_status(snapshot.view, snapshot.partitions)
     counters, threads = engine.counters, engine.threads
     return Figures(
         open_invocations=counted,
@@ -92,7 +86,7 @@ async def figures_of(engine: Engine) -> Figures:
         busy_threads=threads.busy,
         threads_waited_for=threads.waiting,
         abandoned_threads=len(threads.abandoned),
-        ended=dict(counters.ended),
+        ended={of: count for of, count in counters.ended.items() if not is_system(of[0])},
         failed_attempts=dict(counters.failed_attempts),
         failed_steps=dict(counters.failed_steps),
         commit_seconds=_distribution(counters.commit_seconds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.control.local.overview import shared_overview
 from actors.errors import UnavailableError
 from actors.query.snapshot import open_snapshot
 from actors.query.sql.queries import Queries
@@ -11,8 +12,10 @@ from actors.query.sql.queries import Queries
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from actors.control.local.shared_answer import SharedAnswer
     from actors.engine.engine import Engine
     from actors.environment import Environment
+    from actors.query.overview import Overview
     from actors.query.snapshot import JournalSnapshot
     from actors.rows.audit import Principal
     from actors.values.limits import Limits
@@ -21,19 +24,26 @@ if TYPE_CHECKING:
 
 
 class LocalServices:
-    """The engine, the queries that take turns, and the client in whose name all of it is used.
+    """The engine, the queries that take turns, the shared overview, and the client in whose name all of it is used.
 
     Each part of the backend derives from this or from the parts that it needs; none knows the whole backend.
     """
 
     def __init__(
-        self, engine: Engine, environment: Environment, limits: Limits, who: Principal, queries: Queries | None = None
+        self,
+        engine: Engine,
+        environment: Environment,
+        limits: Limits,
+        who: Principal,
+        queries: Queries | None = None,
+        overview: SharedAnswer[Overview] | None = None,
     ) -> None:
         self.engine = engine
         self.limits = limits
         self.environment = environment
         self.who = who
         self.queries = queries if queries is not None else Queries(environment, limits)
+        self.overview = overview if overview is not None else shared_overview(engine)
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
         """Open a snapshot of the journal as of now, for the block."""

@@ -32,6 +32,7 @@ from actors.model.service_info import HandlerInfo, ServiceInfo
 from actors.model.verb_options import KEEP
 from actors.query.audit import list_audit
 from actors.query.audit_chain import check_audit
+from actors.query.counts import open_by_deployment
 from actors.query.deployments import code_file, code_files, stored_deployment
 from actors.query.field_history import field_history
 from actors.query.fsck.doctor import FsckReport, examine
@@ -254,11 +255,15 @@ class OfflineBackend:
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         registered = self.snapshot.deployments()
         known = reversed(registered.known)
-        return tuple([await stored_deployment(self.snapshot, each, registered.latest) for each in known])
+        counts = open_by_deployment(self.snapshot.view, self.snapshot.partitions)
+        await trio.lowlevel.checkpoint()
+        return tuple(stored_deployment(each, registered.latest, counts) for each in known)
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         registered = self.snapshot.deployments()
-        return await stored_deployment(self.snapshot, registered.find(deployment), registered.latest)
+        counts = open_by_deployment(self.snapshot.view, self.snapshot.partitions)
+        await trio.lowlevel.checkpoint()
+        return stored_deployment(registered.find(deployment), registered.latest, counts)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         await trio.lowlevel.checkpoint()

@@ -29,6 +29,7 @@ from actors.http.server import (
     metrics,
     objects,
     openapi,
+    overview,
     queries,
     token_routes,
     verbs,
@@ -53,6 +54,7 @@ log = SafeLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *invocations.ROUTES,
     *metrics.ROUTES,
+    *overview.ROUTES,
     *verbs.ROUTES,
     *gates.ROUTES,
     *objects.ROUTES,

@@ -16,7 +16,7 @@ from actors.http.routes import Route, TokenScope
 from actors.http.server.event_streams import EventStream, position_of, wants_stream
 from actors.http.server.request_context import Exchange
 from actors.model.control_options import Position
-from actors.query.changes import ChangeSet
+from actors.query.changes import MAX_CHANGES, ChangeSet
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 TOGETHER_SECONDS = 0.05
 """Changes within this time of each other are reported together."""
 
+LONGEST_TOGETHER_SECONDS = 1.0
+"""The same while so much changes that not all of it is listed: a page cannot show more, and must not slow down the work."""
+
 THROUGHPUT_SECONDS = 300
 """How far back the completions of each second are known."""
 
-
-_LONG_SECONDS = 3600.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -111,11 +112,16 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
     changes = await client.changes(after)
     while True:
         yield changes.position, _encode(changes)
-        position = changes.position
-        while (changes := await client.changes(position, wait=_LONG_SECONDS)).position == position:
-            pass
-        await trio.sleep(TOGETHER_SECONDS)
-        changes = await client.changes(position)
+        may_follow_at = trio.current_time() + _seconds_together(changes)
+        await client.wait_for_change(changes.position)
+        await trio.sleep(max(TOGETHER_SECONDS, may_follow_at - trio.current_time()))
+        changes = await client.changes(changes.position)
+
+
+def _seconds_together(changes: ChangeSet) -> float:
+    """How long after these changes the next ones may be told: longer the more there were."""
+    share = min(1.0, len(changes.invocations) / MAX_CHANGES) if changes.is_complete else 1.0
+    return TOGETHER_SECONDS + share * (LONGEST_TOGETHER_SECONDS - TOGETHER_SECONDS)
 
 
 ROUTES = (

@@ -8,12 +8,12 @@ import attrs
 
 from actors.core.deployments import Deployment
 from actors.model.deployment_info import DeploymentInfo
+from actors.query.counts import open_by_deployment
 from actors.query.sql.columns import Path, Table, Wanted
 from actors.query.sql.records import column_of, columns_of
-from journal import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from actors.query.snapshot import JournalSnapshot
 
@@ -22,20 +22,18 @@ if TYPE_CHECKING:
 class _Registered:
     deployment: Deployment
     is_latest: bool
+    counts: Mapping[str, int]
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Registered]:
     registered = snapshot.deployments()
+    counts = open_by_deployment(snapshot.view, snapshot.partitions)
     for deployment in registered.known:
-        yield _Registered(deployment, deployment.id == registered.latest)
+        yield _Registered(deployment, deployment.id == registered.latest, counts)
 
 
-def _open_invocations(row: _Registered, snapshot: JournalSnapshot) -> int:
-    return sum(
-        1
-        for partition in range(snapshot.partitions)
-        for _ in snapshot.rows_under(keys.pinned_prefix(partition, row.deployment.id))
-    )
+def _open_invocations(row: _Registered, _: JournalSnapshot) -> int:
+    return row.counts.get(row.deployment.id, 0)
 
 
 DEPLOYMENTS = Table[_Registered](

@@ -49,6 +49,11 @@ export function listen(listener) {
   };
 }
 
+/** The position up to which changes have been heard; null before the first. */
+export function heard() {
+  return position;
+}
+
 /** Fix where the stream begins. What a page reads after this misses nothing, however late the stream comes. */
 export async function anchor() {
   position ??= (await get("changes")).position;
@@ -224,16 +229,17 @@ export function mayDiffer(failure, changes, isConcerned) {
  * @template T
  * @param {string} key what it is; another key is another thing, and starts empty
  * @param {(abort: AbortSignal) => Promise<T>} load
- * @param {{ when?: (changes: Changes) => boolean, every?: number }} [again] which changes concern it (none, unless said), and
- *   how many milliseconds to leave between two loads at least
+ * @param {{ when?: (changes: Changes) => boolean, every?: number, isBehind?: (data: T) => boolean }} [again] which changes concern
+ *   it (none, unless said); how many milliseconds to leave between two loads at least; and whether an answer lacks changes that
+ *   have been heard, so that it is loaded again
  * @returns {{ data: T | undefined, error: Error | null, reload: () => void }}
  */
-export function useLive(key, load, { when = () => false, every = 100 } = {}) {
+export function useLive(key, load, { when = () => false, every = 100, isBehind = () => false } = {}) {
   const [shown, show] = useState(
     /** @type {{ key: string, data: T | undefined, error: Error | null }} */ ({ key, data: undefined, error: null }),
   );
-  const latest = useRef({ load, when });
-  latest.current = { load, when };
+  const latest = useRef({ load, when, isBehind });
+  latest.current = { load, when, isBehind };
   const reload = useRef(() => {});
 
   useEffect(() => {
@@ -256,6 +262,7 @@ export function useLive(key, load, { when = () => false, every = 100 } = {}) {
       try {
         const data = await latest.current.load(abort.signal);
         failure = null;
+        isWanted ||= latest.current.isBehind(data);
         if (!isOver) show({ key, data, error: null });
       } catch (error) {
         failure = error;

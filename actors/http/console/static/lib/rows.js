@@ -9,6 +9,8 @@ const MAX_HEAD = 5_000;
 const MAX_PAGES = 120;
 const MAX_LOOKED_AT = 500;
 const SETTLED_MS = 80;
+const LEAST_BETWEEN_MS = 1_000;
+const REST = 10; // after a load that took long, the next one waits for this many times as long
 
 const COLUMNS =
   "id, target, service, key, handler, status, outcome, created_at, started_at, completed_at, scheduled_for, failed_tries, " +
@@ -71,13 +73,16 @@ export class Rows {
     this._changed = new Set();
     this._isLooking = false;
     this._isLoading = false;
+    this._mayLoadAt = 0;
     this._seen = { first: 0, last: 0 };
+    this._later = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
     this._settling = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   }
 
   close() {
     this._over.abort();
     clearTimeout(this._settling);
+    clearTimeout(this._later);
   }
 
   /** Whether the newest stand first, so that new ones belong above. */
@@ -93,16 +98,14 @@ export class Rows {
   async load() {
     if (this._isLoading) return;
     this._isLoading = true;
+    const began = performance.now();
     try {
       const wrong = unbalanced(this.where);
       if (wrong) throw new Problem(`The condition: ${wrong}.`, { status: 400 });
       const first = await this._fetch(0, "", this._over.signal);
       this._begin(first);
       this._onChange();
-      if (first.length === PAGE) {
-        const sql = `select count(*) as n from sys_invocation where ${condition(this.where)}${this._pin}`;
-        this.count = (await select(sql, [], this._over.signal))[0].n;
-      }
+      if (first.length === PAGE) this.count = Math.max(PAGE, await this._countAll());
       this.isCounted = true;
       this.error = null;
     } catch (error) {
@@ -110,8 +113,27 @@ export class Rows {
       this.error = await inOwnWords(error, this.where, this._over.signal);
     }
     this._isLoading = false;
+    const now = performance.now();
+    this._mayLoadAt = now + Math.max(LEAST_BETWEEN_MS, REST * (now - began));
     this._ask();
     this._onChange();
+  }
+
+  /** Load again because of a change: soon, but not all the time. A list of very many is read about once a second. */
+  _loadAgain() {
+    if (this._later !== undefined) return;
+    this._later = setTimeout(() => {
+      this._later = undefined;
+      void this.load();
+    }, Math.max(0, this._mayLoadAt - performance.now()));
+  }
+
+  /** How many there are, without those that came after the first page. Conditions on what is counted are answered from counters. */
+  async _countAll() {
+    const sql = `select count(*) as n from sys_invocation where ${condition(this.where)}`;
+    const all = (await select(sql, [], this._over.signal))[0].n;
+    if (!this._pin) return all;
+    return all - (await select(`${sql} and created_at > ${this._newest}`, [], this._over.signal))[0].n;
   }
 
   /** @param {Row[]} first the first page, as it is now */
@@ -148,6 +170,16 @@ export class Rows {
       this._settling = undefined;
       this._ask();
     }, SETTLED_MS);
+  }
+
+  /** The ids of what is looked at. */
+  _shown() {
+    const ids = [];
+    for (let index = this._seen.first; index < this._seen.last; index++) {
+      const row = this.at(index);
+      if (row) ids.push(row.id);
+    }
+    return ids;
   }
 
   /** Ask for the pages that are looked at, and for no others. */
@@ -250,12 +282,14 @@ export class Rows {
       if (wasLost) void this.load();
       return;
     }
-    for (const one of changes.invocations) this._changed.add(one.id);
-    for (const id of changes.gone) if (this._byId.has(id)) this._changed.add(id);
-    if (!changes.is_complete) {
-      if (mayMove) void this.load();
-      else {
-        for (const id of this._byId.keys()) this._changed.add(id);
+    if (!changes.is_complete && mayMove) {
+      this._changed.clear(); // whatever it is, the list that is read again has it
+      this._loadAgain();
+    } else {
+      for (const one of changes.invocations) this._changed.add(one.id);
+      for (const id of changes.gone) if (this._byId.has(id)) this._changed.add(id);
+      if (!changes.is_complete) {
+        for (const id of this._shown()) this._changed.add(id);
         this.isOutdated = true;
       }
     }

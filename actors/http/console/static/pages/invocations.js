@@ -308,7 +308,7 @@ function Filters({ where, isSettled, isUnasked = false }) {
     `errors of the filter ${isSettled || where !== ""}`,
     async (abort) =>
       isSettled || where !== "" ? select(
-        "select last_error_type as type, count(*) as n from sys_invocation where last_error_type is not null group by 1 order by 2 desc limit 50",
+        "select last_error_type as type, count(*) as n from sys_invocation where last_error_type is not null and service not like 'playhead.%' group by 1 order by 2 desc limit 50",
         [],
         abort,
       ) : [],

@@ -1,9 +1,9 @@
 // The first page for a person on call: what needs attention and why, what fails, which gates are closed, and the throughput.
 
 import { useMemo, useState } from "preact/hooks";
-import { get, patch, pathOf, select } from "../lib/api.js";
+import { get, patch, pathOf } from "../lib/api.js";
 import { html } from "../lib/html.js";
-import { useLive } from "../lib/live.js";
+import { heard, useLive } from "../lib/live.js";
 import { beat, series } from "../lib/pulse.js";
 import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -16,46 +16,25 @@ import { visible } from "../ui/json.js";
 import { toast } from "../ui/toast.js";
 import { invocations, lastWord, refusedOf } from "../ui/verbs.js";
 
-const COUNTS =
-  "select service, handler, status, outcome, count(*) as n from sys_invocation where service not like 'playhead.%' group by 1, 2, 3, 4";
-
-const STUCK =
-  "select status, service, handler, last_error_type as type, substr(coalesce(max(pause_reason), ''), 1, 200) as reason, " +
-  "substr(max(printf('%017.6f', modified_at) || last_error), 18, 300) as error, count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
-  "where status = ? and service not like 'playhead.%' group by 1, 2, 3, 4 order by n desc limit 20";
-
-const WAITING =
-  "select service, handler, awaited_signal as signal, id, count(*) as n, min(awaited_since) as oldest " +
-  "from sys_invocation where awaited_signal is not null and status <> 'paused' and service not like 'playhead.%' group by 1, 2, 3 order by oldest";
-
 const MOST_GROUPS = 20;
-
-const FAILED =
-  "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(printf('%017.6f', modified_at) || last_error), 18, 300) as error, " +
-  "count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
-  "where outcome = 'failed' and completed_at > now() - 86400 and service not like 'playhead.%' group by 1, 2, 3, 4 order by newest desc limit 20";
 
 /** @param {string} where */
 function listed(where) {
   return href(["invocations"], { where });
 }
 
+const DAY = 86_400;
+
+/** @type {{ counts: any[] | undefined, paused: any[], backing_off: any[], waiting: any[], failed: any[], failed_since: number }} */
+const NOTHING = { counts: undefined, paused: [], backing_off: [], waiting: [], failed: [], failed_since: 0 };
+
 export function Overview() {
-  const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0, every: 1_000 };
-  // Few invocations are stuck and an index finds them, so they are read first and often. Counting all takes longer, and comes after.
-  const stuck = useLive(
-    "stuck",
-    async (abort) => (await Promise.all(["paused", "backing_off"].map((status) => select(STUCK, [status], abort)))).flat(),
-    touched,
-  );
-  const isLookedAt = stuck.data !== undefined || stuck.error !== null;
-  const waiting = useLive(`waiting ${isLookedAt}`, async (abort) => (isLookedAt ? select(WAITING, [], abort) : undefined), touched);
-  const isKnown = waiting.data !== undefined || waiting.error !== null;
-  const counts = useLive(`counts ${isKnown}`, async (abort) => (isKnown ? select(COUNTS, [], abort) : undefined), { ...touched, every: 3_000 });
-  const isCounted = counts.data !== undefined || counts.error !== null;
-  const failed = useLive(`failed ${isCounted}`, async (abort) => (isCounted ? select(FAILED, [], abort) : undefined), {
+  const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0 };
+  // One answer for all pages that are open, from counters; the server computes it anew at most every two seconds.
+  const overview = useLive("overview", (abort) => get("overview", {}, abort), {
     ...touched,
-    every: 5_000,
+    every: 2_000,
+    isBehind: (data) => data.position < (heard() ?? 0),
   });
   const gates = useLive("gates", (abort) => get("gates", {}, abort), { when: (changes) => changes.registry });
   const deployments = useLive("deployments", (abort) => get("deployments", {}, abort), {
@@ -63,13 +42,13 @@ export function Overview() {
     every: 3_000,
   });
   // Reading a job is itself recorded and must not cause the next reading: only changes of users' invocations do.
-  const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { ...touched, every: 3_000 });
+  const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { ...touched, every: 10_000 });
   const [closing, setClosing] = useState(false);
   const [opening, setOpening] = useState(/** @type {string | null} */ (null));
   const closed = (gates.data?.gates ?? []).filter((/** @type {any} */ gate) => gate.state === "closed");
-  const paused = (stuck.data ?? []).filter((row) => row.status === "paused");
-  const failing = (stuck.data ?? []).filter((row) => row.status === "backing_off");
-  const error = stuck.error ?? waiting.error ?? counts.error ?? gates.error ?? deployments.error;
+  const { counts, paused, backing_off: failing, waiting, failed, failed_since: failedSince } = overview.data ?? NOTHING;
+  const isWholeDay = overview.data === undefined || overview.data.at - failedSince > DAY - 60;
+  const error = overview.error ?? gates.error ?? deployments.error;
 
   return html`<div class="page">
     <div class="page-head">
@@ -79,13 +58,13 @@ export function Overview() {
       </div>
     </div>
     <${ErrorBox} error=${error} />
-    <${Strip} counts=${counts.data} />
+    <${Strip} counts=${counts} />
     <${Section} title="Needs attention">
-      ${stuck.data === undefined || waiting.data === undefined
+      ${overview.data === undefined
         ? error
           ? null
           : html`<${Loading} />`
-        : paused.length === 0 && closed.length === 0 && waiting.data.length === 0
+        : paused.length === 0 && closed.length === 0 && waiting.length === 0
           ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, nothing waits for a signal, and no gate is closed.</p>`
           : html`${closed.map(
               (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
@@ -96,24 +75,24 @@ export function Overview() {
                 ${may("control") ? html`<button type="button" onClick=${() => setOpening(gate.scope)}>Open…</button>` : null}
               </div>`,
             )}
-            ${paused.length > 0 ? html`<${Groups} label="Paused" rows=${paused} />` : null}
-            ${waiting.data.length > 0 ? html`<${Waiting} groups=${waiting.data} />` : null}`}
+            ${paused.length > 0 ? html`<${Groups} label="Paused" status="paused" rows=${paused} />` : null}
+            ${waiting.length > 0 ? html`<${Waiting} groups=${waiting} />` : null}`}
     <//>
     <div class="grid-2">
       <${Section} title="Failing, will be retried">
-        ${failing.length === 0 ? html`<p class="calm-note">No invocation is backing off.</p>` : html`<${Groups} label="Failing" rows=${failing} />`}
+        ${failing.length === 0 ? html`<p class="calm-note">No invocation is backing off.</p>` : html`<${Groups} label="Failing" status="backing_off" rows=${failing} />`}
       <//>
-      <${Section} title="Failed in the last 24 hours">
-        ${failed.data === undefined
+      <${Section} title=${isWholeDay ? "Failed in the last 24 hours" : "Failed most recently"} extra=${isWholeDay ? null : html`since <${Time} at=${failedSince} />`}>
+        ${overview.data === undefined
           ? html`<${Loading} />`
-          : failed.data.length === 0
+          : failed.length === 0
             ? html`<p class="calm-note">No invocation has failed.</p>`
-            : html`<${Groups} label="Failed" rows=${failed.data} />`}
+            : html`<${Groups} label="Failed" status="failed" rows=${failed} since=${failedSince} />`}
       <//>
     </div>
     <${Pulse} />
     <div class="grid-2">
-      <${Section} title="Services and objects"><${Services} counts=${counts.data} /><//>
+      <${Section} title="Services and objects"><${Services} counts=${counts} /><//>
       <div class="stack">
         <${Section} title="Deployments" extra=${html`<a href=${href(["deployments"])}>all</a>`}>
           ${deployments.data === undefined ? html`<${Loading} />` : html`<${Deployments} list=${deployments.data.deployments} />`}
@@ -134,7 +113,7 @@ function Strip({ counts }) {
   const sums = {};
   for (const row of counts ?? []) {
     const state = row.outcome ?? row.status;
-    sums[state] = (sums[state] ?? 0) + row.n;
+    sums[state] = (sums[state] ?? 0) + row.count;
   }
   return html`<nav class="strip" aria-label="Invocations by status">
     ${[...OPEN, ...ENDS].map((state) => {
@@ -149,26 +128,30 @@ function Strip({ counts }) {
 
 /**
  * Invocations that are stuck for the same reason in one row, with a link to their list.
- * @param {{ label: string, rows: Record<string, any>[] }} props
+ * @param {{ label: string, status: "paused" | "backing_off" | "failed", rows: Record<string, any>[], since?: number }} props `since`: of those
+ *   that have failed, only later ones are counted
  */
-function Groups({ label, rows }) {
+function Groups({ label, status, rows, since }) {
   return html`<div class="scroll-x">
     <table class="plain groups" aria-label=${label}>
       <thead><tr><th class="right">Count</th><th>Handler</th><th>Reason</th><th>Oldest</th><th>Newest</th></tr></thead>
       <tbody>
         ${rows.map((row) => {
           const where =
-            `${row.status === "failed" ? "outcome" : "status"} = '${row.status}' and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}` +
-            (row.type ? ` and last_error_type = ${quoted(row.type)}` : "");
-          return html`<tr key=${where}>
-            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.n)} of ${row.service}/${row.handler}`}>${row.n.toLocaleString()}</a></td>
-            <td><${Status} status=${row.status} /> ${visible(`${row.service}/${row.handler}`)}</td>
+            `${status === "failed" ? "outcome" : "status"} = '${status}' and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}` +
+            (row.error_type ? ` and last_error_type = ${quoted(row.error_type)}` : "") +
+            (since === undefined ? "" : ` and completed_at >= ${Math.floor(since)}`);
+          return html`<tr key=${`${row.service} ${row.handler} ${row.error_type}`}>
+            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.count)} of ${row.service}/${row.handler}`}>${row.count.toLocaleString()}</a></td>
+            <td><${Status} status=${status} /> ${visible(`${row.service}/${row.handler}`)}</td>
             <td>
-              ${row.type ? html`<b class="bad">${visible(lastWord(row.type))}</b> ${visible(row.error ?? "")}` : null}
-              ${row.reason && !(row.error && row.reason.includes(row.error.slice(0, 60))) ? html`<span class="faint">${row.type ? " — " : ""}${visible(row.reason)}</span>` : null}
+              ${row.error_type ? html`<b class="bad">${visible(lastWord(row.error_type))}</b> ${visible(row.error ?? "")}` : null}
+              ${row.reason && !(row.error && row.reason.includes(row.error.slice(0, 60)))
+                ? html`<span class="faint">${row.error_type ? " — " : ""}${visible(row.reason)}</span>`
+                : null}
             </td>
-            <td class="nowrap"><${Time} at=${row.oldest} /></td>
-            <td class="nowrap"><${Time} at=${row.newest} /></td>
+            <td class="nowrap">${row.oldest === null ? "" : html`<${Time} at=${row.oldest} />`}</td>
+            <td class="nowrap">${row.newest === null ? "" : html`<${Time} at=${row.newest} />`}</td>
           </tr>`;
         })}
       </tbody>
@@ -190,11 +173,11 @@ function Waiting({ groups }) {
         ${shown.map((row) => {
           const where = `awaited_signal = ${quoted(row.signal)} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`;
           return html`<tr key=${where}>
-            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.n)} of ${row.service}/${row.handler}`}>${row.n.toLocaleString()}</a></td>
+            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.count)} of ${row.service}/${row.handler}`}>${row.count.toLocaleString()}</a></td>
             <td>${visible(`${row.service}/${row.handler}`)}</td>
             <td>signal <b>${visible(row.signal)}</b></td>
-            <td class="nowrap"><${Time} at=${row.oldest} /></td>
-            <td><${InvocationLink} id=${row.id} /></td>
+            <td class="nowrap">${row.oldest === null ? "" : html`<${Time} at=${row.oldest} />`}</td>
+            <td>${row.id === null ? "" : html`<${InvocationLink} id=${row.id} />`}</td>
           </tr>`;
         })}
       </tbody>
@@ -258,10 +241,10 @@ function Services({ counts }) {
   for (const row of counts) {
     const name = `${row.service}/${row.handler}`;
     const found = rows.get(name) ?? { service: row.service, handler: row.handler, open: 0, stuck: 0, succeeded: 0, other: 0 };
-    if (row.status === "paused" || row.status === "backing_off") found.stuck += row.n;
-    else if (row.status !== "completed") found.open += row.n;
-    else if (row.outcome === "succeeded") found.succeeded += row.n;
-    else found.other += row.n;
+    if (row.status === "paused" || row.status === "backing_off") found.stuck += row.count;
+    else if (row.status !== "completed") found.open += row.count;
+    else if (row.outcome === "succeeded") found.succeeded += row.count;
+    else found.other += row.count;
     rows.set(name, found);
   }
   const sorted = [...rows.values()].sort((a, b) => b.stuck - a.stuck || b.open - a.open || (a.service + a.handler < b.service + b.handler ? -1 : 1));

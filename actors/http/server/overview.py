@@ -1,0 +1,18 @@
+"""``/overview``: what there is and what needs attention, as one answer for every page that shows it."""
+
+from __future__ import annotations
+
+from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
+from actors.query.overview import Overview
+
+
+async def get_overview(exchange: Exchange) -> Overview:
+    """Show how many invocations there are, what is stuck and why, what waits for a signal, and what has failed.
+
+    Built-in objects are left out. The answer is shared by all clients and at most two seconds old.
+    """
+    return await exchange.client.overview()
+
+
+ROUTES = (Route("GET", "/overview", TokenScope.READ, get_overview),)
