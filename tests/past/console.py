@@ -298,7 +298,7 @@ FAULTS = (
     Fault(
         "stuck-waited-for-the-count",
         "The overview showed what is stuck only when all invocations had been counted.",
-        "tests/console/test_overview.py::test_what_is_stuck_is_read_before_all_are_counted",
+        "tests/sql/test_overview.py::test_the_overview_of_many_reads_few_and_counts_all",
     ),
     Fault(
         "condition-was-taken-for-a-pick",

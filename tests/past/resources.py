@@ -173,7 +173,7 @@ FAULTS = (
     Fault(
         "count-of-open-held-the-loop",
         "A list of deployments held the event loop until it had counted all open invocations.",
-        "tests/test_counting.py::test_it_counts_all_of_all_partitions_and_nothing_beside_and_others_run_between_its_pages",
+        "tests/sql/test_counts.py::test_open_invocations_are_counted_without_a_look_at_them",
     ),
     Fault(
         "mistakes-were-tried-ten-times",

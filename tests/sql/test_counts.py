@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from actors.errors import InvalidArgumentError
+from actors.query.counts import open_by_deployment, open_by_status
 from actors.query.sql.counted import as_counts
 from actors.query.sql.statement import query
 from journal import keys
@@ -147,3 +148,14 @@ def test_the_counters_can_be_asked_by_name(source: JournalSnapshot) -> None:
     counted = "select status, count(*) from sys_invocation group by 1 order by 1"
     assert query(source, sql).rows == query(source, counted).rows
     assert as_counts(sql) is None
+
+
+def test_open_invocations_are_counted_without_a_look_at_them(source: JournalSnapshot) -> None:
+    watched = Watched(source.view)
+    by_deployment = open_by_deployment(watched, source.partitions)
+    by_status = open_by_status(watched, source.partitions)
+    assert watched.invocations == 0
+    sql = "select coalesce(deployment, ''), count(*) from main.sys_invocation where outcome is null group by 1"
+    assert by_deployment == dict(query(source, sql).rows)
+    sql = "select status, count(*) from main.sys_invocation where outcome is null and service not like 'playhead.%' group by 1"
+    assert {status.value: count for status, count in by_status.items()} == dict(query(source, sql).rows)
