@@ -49,6 +49,12 @@ class Mutant:
     suite: str = ""
 
 
+_NOT_FREE = """\
+if state.holder is not None or state.queue:
+        return False
+    if state.invocations and not all(i.status is Status.SCHEDULED for i in state.invocations.values()):"""
+"""Both at once: each of the two conditions alone finds a holder and a queue."""
+
 MUTANTS = (
     # The kernel: what is decided, what it changes, what follows.
     Mutant("accepts-one-more-than-may-wait", "invoke", ">= limits.mailbox", "> limits.mailbox"),
@@ -87,8 +93,8 @@ MUTANTS = (
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
     Mutant("emits-again-in-a-replay", "Interruptions.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
     # The short way of a call.
-    Mutant("runs-beside-the-holder", "starts_at_once", "if state.holder is not None or state.queue:", "if False:"),
-    Mutant("overtakes-the-queue", "starts_at_once", "if state.holder is not None or state.queue:", "if state.holder is not None:"),
+    Mutant("runs-beside-the-holder", "starts_at_once", _NOT_FREE, "if state.queue:"),
+    Mutant("overtakes-the-queue", "starts_at_once", _NOT_FREE, "if state.holder is not None:"),
     Mutant("runs-in-spite-of-a-gate", "FirstTurns._may_run", "and machine.gates.are_none", ""),
     Mutant("runs-beside-a-stopped-step", "FirstTurns._may_run", "and not loaded.steps", ""),
     Mutant("forgets-what-a-short-call-changed", "with_whole", "state.fields = {**state.fields, **whole.fields}", "pass"),

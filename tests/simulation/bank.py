@@ -17,6 +17,7 @@ from tests.simulation.cast import CAST, Account, Claim, Errands
 from tests.simulation.heard import Told
 from tests.simulation.lives import SAME_TIME
 from tests.simulation.plan import KEYS
+from tests.simulation.tallies import TallyClients
 from tests.simulation.world import RICH
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Seen:
     value: int | None
 
 
-class Bank:
+class Bank(TallyClients):
     """What clients ask of the cast, and what they saw of it (:class:`tests.simulation.storm.Company`)."""
 
     classes = (*CAST, Walker)
@@ -49,7 +50,7 @@ class Bank:
     keys = KEYS
 
     def __init__(self, storm: Storm) -> None:
-        self.storm = storm
+        super().__init__(storm)
         self.requests: dict[str, tuple[str, int, list[Any]]] = {}
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
@@ -149,6 +150,7 @@ class Bank:
         """Accounts are linearizable, hold what was done to them, and no money comes or goes."""
         self._check_calls()
         await self._check_accounts(runtime, lives)
+        await self.judge_tallies(runtime, lives)
 
     def _check_calls(self) -> None:
         """The versions that clients were told of an account are in an order that fits when they asked and were answered."""

@@ -73,6 +73,11 @@ def _writers(storm: Storm, lives: dict[InvocationId, Life]) -> None:
                 beside = [other for other in running if _is_beside(lives, life, other)]
                 storm.law("one writer at a time", not beside, f"{key} at {at}, beside {beside}")
             running[key] = at
+    for of, at, bodies in storm.world.turns:
+        life = lives.get(InvocationId(of))
+        if life is not None:
+            beside = [body for body in bodies if _is_beside(lives, life, body)]
+            storm.law("one writer at a time", not beside, f"{of} at {at}, beside {beside}")
 
 
 def _is_beside(lives: dict[InvocationId, Life], life: Life, step: str) -> bool:

@@ -194,6 +194,17 @@ class Account(Actor):
     async def _send(self, path: str, key: str, number: int) -> None:
         await actors.actor(Account, key).work.send(number, [])
 
+    async def _add(self, path: str, key: str, number: int) -> None:
+        self._got(path, await actors.actor(Tally, key).add(number))
+
+    async def _tell(self, path: str, key: str, number: int) -> None:
+        await actors.actor(Tally, key).add.send(number)
+
+    async def _spread(self, path: str, key: str, numbers: list[int]) -> None:
+        async with actors.open_nursery() as nursery:
+            for at, number in enumerate(numbers):
+                nursery.start_soon(self._add, f"{path}.{at}", key, number)
+
     async def _line(self, path: str, number: int) -> None:
         self.lines.append(number)
 
@@ -215,6 +226,38 @@ class Account(Actor):
 
     async def _emit(self, path: str, value: int) -> None:
         actors.emit([path, value])
+
+
+class Tally(Actor):
+    """The sum of the numbers that were added, and how many. No field has a factory, and most handlers end in their first turn, so
+    that an invocation of a free tally may be recorded as a whole."""
+
+    count: int = 0
+    total: int = 0
+    label: int = 0
+
+    @handler
+    async def add(self, number: int) -> list[int]:
+        """Add a number. What the tally is then."""
+        STAGE.world.turn(actors.current_invocation())
+        return self._added(number)
+
+    @handler
+    async def look(self, number: int) -> list[int]:
+        """What the tally is; the number is that of the look."""
+        STAGE.world.turn(actors.current_invocation())
+        return [self.count, self.total, self.label]
+
+    @handler
+    async def weigh(self, number: int, seconds: float) -> list[int]:
+        """Add a number after a step, which takes a while to stop."""
+        await act(seconds, 0.3, 0)
+        return self._added(number)
+
+    def _added(self, number: int) -> list[int]:
+        self.count += 1
+        self.total += number
+        return [self.count, self.total, self.label]
 
 
 class Vault(Actor):
@@ -244,4 +287,4 @@ class Claim(Workflow):
         return number
 
 
-CAST = (Account, Vault, Errands, Claim)
+CAST = (Account, Tally, Vault, Errands, Claim)

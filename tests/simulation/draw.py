@@ -215,6 +215,19 @@ class _Draw:
     def claim(self) -> list[Any]:
         return [self.random.choice("pq"), self.number()]
 
+    def add(self) -> list[Any]:
+        return [self.random.choice(KEYS), self.number()]
+
+    def rush(self) -> list[Any]:
+        count = self.random.choice([2, 3, 5])
+        return [self.random.choice(KEYS), [self.number() for _ in range(count)], self.random.choice([0.0, 0.01])]
+
+    def tell(self) -> list[Any]:
+        return [self.random.choice(KEYS), self.number(), self.random.choice([None, None, 0.7])]
+
+    def weigh(self) -> list[Any]:
+        return [self.random.choice(KEYS), self.number(), self.random.choice([0.0, 0.5, 1.5])]
+
     def steer(self) -> list[Any]:
         random = self.random
         verb = random.choice(self.verbs)
@@ -267,6 +280,9 @@ class _Draw:
             ["wait", random.choice("st")],
             ["call", random.choice(KEYS), self.number()],
             ["send", random.choice(KEYS), self.number()],
+            ["add", random.choice(KEYS), self.number()],
+            ["tell", random.choice(KEYS), self.number()],
+            ["spread", random.choice(KEYS), [self.number(), self.number()]],
             ["line", self.number()],
             ["chance"],
             ["emit", 1],
@@ -290,6 +306,12 @@ _DEEDS: dict[str, Any] = {
     "pay": _Draw.pay,
     "errand": _Draw.errand,
     "claim": _Draw.claim,
+    "add": _Draw.add,
+    "rush": _Draw.rush,
+    "count": _Draw.add,
+    "tell": _Draw.tell,
+    "weigh": _Draw.weigh,
+    "label": _Draw.add,
     "steer": _Draw.steer,
     "steer more": _Draw.steer,
     "gate": _Draw.gate,

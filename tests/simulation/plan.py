@@ -14,13 +14,19 @@ from journal.events import Status
 from tests.simulation.disk import Weather
 
 KEYS = "abcd"
-"""Keys of accounts. Each lies in a partition of its own, where there are five."""
+"""Keys of accounts, and of tallies. Each lies in a partition of its own, where there are five."""
 
 VERBS = ("cancel", "kill", "pause", "pause now", "resume", "signal", "restart", "purge", "attach")
 STATUSES = (*(status.value for status in Status), "gone")
 """Of what is steered; ``gone`` is what has been purged."""
 
-GATES = ("everything", *(f"key:Account/{key}" for key in KEYS), "handler:Account/work", "service:Errands")
+GATES = (
+    "everything",
+    *(f"key:Account/{key}" for key in KEYS),
+    "handler:Account/work",
+    "service:Errands",
+    "service:Tally",
+)
 JOBS = ("cancel", "pause", "resume", "signal")
 DEATHS = ("", "before", "after")
 CELLS = [(status, verb, dies) for status in STATUSES for verb in VERBS for dies in DEATHS]

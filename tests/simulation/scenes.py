@@ -255,6 +255,56 @@ def _misread(props: Props) -> Scene:
     )
 
 
+def _rush(props: Props) -> Scene:
+    """Clients and other objects add to one tally at the same moment, and the process dies over one of the next commits."""
+    random, key = props.random, props.random.choice(KEYS)
+    at, adds = props.moment(0.1, 0.3), [["add", key, props.number()] for _ in range(2)]
+    program = [*adds, ["tell", key, props.number()], ["spread", key, [props.number() for _ in range(3)]]]
+    deeds = [
+        Deed(at=0.05, what="label", given=[key, props.number()]),
+        props.ask(at, random.choice(KEYS), props.number(), program),
+        Deed(at=at, what="rush", given=[key, [props.number() for _ in range(5)], random.choice([0.0, 0.004])]),
+        Deed(at=at, what="tell", given=[key, props.number(), None]),
+        Deed(at=at + 0.01, what="label", given=[key, props.number()]),
+        Deed(at=at + 0.02, what="rush", given=[key, [props.number() for _ in range(3)], 0.0]),
+    ]
+    if random.random() < 0.8:
+        deeds.append(
+            Deed(at=at, what="doom", given=[random.randint(1, 6), random.choice(["before", "before", "after"])])
+        )
+    return Scene(deeds=deeds, seconds=2.0, weather=Weather(latency=0.02))
+
+
+def _rush_at_a_gate(props: Props) -> Scene:
+    """Messages wait for a tally behind a gate, and clients add to it just when that opens."""
+    random, key = props.random, props.random.choice(KEYS)
+    scope = random.choice(["everything", "service:Tally"])
+    opens = props.moment(0.3, 0.5)
+    deeds = [Deed(at=0.05, what="gate", given=["close", scope, random.choice(["drain", "now"])])]
+    deeds += [Deed(at=0.2, what="tell", given=[key, props.number(), None]) for _ in range(3)]
+    deeds.append(Deed(at=opens, what="gate", given=["open", scope, "drain"]))
+    deeds.append(Deed(at=opens, what="rush", given=[key, [props.number() for _ in range(20)], 0.002]))
+    return Scene(deeds=deeds, seconds=3.0, weather=Weather(latency=0.02))
+
+
+def _rush_after_a_kill(props: Props) -> Scene:
+    """Clients add to a tally whose holder was killed in the middle of a step that is slow to give way."""
+    random, key, number, queued = props.random, props.random.choice(KEYS), props.number(), props.number()
+    killed, (verb, kill_after) = (
+        props.moment(0.2, 1.3),
+        random.choice([("kill", None), ("kill", None), ("cancel", 0.05)]),
+    )
+    deeds = [
+        Deed(at=0.05, what="weigh", given=[key, number, 1.5]),
+        props.steer(killed, verb, number, kill_after=kill_after),
+        Deed(at=killed + 0.1, what="rush", given=[key, [props.number() for _ in range(4)], 0.05]),
+    ]
+    if random.random() < 0.3:
+        deeds.append(Deed(at=0.1, what="tell", given=[key, queued, None]))
+        deeds.append(props.steer(props.moment(0.1, killed), random.choice(["kill", "pause"]), queued))
+    return Scene(deeds=deeds)
+
+
 def _refused_commits(props: Props) -> Scene:
     """The disk refuses some commits, while clients look at what they asked for."""
     random = props.random
@@ -338,7 +388,10 @@ def _moved_to_code_that_differs(props: Props) -> Scene:
 
 SCENES: tuple[Callable[[Props], Scene], ...] = (
     _approval,
+    _rush,
     _two_waits,
+    _rush_at_a_gate,
+    _rush_after_a_kill,
     _rewind,
     _purge_of_what_is_needed,
     _purge_beside,

@@ -26,12 +26,13 @@ import actors
 from actors import Limits
 from actors.core.restart_plan import OPERATIONS
 from actors.engine.containment import log as set_aside_log
+from actors.engine.engine import log as engine_log
 from actors.engine.faults import log as faults_log
 from actors.errors import ActorError
 from actors.model.info import belongs_to
 from actors.query.fsck.doctor import examine
 from journal import keys
-from journal.errors import JournalError
+from journal.errors import Conflict, JournalError
 from journal.events import Status
 from journal.ids import stream_of_invocation
 from journal.kv.store import scan_all
@@ -240,11 +241,12 @@ class Storm:
         await trio.sleep(deed.at)
         if not deed.what.startswith("steer"):
             handle.dies = deed.dies
-        await self._do(deed)
+        await self.do(deed)
         if deed.dies:
             handle.die()  # it was answered without a commit
 
-    async def _do(self, deed: Deed) -> None:
+    async def do(self, deed: Deed) -> None:
+        """Do it as a client, who may get an error."""
         name = deed.what.removesuffix(" more").replace(" ", "_")
         method = getattr(self.company, name, None) or getattr(self, f"_{name}")
         try:
@@ -572,10 +574,13 @@ def _heard() -> Iterator[list[str]]:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.name in (faults_log.name, set_aside_log.name):
+            is_fault = record.levelno >= logging.ERROR and record.name in (faults_log.name, set_aside_log.name)
+            # The only one who writes never writes over what another one wrote.
+            is_conflict = record.name == engine_log.name and any(isinstance(arg, Conflict) for arg in record.args or ())
+            if is_fault or is_conflict:
                 faults.append(record.getMessage())
 
-    listener = Listener(logging.ERROR)
+    listener = Listener(logging.WARNING)
     loggers = [logging.getLogger(name) for name in ("actors", "journal")]
     for logger in loggers:
         logger.propagate = False

@@ -24,7 +24,8 @@ class World:
 
     ``story`` is when bodies of steps began and ended, by the step's key, and when processes died, by the virtual clock; ``times`` is
     how often each body began. ``got`` are the values that handlers were given, by invocation and path, with the time: each as
-    often as a replay was given it. ``ran`` is which version of the code ran an invocation, and when.
+    often as a replay was given it. ``ran`` is which version of the code ran an invocation, and when. ``turns`` are the handlers that
+    end in their first turn: the invocation, when, and the keys of the steps whose bodies ran at that moment.
     """
 
     is_alive: bool = False
@@ -32,17 +33,26 @@ class World:
     got: dict[tuple[str, str], list[tuple[float, Any]]] = attrs.field(factory=lambda: defaultdict(list))
     story: list[tuple[str, str, float]] = attrs.field(factory=list)
     ran: list[tuple[str, float, int]] = attrs.field(factory=list)
+    turns: list[tuple[str, float, frozenset[str]]] = attrs.field(factory=list)
+    _running: set[str] = attrs.field(factory=set)
 
     def begin(self, key: str) -> int:
         """A body begins; the how-many-th time."""
         if self.is_alive:
             self.story.append(("begin", key, trio.current_time()))
             self.times[key] += 1
+            self._running.add(key)
         return self.times[key]
 
     def end(self, key: str) -> None:
         if self.is_alive:
             self.story.append(("end", key, trio.current_time()))
+            self._running.discard(key)
+
+    def turn(self, of: str) -> None:
+        """A handler has its turn, which is its only one."""
+        if self.is_alive:
+            self.turns.append((of, trio.current_time(), frozenset(self._running)))
 
     def give(self, of: str, path: str, value: Any, version: int) -> None:
         if self.is_alive:
@@ -68,6 +78,7 @@ class World:
     def die(self) -> None:
         """The process that acts on it is gone."""
         self.is_alive = False
+        self._running.clear()
         self.story.append(("death", "", trio.current_time()))
 
 
