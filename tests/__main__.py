@@ -56,10 +56,24 @@ tests and of their helpers (``tests/conftest.py``), so these hold there, too; it
 Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
 rest together, and what they search through is the same code under other dates."""
 
+LONG_WAY = ("--long-way", "tests/engine", "tests/simulation/test_storms.py")
+"""Run once more with the engine deciding each call before it runs (``tests/long_way.py``): what is recorded as a whole is only an
+abridgement. Other suites hardly run the engine, or take too long."""
+
+LONG_WAY_SEEDS = "0-300"
+"""Of the storms on the long way."""
+
 LONGEST_FIRST = ": the files that take longest begin first, so few tests end in the first minutes"
 
-LANES = {"pytest": TOGETHER, "pytest, python -O": (*TOGETHER, *OPTIMIZED)}
+LANES = {
+    "pytest": TOGETHER,
+    "pytest, python -O": (*TOGETHER, *OPTIMIZED),
+    "pytest, long way": (*TOGETHER, *LONG_WAY),
+}
 """By name, the arguments for pytest."""
+
+ENVIRONMENTS = {"pytest, python -O": {"PYTHONOPTIMIZE": "1"}, "pytest, long way": {"PLAYHEAD_SEEDS": LONG_WAY_SEEDS}}
+"""By the name of a lane, the variables that it runs under."""
 
 
 def main(arguments: list[str]) -> int:
@@ -98,7 +112,7 @@ def _test(lane: str, words: tuple[str, ...]) -> tuple[bool, Spent]:
     """Run pytest, whose output goes to the terminal; whether it passes, and what it took of the processor."""
     print(f"\n== {lane}{LONGEST_FIRST if 'tests.longest_first' in words else ''}", flush=True)
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONOPTIMIZE": "1"} if lane.endswith("-O") else None
+    environment = os.environ | ENVIRONMENTS.get(lane, {})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "cpu.json")
         command = [sys.executable, "-m", *PYTEST, f"--cpu-file={file}", *words]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import long_way
 from tests.lab import WORLD
 from tests.virtual import run_on_virtual_time
 
@@ -31,6 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Rewrite the golden files of tests/test_wording.py and the table of imports in ARCHITECTURE.md.",
     )
+    parser.addoption(
+        "--long-way",
+        action="store_true",
+        help="Have the engine decide each call before it runs, also in processes that tests start (tests/long_way.py).",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long-way"):
+        stack = ExitStack()
+        stack.enter_context(long_way.taken())
+        config.add_cleanup(stack.close)
 
 
 @pytest.fixture(autouse=True)

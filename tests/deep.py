@@ -85,6 +85,11 @@ PROFILES = {
         rounds=100,
         each=200,
     ),
+    "long-way": Profile(
+        ("pytest", "--long-way", "-s", "tests/engine", "tests/hostile", "tests/simulation", "tests/stories"),
+        {"PLAYHEAD_SEEDS": "0-20000", "PLAYHEAD_SECONDS": "3600"},
+        "PLAYHEAD_SECONDS",
+    ),
     "storms": Profile(
         ("pytest", "-s", "tests/simulation/test_storms.py", "-k", "no_storm"),
         {"PLAYHEAD_SEEDS": "{first}-{last}", "PLAYHEAD_SECONDS": "3600"},

@@ -21,14 +21,14 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from tests.children import customized
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "tests" / "README.md"
@@ -275,21 +275,10 @@ def _play_tests(mutant: Mutant) -> Hunt:
             if report.failed:
                 failed.append(report.nodeid)
 
-    with contextlib.redirect_stdout(sys.stderr), _planted_in_children(mutant):
+    plants = f"from tests.mutants import plant; plant({mutant.name!r})"
+    with contextlib.redirect_stdout(sys.stderr), customized(plants):
         pytest.main(["-x", "-q", "-p", "no:cacheprovider", mutant.suite], plugins=[Listener()])
     return Hunt(failed[0] if failed else "")
-
-
-@contextlib.contextmanager
-def _planted_in_children(mutant: Mutant) -> Iterator[None]:
-    """Processes that the tests start import the sources with the bug, too."""
-    with tempfile.TemporaryDirectory() as folder:
-        customized = (
-            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.mutants import plant\nplant({mutant.name!r})\n"
-        )
-        Path(folder, "sitecustomize.py").write_text(customized)
-        os.environ["PYTHONPATH"] = folder
-        yield
 
 
 # Telling.

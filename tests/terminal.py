@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from tests.children import python_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -118,7 +120,7 @@ def terminal(folder: Path) -> Iterator[Terminal]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PLAYHEAD_")}
     environment |= {
         "PATH": f"{commands}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(ROOT),
         "COLUMNS": "200",
         "NO_COLOR": "1",
     }

@@ -17,6 +17,7 @@ from cli.main import COMMANDS, main
 from cli.render.output import err, escape_what_streams_cannot_show, out_json, safe
 from cli.targets import parse_argument, parse_object, parse_target, written_object, written_target
 from journal.events import Target
+from tests.children import python_path
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_an_app_that_raises_while_it_is_imported_is_not_served(end: str, tmp_pat
     (tmp_path / "ending_app.py").write_text(end)
     command = [sys.executable, "-m", "playhead", "serve", "ending_app.py", "--port", "0"]
     ran = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": python_path(ROOT)}, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stdout) == (Exit.USAGE, "")
     assert "importing ending_app.py failed" in ran.stderr

@@ -21,6 +21,7 @@ from actors.http.routes import TokenScope
 from cli import constants
 from cli.main import COMMANDS, root
 from journal.events import Status
+from tests.children import python_path
 from tests.cli.shell import Shell
 from tests.cli.shell import shell as opened_shell
 from tests.terminal import ROOT
@@ -178,7 +179,7 @@ def on_a_terminal(command: list[str], *, until: str, **variables: str) -> str:
     """What a command shows a person, up to a word."""
     ours, theirs = pty.openpty()
     environment = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
-    environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"} | variables
+    environment |= {"PYTHONPATH": python_path(ROOT), "TERM": "xterm", "COLUMNS": "200"} | variables
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
     seen = b""

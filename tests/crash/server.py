@@ -19,6 +19,7 @@ import trio
 
 import actors
 from actors.http.token_path import token_path
+from tests.children import python_path
 from tests.crash.spawner import Order
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ async def open_server(ledger: Path, environment: dict[str, str] | None = None) -
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=inherited | {"PYTHONPATH": str(ROOT)},
+        env=inherited | {"PYTHONPATH": python_path(ROOT)},
         cwd=ROOT,
     )
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.children import python_path
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ PROGRAM = """
 def run(folder: Path, *arguments: str) -> tuple[int, Any]:
     """How often it died, and what the process that did not die said."""
     (folder / "deadly.py").write_text(textwrap.dedent(PROGRAM))
-    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    environment = {"PYTHONPATH": python_path(ROOT), "PATH": ""}
     for deaths in range(20):
         ran = subprocess.run(
             [sys.executable, "deadly.py", *arguments],

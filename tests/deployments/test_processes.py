@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.children import python_path
+
 HERE = Path(__file__).resolve().parents[2]
 PROGRAM = """
     import sys
@@ -57,7 +59,7 @@ PROGRAM = """
 def run(folder: Path, version: str, *arguments: str) -> str:
     (folder / "till.py").write_text(textwrap.dedent(PROGRAM).replace("VERSION", version))
     command = [sys.executable, "till.py", *arguments]
-    environment = {"PYTHONPATH": str(HERE), "PATH": ""}
+    environment = {"PYTHONPATH": python_path(HERE), "PATH": ""}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()

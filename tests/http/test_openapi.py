@@ -18,6 +18,7 @@ from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
 from actors.model.services import service_info
 from cli.address import read_address
+from tests.children import python_path
 from tests.http import fuzzed_app
 from tests.http.served import serving
 from tests.terminal import ROOT
@@ -112,7 +113,7 @@ def test_generated_requests_find_nothing_that_the_document_does_not_say(
     ]
     # What waits for an end that may never come is not fuzzed.
     command += ["--exclude-path-regex", "attach|/query"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": python_path(ROOT)}
     ran = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment
     )

@@ -13,6 +13,7 @@ import trio
 
 from journal import events as e
 from journal.ids import StepId
+from tests.children import python_path
 from tests.scale.builder import Builder, building
 from tests.scale.sleepers import Many
 
@@ -56,7 +57,7 @@ async def add_waiter(builder: Builder) -> str:
 def figures_of(path: Path, first_due: float, sleeper: str, waiter: str) -> dict[str, float]:
     """What opening the store cost a process of its own."""
     command = [sys.executable, "-m", "tests.scale.sleepers", str(path), repr(first_due), sleeper, waiter]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stderr
     figures: dict[str, float] = json.loads(done.stdout)

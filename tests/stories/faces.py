@@ -26,6 +26,7 @@ import actors
 from cli.address import read_address
 from cli.apps import load_app
 from cli.targets import parse_target
+from tests.children import python_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -359,7 +360,7 @@ def _word(argument: Any) -> tuple[str, ...]:
 def environment() -> dict[str, str]:
     """What a process of this project needs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLAYHEAD_")}
-    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    return kept | {"PYTHONPATH": python_path(ROOT), "NO_COLOR": "1"}
 
 
 # The stages that they stand on.
