@@ -156,7 +156,7 @@ class FirstTurns:
         except Unwritable:
             return False  # the long way says of which event
         if asked.caller is not None:
-            machine.complete_call(loaded, asked.caller, outcome)
+            machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
         if request.reply is not None:
             machine.when_durable(partial(request.reply.set, Accepted(asked.invocation_id, is_new=True)))
         if request.outcome is not None:

@@ -343,10 +343,12 @@ class Machine:
         self._batch.pending_append(loaded).purges.append(purge)
         self.when_durable(purge.tell)
 
-    def complete_call(self, source: LoadedObject, caller: Caller, outcome: Outcome) -> None:
-        """Send the outcome of an invocation to a caller."""
+    def complete_call(
+        self, source: LoadedObject, caller: Caller, outcome: Outcome, *, by: InvocationId | None = None
+    ) -> None:
+        """Send the outcome of an invocation to a caller. ``by`` is the invocation if it has completed just now."""
         command = c.CompleteCall(invocation_id=caller.invocation_id, step=caller.step, outcome=outcome)
-        self.deliver(source, stream_of_invocation(caller.invocation_id), command, by=None)
+        self.deliver(source, stream_of_invocation(caller.invocation_id), command, by=by)
 
     def send(self, message: Message) -> None:
         """Send a message with the current batch."""

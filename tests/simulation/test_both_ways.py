@@ -1,0 +1,167 @@
+"""The short way of a call leaves the store as the long way does: the same events and the same rows, key by key.
+
+One load is played twice, the second time with the short way closed (``tests.long_way``). What may differ by nature is held still: ids
+depend on who asks for them, dice fall alike, and tasks that are ready together run in the order in which they began.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import trio
+import trio._core._run as trio_run
+
+import actors
+from actors.errors import MisuseError
+from journal import codec, keys
+from journal import events as e
+from journal.ids import StreamId, derived_unique
+from journal.rows import InvocationRow, decode_row
+from tests import long_way
+from tests.simulation.draw import draw
+from tests.simulation.plan import Life, Plan
+from tests.simulation.storm import play
+
+if TYPE_CHECKING:
+    from tests.simulation.disk import Disk
+
+SEEDS = range(30)
+LEFT_OUT = ("damage", "damage of", "misread", "jump", "doom", "history", "hostile")
+"""Deeds of the disk, and of a class that is replayed differently on purpose."""
+
+_RECORD = keys.record(0, StreamId(0), 0)[:1]
+_INVOCATION = keys.invocations(0)[:1]
+
+
+class Still(Random):
+    """Dice that always fall alike."""
+
+    def random(self) -> float:
+        return 0.75
+
+
+class Ids:
+    """Unique numbers by who asks for them, and how often: not by who else does in between."""
+
+    def __init__(self, *_: Any) -> None:
+        self._given: Counter[str] = Counter()
+
+    def next(self) -> int:
+        try:
+            who: str = actors.current_invocation()
+        except MisuseError:
+            who = trio.lowlevel.current_task().name
+        self._given[who] += 1
+        return derived_unique(who, str(self._given[who]))
+
+
+def load(seed: int, *, at_once: bool) -> Plan:
+    """The deeds of a storm, one after the other, in one life on a disk that is well, without limits. Unless ``at_once``, no two requests
+    for one object are on their way at the same time."""
+    drawn = draw(seed)
+    deeds = [deed for life in drawn.lives for deed in life.deeds if deed.what not in LEFT_OUT]
+    if not at_once:
+        deeds = [attrs.evolve(deed, given=[_one_by_one(given) for given in deed.given]) for deed in deeds]
+    apart = [attrs.evolve(deed, at=round(0.11 * at, 2), dies="") for at, deed in enumerate(deeds)]
+    return Plan(seed=seed, partitions=drawn.partitions, lives=[Life(seconds=0.11 * len(apart) + 5.0, deeds=apart)])
+
+
+def _one_by_one(given: Any) -> Any:
+    """A program without what asks for several things at a time; of messages it sends one."""
+    if not isinstance(given, list) or not all(isinstance(node, list) for node in given):
+        return given[:1] if isinstance(given, list) else given
+    messages = [node for node in given if node[0] in ("send", "tell")][1:]
+    return [
+        node for node in given if node[0] not in ("nursery", "spread", "shield", "deadline") and node not in messages
+    ]
+
+
+Stored = dict[str, Any]
+"""What a store says, by the name of each event and each row."""
+
+
+def stored(disk: Disk) -> Stored:
+    """All that is kept, decoded."""
+    found: Stored = {}
+    for key, value in disk.contents():
+        kind = key[:1]
+        if kind == _RECORD:
+            for recorded in codec.decode_record(value, keys.first_number_of(key)):
+                found[f"event {key[3:11].hex()} {recorded.number:6}"] = recorded
+        elif kind == _INVOCATION:
+            found[f"row {keys.id_at_end(key)}"] = decode_row(InvocationRow, value)
+        else:
+            found[f"other {kind!r} {key[1:].hex()}"] = value
+    return found
+
+
+def by_invocation(found: Stored) -> Stored:
+    """The events of each invocation in their order, and its row, without numbers: those depend on what came in between."""
+    told: Stored = {}
+    for name, value in found.items():
+        if name.startswith("row"):
+            told[name] = attrs.evolve(value, spans=[])
+        elif name.startswith("event"):
+            of = getattr(value.event, "invocation_id", name)
+            # What waited in line was started by the one before it.
+            by = "" if isinstance(value.event, e.InvocationStarted) else value.stamp.by
+            told.setdefault(f"events of {of}", []).append((value.stamp.at, by, value.event))
+    return told
+
+
+def both_ways(plan: Plan) -> tuple[Stored, Stored]:
+    """What is stored of a load on the short way and on the long one."""
+    short = play(plan)
+    with long_way.taken():
+        long = play(plan)
+    assert short.broken == long.broken == []
+    return stored(short.disk), stored(long.disk)
+
+
+def first_difference(short: Stored, long: Stored) -> str:
+    """Nothing if they are equal, otherwise the first of what differs."""
+    for name in sorted({*short, *long}):
+        if short.get(name) != long.get(name):
+            return f"{name}\n  short: {short.get(name)}\n  long: {long.get(name)}"
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def still_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.environment.Ulids", Ids)
+    monkeypatch.setattr("tests.lab.Random", Still)
+    monkeypatch.setattr(trio_run, "_r", Still())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_ways_store_the_same_if_requests_come_one_by_one(seed: int) -> None:
+    short, long = both_ways(load(seed, at_once=False))
+    difference = first_difference(short, long)
+    assert not difference, difference
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_ways_store_the_same_of_each_invocation(seed: int) -> None:
+    short, long = both_ways(load(seed, at_once=True))
+    difference = first_difference(by_invocation(short), by_invocation(long))
+    assert not difference, difference
+
+
+def test_the_load_takes_the_short_way_unless_it_is_closed() -> None:
+    short = play(load(3, at_once=True)).disk
+    with long_way.taken():
+        long = play(load(3, at_once=True)).disk
+    assert bytes_of_records(short) < bytes_of_records(long), "what is recorded as a whole takes fewer bytes"
+
+
+def bytes_of_records(disk: Disk) -> int:
+    return sum(len(value) for key, value in disk.contents() if key[:1] == _RECORD)
+
+
+def test_the_first_difference_is_named() -> None:
+    assert first_difference({"b": 1, "a": 1}, {"b": 2, "a": 1}) == "b\n  short: 1\n  long: 2"
+    assert first_difference({"a": 1}, {}) == "a\n  short: 1\n  long: None"
