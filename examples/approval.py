@@ -1,8 +1,8 @@
-"""A human approval: a handler waits for a person, and not for ever.
+"""A human approval: a handler waits for a person, up to a deadline.
 
-A signal is a named value for one invocation. It is kept if it comes before the handler asks, and it has a type: what does not
-fit is refused. ``move_on_after`` is trio's, but its deadline is a durable timer. An invocation that waits for long is suspended
-and leaves memory; what it waits for wakes it, in this process or in a later one.
+A signal is a named value for one invocation. It is buffered until the handler awaits it, and it has a type: a value that does
+not fit is refused. ``move_on_after`` works as in trio, but its deadline is a durable timer. An invocation that waits for a minute
+is suspended and leaves memory; the signal or the timer wakes it, in this process or in a later one.
 
     python examples/approval.py
     playhead serve examples/approval.py     # in another shell:
@@ -23,7 +23,7 @@ WEEK = 7 * 24 * 3600.0
 
 
 @attrs.frozen
-class Decision:  # values are attrs classes, dataclasses, enums, containers …: kept as JSON that a person can read
+class Decision:  # values are attrs classes, dataclasses, enums, containers …, stored as readable JSON
     approved: bool
     by: str
 
@@ -37,7 +37,7 @@ class Expenses(Service):
         with actors.move_on_after(patience):
             decision = await actors.signal("decision", Decision)
         if decision is None:
-            return f"{what}: nobody decided in time"
+            return f"{what}: no decision in time"
         return f"{what}: {'paid' if decision.approved else 'declined'}, says {decision.by}"
 
 

@@ -1,10 +1,10 @@
-"""A script that blocks: no event loop, no ``await``. Django, Flask and notebooks do the same.
+"""A blocking script: no event loop, no ``await``. Django, Flask and notebooks work the same way.
 
-The event loop runs in a thread beside the script; any thread may use the client. ``actors.sync.open_runtime`` runs the objects in
-this process, ``actors.sync.connect`` speaks to a server: ``tally`` takes the client of either.
+The event loop runs in a thread of its own; any thread may use the client. ``actors.sync.open_runtime`` runs the objects in this
+process, ``actors.sync.connect`` talks to a server; ``tally`` works with the client of either.
 
-    python examples/blocking.py              # and once more: the second vote of a voter counts once
-    playhead serve examples/blocking.py      # the same objects, for everybody; in another shell:
+    python examples/blocking.py              # run it twice: a voter who votes again is counted once
+    playhead serve examples/blocking.py      # the same objects over HTTP; in another shell:
     playhead call Poll/lunch/vote '{"voter": "ada", "dish": "soup"}'
     playhead call Poll/lunch/result
 """
@@ -28,7 +28,7 @@ class Poll(Actor):
 
 
 def tally(client: actors.sync.Client) -> dict[str, int]:
-    """Vote, and look at the history of a vote."""
+    """Vote, and print the history of one vote."""
     lunch = client.actor(Poll, "lunch")
     lunch.vote("ada", "soup")
     lunch.vote("bob", "salad")

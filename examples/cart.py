@@ -1,7 +1,7 @@
-"""A shopping cart: a ``Map`` holds many items, and changing one costs the same however many there are.
+"""A shopping cart: a ``Map`` holds many items, and a change of one costs the same for any number of items.
 
-A plain ``dict`` field is recorded as a whole whenever it changes, which is right for a handful. A ``Map`` records the items that
-changed and reads the ones that are asked for.
+A plain ``dict`` field is recorded as a whole whenever it changes, which is fine for a few items. A ``Map`` records only the items
+that changed, and reads only the items that are used.
 
     python examples/cart.py
     playhead serve examples/cart.py         # in another shell:

@@ -1,7 +1,7 @@
-"""A chat with an agent: a newer message aborts the answer that is being written.
+"""A chat with an agent: a new message cancels the answer in progress.
 
-The chat is an actor and remembers which answer is under way; the agent is a service and writes it. Cancelling an invocation is an
-event: it is recorded, reaches into the running step, stops that first, and is then raised in the handler, which may clean up.
+The chat is an actor that remembers the answer in progress; the agent is a service that writes it. A cancel is an event: it is
+recorded, stops the running step first, and is then raised in the handler, which can clean up.
 
     python examples/chat.py
     playhead serve examples/chat.py         # in another shell:
@@ -21,11 +21,11 @@ from actors import Actor, Service, handler, shared, step
 
 @step
 async def generate(prompt: str) -> str:
-    """Stands for a model that streams: any trio code may stand here, and a cancel stops it where it waits."""
+    """A placeholder for a model that streams. A step may contain any trio code; a cancel stops it at its next await."""
     words = f"a careful answer to {prompt!r}".split()
     for word in words:
         await trio.sleep(0.1)
-        actors.emit(word)  # the output stream, which a client may follow live
+        actors.emit(word)  # the output stream, which a client can follow live
     return " ".join(words)
 
 

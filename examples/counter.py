@@ -1,10 +1,10 @@
 """A counter: an object with a key, a durable field and a mailbox.
 
-Every key is an object of its own, with its own value and its own queue: what arrives for "alice" is done one after the other, and
-does not wait for "bob". What ``add`` has returned is on disk, whatever becomes of the process.
+Every key is an object of its own, with its own value and its own queue: calls to "alice" run one after the other, and do not wait
+for calls to "bob". Once ``add`` has returned, its change is on disk, even if the process is killed.
 
-    python examples/counter.py              # and once more: it goes on from where it was
-    playhead serve examples/counter.py      # the same objects, for everybody; in another shell:
+    python examples/counter.py              # run it twice: the counter keeps its value
+    playhead serve examples/counter.py      # the same objects over HTTP; in another shell:
     playhead call Counter/alice/add 5
     playhead call Counter/alice/current
 """
@@ -23,14 +23,14 @@ class Counter(Actor):
         self.value += amount
         return self.value
 
-    @shared  # beside the writer, and may only read
+    @shared  # runs beside the writer, read-only
     async def current(self) -> int:
         return self.value
 
 
 async def main() -> None:
     async with actors.open_runtime(Counter, path="playhead-data") as runtime:
-        alice = runtime.client.actor(Counter, "alice")  # made when it is first called
+        alice = runtime.client.actor(Counter, "alice")  # created by its first call
         print("alice:", await alice.add(5))
         print("alice:", await alice.add(2))
         print("bob:", await runtime.client.actor(Counter, "bob").current())

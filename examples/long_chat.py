@@ -1,6 +1,6 @@
-"""A long chat: a ``Log`` only grows, and appending costs the same after a million lines as after one.
+"""A long chat: a ``Log`` only grows, and an append costs the same after a million lines as after one.
 
-Reading an item or a slice reads that and no more. Items are typed like everything else.
+An item or a slice is read without the rest of the log. Items are typed, as all values are.
 
     python examples/long_chat.py
     playhead serve examples/long_chat.py    # in another shell:
@@ -30,7 +30,7 @@ class Room(Actor):
 
     @handler
     async def say(self, author: str, text: str) -> int:
-        self.lines.append(Line(actors.current_time(), author, text))  # recorded time: a replay sees the same
+        self.lines.append(Line(actors.current_time(), author, text))  # recorded, so a replay sees the same time
         return len(self.lines)
 
     @shared
@@ -46,7 +46,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         async with actors.open_runtime(Room, path=data) as runtime:
             room = runtime.client.actor(Room, "trio")
-            async with trio.open_nursery() as nursery:  # outside of handlers it is plain trio
+            async with trio.open_nursery() as nursery:  # outside handlers, plain trio
                 for number in range(1000):
                     nursery.start_soon(room.say, "ada", f"line {number}")
             print("lines:", await room.say("bob", "that was a lot"))

@@ -1,13 +1,13 @@
-"""A reminder: a timer that outlives the process, and a step that rings.
+"""A reminder: a timer that outlives the process, and a step with a side effect.
 
-A handler is an ordinary coroutine whose awaits are recorded. ``actors.sleep`` waits for a moment in time, not for a process to
-stay up. What acts on the world is a step: its body runs at least once, its outcome is recorded once, and a replay reads that
-outcome where the body already ran.
+A handler is an ordinary coroutine whose awaits are recorded. ``actors.sleep`` is a durable timer: it fires even if the process was
+restarted in between. Side effects belong in a step: its body runs at least once, its outcome is recorded once, and a replay uses
+the recorded outcome instead of running the body again.
 
     python examples/reminder.py
     playhead serve examples/reminder.py     # in another shell:
     playhead send Reminder/remind '{"text": "tea", "seconds": 20}'
-                                            # now stop the server, however you like, and start it again
+                                            # now stop the server (kill -9 will do), and start it again
     playhead invocations list Reminder
 """
 
@@ -25,7 +25,7 @@ async def ring(text: str) -> str:
     return f"rang for {text}"
 
 
-class Reminder(Service):  # no key and no state, so any number run at once
+class Reminder(Service):  # no key and no state: invocations run in parallel
     @handler
     async def remind(self, text: str, seconds: float) -> str:
         await actors.sleep(seconds)
@@ -37,7 +37,7 @@ async def main() -> None:
         async with actors.open_runtime(Reminder, path=data) as runtime:
             tea = await runtime.client.service(Reminder).remind.send("tea", 1.0)  # durable once this returns
             print("stopped, with a timer that is still to fire")
-        await trio.sleep(1.5)  # nobody is there
+        await trio.sleep(1.5)  # no process is running
         async with actors.open_runtime(Reminder, path=data) as runtime:
             print("started again")
             print(await runtime.client.invocation(tea.id).result())

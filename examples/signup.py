@@ -1,7 +1,7 @@
-"""A sign-up: a workflow runs once for its key, and is spoken to while it runs.
+"""A sign-up: a workflow runs once per key, and accepts calls while it runs.
 
-Running it again under the same key finds the same run, so a form that is sent twice does no harm. Its ``@shared`` handlers answer
-meanwhile. The key determines the id of the run, so everyone who knows the address can signal it.
+A second ``run`` with the same key returns the first one, so a form that is submitted twice does no harm. The ``@shared`` handlers
+can be called meanwhile. The key determines the id of the run, so a signal can be sent to it by key.
 
     python examples/signup.py
     playhead serve examples/signup.py       # in another shell:

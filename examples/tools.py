@@ -1,8 +1,8 @@
 """Parallel tool calls: a durable nursery.
 
-``open_nursery`` means what it means in trio: the block is left when every child has ended, and a child's error cancels its siblings. A
-child is known by where it was started, never by when it ran; so after a crash the tools that had answered are read from
-the journal, and only the others are asked again.
+``open_nursery`` works as in trio: the block ends when every child has ended, and a child's error cancels its siblings. A child is
+identified by where it was started, never by when it ran. So after a crash, results that were recorded are read from the journal,
+and only the other tools are called again.
 
     python examples/tools.py
     playhead serve examples/tools.py        # in another shell:
@@ -35,13 +35,13 @@ class Research(Service):
         async def look_up(tool: str) -> None:
             try:
                 found[tool] = await use_tool(tool, query)
-            except actors.StepFailedError as error:  # its tries are used up; the others' findings are worth having
+            except actors.StepFailedError as error:  # all tries failed; keep the results of the other tools
                 found[tool] = str(error)
 
         async with actors.open_nursery() as nursery:
             for tool in SECONDS:
                 nursery.start_soon(look_up, tool)
-        return list(found.values())  # in the order in which they answered, and every replay sees the same
+        return list(found.values())  # in the order of the answers, which is the same in every replay
 
 
 async def main() -> None:

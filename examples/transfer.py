@@ -1,8 +1,8 @@
-"""A money transfer: a saga that takes back what it did, when it fails and when it is cancelled.
+"""A money transfer: a saga that undoes its actions when it fails or is cancelled.
 
-What can go wrong for good is a ``TerminalError``; any other exception is tried again. A cancel is raised at the await in progress,
-once the call or the step there has ended, so a compensation never runs beside its own action. Since that action may have
-been done or not, ``reverse`` asks the account and not the exception.
+A final failure is a ``TerminalError``; any other exception is retried. A cancel is raised at the await in progress, once the call or
+the step there has ended, so a compensation never runs beside its own action. The action may or may not have taken effect, so
+``reverse`` looks at the account instead of the exception.
 
     python examples/transfer.py
     playhead serve examples/transfer.py     # in another shell:
@@ -20,7 +20,7 @@ import actors
 from actors import Actor, Service, handler, shared, step
 
 
-class InsufficientFunds(actors.TerminalError):  # arrives at the caller's await as itself
+class InsufficientFunds(actors.TerminalError):  # the caller's await raises this class
     http_status = 409
 
 
@@ -49,7 +49,7 @@ class Account(Actor):
 
 @step
 async def screen(source: str, target: str, amount: int) -> None:
-    """Stands for another firm's fraud check. ``actors.step_key()`` is the same at every try: it makes its requests idempotent."""
+    """A placeholder for an external fraud check. Pass it ``actors.step_key()``, the same at every try, as idempotency key."""
     await trio.sleep(0.3)
     if target == "mallory":
         raise Suspicious(f"{source} sends {amount} to {target}")

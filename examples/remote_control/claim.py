@@ -1,7 +1,7 @@
-"""Three people have approved a claim, and then its reimbursement fails on a bug: restart from that step, on the mended code.
+"""Three people approved a claim, then its reimbursement failed on a bug: restart from that step, on the fixed code.
 
-Nobody is asked again. Going back to a step is going back to the moment before its outcome was known: all that had come by then
-is kept, approvals too. A dry run says what is kept and what begins again.
+The approvals are not asked for again. A restart from a step goes back to the moment before the outcome of that step was known:
+everything recorded before it is kept. A dry run lists what is kept and what runs again.
 
     python examples/remote_control/claim.py
     playhead serve examples/remote_control/claim.py             # in another shell:
@@ -11,10 +11,10 @@ is kept, approvals too. A dry run says what is kept and what begins again.
     playhead invocations signal INVOCATION_ID "approval of cyd" true
     playhead invocations describe INVOCATION_ID
 
-Now mend the line with the bug, stop the server, start it again, and:
+Now fix the line with the bug, restart the server, and:
 
     playhead invocations restart INVOCATION_ID --from reimburse --deployment latest --dry-run
-    playhead invocations restart INVOCATION_ID --from reimburse --deployment latest --reason 'the rate is there'
+    playhead invocations restart INVOCATION_ID --from reimburse --deployment latest --reason 'added the rate'
 """
 
 import tempfile
@@ -61,8 +61,8 @@ class Claim(Workflow):
         return await reimburse(self.key, amount, currency)
 
 
-def mended(folder: str) -> Path:
-    """This file with the bug taken out, as an editor would leave it."""
+def fixed(folder: str) -> Path:
+    """A copy of this file with the bug fixed."""
     app = Path(folder, Path(__file__).name)
     app.write_text(Path(__file__).read_text().replace(*FIX, 1))
     return app
@@ -78,8 +78,8 @@ async def main() -> None:
             outcome = await claim.outcome()
             print(f"claim 7: {outcome.kind.value}")
 
-            await client.register_deployment(mended(folder))
-            answer = await claim.restart("reimburse", deployment="latest", reason="the rate is there")
+            await client.register_deployment(fixed(folder))
+            answer = await claim.restart("reimburse", deployment="latest", reason="added the rate")
             again = answer.successor
             assert again is not None
             print("kept:", ", ".join(one.name for one in again.kept), "- again:", *(one.name for one in again.again))

@@ -1,7 +1,7 @@
-"""Hundreds of agents are stuck on a dead endpoint: find them by their last error, look, and cancel them all with one word.
+"""Hundreds of agents are stuck on a dead endpoint: find them by their last error, and cancel all of them with one job.
 
-Each agent has taken a room for its guest, and asks a model that is gone, again and again. A cancel reaches an invocation that backs
-off at once, and is raised where it waits: each gives its room back. The job runs in the runtime, not in the client that started it.
+Each agent has booked a room for its guest and keeps retrying a model that is gone. A cancel reaches an invocation that is backing
+off at once, and is raised where it waits: each agent gives its room back. The job runs in the runtime, not in the client.
 
     python examples/remote_control/dead_endpoint.py
     playhead serve examples/remote_control/dead_endpoint.py     # in another shell:
@@ -68,10 +68,10 @@ async def main() -> None:
             print(f"{preview.count} are stuck; the oldest: {failure.message}")
 
             done = await (await stuck.cancel(reason="the endpoint is gone")).result()
-            print(f"the job is {done.state.value}: {done.changed} of {done.total} were told")
+            print(f"the job is {done.state.value}: {done.changed} of {done.total} were cancelled")
             ended = [
                 (await agent.outcome()).kind.value for agent in agents
-            ]  # the last ones still give their rooms back
+            ]  # waits until the last room has been given back
             print(f"cancelled: {ended.count('cancelled')}")
 
 

@@ -1,17 +1,17 @@
-"""Runs hit a parsing bug: pause them, deploy the fix, check, and resume. What has been downloaded is not downloaded again.
+"""Runs hit a parsing bug: pause them, deploy the fix, check, and resume. Finished downloads are not repeated.
 
-What is under way stays on the code that it began on. A check replays its history on other code, with no effect; a resume may
-then move it there, and it goes on where it stopped.
+An invocation stays on the code on which it began. A check replays its history on other code, without effects; a resume can then
+move it to that code, and it continues where it stopped.
 
     python examples/remote_control/deploy_the_fix.py
     playhead serve examples/remote_control/deploy_the_fix.py    # in another shell:
     playhead send Import/run '"north"'
     playhead invocations pause --where "last_error_type like '%ValueError'" --reason 'a parsing bug' --yes
 
-Now mend the line with the bug, stop the server, start it again, and:
+Now fix the line with the bug, restart the server, and:
 
     playhead invocations check --where "status = 'paused'"
-    playhead invocations resume --where "status = 'paused'" --deployment latest --reason 'it is mended' --yes
+    playhead invocations resume --where "status = 'paused'" --deployment latest --reason 'fixed' --yes
 """
 
 import tempfile
@@ -53,8 +53,8 @@ class Import(Service):
         return total
 
 
-def mended(folder: str) -> Path:
-    """This file with the bug taken out, as an editor would leave it."""
+def fixed(folder: str) -> Path:
+    """A copy of this file with the bug fixed."""
     app = Path(folder, Path(__file__).name)
     app.write_text(Path(__file__).read_text().replace(*FIX, 1))
     return app
@@ -71,12 +71,12 @@ async def main() -> None:
             paused = await (await stuck.pause(reason="a parsing bug")).result()
             print(f"paused: {paused.changed}")
 
-            app = mended(folder)
+            app = fixed(folder)
             summary = await client.check(where="status = 'paused'", app=app)
             print(f"checked on the fix: {summary.checked}, all of them fit: {summary.is_compatible}")
             await client.register_deployment(app)
 
-            await (await stuck.resume(deployment="latest", reason="it is mended")).result()
+            await (await stuck.resume(deployment="latest", reason="fixed")).result()
             print("totals:", [await run.result() for run in runs])
 
 

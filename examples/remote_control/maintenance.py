@@ -1,7 +1,7 @@
-"""The database is down for maintenance: hold a service, whatever comes meanwhile, and let it go on afterwards.
+"""The database is down for maintenance: hold a service with all new calls, and resume it afterwards.
 
-A gate is no pause of this or that invocation: it stands before all of them. What runs ends its step; what waits, what is
-scheduled and what is yet to come is accepted and held. Nothing is refused, and nothing is lost.
+A closed gate holds every invocation of the service. A running step ends first; waiting, scheduled and new invocations are accepted
+and held. Nothing is refused, and nothing is lost.
 
     python examples/remote_control/maintenance.py
     playhead serve examples/remote_control/maintenance.py       # in another shell:

@@ -1,7 +1,7 @@
-"""A new message aborts what the one before it has started, wherever that is; what was done by then is saved.
+"""A new message cancels the task of the previous message, wherever it is; its partial work is saved.
 
-The chat knows the task by its id, and cancels it as anybody else could. The step that is running is stopped first; then the
-cancel is raised in the task, whose further awaits work again: it saves its notes.
+The chat knows the id of the task and cancels it, as any client could. The running step is stopped first; then the cancel is raised
+in the task once, and later awaits work again: it saves its notes.
 
     python examples/remote_control/new_message.py
     playhead serve examples/remote_control/new_message.py       # in another shell:
@@ -28,7 +28,7 @@ async def look_up(wish: str) -> str:
 
 @step
 async def think(notes: str) -> str:
-    """Stands for a model that takes its time: any trio code may stand here, and a cancel stops it where it waits."""
+    """A placeholder for a slow model. A step may contain any trio code; a cancel stops it at its next await."""
     print(f"thinking about {notes}", flush=True)
     await trio.sleep(60)
     return f"a plan from {notes}"

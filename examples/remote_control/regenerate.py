@@ -1,7 +1,7 @@
-"""The "regenerate" button: have an answer written again, from the same sources.
+"""The "regenerate" button: write an answer again from the same sources.
 
-A restart from a step is a library call like any other, so a chat can offer it to its user. What came before the step is kept: the
-sources are not looked for again. The old answer stays, and each of the two knows of the other.
+A restart from a step is an ordinary library call, so a chat can offer it to its users. Everything before the step is kept, so the
+sources are not searched again. The old answer stays, and the two invocations link to each other.
 
     python examples/remote_control/regenerate.py
     playhead serve examples/remote_control/regenerate.py        # in another shell:
@@ -30,7 +30,7 @@ async def find_sources(question: str) -> list[str]:
 
 @step
 async def write(question: str, sources: list[str]) -> str:
-    """Stands for a model, which writes otherwise every time."""
+    """A placeholder for a model, which writes something else every time."""
     draft = f"draft {next(_drafts)} on {question} after {' and '.join(sources)}"
     print(f"wrote: {draft}", flush=True)
     return draft
@@ -56,7 +56,7 @@ class Chat(Actor):
     async def regenerate(self) -> actors.InvocationId:
         if self.answer is None:
             raise actors.TerminalError("nothing has been asked yet")
-        # One that is still being written is stopped first.
+        # An answer that is still being written is killed first.
         again = await actors.invocation(self.answer).restart("write", stop="kill", reason="regenerate")
         assert again.successor is not None
         self.answer = again.successor.invocation_id

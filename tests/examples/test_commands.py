@@ -56,7 +56,7 @@ EXPECTED = {
         refused=('playhead call Transfer/run \'{"source": "alice", "target": "bob", "amount": 1000}\'',),
     ),
     "approval": Expected(
-        script=("a pencil: paid", "a chair: paid, says ada", "a yacht: nobody decided in time"),
+        script=("a pencil: paid", "a chair: paid, says ada", "a yacht: no decision in time"),
         answers=("inv_1.*", "inv_1.* changed .*", "(?s).*SignalReceived.*"),
     ),
     "tools": Expected(

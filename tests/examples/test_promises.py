@@ -140,7 +140,7 @@ async def test_an_approval_comes_before_the_deadline_or_not_at_all() -> None:
     async with lab.running() as runtime:
         await runtime.client.invocation(chair.id).signal("decision", Decision(approved=False, by="ada"))
         assert await runtime.client.invocation(chair.id).result() == "a chair: declined, says ada"
-        assert await runtime.client.invocation(yacht.id).result() == "a yacht: nobody decided in time"
+        assert await runtime.client.invocation(yacht.id).result() == "a yacht: no decision in time"
         assert lab.clock.now() == pytest.approx((await yacht_created(runtime, yacht.id)) + WEEK, abs=1)
 
 

@@ -23,11 +23,11 @@ STORIES = sorted(FOLDER.glob("*.py"))
 
 @attrs.frozen(kw_only=True)
 class Expected:
-    """How a script's output ends, what the commands answer (patterns of the whole), and where the code is mended."""
+    """How a script's output ends, what the commands answer (patterns of the whole), and where the code is fixed."""
 
     script: tuple[str, ...]
     answers: tuple[str, ...]
-    mended_after: int | None = None
+    fixed_after: int | None = None
 
 
 ID = "inv_1[0-9A-Za-z]{33}"
@@ -35,7 +35,7 @@ JOB_OF_ONE = r"job_\S+  done  1 changed, 0 unchanged, 0 refused"
 
 EXPECTED = {
     "dead_endpoint": Expected(
-        script=("the job is done: 300 of 300 were told", "cancelled: 300"),
+        script=("the job is done: 300 of 300 were cancelled", "cancelled: 300"),
         answers=(
             ID,
             ID,
@@ -52,7 +52,7 @@ EXPECTED = {
     "deploy_the_fix": Expected(
         script=("paused: 4", "checked on the fix: 4, all of them fit: True", "totals: [2000, 2000, 2000, 2000]"),
         answers=(ID, JOB_OF_ONE, r"(?s).*1\s+same.*", JOB_OF_ONE),
-        mended_after=2,
+        fixed_after=2,
     ),
     "maintenance": Expected(
         script=("running, held: the database is being moved", "queued, held: the database is being moved"),
@@ -74,7 +74,7 @@ EXPECTED = {
             r"(?s).*kept .*approval of ann.*approval of bob.*approval of cyd.*again +reimburse \(.*\)",
             f"{ID}  changed  completed -> completed  as {ID}",
         ),
-        mended_after=5,
+        fixed_after=5,
     ),
     "regenerate": Expected(
         script=(
@@ -118,7 +118,7 @@ def test_a_story_can_be_typed(story: Path, shell: Terminal) -> None:
     assert len(lines) == len(expected.answers)
     invocation_id = ""
     for number, (line, pattern) in enumerate(zip(lines, expected.answers, strict=True)):
-        if number == expected.mended_after:
+        if number == expected.fixed_after:
             mend(shell.folder / "examples" / "remote_control" / story.name)
             shell.run("kill $!; wait $!")
             shell.done(f"{serve} > said-by-the-server &")
