@@ -1,4 +1,4 @@
-"""The optional parts of an installation, and the error that names the one that is missing.
+"""The optional parts of an installation, and the error for a missing one.
 
 An actor runs on trio, attrs, cattrs, msgspec and rocksdict alone. A server, a client over HTTP, SQL and the command line need more
 packages; ``pyproject.toml`` lists them as extras.

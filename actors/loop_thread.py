@@ -7,8 +7,8 @@
     wait(function, …) ── run_sync_soon ──────► a task in the nursery
       Future.result()  ◄── set_result ──────── … which has ended
 
-A wait that is interrupted (Ctrl-C) cancels its task and leaves; nothing waits for it any more. ``trio.from_thread.run`` would not
-do: it ends its wait on an interrupt, and the task goes on.
+A wait that is interrupted (Ctrl-C) cancels its task and returns. ``trio.from_thread.run`` is not enough: on an
+interrupt it stops waiting, but its task continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ R = TypeVar("R")
 
 
 class LoopThread(Generic[T]):
-    """The thread, for as long as something is open in it; ``opened`` is what is open."""
+    """The thread of an event loop, in which one context manager is open; ``opened`` is its value. The thread ends when
+    it is closed."""
 
     def __init__(self, enter: Callable[[], AbstractAsyncContextManager[T]]) -> None:
         self._enter = enter

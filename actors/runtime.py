@@ -221,7 +221,7 @@ class _Start:
 
 
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
-    """Write the gates that apply from the start to the registry."""
+    """Record the gate of a paused start, and the gate of a restored copy, in the registry. Register the served code."""
     if closed is not None:
         await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
         await engine.registry.trust()

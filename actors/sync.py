@@ -82,8 +82,8 @@ def connect(
     """Connect to a server, as :func:`actors.connect` does. The client is open until its ``with`` block ends or it is
     closed.
 
-    ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. What was asked for
-    may happen all the same; asked again under the same idempotency key, it happens once.
+    ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. The
+    request may still be carried out; if it is repeated under the same idempotency key, it is carried out once.
 
     ::
 

@@ -1,4 +1,4 @@
-"""For tests of actors: a runtime in memory, on a clock that jumps, which can die and come back.
+"""For tests of actors: a runtime in memory, on virtual time, that can crash and restart.
 
 ::
 
@@ -60,7 +60,7 @@ def run(test: Callable[[], Awaitable[T]], *, within: Seconds = LONGEST_SECONDS) 
 
 
 class MemoryDirectory:
-    """What runtimes keep, in memory, one after the other: a second runtime on it goes on where the first one died.
+    """A data directory in memory. A runtime that is opened on it continues where the previous one stopped.
 
     ::
 
@@ -87,10 +87,12 @@ async def open_runtime(
     seed: int = 0,
     fail_fast: bool = True,
 ) -> AsyncIterator[Runtime]:
-    """A runtime in memory. It ends with its block at once, as a process that is killed: steps that run then begin again later.
+    """A runtime in memory. At the end of its block it stops at once, like a killed process: running steps begin again
+    when the next runtime opens.
 
-    ``kept`` is what it goes on from and leaves behind; by default nothing, and nobody. Ids and delays are drawn from ``seed``.
-    With ``fail_fast`` a mistake in the code fails an invocation at its first attempt, so that a test does not wait through retries.
+    ``kept`` is the data directory that it continues; by default it has one of its own. Ids and delays are drawn from
+    ``seed``. With ``fail_fast`` a mistake in the code fails an invocation at its first attempt, so that a test does not
+    wait through retries.
 
     ::
 

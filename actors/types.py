@@ -1,4 +1,4 @@
-"""The types that public signatures and fields name, for annotations and for comparing what was answered.
+"""The types that public signatures and fields name, for annotations and comparisons.
 
 ::
 

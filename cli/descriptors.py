@@ -1,7 +1,8 @@
 """Raises the limit on open files and connections.
 
-Many systems start a process with a limit of 1,024, far below their maximum, for programs that use ``select(2)``. A server has a
-descriptor for each waiting call, so a thousand of those would leave none for the next connection or the store.
+Many systems start a process with a limit of 1,024, far below their maximum, for programs that use ``select(2)``. A
+server needs a descriptor for each waiting call, so a thousand waiting calls would leave none for the next connection or
+the store.
 
 The limit belongs to the process, so the server raises it and the library does not.
 """

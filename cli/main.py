@@ -9,7 +9,7 @@ import sys
 import click
 
 COMMANDS = {
-    "demo": ("cli.commands.demo", "Show in under a minute what playhead is about."),
+    "demo": ("cli.commands.demo", "Show in under a minute what playhead does."),
     "dev": ("cli.commands.dev", "Serve an app and reload its code when a file is saved."),
     "serve": ("cli.commands.serve", "Run an app on a data directory and accept calls."),
     "call": ("cli.commands.call", "Call a handler and print its result."),

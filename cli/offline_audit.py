@@ -42,7 +42,7 @@ class OfflineAudit:
 
 
 def person() -> Principal:
-    """Return the principal that stands for the person at the command line in the audit log."""
+    """Return the principal of the user at the command line, for the audit log."""
     return Principal(f"user:{user() or 'unknown'}", "process")
 
 

@@ -106,7 +106,8 @@ async def run_server(
     drain: float = DRAIN_SECONDS,
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> Exit:
-    """Serve until a signal arrives; ``beside`` runs meanwhile. Running requests and steps then have ``drain`` seconds to end."""
+    """Serve until a signal arrives, with ``beside`` running concurrently. Running requests and steps then have
+    ``drain`` seconds to end."""
     listeners = await _listen(host, port)
     check_token(data)  # before anything runs
     with GracefulShutdown(drain) as stop:

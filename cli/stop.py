@@ -1,4 +1,4 @@
-"""Ends a server process on a signal, whatever user code does.
+"""Ends a server process on a signal, even if user code blocks or ignores it.
 
 Python runs signal handlers in the main thread, between two bytecodes, so code that keeps that thread busy would also delay
 SIGTERM. But Python writes each signal at once to a file descriptor (``signal.set_wakeup_fd``). A thread reads from its other end:

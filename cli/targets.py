@@ -55,7 +55,7 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
 
 
 def _read(stdin: TextIO) -> str:
-    """Read stdin as UTF-8 whatever the locale, because JSON is UTF-8."""
+    """Read stdin as UTF-8 in every locale, because JSON is UTF-8."""
     buffer = getattr(stdin, "buffer", None)
     if buffer is None:
         return stdin.read()
@@ -67,7 +67,7 @@ def _read(stdin: TextIO) -> str:
 
 
 def parse_value(text: str | None, stdin: TextIO) -> Any:
-    """Parse a JSON value; ``-`` reads stdin. None if there is no text."""
+    """Parse a JSON value; ``-`` reads stdin. Returns None for no text."""
     import msgspec
 
     body = parse_argument(text, stdin)

@@ -143,7 +143,7 @@ _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
     e.StepCompleted: _is_of_success,
     e.CallCompleted: _is_of_success,
 }
-"""For each class: a function that reports whether an event needs no second decoding, as nearly all do not."""
+"""For each class: a function that reports whether an event needs no second decoding. Nearly all events need none."""
 
 _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], bool] | None]] = {
     kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag], _ARE_WITHOUT.get(kind))

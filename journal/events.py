@@ -194,8 +194,8 @@ class CallRef:
 
 @attrs.frozen
 class Successor:
-    """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those that had
-    begun and begin again, and ``dropped`` the later ones, which are done once more if the handler reaches them.
+    """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those
+    that had begun and begin again, and ``dropped`` the later ones, which run again if the handler reaches them.
 
     Of the calls that the original waits for, ``stopped`` are ended with it. ``spared`` have an idempotency key: they continue,
     because the same call of the successor finds them again. ``repeated`` have an idempotency key and were cancelled or killed
@@ -284,7 +284,7 @@ class InvocationDue:
 
 @attrs.define(kw_only=True)
 class InvocationStarted:
-    """The invocation has access to its object, and its handler begins. Happens once, whatever the number of attempts."""
+    """The invocation has access to its object, and its handler begins. Happens once per invocation, not once per attempt."""
 
     invocation_id: InvocationId
 
@@ -322,8 +322,8 @@ class StepCompleted:
 
 @attrs.define(kw_only=True)
 class StepAttemptFailed:
-    """A try of a step failed. The step is retried at ``retry_at``; if that is None, the next event says what happened
-    instead. ``max_attempts`` is the limit of the retry policy."""
+    """A try of a step failed. The step is retried at ``retry_at``; if that is None, the next event says how the step
+    ended. ``max_attempts`` is the limit of the retry policy."""
 
     invocation_id: InvocationId
     step: StepId
@@ -597,7 +597,7 @@ class ItemsPinned:
 @attrs.define(kw_only=True)
 class FieldsInitialized:
     """The factories of the object's fields made these values, before the first line of the handler. The object keeps
-    them whatever the outcome; a field that has a value keeps that value."""
+    them even if the handler fails; a field that has a value keeps that value."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]

@@ -155,8 +155,8 @@ class Client:
     async def call_by_name(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
     ) -> tuple[InvocationId, OutcomeInfo]:
-        """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, whatever it is. Raises a
-        ``RefusedError`` if the call was not accepted."""
+        """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, also if it failed.
+        Raises a ``RefusedError`` if the call was not accepted."""
         options = CallOptions(idempotency_key=idempotency_key)
         of, outcome = await self._backend.call_by_name(target, argument, options)
         return of, outcome_info(outcome)

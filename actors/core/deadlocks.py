@@ -78,7 +78,7 @@ class WaitCycle:
 
 
 def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
-    """Return the error that names these invocations. The first and the last are the one that receives it."""
+    """Return the error that names these invocations. The first and the last are the invocation that receives it."""
     chain = tuple(links)
     path, ids = " → ".join(link.target for link in chain), " → ".join(link.invocation_id for link in chain)
     return DeadlockError(

@@ -122,7 +122,7 @@ class CopyHistory:
 
 @attrs.define
 class TransferWaiters:
-    """Let the clients that wait for the one invocation wait for its successor. Inner."""
+    """Let the clients that wait for an invocation wait for its successor. Inner."""
 
     invocation_id: InvocationId
     successor: InvocationId

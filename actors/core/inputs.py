@@ -1,9 +1,9 @@
 """The two forms of an argument: the value of the only parameter, or an object that names parameters.
 
-The form depends on the number of parameters that the handler had when the call was made, so the same call has the other form once
-the code has gained or lost a parameter. A replay and an idempotency key must recognise it all the same.
+The form depends on the number of parameters that the handler had when the call was made, so the same call has the other
+form once the code has gained or lost a parameter. A replay and an idempotency key must still recognise it.
 
-Two single values are compared whatever their parameters are called: a parameter may be renamed.
+Two single values are compared without the names of their parameters, because a parameter may be renamed.
 """
 
 from __future__ import annotations

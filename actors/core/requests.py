@@ -34,7 +34,7 @@ Request: TypeAlias = (
     | e.LogExtended
     | e.MapChanged
 )
-"""The events that a handler causes by itself."""
+"""The events that a handler causes directly."""
 
 Completion: TypeAlias = (
     e.StepCompleted
@@ -53,7 +53,7 @@ COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
 
 def is_request(event: Event) -> bool:
-    """Report whether a handler caused the event by itself. The output of a step comes from the step."""
+    """Report whether a handler caused the event directly. The output of a step comes from the step."""
     return event.__class__ in REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
 
 

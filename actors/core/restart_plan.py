@@ -1,4 +1,4 @@
-"""Plans a restart: what it keeps of a history, and what it does again. ::
+"""Plans a restart: which part of a history it keeps, and which operations run again. ::
 
     original   accept ── step a ── step b ── signal x ── b completed ── step c ── failed
                                                        ▲

@@ -65,7 +65,7 @@ class Dispatcher:
         self._detector = detector
 
     async def take(self, request: ObjectRequest) -> None:
-        """Handle one request."""
+        """Dispatch a request to the function for its kind."""
         cache = self._machine.cache
         loaded = cache.present(request.to)
         if loaded is None:

@@ -1,7 +1,8 @@
-"""The errors of this package, one class for each thing that a caller can do about it. All of them are promised.
+"""The errors of this package, one class for each thing that a caller can do about it. All of them are public API.
 
-``code`` says what happened, and never changes its meaning: programs compare it, messages are for people. ``kind`` says what was
-not found, ``limit`` which limit was exceeded. Codes cross HTTP, and stand in the audit and in the items of jobs::
+``code`` says what happened, and never changes its meaning: programs compare it, messages are for people. ``kind`` says
+what was not found, ``limit`` which limit was exceeded. Codes are sent over HTTP, and are recorded in the audit log and
+in the items of jobs::
 
     try:
         await client.invocation(id).purge()

@@ -23,7 +23,7 @@ class ActorError(Exception):
 
 
 def code_of(error: BaseException) -> ErrorCode:
-    """The error code, whatever a user's class stores as ``code``. Never raises."""
+    """The error code, even if a user's class stores something else as ``code``. Never raises."""
     if isinstance(error, JournalError):
         return _code_of_journal(error)
     own = instance_dict_of(error).get("code")

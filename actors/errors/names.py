@@ -24,7 +24,7 @@ def plain_text(text: object, characters: int) -> str:
 
 
 instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException)["__dict__"].__get__
-"""The attributes of an error, whatever its class returns for them."""
+"""The real attributes of an error, even if its class overrides attribute access."""
 
 
 # Python's own data about a class. A user's metaclass may return anything for these.

@@ -39,7 +39,8 @@ class AccessDeniedError(RefusedError):
 
 
 class NotFoundError(RefusedError):
-    """There is no such thing, or no longer (code ``gone``). ``kind`` says what: an invocation, a service, a handler, a step …
+    """The named thing does not exist, or no longer exists (code ``gone``). ``kind`` is its kind: an invocation, a
+    service, a handler, a step …
 
     ::
 
@@ -110,10 +111,11 @@ class LimitExceededError(RefusedError):
 
 
 class ConflictError(RefusedError):
-    """The request does not agree with the state of the invocation, object, deployment or name. Look at it, then decide again.
+    """The request conflicts with the state of the invocation, object, deployment or name. Read the state, then decide again.
 
-    ``code`` says in which way. ``status`` is the invocation's, where it is the reason; ``version`` the event that last changed the
-    fields (``version_conflict``); ``open_invocations`` how many run on a deployment (``in_use``).
+    ``code`` is the kind of conflict. ``status`` is the status of the invocation, if that is the reason; ``version`` the
+    event that last changed the fields (``version_conflict``); ``open_invocations`` the number that run on a deployment
+    (``in_use``).
 
     ::
 
@@ -202,7 +204,7 @@ class MissingExtraError(RefusedError, ImportError):
 
 
 class UnavailableError(RefusedError):
-    """No server answers, or it takes no new work for now (code ``unavailable``: try again later). Nothing was kept.
+    """No server answers, or it accepts no new work for now (code ``unavailable``: try again later). Nothing has changed.
 
     Some states last until they are repaired and the runtime is restarted: ``set_aside`` (the engine failed on this object, or what is
     stored of it is damaged; other objects are not affected) and ``damaged`` (a file of tokens cannot be trusted). ``offline`` says that

@@ -24,7 +24,7 @@ INVOCATION_HEADER = "x-playhead-invocation-id"
 """The header with the id of the invocation that a call created."""
 
 USER_HEADER = "x-playhead-user"
-"""The person at the command line, by their own account; recorded beside the token."""
+"""The user name that the client states; recorded beside the token, and not verified."""
 
 JSON_LOSES_HEADER = "x-playhead-json-loses"
 """The Python types in the value of a signal that its JSON does not preserve, percent-encoded. Clients that send JSON omit it."""

@@ -118,14 +118,14 @@ class ObjectsQuery:
 
 @attrs.frozen(kw_only=True)
 class ObjectQuery:
-    """As of which event of the object's log; by default now."""
+    """The event of the object's log after which to read it; by default the last."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ItemsQuery:
-    """Which items: from an index of a log, or after a key of a map (as JSON); and as of which event."""
+    """The items to read: from an index of a log, or after a key of a map (as JSON); and the event after which to read them."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
     start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -161,7 +161,7 @@ class JobQuery:
 
 @attrs.frozen(kw_only=True)
 class JobItemsQuery:
-    """Which page: the ``next`` of the one before."""
+    """The page to read: the ``next`` of the previous page."""
 
     after: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] = 0
 

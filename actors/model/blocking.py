@@ -1,7 +1,7 @@
 """The classes of the remote control for callers that block: each method waits for what the async one returns.
 
-No method is written twice. :func:`blocking` makes a class from an async one, member by member; what type checkers read of it is in
-a stub that is generated from the same source, and a test compares the two.
+No method is written twice: :func:`blocking` makes a class from an async one, member by member. Type checkers read a
+stub that is generated from the same source, and a test compares the two.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class OperationCheck:
 
 @attrs.frozen(kw_only=True)
 class FieldDifference:
-    """A field, or an item of one, that the two versions of the code leave differently at the same point."""
+    """A field, or an item of a field, whose value at one point of the history depends on the version of the code."""
 
     field: str
     recorded: Any

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def unserved(service: str) -> Definition:
-    """Raise the error for a class that is not served. The default lookup for a handler that runs beside no other class."""
+    """Raise the error for a class that is not served. The default lookup, for a handler whose app has no other class."""
     raise NotFoundError(f"no service {service!r} is served here", kind=ResourceKind.SERVICE)
 
 

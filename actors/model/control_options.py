@@ -1,4 +1,5 @@
-"""What a gate and an edit take, said once: for the client's method, the body over HTTP and its schema, and the backends.
+"""The options of a gate and of an edit, defined once: for the client's method, the body over HTTP and its schema, and
+the backends.
 
 A field has its type, its limits and its description in its annotation; its converter is the check of what a caller in Python
 passes. The options of verbs on invocations are in :mod:`actors.model.verb_options`.

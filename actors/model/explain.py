@@ -242,6 +242,6 @@ _WORDS: dict[str, tuple[WaitCause, Callable[[WaitInfo], str]]] = {
     "deadline": (WaitCause.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
     "call": (WaitCause.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not completed"),
     "attach": (WaitCause.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
-    "signal": (WaitCause.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not come"),
+    "signal": (WaitCause.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not arrived"),
     "verb": (WaitCause.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),
 }

@@ -247,7 +247,7 @@ class Log(Generic[T]):
 
 
 class Map(Generic[K, V]):
-    """A field of many items: reading and setting one costs the same whatever their number.
+    """A field of many items: reading and setting one costs the same for any number of items.
 
     Iteration is in the order of the keys' JSON bytes; ``len`` iterates over all items.
 

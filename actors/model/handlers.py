@@ -62,8 +62,8 @@ class Handler(Generic[P, R_co]):
             types=types,
         )
 
-    # A reference of the blocking client is, to type checkers, the class itself: so what a class shows of a handler is typed as
-    # what blocks. No type of Python's says "this class, with other results" of its instances.
+    # To type checkers, a reference of the blocking client is the class itself, so the handlers of a class are typed as
+    # blocking ones. Python has no type for "instances of this class, with other results".
     @overload
     def __get__(self, instance: None, owner: type) -> BlockingHandler[P, R_co]: ...
     @overload

@@ -63,8 +63,9 @@ class HandleBackend(Protocol):
     async def call(self, request: Request) -> Any:
         """Call a handler and wait for its result, as a value of the type that the handler declares.
 
-        The call is durable before it begins to wait. Raises what the handler raised for good, a
-        :class:`actors.TerminalError`; a ``RefusedError`` if it was not accepted; :class:`actors.TooSlowError` after the timeout.
+        The call is durable before it begins to wait. Raises the final error of the handler, a
+        :class:`actors.TerminalError`; a ``RefusedError`` if it was not accepted; :class:`actors.TooSlowError` after the
+        timeout.
         """
         ...
 
@@ -147,7 +148,8 @@ class InvocationHandle(Generic[R_co]):
         return result
 
     async def outcome(self) -> OutcomeInfo:
-        """Wait until it completes and return its outcome, whatever that is: the same record as ``(await handle.info()).outcome``.
+        """Wait until it completes and return its outcome, also if it failed: the same record as ``(await
+        handle.info()).outcome``.
 
         Not available in a handler: use ``result`` there.
         """
@@ -322,7 +324,7 @@ class InvocationHandle(Generic[R_co]):
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def purge(self) -> ControlResult:
-        """Delete the history and result of a completed invocation. What it wrote to its object stays."""
+        """Delete the history and result of a completed invocation. Its changes to its object stay."""
         from actors.model.verb_options import PurgeOptions
 
         return await self._backend.execute(self.id, PurgeOptions())

@@ -1,9 +1,10 @@
 """Records the arguments of steps, for people to read and for replays to compare.
 
-A step accepts everything that Python can copy, so some arguments are not values: a client of a service, a function. Those are
-*opaque*: recorded by their ``repr``, which may differ between processes, and not compared. All others are compared in a replay.
-Values are encoded in one order, whatever the order of their sets and dictionaries. Types that msgspec does not know are written
-as the journal would store them, if it could; numbers that are not finite, which JSON lacks, as Python prints them.
+A step accepts everything that Python can copy, so some arguments are not values: a client of a service, a function.
+Those are *opaque*: recorded by their ``repr``, which may differ between processes, and not compared. All others are
+compared in a replay. Values are encoded in a canonical order, independent of the order of their sets and dictionaries.
+Types that msgspec does not know are written as the journal would store them, if it could; numbers that are not finite,
+which JSON lacks, as Python prints them.
 """
 
 from __future__ import annotations

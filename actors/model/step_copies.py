@@ -66,8 +66,8 @@ class StepCall(msgspec.Struct, eq=False):
 
 
 def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
-    """Return the call as the handler writes it, with the arguments in a ``partial`` and the object of a list's method
-    among the arguments.
+    """Return the call with all of its arguments: those in a ``partial`` as well, and for a method of a container the
+    container itself.
     """
     if type(function) is types.FunctionType:
         return StepCall(function, args, kwargs)

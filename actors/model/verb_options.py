@@ -1,4 +1,5 @@
-"""What each verb takes, said once: for the handle's method, the body over HTTP and its schema, the job, and the command line.
+"""The options of each verb, defined once: for the handle's method, the body over HTTP and its schema, the job, and the
+command line.
 
 A field has its type, its limits and its description in its annotation, which the schema of the HTTP API and the help of the
 command line are made from. Its converter is the check of what a caller in Python passes, and takes what that one may write
@@ -51,7 +52,7 @@ KEEP = "keep"
 """The deployment that an invocation is on."""
 
 NOT_YET = InvocationId("")
-"""Stands for the id of a successor until the backend that executes the restart has made it."""
+"""A placeholder for the id of a successor, until the backend that executes the restart has made it."""
 
 ReasonText = Annotated[
     str, msgspec.Meta(max_length=MAX_REASON, description="The reason; recorded in the history and the audit log.")

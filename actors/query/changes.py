@@ -39,9 +39,9 @@ class ChangedInvocation:
 class ChangeSet:
     """The changes up to ``position``, which requests later changes.
 
-    ``objects`` maps the prefix of an object's invocation ids to the number of the last event in its log. ``gone`` are purged
-    invocations. ``registry`` says that gates or deployments have changed. Unless ``is_complete``, more has changed than is
-    listed: read again what you show.
+    ``objects`` maps the prefix of an object's invocation ids to the number of the last event in its log. ``gone`` are
+    purged invocations. ``registry`` says that gates or deployments have changed. Unless ``is_complete``, more has
+    changed than is listed: reload everything that is displayed.
     """
 
     position: int

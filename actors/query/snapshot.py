@@ -1,4 +1,4 @@
-"""The one reader of what is kept: a journal as of one moment.
+"""The only reader of stored data: a journal as of one moment.
 
 ::
 

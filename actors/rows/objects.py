@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load_state(rows: Readable, partition: int, stream: StreamId, head: StreamHead | None = None) -> ObjectState | None:
     """Return the state after the last stored event; None if there is none. Raises ``Damaged``.
 
-    The cost is the last snapshot and the events after it, whatever the object's age.
+    The cost is the last snapshot and the events after it, and does not grow with the object's age.
     """
     stored = load_stream(rows, partition, stream, read_head(rows, partition, stream) if head is None else head)
     return None if stored is None else fold(stream, stored)

@@ -1,4 +1,4 @@
-"""Stores the code of deployments for as long as it is needed: one object for each, in pieces.
+"""Stores the code of deployments while it is needed: one object for each deployment, in pieces.
 
 The code is read from its rows (:func:`read_code`), both in the process that runs it and in one that only reads the directory.
 """

@@ -23,7 +23,7 @@ REGISTRY_KEY = "main"
 """The only registry's key."""
 
 AUDIT_SECONDS = 90 * 24 * 3600.0
-"""How long changes to the registry stay visible, whatever the retention of user invocations."""
+"""How long changes to the registry stay visible, independent of the retention of user invocations."""
 
 MAX_GATES = 1_000
 """The number of rules that can be in force at a time."""

@@ -52,7 +52,7 @@ _SHOWN = 500
 
 _TEXT_ALONE: dict[str, Any] = {"args": [{TAG: "text"}], "attributes": {}}
 
-# Python's own data about a class and an error, whatever their attributes return.
+# Python's own data about a class and an error, read without running their code.
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 _base_of: Callable[[type], type] = vars(type)["__base__"].__get__
 _flags_of: Callable[[type], int] = vars(type)["__flags__"].__get__

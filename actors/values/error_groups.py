@@ -19,7 +19,7 @@ exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseE
 
 
 def is_group(error: BaseException) -> bool:
-    """Report whether the error is a group, whatever its class claims."""
+    """Report whether the error is a group, even if its class claims otherwise."""
     return issubclass(type(error), BaseExceptionGroup)
 
 

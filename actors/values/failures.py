@@ -72,8 +72,8 @@ def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool
 
 
 def _is_one_of(kind: type, also: Any) -> bool:
-    """Report whether ``except also`` would catch the class, by the base classes that Python knows, whatever a metaclass
-    returns."""
+    """Report whether ``except also`` would catch the class, by the base classes that Python knows, without calling its
+    metaclass."""
     if issubclass(type(also), tuple):
         return any(_is_one_of(kind, one) for one in tuple.__iter__(also))
     if not issubclass(type(also), type):
@@ -159,7 +159,7 @@ def _said_by(error: BaseException) -> str:
 
 
 def _leaves_in_words(group: BaseException) -> str:
-    """Return the names and texts of a group's first errors, by which people recognise the failure."""
+    """Return the names and texts of a group's first errors, for people to read."""
     leaves = list(leaves_of(group))
     named = [f"{_short_name(leaf)}: {_said_by(leaf)}" for leaf in leaves[:_NAMED_LEAVES]]
     more = len(leaves) - len(named)

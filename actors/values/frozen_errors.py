@@ -23,7 +23,7 @@ _SET_BY_RAISING = frozenset({"__cause__", "__context__", "__notes__", "__suppres
 _GENERATED_IN = "<string>"
 """The file name in the code of a method that ``dataclasses`` generated."""
 
-# Python's own data about a class, whatever its metaclass returns.
+# Python's own data about a class, read without calling its metaclass.
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 
 

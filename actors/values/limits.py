@@ -27,7 +27,7 @@ def _query_seconds(value: Seconds) -> float:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What one runtime takes. Sizes are bytes of JSON, times are seconds, or timedeltas. Raises ``InvalidArgumentError``.
+    """The limits of one runtime. Sizes are bytes of JSON, times are seconds, or timedeltas. Raises ``InvalidArgumentError``.
 
     ==========================  ===========  =============================================================
     limit                       default      beyond it

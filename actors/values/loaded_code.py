@@ -38,7 +38,7 @@ def note_loaded(deployment: str, code: LoadedCode) -> None:
 
 
 def note_unloaded(deployment: str) -> None:
-    """Remove a deployment that is no longer loaded."""
+    """Remove a deployment that has been unloaded."""
     del _loaded[deployment]
     _change.number += 1
 

@@ -1,8 +1,8 @@
 """Compares values including their types. ``1``, ``True`` and ``1.0`` are three values, ``[1]`` and ``(1,)`` two.
 
-Values with known parts are compared part by part, whatever their ``__eq__`` says: builtin containers, attrs and data classes,
-structs, pydantic models. For other classes (those that only have hooks on ``actors.converter()``) the promise is weaker: their
-own ``__eq__`` decides or, without one, their attributes.
+Values with known parts are compared part by part, without their ``__eq__``: builtin containers, attrs and data classes,
+structs, pydantic models. For other classes (those that only have hooks on ``actors.converter()``) the promise is
+weaker: their own ``__eq__`` decides or, without one, their attributes.
 
 One difference is accepted: an int that was given for a float comes back as the equal float.
 """

@@ -203,7 +203,7 @@ class SubclassShape(Shape):
 
 
 def _bare(base: Any, value: Any) -> Any:
-    """Return the value as an instance of its base class, whatever the subclass defines."""
+    """Return the value as an instance of its base class, without running code of the subclass."""
     if base is str:
         return str.__str__(value)
     return int.__int__(value) if base is int else float.__float__(value)

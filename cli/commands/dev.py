@@ -28,8 +28,9 @@ _LOOK_AGAIN_MILLISECONDS = 1_000
 def command(app: str, data: Path, host: str, port: int, drain: float, verbose: bool) -> int:
     """Serve APP and register a deployment when one of its files is saved. Open invocations keep their code.
 
-    Code that cannot be imported is shown, and what was the latest stays so until it can be. A mistake that every try would
-    repeat, such as a name that does not exist or a call that does not fit its function, fails an invocation at once.
+    Code that cannot be imported is reported; until it can be, the previous deployment stays the latest. A mistake that
+    every retry would repeat, such as an unknown name or a call that does not fit its function, fails an invocation at
+    once.
     """
     from actors.runtime import RETENTION_SECONDS
     from cli.apps import load_app

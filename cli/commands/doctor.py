@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 @report_option
 @data_option("The data directory. With --rebuild, no server may have it open.")
 def command(rebuild: bool, output: str, data: Path) -> None:
-    """Read every event and compare what follows from it with rows, indexes, items, timers, messages and the audit's chain. At rest, find
-    files that neither the store's manifest nor its MARK names, and files that others may write to.
+    """Read every event, and compare the events with rows, indexes, items, timers, messages and the audit's chain. At
+    rest, find files that neither the store's manifest nor its MARK names, and files that others may write to.
 
-    Nothing is changed without --rebuild. The exit code is 0 if everything is as it should be (afterwards), else 1.
+    Nothing is changed without --rebuild. The exit code is 0 if no problem is left, else 1.
     """
     import trio
 

@@ -96,8 +96,9 @@ def command(
 ) -> int:
     """Run APP (file.py or package.module) on a data directory and accept calls over HTTP.
 
-    Unfinished invocations resume. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
-    few more, whatever is running; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
+    Unfinished invocations resume. SIGTERM or Ctrl-C stops it within --drain and a few more seconds, even if steps are
+    still running; a second signal stops it at once. Steps that do not end are listed, and begin again at the next
+    start.
     """
     from cli.server import serve_app
 

@@ -56,7 +56,7 @@ def tell_story(*, is_kept: bool) -> None:
     story.say(f"\n{time.monotonic() - started:.1f} seconds, durability fsync.")
     if is_kept:
         story.say(
-            f"The data is in {directory / 'data'}. To look at it: playhead invocations list --data {directory / 'data'}"
+            f"The data is in {directory / 'data'}. Show it with: playhead invocations list --data {directory / 'data'}"
         )
     if not all_true:
         raise click.exceptions.Exit(1)
@@ -114,7 +114,7 @@ class Story:
     async def interrupt(self, client: Client) -> None:
         self.first = await self.ask(client, _FIRST)
         await self.watch(client, self.first, _FIRST, tokens=15)
-        self.heading("2", "A newer message comes: the chat object cancels the answer that is being written")
+        self.heading("2", "A new message arrives: the chat object cancels the answer in progress")
         self.second = await self.ask(client, _SECOND)
         await self.ended(client, self.first)
         self.say(
@@ -128,7 +128,7 @@ class Story:
         self.steps_before_the_kill = [line for line in self.ledger() if line.startswith(f"end {_SECOND}")]
         if self.server is None:
             raise BrokenInvariant("the demo has not started")
-        self.heading("3", f"SIGKILL to the server, in the middle of a sentence (pid {self.server.pid})")
+        self.heading("3", f"SIGKILL to the server in the middle of a sentence (pid {self.server.pid})")
         self.kill_server()
 
     async def go_on(self, client: Client) -> None:
@@ -230,7 +230,7 @@ class Story:
 
     def verify(self) -> bool:
         """Check every claim against the lines of the side effects and print it. Returns whether all are true."""
-        self.heading("7", "Is it true? What the side effects themselves wrote down, against the journal")
+        self.heading("7", "Check every claim: the log of the side effects, against the journal")
         all_true = True
         for claim, is_true in self.claims():
             all_true = all_true and is_true
@@ -245,7 +245,7 @@ class Story:
         saved = [i for i, line in enumerate(ledger) if line.startswith(f"saved {_FIRST}")]
         ends = [line for line in ledger if line.startswith(f"end {_SECOND}")]
         begun = [line for line in ledger if line.startswith(f"begin {_SECOND}")]
-        yield "the first answer was cancelled, and says why", self._is("first", OutcomeKind.CANCELLED, "superseded")
+        yield "the first answer was cancelled, with the reason", self._is("first", OutcomeKind.CANCELLED, "superseded")
         yield (
             "its running step was stopped first, then the partial answer was saved, once",
             (len(stopped) == len(saved) == 1 and stopped[0] < saved[0]),
@@ -256,7 +256,7 @@ class Story:
             (len(self.steps_before_the_kill) > 0 and all(ends.count(line) == 1 for line in self.steps_before_the_kill)),
         )
         yield (
-            "the one step that the kill interrupted began twice, and ended once",
+            "the step that the kill interrupted began twice and ended once",
             (len(begun) == len(ends) + 1 and len(set(ends)) == len(ends)),
         )
         yield "every step has exactly one recorded outcome", len(recorded) == len(set(recorded)) == 4

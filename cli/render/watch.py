@@ -20,7 +20,7 @@ _CLEAR = "\x1b[2J"
 
 
 async def watch(look: Look) -> None:
-    """Print the lines anew at each refresh, until they are final."""
+    """Print the lines again at each refresh, until they are final."""
     stdout = sys.stdout
     stdout.write(_CLEAR)
     while True:

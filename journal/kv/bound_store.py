@@ -20,7 +20,7 @@ _NAME_CHARACTERS = 40
 
 
 class BoundStore:
-    """The store that a process opened in a directory, to compare with the one that is there later."""
+    """The store that a process opened in a directory. Checks that the directory still contains it."""
 
     def __init__(self, files: DirectoryFiles, store_id: str) -> None:
         self._files = files

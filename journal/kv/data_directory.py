@@ -14,7 +14,7 @@ means another place after ``chdir``. RocksDB writes its tables, manifests and CU
 closed, so a process that followed the path would write them into the store that is there by then. Therefore
 
 - a path becomes absolute when it enters;
-- a directory that is *held* (:class:`HeldDirectory`) is held by descriptors, and its files are reached through ``/proc/self/fd/N``, which stays with the directory whatever its name is. MARK is written through a descriptor of its own;
+- a directory that is *held* (:class:`HeldDirectory`) is held by descriptors, and its files are reached through ``/proc/self/fd/N``, which stays valid if the directory is renamed. MARK is written through a descriptor of its own;
 - :meth:`HeldDirectory.check` compares the directory at the path with the one that is held. It is called before RocksDB is opened, closed or opened again, before MARK is written, and every half a second. If they differ, the process writes nothing more.
 
 Without ``/proc`` (a system other than Linux) the absolute path is used, and only the comparison protects it.
@@ -271,7 +271,8 @@ class HeldDirectory(OpenDirectory):
         self._bound.check()
 
     def forget_written(self) -> None:
-        """RocksDB was closed and is opened again: after a failed write it truncates its log, and it begins a new manifest."""
+        """Forget which files RocksDB wrote, before it is opened again: after a failed write it truncates its log, and
+        it begins a new manifest."""
         if self._bound is not None:
             self._bound.forget_written()
 

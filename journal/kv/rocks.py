@@ -66,7 +66,7 @@ class RocksStore(Reads):
         reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
         if durability is Durability.MEMORY:
-            raise ValueError("RocksDB keeps what it is given; for durability 'memory' take the MemoryStore")
+            raise ValueError("a store on disk cannot have the durability 'memory'; use MemoryStore")
         self.durability: Durability = durability
         self._directory = directory
         self._reserve_bytes = reserve_bytes
@@ -356,7 +356,7 @@ class RocksStore(Reads):
             db = self._handle()
             # Data that only the operating system has is not marked as being on disk.
             self._watch.look(db, db.latest_sequence_number() if self.durability is Durability.FSYNC else None)
-        except Exception as error:  # whatever the error is, the next commit raises it
+        except Exception as error:  # the next commit raises the error
             self._fail(error)
 
     def _fail(self, error: Exception) -> InDoubt:

@@ -71,15 +71,15 @@ class StoreWatch:
             self._directory.check()
 
     def wait_until_writes_flow(self, db: Rdict) -> None:
-        """Wait while RocksDB stalls writes because its tables fall behind. Not inside RocksDB, which holds the GIL while it
-        stalls."""
+        """Wait while RocksDB stalls writes because compaction is too slow. RocksDB itself would wait with the GIL held."""
         # A write that fills the last allowed memtable would wait inside; it finds the writes stopped after this check.
         while _number_of(db, "is-write-stopped") or _number_of(db, "num-immutable-mem-table") >= MEMTABLES - 1:
             self._look_at_background_work(db)
             time.sleep(_POLL_SECONDS)
 
     def look(self, db: Rdict, reached: int | None) -> None:
-        """Check from time to time. ``reached`` is the last change on disk, if known. Raises ``DirectoryLost``."""
+        """Check the store, at most every ``CHECK_SECONDS``. ``reached`` is the last change on disk, if known. Raises
+        ``DirectoryLost``."""
         now = time.monotonic()
         if now - self._checked_at >= CHECK_SECONDS:
             self._checked_at = now

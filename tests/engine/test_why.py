@@ -82,7 +82,7 @@ async def why(handle: InvocationHandle[None]) -> list[actors.types.WaitReason]:
     ("name", "waits_for", "text"),
     [
         ("sleep", WaitCause.TIMER, "it sleeps (step 1)"),
-        ("approve", WaitCause.SIGNAL, "signal 'approval' (step 1) has not come"),
+        ("approve", WaitCause.SIGNAL, "signal 'approval' (step 1) has not arrived"),
         ("work", WaitCause.STEP, "step 'long_work' (step 1) is running"),
         ("fetch", WaitCause.RETRY, "step 'dead_endpoint' (step 1) is tried again: 1 of 4 tries have failed"),
         ("call", WaitCause.INVOCATION, "it has called Waits/sleep (step 1), which has not completed"),

@@ -108,8 +108,8 @@ class LocalClient(Client):
         return await self._backend.register_deployment(code)
 
     def supersede(self, deployment: str) -> None:
-        """While this process runs, let restarts that would keep this deployment use the latest: a later save of the same code has
-        replaced it."""
+        """Mark a deployment as replaced by a later save of the same code: while this process runs, restarts that would
+        keep it use the latest."""
         self._backend.engine.applications.supersede(deployment)
 
     def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:

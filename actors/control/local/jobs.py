@@ -190,7 +190,7 @@ def _check_options(spec: JobSpec) -> None:
         raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
     if isinstance(options, RestartOptions) and options.dry_run:
         raise InvalidArgumentError(
-            "a job restarts, and does not try: dry_run is an option of one restart; see the preview of a job",
+            "dry_run is not an option of a job, only of a single restart; use the preview of the job",
             path="$.options",
         )
 

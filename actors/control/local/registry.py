@@ -81,7 +81,9 @@ class LocalRegistry(LocalServices):
         """Resume everything in the scope, except narrower scopes that were closed individually."""
         act = ControlAction(verb="open-gate", target=str(scope), reason=reason)
         try:
-            if self.engine.registry.gates.rule_of(scope) is None:  # a closed gate can be opened, whatever is served
+            if (
+                self.engine.registry.gates.rule_of(scope) is None
+            ):  # a closed gate can be opened even if its service is not served
                 self._check_scope(scope)
         except RefusedError as refusal:
             await self.note_refusal(act, refusal)

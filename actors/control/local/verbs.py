@@ -52,7 +52,7 @@ class LocalVerbs(LocalInvocations):
         """
         of = command.invocation_id
         if request is not None and request in (await self.info(of)).requests:
-            return command  # asked again: it may have gone on since
+            return command  # a repeated request: it may have continued since
         report = await self.check(of, command.deployment or KEEP, None)
         try:
             refuse_incompatible(report)
@@ -62,7 +62,9 @@ class LocalVerbs(LocalInvocations):
             raise
         if command.deployment is None:
             return command
-        return attrs.evolve(command, deployment=report.deployment)  # what was checked, whatever is latest by then
+        return attrs.evolve(
+            command, deployment=report.deployment
+        )  # the deployment that was checked, even if another is the latest by now
 
     async def _load_code_of(self, command: c.RestartInvocation) -> None:
         """Load the code on which a restart will be replayed, so that the object need not wait for it."""

@@ -28,7 +28,7 @@ def finish_attempt(
 ) -> list[Event]:
     """Complete the invocation, unless its handler returned without meeting a pending cancel. In that case the last turn
     is void, and the replay delivers the cancel at the await before it. If the handler still does not meet the cancel
-    (because of a shield), its work stands and the outcome is *cancelled*."""
+    (because of a shield), its changes are kept and the outcome is *cancelled*."""
     cancel = invocation.cancel
     if cancel is None:
         return [*command.events, *complete(state, invocation, command.outcome)]

@@ -1,4 +1,4 @@
-"""Decides on turns: what completes, and what starts next."""
+"""Decides on turns: which invocation completes, and which starts next."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[E
 
 
 def start_waiting(state: ObjectState | None) -> list[Event]:
-    """Start what waited for a gate, as far as it is its turn."""
+    """Start the invocations that waited for a gate, if it is their turn."""
     if state is None:
         return []
     queued = [invocation for invocation in state.invocations.values() if invocation.status is Status.QUEUED]

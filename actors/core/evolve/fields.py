@@ -58,7 +58,7 @@ def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
 
 
 def keep_changes(state: ObjectState, changes: Changes) -> None:
-    """Make what the handler wrote the fields of the object."""
+    """Apply the handler's writes to the fields of the object."""
     # A new dictionary: shared handlers that run beside the writer hold the old one.
     state.fields_version = state.version
     state.fields = {**state.fields, **changes.fields}

@@ -1,4 +1,4 @@
-"""Applies the events of what a handler waits for: steps, calls, timers, signals."""
+"""Applies the events of the operations that a handler waits for: steps, calls, timers, signals."""
 
 from __future__ import annotations
 

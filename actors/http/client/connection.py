@@ -82,7 +82,7 @@ class Connection:
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
     async def send(self, method: str, path: str, *, patience: float | None = None, **kwargs: Any) -> httpx2.Response:
-        """Send a request and return its response, whatever its status; ``patience`` is in seconds.
+        """Send a request and return its response, with any status; ``patience`` is a timeout in seconds.
 
         Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """

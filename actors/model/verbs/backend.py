@@ -1,4 +1,4 @@
-"""What references and handles do in a running handler."""
+"""The backend of references and handles in a running handler."""
 
 from __future__ import annotations
 

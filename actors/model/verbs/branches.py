@@ -1,4 +1,4 @@
-"""What each verb needs: the branch of the handler that uses it, and the line of the request."""
+"""Finds the branch of the handler that uses a verb, and the source line of the request."""
 
 from __future__ import annotations
 

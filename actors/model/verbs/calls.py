@@ -84,8 +84,8 @@ async def call(
 ) -> Any:
     """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``; see :meth:`Client.call`.
 
-    The class is one that is served beside this one, and the result has the type that its handler declares. Raises what the handler
-    raised for good, :class:`NotFoundError`, :class:`InvalidArgumentError`, :class:`TooSlowError`.
+    The class is one that is served beside this one, and the result has the type that its handler declares. Raises the
+    final error of the handler, :class:`NotFoundError`, :class:`InvalidArgumentError`, :class:`TooSlowError`.
 
     ::
 

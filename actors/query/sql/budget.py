@@ -38,10 +38,10 @@ def _memory_used() -> int:
 class Budget:
     """Counts the cost of a query. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
-    With ``is_at_once`` the event loop waits for the query, so a query that may do much in a single step of SQLite, which cannot
-    be interrupted, is refused with :class:`actors.LimitExceededError`. ``still_wanted`` raises when no caller waits for the
-    answer any more; a query that runs beside other code also yields there. ``stopped_by`` is the error that stopped the query,
-    because SQLite itself knows only that it was interrupted.
+    With ``is_at_once`` the event loop waits for the query, so a query that may do much in a single step of SQLite,
+    which cannot be interrupted, is refused with :class:`actors.LimitExceededError`. ``still_wanted`` raises once no
+    caller waits for the answer; a query that runs beside other code also yields there. ``stopped_by`` is the error that
+    stopped the query, because SQLite itself knows only that it was interrupted.
     """
 
     seconds: float = DEFAULT_LIMITS.query_seconds

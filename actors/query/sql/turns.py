@@ -1,9 +1,9 @@
 """Lets a query in a thread and the event loop take turns with the interpreter.
 
-Both are Python. SQLite releases the interpreter's lock at every step and takes it again for every value. A loop that waits for
-the lock meanwhile costs the query microseconds each time at best; at worst it gets the lock each time and keeps it for a switch
-interval: a query of half a second was observed to take more than a minute. So during the query's turn the loop sleeps without
-waiting for the lock, and during the loop's turn the thread waits.
+Both are Python. SQLite releases the interpreter's lock at every step and takes it again for every value. While the loop
+waits for the lock, each of these costs the query microseconds at best. At worst the loop gets the lock every time and
+keeps it for a switch interval: a query of half a second was observed to take more than a minute. So during the query's
+turn the loop sleeps without waiting for the lock, and during the loop's turn the thread waits.
 """
 
 from __future__ import annotations

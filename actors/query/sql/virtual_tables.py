@@ -1,4 +1,4 @@
-"""Presents a table to SQLite as a virtual table, whatever its rows are."""
+"""Presents a table to SQLite as a virtual table."""
 
 from __future__ import annotations
 
