@@ -81,7 +81,7 @@ def test_it_is_filtered_and_the_filter_stands_in_the_address(stage: Stage, open_
     assert page.get_by_label("target").input_value() == target
     page.get_by_label("who").fill("nobody")
     page.keyboard.press("Enter")
-    page.get_by_text("Nothing of the kind was asked").wait_for()
+    page.get_by_text("No requests match this filter").wait_for()
     page.get_by_role("button", name="all", exact=True).click()
     rows(page).nth(3).wait_for()
 

@@ -66,7 +66,7 @@ def copied(page: Page, button: str, name: str) -> str:
     return str(page.evaluate("() => navigator.clipboard.readText()"))
 
 
-@pytest.mark.parametrize("name", ["Command line", "What is known of it", "curl", "Python"])
+@pytest.mark.parametrize("name", ["Command line", "Details", "curl", "Python"])
 @pytest.mark.parametrize(
     ("handler_name", "argument", "expected"),
     [
@@ -90,7 +90,7 @@ def test_a_copy_of_an_invocation_runs_and_does_the_same_again(
     shown = page.get_by_role("dialog").locator("pre").all_inner_texts()
     assert text.rstrip("\n") in [one.rstrip("\n") for one in shown], "what is shown is what is copied"
     said = in_python(stage, text) if name == "Python" else in_shell(stage, text)
-    if name == "What is known of it":
+    if name == "Details":
         assert str(sent.invocation_id) in said
         return
     again = stage.do(
@@ -123,5 +123,5 @@ def test_a_key_that_is_a_step_in_a_path_is_refused(key: str, stage: Stage, open_
     page = open_page(stage.address(f"/objects/Note/{key}"))
     page.get_by_text(f"'{key}' cannot be used as a key").first.wait_for()
     page.evaluate(f"() => {{ location.hash = '#/try?service=Note&handler=show&key={key}' }}")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_text(f"'{key}' cannot be used as a key").wait_for()

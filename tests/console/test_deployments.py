@@ -162,7 +162,7 @@ def test_a_pre_flight_shows_what_the_code_makes_of_all_that_is_in_flight(deploye
     page.get_by_text("All can be moved.").wait_for()
     page.get_by_label("where").fill("handler = 'nothing'")
     page.get_by_role("button", name="Check", exact=True).click()
-    page.get_by_text("Nothing is in flight that fits").wait_for()
+    page.get_by_text("No open invocation matches").wait_for()
 
 
 def test_a_pre_flight_of_very_many_shows_how_far_it_is_and_can_be_stopped(

@@ -110,7 +110,7 @@ def test_what_is_tried_signalled_and_restarted_keeps_its_digits(stage: Stage, op
     page = open_page(stage.address("/try?service=Account&handler=add&key=b"))
     page.get_by_role("spinbutton", name="amount").fill(str(LONG + 2))
     page.get_by_role("textbox", name="parts").fill(f"[{LONG + 6}]")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("region", name="Its result").get_by_text(str(LONG + 6)).wait_for()
 
     sent = stage.do(stage.client.send_by_name, Target("Mirror", None, "show"), b'{"values": [%d]}' % LONG)

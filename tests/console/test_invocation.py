@@ -154,11 +154,11 @@ def test_the_output_the_waterfall_and_the_reason_follow_what_happens(stage: Stag
     of = stage.do(build, stage)
     page = open_page(stage.address(f"/invocations/{of}"))
     note = page.get_by_role("note", name="Why it does not continue")
-    note.get_by_text("signal 'after one' (step 2) has not come").wait_for()
+    note.get_by_text("signal 'after one' (step 2) has not arrived").wait_for()
     output = page.get_by_role("region", name="So far")
     output.get_by_text("one", exact=True).wait_for()
     stage.do(lambda: stage.client.invocation(of).signal("after one", True))
-    note.get_by_text("signal 'after two' (step 4) has not come").wait_for()
+    note.get_by_text("signal 'after two' (step 4) has not arrived").wait_for()
     output.get_by_text("onetwo", exact=True).wait_for()
     stage.do(lambda: stage.client.invocation(of).signal("after two", True))
     note.get_by_text("nobody opens the cellar").wait_for()
@@ -194,7 +194,7 @@ def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     page.get_by_text("Emitted, 3 pieces").wait_for()
     page.get_by_text("a2 b2 c2").wait_for()
-    page.get_by_text("2 more pieces of tries that failed").wait_for()
+    page.get_by_text("2 more pieces of failed tries").wait_for()
 
 
 def test_a_step_that_failed_shows_its_error_and_no_output(stage: Stage, open_page: Open) -> None:
@@ -225,9 +225,9 @@ def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -
     page, dialog, _ = carried_and_restarting(stage, open_page)
     assert dialog.get_by_label("From").input_value() == ""
     dialog.get_by_label("Argument").fill("not json")
-    dialog.get_by_text("This is not JSON yet").wait_for()
+    dialog.get_by_text("Not valid JSON").wait_for()
     dialog.get_by_label("Argument").fill("50")
-    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.get_by_role("button", name="Restart as a new invocation").click()
     page.get_by_role("region", name="How it ended").get_by_text("100", exact=True).wait_for()
     page.get_by_role("region", name="Description").get_by_text("50", exact=True).wait_for()
 
@@ -237,7 +237,7 @@ def test_it_is_restarted_at_its_end_with_every_step_kept(stage: Stage, open_page
     dialog.get_by_label("From").select_option("end")
     dialog.get_by_role("list", name="kept, not run again").get_by_text("lift").wait_for()
     assert dialog.get_by_label("Argument").count() == 0
-    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.get_by_role("button", name="Restart as a new invocation").click()
     dialog.wait_for(state="detached")
     page.get_by_role("region", name="How it ended").get_by_text("42", exact=True).wait_for()
     assert of not in page.url
@@ -270,7 +270,7 @@ def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open) -
     dialog.get_by_label("approved").select_option("false")
     dialog.get_by_label("by", exact=True).fill("<i>ann</i>")
     dialog.get_by_label("level").select_option("high")
-    dialog.get_by_label("score (may be left out) is null").uncheck()
+    dialog.get_by_label("score (optional) is null").uncheck()
     dialog.get_by_role("spinbutton").fill("2.5")
     assert axe_findings(page) == []
     dialog.get_by_role("button", name="Send", exact=True).click()
@@ -378,11 +378,11 @@ def test_what_had_no_answer_is_asked_again_and_done_once(stage: Stage, open_page
     dialog.get_by_role("button", name="Send", exact=True).click()
     dialog.wait_for(state="detached")
     page.get_by_role("button", name="Restart…").click()
-    dialog.get_by_role("button", name="Restart as a new one", disabled=False).wait_for()
+    dialog.get_by_role("button", name="Restart as a new invocation", disabled=False).wait_for()
     lose_the_answer(page, "/restart-as-new")
-    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.get_by_role("button", name="Restart as a new invocation").click()
     dialog.get_by_text("The server does not answer").wait_for()
-    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.get_by_role("button", name="Restart as a new invocation").click()
     dialog.wait_for(state="detached")
     info = stage.do(stage.client.invocation(of).info)
     (successor,) = info.successors
@@ -459,7 +459,7 @@ def test_keys_ask_verbs_and_a_reading_token_has_none(stage: Stage, open_page: Op
     page.keyboard.press("Enter")
     assert stage.do(stage.client.invocation(of).info).outcome is None
     assert dialog.get_by_role("button", name="Kill").is_disabled()
-    dialog.get_by_label("Type run to agree").fill("run")
+    dialog.get_by_label("Type run to confirm").fill("run")
     dialog.get_by_role("button", name="Kill").click()
     page.get_by_role("region", name="How it ended").get_by_text("stuck").wait_for()
     reader = open_page(stage.address(f"/invocations/{of}", stage.served.tokens.create("eyes", TokenScope.READ)))

@@ -221,7 +221,7 @@ def test_a_condition_that_is_none_is_explained_and_what_fits_nothing_too(
     alert.get_by_text("Write text in single quotes").wait_for()
     page.get_by_label("where").fill("status = 'paused'")
     page.keyboard.press("Enter")
-    page.get_by_text("Nothing fits this condition").wait_for()
+    page.get_by_text("No invocation matches this condition").wait_for()
     complaints[:] = [said for said in complaints if "400" not in said and "422" not in said]
 
 
@@ -452,7 +452,7 @@ def test_when_a_job_was_asked_the_list_is_read_again_and_nothing_is_chosen_any_m
     page.get_by_role("dialog").get_by_role("button", name="Pause 4 invocations").click()
     page.get_by_role("dialog").get_by_text("4 changed").wait_for()
     page.get_by_role("dialog").get_by_role("button", name="Close").last.click()
-    page.get_by_text("Nothing fits this condition").wait_for()
+    page.get_by_text("No invocation matches this condition").wait_for()
     assert page.get_by_text("all 4 invocations that match").count() == 0
     assert page.get_by_role("button", name="Kill", exact=True).count() == 0
 
@@ -506,7 +506,7 @@ def test_what_is_about_to_be_asked_of_many_says_how_they_stand_and_how_many_it_c
             rows(page).nth(number).get_by_role("checkbox").check()
     else:
         page.keyboard.press("a")
-    stand = page.get_by_role("dialog").get_by_role("group", name="How they stand")
+    stand = page.get_by_role("dialog").get_by_role("group", name="Current statuses")
     page.get_by_role("button", name="Cancel", exact=True).click()
     stand.get_by_text("Cancel can change 3 of these 4 invocations; the others stay as they are.").wait_for()
     counts = stand.locator(".count").all_inner_texts()
@@ -546,9 +546,9 @@ def test_what_was_refused_can_be_asked_again(stage: Stage, open_page: Open) -> N
     page.get_by_role("button", name="Purge", exact=True).click()
     dialog = page.get_by_role("dialog")
     agree = dialog.get_by_role("button", name="Purge 3 invocations")
-    dialog.get_by_text("Type 3 to agree").wait_for()
+    dialog.get_by_text("Type 3 to confirm").wait_for()
     assert agree.is_disabled()
-    dialog.get_by_label("This cannot be taken back").fill("3")
+    dialog.get_by_label("This cannot be undone").fill("3")
     agree.click()
     dialog.get_by_text("1 changed").wait_for()
     dialog.get_by_text("2 refused: not_completed").wait_for()
@@ -568,13 +568,13 @@ def test_hundreds_are_picked_by_hand_and_all_that_refuse_are_asked_again(stage: 
     page.get_by_text("460 invocations chosen").wait_for()
     page.get_by_role("button", name="Purge", exact=True).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("460 that were picked").wait_for()
-    dialog.get_by_label("This cannot be taken back").fill("460")
+    dialog.get_by_text("460 selected").wait_for()
+    dialog.get_by_label("This cannot be undone").fill("460")
     dialog.get_by_role("button", name="Purge 460 invocations").click()
     dialog.get_by_role("button", name="Retry 460 invocations that were refused").click()
     again = page.get_by_role("dialog", name="Purge 460 invocations")
-    again.get_by_text("all that refused job_").wait_for()
-    again.get_by_label("This cannot be taken back").fill("460")
+    again.get_by_text("those refused by job_").wait_for()
+    again.get_by_label("This cannot be undone").fill("460")
     again.get_by_role("button", name="Purge 460 invocations").click()
     page.get_by_role("dialog").get_by_text("460 refused: not_completed").wait_for()
     assert [job.refused for job in stage.do(stage.client.jobs.list)] == [{"not_completed": 460}] * 2

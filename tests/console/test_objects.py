@@ -167,7 +167,7 @@ def test_the_slider_shows_the_object_as_of_any_event(stage: Stage, open_page: Op
     page = open_page(stage.address("/objects/Cart/alice"))
     field(page, "visits").get_by_text("3 entries").wait_for()
     page.get_by_role("slider", name="As of event").fill(str(first.version))
-    page.get_by_text("As it was after event").wait_for()
+    page.get_by_text("Past state after event").wait_for()
     field(page, "visits").get_by_text("1 entry").wait_for()
     field(page, "items").get_by_text("differs from now").wait_for()
     field(page, "stock").get_by_role("rowheader", name='"tea"').wait_for()
@@ -191,7 +191,7 @@ def test_the_history_of_a_field_leads_to_each_of_its_times(stage: Stage, open_pa
     history.get_by_role("row").nth(2).wait_for()
     assert '+\t    "name": "milk"' in history.get_by_role("group").first.inner_text()
     history.get_by_role("button", name=str(first.fields_version), exact=True).click()
-    page.get_by_text("As it was after event").wait_for()
+    page.get_by_text("Past state after event").wait_for()
 
 
 def test_an_object_with_many_changes_is_seen_as_it_is_and_as_it_was(stage: Stage, open_page: Open) -> None:
@@ -268,7 +268,7 @@ def test_an_edit_is_seen_as_a_difference_before_it_is_applied(stage: Stage, open
     page = open_page(stage.address("/objects/Cart/alice"))
     page.get_by_role("button", name="Edit fields").click()
     dialog = page.get_by_role("dialog")
-    assert dialog.get_by_role("button", name="Nothing is other than it was").is_disabled()
+    assert dialog.get_by_role("button", name="Nothing has been changed").is_disabled()
     dialog.get_by_role("textbox", name="owner").fill("Bob")
     dialog.get_by_role("combobox", name="is_gift").select_option("true")
     dialog.get_by_label("note is null").uncheck()
@@ -300,7 +300,7 @@ def test_an_edit_of_what_has_changed_meanwhile_is_refused_and_what_was_typed_is_
     dialog.get_by_role("button", name="Apply").click()
     dialog.get_by_role("alert").wait_for()
     assert stage.do(info, stage, "alice").fields["owner"] == "alice"
-    dialog.get_by_role("button", name="Read the fields again").click()
+    dialog.get_by_role("button", name="Reload the fields").click()
     assert dialog.get_by_role("textbox", name="owner").input_value() == "Bob"
     dialog.get_by_role("button", name="Show what changes").click()
     dialog.get_by_role("button", name="Apply").click()
@@ -317,7 +317,7 @@ def test_json_that_is_none_is_not_applied(stage: Stage, open_page: Open) -> None
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="owner").fill("Bob")
     dialog.get_by_role("textbox", name="items").fill("[{")
-    dialog.get_by_text("This is not JSON yet").wait_for()
+    dialog.get_by_text("Not valid JSON").wait_for()
     dialog.get_by_role("button", name="Show what changes").click()
     assert page.get_by_role("dialog", name="Changes").count() == 0
 
@@ -471,5 +471,5 @@ def test_it_has_no_serious_finding_and_never_scrolls_sideways(
 def test_without_keyed_classes_it_says_what_an_object_is(tmp_path: Path, open_page: Open) -> None:
     with staged(tmp_path) as stage:
         page = open_page(stage.address("/objects"))
-        page.get_by_text("No class here has keys").wait_for()
+        page.get_by_text("No class with keys is served").wait_for()
         page.context.close()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Open = Callable[..., Page]
 
 
-CALM = "Nothing is paused, nothing waits for a signal, and no gate is closed."
+CALM = "No invocation is paused or waits for a signal, and no gate is closed."
 
 
 class Lost(Exception):

@@ -57,9 +57,9 @@ def grid(page: Page) -> Locator:
 
 def test_the_empty_page_teaches_by_examples_and_tables(stage: Stage, open_page: Open) -> None:
     page = open_page(stage.address("/sql"))
-    page.get_by_text("Ask anything of what runs").wait_for()
+    page.get_by_text("Query the runtime with SQL").wait_for()
     page.get_by_role("navigation", name="Tables").get_by_text("the invocation's id").wait_for()
-    page.get_by_role("link", name="How many are in which state").click()
+    page.get_by_role("link", name="Invocations by status").click()
     grid(page).get_by_text("completed").wait_for()
     assert "group by" in page.get_by_label("One SELECT").input_value()
 
@@ -122,7 +122,7 @@ def test_json_lines_have_every_column_also_of_those_with_one_name(stage: Stage, 
 
 def test_no_rows_say_so(stage: Stage, open_page: Open) -> None:
     page = open_page(asked(stage, "select * from sys_invocation where key = 'nobody'"))
-    page.get_by_text("No row fits").wait_for()
+    page.get_by_text("No rows match").wait_for()
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])

@@ -164,7 +164,7 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         dialog.get_by_text("on dep_", exact=False).or_(dialog.get_by_text("kept,", exact=False)).first.wait_for()
         assert axe_findings(page) == []
         dialog.get_by_label("Reason").fill("the rate is there")
-        dialog.get_by_role("button", name="Restart as a new one").click()
+        dialog.get_by_role("button", name="Restart as a new invocation").click()
         page.wait_for_url(lambda url: first not in url)
         page.get_by_role("region", name="How it ended").get_by_text("50").first.wait_for()
         second = page.url.rpartition("/")[2]
@@ -199,7 +199,7 @@ def test_an_answer_is_regenerated_from_the_same_sources(tmp_path: Path, open_pag
                 page.get_by_role("dialog").get_by_role("list", name="kept, not run again").get_by_text(
                     "find_sources"
                 ).wait_for()
-                page.get_by_role("dialog").get_by_role("button", name="Restart as a new one").click()
+                page.get_by_role("dialog").get_by_role("button", name="Restart as a new invocation").click()
                 page.wait_for_function(
                     f"() => location.hash.startsWith('#/invocations/inv_') && !location.hash.includes('{before}')"
                 )

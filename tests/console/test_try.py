@@ -96,10 +96,10 @@ def test_a_form_keeps_lines_sends_no_number_that_it_does_not_show_and_begins_wit
     price = page.get_by_role("spinbutton", name="price")
     price.fill("")
     assert price.input_value() == ""
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     assert stage.do(found, stage) == [], "a number that is not there is not sent"
     price.fill("2.5")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("heading", name="Its result").wait_for()
     (one,) = stage.do(found, stage)
 
@@ -123,7 +123,7 @@ def test_a_handler_is_called_with_what_its_types_ask_for(stage: Stage, open_page
     page.get_by_role("combobox", name="colour").select_option("blue")
     page.get_by_label("give count").check()
     page.get_by_role("spinbutton", name="count").fill("3")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     result = page.get_by_role("group", name="result")
     result.get_by_text('"blue"').wait_for()
     result.get_by_text("<img src=x").wait_for()
@@ -132,14 +132,14 @@ def test_a_handler_is_called_with_what_its_types_ask_for(stage: Stage, open_page
     assert page.title() != "owned"
     (one,) = stage.do(found, stage)
     assert (one.target.key, one.outcome.value["count"], one.outcome.value["note"]) == ("a/b", 3, None)
-    page.get_by_role("link", name="Look at the invocation").click()
+    page.get_by_role("link", name="Open the invocation").click()
     page.wait_for_url(f"**/ui/#/invocations/{one.id}")
 
 
 def test_what_does_not_fit_the_types_is_told_where(stage: Stage, open_page: Open, complaints: list[str]) -> None:
     page = open_page(stage.address("/try?service=Cart&handler=weigh&key=a"))
     page.get_by_role("textbox", name="grams").fill("heavy")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("heading", name="It was refused").wait_for()
     page.get_by_text("At $.grams").wait_for()
     assert stage.do(found, stage) == []
@@ -153,18 +153,18 @@ def test_a_message_is_sent_later_and_once_under_its_key(stage: Stage, open_page:
     page.get_by_role("textbox", name="Idempotency key").fill("once")
     page.get_by_role("textbox", name="Delay").fill("1h")
     page.get_by_role("button", name="Send, in 1h").click()
-    page.get_by_role("heading", name="It is taken, and durable").wait_for()
+    page.get_by_role("heading", name="Accepted and durable").wait_for()
     page.get_by_role("button", name="Send, in 1h").click()
     page.get_by_text("It had been sent before").wait_for()
     (one,) = stage.do(found, stage)
     assert one.status.value == "scheduled"
-    page.get_by_role("link", name="Look at the invocation").wait_for()
+    page.get_by_role("link", name="Open the invocation").wait_for()
 
 
 def test_who_stops_waiting_does_not_stop_what_runs(stage: Stage, open_page: Open) -> None:
     page = open_page(stage.address("/try?service=Task&handler=wait"))
     page.get_by_role("textbox", name="name", exact=True).fill("go")
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_text("It runs; its result is shown").wait_for()
 
     async def one_runs() -> bool:
@@ -175,7 +175,7 @@ def test_who_stops_waiting_does_not_stop_what_runs(stage: Stage, open_page: Open
         seen += 1
         assert seen < 1_000
     page.get_by_role("button", name="Stop waiting").click()
-    page.get_by_role("button", name="Call, and wait").wait_for()
+    page.get_by_role("button", name="Call and wait").wait_for()
     assert stage.do(one_runs)
 
 
@@ -184,10 +184,10 @@ def test_a_failure_is_shown_with_the_way_to_its_invocation(
 ) -> None:
     page = open_page(stage.address("/try?service=Task&handler=fail"))
     page.get_by_role("textbox", name="why").fill(HOSTILE)
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("heading", name="It has failed").wait_for()
     page.get_by_role("alert").get_by_text("<img src=x").wait_for()
-    page.get_by_role("link", name="Look at the invocation").wait_for()
+    page.get_by_role("link", name="Open the invocation").wait_for()
     assert page.locator("main img").count() == 0
     complaints[:] = [said for said in complaints if "500" not in said]
 
@@ -208,7 +208,7 @@ def test_it_has_no_serious_finding_and_never_scrolls_sideways(
     page.get_by_label("give note").check()
     page.get_by_text("Idempotency key, delay").click()
     assert axe_findings(page) == []
-    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("group", name="result").wait_for()
     assert axe_findings(page) == []
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
@@ -227,7 +227,7 @@ def test_a_recorded_failure_of_any_status_signs_nobody_out(
     page = open_page(stage.address("/try/Task/ask_another_server"))
     page.get_by_label("why", exact=True).fill("the other server knows no such token")
     with page.expect_response(lambda response: response.status == 401):
-        page.get_by_role("button", name="Call, and wait").click()
+        page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("main").get_by_text("the other server knows no such token").first.wait_for()
     assert page.get_by_role("dialog").count() == 0
     assert page.get_by_text("Sign in with a token").count() == 0

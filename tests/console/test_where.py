@@ -160,7 +160,7 @@ def test_of_two_words_on_a_column_the_last_is_the_pick(
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("a) or (b", "a bracket closes that was not opened, at character 2"),
+        ("a) or (b", "unmatched closing bracket at character 2"),
         ("(a or b", "a bracket is not closed"),
         ("key = 'a", "' is not closed, at character 7"),
         ("1 /* and", "/* is not closed, at character 3"),

@@ -79,7 +79,7 @@ function SignIn() {
           onInput=${(/** @type {InputEvent} */ event) => setSecret(/** @type {HTMLInputElement} */ (event.target).value)}
       /></label>
       <p class="faint">
-        The server's own token lies in its data directory, in the file <code>token</code>. It is kept for this tab, and for those
+        The server's own token is in its data directory, in the file <code>token</code>. It is kept for this tab, and for those
         opened from it, until they are closed.
       </p>
       <button type="submit" class="primary" disabled=${!secret.trim()}>Sign in</button>
@@ -103,7 +103,7 @@ function Help() {
         ["j, k", "in a table: down, up"],
         ["Enter", "in a table: open"],
         ["x, Space", "in a table: select"],
-        ["Esc", "close what is open"],
+        ["Esc", "close the dialog or menu"],
       ].map(([key, does]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}
     </dl>
   <//>`;
@@ -120,7 +120,7 @@ function Shell() {
     { key: "?", does: "show the keys", run: () => (isHelping.value = true) },
     {
       key: "/",
-      does: "filter what is shown",
+      does: "filter the list",
       run: () => /** @type {HTMLElement | null} */ (document.querySelector("[data-filter]"))?.focus(),
     },
     ...["j", "k"].map((key) => ({
@@ -134,7 +134,7 @@ function Shell() {
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => {
       event.preventDefault();
       document.getElementById("main")?.focus();
-    }}>Skip to what is shown</a>
+    }}>Skip to content</a>
     <header class="bar">
       <a class="brand" href=${href([])} aria-label="playhead, overview"><span class="mark" aria-hidden="true"></span> playhead</a>
       <nav aria-label="Pages">
@@ -144,7 +144,7 @@ function Shell() {
       </nav>
       <div class="who">
         <${Connection} />
-        <span class="scope" title=${`this token reaches as far as ${me.value?.scope}`}>${me.value?.name} · ${me.value?.scope}</span>
+        <span class="scope" title=${`this token has the scope ${me.value?.scope}`}>${me.value?.name} · ${me.value?.scope}</span>
         <button type="button" class="plain" onClick=${() => (theme.value = NEXT_THEME[theme.value])}>${theme.value}</button>
         <button type="button" class="plain" aria-label="Keys" onClick=${() => (isHelping.value = true)}>?</button>
         ${me.value?.is_open

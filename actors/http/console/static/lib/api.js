@@ -29,7 +29,7 @@ const ADVICE = {
   401: "Sign in with a token: the server's own is in its data directory, 'playhead tokens create' makes others.",
   403: "The scope of your token does not allow this. 'playhead tokens create' makes a token with a wider scope.",
   404: "It may have been purged, or its retention has expired.",
-  409: "It has changed in the meantime: look again before you decide.",
+  409: "It has changed in the meantime. Check it again before you continue.",
   410: "Its history is gone; only the fields of its object are left.",
   413: "The request is larger than this server accepts.",
   429: "The server is busy. The page retries soon.",

@@ -35,7 +35,7 @@ export function useChecks(asked) {
           summary = told;
           show({ body, summary, error: null, isStopped: false });
         }
-        if (summary === undefined || !isDone(summary)) throw new Problem("The check was broken off.", { advice: "Ask for it again." });
+        if (summary === undefined || !isDone(summary)) throw new Problem("The check was interrupted.", { advice: "Start it again." });
       } catch (error) {
         show({ body, summary, error: own.signal.aborted ? null : error, isStopped: own.signal.aborted });
       }

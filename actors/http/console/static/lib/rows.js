@@ -392,7 +392,7 @@ async function inOwnWords(error, where, abort) {
     if (!(refusal instanceof Problem) || refusal.status !== 400) return error;
     refusal.advice = refusal.message.startsWith("no such column")
       ? "Write text in single quotes: status = 'paused'."
-      : "It is a condition as in SQL: status = 'paused' and failed_attempts > 3.";
+      : "Write a condition in SQL: status = 'paused' and failed_attempts > 3.";
     return refusal;
   }
   return error;

@@ -62,7 +62,7 @@ function read(text) {
     if (comment !== undefined || quote !== undefined || word !== undefined) continue;
     if (piece === "(") depth++;
     if (piece === ")") depth--;
-    if (depth < 0) wrong ||= `a bracket closes that was not opened, at character ${found.index + 1}`;
+    if (depth < 0) wrong ||= `unmatched closing bracket at character ${found.index + 1}`;
     if (["'", '"', "`", "[", "/*"].includes(piece)) wrong ||= `${piece} is not closed, at character ${found.index + 1}`;
     if (depth === 0 && found.index + piece.length < text.length) isWrapped = false;
   }
@@ -218,8 +218,8 @@ export function without(where, ids) {
 }
 
 /**
- * Which invocations something is asked of, as the server takes it: those that a condition fits, those that were picked one by
- * one, or all that refused a job.
+ * Which invocations something is asked of, as the server takes it: those that a condition fits, those selected one by
+ * one, or those refused by a job.
  * @typedef {{ where: string } | { ids: string[] } | { refused_by: string }} Choice
  */
 
@@ -229,8 +229,8 @@ export function without(where, ids) {
  */
 export function wordsOf(choice) {
   if ("where" in choice) return choice.where;
-  if ("ids" in choice) return `${choice.ids.length.toLocaleString()} that were picked`;
-  return `all that refused ${choice.refused_by}`;
+  if ("ids" in choice) return `${choice.ids.length.toLocaleString()} selected`;
+  return `those refused by ${choice.refused_by}`;
 }
 
 /**
@@ -238,5 +238,5 @@ export function wordsOf(choice) {
  * @param {{ where: string, named: number, refused_by: string }} job
  */
 export function wordsOfJob(job) {
-  return job.named ? `${job.named.toLocaleString()} that were picked` : job.refused_by ? wordsOf({ refused_by: job.refused_by }) : job.where;
+  return job.named ? `${job.named.toLocaleString()} selected` : job.refused_by ? wordsOf({ refused_by: job.refused_by }) : job.where;
 }

@@ -1,4 +1,4 @@
-// Who steered what, when, why, and what it did; and whether anybody has touched the book since.
+// The audit log: every control request with its requester, time, reason and result, and the check of its hash chain.
 
 import { useLayoutEffect, useState } from "preact/hooks";
 import { get } from "../lib/api.js";
@@ -113,11 +113,11 @@ export function Audit({ params }) {
         ? html`<span></span>`
         : html`<${Loading} />`
       : entries.length === 0
-        ? html`<${Empty} title=${isFiltered ? "Nothing of the kind was asked" : "No control requests yet"}>
+        ? html`<${Empty} title=${isFiltered ? "No requests match this filter" : "No control requests yet"}>
             <p>
               ${isFiltered
-                ? "A name, a verb and a target are compared whole, as they were written."
-                : "Every verb, gate, edit, restart, job and change of deployments is written here, with who asked, from where and why; also what was refused."}
+                ? "Names, verbs and targets must match exactly."
+                : "Every verb, gate, edit, restart, job and change of deployments is recorded here, with the requester, source and reason, including refused requests."}
             </p>
           <//>`
         : html`<${Table}
@@ -168,7 +168,7 @@ function OneEntry({ entry, onClose }) {
         ["reason", orNull(entry.reason)],
         ["result", html`<${Result} entry=${entry} />`],
         ["request", orNull(entry.request ?? "")],
-        ["denied before it", entry.dropped > 0 ? `${entry.dropped} tries without a row: there were too many` : null],
+        ["denied before this row", entry.dropped > 0 ? `${entry.dropped} denied requests without a row of their own: there were too many` : null],
         ["in the chain", `partition ${entry.partition}, row ${entry.number}`],
       ]}
     />
@@ -199,22 +199,22 @@ function Chain() {
           ><span aria-hidden="true">${isWhole ? "✓" : "✕"}</span> ${isWhole ? `chain whole, ${rows.toLocaleString()} rows` : "chain broken"}</span
         >`
       : null}
-    <button type="button" disabled=${isBusy} onClick=${verify}>${isBusy ? "Following the chain…" : "Verify the chain"}</button>
+    <button type="button" disabled=${isBusy} onClick=${verify}>${isBusy ? "Verifying the chain…" : "Verify the chain"}</button>
     ${isOpen
-      ? html`<${Dialog} title="The chain of the audit" onClose=${() => setState({ ...state, isOpen: false })} wide>
+      ? html`<${Dialog} title="The audit chain" onClose=${() => setState({ ...state, isOpen: false })} wide>
           <${ErrorBox} error=${error} />
           ${check
             ? html`
                 <p class=${`verdict ${isWhole ? "good" : "bad"}`}>
                   <b>${isWhole ? "Whole." : "Broken."}</b> ${isWhole
-                    ? "Every row follows from the one before it: nothing was changed or taken out between."
-                    : "What is named below is missing, or is not what was written. Compare with a copy of the data directory."}
+                    ? "Every row matches the hash of the row before it: no row was changed or removed in between."
+                    : "The rows below are missing or were changed. Compare with a backup of the data directory."}
                 </p>
                 ${check.broken.map((/** @type {string} */ text) => html`<p key=${text} class="bad">${visible(text)}</p>`)}
-                <p class="faint">Keep these elsewhere: with them a later look also proves that nothing was cut off at the end.</p>
+                <p class="faint">Store these hashes elsewhere: a later check against them also shows that no row was cut off at the end.</p>
                 <div class="scroll-x">
                   <table class="plain">
-                    <thead><tr><th>Partition</th><th class="right">Rows</th><th>Hash of the last</th></tr></thead>
+                    <thead><tr><th>Partition</th><th class="right">Rows</th><th>Hash of the last row</th></tr></thead>
                     <tbody>
                       ${check.heads
                         .filter((/** @type {any} */ head) => head.number > 0)

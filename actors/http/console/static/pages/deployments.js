@@ -60,8 +60,8 @@ export function Deployments() {
       <div class="page-head"><h1>Deployments</h1></div>
       <${Empty} title="No code is registered">
         <p>
-          A deployment is a snapshot of an application's code. It is made when an application is served from its files; then what is
-          under way stays on the code that it began on, and new work takes the latest.
+          A deployment is a snapshot of an application's code, made when the application is served from its files. Open invocations
+          stay on the code on which they began, and new invocations run on the latest.
         </p>
         <pre>playhead serve shop/app.py</pre>
       <//>
@@ -70,7 +70,7 @@ export function Deployments() {
   return html`<div class="page">
     <div class="page-head"><h1>Deployments</h1><span class="faint num">${data.length}</span></div>
     <${ErrorBox} error=${error} />
-    <p class="faint">New invocations take the latest. Those under way stay on the code that they began on, until they end or are moved.</p>
+    <p class="faint">New invocations run on the latest. Open invocations stay on the code on which they began until they end or are moved.</p>
     <div class="panel scroll-x">
       <table class="plain deployments">
         <thead>
@@ -82,7 +82,7 @@ export function Deployments() {
               <td><a class="id" href=${href(["deployments", one.id])}>${one.id}</a></td>
               <td>
                 <${State} deployment=${one} />
-                ${one.is_served ? html` <span class="tag" title="the process runs it from its own files">served</span>` : null}
+                ${one.is_served ? html` <span class="tag" title="the process runs this code from its own files">served</span>` : null}
                 ${one.passed_over ? html`<div class="faint">${visible(one.passed_over)}</div>` : null}
               </td>
               <td class="right">
@@ -140,7 +140,7 @@ function Ask({ verb, deployment, onDone, onClose }) {
     setError(null);
     try {
       const change = await patch(pathOf("deployments", deployment.id, verb), { reason });
-      toast(isPrune ? `${deployment.id} is forgotten.` : change.changed ? `New work runs on ${deployment.id} from now on.` : "It was the latest already.");
+      toast(isPrune ? `${deployment.id} is deleted.` : change.changed ? `New invocations run on ${deployment.id} from now on.` : "It was already the latest.");
       onDone();
       onClose();
       if (isPrune) go(href(["deployments"]));
@@ -153,8 +153,8 @@ function Ask({ verb, deployment, onDone, onClose }) {
     <form onSubmit=${submit}>
       <p>
         ${isPrune
-          ? html`The code of <b class="mono">${deployment.id}</b> is forgotten. Nothing runs on it. This cannot be taken back.`
-          : html`New invocations take <b class="mono">${deployment.id}</b> from now on. What is under way stays where it is. A pre-flight says what would become of it if it were moved.`}
+          ? html`The code of <b class="mono">${deployment.id}</b> is deleted. Nothing runs on it. This cannot be undone.`
+          : html`New invocations run on <b class="mono">${deployment.id}</b> from now on. Open invocations stay where they are. A pre-flight check shows whether they could be moved.`}
       </p>
       <${Field} label="Reason" hint="Kept in the audit.">
         <input data-first=${true} maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
@@ -179,7 +179,7 @@ export function DeploymentPage({ path, params }) {
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   if (one === undefined) {
     return html`<${Empty} title="This deployment is not registered">
-      <p><span class="mono">${visible(id)}</span> never was registered here, or it has been pruned.</p>
+      <p><span class="mono">${visible(id)}</span> was never registered here, or has been pruned.</p>
       <p><a href=${href(["deployments"])}>All deployments</a></p>
     <//>`;
   }
@@ -194,7 +194,7 @@ export function DeploymentPage({ path, params }) {
       <${Copy} text=${one.id} />
       <div class="actions"><${Actions} deployment=${one} onDone=${reload} /></div>
     </div>
-    ${one.passed_over ? html`<p class="notice">New work does not take it: ${visible(one.passed_over)}</p>` : null}
+    ${one.passed_over ? html`<p class="notice">New invocations do not run on it: ${visible(one.passed_over)}</p>` : null}
     <div class="grid-2">
       <${Section} title="Description">
         <${Facts}
@@ -241,7 +241,7 @@ function Drain({ deployment }) {
       ${data === undefined
         ? null
         : total === 0
-          ? html`<p class="faint">Nothing. ${deployment.is_latest ? "New work will." : "It is drained, and can be pruned."}</p>`
+          ? html`<p class="faint">Nothing. ${deployment.is_latest ? "New invocations will." : "It is drained, and can be pruned."}</p>`
           : html`<p class="counts">
                 ${data.map(
                   (row) => html`<a key=${row.status} href=${href(["invocations"], { where: `deployment = ${quoted(deployment.id)} and status = ${quoted(row.status)}` })}>
@@ -250,7 +250,7 @@ function Drain({ deployment }) {
                 )}
               </p>
               <p class="faint drain-note">
-                ${deployment.is_latest ? "New work comes to it." : "No new work comes to it; it is drained when these have ended or were moved."} The oldest began <${Time} at=${oldest} />.
+                ${deployment.is_latest ? "New invocations run on it." : "No new invocations run on it; it is drained once these have ended or have been moved."} The oldest began <${Time} at=${oldest} />.
               </p>`}
     </div>
   <//>`;
@@ -283,7 +283,7 @@ function Source({ id, file }) {
           </li>`,
         )}
       </ul>
-      ${fitting.length === 0 ? html`<p class="faint body">No path has this in it.</p>` : null}
+      ${fitting.length === 0 ? html`<p class="faint body">No path contains this text.</p>` : null}
     </nav>
     ${shown ? html`<${OneFile} key=${shown.path} id=${id} file=${shown} />` : html`<${Empty} title="It has no files" />`}
   </div>`;
@@ -301,7 +301,7 @@ function OneFile({ id, file }) {
         ? html`<${ErrorBox} error=${error} retry=${reload} />`
         : html`<${Loading} />`
       : data.text === null
-        ? html`<p class="faint">It is not text; it has ${sized(data.size)}.</p>`
+        ? html`<p class="faint">Not a text file; it has ${sized(data.size)}.</p>`
         : data.text === ""
           ? html`<p class="faint">It is empty.</p>`
           : html`<${Code} text=${data.text} path=${file.path} />`}
@@ -313,12 +313,12 @@ function Against({ id, all, other }) {
   const others = all.filter((one) => one.id !== id);
   const older = all[all.findIndex((one) => one.id === id) + 1] ?? others[0];
   if (older === undefined) {
-    return html`<${Empty} title="There is nothing to compare it with"><p>As soon as another deployment is registered, what is different between the two is shown here.</p><//>`;
+    return html`<${Empty} title="No other deployment to compare with"><p>The differences are shown here once another deployment is registered.</p><//>`;
   }
   const from = others.find((one) => one.id === other) ?? older;
   return html`<div class="page">
     <label class="inline"
-      >What is different from
+      >Differences from
       <select value=${from.id} onChange=${(/** @type {Event} */ e) => setParams({ with: value(e) })}>
         ${others.map((one) => html`<option key=${one.id} value=${one.id}>${one.id}${one.is_latest ? " (latest)" : ""}</option>`)}
       </select>
@@ -337,7 +337,7 @@ function Changes({ from, to }) {
   const now = new Map(after.data.map((file) => [file.path, file]));
   const paths = [...new Set([...old.keys(), ...now.keys()])].sort();
   const changed = paths.filter((path) => old.get(path)?.digest !== now.get(path)?.digest);
-  if (changed.length === 0) return html`<${Empty} title="Their files are the same"><p>They serve other classes of the same code.</p><//>`;
+  if (changed.length === 0) return html`<${Empty} title="Their files are the same"><p>They serve different classes of the same code.</p><//>`;
   return html`
     <p class="faint" role="status">${changed.length} of ${paths.length} files are different.</p>
     ${changed.map(
@@ -370,7 +370,7 @@ function FileDiff({ path, from, to }) {
   );
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const [before, after] = data;
-  if (before === null || after === null) return html`<p class="faint">It is not text. Its content has changed.</p>`;
+  if (before === null || after === null) return html`<p class="faint">Not a text file. Its content has changed.</p>`;
   return html`<div class="counts body"><${Counts} before=${before} after=${after} /></div>
     <${Diff} before=${before} after=${after} label=${`changes of ${path}`} numbers />`;
 }
@@ -387,7 +387,7 @@ function PreFlight({ id, where }) {
       }}
     >
       <p>
-        What is in flight is replayed on <b class="mono">${id}</b>, in memory and with no effect. Nothing is moved, nothing is written.
+        Open invocations are replayed on <b class="mono">${id}</b>, in memory and without effects. Nothing is moved or written.
       </p>
       <div class="where">
         <label for="preflight-where">where</label>
@@ -406,9 +406,9 @@ function PreFlight({ id, where }) {
       ? html`<${Checked} key=${asked.at} id=${id} where=${asked.where} />`
       : html`<${Empty} title="Check before you move anything">
           <p>
-            Each invocation comes out as one of these. <b>Same</b>: the code asks for all that is recorded, in order, and it can be moved.${" "}
-            <b>Diverges</b> at a step: the code does something else there, and the invocation would be paused.${" "}
-            <b>Raises</b>: the code fails where nothing of the kind is recorded.
+            Each invocation gets one of these verdicts. <b>Same</b>: the code makes all recorded requests in order, so the invocation can be moved.${" "}
+            <b>Diverges</b> at a step: the code does something else there, so the invocation would be paused.${" "}
+            <b>Raises</b>: the code raises an error that is not recorded.
           </p>
         <//>`}
   </div>`;
@@ -420,7 +420,7 @@ function Checked({ id, where }) {
   if (summary === undefined) {
     return error ? html`<${ErrorBox} error=${error} />` : html`<p class="loading" role="status">Replaying…</p>`;
   }
-  if (isOver && summary.wanted === 0) return html`<${Empty} title="Nothing is in flight that fits"><p>There is nothing that this code could break.</p><//>`;
+  if (isOver && summary.wanted === 0) return html`<${Empty} title="No open invocation matches"><p>There is no open invocation that this code could break.</p><//>`;
   const total = summary.checked + summary.skipped_count;
   const bad = summary.cohorts.filter((one) => one.verdict !== "same").reduce((sum, one) => sum + one.count, 0) + summary.skipped_count;
   const words = bad > 0 ? `${bad.toLocaleString()} of ${total.toLocaleString()} cannot be moved as they are.` : isOver && summary.is_complete ? "All can be moved." : "All so far can be moved.";

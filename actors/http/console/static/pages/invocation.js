@@ -294,7 +294,7 @@ function Ending({ info, outputs: all }) {
     ${failure ? html`<${FailureBox} failure=${failure} title=${outcome ? "" : "Its last error"} />` : null}
     ${outputs.length > 0 ? html`<${Output} outputs=${outputs} />` : null}
     ${all.length > outputs.length
-      ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of tries that failed: the journal has them.</p>`
+      ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of failed tries: see the journal.</p>`
       : null}
     ${!outcome && !failure && outputs.length === 0
       ? html`<p class="faint">Nothing yet. Its output appears here as it is emitted, and its result at the end.</p>`
@@ -351,7 +351,7 @@ function StepDetail({ span, of = null, onRestart, onSignal }) {
       </div>
       <${Facts}
         rows=${[
-          ["State", `${span.state}${span.isKept ? ", kept from the one that it repeats" : ""}`],
+          ["State", `${span.state}${span.isKept ? ", kept from the original" : ""}`],
           ["Of", of === null ? null : html`<${InvocationLink} id=${of} whole=${true} />`],
           ["Step", html`<span class="mono">${span.step}</span>`],
           ["Line", span.source ? html`<span class="mono">${visible(span.source)}</span>` : null],
@@ -444,7 +444,7 @@ function Lineage({ info }) {
   return html`<${Section} title="Lineage">
     <div class="body">
       ${info.restarts === null && info.successors.length === 0
-        ? html`<p class="faint">It repeats none, and none repeats it. <b>Restart…</b> does it again as a new one, from its beginning or from a step.</p>`
+        ? html`<p class="faint">It is not a restart, and was not restarted. <b>Restart…</b> runs it again as a new invocation, from the beginning or from a step.</p>`
         : null}
       <ul class="tree"><${Kin} one=${family.data} current=${info.id} /></ul>
     </div>
@@ -511,7 +511,7 @@ function Trail({ id }) {
       ? html`<${Empty} title="No control requests"><p>Every cancel, pause, signal and other control request is listed here with requester, reason and result.</p><//>`
       : html`<div class="scroll-x">
           <table class="plain">
-            <thead><tr><th>When</th><th>Verb</th><th>By</th><th>From</th><th>Reason</th><th>Came to</th></tr></thead>
+            <thead><tr><th>When</th><th>Verb</th><th>By</th><th>From</th><th>Reason</th><th>Result</th></tr></thead>
             <tbody>
               ${data.entries.map(
                 (/** @type {any} */ entry) => html`<tr key=${`${entry.partition}/${entry.number}`}>
@@ -562,7 +562,7 @@ function ResumeDialog({ info, onClose, onDone }) {
   return html`<${Dialog} title=${`Resume ${visible(targetOf(info.target))}`} onClose=${onClose} wide=${true}>
     <form onSubmit=${submit}>
       <${DeploymentChoice} deployments=${known.data?.deployments ?? []} value=${deployment} onChange=${setDeployment} />
-      <h3>What that code would make of its history</h3>
+      <h3>Check of its history on that code</h3>
       ${check.error ? html`<${ErrorBox} error=${check.error} />` : check.data ? html`<${Check} report=${check.data} />` : html`<${Loading} />`}
       <${Field} label="Reason" hint="Kept in the history and in the audit.">
         <input data-first value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
@@ -570,7 +570,7 @@ function ResumeDialog({ info, onClose, onDone }) {
       ${check.data && !fits
         ? html`<label class="check">
             <input type="checkbox" checked=${isSure} onChange=${() => setSureOf(isSure ? null : deployment)} />
-            Resume all the same; it will be paused again where the code differs
+            Resume anyway; it will be paused again where the code differs
           </label>`
         : null}
       <${ErrorBox} error=${error} />
@@ -599,7 +599,7 @@ function SignalDialog({ info, name: given, onClose }) {
     setBusy(true);
     try {
       const answer = await post(`${pathOf("invocations", info.id)}/${pathOf("signals", name)}`, value === undefined ? null : value, { key });
-      toast(answer.changed ? `${visible(name)} is delivered` : `${visible(name)} has changed nothing`);
+      toast(answer.changed ? `${visible(name)} is delivered` : `${visible(name)} changed nothing`);
       onClose();
     } catch (refusal) {
       setError(refusal);
@@ -630,13 +630,13 @@ function CopyAs({ info, entries, isWhole }) {
   const argument = accepted?.details.argument ?? undefined;
   // Without its argument it would be another invocation: the history may come later than this dialog, or be gone.
   const again = accepted ? [["Command line", asCommand(target, argument)], ["curl", asCurl(target, argument, { isSent: true })], ["Python", asPython(target, argument)]] : [];
-  const texts = [...again, ["What is known of it", asDescription(info.id)]];
+  const texts = [...again, ["Details", asDescription(info.id)]];
   return html`<button type="button" onClick=${() => setOpen(true)}>Copy as…</button>
     ${isOpen
-      ? html`<${Dialog} title="The same again, from elsewhere" onClose=${() => setOpen(false)} wide=${true}>
+      ? html`<${Dialog} title="Run the same command elsewhere" onClose=${() => setOpen(false)} wide=${true}>
           <div>
             ${texts.map(([title, text]) => html`<div key=${title}><h3>${title} <${Copy} text=${text} /></h3><${LongText} text=${text} lines=${20} /></div>`)}
-            ${accepted ? null : isWhole ? html`<p class="faint">Its history is gone, and its argument with it.</p>` : html`<${Loading} />`}
+            ${accepted ? null : isWhole ? html`<p class="faint">Its history and its argument are gone.</p>` : html`<${Loading} />`}
           </div>
         <//>`
       : null}`;

@@ -85,7 +85,7 @@ const USUAL = "status,target,id,error,attempts,created,took";
 
 /** @typedef {ReadonlySet<string>} Ids */
 
-/** `leftOut`: of all that match. */
+/** `leftOut`: of all matches. */
 const NONE = { chosen: /** @type {Ids} */ (new Set()), isAll: false, leftOut: /** @type {Ids} */ (new Set()) };
 
 /** @returns {{ name: string, where: string }[]} */
@@ -107,7 +107,7 @@ export function Invocations({ params, isOwn }) {
     <div class="page-head"><h1>Invocations</h1></div>
     <${Filters} where=${where} isSettled=${true} isUnasked />
     <${Empty} title="This condition came with the link">
-      <p>It has not been run. Read it above, then run it.</p>
+      <p>It has not been run. Review it above, then run it.</p>
     <//>
   </div>`;
 }
@@ -148,9 +148,9 @@ function List({ params }) {
 
   useShortcuts([
     { key: "n", does: "show new rows", run: () => rows.letIn() },
-    { key: "r", does: "read the list again", run: () => void rows.load() },
-    ...(may("admin") ? [{ key: "a", does: "choose all that match", run: chooseAll }] : []),
-    { key: "Escape", does: "choose none", run: chooseNone },
+    { key: "r", does: "reload the list", run: () => void rows.load() },
+    ...(may("admin") ? [{ key: "a", does: "select all matches", run: chooseAll }] : []),
+    { key: "Escape", does: "clear the selection", run: chooseNone },
   ]);
 
   /** @param {string[]} keys @param {boolean} isOn */
@@ -162,7 +162,7 @@ function List({ params }) {
       for (const key of keys) isOn !== now.isAll ? next.add(key) : next.delete(key);
       if (!now.isAll) return { ...now, chosen: next };
       if (next.size <= MAX_LEFT_OUT) return { ...now, leftOut: next };
-      toast(`No more than ${MAX_LEFT_OUT} can be left out of all that match: narrow the condition instead.`, "bad");
+      toast(`No more than ${MAX_LEFT_OUT} can be excluded from the matches: narrow the condition instead.`, "bad");
       return now;
     });
   }
@@ -185,7 +185,7 @@ function List({ params }) {
           </button>`
         : null}
       ${rows.isOutdated
-        ? html`<button type="button" class="chip" onClick=${() => void rows.load()}>the order has changed — read again <kbd>r</kbd></button>`
+        ? html`<button type="button" class="chip" onClick=${() => void rows.load()}>the order has changed — reload <kbd>r</kbd></button>`
         : null}
       <div class="actions">
         ${chosen.size > 0 || isAll
@@ -258,13 +258,13 @@ function List({ params }) {
 function Chosen({ count, isAll, leftOut, two, onAll, onNone, onVerb }) {
   const isTooMany = !isAll && count > MAX_CHOSEN;
   return html`<span role="status">${isAll ? `all ${invocations(count)} that match${leftOut > 0 ? `, but ${leftOut.toLocaleString()}` : ""}` : `${invocations(count)} chosen`}</span>
-    ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all that match</button>`}
+    ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all matches</button>`}
     <button type="button" class="plain" onClick=${onNone}>none</button>
     ${two ? html`<a class="button" href=${href(["invocations", two[1]], { compare: two[0] })}>Compare the two</a>` : null}
     ${!may("admin")
-      ? html`<span class="faint">to ask many at once needs a token with the scope admin; open one of them instead</span>`
+      ? html`<span class="faint">bulk verbs need a token with the scope admin; open one invocation instead</span>`
       : isTooMany
-      ? html`<span class="faint">more than ${MAX_CHOSEN.toLocaleString()}: narrow the filter and take all that match</span>`
+      ? html`<span class="faint">more than ${MAX_CHOSEN.toLocaleString()}: narrow the filter and select all matches</span>`
       : VERBS.filter((verb) => may(verb.scope)).map(
           (verb) => html`<button key=${verb.name} type="button" onClick=${() => onVerb(verb.name)}>${verb.title}</button>`,
         )}`;
@@ -409,7 +409,7 @@ function Filters({ where, isSettled, isUnasked = false }) {
                   field.value = "";
                 }}
               >
-                <input name="name" aria-label="Name for this filter" placeholder="keep this one as…" maxlength="60" />
+                <input name="name" aria-label="Name for this filter" placeholder="save this filter as…" maxlength="60" />
                 <button type="submit">Keep</button>
               </form>`
             : null}
@@ -449,15 +449,15 @@ function Filters({ where, isSettled, isUnasked = false }) {
 /** @param {{ where: string }} props */
 function Nothing({ where }) {
   if (where) {
-    return html`<${Empty} title="Nothing fits this condition">
+    return html`<${Empty} title="No invocation matches this condition">
       <p>
-        It looks at every column of <code>sys_invocation</code>; completed ones are purged at the end of their retention.
+        It can use every column of <code>sys_invocation</code>; completed ones are purged at the end of their retention.
         <button type="button" class="plain" onClick=${() => setParams({ where: "" }, { push: true })}>Show all</button>
       </p>
     <//>`;
   }
   return html`<${Empty} title="No invocation yet">
-    <p>Every call of a handler is an invocation, listed here with its history until it is purged. Call one:</p>
+    <p>Every call of a handler is an invocation, listed here with its history until it is purged. Call a handler:</p>
     <pre>playhead call Service/key/handler '{"argument": 1}'</pre>
     <p>or send a message without waiting: <code>playhead send Service/key/handler</code>.</p>
   <//>`;

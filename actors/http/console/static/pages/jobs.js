@@ -38,10 +38,10 @@ export function Jobs() {
         ? null
         : html`<${Loading} />`
       : data.jobs.length === 0
-        ? html`<${Empty} title="No job yet">
+        ? html`<${Empty} title="No jobs yet">
             <p>
-              A job asks one verb of every invocation that a condition fits, and keeps what became of each. Filter${" "}
-              <a href=${href(["invocations"])}>invocations</a>, choose all that match with <kbd>a</kbd>, and take a verb.
+              A job applies one verb to every invocation that matches a condition, and keeps the result for each. Filter${" "}
+              <a href=${href(["invocations"])}>invocations</a>, select all matches with <kbd>a</kbd>, and choose a verb.
             </p>
           <//>`
         : html`<${Table}

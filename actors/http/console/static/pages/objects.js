@@ -74,8 +74,8 @@ export function Objects({ params }) {
   if (services.data !== undefined && known.length === 0) {
     return html`<div class="page">
       <div class="page-head"><h1>Objects</h1></div>
-      <${Empty} title="No class here has keys">
-        <p>An actor lives under a key: its fields are kept, and one handler at a time may change them. Services have neither.</p>
+      <${Empty} title="No class with keys is served">
+        <p>An actor has a key: its fields are stored, and one handler at a time may change them. Services have neither keys nor fields.</p>
         <pre>${"class Counter(Actor):\n    value: int = 0\n\n    @handler\n    async def add(self, amount: int) -> int:\n        self.value += amount\n        return self.value"}</pre>
       <//>
     </div>`;
@@ -289,7 +289,7 @@ function Mailbox({ info }) {
   return html`<${Section} title="Holder">
     <div class="body mailbox">
       ${info.holder
-        ? html`<p><${InvocationLink} id=${info.holder} /> <span class="faint">holds the key; no other exclusive handler runs.</span></p>`
+        ? html`<p><${InvocationLink} id=${info.holder} /> <span class="faint">holds the key; no other exclusive handler can run.</span></p>`
         : html`<p class="faint">None. The next call starts at once.</p>`}
       <h3>Mailbox ${info.waiting_count > 0 ? html`<span class="num">(${info.waiting_count.toLocaleString()})</span>` : null}</h3>
       ${info.waiting.length === 0
@@ -362,13 +362,13 @@ function Slider({ info, names, changed, at }) {
       <button type="button" disabled=${isNow} onClick=${() => hold(info.version)}>Now</button>
     </div>
     <p class="slide-words">
-      ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>As it was</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${time === null ? null : html`, <span class="nowrap event-time">${exact(time)}</span>`}${" "}
+      ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>Past state</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${time === null ? null : html`, <span class="nowrap event-time">${exact(time)}</span>`}${" "}
       <span class="faint">
         ${!isKnown
           ? "· loading the changes before that"
           : since
           ? html`· last changed by event ${since.number.toLocaleString()}: ${visible(since.fields.join(", "))}, by ${visible(since.by)}, <${Time} at=${since.at} both /> · <${InvocationLink} id=${since.invocation_id} />`
-          : "· nothing had been written by then, as far as its history is kept"}
+          : "· no earlier change is in the stored history"}
         ${from > 0 ? ` · changes before event ${from.toLocaleString()} are not marked` : ""}
       </span>
     </p>
@@ -466,7 +466,7 @@ function Items({ info, name, kind, at, length, declared, onEdit }) {
   const mayEdit = !isLog && declared && may("admin") && at === null;
   return html`
     ${items.length === 0
-      ? html`<p class="faint">${isLog ? "Nothing was appended to it." : "It has no items."}</p>`
+      ? html`<p class="faint">It has no items.</p>`
       : html`<div class="scroll-x items">
           <table class="plain">
             <caption class="visually-hidden">Items of ${visible(name)}</caption>
@@ -501,7 +501,7 @@ function History({ changed, name, at }) {
   const known = changed.of?.get(name);
   if (known === undefined) return changed.error ? html`<${ErrorBox} error=${changed.error} />` : html`<${Loading} />`;
   if (known.changes.length === 0) {
-    return html`<p class="faint history">No change is on record. A change is forgotten when the invocation that made it is purged.</p>`;
+    return html`<p class="faint history">No recorded changes. A change is deleted when the invocation that made it is purged.</p>`;
   }
   /** @type {Map<string, any>} */
   const was = new Map();

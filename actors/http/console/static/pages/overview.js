@@ -65,7 +65,7 @@ export function Overview() {
           ? null
           : html`<${Loading} />`
         : paused.length === 0 && closed.length === 0 && waiting.length === 0
-          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, nothing waits for a signal, and no gate is closed.</p>`
+          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> No invocation is paused or waits for a signal, and no gate is closed.</p>`
           : html`${closed.map(
               (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
                 <span class="status held"><span class="sign" aria-hidden="true">■</span>gate closed</span>
@@ -204,7 +204,7 @@ function Pulse() {
     <${Section} title="Throughput, live">
       <${Chart}
         label="Throughput"
-        words=${`${lastTen(good).toFixed(1)}/s succeeded, ${lastTen(bad).toFixed(1)}/s did not`}
+        words=${`${lastTen(good).toFixed(1)}/s succeeded, ${lastTen(bad).toFixed(1)}/s not`}
         lines=${[
           { label: "succeeded", colour: "--bar-good", isFilled: true },
           { label: "failed, cancelled, killed", colour: "--bar-bad" },
@@ -271,7 +271,7 @@ function Services({ counts }) {
 
 /** @param {{ list: any[] }} props */
 function Deployments({ list }) {
-  if (list.length === 0) return html`<p class="calm-note">No deployment is registered: the code that is served runs everything.</p>`;
+  if (list.length === 0) return html`<p class="calm-note">No deployment is registered: the served code runs everything.</p>`;
   return html`<div class="scroll-x">
     <table class="plain">
       <thead><tr><th>Deployment</th><th class="right">Open invocations</th><th>Registered</th></tr></thead>

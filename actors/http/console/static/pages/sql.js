@@ -21,11 +21,11 @@ const RECENT = 12;
 const INVOCATION = /^inv_1[0-9A-Za-z]{33}$/;
 
 const EXAMPLES = [
-  ["How many are in which state", "select service, status, count(*) as n\nfrom sys_invocation\ngroup by service, status\norder by n desc"],
+  ["Invocations by status", "select service, status, count(*) as n\nfrom sys_invocation\ngroup by service, status\norder by n desc"],
   ["Most frequent failures", "select service, handler, last_error_type, count(*) as n\nfrom sys_invocation\nwhere last_error_type is not null\ngroup by 1, 2, 3\norder by n desc\nlimit 20"],
-  ["The slowest of the last hour", "select id, service, handler, duration\nfrom sys_invocation\nwhere status = 'completed' and created_at > now() - 3600\norder by duration desc\nlimit 20"],
-  ["Who waits for a key", "select * from sys_inbox limit 100"],
-  ["Who steered what", "select at, by, verb, target, reason, refusal\nfrom sys_audit\norder by at desc\nlimit 50"],
+  ["The slowest in the last hour", "select id, service, handler, duration\nfrom sys_invocation\nwhere status = 'completed' and created_at > now() - 3600\norder by duration desc\nlimit 20"],
+  ["Calls that wait for a key", "select * from sys_inbox limit 100"],
+  ["Recent control requests", "select at, by, verb, target, reason, refusal\nfrom sys_audit\norder by at desc\nlimit 50"],
 ];
 
 /** @returns {string[]} */
@@ -149,8 +149,8 @@ export function Sql({ params, isOwn }) {
                 : answer
                   ? `${answer.rows.length.toLocaleString()} ${answer.rows.length === 1 ? "row" : "rows"} · ${length(seconds)} · ${answer.rows_read.toLocaleString()} keys read`
                   : asked && !isOwn
-                    ? "This query came with the link and has not been run. Read it, then run it."
-                    : "It can only read: one SELECT, as of one moment."}
+                    ? "This query came with the link and has not been run. Review it, then run it."
+                    : "Read-only: one SELECT, which sees one moment."}
             </span>
           </div>
         </form>
@@ -159,8 +159,8 @@ export function Sql({ params, isOwn }) {
           ? html`<${Answered} answer=${answer} tables=${tables.data ?? []} />`
           : error || isBusy
             ? null
-            : html`<${Empty} title="Ask anything of what runs">
-                <p>All data of this server is in a few tables. Start with one of these:</p>
+            : html`<${Empty} title="Query the runtime with SQL">
+                <p>Start with one of these queries:</p>
                 <ul class="examples">
                   ${EXAMPLES.map(([title, text]) => html`<li key=${title}><a href=${href(["sql"], { q: text })}>${title}</a></li>`)}
                 </ul>
@@ -180,7 +180,7 @@ function Whereabouts({ error, sql }) {
   const before = sql.slice(0, at);
   const line = sql.split("\n")[before.split("\n").length - 1] ?? "";
   const column = before.length - (before.lastIndexOf("\n") + 1);
-  return html`<pre class="whereabouts" aria-label="Where it stumbles">${`${visible(line)}\n${" ".repeat(column)}^`}</pre>`;
+  return html`<pre class="whereabouts" aria-label="Position of the error">${`${visible(line)}\n${" ".repeat(column)}^`}</pre>`;
 }
 
 /** @param {{ tables: TableInfo[] | undefined, error: unknown, onPut: (text: string) => void, onAsk: (sql: string) => void }} props */
@@ -196,11 +196,11 @@ function Tables({ tables, error, onPut, onAsk }) {
         ${open === table.name
           ? html`<div class="body">
               <p class="faint">${table.about}</p>
-              ${table.found_by.length > 0 ? html`<p class="faint">Quick to find by ${table.found_by.join("; ")}.</p>` : null}
+              ${table.found_by.length > 0 ? html`<p class="faint">Indexed by ${table.found_by.join("; ")}.</p>` : null}
               <ul>
                 ${table.columns.map(
                   (column) => html`<li key=${column.name}>
-                    <button type="button" class="plain mono" title=${`put ${column.name} into the query`} onClick=${() => onPut(column.name)}>${column.name}</button>
+                    <button type="button" class="plain mono" title=${`insert ${column.name} into the query`} onClick=${() => onPut(column.name)}>${column.name}</button>
                     <span class="faint">${column.type.toLowerCase()} · ${column.about}</span>
                   </li>`,
                 )}
@@ -230,13 +230,13 @@ function Answered({ answer, tables }) {
       cell: ({ row }) => inCell(row[at], times.has(title)),
     };
   });
-  if (rows.length === 0) return html`<${Empty} title="No row fits"><p>The query is understood; nothing is as it asks. Texts are compared as they are written, in single quotes.</p><//>`;
+  if (rows.length === 0) return html`<${Empty} title="No rows match"><p>The query is valid, but no row matches. Text is compared exactly; write it in single quotes.</p><//>`;
   return html`<div class="panel answer">
       <header>
         <h2>Answer</h2>
         <div class="extra">
           <button type="button" onClick=${() => download(`${name}.csv`, "text/csv", asCsv(columns, rows))} title="Text that a spreadsheet would run as a formula gets an apostrophe before it.">CSV</button>
-          <button type="button" onClick=${() => download(`${name}.jsonl`, "application/jsonl", asJsonLines(columns, rows))} title="One object a line, exactly as it came.">JSON lines</button>
+          <button type="button" onClick=${() => download(`${name}.jsonl`, "application/jsonl", asJsonLines(columns, rows))} title="One object per line, exactly as received.">JSON lines</button>
         </div>
       </header>
       <${Table}

@@ -36,7 +36,7 @@ export function TryIt({ path, params: given }) {
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const service = data.find((one) => one.name === params.service) ?? data[0];
   if (service === undefined) {
-    return html`<${Empty} title="Nothing is served"><p>A server without an application keeps what there is, and runs nothing. Serve one:</p><pre>playhead serve shop/app.py</pre><//>`;
+    return html`<${Empty} title="Nothing is served"><p>No application is served, so nothing runs. Serve one:</p><pre>playhead serve shop/app.py</pre><//>`;
   }
   const handler = service.handlers.find((one) => one.name === params.handler) ?? service.handlers[0];
   const shown = data.map((one) => ({ ...one, handlers: one.handlers.filter((each) => `${one.name}/${each.name}`.toLowerCase().includes(filter.toLowerCase())) }));
@@ -44,7 +44,7 @@ export function TryIt({ path, params: given }) {
     <div class="page-head"><h1>Try it</h1></div>
     <div class="try-split">
       <nav class="panel handlers" aria-label="Handlers">
-        <div class="body"><input data-filter aria-label="Handlers whose name has" placeholder="handler" value=${filter} onInput=${(/** @type {Event} */ e) => setFilter(value(e))} /></div>
+        <div class="body"><input data-filter aria-label="Filter handlers by name" placeholder="handler" value=${filter} onInput=${(/** @type {Event} */ e) => setFilter(value(e))} /></div>
         ${shown
           .filter((one) => one.handlers.length > 0)
           .map(
@@ -63,11 +63,11 @@ export function TryIt({ path, params: given }) {
               </ul>
             </div>`,
           )}
-        ${shown.every((one) => one.handlers.length === 0) ? html`<p class="faint body">No handler has this in its name.</p>` : null}
+        ${shown.every((one) => one.handlers.length === 0) ? html`<p class="faint body">No handler name contains this text.</p>` : null}
       </nav>
       ${handler
         ? html`<${Form} key=${`${service.name}/${handler.name}`} service=${service} handler=${handler} objectKey=${params.key ?? ""} />`
-        : html`<${Empty} title="It has no handlers"><p>What is to be called from outside is an async method with <span class="mono">@handler</span>.</p><//>`}
+        : html`<${Empty} title="It has no handlers"><p>A handler is an async method with <span class="mono">@handler</span>.</p><//>`}
     </div>
   </div>`;
 }
@@ -136,11 +136,11 @@ function Form({ service, handler, objectKey }) {
       <form class="body try-form" onSubmit=${submit}>
         ${handler.doc ? html`<p>${visible(handler.doc)}</p>` : service.doc ? html`<p class="faint">${visible(service.doc)}</p>` : null}
         ${isKeyed
-          ? html`<${Field} label="Key" hint=${objectKey ? html`<a href=${href(["objects", service.name, objectKey])}>look at the object</a>` : "The object that is called; it is there as soon as it is called."}>
+          ? html`<${Field} label="Key" hint=${objectKey ? html`<a href=${href(["objects", service.name, objectKey])}>open the object</a>` : "The object to call; it is created by its first call."}>
               <input required maxlength="1024" spellcheck=${false} value=${objectKey} onInput=${(/** @type {Event} */ e) => setParams({ key: value(e), service: service.name, handler: handler.name })} />
             <//>`
           : null}
-        ${names.length === 0 ? html`<p class="faint">It takes nothing.</p>` : null}
+        ${names.length === 0 ? html`<p class="faint">No parameters.</p>` : null}
         ${names.map((name) => {
           const isRequired = handler.required.includes(name);
           const isGiven = name in given;
@@ -165,7 +165,7 @@ function Form({ service, handler, objectKey }) {
                       setGiven(isGiven ? others : { ...given, [name]: beginningOf(handler.parameters[name]) });
                     }}
                   />
-                  give <b class="mono">${visible(name)}</b> <span class="faint">${isGiven ? "" : "(it has a default)"}</span></label
+                  give <b class="mono">${visible(name)}</b> <span class="faint">${isGiven ? "" : "(has a default)"}</span></label
                 >`}
           </div>`;
         })}
@@ -180,7 +180,7 @@ function Form({ service, handler, objectKey }) {
         </details>
         ${mayCall
           ? html`<div class="actions">
-              <button type="submit" class="primary" disabled=${waiting !== null} onClick=${() => (asked.current = "call")}>Call, and wait</button>
+              <button type="submit" class="primary" disabled=${waiting !== null} onClick=${() => (asked.current = "call")}>Call and wait</button>
               <button type="submit" disabled=${waiting !== null} onClick=${() => (asked.current = "send")}>${delay ? `Send, in ${delay}` : "Send"}</button>
               ${waiting
                 ? html`<button
@@ -195,10 +195,10 @@ function Form({ service, handler, objectKey }) {
                 : null}
               <${Copy} text=${asCurl({ service: service.name, key: isKeyed ? objectKey : null, handler: handler.name }, body)} label="copy as curl" />
             </div>`
-          : html`<p class="notice">From here handlers are called by tokens that may control. Yours reads.</p>`}
+          : html`<p class="notice">Calling handlers here needs a token with the scope control. Yours has the scope read.</p>`}
       </form>
     <//>
-    ${waiting ? html`<p class="loading" role="status">${waiting.did === "call" ? "It runs; its result is shown as soon as it has ended. Who stops waiting does not stop it." : "Sending…"}</p>` : null}
+    ${waiting ? html`<p class="loading" role="status">${waiting.did === "call" ? "It is running; the result appears here when it ends. If you stop waiting, it continues." : "Sending…"}</p>` : null}
     ${outcome ? html`<${Became} outcome=${outcome} />` : null}
   </div>`;
 }
@@ -207,13 +207,13 @@ function Form({ service, handler, objectKey }) {
 function Became({ outcome }) {
   const { did, error, invocation, seconds } = outcome;
   const ended = error instanceof Problem ? error.outcome : null;
-  const title = error ? (ended ? `It has ${ended === "failed" ? "failed" : `been ${ended}`}` : "It was refused") : did === "call" ? "Its result" : "It is taken, and durable";
+  const title = error ? (ended ? `It has ${ended === "failed" ? "failed" : `been ${ended}`}` : "It was refused") : did === "call" ? "Its result" : "Accepted and durable";
   return html`<${Section} title=${title} extra=${html`<span class="num">${length(seconds)}</span>`}>
     <div class="body" role="status">
       ${invocation
-        ? html`<p class="became-link"><a class="button" href=${href(["invocations", invocation])}>Look at the invocation</a> <${InvocationLink} id=${invocation} /> <${Copy} text=${invocation} /></p>`
+        ? html`<p class="became-link"><a class="button" href=${href(["invocations", invocation])}>Open the invocation</a> <${InvocationLink} id=${invocation} /> <${Copy} text=${invocation} /></p>`
         : null}
-      ${outcome.isNew === false ? html`<p class="notice">It had been sent before under this idempotency key; this is the same invocation.</p>` : null}
+      ${outcome.isNew === false ? html`<p class="notice">It was already sent with this idempotency key; this is the same invocation.</p>` : null}
       ${error
         ? html`<${ErrorBox} error=${error} />${error instanceof Problem && error.path ? html`<p class="faint">At <span class="mono">${visible(error.path)}</span></p>` : null}`
         : did === "call"

@@ -9,10 +9,10 @@ import { Json, visible } from "./json.js";
  * @type {Record<string, { mood: string, sign: string, word: string, meaning: string }>}
  */
 export const VERDICTS = {
-  same: { mood: "good", sign: "✓", word: "same", meaning: "It goes through all that is recorded." },
-  diverges: { mood: "bad", sign: "≠", word: "diverges", meaning: "It does something other than what was recorded: moved there, it would be paused." },
-  raises: { mood: "bad", sign: "✕", word: "raises", meaning: "It raises where nothing of the kind is recorded." },
-  ends_otherwise: { mood: "warn", sign: "⇥", word: "ends otherwise", meaning: "It goes through all that is recorded, and comes to another end." },
+  same: { mood: "good", sign: "✓", word: "same", meaning: "The code replays the whole history." },
+  diverges: { mood: "bad", sign: "≠", word: "diverges", meaning: "The code does something other than what is recorded: on this code the invocation would be paused." },
+  raises: { mood: "bad", sign: "✕", word: "raises", meaning: "The code raises an error that is not recorded." },
+  ends_otherwise: { mood: "warn", sign: "⇥", word: "ends otherwise", meaning: "The code replays the whole history, but ends differently." },
 };
 
 /** @param {{ report: any }} props */

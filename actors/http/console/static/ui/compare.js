@@ -40,7 +40,7 @@ export function Compare({ original, again }) {
     </div>
     <${Section} title="Differences">
       ${differing.size === 0
-        ? html`<p class="faint">Nothing, so far.</p>`
+        ? html`<p class="faint">No differences so far.</p>`
         : html`<div class="scroll-x">
             <table class="plain">
               <thead><tr><th>Step</th><th>Name</th><th>${one}</th><th>${other}</th><th></th></tr></thead>

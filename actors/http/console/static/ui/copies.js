@@ -91,7 +91,7 @@ import trio
 
 
 async def main() -> None:
-    async with actors.connect(${JSON.stringify(serverUrl())}) as client:  # its token is in PLAYHEAD_TOKEN
+    async with actors.connect(${JSON.stringify(serverUrl())}) as client:  # the token is in PLAYHEAD_TOKEN
         handle = await client.send(${JSON.stringify(nameOf(target))}${given})
         print(await handle.result())
 

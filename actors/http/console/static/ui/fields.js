@@ -65,7 +65,7 @@ export function EditFields({ info, fields, onDone, onClose }) {
         setSure(true);
       }}
     >
-      <p class="faint">Fields as event ${base.fields_version} left them. Nothing is written before you have seen what would change.</p>
+      <p class="faint">Fields after event ${base.fields_version}. Nothing is written until you have reviewed the changes.</p>
       ${fields.map((field) => {
         const isCleared = cleared.includes(field.name);
         return html`<div key=${field.name} class="edit-field">
@@ -91,7 +91,7 @@ export function EditFields({ info, fields, onDone, onClose }) {
       <footer>
         <button type="button" onClick=${onClose}>Cancel</button>
         <button type="submit" class="primary" disabled=${steps.length === 0}>
-          ${steps.length === 0 ? "Nothing is other than it was" : `Show what changes (${steps.length})`}
+          ${steps.length === 0 ? "Nothing has been changed" : `Show what changes (${steps.length})`}
         </button>
       </footer>
     </form>
@@ -164,7 +164,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
     setError(null);
     try {
       const done = await patch(`${place}/fields`, { ...edit, if_version: base.fields_version, queue: isQueued, reason }, { key });
-      toast(done.changed ? `${steps.length === 1 ? visible(steps[0].name) : `${steps.length} fields`} changed.` : "It was so already.");
+      toast(done.changed ? `${steps.length === 1 ? visible(steps[0].name) : `${steps.length} fields`} changed.` : "Nothing to change.");
       onDone();
       onClose();
     } catch (refusal) {
@@ -188,20 +188,20 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
     <form onSubmit=${submit}>
       ${steps.map(
         (one) => html`<section key=${one.name} class="review" aria-label=${`change of ${one.name}`}>
-          <h3><span class="mono">${visible(one.name)}</span>${one.isCleared ? " gets its default back" : one.after === undefined ? " is removed" : one.before === undefined ? " is new" : ""}</h3>
+          <h3><span class="mono">${visible(one.name)}</span>${one.isCleared ? " is reset to its default" : one.after === undefined ? " is removed" : one.before === undefined ? " is new" : ""}</h3>
           <${Diff} before=${asText(one.before)} after=${asText(one.after)} label=${`difference of ${one.name}`} />
         </section>`,
       )}
-      <p class="faint">It is applied only if the fields are still as event ${base.fields_version} left them.</p>
+      <p class="faint">The edit is applied only if no event after ${base.fields_version} has changed the fields.</p>
       <${Field} label="Reason" hint="Kept in the history and in the audit.">
         <input data-first=${true} maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
       <//>
       <label class="check"
-        ><input type="checkbox" checked=${isQueued} onChange=${() => setQueued(!isQueued)} /> while a handler holds the key, wait for its turn instead of being refused</label
+        ><input type="checkbox" checked=${isQueued} onChange=${() => setQueued(!isQueued)} /> if a handler holds the key, wait for the turn instead of being refused</label
       >
       <${ErrorBox} error=${error} />
       ${isConflict
-        ? html`<p><button type="button" onClick=${readAgain}>Read the fields again, and keep what I have typed</button></p>`
+        ? html`<p><button type="button" onClick=${readAgain}>Reload the fields and keep my input</button></p>`
         : null}
       <footer>
         <button type="button" onClick=${onBack}>Back</button>

@@ -62,7 +62,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
     setError(null);
     try {
       const answer = await patch(path, { ...asked, reason }, { key });
-      toast("Restarted: this is the new one.");
+      toast("Restarted: this is the new invocation.");
       go(href(["invocations", answer.new_invocation_id]));
     } catch (refusal) {
       setError(refusal);
@@ -77,7 +77,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
           <${Field} label="From">
             <select data-first value=${from} onChange=${(/** @type {Event} */ e) => setFrom(/** @type {HTMLSelectElement} */ (e.target).value)}>
               <option value="">the beginning</option>
-              <option value="end">the end: keep every step, and do again what came after the last one</option>
+              <option value="end">the end: keep every step, and run again what follows the last one</option>
               ${steps.map(
                 (span) => html`<option key=${span.step} value=${span.step}>${span.step} · ${span.kind} ${visible(span.name)} (${span.state})</option>`,
               )}
@@ -85,7 +85,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
           <//>
           <${DeploymentChoice} deployments=${known.data?.deployments ?? []} value=${deployment} onChange=${setDeployment} />
           ${isOpen
-            ? html`<${Field} label="This one has not ended" hint="It is stopped first, and the new one begins when it has.">
+            ? html`<${Field} label="This invocation has not ended" hint="It is stopped first, and the new one begins when it has.">
                 <select value=${stop} onChange=${(/** @type {Event} */ e) => setStop(/** @type {HTMLSelectElement} */ (e.target).value)}>
                   <option value="cancel">cancel it, with its compensations</option>
                   <option value="kill">kill it</option>
@@ -100,7 +100,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
               </label>`}
           <label class="check">
             <input type="checkbox" checked=${isHanding} onChange=${() => setHanding(!isHanding)} />
-            Callers that wait for this one wait for the new one
+            Let callers that wait for this invocation wait for the new one
           </label>
           ${from === "" && argument !== undefined ? html`<${JsonField} label="Argument" value=${input} onChange=${(/** @type {unknown} */ value) => setTyped({ value })} />` : null}
           <${Field} label="Reason" hint="Kept in both histories and in the audit.">
@@ -108,10 +108,10 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
           <//>
         </div>
         <div class="plan" aria-live="polite" aria-label="Plan" role="region">
-          <h3>What would happen</h3>
+          <h3>Preview</h3>
           ${plan.error ? html`<${ErrorBox} error=${plan.error} />` : successor ? html`<${Plan} successor=${successor} />` : html`<${Loading} />`}
           ${isElsewhere
-            ? html`<h3>What that code would make of its history</h3>
+            ? html`<h3>Check of its history on that code</h3>
                 ${check.error ? html`<${ErrorBox} error=${check.error} />` : check.data ? html`<${Check} report=${check.data} />` : html`<${Loading} />`}`
             : null}
         </div>
@@ -119,7 +119,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
       <${ErrorBox} error=${error} />
       <footer>
         <button type="button" onClick=${onClose}>Do nothing</button>
-        <button type="submit" class="primary" disabled=${isBusy || !successor}>Restart as a new one</button>
+        <button type="submit" class="primary" disabled=${isBusy || !successor}>Restart as a new invocation</button>
       </footer>
     </form>
   <//>`;
@@ -142,12 +142,12 @@ function useSettled(text) {
 function Plan({ successor }) {
   return html`<${Steps} title="kept, not run again" mood="good" sign="=" steps=${successor.kept} />
     <${Steps} title="begins again" mood="warn" sign="↻" steps=${successor.again} />
-    <${Steps} title="run again if the new one reaches them" mood="calm" sign="−" steps=${successor.dropped} />
+    <${Steps} title="run again if the new invocation reaches them" mood="calm" sign="−" steps=${successor.dropped} />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
     <${Steps} title="called with an idempotency key, and continues: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
-    <${Steps} title="called under a key and stopped before: repeated when it is called again" mood="warn" sign="↻" steps=${successor.repeated} />
+    <${Steps} title="called with an idempotency key and stopped before: repeated when it is called again" mood="warn" sign="↻" steps=${successor.repeated} />
     ${successor.kept.length + successor.again.length + successor.dropped.length === 0
-      ? html`<p class="faint">Everything is done from the beginning.</p>`
+      ? html`<p class="faint">Everything runs again from the beginning.</p>`
       : null}`;
 }
 

@@ -80,7 +80,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
         value=${printJson(value) ?? ""}
         onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : parseJson(text(e)))}
       >
-        ${value === undefined ? html`<option value="">${isRequired ? "choose…" : "left out"}</option>` : null}
+        ${value === undefined ? html`<option value="">${isRequired ? "choose…" : "omitted"}</option>` : null}
         ${[...choices, ...(schema.isOptional && !choices.includes(null) ? [null] : [])].map(
           (/** @type {unknown} */ one) => html`<option key=${String(one)} value=${printJson(one)}>${String(one)}</option>`,
         )}
@@ -126,7 +126,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
           key=${name}
           schema=${part}
           root=${root}
-          label=${name + ((schema.required ?? []).includes(name) ? "" : " (may be left out)")}
+          label=${name + ((schema.required ?? []).includes(name) ? "" : " (optional)")}
           isFirst=${isFirst && index === 0}
           isRequired=${isRequired && (schema.required ?? []).includes(name)}
           value=${value?.[name] === undefined && (schema.required ?? []).includes(name) ? beginningOf(part, root) : value?.[name]}
@@ -196,9 +196,9 @@ export function JsonField({ label, value, onChange, isFirst = false, rows }) {
           problem = /** @type {Error} */ (error).message;
         }
         setWrong(problem);
-        box.setCustomValidity(problem && `This is not JSON yet: ${problem}`); // its form is not sent meanwhile
+        box.setCustomValidity(problem && `Not valid JSON: ${problem}`); // its form is not sent meanwhile
       }}
     ></textarea
-    ><small>${wrong ? `This is not JSON yet: ${wrong}` : "JSON; write text in quotes"}</small></label
+    ><small>${wrong ? `Not valid JSON: ${wrong}` : "JSON; write text in quotes"}</small></label
   >`;
 }

@@ -63,7 +63,7 @@ export function SignalForm({ signal, label }) {
           )}
           <button type="button" class="chip" aria-pressed=${wait === undefined} onClick=${() => choose("")}>another…</button>
         </div>`
-      : html`<p class="faint">No signal is awaited now. One that is sent is kept until the handler asks for it.</p>`}
+      : html`<p class="faint">No signal is awaited now. A signal that is sent is buffered until the handler awaits it.</p>`}
     ${wait === undefined
       ? html`<${Field} label="Name">
           <input data-first value=${name} maxlength="256" onInput=${(/** @type {Event} */ e) => setName(/** @type {HTMLInputElement} */ (e.target).value)} />

@@ -42,7 +42,7 @@ export const VERBS = [
     key: "p",
     title: "Pause",
     scope: "control",
-    does: "Held where it is, with the key that it has. Results and signals are still recorded.",
+    does: "Pauses it where it is; it keeps its key. Results and signals are still recorded.",
     options: ["mode"],
   },
   {
@@ -50,7 +50,7 @@ export const VERBS = [
     key: "r",
     title: "Resume",
     scope: "control",
-    does: "Continues where it stopped; one that is backing off is retried now.",
+    does: "Continues where it stopped; an invocation that is backing off is retried now.",
     options: ["deployment"],
   },
   {
@@ -65,14 +65,14 @@ export const VERBS = [
     name: "signal",
     title: "Signal",
     scope: "control",
-    does: "Each is handed the same value under the same name; one that does not wait for it yet keeps it until it asks.",
+    does: "Sends each the same value under the same name; it is buffered until awaited.",
     options: [],
   },
   {
     name: "kill",
     title: "Kill",
     scope: "admin",
-    does: "Ended now, with what it has called. Nothing is cleaned up.",
+    does: "Ends it now, with the invocations that it called. No compensations run.",
     isFinal: true,
     mustType: true,
     options: [],
@@ -81,7 +81,7 @@ export const VERBS = [
     name: "purge",
     title: "Purge",
     scope: "admin",
-    does: "Deletes history and result of completed ones; their writes to objects stay.",
+    does: "Deletes the history and result of completed invocations; their changes to objects stay.",
     isFinal: true,
     mustType: true,
     options: [],
@@ -175,7 +175,7 @@ export function Options({ verb, options, onChange }) {
 export function DeploymentChoice({ deployments, value, onChange }) {
   return html`<${Field} label="Deployment">
     <select value=${value} onChange=${(/** @type {Event} */ e) => onChange(/** @type {HTMLSelectElement} */ (e.target).value)}>
-      <option value="keep">the one that it runs on</option>
+      <option value="keep">the deployment that it runs on</option>
       <option value="latest">latest</option>
       ${deployments.map((one) => html`<option key=${one.id} value=${one.id}>${one.id}${one.is_latest ? " (latest)" : ""}</option>`)}
     </select>
@@ -232,7 +232,7 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
       <${Reason} verb=${verb} value=${reason} onChange=${setReason} />
       ${verb.mustType
-        ? html`<${Field} label=${`This cannot be taken back. Type ${word} to agree`}>
+        ? html`<${Field} label=${`This cannot be undone. Type ${word} to confirm`}>
             <input
               autocomplete="off"
               spellcheck=${false}
@@ -299,10 +299,10 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
   }
 
   if (job !== null) {
-    return html`<${Dialog} title=${`${verb.title}: what becomes of them`} onClose=${onClose} wide=${true}>
+    return html`<${Dialog} title=${`${verb.title}: progress and results`} onClose=${onClose} wide=${true}>
       <${JobProgress} id=${job} onRetry=${() => onRetry(verb, { refused_by: job })} onOver=${() => setOver(true)} />
       <footer>
-        ${isOver ? null : html`<span class="faint">The job continues when this is closed.</span>`}
+        ${isOver ? null : html`<span class="faint">The job continues when you close this dialog.</span>`}
         <a class="button" href=${href(["jobs", job])}>Open the job</a>
         <button type="button" onClick=${onClose}>Close</button>
       </footer>
@@ -318,7 +318,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           ? null
           : html`<${Loading} />`
         : count === 0
-          ? html`<${Empty} title="It fits none now"><p>They may have continued or completed in the meantime.</p><//>`
+          ? html`<${Empty} title="It matches none now"><p>They may have continued or completed in the meantime.</p><//>`
           : html`<${Affected} verb=${verb} states=${states.data ?? null} /><${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
       ${isSignal && count ? html`<${SignalForm} signal=${signal} label="They wait for" />` : null}
@@ -336,7 +336,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           <//>`
         : null}
       ${verb.mustType && count
-        ? html`<${Field} label=${`This cannot be taken back. Type ${count} to agree`}>
+        ? html`<${Field} label=${`This cannot be undone. Type ${count} to confirm`}>
             <input
               inputmode="numeric"
               value=${typed}
@@ -394,7 +394,7 @@ function Affected({ verb, states }) {
   const sum = (some) => some.reduce((total, one) => total + one.n, 0);
   const all = sum(states);
   const fitting = sum(states.filter((one) => (verb.name === "signal" ? one.status !== "completed" : verbsFor(one.status).includes(verb))));
-  return html`<div role="group" aria-label="How they stand">
+  return html`<div role="group" aria-label="Current statuses">
     <p class="counts">
       ${states.map((one) => html`<span key=${one.outcome ?? one.status} class="count">${one.n.toLocaleString()} <${Status} status=${one.status} outcome=${one.outcome} /></span>`)}
     </p>
@@ -411,7 +411,7 @@ function Affected({ verb, states }) {
 export function Preflight({ choice, deployment }) {
   const { summary, error, isOver, isStopped, stop } = useChecks({ ...choice, deployment });
   return html`<div class="preflight" role="region" aria-label="Check on that code">
-    <h3>What that code would make of their histories, replayed without effects</h3>
+    <h3>Check their histories on that code, without effects</h3>
     <${ErrorBox} error=${error} />
     ${summary === undefined ? (error ? null : html`<${Loading} />`) : html`<${CheckProgress} summary=${summary} isOver=${isOver} isStopped=${isStopped} onStop=${stop} />
         ${summary.cohorts.map(
@@ -433,7 +433,7 @@ export function CheckProgress({ summary, isOver, isStopped, onStop }) {
   const done = summary.checked + summary.skipped_count;
   return html`<p class="check-progress" role="status">
       ${done.toLocaleString()} of ${invocations(summary.wanted)} replayed${isStopped ? ", then it was stopped" : ""}
-      ${summary.is_complete ? null : html` <b class="bad">— more fit than are replayed at once: narrow the condition to reach the others</b>`}
+      ${summary.is_complete ? null : html` <b class="bad">— more match than can be replayed at once: narrow the condition to reach the others</b>`}
     </p>
     ${isOver || isStopped
       ? null
@@ -521,7 +521,7 @@ export function JobProgress({ id, onRetry, onOver }) {
   async function stop() {
     try {
       await patch(pathOf("jobs", id, "cancel"), { reason: "stopped from the console" });
-      toast("The job asks no more of them.");
+      toast("The job reaches no more of them.");
       reload();
     } catch (refusal) {
       toast(/** @type {Error} */ (refusal).message, "bad");
@@ -540,14 +540,14 @@ export function JobProgress({ id, onRetry, onOver }) {
           : null}
       </div>
     </div>
-    <progress max=${Math.max(1, job.total)} value=${job.done} aria-label="dealt with"></progress>
+    <progress max=${Math.max(1, job.total)} value=${job.done} aria-label="processed"></progress>
     <p class="counts">${counts.map(([text, mood]) => html`<span key=${text} class=${`count ${mood}`}>${text}</span>`)}</p>
     ${job.failure ? html`<${ErrorBox} error=${job.failure} />` : null}
     <p class="condition faint"><code>${visible(wordsOfJob(job))}</code></p>
     ${items.length > 0
       ? html`<div class="scroll-x outcomes">
           <table class="plain">
-            <thead><tr><th>Invocation</th><th>Result</th><th>Before</th><th>After</th><th>Refused because</th></tr></thead>
+            <thead><tr><th>Invocation</th><th>Result</th><th>Before</th><th>After</th><th>Reason of the refusal</th></tr></thead>
             <tbody>
               ${[...refused, ...items.filter((item) => item.result !== "refused")].slice(0, OUTCOMES_SHOWN).map(
                 (item) => html`<tr key=${item.id}>
@@ -567,7 +567,7 @@ export function JobProgress({ id, onRetry, onOver }) {
             </tbody>
           </table>
           ${items.length > OUTCOMES_SHOWN
-            ? html`<p class="faint">${items.length.toLocaleString()} outcomes; the first ${OUTCOMES_SHOWN} are shown, refused ones first.</p>`
+            ? html`<p class="faint">${items.length.toLocaleString()} results; the first ${OUTCOMES_SHOWN} are shown, refused ones first.</p>`
             : null}
         </div>`
       : null}

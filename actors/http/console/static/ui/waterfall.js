@@ -138,7 +138,7 @@ function Row({ span, scale, end, depth, chosen, owner = null, isDiffering = fals
                   kind=${one.failure ? "failed try" : index === span.tries.length - 1 ? `${span.kind} ${span.state}` : "step"}
                   title=${visible(one.failure ? `try ${one.number}: ${one.failure.type}: ${one.failure.message}` : `try ${one.number}`)}
                 />`,
-              ), waiting(span) === null ? null : html`<${Bar} scale=${scale} from=${waiting(span)} to=${end} kind="pausing" title="waits to be tried again" />`]
+              ), waiting(span) === null ? null : html`<${Bar} scale=${scale} from=${waiting(span)} to=${end} kind="pausing" title="waits for a retry" />`]
             : html`<${Bar}
                 scale=${scale}
                 from=${span.from}
@@ -197,7 +197,7 @@ function Nested({ id, scale, end, depth, chosen, onChoose }) {
   if (error) return html`<${ErrorBox} error=${error} />`;
   if (entries.length === 0) return html`<${Loading} />`;
   return html`<div class="wf-nested" role="list" aria-label=${`what ${id} did`}>
-    ${timeline.spans.length === 0 ? html`<p class="faint" role="listitem">it asked for nothing</p>` : null}
+    ${timeline.spans.length === 0 ? html`<p class="faint" role="listitem">no requests</p>` : null}
     ${timeline.spans
       .slice(0, most)
       .map(
