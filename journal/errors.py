@@ -33,6 +33,7 @@ class Fenced(JournalError):
         )
         self.partition = partition
         self.epoch = epoch
+        self.current = current
 
 
 class Conflict(JournalError):

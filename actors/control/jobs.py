@@ -89,7 +89,7 @@ class JobClient:
             raise InvalidArgumentError(f"ids is {shown(ids)}, expected a list: [{shown(ids)}]", path="ids")
         named = tuple(parse_invocation_id(checked_text(of, "ids")) for of in ids)
         if not named:
-            raise InvalidArgumentError("no id is given, expected one or more")
+            raise InvalidArgumentError("no id is given, expected one or more", path="ids")
         return self.chosen(Choice(ids=named), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:

@@ -95,7 +95,7 @@ class ObjectHandle:
         Raises ``ConflictError``, ``NotFoundError`` and ``InvalidArgumentError``.
         """
         if isinstance(clear, str):
-            raise InvalidArgumentError(f"clear is {clear!r}, expected a list of field names: [{clear!r}]")
+            raise InvalidArgumentError(f"clear is {clear!r}, expected a list of field names: [{clear!r}]", path="clear")
         written = {field: _written(value, field) for field, value in (set or {}).items()}
         written_items = {
             field: {key: _written(value, name_of_item(field, key)) for key, value in changed.items()}

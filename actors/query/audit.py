@@ -122,7 +122,9 @@ def _stops(snapshot: JournalSnapshot, after: str | None) -> dict[int, int | None
         return dict.fromkeys(range(snapshot.partitions))
     parts = after.split(".")
     if len(parts) != snapshot.partitions or not all(_STOP.fullmatch(part) for part in parts):
-        raise InvalidArgumentError(f"after is {after[:80]!r}, expected the 'next' of an earlier page of the audit")
+        raise InvalidArgumentError(
+            f"after is {after[:80]!r}, expected the 'next' of an earlier page of the audit", path="after"
+        )
     return {partition: None if part == _END else int(part) for partition, part in enumerate(parts)}
 
 

@@ -76,13 +76,13 @@ def test_the_default_tries_ten_times_within_a_minute_and_then_waits_for_a_person
 @pytest.mark.parametrize("name", ["initial_delay", "factor", "max_delay"])
 @pytest.mark.parametrize("value", [0, -1, -0.0, math.nan, -math.inf, math.inf, True])
 def test_a_number_that_cannot_work_is_refused_by_its_name(name: str, value: float) -> None:
-    with pytest.raises(InvalidArgumentError, match=rf"{name} is {value!r}, expected a "):
+    with raises(InvalidArgumentError, path=name):
         RetryPolicy(**{name: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, 2**64])
 def test_what_is_no_number_of_attempts_is_refused(value: int) -> None:
-    with pytest.raises(InvalidArgumentError, match=rf"max_attempts is {value}, expected a whole number from 1"):
+    with raises(InvalidArgumentError, path="max_attempts"):
         RetryPolicy(max_attempts=value)
 
 

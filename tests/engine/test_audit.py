@@ -147,7 +147,7 @@ async def test_it_can_be_asked_for_by_person_verb_and_target_and_page_by_page_ov
 async def test_a_cursor_that_no_page_gave_is_refused() -> None:
     async with Lab(Slow).running() as runtime:
         for after in ("x", "1.2", "", "-1", "9" * 30):
-            with pytest.raises(actors.InvalidArgumentError, match="next"):
+            with raises(actors.InvalidArgumentError, path="after"):
                 await runtime.client.audit(after=after)
 
 

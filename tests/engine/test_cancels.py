@@ -15,6 +15,7 @@ from actors import Actor, CancelledError, Limits, RetryPolicy, Service, Status, 
 from actors.runtime import Runtime
 from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, SlowDisk, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -346,7 +347,7 @@ async def test_one_that_shields_itself_to_the_end_ends_cancelled_and_keeps_what_
     async with lab.running() as runtime:
         handle = await begin(runtime, "shielded")
         await check_cancelled(handle)
-        with pytest.raises(actors.InvocationCancelledError, match="enough"):
+        with raises(actors.InvocationCancelledError, details="enough"):
             await handle.result()
         assert await trail(runtime) == ["shielded"]
 

@@ -230,7 +230,7 @@ async def test_a_cancel_stops_the_running_step_first_and_compensates_afterwards(
         await trio.sleep(1)
         answer = await handle.cancel(reason="changed my mind")
         assert (answer.changed, answer.before, answer.after) == (True, Status.RUNNING, Status.RUNNING)
-        with pytest.raises(actors.InvocationCancelledError, match="was cancelled: changed my mind"):
+        with raises(actors.InvocationCancelledError, code="cancelled", details="changed my mind"):
             await handle.result()
     assert WORLD.entries[2:] == [
         "begin hotel",
@@ -634,5 +634,5 @@ async def test_verbs_on_what_is_not_there_say_so(lab: Lab) -> None:
             await nobody.signal("x")
         with raises(actors.NotFoundError, kind="invocation"):
             await nobody.result()
-        with pytest.raises(actors.MalformedIdError, match="38 characters"):
+        with raises(actors.MalformedIdError, text="hello"):
             runtime.client.invocation("hello")

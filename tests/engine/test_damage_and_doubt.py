@@ -115,15 +115,10 @@ async def test_what_cannot_be_kept_is_refused_where_it_enters_and_the_path_is_na
     lab = Lab(Pages)
     async with lab.running() as runtime:
         pages = runtime.client.actor(Pages, "a")
-        with pytest.raises(
-            actors.InvalidArgumentError, match=r"Pages/a/take: \$\['lines'\]\[1\]\['extra'\]"
-        ) as refusal:
+        with raises(actors.InvalidArgumentError, path="$['lines'][1]['extra']"):
             await pages.take(Page([Line("fine"), Line("odd", object())]))
-        assert refusal.value.path == "$['lines'][1]['extra']"
         assert await runtime.client.invocations() == []
-        with pytest.raises(
-            actors.errors.UnserializableError, match=r"the result of .*give: \$\['lines'\]\[1\]\['extra'\]"
-        ):
+        with raises(actors.errors.UnserializableError, path="$['lines'][1]['extra']"):
             await pages.give()
     assert WORLD.entries == []
 
@@ -358,7 +353,7 @@ async def test_a_directory_of_another_format_says_which_and_is_left_alone(tmp_pa
     identity = tmp_path / "data" / "STORE"
     written = identity.read_bytes()
     identity.write_bytes(json.dumps(json.loads(written) | {"format": 99}).encode())
-    with pytest.raises(StoreFormat, match="99"):
+    with raises(StoreFormat, found=99):
         async with actors.open_runtime(Notes, path=tmp_path / "data"):
             pass
     identity.write_bytes(written)

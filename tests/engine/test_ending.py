@@ -14,6 +14,7 @@ from journal.events import Status
 from journal.kv.memory import MemoryStore
 from tests.engine.test_threads import Workshop
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ async def test_what_was_left_begins_again_at_the_next_start(lab: Lab) -> None:
 
 
 async def test_a_drain_is_a_duration(lab: Lab) -> None:
-    with pytest.raises(actors.InvalidArgumentError, match="drain"):
+    with raises(actors.InvalidArgumentError, path="drain"):
         async with lab.running(drain=-1.0):
             pass
 

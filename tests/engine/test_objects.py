@@ -245,7 +245,7 @@ async def test_an_edit_of_what_is_built_in_or_of_letters_instead_of_names_is_ref
     async with Lab(Shop).running() as runtime:
         with raises(actors.ConflictError, code="not_possible"):
             await runtime.client.object("playhead.Job", "j").edit(set={"state": "ended"})
-        with pytest.raises(actors.InvalidArgumentError, match=r"expected a list of field names: \['owner'\]"):
+        with raises(actors.InvalidArgumentError, path="clear"):
             await runtime.client.object(Shop, "a").edit(clear="owner")
 
 

@@ -18,6 +18,7 @@ from actors import Actor, Log, Map, Service, handler, shared, step
 from actors.model.classes import definition_of
 from journal.events import Status as InvocationStatus
 from tests.lab import Lab, Ledger, quiet
+from tests.raising import raises
 from tests.values.promise import same
 from tests.virtual import on_virtual_time
 
@@ -287,9 +288,8 @@ async def test_a_result_without_a_type_that_json_would_bend_fails_for_good(lab: 
 
 async def test_a_result_of_a_subclass_fails_and_names_the_type(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.errors.UnserializableError, match="expected Booking, found Wider") as refusal:
+        with raises(actors.errors.UnserializableError, path="$"):
             await runtime.client.actor(Shop, "a").wider()
-        assert refusal.value.path == "$"
 
 
 async def test_a_handler_that_never_returns_may_say_so(lab: Lab) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import actors
 from actors.http.durations import DURATION, parse_duration
+from tests.raising import raises
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_a_duration_is_so_many_seconds(text: str, seconds: float) -> None:
     "text", ["", "s", "-1s", "1 s", "1e3s", "P", "PT", "PT1", "1y", "10s\n", "\u0661s", "inf", "nan"]
 )
 def test_what_is_none_is_refused(text: str) -> None:
-    with pytest.raises(actors.InvalidArgumentError, match="not a duration"):
+    with raises(actors.InvalidArgumentError, code="invalid_argument"):
         parse_duration(text, bare="s")
 
 

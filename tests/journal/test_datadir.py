@@ -7,10 +7,9 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from journal.errors import StoreInUse
 from journal.kv.data_directory import DataDirectory
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,7 @@ def test_a_directory_is_held_until_it_is_given_up(tmp_path: Path) -> None:
     held = directory.hold()
     assert directory.is_held()
     assert directory.holder_pid() == os.getpid()
-    with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):
+    with raises(StoreInUse, pid=os.getpid()):
         directory.hold()
     assert directory.is_held()
     held.release()
