@@ -134,19 +134,19 @@ class AuditRow:
     """
 
     number: Annotated[int, described("its position in the chain")]
-    at: Annotated[float, moment("when")]
-    by: Annotated[str, described("who")]
-    source: Annotated[str, described("from where")]
-    verb: Annotated[str, described("what was asked")]
-    target: Annotated[str, described("of whom, or what")]
-    detail: Annotated[str, described("how")] = ""
-    reason: Annotated[str, described("why")] = ""
-    request: Annotated[str | None, described("under which idempotency key")] = None
+    at: Annotated[float, moment("when it was requested")]
+    by: Annotated[str, described("the requester")]
+    source: Annotated[str, described("the requester's address, or what it is: process, handler, user:NAME")]
+    verb: Annotated[str, described("the verb")]
+    target: Annotated[str, described("the target of the verb: an invocation, an object, a gate …")]
+    detail: Annotated[str, described("the options of the verb")] = ""
+    reason: Annotated[str, described("the reason that the requester gave")] = ""
+    request: Annotated[str | None, described("the idempotency key")] = None
     changed: Annotated[bool, described("whether anything changed")] = False
     before: Annotated[str, described("the target's status before")] = ""
     after: Annotated[str, described("the target's status after")] = ""
-    refusal: Annotated[str, described("why it was not done")] = ""
-    dropped: Annotated[int, described("denied tries before it without a row")] = 0
+    refusal: Annotated[str, described("the reason of a refusal")] = ""
+    dropped: Annotated[int, described("the number of denied requests before it that have no row")] = 0
 
 
 LINK_BYTES = 32

@@ -21,13 +21,13 @@ class Deployment:
     latest.
     """
 
-    id: Annotated[str, described("the deployment")]
-    entries: Annotated[tuple[str, ...], described("an array of the modules that it begins with")]
-    files: Annotated[int, described("how many files it has")]
-    size: Annotated[int, described("their bytes")]
+    id: Annotated[str, described("its id")]
+    entries: Annotated[tuple[str, ...], described("the modules that name the application")]
+    files: Annotated[int, described("the number of its files")]
+    size: Annotated[int, described("the size of its files in bytes")]
     registered_at: Annotated[float, moment("when it was registered")]
-    registered_by: Annotated[str, described("by whom")]
-    passed_over: Annotated[str, described("who moved latest away from it, and why")] = ""
+    registered_by: Annotated[str, described("who registered it")]
+    passed_over: Annotated[str, described("who made another deployment the latest, and why")] = ""
 
 
 @attrs.frozen

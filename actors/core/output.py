@@ -98,7 +98,7 @@ M = TypeVar("M", bound=Marked)
 
 
 class MarkFilter(Protocol[M]):
-    """A filter that yields the marks that a reader should see, as soon as the reader may see them."""
+    """A filter for one reader: it yields each mark once the reader may see it."""
 
     def feed(self, mark: M) -> Iterable[M]: ...
     def flush(self) -> Iterable[M]: ...

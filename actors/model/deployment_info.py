@@ -18,10 +18,10 @@ class DeploymentInfo(Deployment):
     memory. ``passed_over`` says who moved ``latest`` away from it, and why.
     """
 
-    is_latest: Annotated[bool, described("whether new invocations take it")]
+    is_latest: Annotated[bool, described("whether new invocations run on it")]
     is_served: bool
     is_loaded: bool
-    open_invocations: Annotated[int, described("how many run on it and have not ended")] = 0
+    open_invocations: Annotated[int, described("the number of open invocations on it")] = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -143,9 +143,9 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.ReadsPinned: lambda _: "the fields it has read are recorded for its replay",
     e.ItemsPinned: lambda _: "the fields it has read are recorded for its replay",
     e.FieldsInitialized: lambda event: f"first values of {', '.join(event.fields)}",
-    e.LogConverted: lambda event: f"{event.field} is a Log from here on, its {len(event.items)} items were a list",
+    e.LogConverted: lambda event: f"{event.field} is a Log from now on; its {len(event.items)} items were a list",
     e.MapConverted: lambda event: (
-        f"{event.field} is a Map from here on, its {len(event.items)} items were a dictionary"
+        f"{event.field} is a Map from now on; its {len(event.items)} items came from a dictionary"
     ),
     e.AttemptFailed: lambda event: f"attempt {event.attempt}: {failure_in_words(event.failure)}",
     e.AttemptRetried: lambda _: "the handler is retried",

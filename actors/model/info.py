@@ -156,18 +156,18 @@ class InvocationInfo:
     mode: Annotated[Mode, described("exclusive or shared")]
     status: Annotated[Status, described("scheduled, queued, running, suspended, backing_off, paused or completed")]
     created_at: Annotated[float, moment("when it was accepted")]
-    created_by: Annotated[str, described("who asked for it")]
+    created_by: Annotated[str, described("the requester")]
     modified_at: Annotated[float, moment("when its row was last written")]
     phase: str = ""
     started_at: Annotated[float | None, moment("when its handler began")] = None
     completed_at: Annotated[float | None, moment("when it ended")] = None
-    scheduled_for: Annotated[float | None, moment("the date it waits for")] = None
-    purge_at: Annotated[float | None, moment("when its history is forgotten")] = None
-    failed_attempts: Annotated[int, described("how often it has failed since it was last resumed")] = 0
+    scheduled_for: Annotated[float | None, moment("the time at which it is to start")] = None
+    purge_at: Annotated[float | None, moment("when its history is to be deleted")] = None
+    failed_attempts: Annotated[int, described("the number of failed attempts since it was last resumed")] = 0
     max_attempts: int | None = None
     retry_at: float | None = None
     caller: Caller | None = None
-    idempotency_key: Annotated[str | None, described("the key under which it was asked for")] = None
+    idempotency_key: Annotated[str | None, described("the idempotency key of the request")] = None
     last_failure: FailureInfo | None = None
     pause_reason: Annotated[str, described("why it is paused")] = ""
     paused_by: str = ""
@@ -175,7 +175,7 @@ class InvocationInfo:
     key_wait: KeyWait | None = None
     code_wait: CodeWait | None = None
     waits_for: InvocationId | None = None
-    cancel_reason: Annotated[str | None, described("why it is to be cancelled")] = None
+    cancel_reason: Annotated[str | None, described("the reason of the requested cancel")] = None
     deployment: Annotated[str, described("the deployment whose code it runs on, once it has started")] = ""
     outcome: OutcomeInfo | None = None
     restarts: Lineage | None = None

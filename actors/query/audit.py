@@ -49,7 +49,7 @@ class AuditEntry(AuditRow):
     because there were too many.
     """
 
-    partition: Annotated[int, described("whose chain it is in")]
+    partition: Annotated[int, described("the partition whose chain contains it")]
 
 
 @attrs.frozen(kw_only=True)

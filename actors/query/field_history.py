@@ -50,8 +50,8 @@ async def field_history(
 async def _newest(stored: StoredObject, field: str, *, after: int, last: int, limit: int) -> list[FieldChange]:
     """Return the last changes up to event ``last``, newest first.
 
-    The log is read from its end, in a range that grows fourfold while it has too few changes, or while an invocation that ends in
-    it began before it, so that its writes are unknown.
+    The log is read backwards from its end. The range is extended fourfold until it has enough changes and contains the
+    start of every invocation that ends in it: without the start, the writes of an invocation are unknown.
     """
     first, length = stored.head.trimmed + 1, limit * _EVENTS_A_CHANGE
     while True:

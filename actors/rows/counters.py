@@ -116,7 +116,7 @@ def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
 
 
 def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:
-    """Return the counts of a partition, also by awaited signal or without. Raises ``CorruptRecord``."""
+    """Return the counts of a partition, with or without those by awaited signal. Raises ``CorruptRecord``."""
     prefix = keys.counters(partition, by_signal=False)
     counts = _decoded(scan_all(rows, prefix, keys.after_prefix(prefix)))
     if with_signals:

@@ -155,7 +155,7 @@ def test_a_message_is_sent_later_and_once_under_its_key(stage: Stage, open_page:
     page.get_by_role("button", name="Send, in 1h").click()
     page.get_by_role("heading", name="Accepted and durable").wait_for()
     page.get_by_role("button", name="Send, in 1h").click()
-    page.get_by_text("It had been sent before").wait_for()
+    page.get_by_text("It was already sent").wait_for()
     (one,) = stage.do(found, stage)
     assert one.status.value == "scheduled"
     page.get_by_role("link", name="Open the invocation").wait_for()
@@ -165,7 +165,7 @@ def test_who_stops_waiting_does_not_stop_what_runs(stage: Stage, open_page: Open
     page = open_page(stage.address("/try?service=Task&handler=wait"))
     page.get_by_role("textbox", name="name", exact=True).fill("go")
     page.get_by_role("button", name="Call and wait").click()
-    page.get_by_text("It runs; its result is shown").wait_for()
+    page.get_by_text("It is running; the result appears here").wait_for()
 
     async def one_runs() -> bool:
         return [one.outcome for one in await stage.client.invocations()] == [None]
@@ -195,7 +195,7 @@ def test_a_failure_is_shown_with_the_way_to_its_invocation(
 def test_a_token_that_reads_sees_no_buttons_that_act(stage: Stage, open_page: Open) -> None:
     secret = stage.served.tokens.create("reader", TokenScope.READ)
     page = open_page(stage.address("/try?service=Cart&handler=add", secret))
-    page.get_by_text("Yours reads.").wait_for()
+    page.get_by_text("Yours has the scope read").wait_for()
     assert page.get_by_role("main").get_by_role("button").count() == 0
 
 

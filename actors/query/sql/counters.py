@@ -38,7 +38,7 @@ INVOCATION_COUNTS = Table[_Row](
         _part("deployment", counters.DEPLOYMENT, "the deployment that they run on"),
         _part("last_error_type", counters.ERROR_TYPE, "the full name of the last error's type"),
         _part("awaited_signal", counters.SIGNAL, "the signal that they wait for"),
-        Column("count", Type.INTEGER, "how many there are", lambda row, _: row[1]),
+        Column("count", Type.INTEGER, "the number of invocations", lambda row, _: row[1]),
     ),
     paths=(Path(name="every", scan=_groups, cost=100),),
 )

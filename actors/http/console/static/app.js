@@ -1,4 +1,4 @@
-// The page as a whole: who sits here, where they are, what shows it, and whether the server is heard.
+// The frame of the page: the user, the current place and its component, and the state of the connection.
 
 import { signal } from "@preact/signals";
 import { render } from "preact";
@@ -170,7 +170,7 @@ function Shell() {
 }
 
 function App() {
-  // A user whose token is lost signs in over the page, which stays as it was, with what was typed into it.
+  // A user whose token has become invalid signs in again in a dialog; the page below keeps its typed input.
   if (signInBecause.value !== null) {
     return me.value === null
       ? html`<main class="sign-in"><${SignIn} /></main>`

@@ -1,5 +1,5 @@
-// What code would make of the histories of many: the server tells how far it has come while it replays them, and stops when
-// nobody listens any more.
+// Checks of many histories on other code: the server reports its progress while it replays them, and stops when the client
+// disconnects.
 
 import { useEffect, useState } from "preact/hooks";
 import { Problem, eventsOf, send } from "./api.js";

@@ -1,4 +1,4 @@
-// What has changed between two texts, line by line: the shortest way from one to the other (Myers), in bounded time.
+// The differences between two texts, line by line: the shortest edit script (Myers), in bounded time.
 
 /** @typedef {{ kind: "same" | "gone" | "new", text: string, before: number | null, after: number | null }} Line `before` and
  *   `after` are its number in each text, from 1 */
@@ -96,7 +96,7 @@ function walkedBack(trace, rounds, x, y) {
 }
 
 /**
- * The lines with what has not changed taken out, but for some around each change.
+ * The changed lines, with some unchanged lines around each change.
  * @param {Line[]} lines
  * @param {number} around
  * @returns {{ lines: Line[], left: number }[]} `left`: how many were left out before these

@@ -5,7 +5,7 @@ const MAYBE_LONG = /\d{16}/;
 const STRINGS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const INTEGER = /^-?\d+$/;
 
-/** What no text of anybody begins with. */
+/** A prefix that no text of users has. */
 const MARK = `integer ${crypto.getRandomValues(new Uint32Array(4)).join("-")} `;
 
 /**
@@ -31,7 +31,7 @@ export function parseJson(text) {
 }
 
 /**
- * A value as JSON; nothing for undefined, as `JSON.stringify` has it.
+ * A value as JSON; undefined for undefined, as `JSON.stringify` returns.
  * @param {unknown} value
  * @param {number} [indent]
  * @returns {string}

@@ -1,12 +1,12 @@
-// What is shown, as a file.
+// Exports the displayed rows as a file.
 
 import { printJson } from "./exact.js";
 
-/** What a spreadsheet would take for a formula. */
+/** The first characters of text that a spreadsheet would run as a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 /**
- * As RFC 4180 has it. Text that a spreadsheet would run as a formula gets an apostrophe before it: it may come from anybody.
+ * CSV as in RFC 4180. Text that a spreadsheet would run as a formula gets an apostrophe before it, because its author is unknown.
  * @param {string[]} columns
  * @param {any[][]} rows
  */
@@ -23,7 +23,7 @@ function cell(value) {
 }
 
 /**
- * One object a line, as it came.
+ * One object per line, as received.
  * @param {string[]} columns
  * @param {any[][]} rows
  */
@@ -33,7 +33,7 @@ export function asJsonLines(columns, rows) {
 }
 
 /**
- * Names of which none is there twice: a second `n` is `n_2`, as long as no other column has that name.
+ * Unique names: a second `n` becomes `n_2`, unless another column has that name.
  * @param {string[]} columns
  */
 function distinct(columns) {
@@ -48,7 +48,7 @@ function distinct(columns) {
 }
 
 /**
- * Have the browser keep it.
+ * Save a file with the browser.
  * @param {string} name
  * @param {string} type
  * @param {string} content

@@ -1,4 +1,4 @@
-// Templates: `html` makes Preact elements. Whatever is put in is text or an element, never markup.
+// Templates: `html` makes Preact elements. An inserted value is text or an element, never markup.
 
 import htm from "htm";
 import { h } from "preact";

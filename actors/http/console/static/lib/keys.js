@@ -1,4 +1,4 @@
-// The keyboard: what each key does on the page that is shown, in one place, so that `?` can say it.
+// Keyboard shortcuts of the current page, in one place, so that `?` can list them.
 
 import { useLayoutEffect } from "preact/hooks";
 
@@ -15,7 +15,7 @@ export function shortcuts() {
 }
 
 /**
- * Have keys do something while the component is shown: from the moment that it can be seen, so that no key is lost.
+ * Register shortcuts while the component is mounted, from its first paint on, so that no key press is lost.
  * @param {Shortcut[]} list
  */
 export function useShortcuts(list) {

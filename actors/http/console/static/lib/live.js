@@ -1,7 +1,7 @@
-// One connection, on which the server tells what has changed, for all tabs: a browser opens six to a server, and a stream in
-// each of seven tabs would leave none for anything else. A tab that is hidden hears nothing. It goes on where it was when it is
-// shown again, and after the connection was lost; whatever could not be told meanwhile comes as `is_complete: false`, and each listener that
-// shows something then reads it again.
+// One stream of changes from the server, shared by all tabs: a browser opens at most six connections to a server, so a stream in
+// each of seven tabs would leave none for other requests. A hidden tab receives nothing. When it is shown again, or after a lost
+// connection, the stream continues at its last position; if changes were skipped it reports `is_complete: false`, and every
+// listener reloads its data.
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -39,7 +39,7 @@ let isWanted = false;
 let wake = () => {};
 
 /**
- * Hear of what changes, until the function that is returned is called.
+ * Call the listener with every change, until the returned function is called.
  * @param {(changes: Changes) => void} listener
  */
 export function listen(listener) {
@@ -49,17 +49,17 @@ export function listen(listener) {
   };
 }
 
-/** The position up to which changes have been heard; null before the first. */
+/** The position up to which changes were received; null before the first. */
 export function heard() {
   return position;
 }
 
-/** Fix where the stream begins. What a page reads after this misses nothing, however late the stream comes. */
+/** Fix the position at which the stream begins, so that a page that reads after this misses no change. */
 export async function anchor() {
   position ??= (await get("changes")).position;
 }
 
-/** Begin, or begin again with another token, from where it was. */
+/** Start the stream, or restart it with another token at its last position. */
 export function connect() {
   isWanted = true;
   if (!document.hidden) begin();
@@ -130,7 +130,7 @@ async function follow(said, ended) {
 }
 
 /**
- * Ask once for what has changed since.
+ * Request the changes since the last position once.
  * @param {AbortSignal} ended
  */
 async function catchUp(ended) {
@@ -223,8 +223,8 @@ export function mayDiffer(failure, changes, isConcerned) {
 }
 
 /**
- * What a page shows: loaded, and loaded again when something happens that concerns it. The last good answer stays while the
- * next one is under way, and when it fails.
+ * Data of a page: loaded, and reloaded when a change concerns it. The last good answer stays while the
+ * next one is loading, and if it fails.
  *
  * @template T
  * @param {string} key what it is; another key is another thing, and starts empty

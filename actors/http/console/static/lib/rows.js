@@ -1,5 +1,5 @@
-// The rows of a list of invocations, of which there may be very many: pages of them are read when they are looked at, and what
-// changes is read by id. Nothing that is shown moves by itself: what is new waits above, until it is let in.
+// The rows of a list of invocations, which may be very long: pages are read when they become visible, and changed rows
+// are read by id. Displayed rows never move on their own: new rows wait above until the user shows them.
 
 import { Problem, post, select } from "./api.js";
 import { quoted, unbalanced } from "./where.js";
@@ -36,7 +36,7 @@ export function condition(where) {
   return where.trim() ? `(${where}\n) and ${USERS}` : USERS;
 }
 
-/** What a list shows when the server was not reached, or could not just then: it goes on by itself. */
+/** The advice of a list while the server is unavailable: the list retries automatically. */
 const isPassing = (/** @type {unknown} */ error) => error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500);
 
 /** One list: what fits a condition, in an order. */
@@ -379,7 +379,7 @@ export class Rows {
 }
 
 /**
- * Why a condition is none, said of what was written: the places in errors of our own queries are places in these.
+ * Why a condition is invalid, in terms of the user's text: positions in errors of generated queries are mapped back to it.
  * @param {unknown} error
  * @param {string} where
  * @param {AbortSignal} abort

@@ -1,4 +1,4 @@
-// Who sits before this page: the token, kept for this tab and those opened from it, and what it is worth.
+// The session: the token, kept for this tab and the tabs opened from it, and its scope.
 
 import { signal } from "@preact/signals";
 
@@ -10,7 +10,7 @@ import { signal } from "@preact/signals";
 /** @type {Scope[]} */
 const SCOPES = ["invoke", "read", "control", "admin"];
 
-/** Where the API lies: the page is at `…/ui/`, the API beside it, whatever the prefix. */
+/** The address of the API: the page is at `…/ui/`, the API beside it, under any prefix. */
 export const API_BASE = new URL("../", document.baseURI);
 
 const KEY = `playhead.token ${API_BASE.pathname}`;
@@ -44,7 +44,7 @@ siblings.addEventListener("message", ({ data }) => {
 
 /**
  * A tab that was opened from a link has no token yet: take that of another tab with this very page, if there is one. Nothing
- * but pages of this origin hears the question or the answer.
+ * but pages of this origin can read the question or the answer.
  * @returns {Promise<void>}
  */
 export async function inheritToken() {

@@ -1,5 +1,5 @@
-// What an invocation has been through, read off its events: each thing that its handler asked for, from when to when and with
-// what outcome; and the phases of the whole.
+// The timeline of an invocation, derived from its events: each operation of its handler with start, end and
+// outcome, and the phases of the invocation.
 
 /**
  * @typedef {{ number: number, at: number, by: string, cause: string, name: string, summary: string, details: Record<string, any> }} Entry

@@ -1,5 +1,5 @@
-// Conditions: the text of `--where`, and the same as parts that can be clicked. The text is the truth; parts that are not known
-// here stay as they were written.
+// Conditions: the text of `--where`, and the same condition as clickable parts. The text is authoritative; parts that this module
+// does not understand are kept unchanged.
 
 /**
  * @typedef {{ is: "state", states: string[] }
@@ -71,7 +71,7 @@ function read(text) {
 }
 
 /**
- * What of a text's quotes and brackets does not fit together, in words: put beside others, it would change what these mean.
+ * The mismatch in a text's quotes and brackets, in words: joined with other conditions, it would change their meaning.
  * @param {string} text
  */
 export function unbalanced(text) {
@@ -95,7 +95,7 @@ function split(text) {
 }
 
 /**
- * A text that means the same beside others.
+ * The text in a form that keeps its meaning when it is joined with others.
  * @param {string} text
  */
 function closed(text) {

@@ -1,4 +1,4 @@
-// Which code there is, what still runs on it, what is in it, and what it would make of everything that is in flight.
+// Deployments: the registered code, the invocations that run on it, its files, and a check of all open invocations on it.
 
 import { useState } from "preact/hooks";
 import { get, patch, pathOf, select } from "../lib/api.js";

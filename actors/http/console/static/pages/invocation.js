@@ -1,4 +1,4 @@
-// One invocation: how it stands and why, everything that it has been through, and whatever can be asked of it.
+// One invocation: its status and the reason, its timeline, and its verbs.
 
 import { useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
@@ -75,7 +75,7 @@ export function Invocation({ path, params }) {
   const owner = params.of || null; // whose step is chosen, where it is one of an invocation that this one has called
   const chosen = owner === null ? timeline.spans.find((span) => span.step === params.step) : undefined;
   const isByOrder = (params.scale ?? (timeline.hasKept ? "order" : "time")) === "order";
-  // Also when it has moved on meanwhile and would refuse: a dialog does not vanish under its reader.
+  // Also if its status has changed and the verb would be refused: a dialog does not disappear while it is read.
   const verb = asking === null ? undefined : verbOf(asking);
 
   return html`<div class="page">
@@ -176,7 +176,7 @@ export function Invocation({ path, params }) {
 }
 
 /**
- * What stands before it, in words, and what would help.
+ * The obstacle, in words, and its remedy.
  * @param {{ info: any, reasons: any[], onSignal: ((name: string) => void) | null }} props
  */
 function Why({ info, reasons, onSignal }) {

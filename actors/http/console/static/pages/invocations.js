@@ -1,4 +1,4 @@
-// Every invocation: filtered by a condition that is text and parts at once, in the address; and whatever is asked of many.
+// All invocations, filtered by a condition (text and parts, in the address), and bulk verbs.
 
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { get, select } from "../lib/api.js";

@@ -1,4 +1,4 @@
-// Bulk jobs: what was asked of how many, by whom, and what came of it.
+// Bulk jobs: the verb, the number of invocations, the requester, and the results.
 
 import { useState } from "preact/hooks";
 import { get } from "../lib/api.js";

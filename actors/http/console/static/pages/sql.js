@@ -1,4 +1,4 @@
-// One SELECT over everything that the runtime knows, and its answer as a table and as a file.
+// One SELECT over the data of the runtime, with its result as a table and as a file.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, post } from "../lib/api.js";
@@ -171,7 +171,7 @@ export function Sql({ params, isOwn }) {
 }
 
 /**
- * Where the query stumbles, if the server has said so.
+ * The position of the error in the query, if the server reported one.
  * @param {{ error: unknown, sql: string }} props
  */
 function Whereabouts({ error, sql }) {

@@ -1,4 +1,4 @@
-// A form for each handler, made from its types: called, with its result; or sent, with what became of it.
+// A form for each handler, made from its types: to call it and show the result, or to send a message.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, pathOf, send } from "../lib/api.js";

@@ -1,4 +1,4 @@
-// Small parts that every page is made of.
+// Small components of all pages.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, isFinal } from "../lib/api.js";
@@ -118,7 +118,7 @@ export function ErrorBox({ error, retry = null }) {
 }
 
 /**
- * Nothing is there, and what would be.
+ * The placeholder of an empty list, with what would fill it.
  * @param {{ title: string, children?: Children }} props
  */
 export function Empty({ title, children }) {
@@ -128,7 +128,7 @@ export function Empty({ title, children }) {
   </div>`;
 }
 
-/** Something is on its way. */
+/** The placeholder of data that is loading. */
 export function Loading() {
   return html`<p class="loading" role="status">Loading…</p>`;
 }

@@ -1,11 +1,11 @@
-// What other code would make of a history: kept, changed, new, and where it would first ask for something else.
+// The check of a history on other code: which operations are kept, changed or new, and the first difference.
 
 import { html } from "../lib/html.js";
 import { LongText } from "./bits.js";
 import { Json, visible } from "./json.js";
 
 /**
- * What a verdict is called, and what it means.
+ * The name and the meaning of each verdict.
  * @type {Record<string, { mood: string, sign: string, word: string, meaning: string }>}
  */
 export const VERDICTS = {

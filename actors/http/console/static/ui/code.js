@@ -1,4 +1,4 @@
-// Source code with its lines numbered. Python is coloured a little; whatever it says, it is put in as text.
+// Source code with its lines numbered. Python is highlighted a little; it is always inserted as text.
 
 import { useMemo, useState } from "preact/hooks";
 import { html } from "../lib/html.js";

@@ -1,4 +1,4 @@
-// Two runs beside each other: one that was repeated and the one that repeats it, or any other two.
+// Two runs compared: an original and its restart, or any other two.
 
 import { useMemo, useState } from "preact/hooks";
 import { get, pathOf } from "../lib/api.js";

@@ -1,4 +1,4 @@
-// What to type elsewhere for the same thing: commands for a shell, and a program. What is shown is what is copied: characters that
+// The same request as commands for a shell and as a program. The displayed text is what is copied: characters that
 // cannot be seen are written out, each in the language in which it stands.
 
 import { pathOf } from "../lib/api.js";

@@ -1,5 +1,5 @@
-// Changes to what an object keeps: by forms that know the types, seen as a difference before they are applied, and refused
-// if another client was there first.
+// Edits of an object's fields: forms made from the types, a preview of the differences, and a refusal if another client changed
+// the fields first.
 
 import { useState } from "preact/hooks";
 import { Problem, get, patch, pathOf, requestKey } from "../lib/api.js";

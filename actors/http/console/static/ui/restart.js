@@ -1,5 +1,5 @@
-// Restart from here: what is kept, what begins again, on which code; looked at before it is done, and looked at again whenever
-// something about it is changed.
+// Restart from a step: which steps are kept, which run again, and on which code; previewed before it is applied, and again after
+// every change of the form.
 
 import { useEffect, useState } from "preact/hooks";
 import { get, patch, pathOf, requestKey } from "../lib/api.js";

@@ -1,4 +1,4 @@
-// A form for a value, made from its JSON schema; what the schema does not say enough about is written as JSON.
+// A form for a value, made from its JSON schema; values that the schema does not describe in full are entered as JSON.
 
 import { useState } from "preact/hooks";
 import { numberOf, parseJson, printJson } from "../lib/exact.js";
@@ -47,7 +47,7 @@ export function beginningOf(given, root = given ?? {}) {
   const schema = resolved(given, root);
   if ("default" in schema) return schema.default;
   if (schema.isOptional) return null;
-  if (schema.enum || schema.type === "boolean") return undefined; // nobody's choice is made for them
+  if (schema.enum || schema.type === "boolean") return undefined; // the user must choose
   if (schema.type === "object" && schema.properties) {
     const required = schema.required ?? [];
     return Object.fromEntries(required.map((/** @type {string} */ name) => [name, beginningOf(schema.properties[name], root)]));

@@ -1,4 +1,4 @@
-// The form of a signal, for one invocation or for many: its name, and its value as the first of them that waits for it takes it.
+// The form of a signal, for one invocation or for many: its name, and its value by the type of the first wait for that name.
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import { html } from "../lib/html.js";

@@ -1,5 +1,5 @@
-// What can be asked of invocations: of one at once, of many by a job. Nothing is asked before its reader has seen of how many
-// and of which.
+// Verbs on invocations: on one directly, on many by a job. A bulk verb is sent only after the user has seen the number of
+// invocations and a sample.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Problem, get, patch, pathOf, post, requestKey, select } from "../lib/api.js";
@@ -194,7 +194,7 @@ function Reason({ verb, value, onChange, many = false }) {
 }
 
 /**
- * Ask a verb of one invocation.
+ * Apply a verb to one invocation.
  * @param {{ verb: Verb, of: string, target: string, onClose: () => void, onDone: (answer: any) => void }} props
  */
 export function VerbDialog({ verb, of, target, onClose, onDone }) {
@@ -257,7 +257,7 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
 }
 
 /**
- * Ask a verb of all that are chosen, by a job in the server: how many and which, why, then what becomes of each.
+ * Apply a verb to all selected invocations by a job in the server: preview, reason, then the result for each.
  * @param {{ verb: Verb, choice: Choice, onClose: () => void, onRetry: (verb: Verb, choice: Choice) => void, onAsked?: () => void }} props
  */
 export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
@@ -490,7 +490,7 @@ const POLL_MS = 250;
 const OUTCOMES_SHOWN = 200;
 
 /**
- * How a job stands, what became of each, and what can be done about it.
+ * The progress of a job, the result for each invocation, and the next actions.
  * @param {{ id: string, onRetry: () => void, onOver?: () => void }} props
  */
 export function JobProgress({ id, onRetry, onOver }) {

@@ -1,4 +1,4 @@
-// The waterfall: everything an invocation has asked for, one below the other, against time; what it has called unfolds in place.
+// The waterfall: every operation of an invocation over time, one per row; calls unfold in place.
 
 import { useMemo, useState } from "preact/hooks";
 import { html } from "../lib/html.js";
