@@ -2,7 +2,7 @@
 
     machine (decides) ── StartAttempt, Continue, EndAttempt, RunStep ──► executor
            ▲                                                                ├─ attempts: a queue of ready ones, run in turn
-           └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: one trio task each
+           └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
 Invariant: an attempt is in memory exactly while :func:`actors.core.owed.may_run` allows it and no gate holds it. A step may
 outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.running_steps import RunningSteps
+    from actors.engine.step_scope import StepScope
     from actors.model.app import App
     from actors.model.inside import InsideClient
     from actors.model.verbs.steps import StepBody
@@ -391,10 +392,10 @@ class Executor:
         self._tasks[task] = None
         self._steps.start(task, partial(self._supervise, loaded), parked.body.context)
 
-    async def _supervise(self, loaded: LoadedObject, task: StepTask) -> None:
+    async def _supervise(self, loaded: LoadedObject, task: StepTask, scope: StepScope) -> None:
         command: Command | None = None
         try:
-            command = await task.run()
+            command = await task.run(scope)
         except (
             BaseException
         ) as error:  # the errors of the body are in the command; this one comes from its result or its policy

@@ -1,20 +1,23 @@
 """The running steps of one engine.
 
-Each is a trio system task, and no nursery of the engine waits for it: a runtime can be left and its store closed although the
+Each runs in a trio system task, and no nursery of the engine waits for it: a runtime can be left and its store closed although the
 body of a step swallows every cancellation. A step that is still running then is reported by name, and its results are ignored.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from actors.engine.step_pool import StepPool
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
     from contextvars import Context
 
+    from actors.engine.step_pool import Supervisor
     from actors.engine.steps import StepTask
     from journal.ids import InvocationId
 
@@ -38,12 +41,12 @@ class RunningSteps:
     def __init__(self) -> None:
         self.is_draining = False
         self._tasks: dict[StepTask, None] = {}
+        self._pool = StepPool()
 
-    def start(self, task: StepTask, supervise: Callable[[StepTask], Awaitable[Any]], context: Context) -> None:
-        """Start a step. ``supervise`` must not raise, and calls :meth:`forget` when the body has ended."""
+    def start(self, task: StepTask, supervise: Supervisor, context: Context) -> None:
+        """Start a step. ``supervise`` calls :meth:`forget` when the body has ended."""
         self._tasks[task] = None
-        name = f"step {task.name} of {task.invocation_id}"
-        trio.lowlevel.spawn_system_task(supervise, task, name=name, context=context.copy())
+        self._pool.start(task, supervise, context)
 
     def forget(self, task: StepTask) -> None:
         """Remove a step whose task has ended."""
@@ -54,6 +57,7 @@ class RunningSteps:
         """Start no more steps, cancel those that are tasks, and give those in threads ``seconds`` to end with an outcome that
         counts. Returns those that have not ended."""
         self.is_draining = True
+        self._pool.close()
         for task in list(self._tasks):
             if not task.is_in_thread:
                 task.abandon()

@@ -1,4 +1,4 @@
-"""Runs side effects: each as a trio task in a cancel scope of its own."""
+"""Runs side effects: each in a trio task, and in a cancel scope that no other step is in."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt
     from actors.engine.engine_context import EngineContext
+    from actors.engine.step_scope import StepScope
     from actors.engine.watchdog import Watchdog
     from actors.model.inside import InsideClient
     from journal.ids import StepId
@@ -64,6 +65,8 @@ class StepTask:
     _end: trio.Event | None = None
     _is_over = False
     _has_ended = False
+    _is_aborted = False
+    _scope: StepScope | None = None
 
     def __init__(
         self,
@@ -92,7 +95,6 @@ class StepTask:
         self._token = trio.lowlevel.current_trio_token()
         self._body = body
         self._context = context
-        self._scope = trio.CancelScope()
         self._offsets = itertools.count()
 
     @property
@@ -116,7 +118,7 @@ class StepTask:
     @property
     def is_stopping(self) -> bool:
         """Whether it has been told to stop, by a cancel or by its timeout."""
-        return self._scope.cancel_called or (self._time is not None and self._time.cancel_called)
+        return self._is_aborted or (self._time is not None and self._time.cancel_called)
 
     def end(self) -> None:
         """Its task has ended."""
@@ -134,7 +136,9 @@ class StepTask:
 
     def abort(self) -> None:
         """Stop the body by cancelling its awaits. Its result may still count: see ``run``."""
-        self._scope.cancel()
+        self._is_aborted = True
+        if self._scope is not None:
+            self._scope.cancel()
 
     def disown(self) -> None:
         """Ignore the result of the body from now on."""
@@ -147,8 +151,8 @@ class StepTask:
         self.abort()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self) -> Command:
-        """Run the body. Returns the command that reports its result.
+    async def run(self, scope: StepScope) -> Command:
+        """Run the body in the scope. Returns the command that reports its result.
 
         A body that ends in spite of an abort has an outcome, and the outcome holds. One that gives way to the cancellation has
         none. Control-C is for the program and not for the body that happens to run.
@@ -159,7 +163,10 @@ class StepTask:
             value: Any = None
             error: BaseException | None = None
             try:
-                with self._scope:
+                with scope:
+                    self._scope = scope
+                    if self._is_aborted:
+                        scope.cancel()
                     try:
                         value = await self._try()
                     except BaseException as raised:
@@ -170,8 +177,9 @@ class StepTask:
                 if passes(raised):
                     raise
                 error = raised
+            self._scope = None  # the next step may be in it
             _abandon_open_nurseries()
-            if error is None and not self._scope.cancelled_caught:
+            if error is None and not scope.cancelled_caught:
                 if self._body.result.is_plain(value):
                     return self._succeeded(value)
                 try:
@@ -301,7 +309,7 @@ class StepTask:
         """The command for an error of the body; None if the body gave way because it was stopped."""
         watchdog = self._context.watchdog
         interruption = first_of(error, Interruption)
-        if interruption is None and not (self.is_interrupted or self._scope.cancel_called):
+        if interruption is None and not (self.is_interrupted or self._is_aborted):
             try:
                 return watchdog.run(self, self._failed, error)
             except Interruption as raised:
