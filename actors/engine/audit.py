@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from actors.core import commands as c
 from actors.core.state import REQUEST
 from actors.engine.requests import AuditOnly
@@ -21,32 +19,47 @@ def act_of(request: ObjectRequest) -> ControlAction | None:
     """The audit entry of a request; None if it controls nothing, or follows from a request that has an entry."""
     if request.act is not None or request.stamp.by == "engine":
         return request.act
-    act = _act_of_command(request)
+    if isinstance(request.command, AuditOnly):
+        return request.command.act
     cause = request.stamp.cause
-    return act if act is None or not cause.startswith(REQUEST) else attrs.evolve(act, request=cause[len(REQUEST) :])
+    return _act_of_command(request, cause[len(REQUEST) :] if cause.startswith(REQUEST) else None)
 
 
-def _act_of_command(request: ObjectRequest) -> ControlAction | None:
-    command = request.command
+def _act_of_command(request: ObjectRequest, key: str | None) -> ControlAction | None:
+    command: Any = request.command
+    if command.__class__ not in _AUDITED or not _is_asked_for(request, command):
+        return None
     match command:
-        case AuditOnly():
-            return command.act
-        case c.PurgeInvocations() if _is_asked_for(request, command):
-            return ControlAction(verb="purge", target=" ".join(command.invocation_ids))
-        case c.SignalInvocation() if _is_asked_for(request, command):
-            return ControlAction(verb="signal", target=command.invocation_id, detail=command.name)
-        case c.RestartInvocation() if not command.dry_run and _is_asked_for(request, command):
+        case c.PurgeInvocations():
+            return ControlAction(verb="purge", target=" ".join(command.invocation_ids), request=key)
+        case c.SignalInvocation():
+            return ControlAction(verb="signal", target=command.invocation_id, detail=command.name, request=key)
+        case c.RestartInvocation():
+            if command.dry_run:
+                return None
             detail = f"as {command.successor}" + (f" from {command.from_step}" if command.from_step else "")
-            return ControlAction(verb="restart", target=command.invocation_id, detail=detail, reason=command.reason)
-        case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation() if _is_asked_for(
-            request, command
-        ):
-            verb = c.VERB_OF_COMMAND[type(command)].value
+            reason = command.reason
             return ControlAction(
-                verb=verb, target=command.invocation_id, detail=_detail_of(command), reason=command.reason
+                verb="restart", target=command.invocation_id, detail=detail, reason=reason, request=key
             )
+        case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation():
+            verb, of = c.VERB_OF_COMMAND[command.__class__].value, command.invocation_id
+            return ControlAction(verb=verb, target=of, detail=_detail_of(command), reason=command.reason, request=key)
         case _:
             return None
+
+
+_AUDITED = frozenset(
+    {
+        c.PurgeInvocations,
+        c.SignalInvocation,
+        c.RestartInvocation,
+        c.CancelInvocation,
+        c.KillInvocation,
+        c.PauseInvocation,
+        c.ResumeInvocation,
+    }
+)
 
 
 def _is_asked_for(request: ObjectRequest, command: Any) -> bool:
@@ -82,7 +95,7 @@ def row_of_act(
     )
 
 
-def _detail_of(command: c.Command) -> str:
+def _detail_of(command: Any) -> str:
     match command:
         case c.CancelInvocation():
             after = "" if command.kill_after is None else f", kill after {command.kill_after:g} seconds"

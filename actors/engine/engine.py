@@ -15,15 +15,15 @@ from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
 from actors.engine.waiter import Reply
 from actors.engine.watchdog import Work, blocked_error
-from actors.errors import Interruption, UnavailableError, UnknownOutcomeError
+from actors.errors import ActorError, Interruption, UnavailableError, UnknownOutcomeError
 from actors.rows.audit import NOBODY, ControlAction
-from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
+from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from actors.code.registry import CodeRegistry
     from actors.core import commands as c
@@ -260,6 +260,43 @@ class Engine:
         stamp = self._stamp(of if request is None else REQUEST + request, who)
         processor.submit(ObjectRequest(stream, command, stamp, reply=reply, source=who.source))
         return await processor.answer(reply, of)
+
+    async def obey_each(
+        self,
+        commands: Mapping[int, tuple[InvocationId, Command]],
+        who: Principal,
+        told: Callable[[int, ControlResult | Exception], None],
+        *,
+        request: str | None = None,
+    ) -> None:
+        """Apply verbs to several invocations, as :meth:`obey` does to one. Each answer, or the exception in its place, is told by
+        the command's number.
+
+        All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs whose answers
+        were not told may be applied all the same.
+        """
+        asked: dict[int, tuple[PartitionProcessor, Reply[ControlResult]]] = {}
+        try:
+            for number, (of, command) in commands.items():
+                reply: Reply[ControlResult] = Reply()
+                stream = stream_of_invocation(of)
+                stamp = self._stamp(of if request is None else REQUEST + request, who)
+                try:
+                    processor = self._processor_of(stream)
+                    processor.ask(ObjectRequest(stream, command, stamp, reply=reply, source=who.source), reply)
+                except UnavailableError as refusal:
+                    told(number, refusal)
+                else:
+                    asked[number] = processor, reply
+            for number, (_, reply) in asked.items():
+                try:
+                    answer: ControlResult | Exception = await reply.wait()
+                except (ActorError, JournalError) as error:
+                    answer = error
+                told(number, answer)
+        finally:
+            for processor, reply in asked.values():
+                processor.forget(reply)
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
         """The outcome of an invocation, once it has one. ``leaves_at_pause`` is as for :meth:`call`."""

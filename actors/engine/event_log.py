@@ -50,6 +50,8 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
         return
     if isinstance(event, e.InvocationPaused):
         level = _PAUSED.get(event.cause, level)
+    if not log.isEnabledFor(level):
+        return  # a bulk job would make thousands of texts that nothing writes
     opened = None if state is None else state.invocations.get(event.invocation_id)
     target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
     by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"

@@ -180,6 +180,15 @@ class PartitionProcessor:
             )
         self._take_in(request)
 
+    def ask(self, request: ObjectRequest, waiter: Reply[Any]) -> None:
+        """Queue a request as :meth:`submit` does. From now on the end of the processor answers the waiter, until :meth:`forget`."""
+        self.submit(request)
+        self._waiters.add(waiter)
+
+    def forget(self, waiter: Reply[Any]) -> None:
+        """Answer a waiter no more."""
+        self._waiters.discard(waiter)
+
     async def answer(self, waiter: Reply[T], of: InvocationId | None = None) -> T:
         """Wait for this processor's answer about the invocation ``of``. Raises :class:`UnknownOutcomeError` if the processor ends
         first."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from actors.core.jobs import Choice
     from actors.model.handles import InvocationHandle
     from actors.model.verb_options import VerbOptions
@@ -17,7 +19,12 @@ class InsideClient(Protocol):
 
     def acting_as(self, by: str, source: str) -> InsideClient: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...
-    async def execute(
-        self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
-    ) -> ControlResult: ...
+    async def execute_each(
+        self,
+        ids: Sequence[InvocationId],
+        options: VerbOptions,
+        told: Callable[[int, ControlResult | Exception], None],
+        *,
+        idempotency_key: str | None = None,
+    ) -> None: ...
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...

@@ -77,9 +77,9 @@ class AuditTrail:
             self._number, self._link = decode_audit(data).number, link_of_audit(data)
 
     def extend(self, row: AuditRow) -> tuple[bytes, bytes]:
-        """Link a row to the chain. Returns its key and its value."""
-        self._number += 1
-        value, self._link = encode_audit(attrs.evolve(row, number=self._number), self._link)
+        """Give a row its number, and link it to the chain. Returns its key and its value."""
+        self._number = row.number = self._number + 1
+        value, self._link = encode_audit(row, self._link)
         return keys.audit(self._partition, self._number), value
 
 

@@ -47,14 +47,14 @@ from actors.system.registry import AUDIT_SECONDS
 from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.retries import RetryPolicy
 from journal.errors import JournalError, Unavailable
-from journal.events import Status, Target
+from journal.events import ControlResult, Status, Target
 from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from actors.model.inside import InsideClient
-    from journal.events import ControlResult
+    from actors.model.verb_options import VerbOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -188,6 +188,10 @@ async def _select(spec: JobSpec) -> Selected:
 async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, source: str) -> Applied:
     """Apply the verb to each invocation, several at a time. Returns the results. When stopped, starts no more."""
     client = current_client().acting_as(by, source)
+    try:
+        options = parse_options(spec.verb, spec.options)
+    except ActorError as refusal:
+        return _told([_refused(refusal)] * len(ids))
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
     fates: dict[int, ItemStatus] = {}
@@ -195,42 +199,49 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, source
         chunk = range(asked, min(asked + together, len(ids)))
         asked = chunk.stop
         try:
-            async with trio.open_nursery() as nursery:
-                for number in chunk:
-                    nursery.start_soon(_ask, client, spec, ids[number], request, number, fates)
+            await _obey(client, spec, [ids[number] for number in chunk], options, request, chunk.start, fates)
             if spec.rate is not None:
                 await trio.sleep_until(began + asked / spec.rate)
-        except* trio.Cancelled:
+        except trio.Cancelled:
             is_stopped = True
         if not is_stopped and any(number not in fates for number in chunk):
             raise _TryAgain("the store is being reopened")
     return _told([fates[number] for number in takewhile(fates.__contains__, range(asked))])
 
 
-async def _ask(
-    client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, ItemStatus]
+async def _obey(
+    client: InsideClient,
+    spec: JobSpec,
+    ids: list[str],
+    options: VerbOptions,
+    request: str,
+    first: int,
+    fates: dict[int, ItemStatus],
 ) -> None:
-    """Apply the verb to one invocation and store its result in ``fates``. An invocation without a result must be
-    repeated."""
-    try:
-        fates[number] = _fate(await _obey(client, spec, of, request))
-    except UnavailableError as refusal:
-        if refusal.code is not ErrorCode.UNAVAILABLE:
-            fates[number] = _refused(refusal)  # a problem of this invocation, which a repetition does not solve
-    except (UnknownOutcomeError, Unavailable):
-        return
-    except NotFoundError as refusal:
-        # An invocation to be purged is gone: by this job, whose answer was lost, or by another client.
-        is_done = spec.verb is JobVerb.PURGE and refusal.kind is ResourceKind.INVOCATION
-        gone = ItemStatus(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
-        fates[number] = gone
-    except (ActorError, JournalError) as refusal:
-        fates[number] = _refused(refusal)
+    """Apply the verb to these invocations and store the results in ``fates``, from number ``first`` on. An invocation without
+    a result must be repeated."""
 
+    def told(number: int, answer: ControlResult | Exception) -> None:
+        fate = _fate(answer) if isinstance(answer, ControlResult) else _fate_of_refused(spec, answer)
+        if fate is not None:
+            fates[first + number] = fate
 
-async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> ControlResult:
     key = None if spec.verb is JobVerb.PURGE else request
-    return await client.execute(parse_invocation_id(of), parse_options(spec.verb, spec.options), idempotency_key=key)
+    await client.execute_each([parse_invocation_id(of) for of in ids], options, told, idempotency_key=key)
+
+
+def _fate_of_refused(spec: JobSpec, refusal: Exception) -> ItemStatus | None:
+    """Return the result of a verb that was not applied; None if it must be repeated."""
+    match refusal:
+        case UnavailableError(code=ErrorCode.UNAVAILABLE) | UnknownOutcomeError() | Unavailable():
+            return None
+        case NotFoundError(kind=ResourceKind.INVOCATION) if spec.verb is JobVerb.PURGE:
+            # It is gone: purged by this job, whose answer was lost, or by another client.
+            return ItemStatus(result=ItemResult.UNCHANGED)
+        case ActorError() | JournalError():
+            return _refused(refusal)
+        case _:
+            raise refusal
 
 
 def _fate(answer: ControlResult) -> ItemStatus:

@@ -20,7 +20,7 @@ from journal.events import Kind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
     from actors.core.deployments import DeploymentChange
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from actors.model.edit import EditResult
     from actors.model.output import OutputChunk
     from actors.model.requests import CallOptions
+    from actors.model.verb_options import VerbOptions
     from actors.query.overview import Overview
-    from journal.events import Outcome
+    from journal.events import ControlResult, Outcome
 
 
 class LocalClient(Client):
@@ -115,6 +116,17 @@ class LocalClient(Client):
     def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         """Return the output pieces of an invocation, and the resets that declare pieces void, as recorded."""
         return self._backend.marks(of, after, follow=follow)
+
+    async def execute_each(
+        self,
+        ids: Sequence[InvocationId],
+        options: VerbOptions,
+        told: Callable[[int, ControlResult | Exception], None],
+        *,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Execute the verb on each invocation, for a bulk job; see :meth:`LocalVerbs.execute_each`."""
+        await self._backend.execute_each(ids, options, told, idempotency_key)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """Count the selected invocations, and return the number with the first ids: the oldest matches of a condition."""

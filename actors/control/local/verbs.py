@@ -11,15 +11,18 @@ import attrs
 from actors.control.local.checks import Checker, checked_code
 from actors.control.local.invocations import LocalInvocations
 from actors.core import commands as c
-from actors.errors import IncompatibleError, RefusedError
+from actors.errors import ActorError, IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.keys import checked_request_key
 from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions, check_value, with_successor
 from actors.rows.audit import ControlAction
 from actors.values.snapshot import Snapshot
+from journal.errors import JournalError
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from journal.events import ControlResult
 
 
@@ -33,6 +36,27 @@ class LocalVerbs(LocalInvocations):
         replays a restart.
         """
         request = self.in_namespace(checked_request_key(idempotency_key))
+        return await self.engine.obey(await self._command(of, options, request), of, self.who, request=request)
+
+    async def execute_each(
+        self,
+        ids: Sequence[InvocationId],
+        options: VerbOptions,
+        told: Callable[[int, ControlResult | Exception], None],
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Execute the verb on each invocation. Each answer, or the exception in its place, is told by its number in ``ids``."""
+        request = self.in_namespace(checked_request_key(idempotency_key))
+        commands: dict[int, tuple[InvocationId, c.Command]] = {}
+        for number, of in enumerate(ids):
+            try:
+                commands[number] = of, await self._command(of, options, request)
+            except (ActorError, JournalError) as refusal:
+                told(number, refusal)
+        await self.engine.obey_each(commands, self.who, told, request=request)
+
+    async def _command(self, of: InvocationId, options: VerbOptions, request: str | None) -> c.Command:
+        """Return the command that the object gets."""
         command: c.Command = options.command(of)
         check_value(command, self.limits)
         match command:
@@ -43,8 +67,7 @@ class LocalVerbs(LocalInvocations):
                     self.check_room()
                 if c.is_rehearsed(command):
                     await self._load_code_of(command)
-        command = with_successor(command, self.environment.unique, request)
-        return await self.engine.obey(command, of, self.who, request=request)
+        return with_successor(command, self.environment.unique, request)
 
     async def _checked_resume(self, command: c.ResumeInvocation, request: str | None) -> c.ResumeInvocation:
         """Return the resume command with the deployment that the history was replayed on. Raises
