@@ -249,14 +249,14 @@ class Attempt:
         events, execution.progress = execution.progress, []
         if progress is Progress.RETURNED:
             if execution.result is None:
-                raise BrokenInvariant("the root returns JSON")
+                raise BrokenInvariant("a handler returned without a result")
             return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
         return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
 
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
         if error is None:
-            raise BrokenInvariant("a handler that raised has an error")
+            raise BrokenInvariant("a handler failed without an error")
         foreign = _foreign_await(error, self.name)
         if foreign is not None:
             return self._finish_raised(failed(foreign))
@@ -299,7 +299,7 @@ class Attempt:
 
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
         if error is None:
-            raise BrokenInvariant("an attempt is held for an error")
+            raise BrokenInvariant("an attempt is paused without an error")
         if cause is PauseCause.HANDLER:
             return held_for(self.invocation_id, cause, failure_of(error))
         return c.PauseAttempt(
@@ -328,7 +328,7 @@ def _payload_bytes(context: EngineContext, state: ObjectState) -> int:
 
 
 def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
-    """The arguments for the handler. Raises :class:`NoLongerFitsError`, which says what would help."""
+    """The arguments for the handler. Raises :class:`NoLongerFitsError` with a remedy."""
     try:
         return handler.signature.arguments(accepted.argument, accepted.parameter)
     except ValueProblem as error:
@@ -348,7 +348,7 @@ def _remedy(problem: ValueProblem) -> str:
                 "Keep the parameter, with a default if new calls leave it out, then resume; or restart with other input"
             )
         case _:
-            return "Let the type of the parameter take the stored value, then resume; or restart with other input"
+            return "Make the type of the parameter accept the stored value, then resume; or restart with other input"
 
 
 def _view(

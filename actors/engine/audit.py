@@ -1,4 +1,4 @@
-"""What the audit log says of a request: the row of a verb, of a denied request, and of what changes no object."""
+"""The audit entries of requests: of verbs, of denied requests, and of requests that change no object."""
 
 from __future__ import annotations
 

@@ -180,6 +180,6 @@ def _refused(answer: Message, refusal: TerminalError) -> Message:
     """A verb's answer with a refusal in its place."""
     command, envelope = c.decode_command(answer.data)
     if not isinstance(command, c.CompleteVerb):
-        raise BrokenInvariant("the answer to a verb completes it")
+        raise BrokenInvariant("the answer to a verb does not complete it")
     said = attrs.evolve(command, answer=None, refusal=failure_of(refusal))
     return attrs.evolve(answer, data=c.encode_command(said, cause=envelope.cause, by=envelope.by))

@@ -1,8 +1,8 @@
 """Contains unhandled exceptions: each stops at the invocation that it came from, at worst at the object.
 
-A handler's code, its values, its classes of errors and its policies all run in the processor's task or in a step's. An exception
-there must neither end the processor nor come again at its next start. So all code that works for one object catches the exception
-and *blames* that object (``Faults.blame``)::
+A handler's code, its values, its classes of errors and its policies all run in the processor's task or in a step's.
+An exception in any of them must not end the processor, and must not recur at its next start. So all code that works for one
+object catches the exception and *blames* that object (``Faults.blame``)::
 
     raised while working for an object
         about the processor as a whole (trio cancels it, its journal fails): passes on, and the processor ends

@@ -125,7 +125,7 @@ class DeadlockBreaker:
     async def _break(self, circle: WaitCycle) -> None:
         edge = circle.closing
         if edge.step is None:
-            raise BrokenInvariant("a handler waits there")
+            raise BrokenInvariant("the last edge of a wait cycle has no step")
         log.warning("%s", circle.error)
         outcome = failed(circle.error)
         if edge.is_own:

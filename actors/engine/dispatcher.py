@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class Dispatcher:
-    """Stands between the inbox and the machine."""
+    """Passes requests from the inbox to the machine."""
 
     def __init__(
         self,
@@ -100,8 +100,8 @@ class Dispatcher:
     async def _read_and_take(
         self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded | None = None
     ) -> bool:
-        """Handle a request that needs more than the object has in memory. Returns whether it is dealt with and need not come
-        again."""
+        """Handle a request that needs more than the object has in memory. Returns whether it is finished and need not
+        be delivered again."""
         try:
             if isinstance(request.command, c.RestartInvocation):
                 await self._restart(loaded, request, request.command)
@@ -153,7 +153,7 @@ class Dispatcher:
         deployment = applications.pinned_to(service)
         app = applications.find(deployment, service)
         if app is None:
-            raise BrokenInvariant("the latest deployment is loaded")
+            raise BrokenInvariant("the latest deployment is not loaded")
         definition, handler = app.handler_of(command.target)
         resolved = c.ResolvedInvoke(
             asked=command,
@@ -191,8 +191,8 @@ class Dispatcher:
             self._wait(loaded, command.invocation_id, request.outcome)
 
     def _start_due(self, loaded: LoadedObject, request: ObjectRequest, command: c.StartDue) -> None:
-        """Queue a delayed message that is due. If the one that waits for it holds what it would wait for, that wait fails and the
-        message stays."""
+        """Queue a delayed message that is due. If its caller holds the key that it needs, the call fails (deadlock) and
+        the message stays."""
         deadlocks = [*self._deadlocks_when_due(loaded, command.invocation_id)]
         self._machine.decide(loaded, command, request.stamp)
         for caller, error in deadlocks:
@@ -214,7 +214,7 @@ class Dispatcher:
     ) -> None:
         """Answer a repeated request whose invocation has completed."""
         if ended.outcome is None:
-            raise BrokenInvariant("a row without an outcome is of an open invocation")
+            raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.audit(request, changed=False)
         if request.reply is not None:
             accepted = Accepted(command.invocation_id, is_new=False)
@@ -240,9 +240,9 @@ class Dispatcher:
         """Let the caller wait for the invocation that replaces the stopped one."""
         caller = command.caller
         if caller is None:
-            raise BrokenInvariant("only calls are repeated")
+            raise BrokenInvariant("a call to repeat has no caller")
         if not isinstance(by, (c.Attach, c.RestartInvocation)):
-            raise BrokenInvariant("it is there already, or it is made")
+            raise BrokenInvariant("a repeated call is answered neither by an attach nor by a restart")
         callee = by.invocation_id if isinstance(by, c.Attach) else by.successor
         handed_over = c.TransferCall(invocation_id=caller.invocation_id, step=caller.step, callee=callee)
         self._machine.deliver(loaded, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id)
@@ -256,7 +256,7 @@ class Dispatcher:
             return
         ended = self._known(loaded, watch.invocation_id)
         if ended.outcome is None:
-            raise BrokenInvariant("a row without an outcome is of an open invocation")
+            raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.when_durable(partial(watch.waiter.set, ended.outcome))
 
     def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
@@ -305,7 +305,7 @@ class Dispatcher:
             self._machine.decide(loaded, command, request.stamp)
             return
         if ended.outcome is None:
-            raise BrokenInvariant("a row without an outcome is of an open invocation")
+            raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.complete_call(loaded, command.by, ended.outcome)
 
     def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:

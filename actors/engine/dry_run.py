@@ -124,7 +124,7 @@ def _rehearse(base: CheckReport, kept: RecordedInvocation, app: App, context: En
         commands = attempt.start(context.world.clock.now())
         execution = attempt.execution
         if not isinstance(execution, _Noting):
-            raise BrokenInvariant("the type that a rehearsal asks for")
+            raise BrokenInvariant("a dry run does not record its requests")
         return _judge(base, row, execution, commands)
     finally:
         attempt.close()

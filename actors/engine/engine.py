@@ -1,4 +1,4 @@
-"""Runs a processor for each partition that this process owns, and a new one when one has failed."""
+"""Runs a processor for each partition that this process owns, and replaces one that fails."""
 
 from __future__ import annotations
 
@@ -339,12 +339,13 @@ class Engine:
 
 
 def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:
-    """Return if a new processor can mend the error; raise any other error and end the engine, as after a failed disk."""
+    """Return if a new processor can recover from the error. Raise any other error, such as a failed disk, and end the
+    engine."""
     mendable, rest = group.split(_GIVES_WAY)
     if rest is not None:
         raise rest
     if mendable is None:
-        raise BrokenInvariant("an owner ends for a reason")
+        raise BrokenInvariant("a processor ended without an error")
     failed, _ = mendable.split(StoreFailed)
     if failed is not None:
         raise failed

@@ -30,7 +30,7 @@ class EngineContext:
     in_flight: InFlight | None = None
     """Records which user code has the event loop, for the next process."""
     fail_fast: bool = False
-    """Whether a mistake in the code is an outcome at once, if no policy says otherwise."""
+    """Whether a mistake in the code fails an invocation at once, unless its policy says otherwise."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),

@@ -59,7 +59,7 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
     failure = None if is_own else _last_failure(opened, event)
     traceback = "" if failure is None else failure.traceback.rstrip()
     text = f"{event.invocation_id}{target}: {summary_of(event)}{by}"
-    # In a field of its own as well, for logs that keep one line an event.
+    # Also in a field of its own, for log formats with one line per event.
     log.log(level, "%s%s", text, f"\n{traceback}" if traceback else "", extra={"traceback": traceback})
 
 

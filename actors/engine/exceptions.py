@@ -1,4 +1,4 @@
-"""Says of an unhandled exception whom it concerns: the processor as a whole, or the invocation that it came from."""
+"""Decides whether an unhandled exception concerns the whole processor or only the invocation that caused it."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class Executor:
             self._machine.decide_as_engine(loaded, c.FinishDrain(invocation_id=effect.invocation_id))
 
     def _decide(self, loaded: LoadedObject, command: Command) -> None:
-        """Decide on a command of the engine's own, and carry out what follows."""
+        """Decide on a command of the engine itself, and carry out its effects."""
         self._machine.decide_as_engine(loaded, command)
         self.carry_out()
 
@@ -201,7 +201,7 @@ class Executor:
         them."""
         for loaded, attempt in self.live:
             if loaded.state is None:
-                raise BrokenInvariant("an attempt is of an invocation")
+                raise BrokenInvariant("an attempt has no invocation")
             if self._machine.holding(loaded.state, attempt.invocation_id):
                 self.end_attempt(loaded, attempt.invocation_id, abort_steps=False)
         for loaded in self._machine.cache:
@@ -231,7 +231,7 @@ class Executor:
         if invocation is None or loaded.damage is not None or not may_run(invocation):
             return
         if state is None:
-            raise BrokenInvariant("it is one of the object's")
+            raise BrokenInvariant("an open invocation has no object")
         if self._machine.holding(state, run.invocation_id):
             if run.recorded is not None:
                 loaded.held_back[run.invocation_id] = loaded.held_back.get(run.invocation_id, 0) + 1
@@ -252,7 +252,7 @@ class Executor:
     async def _start(self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery) -> None:
         of = invocation.invocation_id
         if loaded.state is None:
-            raise BrokenInvariant("an invocation is of an object")
+            raise BrokenInvariant("an invocation has no object")
         app = self._machine.applications.find(invocation.deployment, loaded.state.service)
         if app is None:
             self.code_waits.add(loaded, invocation, nursery)
@@ -287,7 +287,7 @@ class Executor:
             self._take_up_steps(loaded, attempt, unfinished)
 
     def adopt(self, loaded: LoadedObject, attempt: Attempt, commands: list[Command]) -> None:
-        """Keep an attempt that has taken its first turn, now that its start is recorded, and apply what it asked for."""
+        """Keep an attempt that has taken its first turn, now that its start is recorded, and apply its requests."""
         attempt.seen = loaded.version
         self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, commands, attempt.seen)
@@ -349,7 +349,7 @@ class Executor:
     # Steps.
 
     def run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
-        """Begin a side effect, now that the events that it rests on are durable, unless it is no longer wanted. Never raises."""
+        """Begin a side effect, now that its events are durable, unless it was stopped meanwhile. Never raises."""
         if loaded.damage is not None:
             return
         try:
@@ -490,7 +490,7 @@ class Executor:
     def _fail_as_lost(self, loaded: LoadedObject, lost: LostTry, body: StepBody) -> None:
         of, step, in_flight = lost.invocation_id, lost.step, self._context.in_flight
         if in_flight is None:
-            raise BrokenInvariant("it has named the try")
+            raise BrokenInvariant("a try was lost, but no record of running code is open")
         error = StepLostError(
             f"step {body.name!r} ran when the process died: it was killed, ran out of memory or crashed"
         )
@@ -538,7 +538,7 @@ class Executor:
             self._machine.when_durable(task.abort)
 
     def _go_on_after_unwinding(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Continue what waited for an abandoned step, which has ended."""
+        """Continue the invocations that waited for an abandoned step, which has ended."""
         state = loaded.state
         attempt = loaded.attempts.get(of)
         if attempt is not None and state is not None and of in state.invocations:

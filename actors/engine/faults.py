@@ -25,8 +25,8 @@ log = SafeLogger(__name__)
 
 @attrs.define(eq=False)
 class Fault:
-    """An error that an object is blamed for. ``invocation_id`` is the one to pause; ``is_whole`` says that pausing one would not
-    help."""
+    """An error that was caused by an object. ``invocation_id`` is the one to pause; ``is_whole`` says that pausing one
+    would not help."""
 
     loaded: LoadedObject
     invocation_id: InvocationId | None

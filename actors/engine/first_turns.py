@@ -112,7 +112,7 @@ class FirstTurns:
         definition: Definition,
         handler: HandlerDefinition,
     ) -> Attempt | None:
-        """The attempt, or None if it cannot be made. The long way tries again, and pauses what it has accepted."""
+        """The attempt, or None if it cannot be made. Then the ordinary path tries again, and pauses the accepted invocation."""
         machine, context, asked = self._machine, self._context, command.asked
         items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=None)
         stamp, find = request.stamp, app.find
@@ -154,7 +154,7 @@ class FirstTurns:
         try:
             machine.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
-            return False  # the long way says of which event
+            return False  # the ordinary path names the event
         if asked.caller is not None:
             machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
         if request.reply is not None:
@@ -171,7 +171,7 @@ class FirstTurns:
         attempt: Attempt,
         commands: list[Command],
     ) -> None:
-        """Accept and start the invocation, and apply what its first turn asked for."""
+        """Accept and start the invocation, and apply the requests of its first turn."""
         machine, of = self._machine, command.asked.invocation_id
         try:
             events = machine.decide(loaded, command, request.stamp)

@@ -39,7 +39,7 @@ _AROUND = (
     *(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__, keys.__file__)),
     f"{Path(__file__).parents[1]}/",
 )
-"""The places of code that is neither the users' nor a library that they call."""
+"""The folders of code that belongs neither to users nor to a library that they call."""
 
 _DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy", "_pydevd_bundle", "_pydevd_frame_eval"})
 """Code under a debugger waits for a person."""

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _WOKEN_TOGETHER = 256
 _MAY_BE_HELD = (Status.RUNNING, Status.BACKING_OFF, Status.QUEUED)
-"""The statuses that an opened gate may change. A suspended invocation is held too, but there is nothing to start: its completion
-has not come."""
+"""The statuses that an opened gate may change. A suspended invocation is held too, but there is nothing to start: its
+completion has not arrived."""
 
 
 class GateWatcher:
@@ -64,7 +64,7 @@ class GateWatcher:
             self._opened.set()
 
     async def wake_what_was_held(self) -> None:
-        """After each opening, start the invocations that were held and are not any more. Runs forever."""
+        """After each opening of a gate, start the invocations that are no longer held. Runs forever."""
         while True:
             await self._opened.wait()
             self._opened = trio.Event()

@@ -80,7 +80,7 @@ class HistoryEffects:
         if invocation is None:
             return
         if invocation.restarts is None:
-            raise BrokenInvariant("only a restart keeps a history")
+            raise BrokenInvariant("the invocation is not a restart, so there is no history to copy")
         try:
             history = await self._machine.history_of(loaded, invocation.restarts.invocation_id)
             beginning = await history_of_restart(
@@ -109,7 +109,7 @@ class HistoryEffects:
     async def _deferred_signals(
         self, loaded: LoadedObject, invocation: InvocationState
     ) -> list[tuple[Stamp, e.SignalReceived]]:
-        """The signals that came before a restart had its copied waits, as they are received again."""
+        """The signals that arrived before a restart had its copied waits, as events that deliver them again."""
         if not invocation.deferred_signals:
             return []
         return [

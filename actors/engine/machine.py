@@ -331,7 +331,7 @@ class Machine:
     def answer_purge(
         self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations, answer: ControlResult
     ) -> None:
-        """Have everybody hear of a purge, with the commit that it joins."""
+        """Report a purge to the client, the audit log and the requesting handler, once its commit is durable."""
         message, caller = None, command.reply_to
         if caller is not None:
             said = c.CompleteVerb(invocation_id=caller.invocation_id, step=caller.step, answer=answer)
@@ -470,7 +470,8 @@ class Machine:
         return sealed
 
     def appends(self, sealed: CommitBatch) -> list[Append]:
-        """What the journal is given, with the audit chained, and the counts added, to what is durable of them."""
+        """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
+        durable counts."""
         self._next_trail = copy(self._trail)
         sealed.rows.update(self._counts.rows_after(sealed.counts))
         return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))

@@ -1,9 +1,10 @@
 """Measures how much time the event loop itself has used.
 
-A process that is stopped (SIGSTOP, a debugger, a starved machine) and a long run of the garbage collector delay everything, and
-no handler is to blame. Between two readings, the time that has passed counts, without that of the collector. If the second
-reading came late, because the process did not run or a thread held the interpreter, at most the processor time of the loop's
-thread counts. Code that waits in a system call uses no processor time, but does not delay a reading.
+A process that is stopped (SIGSTOP, a debugger, a starved machine) and a long run of the garbage collector delay
+everything without being the fault of a handler. The meter counts the time between two readings, minus the time of the
+collector. If the second reading came late, because the process did not run or a thread held the interpreter, at most
+the processor time of the loop's thread counts. Code that waits in a system call uses no processor time, but does not
+delay a reading.
 """
 
 from __future__ import annotations

@@ -321,7 +321,7 @@ class PartitionProcessor:
             self._seal_wanted = trio.Event()
             sealed = self._sealed
             if sealed is None:
-                raise BrokenInvariant("the seal was wanted because there is one")
+                raise BrokenInvariant("a commit was requested, but no batch is sealed")
             if sealed.is_written:
                 began = trio.current_time()
                 try:

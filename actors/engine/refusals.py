@@ -1,4 +1,4 @@
-"""Refuses requests: tells those who wait why, and keeps the messages for which there is no place yet."""
+"""Refuses requests: answers the waiting callers with the reason, and keeps messages for which there is no room yet."""
 
 from __future__ import annotations
 

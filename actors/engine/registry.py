@@ -49,7 +49,7 @@ class RegistryView:
     async def load(self, *, closed: Gate | None) -> None:
         """Read the stored registry. Raises ``Damaged``.
 
-        The gate in ``closed`` counts as closed, whatever the registry says, until :meth:`trust` is called.
+        The gate in ``closed`` counts as closed, even if the registry disagrees, until :meth:`trust` is called.
         """
         self._closed_at_start = closed
         self.version = await self._read()

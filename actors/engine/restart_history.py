@@ -67,7 +67,7 @@ async def history_of_restart(
     """
     lineage = invocation.restarts
     if lineage is None:
-        raise BrokenInvariant("only what repeats another one takes over anything")
+        raise BrokenInvariant("the invocation is not a restart, so it takes over nothing")
     of, stamp = invocation.invocation_id, Stamp(now, f"restart of {lineage.invocation_id}", invocation.accepted_by)
     kept = NOTHING_KEPT
     if lineage.step != FROM_THE_START:
@@ -82,7 +82,7 @@ async def history_of_restart(
     if lineage.step == FROM_THE_START:
         return RestartHistory(rewound, [], [])
     if not kept.events and not lineage.rewinds:
-        base = _Base(state.fields, state.lengths, {})  # nothing that it saw is kept, so it sees its object as it is
+        base = _Base(state.fields, state.lengths, {})  # none of its history is kept, so it sees its object as it is now
     mark = e.HistoryCopied(
         invocation_id=of,
         fields=dict(base.fields),
@@ -116,7 +116,7 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
 
 
 async def check_past(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> None:
-    """Raise :class:`actors.errors.NotFoundError` if the fields of that time cannot be rebuilt any more."""
+    """Raise :class:`actors.errors.NotFoundError` if the fields of that time can no longer be rebuilt."""
     await _base(history, kept, state, past)
 
 
@@ -180,7 +180,7 @@ def _rewound(of: Any, kept: RestartPlan, base: _Base, map_item: Callable[[str, s
 
 @attrs.frozen
 class Calls:
-    """The fate of the original's calls: see :class:`journal.events.Successor`."""
+    """How the restart treats the calls of the original: see :class:`journal.events.Successor`."""
 
     stopped: tuple[CallRef, ...]
     spared: tuple[CallRef, ...]
@@ -236,7 +236,7 @@ def was_stopped(ended: InvocationRow) -> bool:
 def repetition_of(stopped: InvocationRow, call: c.Invoke) -> c.RestartInvocation:
     """The restart of a stopped callee, for a call that is made again. The same call always gives the same id."""
     if call.caller is None:
-        raise BrokenInvariant("only calls are repeated")
+        raise BrokenInvariant("an invocation without a caller is to be repeated")
     unique = derived_unique("repeated", call.caller.invocation_id, call.caller.step, stopped.invocation_id)
     return c.RestartInvocation(
         invocation_id=stopped.invocation_id,

@@ -39,7 +39,7 @@ async def prepare_restart(
     *,
     is_made: bool,
 ) -> tuple[c.ResolvedRestart, RestartPlan]:
-    """The command with what the object, its history and the code say of it, and the plan. ``is_made`` says that the restart was
+    """The command resolved by the object, its history and the code, and the plan. ``is_made`` says that the restart was
     accepted before.
 
     Raises ``RefusedError`` with the reason.

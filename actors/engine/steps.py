@@ -51,7 +51,7 @@ log = SafeLogger(__name__)
 
 
 class StepTask:
-    """The try with this ``number`` of a step. The starter receives its result once, whatever the body does."""
+    """The try with this ``number`` of a step. The starter receives its result exactly once, even if the body misbehaves."""
 
     progress = 0
     is_wanted = True
@@ -112,12 +112,12 @@ class StepTask:
         """The handler that requested it."""
         branch = self._body.context[current_branch]
         if branch is None:
-            raise BrokenInvariant("a step is asked for by a branch, in its context")
+            raise BrokenInvariant("a step has no branch in its context")
         return context_of(branch)
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it has been told to stop, by a cancel or by its timeout."""
+        """Whether it was asked to stop, by a cancel or by its timeout."""
         return self._is_aborted or (self._time is not None and self._time.cancel_called)
 
     def end(self) -> None:
@@ -154,8 +154,8 @@ class StepTask:
     async def run(self, scope: StepScope) -> Command:
         """Run the body in the scope. Returns the command that reports its result.
 
-        A body that ends in spite of an abort has an outcome, and the outcome holds. One that gives way to the cancellation has
-        none. Control-C is for the program and not for the body that happens to run.
+        A body that ends in spite of an abort has an outcome, and the outcome counts. A body that stops at the
+        cancellation has none. Control-C is meant for the program, not for the body that happens to run.
         """
         current_branch.set(None)
         current_step.set(self)

@@ -69,7 +69,8 @@ class StepThread:
             action()
 
     def when_ended(self, action: Callable[[], None]) -> None:
-        """Run the action in trio's thread once the function has ended: possibly at once, and never if trio's run is over by then."""
+        """Run the action in trio's thread once the function has ended: possibly at once, and never if trio's run has
+        ended by then."""
         token = trio.lowlevel.current_trio_token()
 
         def in_trio() -> None:

@@ -85,7 +85,7 @@ class EngineCounters:
         ended = self.ended
         for row in kept.ended:
             if row.outcome is None:
-                raise BrokenInvariant("it has ended")
+                raise BrokenInvariant("a completed invocation has no outcome")
             ended[row.target.service, row.target.handler, row.outcome.kind] += 1
             if row.completed_at is not None and not is_system(row.target.service):
                 self.recent.add(row.completed_at, has_succeeded=row.outcome.kind is OutcomeKind.SUCCEEDED)

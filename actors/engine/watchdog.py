@@ -89,7 +89,7 @@ class Turn(Protocol):
 
 @attrs.frozen(eq=False)
 class Work:
-    """Work for an invocation that is neither its handler nor a step: its argument is decoded."""
+    """Work for an invocation outside its handler and steps: decoding its argument."""
 
     invocation_id: InvocationId
     name: str

@@ -174,7 +174,8 @@ def _as_actors(error: ActorError | JournalError) -> ActorError:
 
 
 def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:
-    """Describe an error as the body of a response. Attributes of a user's class with the same names are the user's own."""
+    """Describe an error as the body of a response. Attributes of a user's class are never used as fields of the
+    problem, even if they have the same names."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
     is_whole = own is None or details.typed or outcome is not None  # a recorded failure arrives as it is recorded

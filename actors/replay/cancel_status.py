@@ -81,7 +81,7 @@ class CancelStatus:
         self.interrupt()
 
     def set_shield(self, shield: bool) -> None:
-        """Set the shield. Lowering it delivers the cancellations that it kept away."""
+        """Set the shield. Turning it off delivers the cancellations that it held back."""
         is_lowered = self.shield and not shield
         self.shield = shield
         if is_lowered and self.execution is not None:
@@ -118,7 +118,7 @@ class CancelStatus:
         elif self.deadline == math.inf:
             return
         step = asking.next_step()
-        # If the block begins with its timer, the timer's event records the place.
+        # If the timer starts together with the block, the timer's event records the position.
         block = ROOT_STEP if step == self.place else self.place
         self.timer = step
         self.deadline = execution.schedule_deadline(self, asking, step, block)

@@ -106,7 +106,7 @@ class Execution(Interruptions):
 
     @cached_property
     def ended_steps(self) -> frozenset[StepId]:
-        """The steps with an outcome among the completions that were to come when this was first asked."""
+        """The steps with an outcome among the completions that were still to be delivered at the first call."""
         outcomes = [recorded.event for recorded in self.coming if isinstance(recorded.event, e.StepCompleted)]
         return frozenset(outcome.step for outcome in outcomes)
 
@@ -252,7 +252,7 @@ class Execution(Interruptions):
 
     def _pass_by(self, branch: Branch, operation: Operation) -> Any:
         """Return the completion of the operation if it is next in the journal as a request and as a completion, or the
-        recorded message. None means that the operation must take the long way.
+        recorded message. None means that the operation must take the ordinary path.
 
         The turn ends between request and completion. If it fails, because the changes of the object differ from the
         recorded ones, the operation itself is returned."""

@@ -1,4 +1,5 @@
-"""What a handler waits for, and how its waits end early: by a cancelled scope, by a timer of a scope, by the invocation's cancel."""
+"""The waits of a handler, and how they end early: by a cancelled scope, by the timer of a scope, or by the invocation's
+cancel."""
 
 from __future__ import annotations
 

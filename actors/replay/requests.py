@@ -103,7 +103,7 @@ class Requests:
         recorded = self._recorded[0]
         if not is_same_request(recorded, event, also_known_as, parameters):
             self.mismatch = mismatches.asks_otherwise(self._full_name, recorded, event)
-            self.closed = True  # whatever the handler does with this error, the attempt is over
+            self.closed = True  # the attempt is over, even if the handler catches this error
             raise AttemptEnded
         return self._recorded.popleft()
 
@@ -113,7 +113,7 @@ class Requests:
             self._turn = []
 
     def _record_changes(self, *, ended: bool) -> None:
-        """Match the changes of the object. What they are is known at the end of a turn."""
+        """Match the changes of the object, which are known at the end of a turn."""
         try:
             changes = self.state.take_changes(ended=ended)
         except BaseException as error:  # encoding a change, or asking a user's class about it, may fail

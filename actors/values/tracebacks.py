@@ -41,8 +41,8 @@ def _ours() -> str:
 
 
 _SHOWN_ERRORS = 500
-"""The most errors in an error, nested or as causes, with which it is shown in full: nested groups can contain two to
-the power of their depth."""
+"""The largest number of errors inside an error, nested or as causes, with which it is shown in full: their number can
+grow exponentially with the depth of nested groups."""
 
 # Python's own data in an error. No class can change these, as it can attributes with the same names.
 traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__

@@ -263,7 +263,7 @@ def test_the_counts_are_one_answer_of_the_server_and_no_query(stage: Stage, open
     page = open_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
-    let_go = hold_requests(page, "/overview")
+    let_go = hold_requests(page, "/overview", lambda request: request.resource_type == "fetch")
     page.goto(stage.address())
     page.get_by_text("No bulk job has been started").wait_for()
     let_go()

@@ -79,7 +79,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Api:
-    """The application: it answers an :class:`HttpRequest` with an :class:`HttpResponse`, whatever happens.
+    """The application: it answers every :class:`HttpRequest` with an :class:`HttpResponse`, also after an unexpected error.
 
     Paths are matched before they are decoded, so a ``%2F`` in a key does not end its segment.
     """

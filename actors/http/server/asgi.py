@@ -1,4 +1,4 @@
-"""The application behind any server that speaks ASGI on trio.
+"""The application under any server that speaks ASGI on trio.
 
 Such a server accepts the connections, so their limits are its own: nothing is counted here.
 """

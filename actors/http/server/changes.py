@@ -54,7 +54,7 @@ class Whoami:
 class ChangesQuery:
     """The position after which to list (or the header Last-Event-ID), and how many seconds to wait for a change.
 
-    Without a position the answer is the current one.
+    Without a position, the answer is the current position.
     """
 
     after: Position | None = None
@@ -106,7 +106,7 @@ async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeS
 
 
 async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield change sets as server-sent events. The first comes at once: it has the position where the stream begins,
+    """Yield change sets as server-sent events. The first is sent at once: it has the position where the stream begins,
     and says whether earlier changes were missed.
     """
     changes = await client.changes(after)
@@ -119,7 +119,7 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
 
 
 def _seconds_together(changes: ChangeSet) -> float:
-    """How long after these changes the next ones may be told: longer the more there were."""
+    """The delay before the next changes are sent; it grows with the number of these changes."""
     share = min(1.0, len(changes.invocations) / MAX_CHANGES) if changes.is_complete else 1.0
     return TOGETHER_SECONDS + share * (LONGEST_TOGETHER_SECONDS - TOGETHER_SECONDS)
 

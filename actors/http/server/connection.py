@@ -234,7 +234,7 @@ class HttpConnection:
             scope.cancel()
 
     def end_use(self) -> None:
-        """Cancel no scope any more."""
+        """Stop watching: cancel no scope from now on."""
         self._scope = None
 
     def take_control_seat(self) -> None:
@@ -304,7 +304,7 @@ class HttpConnection:
 
 
 class _Waiting:
-    """The use of a connection by a call that waits. Each call has one, so it is no generator."""
+    """The use of a connection by a waiting call. A class instead of a generator, because every call makes one."""
 
     __slots__ = ("_connection", "_scope")
 

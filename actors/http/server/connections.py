@@ -1,4 +1,4 @@
-"""The connections of a server: how many there may be of which kind, and which is closed to make room."""
+"""The connections of a server: the limits for each kind, and the choice of the connection that is closed to make room."""
 
 from __future__ import annotations
 

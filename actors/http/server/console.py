@@ -1,9 +1,9 @@
 """Serves the files of the console, each under a route of its own: no request path is ever looked up on the disk.
 
-The page works behind any prefix, because every address in it is relative. Its content security policy allows only its own files.
-Vendored modules import each other by bare names (``preact``), which only an import map can resolve, and a browser accepts an
-import map only inside the page, so the policy contains the hash of that map. Vendored files are in folders with their version in
-the name and may be cached forever; the others are revalidated by their tag.
+The page works under any prefix, because every address in it is relative. Its content security policy allows only its
+own files. Vendored modules import each other by bare names (``preact``), which only an import map can resolve, and a
+browser accepts an import map only inside the page, so the policy contains the hash of that map. Vendored files are in
+folders with their version in the name and may be cached forever; the others are revalidated by their tag.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def static_file(path: str) -> StaticFile:
     """Read a file below ``static``, once."""
     content = ROOT.joinpath(*path.split("/")).read_bytes()
     if path == PAGE:
-        # Each file names the next: without this the browser would learn of the last ones late.
+        # Each file imports the next, so without these links the browser would discover the last ones late.
         modules = (name for name in _paths(ROOT) if name.endswith((".js", ".mjs")))
         links = "".join(f'<link rel="modulepreload" href="{name}">\n' for name in modules)
         content = content.replace(b"</head>", links.encode() + b"</head>")

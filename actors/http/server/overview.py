@@ -1,4 +1,4 @@
-"""``/overview``: what there is and what needs attention, as one answer for every page that shows it."""
+"""``/overview``: the number of invocations and the ones that need attention, as one answer for all pages."""
 
 from __future__ import annotations
 

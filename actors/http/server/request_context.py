@@ -36,10 +36,9 @@ BODY_SECONDS = 30.0
 
 @attrs.define(eq=False)
 class Exchange:
-    """A request under way. ``client`` acts for the one who asks; ``path`` are the open segments of its path, ``routes`` all that is served.
-
-    ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one. ``tokens`` are those of
-    the data directory, where there is one. ``traffic`` is what the server has answered.
+    """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
+    ``routes`` all routes. ``grant`` are the permissions of the token, if the route needs one; ``is_open``: no route
+    needs one. ``tokens`` are those of the data directory, if there is one. ``traffic`` counts the server's responses.
     """
 
     client: LocalClient
@@ -159,7 +158,7 @@ def read_query(pairs: Sequence[tuple[str, str]], kind: Any) -> Any:
 
 @functools.cache
 def _without_query(kind: Any) -> Any:
-    """Return what a request without a query asks for: the model's defaults, which no endpoint changes."""
+    """Return the query of a request without one: the model's defaults, which no endpoint changes."""
     return _convert({}, kind, "the query", strict=False)
 
 
@@ -188,7 +187,7 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
 
 @functools.cache
 def _has_checks(kind: type) -> bool:
-    """Report whether a model has converters. They check what types and limits do not say, and msgspec leaves them out."""
+    """Report whether a model has converters. They check more than types and limits do, and msgspec does not call them."""
     return attrs.has(kind) and any(field.converter is not None for field in attrs.fields(kind))
 
 
