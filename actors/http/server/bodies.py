@@ -35,7 +35,11 @@ async def check_json(data: bytes, max_values: int) -> None:
 
 
 def _check(data: bytes, max_values: int) -> None:
-    if _weight(data) > max_values and _weight(_STRING.sub(b"", data)) > max_values:
+    if (
+        len(data) * _EXTREME_VALUES > max_values
+        and _weight(data) > max_values
+        and _weight(_STRING.sub(b"", data)) > max_values
+    ):
         raise LimitExceededError(
             f"the body has more than {max_values:,} values (limit payload_values)",
             limit="payload_values",
