@@ -87,7 +87,7 @@ class Environment:
 
 
 def environment_of_run() -> Environment:
-    """The world on the clock of this trio run: under ``trio.testing.MockClock`` all time is virtual."""
+    """The environment on the clock of this trio run: under ``trio.testing.MockClock`` all time is virtual."""
     if not is_mocked():
         return Environment()
     return Environment(

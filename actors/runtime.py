@@ -210,7 +210,7 @@ class _Start:
 
     def _context(self, journal: Journal, in_flight: InFlight | None) -> EngineContext:
         return EngineContext(
-            world=self.environment,
+            environment=self.environment,
             limits=self.limits,
             watchdog=Watchdog(self.limits.blocking_seconds, in_flight),
             in_flight=in_flight,

@@ -80,7 +80,7 @@ class RestartPlan:
 
     @property
     def operations(self) -> list[Any]:
-        """The operations that the successor requests as recorded."""
+        """The recorded operations that the successor requests in the same form."""
         return [event for _, event in self.events if isinstance(event, OPERATIONS)]
 
 

@@ -94,7 +94,7 @@ class Attempt:
             seed=seed,
             limits=context.limits,
             retry=handler.retry,
-            unique=context.world.unique,
+            unique=context.environment.unique,
             stored=context.stored,
             secret=context.secret,
             deployment=definition.deployment,
@@ -294,7 +294,7 @@ class Attempt:
             handed_over=self.execution.handed_over,
             has_been_given_cancel=self.execution.has_been_given_cancel,
             policy=attrs.evolve(self.handler.retry),  # checked again, because the engine computes with it
-            jitter=self._context.world.random.random(),
+            jitter=self._context.environment.random.random(),
         )
 
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:

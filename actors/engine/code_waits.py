@@ -88,5 +88,5 @@ class CodeWaits:
         failure = Failure(type_of(error), text_of(error))
         reason = f"{failure.message}. Resume it on another deployment, or once this one can be loaded"
         held = c.PauseAttempt(invocation_id=of, cause=PauseCause.CODE, reason=reason, failure=failure)
-        stamp = Stamp(self._machine.world.clock.now(), f"load {deployment}", "engine")
+        stamp = Stamp(self._machine.environment.clock.now(), f"load {deployment}", "engine")
         self._submit(ObjectRequest(loaded.stream, held, stamp))

@@ -84,7 +84,7 @@ class _Rehearsal(Attempt):
     execution_type = _Noting
 
 
-def rehearse(kept: RecordedInvocation, app: App, deployment: str, world: Environment) -> CheckReport:
+def rehearse(kept: RecordedInvocation, app: App, deployment: str, environment: Environment) -> CheckReport:
     """Replay the invocation and report the result. Can be called in any thread; runs the handler's own code."""
     row = kept.row
     base = CheckReport(
@@ -94,7 +94,9 @@ def rehearse(kept: RecordedInvocation, app: App, deployment: str, world: Environ
         verdict=Verdict.SAME,
         recorded_outcome=None if row.outcome is None else outcome_info(row.outcome),
     )
-    context = EngineContext(world=world, limits=DEFAULT_LIMITS, watchdog=Watchdog(DEFAULT_LIMITS.blocking_seconds))
+    context = EngineContext(
+        environment=environment, limits=DEFAULT_LIMITS, watchdog=Watchdog(DEFAULT_LIMITS.blocking_seconds)
+    )
     context.watchdog.start()
     try:
         return _rehearse(base, kept, app, context)
@@ -121,7 +123,7 @@ def _rehearse(base: CheckReport, kept: RecordedInvocation, app: App, context: En
     except ActorError as error:
         return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     try:
-        commands = attempt.start(context.world.clock.now())
+        commands = attempt.start(context.environment.clock.now())
         execution = attempt.execution
         if not isinstance(execution, _Noting):
             raise BrokenInvariant("a dry run does not record its requests")

@@ -114,7 +114,7 @@ class Engine:
     async def run(self, client: InsideClient, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run every partition; ``client`` is for the steps of built-in objects. Raises :class:`journal.errors.StoreFailed` if the disk can no longer be trusted, or the directory
         has been replaced."""
-        if self._context.world.has_watchdog:
+        if self._context.environment.has_watchdog:
             self._context.watchdog.start()
         self._is_running = True
         try:
@@ -327,7 +327,7 @@ class Engine:
         return self._processor_of(stream), ObjectRequest(stream, command, stamp, source=who.source)
 
     def _stamp(self, cause: str, who: Principal) -> Stamp:
-        return Stamp(self._context.world.clock.now(), cause, who.by)
+        return Stamp(self._context.environment.clock.now(), cause, who.by)
 
     def _processor_of(self, stream: StreamId) -> PartitionProcessor:
         processor = self._processors.get(stream % self.journal.partitions)

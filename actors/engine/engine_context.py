@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class EngineContext:
     """The services that every attempt of an engine uses."""
 
-    world: Environment
+    environment: Environment
     limits: Limits
     watchdog: Watchdog
     stored: NameLookup = attrs.field(factory=NothingStored)
@@ -33,6 +33,6 @@ class EngineContext:
     """Whether a mistake in the code fails an invocation at once, unless its policy says otherwise."""
     threads: Threads = attrs.field(
         init=False,
-        default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
+        default=attrs.Factory(lambda self: Threads(self.environment.offload_detached, self.limits), takes_self=True),
     )
     """The threads for steps that are plain functions."""

@@ -451,7 +451,7 @@ class Executor:
         return self._stamp(task.invocation_id, f"step {task.step}")
 
     def _stamp(self, by: str, cause: str) -> Stamp:
-        return Stamp(self._context.world.clock.now(), cause, by)
+        return Stamp(self._context.environment.clock.now(), cause, by)
 
     def _take_up_steps(self, loaded: LoadedObject, attempt: Attempt, steps: set[StepId]) -> None:
         """Begin the steps that have no outcome: they began before this attempt, or their task was abandoned."""
@@ -500,7 +500,7 @@ class Executor:
             step=step,
             failure=e.Failure(type_of(error), text_of(error)),
             policy=attrs.evolve(body.retry),
-            jitter=self._context.world.random.random(),
+            jitter=self._context.environment.random.random(),
         )
         self._decide(loaded, command)
         self._machine.when_durable(partial(in_flight.forget, lost))
@@ -542,7 +542,7 @@ class Executor:
         state = loaded.state
         attempt = loaded.attempts.get(of)
         if attempt is not None and state is not None and of in state.invocations:
-            self._machine.now = self._context.world.clock.now()
+            self._machine.now = self._context.environment.clock.now()
             self._take_up_steps(loaded, attempt, _unfinished_steps(state.invocations[of]))
         if state is not None and state.holder is not None:
             self.runs.append(ReadyAttempt(loaded, state.holder))

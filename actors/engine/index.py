@@ -134,7 +134,7 @@ def forget_invocation(rows: Rows, counts: Counts, partition: int, loaded: Loaded
     listed = loaded.listings.pop(row.invocation_id, None)
     if listed is not None:
         _unlist(rows, partition, row.invocation_id, listed)
-    # What is counted is the row on disk or in a sealed batch: the completed one, the open one before it, or none.
+    # The counters include the row on disk or in a sealed batch: the completed one, the open one before it, or none.
     open_groups = groups_of_listed(row.target.service, row.target.handler, listed)
     recount(counts, groups_of_row(row) if is_written else open_groups, ())
     rows[keys.invocation(partition, row.invocation_id)] = None

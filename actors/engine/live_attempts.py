@@ -25,7 +25,7 @@ class LiveAttempts:
     """The attempts of one processor. ``submit`` sends the request to suspend one."""
 
     def __init__(self, context: EngineContext, submit: Callable[[ObjectRequest], None]) -> None:
-        self._clock = context.world.clock
+        self._clock = context.environment.clock
         self._limit = context.limits.live_attempts
         self._submit = submit
         self._live: dict[InvocationId, tuple[LoadedObject, Attempt]] = {}

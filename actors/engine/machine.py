@@ -99,8 +99,8 @@ class Machine:
     ) -> None:
         self.gates = gates
         self._faults = faults
-        self.world = context.world
-        self.now = self.world.clock.now()
+        self.environment = context.environment
+        self.now = self.environment.clock.now()
         self.partition = partition
         self.cache = cache
         self.applications = applications
@@ -108,7 +108,7 @@ class Machine:
         self._trail = self._next_trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
-        self._unique = context.world.unique
+        self._unique = context.environment.unique
         self._partitions = journal.partitions
         self._limits = context.limits
         self._retention_seconds = retention_seconds

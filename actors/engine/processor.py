@@ -108,7 +108,7 @@ class PartitionProcessor:
         self._opened = opened
         self._journal = journal
         self._partition = partition
-        self._clock = context.world.clock
+        self._clock = context.environment.clock
         self._steps = steps
         self._limits = context.limits
         cache = ObjectCache(partition, limit=context.limits.idle_objects, limit_bytes=context.limits.resident_bytes)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class RestartTarget:
     """The place of the successor: its object, the stored rows, and the state of that object."""
 
-    world: Environment
+    environment: Environment
     app: App
     stream: StreamId
     partition: int
@@ -62,7 +62,7 @@ async def check_kept_part(
 ) -> None:
     """Raise :class:`actors.errors.IncompatibleError` unless the handler replays the kept history. Nothing is changed."""
     successor = await _successor(command, history, around)
-    report = rehearse(successor, around.app, command.deployment, around.world)
+    report = rehearse(successor, around.app, command.deployment, around.environment)
     missed = [one for one in kept.operations if one.step not in {passed.step for passed in report.operations}]
     if report.divergence is None and (report.verdict is not Verdict.RAISES or not missed):
         return

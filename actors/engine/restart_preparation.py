@@ -127,7 +127,7 @@ def _read_argument(
 
 def _surroundings(machine: Machine, loaded: LoadedObject, state: ObjectState, app: App) -> RestartTarget:
     return RestartTarget(
-        world=machine.world,
+        environment=machine.environment,
         app=app,
         stream=loaded.stream,
         partition=machine.partition.number,

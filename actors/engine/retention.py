@@ -32,7 +32,7 @@ class Retention:
     def __init__(self, journal: Journal, machine: Machine, take_in: Callable[[ObjectRequest], None]) -> None:
         self._journal = journal
         self._machine = machine
-        self._clock = machine.world.clock
+        self._clock = machine.environment.clock
         self._take_in = take_in
 
     async def purge_what_is_over(self) -> None:

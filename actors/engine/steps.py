@@ -86,7 +86,7 @@ class StepTask:
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
         self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
-        self.started_at = context.world.clock.now()
+        self.started_at = context.environment.clock.now()
         self.client = client
         """The client of a built-in object's step."""
         self._number = number
@@ -332,7 +332,7 @@ class StepTask:
             step=self.step,
             failure=failure_of(error),
             policy=attrs.evolve(policy),  # checked again, because the engine computes with it
-            jitter=self._context.world.random.random(),
+            jitter=self._context.environment.random.random(),
         )
 
     def _ended(self, outcome: Outcome) -> Command:

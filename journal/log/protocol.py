@@ -126,10 +126,8 @@ class Partition(Protocol):
 
 
 class Journal(Readable, Protocol):
-    """All partitions.
-
-    Rows that are read directly are as of the commits that have returned, so they can change at each wait. To read
-    several rows and wait in between, take a :meth:`view`.
+    """All partitions. A row that is read directly shows the commits that have returned by then, so it can change at
+    each wait. To read several rows and wait in between, take a :meth:`view`.
     """
 
     partitions: int

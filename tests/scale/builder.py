@@ -44,7 +44,7 @@ class Builder:
         self._world = Environment()
         applications = CodeRegistry(App(classes), served_as=None, offload=self._world.offload)
         self._cache = ObjectCache(partition, limit=1_000, limit_bytes=1 << 30)
-        context = EngineContext(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
+        context = EngineContext(environment=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
         self._machine = Machine(
             journal,
             partition,

@@ -45,7 +45,8 @@ class LocalVerbs(LocalInvocations):
         told: Callable[[int, ControlResult | Exception], None],
         idempotency_key: str | None = None,
     ) -> None:
-        """Execute the verb on each invocation. Each answer, or the exception in its place, is told by its number in ``ids``."""
+        """Execute the verb on each invocation. Each answer, or the exception in its place, has the index of its id in
+        ``ids``."""
         request = self.in_namespace(checked_request_key(idempotency_key))
         commands: dict[int, tuple[InvocationId, c.Command]] = {}
         for number, of in enumerate(ids):

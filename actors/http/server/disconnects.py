@@ -38,7 +38,7 @@ class DisconnectWatch:
     def calling(self, descriptor: int, function: Callable[[], None]) -> Iterator[None]:
         """Call the function, which may not raise, if the peer of this socket closes its side during the block.
 
-        The socket is closed after the block: the number of its descriptor may then be that of another one.
+        Close the socket only after the block, because another socket could get the number of its descriptor.
         """
         self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
         self._functions[descriptor] = function
