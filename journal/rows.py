@@ -17,7 +17,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT = 1
+FORMAT = 2
 """The format of a store. A store with another format is refused, and never interpreted by a guess."""
 
 
@@ -85,10 +85,11 @@ class AwaitedSignal:
     since: float
 
 
-@attrs.define(kw_only=True)
-class InvocationRow:
+class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """The summary of an invocation, readable without its history. Written whenever its status on disk changes, or the signals
     that it waits for.
+
+    It is stored as an array of its fields, in this order: a new field comes last and has a default.
 
     ``spans`` are ranges of event numbers that contain its events; others' may be between them. ``argument_digest`` shows whether
     a repeated request asks for the same thing. ``awaited`` are the signals that it waits for, longest first. ``step_tries``
@@ -117,10 +118,10 @@ class InvocationRow:
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: Outcome | None = None
-    applied_requests: dict[str, Status] = attrs.field(factory=dict)
+    applied_requests: dict[str, Status] = {}
     restarts: Lineage | None = None
-    successors: list[InvocationId] = attrs.field(factory=list)
-    awaited: list[AwaitedSignal] = attrs.field(factory=list)
+    successors: list[InvocationId] = []
+    awaited: list[AwaitedSignal] = []
     step_tries: int = 0
 
 

@@ -25,7 +25,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import attrs
+import msgspec
 import trio
 
 from actors.core import commands as c
@@ -220,7 +220,8 @@ class Machine:
         row = self.ended(loaded, of)
         if row is None:
             return
-        row = attrs.evolve(row, successors=[*row.successors, event.successor], spans=spans_with(row.spans, number))
+        successors = [*row.successors, event.successor]
+        row = msgspec.structs.replace(row, successors=successors, spans=spans_with(row.spans, number))
         if of in loaded.ended:
             loaded.ended[of] = row
         else:

@@ -59,8 +59,12 @@ class _Reference(msgspec.Struct, gc=False):
     step: str = ROOT_STEP
 
 
-class Row(msgspec.Struct, kw_only=True, gc=False):
-    """The fields of a row that columns read. Only the fields that the columns name are set."""
+_SKIPPED = msgspec.Raw(msgspec.msgpack.encode(None))
+"""The value of a field that is not decoded."""
+
+
+class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """The fields of a row, in the order in which they are stored. Only the fields that the columns name are decoded."""
 
     invocation_id: InvocationId
     target: _Target
@@ -78,12 +82,15 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     attempts: int = 0
     caller: _Reference | None = None
     request: str | None = None
+    argument_digest: msgspec.Raw = _SKIPPED
     last_failure: _Failure | None = None
     pause_reason: str = ""
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: _Outcome | None = None
+    applied_requests: msgspec.Raw = _SKIPPED
     restarts: _Reference | None = None
+    successors: msgspec.Raw = _SKIPPED
     awaited: list[AwaitedSignal] = []
     step_tries: int = 0
 
@@ -95,14 +102,18 @@ def row_with(fields: frozenset[str]) -> type[Row]:
 
 @functools.cache
 def _part_of(whole: type[msgspec.Struct], fields: frozenset[str]) -> type[msgspec.Struct]:
-    types = get_type_hints(whole)
+    types, array_like = get_type_hints(whole), whole.__struct_config__.array_like
     parts: list[Any] = []
     for field in msgspec.structs.fields(whole):
         below = frozenset(name.partition(".")[2] for name in fields if name.partition(".")[0] == field.name)
         if below:
             kind = types[field.name] if "" in below else _narrowed(types[field.name], below)
             parts.append((field.name, kind, *(() if field.required else (field.default,))))
-    return msgspec.defstruct(f"{whole.__name__}InPart", parts, kw_only=True, gc=False)
+        elif array_like:
+            parts.append((field.name, msgspec.Raw, _SKIPPED))
+    while parts[-1][1] is msgspec.Raw:
+        parts.pop()
+    return msgspec.defstruct(f"{whole.__name__}InPart", parts, kw_only=True, gc=False, array_like=array_like)
 
 
 def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
