@@ -35,7 +35,7 @@ from journal.in_flight import turn_mark
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
     from typing import Self
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from actors.engine.engine_context import EngineContext
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
+    from actors.replay.first_branch import FirstBranch
     from actors.values.limits import Limits
     from journal.events import Recorded, Stamp
     from journal.ids import StepId
@@ -69,7 +70,7 @@ class Attempt:
         handler: HandlerDefinition,
         state: ObjectState,
         view: FieldView,
-        arguments: dict[str, Any],
+        root: Callable[[], Coroutine[Any, Any, bytes]] | FirstBranch[Any],
         plan: ReplayPlan,
         find: Callable[[str], Definition],
         *,
@@ -102,7 +103,7 @@ class Attempt:
         )
         self.execution = self.execution_type(
             of,
-            partial(_root, handler, _instance(definition, state, view), view, arguments, context.limits),
+            root,
             plan,
             state=view,
             name=self.name,
@@ -129,7 +130,8 @@ class Attempt:
                 f"the history of {invocation.invocation_id} begins with {type(accepted).__name__}, expected InvocationAccepted"
             )
         arguments = decode_argument(handler, accepted)
-        view = _view(definition, state, invocation, history, items, _payload_bytes(context, state))
+        view = _view(definition, state, invocation, history, items, payload_limit(context, state))
+        root = partial(root_of, handler, instance_of(definition, state, view), view, arguments, context.limits)
         seed = seed_of(invocation.invocation_id, invocation.restarts)
         plan, seen = replay_plan(history), history[-1].number
         return cls(
@@ -138,7 +140,7 @@ class Attempt:
             handler,
             state,
             view,
-            arguments,
+            root,
             plan,
             find,
             name=invocation.handler,
@@ -155,28 +157,25 @@ class Attempt:
         state: ObjectState,
         asked: c.Invoke,
         stamp: Stamp,
-        items: Items,
+        view: FieldView,
         find: Callable[[str], Definition],
+        root: FirstBranch[Any],
     ) -> Self:
-        """The first attempt of an exclusive call that is started with this stamp, before that is recorded."""
-        view = FieldView(
-            asked.invocation_id,
-            state.fields,
-            items,
-            is_writer=True,
-            payload_bytes=_payload_bytes(context, state),
-            prepares=definition.prepared,
-        )
-        arguments = handler.signature.arguments(asked.argument, asked.parameter)
+        """The first attempt of a call that has begun before its start, with this stamp, is recorded."""
         plan = ReplayPlan(stamp, None, deque(), (), deque(), frozenset(), 0)
         name = asked.target.handler
-        return cls(
-            context, definition, handler, state, view, arguments, plan, find, name=name, seed=asked.invocation_id
-        )
+        return cls(context, definition, handler, state, view, root, plan, find, name=name, seed=asked.invocation_id)
 
     def start(self, now: float) -> list[Command]:
         """Replay the history and run on from there. Returns the commands that follow."""
-        commands = self._turn(self.execution.replay, now)
+        return self._with_prepared(self._turn(self.execution.replay, now))
+
+    def take_over(self, now: float) -> list[Command]:
+        """Continue the first turn of the root branch, which runs already: the caller has begun the turn. Returns the commands that
+        follow."""
+        return self._with_prepared(self._take_turn(self.execution.replay, now))
+
+    def _with_prepared(self, commands: list[Command]) -> list[Command]:
         prepared = self._view.take_prepared()
         if not prepared or any(isinstance(command, c.PauseAttempt) for command in commands):
             return commands  # code that does not fit leaves the object alone
@@ -193,7 +192,7 @@ class Attempt:
         """Drop the attempt. The cleanup of the handler runs as Python unwinds it, and none of it counts."""
         if self.execution.has_branches:
             with suppress(Interruption):
-                self._context.watchdog.run(self, _outside_trio, self.execution.close)
+                self._context.watchdog.run(self, outside_trio, self.execution.close)
 
     @property
     def progress(self) -> int:
@@ -207,21 +206,25 @@ class Attempt:
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         try:
-            commands: list[Command] = self._context.watchdog.run(self, _outside_trio, self._take_turn, take, *args)
+            commands: list[Command] = self._context.watchdog.run(self, outside_trio, self._take_turn, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
             # The handler's own errors are in its execution. This one comes from its values or from its classes of errors.
-            commands = [self._hold(PauseCause.HANDLER, error)]
+            commands = [self.hold(PauseCause.HANDLER, error)]
         watchdog, in_flight = self._context.watchdog, self._context.in_flight
         if in_flight is not None and in_flight.strikes:
             in_flight.forgive(self.mark)
         if watchdog.interrupted is None:
             return commands
         # Also if the handler has swallowed the interruption: a replay would not repeat what it did then.
+        return [self.hold_for_blocking()]
+
+    def hold_for_blocking(self) -> Command:
+        """The command for a handler whose turn was interrupted, which drops the turn."""
         self.execution.progress = []
-        place = watchdog.take_interrupted()
-        return [held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)]
+        place = self._context.watchdog.take_interrupted()
+        return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
 
     def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         progress = take(*args)
@@ -245,7 +248,7 @@ class Attempt:
         if progress is Progress.RAISED:
             return self._judge_error()
         if progress is Progress.MISMATCHED:
-            return [self._hold(PauseCause.MISMATCH, execution.mismatch)]
+            return [self.hold(PauseCause.MISMATCH, execution.mismatch)]
         events, execution.progress = execution.progress, []
         if progress is Progress.RETURNED:
             if execution.result is None:
@@ -261,7 +264,7 @@ class Attempt:
         if foreign is not None:
             return self._finish_raised(failed(foreign))
         if issubclass(type(error), NoLongerFitsError):
-            return [self._hold(PauseCause.MISMATCH, error)]
+            return [self.hold(PauseCause.MISMATCH, error)]
         if is_cancel(error, self.handler.retry.terminal):
             return self._finish_raised(cancelled_by(error))
         policy = self.handler.retry
@@ -275,7 +278,7 @@ class Attempt:
 
     def _finish_raised(self, outcome: Outcome) -> list[Command]:
         if self.execution.finish_raised() is Progress.MISMATCHED:
-            return [self._hold(PauseCause.MISMATCH, self.execution.mismatch)]
+            return [self.hold(PauseCause.MISMATCH, self.execution.mismatch)]
         return [self._finish(self.execution.progress, outcome)]
 
     def _finish(self, events: list[Any], outcome: Outcome) -> Command:
@@ -297,7 +300,8 @@ class Attempt:
             jitter=self._context.environment.random.random(),
         )
 
-    def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
+    def hold(self, cause: PauseCause, error: BaseException | None) -> Command:
+        """The command that pauses the invocation because of an error."""
         if error is None:
             raise BrokenInvariant("an attempt is paused without an error")
         if cause is PauseCause.HANDLER:
@@ -307,9 +311,10 @@ class Attempt:
         )
 
 
-async def _root(
+async def root_of(
     handler: HandlerDefinition, instance: object, view: FieldView, arguments: dict[str, Any], limits: Limits
 ) -> bytes:
+    """Run the handler. Returns its result as JSON."""
     view.prepare()
     result = await handler.function(instance, **arguments)
     try:
@@ -323,7 +328,8 @@ async def _root(
     return data
 
 
-def _payload_bytes(context: EngineContext, state: ObjectState) -> int:
+def payload_limit(context: EngineContext, state: ObjectState) -> int:
+    """The limit for each value of an object, in bytes."""
     return sys.maxsize if is_system(state.service) else context.limits.payload_bytes
 
 
@@ -401,7 +407,8 @@ def _pins(history: Sequence[Recorded]) -> Pins | None:
     return pins
 
 
-def _instance(definition: Definition, state: ObjectState, view: FieldView) -> object:
+def instance_of(definition: Definition, state: ObjectState, view: FieldView) -> object:
+    """The object as its handler sees it."""
     own: dict[str, Any] = {
         "_view": view,
         "_backend": _BACKEND,
@@ -415,7 +422,7 @@ def _instance(definition: Definition, state: ObjectState, view: FieldView) -> ob
     return instance
 
 
-def _outside_trio(function: Callable[..., T], *args: Any) -> T:
+def outside_trio(function: Callable[..., T], *args: Any) -> T:
     """Call the function as if no trio task were running, so that trio's own functions refuse a handler. Otherwise a scope that it
     opens would bind to the engine's task without a yield."""
     context = vars(GLOBAL_RUN_CONTEXT)

@@ -24,15 +24,18 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.fused import starts_at_once, whole_invocation
 from actors.core.state import ObjectState
-from actors.engine.attempt import Attempt
+from actors.engine.attempt import Attempt, instance_of, outside_trio, payload_limit, root_of
 from actors.engine.exceptions import passes
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
 from actors.errors import Interruption
+from actors.model.field_view import FieldView
+from actors.replay.first_branch import FirstBranch
 from actors.rows.items import ObjectItems
 from actors.values.names import is_system
 from journal.errors import BrokenInvariant, Unwritable
-from journal.events import FieldsChanged, OutcomeKind
+from journal.events import FieldsChanged, Outcome, OutcomeKind, PauseCause
+from journal.in_flight import turn_mark
 
 if TYPE_CHECKING:
     from actors.core.commands import Command
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from actors.engine.requests import ObjectRequest
     from actors.model.app import App
     from actors.model.definitions import Definition, HandlerDefinition
+    from journal.events import Event
 
 CALLS_A_ROUND = 256
 """How many calls one round runs before they are decided. Calls beyond that are queued, so that a handler that sends to itself
@@ -81,14 +85,34 @@ class FirstTurns:
         if state is None:
             target = command.asked.target
             state = ObjectState(service=target.service, key=target.key, kind=command.kind)
-        attempt = self._make_attempt(loaded, state, request, command, app, definition, handler)
-        if attempt is None:
+        branch = self._branch(loaded, state, request, command, app, definition, handler)
+        if branch is None:
             return False
-        commands = attempt.start(self._machine.now)
-        last = commands[0] if len(commands) == 1 else None
-        if not isinstance(last, c.FinishAttempt) or not self._record(loaded, request, command, handler, last):
-            self._decide(loaded, request, command, attempt, commands)
+        commands = self._run(branch)
+        end = _end_of(branch) if commands is None else _end_in(commands)
+        if end is None or not self._record(loaded, request, command, handler, *end):
+            if commands is None:
+                commands = [_finished(branch, *_end_of(branch))]
+            self._decide(loaded, request, command, branch.attempt(), commands)
         return True
+
+    def _run(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
+        """Take the turn. Returns the commands that follow, or None if the handler has returned without a driver."""
+        watchdog = self._context.watchdog
+        commands: list[Command] | None
+        try:
+            commands = watchdog.run(branch, outside_trio, self._take_turn, branch)
+        except Interruption:
+            commands = []
+        except BaseException as error:  # from its values or from its classes of errors, as in Attempt
+            if passes(error):
+                raise
+            commands = [branch.attempt().hold(PauseCause.HANDLER, error)]
+        return commands if watchdog.interrupted is None else [branch.attempt().hold_for_blocking()]
+
+    def _take_turn(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
+        branch.take_turn()
+        return branch.attempt().take_over(self._machine.now) if branch.result is None else None
 
     def _may_run(self, loaded: LoadedObject, command: c.ResolvedInvoke, definition: Definition) -> bool:
         machine, in_flight = self._machine, self._context.in_flight
@@ -102,7 +126,7 @@ class FirstTurns:
             and starts_at_once(loaded.state, command, self._context.limits)
         )
 
-    def _make_attempt(
+    def _branch(
         self,
         loaded: LoadedObject,
         state: ObjectState,
@@ -111,24 +135,39 @@ class FirstTurns:
         app: App,
         definition: Definition,
         handler: HandlerDefinition,
-    ) -> Attempt | None:
-        """The attempt, or None if it cannot be made. Then the ordinary path tries again, and pauses the accepted invocation."""
+    ) -> FirstBranch[Attempt] | None:
+        """The branch of the handler. None if its argument cannot be decoded: then the ordinary path tries again, and pauses
+        the accepted invocation."""
         machine, context, asked = self._machine, self._context, command.asked
-        items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=None)
-        stamp, find = request.stamp, app.find
+        of, signature, watchdog = asked.invocation_id, handler.signature, context.watchdog
+        name = f"{state.name}/{asked.target.handler}"
+        is_users = not is_system(state.service)
         try:
-            if handler.signature.is_builtin:
-                return Attempt.of_call(context, definition, handler, state, asked, stamp, items, find)
-            make = partial(Attempt.of_call, context, definition, handler, state, asked, stamp, items, find)
-            work = Work(asked.invocation_id, str(asked.target), may_be_interrupted=not is_system(state.service))
-            return context.watchdog.run(work, make)
+            if signature.is_builtin:
+                arguments = signature.arguments(asked.argument, asked.parameter)
+            else:
+                work = Work(of, name, may_be_interrupted=is_users)
+                arguments = watchdog.run(work, signature.arguments, asked.argument, asked.parameter)
         except Interruption:
-            context.watchdog.take_interrupted()
+            watchdog.take_interrupted()
             return None
         except BaseException as error:
             if passes(error):
                 raise
             return None
+        view = FieldView(
+            of,
+            state.fields,
+            ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=None),
+            is_writer=True,
+            payload_bytes=payload_limit(context, state),
+            prepares=definition.prepared,
+        )
+        coroutine = root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)
+        make = partial(Attempt.of_call, context, definition, handler, state, asked, request.stamp, view, app.find)
+        mark = b"" if context.in_flight is None else turn_mark(of)
+        now = machine.now
+        return FirstBranch(of, name, coroutine, view, view, make, live_now=now, mark=mark, may_be_interrupted=is_users)
 
     def _record(
         self,
@@ -136,25 +175,19 @@ class FirstTurns:
         request: ObjectRequest,
         command: c.ResolvedInvoke,
         handler: HandlerDefinition,
-        finished: c.FinishAttempt,
+        fields: dict[str, bytes],
+        result: bytes,
     ) -> bool:
-        """Record the whole invocation. Returns whether it consists of nothing but changed fields and a result."""
-        outcome, events = finished.outcome, finished.events
-        if outcome.kind is not OutcomeKind.SUCCEEDED or len(events) > 1:
-            return False
-        fields: dict[str, bytes] | None = None
-        if events:
-            if not isinstance(events[0], FieldsChanged):
-                return False
-            fields = events[0].fields
+        """Record the whole invocation. Returns whether that was possible."""
         machine, asked = self._machine, command.asked
         whole = whole_invocation(
-            loaded.state, command, request.stamp, ran_at=machine.now, fields=fields, result=outcome.value
+            loaded.state, command, request.stamp, ran_at=machine.now, fields=fields or None, result=result
         )
         try:
             machine.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
             return False  # the ordinary path names the event
+        outcome = Outcome(OutcomeKind.SUCCEEDED, result)
         if asked.caller is not None:
             machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
         if request.reply is not None:
@@ -191,3 +224,28 @@ class FirstTurns:
             if passes(error):
                 raise
             self._faults.blame(loaded, of, error)
+
+
+def _end_of(branch: FirstBranch[Attempt]) -> tuple[dict[str, bytes], bytes]:
+    """The changed fields and the result of a handler that has returned without a driver."""
+    if branch.result is None:
+        raise BrokenInvariant("a handler that has asked for nothing has returned")
+    return branch.fields, branch.result
+
+
+def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes] | None:
+    """The changed fields and the result, if the commands say nothing else."""
+    match commands:
+        case [c.FinishAttempt(events=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
+            return {}, result
+        case [c.FinishAttempt(events=[FieldsChanged(fields=fields)], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
+            return fields, result
+        case _:
+            return None
+
+
+def _finished(branch: FirstBranch[Attempt], fields: dict[str, bytes], result: bytes) -> Command:
+    """The end of a handler that has returned, for ``decide``."""
+    of = branch.invocation_id
+    changed: list[Event] = [FieldsChanged(invocation_id=of, fields=fields)] if fields else []
+    return c.FinishAttempt(invocation_id=of, events=changed, outcome=Outcome(OutcomeKind.SUCCEEDED, result))

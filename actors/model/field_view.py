@@ -112,13 +112,13 @@ class FieldView:
     def check_turn(self, field: Field) -> None:
         """Raise unless the running code is the handler of this attempt, and not a step or the handler of another object."""
         branch = current_branch.get()
-        if branch is None or branch.execution.state is not self:
+        if branch is None or branch.state is not self:
             raise _out_of_reach(field)
 
     def read(self, field: Field) -> Any:
         """Return the value of a plain field, or the collection of another."""
         branch = current_branch.get()
-        if branch is None or branch.execution.state is not self:
+        if branch is None or branch.state is not self:
             raise _out_of_reach(field)
         if field.kind is not FieldKind.PLAIN:
             return self._collection(field)
@@ -132,7 +132,7 @@ class FieldView:
     def write(self, field: Field, value: Any) -> None:
         """Change a field."""
         branch = current_branch.get()
-        if branch is None or branch.execution.state is not self:
+        if branch is None or branch.state is not self:
             raise _out_of_reach(field)
         if not self.is_writer:
             raise may_only_read(field.name)
@@ -268,19 +268,23 @@ class FieldView:
         self._written[field.name] = data
         return field.decode(data)
 
+    def only_fields(self) -> dict[str, bytes] | None:
+        """Return the changed fields if nothing else has changed or must be recorded, else None. Raises as an encoder does."""
+        if self._collections or (self._prepares and self.take_prepared()):
+            return None
+        return self._changed_fields() if self._touched else {}
+
     def _changed_fields(self) -> dict[str, bytes]:
         changed: dict[str, bytes] = {}
-        for name, field in list(self._touched.items()):
-            value = self._values[name]
-            data = self._encode(field, value)
+        touched, values, stored = self._touched, self._values, self._fields
+        for name, field in touched.items():
+            data = self._encode(field, values[name])
             before = self._written.get(name)
-            if before is None:
-                before = self._fields.get(name)
-            if data != before:
-                kept = data if len(data) < _LARGE_BYTES else _without_slack(data)
-                changed[name] = self._written[name] = kept
-            if isinstance(value, IMMUTABLE):
-                del self._touched[name]
+            if data != (stored.get(name) if before is None else before):
+                changed[name] = data if len(data) < _LARGE_BYTES else _without_slack(data)
+        # Only now, so that an error leaves everything to the next look.
+        self._written.update(changed)
+        self._touched = {name: f for name, f in touched.items() if not isinstance(values[name], IMMUTABLE)}
         return changed
 
     def _encode(self, field: Field, value: Any) -> bytes:

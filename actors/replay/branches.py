@@ -102,6 +102,7 @@ class Driver(Protocol):
         ...
 
     def add(self, branch: Branch) -> None: ...
+    def begin_generator(self, generator: Any) -> None: ...
     def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None: ...
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
     def is_patched(self, name: str) -> bool: ...
@@ -241,7 +242,7 @@ class JoinChildren(Trap):
 
 class Branch:
     """One line of execution: a coroutine, its position, and the scopes around it. ``following_step`` is the id of its
-    next operation."""
+    next operation, and ``state`` the view of the fields that its handler reads and writes."""
 
     __slots__ = (
         "_started",
@@ -255,6 +256,7 @@ class Branch:
         "path",
         "random",
         "scope",
+        "state",
         "waits_at",
     )
 
@@ -270,6 +272,7 @@ class Branch:
         name: str,
     ) -> None:
         self.execution = execution
+        self.state = execution.state
         self.path = path
         self.coroutine = coroutine
         self.nursery = nursery

@@ -35,6 +35,7 @@ from actors.core.requests import Completion
 from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, JoinChildren, Operation
+from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators
 from actors.replay.interruptions import Interruptions
 from actors.replay.misuse import foreign_await
@@ -67,7 +68,8 @@ class Execution(Interruptions):
     """One attempt of a handler. It takes what it replays out of the plan.
 
     ``replay`` takes the turns of the plan and ``hand_over`` one more. Each runs the handler to a standstill and returns
-    its position. ``is_terminal`` reports whether an error makes a retry pointless. ``context`` is for the durable verbs;
+    its position. ``handler`` makes the coroutine of the handler, or is the branch in which it has taken its first turn.
+    ``is_terminal`` reports whether an error makes a retry pointless. ``context`` is for the durable verbs;
     this class does not use it. ``coming`` are the completions that the replay has not given to the handler yet.
     """
 
@@ -82,7 +84,7 @@ class Execution(Interruptions):
     def __init__(
         self,
         invocation_id: InvocationId,
-        handler: Callable[[], Coroutine[Any, Any, bytes]],
+        handler: Callable[[], Coroutine[Any, Any, bytes]] | FirstBranch[Any],
         plan: ReplayPlan,
         *,
         state: StateView,
@@ -96,8 +98,17 @@ class Execution(Interruptions):
         self.coming = plan.deliveries
         self._plan = plan
         self._generators = Generators()
-        root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
+        if isinstance(handler, FirstBranch):
+            root: Branch = handler
+            self.resuming = root
+            self.now, self.live_now = plan.started.at, handler.live_now
+        else:
+            root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
         self._branches[root] = None
+
+    def begin_generator(self, generator: Any) -> None:
+        """Keep an async generator that the handler has begun."""
+        self._generators.begin(generator)
 
     @property
     def cleanup_failures(self) -> Sequence[tuple[str, BaseException]]:

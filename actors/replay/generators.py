@@ -11,13 +11,25 @@ those that are left are closed, the last one first, without durable operations. 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
+
 _FIRST_LOOK = 16
 """The number of generators at which those that have ended are first dropped."""
+
+
+def run_with_hook(begin: Callable[[Any], None], function: Callable[..., T], *args: Any) -> T:
+    """Call a function that runs code of a handler; each async generator that it begins is given to ``begin``."""
+    outer = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(begin, _leave_alone)
+    try:
+        return function(*args)
+    finally:
+        sys.set_asyncgen_hooks(*outer)
 
 
 class Generators:
@@ -32,14 +44,10 @@ class Generators:
 
     def watch(self, function: Callable[[], None]) -> None:
         """Call a function that runs code of the handler, and keep the async generators that it begins."""
-        outer = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(self._begin, _leave_alone)
-        try:
-            function()
-        finally:
-            sys.set_asyncgen_hooks(*outer)
+        run_with_hook(self.begin, function)
 
-    def _begin(self, generator: Any) -> None:
+    def begin(self, generator: Any) -> None:
+        """Keep a generator, which the handler has begun."""
         begun = self._begun
         if begun is None:
             self._begun = [generator]
@@ -80,4 +88,4 @@ def _close(generator: Any) -> None:
 
 
 def _leave_alone(_: Any) -> None:
-    """Do nothing. Python then drops the frame of the generator, so none of its code runs any more."""
+    """Finalise nothing. Python then drops the frame of the generator, so none of its code runs any more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import operator
 import re
 import signal
 import sys
@@ -17,6 +19,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, step
+from actors.engine import frames
 from actors.engine.frames import is_in_users_code
 from actors.engine.watchdog import Watchdog
 from actors.errors import Interruption
@@ -436,3 +439,9 @@ def test_code_under_a_debugger_waits_for_a_person() -> None:
 
 def test_what_python_calls_in_between_is_not_interrupted() -> None:
     assert not asks("shop", "__del__")
+
+
+def test_every_function_that_may_be_interrupted_below_exists() -> None:
+    for module, name in frames._CALLERS:
+        found = operator.attrgetter(name)(importlib.import_module(module))
+        assert found.__qualname__ == name

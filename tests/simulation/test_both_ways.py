@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import pytest
 import trio
 import trio._core._run as trio_run
@@ -104,7 +105,7 @@ def by_invocation(found: Stored) -> Stored:
     told: Stored = {}
     for name, value in found.items():
         if name.startswith("row"):
-            told[name] = attrs.evolve(value, spans=[])
+            told[name] = msgspec.structs.replace(value, spans=[])
         elif name.startswith("event"):
             of = getattr(value.event, "invocation_id", name)
             # What waited in line was started by the one before it.

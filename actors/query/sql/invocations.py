@@ -104,16 +104,16 @@ def row_with(fields: frozenset[str]) -> type[Row]:
 def _part_of(whole: type[msgspec.Struct], fields: frozenset[str]) -> type[msgspec.Struct]:
     types, array_like = get_type_hints(whole), whole.__struct_config__.array_like
     parts: list[Any] = []
+    needed = 0
     for field in msgspec.structs.fields(whole):
         below = frozenset(name.partition(".")[2] for name in fields if name.partition(".")[0] == field.name)
         if below:
             kind = types[field.name] if "" in below else _narrowed(types[field.name], below)
             parts.append((field.name, kind, *(() if field.required else (field.default,))))
+            needed = len(parts)
         elif array_like:
             parts.append((field.name, msgspec.Raw, _SKIPPED))
-    while parts[-1][1] is msgspec.Raw:
-        parts.pop()
-    return msgspec.defstruct(f"{whole.__name__}InPart", parts, kw_only=True, gc=False, array_like=array_like)
+    return msgspec.defstruct(f"{whole.__name__}InPart", parts[:needed], kw_only=True, gc=False, array_like=array_like)
 
 
 def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
