@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.deadlocks import WaitGraph
 from actors.model.info import info_of
+from actors.query.counts import invocation_counts
+from actors.rows.counters import STATUS
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Status
-from journal.ids import InvocationId, stream_of_invocation
+from journal.ids import InvocationId, stream_of, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from actors.core.gates import Gates
     from actors.model.info import InvocationInfo
@@ -43,35 +47,61 @@ def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[Invoca
     """Return the newest invocations that match, newest first."""
     if listing.where is not None:
         raise BrokenInvariant("list_invocations got a condition in SQL, which only actors.query.sql evaluates")
-    found = [row for row in _candidates(snapshot, listing) if listing.wants(row)]
+    found = [row for row in _found(snapshot, listing) if listing.wants(row)]
     found.sort(key=lambda row: row.created_at, reverse=True)
     return found[: listing.limit]
 
 
-def _candidates(snapshot: JournalSnapshot, listing: Listing) -> Iterator[InvocationRow]:
+def _found(snapshot: JournalSnapshot, listing: Listing) -> Iterable[InvocationRow]:
+    """Candidates, among them the newest that match. Of the indexes, the one that leads to fewer rows is read."""
+    if listing.service is not None and listing.key is not None:
+        return _of_object(snapshot, listing.service, listing.key)
+    if listing.status is None or Status.COMPLETED in listing.status:
+        return _newest(listing, _by_time(snapshot))
+    matching = _count_of(snapshot, listing.status)
+    if matching > listing.limit:
+        # Where many have the status, a page of them is soon found among the newest; if not, it costs as much again.
+        newest = _newest(listing, islice(_by_time(snapshot), matching))
+        if len(newest) == listing.limit:
+            return newest
+    return _by_status(snapshot, listing.status)
+
+
+def _count_of(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> int:
+    counts = invocation_counts(snapshot.view, snapshot.partitions)
+    return sum(number for group, number in counts.items() if Status(group[STATUS]) in statuses)
+
+
+def _of_object(snapshot: JournalSnapshot, service: str, key: str) -> Iterator[InvocationRow]:
+    stream = stream_of(service, key)
+    for _, data in snapshot.rows_under(keys.invocations_of(snapshot.partition_of(stream), stream)):
+        yield decode_row(InvocationRow, data)
+
+
+def _by_status(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> Iterator[InvocationRow]:
     for partition in range(snapshot.partitions):
-        if listing.status is not None and Status.COMPLETED not in listing.status:
-            for status in listing.status:
-                prefix = keys.open_prefix(partition, status)
-                yield from _rows_named(snapshot, partition, prefix, reverse=False)
-        else:
-            prefix = keys.created_prefix(partition)
-            newest_first = _rows_named(snapshot, partition, prefix, reverse=True)
-            yield from _first_wanted(newest_first, listing)
+        for status in statuses:
+            for name, _ in snapshot.rows_under(keys.open_prefix(partition, status)):
+                yield from _named(snapshot, partition, name)
 
 
-def _first_wanted(rows: Iterator[InvocationRow], listing: Listing) -> Iterator[InvocationRow]:
-    left = listing.limit
-    for row in rows:
-        if left <= 0:
-            return
-        if listing.wants(row):
-            left -= 1
-            yield row
+def _by_time(snapshot: JournalSnapshot) -> Iterator[InvocationRow]:
+    """All invocations, newest first."""
+    entries = heapq.merge(*(_created(snapshot, partition) for partition in range(snapshot.partitions)), reverse=True)
+    for _, partition, name in entries:
+        yield from _named(snapshot, partition, name)
 
 
-def _rows_named(snapshot: JournalSnapshot, partition: int, prefix: bytes, *, reverse: bool) -> Iterator[InvocationRow]:
-    for name, _ in snapshot.rows_under(prefix, reverse=reverse):
-        data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
-        if data is not None:  # fsck reports an index entry without a row; a list shows the rows that exist
-            yield decode_row(InvocationRow, data)
+def _created(snapshot: JournalSnapshot, partition: int) -> Iterator[tuple[int, int, bytes]]:
+    for name, _ in snapshot.rows_under(keys.created_prefix(partition), reverse=True):
+        yield keys.microsecond_of_created(name), partition, name
+
+
+def _newest(listing: Listing, rows: Iterator[InvocationRow]) -> list[InvocationRow]:
+    return [*islice(filter(listing.wants, rows), max(0, listing.limit))]
+
+
+def _named(snapshot: JournalSnapshot, partition: int, name: bytes) -> Iterator[InvocationRow]:
+    data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
+    if data is not None:  # fsck reports an index entry without a row; a list shows the rows that exist
+        yield decode_row(InvocationRow, data)

@@ -10,7 +10,7 @@ const MAX_PAGES = 120;
 const MAX_LOOKED_AT = 500;
 const SETTLED_MS = 80;
 const LEAST_BETWEEN_MS = 1_000;
-const REST = 10; // after a load that took long, the next one waits for this many times as long
+const REST = 30; // after a load that took long, the next one waits for this many times as long
 
 const COLUMNS =
   "id, target, service, key, handler, status, outcome, created_at, started_at, completed_at, scheduled_for, failed_tries, " +
