@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_CHANGES = 500
 """The number of invocations in one answer, at most."""
 
+SAMPLE = 100
+"""The number of invocations in an answer that does not list all: its reader reads again what it shows, and needs no more of them."""
+
 
 @attrs.frozen(kw_only=True)
 class ChangedInvocation:
@@ -59,7 +62,8 @@ def changes_since(journal: Journal, after: int | None) -> ChangeSet:
     changed = journal.changes.since(after, limit=MAX_CHANGES)
     invocations: list[ChangedInvocation] = []
     gone: list[InvocationId] = []
-    for of in changed.invocations:
+    listed = changed.invocations if changed.is_complete else changed.invocations[-SAMPLE:]
+    for of in listed:
         data = journal.get(keys.invocation(stream_of_invocation(of) % journal.partitions, of))
         row = None if data is None else decode_row(InvocationRow, data)
         if row is None:

@@ -112,14 +112,14 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
     changes = await client.changes(after)
     while True:
         yield changes.position, _encode(changes)
-        may_follow_at = trio.current_time() + _seconds_together(changes)
+        may_follow_at = trio.current_time() + seconds_together(changes)
         await client.wait_for_change(changes.position)
         await trio.sleep(max(TOGETHER_SECONDS, may_follow_at - trio.current_time()))
         changes = await client.changes(changes.position)
 
 
-def _seconds_together(changes: ChangeSet) -> float:
-    """The delay before the next changes are sent; it grows with the number of these changes."""
+def seconds_together(changes: ChangeSet) -> float:
+    """Return the delay before the next changes are sent; it grows with the number of these changes."""
     share = min(1.0, len(changes.invocations) / MAX_CHANGES) if changes.is_complete else 1.0
     return TOGETHER_SECONDS + share * (LONGEST_TOGETHER_SECONDS - TOGETHER_SECONDS)
 
