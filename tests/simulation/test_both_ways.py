@@ -18,24 +18,20 @@ import trio._core._run as trio_run
 
 import actors
 from actors.errors import MisuseError
-from journal import codec, keys
 from journal import events as e
-from journal.ids import StreamId, derived_unique
-from journal.rows import InvocationRow, decode_row
+from journal.ids import derived_unique
 from tests import long_way
 from tests.simulation.draw import draw
 from tests.simulation.plan import Life, Plan
 from tests.simulation.storm import play
+from tests.stored import Stored, bytes_of_records, first_difference, stored
 
 if TYPE_CHECKING:
-    from tests.simulation.disk import Disk
+    pass
 
 SEEDS = range(30)
 LEFT_OUT = ("damage", "damage of", "misread", "jump", "doom", "history", "hostile")
 """Deeds of the disk, and of a class that is replayed differently on purpose."""
-
-_RECORD = keys.record(0, StreamId(0), 0)[:1]
-_INVOCATION = keys.invocations(0)[:1]
 
 
 class Still(Random):
@@ -81,25 +77,6 @@ def _one_by_one(given: Any) -> Any:
     ]
 
 
-Stored = dict[str, Any]
-"""What a store says, by the name of each event and each row."""
-
-
-def stored(disk: Disk) -> Stored:
-    """All that is kept, decoded."""
-    found: Stored = {}
-    for key, value in disk.contents():
-        kind = key[:1]
-        if kind == _RECORD:
-            for recorded in codec.decode_record(value, keys.first_number_of(key)):
-                found[f"event {key[3:11].hex()} {recorded.number:6}"] = recorded
-        elif kind == _INVOCATION:
-            found[f"row {keys.id_at_end(key)}"] = decode_row(InvocationRow, value)
-        else:
-            found[f"other {kind!r} {key[1:].hex()}"] = value
-    return found
-
-
 def by_invocation(found: Stored) -> Stored:
     """The events of each invocation in their order, and its row, without numbers: those depend on what came in between."""
     told: Stored = {}
@@ -121,14 +98,6 @@ def both_ways(plan: Plan) -> tuple[Stored, Stored]:
         long = play(plan)
     assert short.broken == long.broken == []
     return stored(short.disk), stored(long.disk)
-
-
-def first_difference(short: Stored, long: Stored) -> str:
-    """Nothing if they are equal, otherwise the first of what differs."""
-    for name in sorted({*short, *long}):
-        if short.get(name) != long.get(name):
-            return f"{name}\n  short: {short.get(name)}\n  long: {long.get(name)}"
-    return ""
 
 
 @pytest.fixture(autouse=True)
@@ -157,10 +126,6 @@ def test_the_load_takes_the_short_way_unless_it_is_closed() -> None:
     with long_way.taken():
         long = play(load(3, at_once=True)).disk
     assert bytes_of_records(short) < bytes_of_records(long), "what is recorded as a whole takes fewer bytes"
-
-
-def bytes_of_records(disk: Disk) -> int:
-    return sum(len(value) for key, value in disk.contents() if key[:1] == _RECORD)
 
 
 def test_the_first_difference_is_named() -> None:
