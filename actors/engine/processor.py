@@ -78,6 +78,10 @@ _TAKEN_UP_TOGETHER = 64
 _ROUND = 256
 """How many requests and handlers one round takes before the other tasks of the process get their turn."""
 
+_RUNS_IN_A_ROW = 16
+"""How many ready handlers run before a request gets its turn. Handlers go first, since they hold keys; but handlers that make others
+ready for ever must not keep out the request that would stop them."""
+
 _ENOUGH_TO_COMMIT = 128
 """The number of these that justifies a commit while none is on its way. A smaller commit costs more than an earlier start of the
 disk gains."""
@@ -286,6 +290,7 @@ class PartitionProcessor:
             gates, turned = self._turns.popleft()
             self._gate_watcher.turn(gates)
             turned.set(None)
+        in_a_row = 0
         for done in range(_ROUND):
             if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
                 break  # the disk is idle: it can write this while the rest is decided
@@ -293,9 +298,11 @@ class PartitionProcessor:
                 await self._containment.settle()
             if self._machine.deliveries:
                 await self._take_deliveries()
-            if self._executor.runs:
+            if self._executor.runs and (in_a_row < _RUNS_IN_A_ROW or not self._inbox):
+                in_a_row += 1
                 await self._executor.run_next(nursery)
             elif self._inbox:
+                in_a_row = 0
                 await self._dispatcher.take(self._inbox.popleft())
             else:
                 break
