@@ -305,20 +305,15 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
             if tag == _STAMP_TAG:
                 stamp = _decode_stamp(record[start:position])
                 continue
-            fused = _FUSED_DECODERS.get(tag)
-            if fused is not None:
-                for its_stamp, event in fused(record[start:position]).expand(number):
+            decode = decoders.get(tag)
+            if decode is None:
+                for its_stamp, event in _fused_of(tag, record[start:position], number).expand(number):
                     recorded.append(made(number, its_stamp, event))
                     number += 1
                 stamp = None
                 continue
             if stamp is None:
                 raise CorruptRecord(f"event {number} has no stamp before it")
-            decode = decoders.get(tag)
-            if decode is None:
-                raise CorruptRecord(
-                    f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
-                )
             recorded.append(made(number, stamp, decode(record[start:position])))
             number += 1
     except (struct.error, ValueError, TypeError, RecursionError) as error:
@@ -326,6 +321,15 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     if not recorded:
         raise CorruptRecord(f"the record ends before event {number}")
     return recorded
+
+
+def _fused_of(tag: int, body: bytes, number: int) -> Fused:
+    decode = _FUSED_DECODERS.get(tag)
+    if decode is None:
+        raise CorruptRecord(
+            f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
+        )
+    return decode(body)
 
 
 def _decode_fused(decode: Callable[[bytes], Fused], body: bytes, number: int) -> Fused:

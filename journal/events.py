@@ -872,8 +872,7 @@ class Stamp:
     by: str
 
 
-@attrs.define
-class Recorded:
+class Recorded(msgspec.Struct):
     """An event with its number in the stream. The numbers are consecutive from 1."""
 
     number: int

@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
@@ -150,7 +151,7 @@ def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
     event = recorded.event
     if not isinstance(event, (e.SignalReceived, e.SignalReassigned)) or event.step != step:
         return recorded
-    return attrs.evolve(recorded, event=attrs.evolve(event, step=None))
+    return msgspec.structs.replace(recorded, event=attrs.evolve(event, step=None))
 
 
 def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
@@ -220,7 +221,7 @@ def _counted_anew(recorded: Recorded, left: Sequence[int]) -> Recorded:
     event = recorded.event
     if not isinstance(event, e.SignalAwaited) or not event.ready:
         return recorded
-    return attrs.evolve(recorded, event=attrs.evolve(event, handed_over=left[event.handed_over]))
+    return msgspec.structs.replace(recorded, event=attrs.evolve(event, handed_over=left[event.handed_over]))
 
 
 def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:

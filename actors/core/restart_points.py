@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.core.history_cuts import ENDS, OPERATIONS
 from actors.core.requests import describe, is_completion, is_deferred, is_request
@@ -179,7 +180,7 @@ def without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
         if isinstance(event, e.SignalReceived):
             signals += 1
             event = attrs.evolve(event, deferred=False, signal=signals)
-        kept.append(attrs.evolve(recorded, event=event))
+        kept.append(msgspec.structs.replace(recorded, event=event))
     return kept
 
 
