@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
-from types import UnionType
-from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from actors.model.info import InvocationInfo
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.invocation_rows import Row, StoredFailure, StoredTarget, json_text, part_of, row_with
 from actors.query.sql.records import column_of
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
 from journal.events import OutcomeKind, Status
-from journal.ids import ROOT_STEP, InvocationId, parse_invocation_id, stream_of, stream_of_invocation
-from journal.rows import AwaitedSignal, decode_row, decode_rows
+from journal.ids import InvocationId, parse_invocation_id, stream_of, stream_of_invocation
+from journal.rows import decode_row, decode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,111 +27,13 @@ _FAILED = OutcomeKind.FAILED.value
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
 
 
-# Rows for queries: journal.rows.InvocationRow with texts instead of enums. Decoding unused fields takes most of the time of a
-# read, so each query decodes only the fields that its columns need.
-
-
-class _Failure(msgspec.Struct, gc=False):
-    type: str
-    message: str
-
-
-class _Outcome(msgspec.Struct, gc=False):
-    kind: str
-    value: bytes = b""
-    failure: _Failure | None = None
-    reason: str = ""
-
-
-class _Target(msgspec.Struct, gc=False):
-    service: str
-    key: str | None
-    handler: str
-
-
-class _Reference(msgspec.Struct, gc=False):
-    """The id of a caller, or of the original of a restart."""
-
-    invocation_id: str
-    step: str = ROOT_STEP
-
-
-_SKIPPED = msgspec.Raw(msgspec.msgpack.encode(None))
-"""The value of a field that is not decoded."""
-
-
-class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
-    """The fields of a row, in the order in which they are stored. Only the fields that the columns name are decoded."""
-
-    invocation_id: InvocationId
-    target: _Target
-    kind: str
-    mode: str
-    status: str
-    created_at: float
-    created_by: str
-    modified_at: float
-    spans: list[tuple[int, int]]
-    started_at: float | None = None
-    completed_at: float | None = None
-    scheduled_for: float | None = None
-    purge_at: float | None = None
-    attempts: int = 0
-    caller: _Reference | None = None
-    request: str | None = None
-    argument_digest: msgspec.Raw = _SKIPPED
-    last_failure: _Failure | None = None
-    pause_reason: str = ""
-    cancel_reason: str | None = None
-    deployment: str = ""
-    outcome: _Outcome | None = None
-    applied_requests: msgspec.Raw = _SKIPPED
-    restarts: _Reference | None = None
-    successors: msgspec.Raw = _SKIPPED
-    awaited: list[AwaitedSignal] = []
-    step_tries: int = 0
-
-
-def row_with(fields: frozenset[str]) -> type[Row]:
-    """Return a row class with only these fields. ``outcome.kind`` is a part of a field."""
-    return cast("type[Row]", _part_of(Row, fields))  # it replaces a row wherever only these fields are read
-
-
-@functools.cache
-def _part_of(whole: type[msgspec.Struct], fields: frozenset[str]) -> type[msgspec.Struct]:
-    types, array_like = get_type_hints(whole), whole.__struct_config__.array_like
-    parts: list[Any] = []
-    needed = 0
-    for field in msgspec.structs.fields(whole):
-        below = frozenset(name.partition(".")[2] for name in fields if name.partition(".")[0] == field.name)
-        if below:
-            kind = types[field.name] if "" in below else _narrowed(types[field.name], below)
-            parts.append((field.name, kind, *(() if field.required else (field.default,))))
-            needed = len(parts)
-        elif array_like:
-            parts.append((field.name, msgspec.Raw, _SKIPPED))
-    return msgspec.defstruct(f"{whole.__name__}InPart", parts[:needed], kw_only=True, gc=False, array_like=array_like)
-
-
-def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
-    if isinstance(kind, UnionType):
-        (inner,) = (one for one in get_args(kind) if one is not type(None))
-        return _part_of(inner, fields) | None
-    return _part_of(kind, fields)
-
-
-# What an index key says without the row.
+# The data of an index key, without the row.
 _row_in_key: Any = row_with(frozenset(["invocation_id", "status"]))
 _row_of_object: Any = row_with(frozenset(["invocation_id", "target.service", "target.key"]))
-_target_in_part: Any = _part_of(_Target, frozenset(["service", "key"]))
+_target_in_part: Any = part_of(StoredTarget, frozenset(["service", "key"]))
 
 
-def json_text(data: bytes) -> str | None:
-    """Return a user value as text, or NULL if there is none."""
-    return data.decode() if data else None
-
-
-def _failure(row: Row) -> _Failure | None:
+def _failure(row: Row) -> StoredFailure | None:
     ended = row.outcome
     return row.last_failure if ended is None or ended.failure is None else ended.failure
 

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
-from actors.query.sql.invocations import json_text
+from actors.query.sql.invocation_rows import json_text
 from journal import keys
 from journal.errors import Damaged, MalformedIdError
 from journal.events import Kind, Status
