@@ -91,26 +91,33 @@ class Carrier(Protocol):
 
         Raises :class:`UnreadableRequest`.
         """
+        ...
 
     async def wait_for_more(self) -> None:
         """Wait until more of the body has arrived. Raises :class:`ClientGone`."""
+        ...
 
     @property
     def holds_body_back(self) -> bool:
         """Whether the client waits for permission to send the body, which :meth:`wait_for_more` gives."""
+        ...
 
     @property
     def has_gone(self) -> bool:
         """Whether the client has disconnected."""
+        ...
 
     def waiting(self, scope: trio.CancelScope) -> AbstractContextManager[None]:
         """Mark the connection as one whose call waits, for the block. The scope is cancelled if the client disconnects."""
+        ...
 
     def streaming(self, scope: trio.CancelScope) -> AbstractContextManager[None]:
         """Mark the connection as one that streams changes, for the block. The scope is cancelled if the client disconnects."""
+        ...
 
     def take_control_seat(self) -> None:
         """Count the connection with those whose tokens may read or control, if there is room."""
+        ...
 
 
 @attrs.define(eq=False)

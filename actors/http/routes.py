@@ -51,7 +51,8 @@ class Route:
 
     ``streams``: it answers with a stream if the client accepts ``text/event-stream``. ``body_bytes`` is the size limit of the
     body, and ``holds_values`` says that a user value may be added to that. ``repeatable``: under the same idempotency key it
-    gives the same answer. ``is_documented``: it appears in the OpenAPI document unchanged.
+    gives the same answer. ``is_documented``: it appears in the OpenAPI document unchanged. ``open_names`` has the name of each
+    segment in braces, None for the others.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Route:
     repeatable: bool = attrs.field(default=False, kw_only=True)
     is_documented: bool = attrs.field(default=True, kw_only=True)
     segments: tuple[str, ...] = attrs.field(init=False)
+    open_names: tuple[str | None, ...] = attrs.field(init=False)
     query: type | None = attrs.field(init=False)
     body: Any = attrs.field(init=False)
     answer: Any = attrs.field(init=False)
@@ -74,6 +76,8 @@ class Route:
         if not ({*list(inspect.signature(self.endpoint).parameters)[1:]} <= {"query", "body"}):
             raise BrokenInvariant(self.path)
         object.__setattr__(self, "segments", tuple(self.path.split("/")[1:]))
+        names = tuple(segment[1:-1] if _is_open(segment) else None for segment in self.segments)
+        object.__setattr__(self, "open_names", names)
         object.__setattr__(self, "query", hints.get("query"))
         object.__setattr__(self, "body", hints.get("body"))
         object.__setattr__(self, "answer", hints["return"])
@@ -91,19 +95,20 @@ class Route:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the open segments of the path."""
-        return tuple(segment[1:-1] for segment in self.segments if _is_open(segment))
+        return tuple(name for name in self.open_names if name is not None)
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         """Return the values of the open segments, or None if the segments do not match the route. Both must have the
         same number of segments.
         """
         found: dict[str, str] = {}
-        for own, given in zip(self.segments, segments, strict=True):
-            if _is_open(own):
-                if not given:
+        for own, name, given in zip(self.segments, self.open_names, segments, strict=True):
+            if name is None:
+                if own != given:
                     return None
-                found[own[1:-1]] = given
-            elif own != given:
+            elif given:
+                found[name] = given
+            else:
                 return None
         return found
 

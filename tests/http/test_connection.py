@@ -13,6 +13,7 @@ from actors.http.messages import HttpResponse, StreamedResponse
 from actors.http.routes import TokenScope
 from actors.http.server import app as app_module
 from actors.http.server.connections import ServerLimits
+from actors.http.tokens import TokenBook
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
 from tests.http.test_bounds import Big, accepted, request, until
@@ -306,6 +307,22 @@ async def test_after_head_the_connection_goes_on(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
         answer = await served.raw(request(served, "HEAD /services") + add(served, CLOSE))
         assert statuses(answer) == [200, 200]
+
+
+# Tokens.
+
+
+async def test_a_token_that_another_process_revokes_opens_nothing_more(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served, await served.connected() as stream:
+        secret = served.tokens.create("app", TokenScope.INVOKE)
+        asked = add(served).replace(served.token.encode(), secret.encode())
+        for _ in range(2):
+            await stream.send_all(asked)
+            assert statuses(await read_head(stream)) == [200]
+        TokenBook(tmp_path).revoke("app")
+        await stream.send_all(asked)
+        assert statuses(await read_head(stream)) == [401]
+        assert await value(served) == 10
 
 
 # Clients that leave.

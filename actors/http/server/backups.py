@@ -49,8 +49,10 @@ def backup_path(data: Path, name: str) -> Path:
 
 
 async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
-    """Back up the data directory as of now to a directory with this name in its ``backups`` folder. Commits pause for a
-    moment."""
+    """Back up the data directory as of now to a directory with this name in its ``backups`` folder.
+
+    Commits pause for a moment.
+    """
     if exchange.tokens is None:
         raise ConflictError("this server has no data directory to back up", code=ErrorCode.NOT_POSSIBLE)
     path = backup_path(exchange.tokens.directory.path, body.name)

@@ -158,10 +158,10 @@ class HttpConnection:
         while (event := parser.next_event()) is h11.NEED_DATA:
             seat.is_idle = not parser.trailing_data[0]
             parser.receive_data(await self._receive())
+            seat.is_idle = False
             has_waited = True
         if not has_waited:
             await trio.lowlevel.checkpoint()
-        seat.is_idle = False
         seat.scope.deadline = inf
         return event if isinstance(event, h11.Request) else None
 
