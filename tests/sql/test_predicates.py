@@ -166,6 +166,7 @@ def populations(draw: st.DrawFn) -> list[InvocationRow]:
                 handler=draw(st.sampled_from(["run", "5"])),
                 status=status,
                 outcome=Outcome(draw(st.sampled_from(OutcomeKind))) if ended else None,
+                completed_at=NOW if ended else None,
                 created_at=draw(st.sampled_from([NOW - 3, NOW - 2.5, NOW - 2, NOW - 2 + 2.5e-7, NOW - 2 + 5e-7, NOW])),
                 started_at=draw(st.sampled_from([None, NOW - 2, NOW])),
                 attempts=draw(st.sampled_from([0, 5])),
