@@ -63,7 +63,7 @@ async def suspended_walkers(path: Path, *, events: int, count: int) -> list[Invo
                 builder.progress(resident, of, _taken(of, number))
                 await builder.commit()
             waits = e.SignalAwaited(invocation_id=of, step=StepId(str(steps + 1)), name="go")
-            builder.suspend(resident, of, waits)
+            builder.progress(resident, of, [waits])
             await builder.commit()
             made.append(of)
     return made

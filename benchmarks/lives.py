@@ -46,8 +46,8 @@ async def suspend(stage: Stage, first: int, count: int) -> None:
 
 LIVES = {
     "object at rest": (rest, actors.Limits(idle_objects=ROOMY)),
-    "suspended invocation": (suspend, actors.Limits(suspend_after_seconds=0.1, idle_objects=WARMING)),
-    "invocation that waits in memory": (wait, actors.Limits(live_attempts=ROOMY, suspend_after_seconds=3_600.0)),
+    "suspended invocation": (suspend, actors.Limits(unload_after_seconds=0.1, idle_objects=WARMING)),
+    "invocation that waits in memory": (wait, actors.Limits(live_attempts=ROOMY, unload_after_seconds=3_600.0)),
 }
 
 

@@ -1,8 +1,8 @@
 """A human approval: a handler waits for a person, up to a deadline.
 
 A signal is a named value for one invocation. It is buffered until the handler awaits it, and it has a type: a value that does
-not fit is refused. ``move_on_after`` works as in trio, but its deadline is a durable timer. An invocation that waits for a minute
-is suspended and leaves memory; the signal or the timer wakes it, in this process or in a later one.
+not fit is refused. ``move_on_after`` works as in trio, but its deadline is a durable timer. While it waits, the invocation is
+suspended, and after a minute its handler leaves memory; the signal or the timer wakes it, in this process or in a later one.
 
     python examples/approval.py
     playhead serve examples/approval.py     # in another shell:

@@ -50,7 +50,8 @@ class Mode(Constant):
 
 
 class Status(Constant):
-    """The status of an invocation. ``core.transitions`` draws the transitions."""
+    """The status of an invocation: what it does, whether or not it is in memory. While running, its code or a step of it
+    runs; while suspended, everything that it waits for is up to others. ``core.transitions`` draws the transitions."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -643,8 +644,8 @@ class AttemptRetried:
 
 @attrs.define(kw_only=True)
 class InvocationSuspended:
-    """The attempt was suspended: everything that the invocation waits for is recorded, and no part of the invocation is
-    in memory."""
+    """The attempt left memory. Only older stores have this event. Leaving memory is no longer recorded, because the status of
+    an invocation does not depend on it."""
 
     invocation_id: InvocationId
 

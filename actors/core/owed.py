@@ -8,13 +8,13 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.gates import NO_GATES, Gates
 from actors.core.state import WaitKind
-from actors.core.transitions import ACTIVE
+from actors.core.transitions import STARTED
 from journal import events as e
 from journal.events import Mode, Status
 from journal.ids import ROOT_STEP, InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from actors.core.effects import Effect
     from actors.core.state import InvocationState, ObjectState
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE, WaitKind.STEP_RETRY)
 """The waits that have a timer."""
 
+_NONE: Mapping[InvocationId, int] = {}
+
 
 def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
     """Return the effects that a newly loaded object requires, as if its events had just been applied.
 
     Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An
-    invocation that a gate holds gets no attempt.
+    invocation that only waits for these gets no attempt until one arrives, and one that a gate holds gets none either.
     """
     owed: list[Effect] = []
     for invocation in state.invocations.values():
         if invocation.pending_pause is not None:
             owed.append(f.CheckDrained(invocation.invocation_id))
-        elif may_run(invocation) and not gates.holding_invocation(state, invocation):
+        elif owes_an_attempt(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
     return owed
 
@@ -57,14 +59,15 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
             yield f.SetTimer(wait.at, c.FireTimer(invocation_id=of, step=step))
 
 
-def owes(state: ObjectState) -> bool:
-    """Report whether recovery must load the object even if no message arrives for it.
+def owes(state: ObjectState, rested: Mapping[InvocationId, int] = _NONE) -> bool:
+    """Report whether recovery must load the object even if no message arrives for it. ``rested`` is for
+    :func:`owes_an_attempt`, by invocation.
 
     An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the
     process.
     """
-    for invocation in state.invocations.values():
-        if invocation.pending_pause is not None or may_run(invocation):
+    for of, invocation in state.invocations.items():
+        if invocation.pending_pause is not None or owes_an_attempt(invocation, rested.get(of, 0)):
             return True
     return bool(state.invocations) and _has_a_free_turn(state)
 
@@ -79,13 +82,23 @@ def _has_a_free_turn(state: ObjectState) -> bool:
 
 
 def may_run(invocation: InvocationState) -> bool:
-    """Report whether an attempt of the invocation should be in memory."""
-    return (
-        invocation.status in ACTIVE
-        and not invocation.unloaded
-        and invocation.retry_at is None
-        and invocation.pending_pause is None
-    )
+    """Report whether an attempt of the invocation may be in memory."""
+    return invocation.status in STARTED and invocation.retry_at is None and invocation.pending_pause is None
+
+
+def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:
+    """Report whether an attempt of the invocation must be in memory: its handler has an event to be given, or one of its
+    steps is to run. Otherwise all that it waits for is up to others, and arrives as a message.
+
+    ``rested`` is the number of the last event after which the handler is known to have waited again. A turn that records
+    no request leaves no trace in the state, so without that knowledge the answer may be true once too often, never once
+    too rarely.
+    """
+    if not may_run(invocation):
+        return False
+    if invocation.unseen > rested or not invocation.waits:
+        return True
+    return any(wait.kind is WaitKind.STEP for wait in invocation.waits.values())
 
 
 def has_yet_to_keep(invocation: InvocationState) -> bool:

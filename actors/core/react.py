@@ -76,8 +76,6 @@ def _on_signal(state: ObjectState | None, event: e.SignalReceived) -> list[Effec
     invocation = _of(state, event)
     if not invocation.is_started or event.deferred:
         return []
-    if invocation.status is Status.SUSPENDED and event.step not in invocation.waits:
-        return []
     return _continue(state, event)
 
 
@@ -192,10 +190,6 @@ def _retract_retry(invocation: InvocationState) -> list[Effect]:
     if invocation.retry_at is None:
         return []
     return [f.RetractTimer(invocation.retry_at, c.RetryAttempt(invocation_id=invocation.invocation_id))]
-
-
-def _on_suspended(_: ObjectState | None, event: e.InvocationSuspended) -> list[Effect]:
-    return [f.EndAttempt(event.invocation_id, abort_steps=False)]
 
 
 def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effect]:
@@ -357,7 +351,6 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.VerbAnswered: _continue,
     e.AttemptFailed: _on_attempt_failed,
     e.AttemptRetried: _on_attempt_retried,
-    e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
     e.CancelDeadlineMoved: _on_hastened,
     e.CancelDeliveredEarlier: _on_overtook,

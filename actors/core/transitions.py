@@ -6,9 +6,9 @@
                ▼                              ▼
           SCHEDULED ──InvocationDue────►   QUEUED
                │                              │ InvocationStarted
-               │   InvocationPaused           ▼            InvocationSuspended
+               │   InvocationPaused           ▼       every open request is up to others
                ├────────────┬───────────── RUNNING ───────────────────────────► SUSPENDED
-               │            │               ▲   ▲  ◄──what it waits for comes──────┘
+               │            │               ▲   ▲  ◄──no request is open, or a step is──┘
                ▼            │  AttemptRetried   │ AttemptFailed
              PAUSED ────────┘  StepRetried ▼    │ StepAttemptFailed
                │  InvocationResumed,    BACKING_OFF
@@ -18,7 +18,8 @@
 
 ``LEGAL`` says in which statuses an event may be appended; ``evolve`` checks it, so an event that does not belong there
 stops the object instead of bending it. The status after an event is a function of the event and of what is still open
-(``status_now``), because "backing off" and "running" differ by what the invocation waits for, not by a flag of its own.
+(``status_now``), because running, suspended and backing off differ by what the invocation waits for, not by a flag of their own.
+Whether the handler is in memory plays no part: that is not recorded, and leaves no trace in the history.
 """
 
 from __future__ import annotations
@@ -42,76 +43,80 @@ OPEN = frozenset(Status) - {Status.COMPLETED}
 """The statuses of an invocation that has not completed."""
 
 STARTED = frozenset({Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF})
-"""The statuses in which the handler has begun and is not paused."""
-
-ACTIVE = frozenset({Status.RUNNING, Status.BACKING_OFF})
-"""The statuses in which the handler may record requests."""
+"""The statuses in which the handler has begun and is not paused, so that it may record requests."""
 
 _NOT_STARTED = frozenset({Status.SCHEDULED, Status.QUEUED})
 _STARTED_OR_HELD = STARTED | {Status.PAUSED}
+_HAS_A_STEP = frozenset({Status.RUNNING, Status.BACKING_OFF})
 
 LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationDue: frozenset({Status.SCHEDULED, Status.PAUSED}),
     e.InvocationStarted: frozenset({Status.QUEUED}),
-    e.StepScheduled: ACTIVE,
-    e.StepCompleted: ACTIVE | {Status.PAUSED},
-    e.StepAttemptFailed: ACTIVE | {Status.PAUSED},
+    e.StepScheduled: STARTED,
+    e.StepCompleted: _HAS_A_STEP | {Status.PAUSED},
+    e.StepAttemptFailed: _HAS_A_STEP | {Status.PAUSED},
     e.StepRetried: frozenset({Status.BACKING_OFF}),
-    e.StepAborted: ACTIVE | {Status.PAUSED},
-    e.SleepScheduled: ACTIVE,
-    e.DeadlineScheduled: ACTIVE,
+    e.StepAborted: _HAS_A_STEP | {Status.PAUSED},
+    e.SleepScheduled: STARTED,
+    e.DeadlineScheduled: STARTED,
     e.TimerFired: _STARTED_OR_HELD,
-    e.WaitDropped: ACTIVE,
-    e.CallScheduled: ACTIVE,
-    e.AttachScheduled: ACTIVE,
+    e.WaitDropped: STARTED,
+    e.CallScheduled: STARTED,
+    e.AttachScheduled: STARTED,
     e.CallCompleted: _STARTED_OR_HELD,
-    e.CallCancelRequested: ACTIVE,
-    e.SendScheduled: ACTIVE,
-    e.SignalAwaited: ACTIVE,
+    e.CallCancelRequested: STARTED,
+    e.SendScheduled: STARTED,
+    e.SignalAwaited: STARTED,
     e.SignalReceived: OPEN,
-    e.SignalReassigned: ACTIVE,
-    e.OutputEmitted: ACTIVE | {Status.PAUSED},
-    e.VerbScheduled: ACTIVE,
+    e.SignalReassigned: STARTED,
+    e.OutputEmitted: _STARTED_OR_HELD,
+    e.VerbScheduled: STARTED,
     e.VerbAnswered: _STARTED_OR_HELD,
-    e.PatchMarked: ACTIVE,
-    e.FieldsChanged: ACTIVE,
-    e.LogExtended: ACTIVE,
-    e.MapChanged: ACTIVE,
-    e.ReadsPinned: ACTIVE,
-    e.ItemsPinned: ACTIVE,
-    e.FieldsInitialized: ACTIVE,
-    e.LogConverted: ACTIVE,
-    e.MapConverted: ACTIVE,
-    e.AttemptFailed: ACTIVE,
+    e.PatchMarked: STARTED,
+    e.FieldsChanged: STARTED,
+    e.LogExtended: STARTED,
+    e.MapChanged: STARTED,
+    e.ReadsPinned: STARTED,
+    e.ItemsPinned: STARTED,
+    e.FieldsInitialized: STARTED,
+    e.LogConverted: STARTED,
+    e.MapConverted: STARTED,
+    e.AttemptFailed: STARTED,
     e.AttemptRetried: frozenset({Status.BACKING_OFF}),
-    e.InvocationSuspended: ACTIVE,
+    e.InvocationSuspended: STARTED,
     e.CancelRequested: _STARTED_OR_HELD,
     e.CancelDeadlineMoved: _STARTED_OR_HELD,
-    e.CancelDeliveredEarlier: ACTIVE,
-    e.PauseRequested: ACTIVE,
+    e.CancelDeliveredEarlier: STARTED,
+    e.PauseRequested: _HAS_A_STEP,
     e.InvocationPaused: OPEN - {Status.PAUSED},
-    e.InvocationResumed: ACTIVE | {Status.PAUSED},
+    e.InvocationResumed: _HAS_A_STEP | {Status.PAUSED},
     e.InvocationMoved: OPEN - {Status.RUNNING},
     e.AttachRequested: OPEN,
     e.InvocationCompleted: OPEN,
     e.InvocationRestarted: OPEN,
     e.FieldsRewound: frozenset({Status.RUNNING}),
-    e.HistoryCopied: frozenset({Status.RUNNING}),
+    e.HistoryCopied: frozenset({Status.RUNNING, Status.SUSPENDED}),
     e.CallsDetached: _STARTED_OR_HELD,
     e.CallTransferred: _STARTED_OR_HELD,
 }
 
 
 def status_now(invocation: InvocationState) -> Status:
-    """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if the invocation
-    is not in memory, else ``RUNNING``."""
-    if invocation.retry_at is not None or any(w.kind is WaitKind.STEP_RETRY for w in invocation.waits.values()):
+    """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if it waits and no
+    step of its own is among what it waits for, else ``RUNNING``."""
+    if invocation.retry_at is not None:
         return Status.BACKING_OFF
-    return Status.SUSPENDED if invocation.unloaded else Status.RUNNING
+    status = Status.SUSPENDED if invocation.waits else Status.RUNNING
+    for wait in invocation.waits.values():
+        if wait.kind is WaitKind.STEP_RETRY:
+            return Status.BACKING_OFF
+        if wait.kind is WaitKind.STEP:
+            status = Status.RUNNING
+    return status
 
 
 def status_when_resumed(invocation: InvocationState) -> Status:
     """Return the status that a paused invocation has after it is resumed."""
     if invocation.is_started:
-        return Status.RUNNING
+        return status_now(invocation)
     return Status.QUEUED if invocation.scheduled_for is None else Status.SCHEDULED

@@ -81,6 +81,7 @@ class Attempt:
         of = self.invocation_id = view.invocation_id
         self.handler = handler
         self.seen = seen
+        self._waits = False
         self.last_active = 0.0
         self._context = context
         self.name = f"{state.name}/{name}"
@@ -121,8 +122,10 @@ class Attempt:
         history: Sequence[Recorded],
         items: Items,
         find: Callable[[str], Definition],
+        *,
+        rested: int = 0,
     ) -> Self:
-        """The next attempt of an invocation, from its history."""
+        """The next attempt of an invocation, from its history. ``rested`` is that of the attempts before, as far as it is known."""
         handler = definition.handler(invocation.handler)
         accepted = history[0].event
         if not isinstance(accepted, e.InvocationAccepted):
@@ -133,7 +136,7 @@ class Attempt:
         view = _view(definition, state, invocation, history, items, payload_limit(context, state))
         root = partial(root_of, handler, instance_of(definition, state, view), view, arguments, context.limits)
         seed = seed_of(invocation.invocation_id, invocation.restarts)
-        plan, seen = replay_plan(history), history[-1].number
+        plan, seen = replay_plan(history, rested), history[-1].number
         return cls(
             context,
             definition,
@@ -195,6 +198,11 @@ class Attempt:
                 self._context.watchdog.run(self, outside_trio, self.execution.close)
 
     @property
+    def rested(self) -> int:
+        """The number of the last event that it has been given, if it waits since; 0 otherwise."""
+        return self.seen if self._waits else 0
+
+    @property
     def progress(self) -> int:
         """The number of completions given so far. A replay of a long history takes time; while this number grows it is not stuck."""
         return self.execution.handed_over
@@ -205,6 +213,7 @@ class Attempt:
         return interrupted
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+        self._waits = False
         try:
             commands: list[Command] = self._context.watchdog.run(self, outside_trio, self._take_turn, take, *args)
         except Interruption:
@@ -223,6 +232,7 @@ class Attempt:
     def hold_for_blocking(self) -> Command:
         """The command for a handler whose turn was interrupted, which drops the turn."""
         self.execution.progress = []
+        self._waits = False
         place = self._context.watchdog.take_interrupted()
         return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
 
@@ -254,6 +264,7 @@ class Attempt:
             if execution.result is None:
                 raise BrokenInvariant("a handler returned without a result")
             return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
+        self._waits = True
         return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
 
     def _judge_error(self) -> list[Command]:

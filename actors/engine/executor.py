@@ -4,8 +4,8 @@
            ▲                                                                ├─ attempts: a queue of ready ones, run in turn
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
-Invariant: an attempt is in memory exactly while :func:`actors.core.owed.may_run` allows it and no gate holds it. A step may
-outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
+Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it only
+waits for others it may be in memory or not, and nobody outside the engine can tell. A step may outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
 none of its results count, and the next invocation of the key waits for its end, up to a limit.
 
 Prior art: the invoker of restatedev/restate, which runs invocations beside the partition processor. Alternative refused: a task
@@ -24,8 +24,8 @@ import trio
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.decide.pauses import beyond_limits
-from actors.core.owed import may_run
+from actors.core.decide.pauses import beyond_limits, has_running_steps
+from actors.core.owed import may_run, owes_an_attempt
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt
 from actors.engine.code_waits import CodeWaits
@@ -116,7 +116,7 @@ class Executor:
         """The handlers that are ready to run, first in line first."""
         self.code_waits = CodeWaits(machine, submit, self._run_soon)
         """The invocations that wait for code."""
-        self.live = LiveAttempts(context, submit)
+        self.live = LiveAttempts(context, wake)
         """The attempts in memory."""
         self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
         self._running_steps = 0
@@ -180,6 +180,8 @@ class Executor:
         if loaded.held_back and (loaded.state is None or of not in loaded.state.invocations):
             loaded.held_back.pop(of, None)
         if attempt is not None:
+            if loaded.open_state(of) is not None:
+                loaded.rested[of] = attempt.rested
             attempt.close()
         if abort_steps:
             if loaded.steps:
@@ -188,6 +190,24 @@ class Executor:
                     self._machine.when_durable(task.abort)
         elif attempt is None:
             self._settle_pause(loaded, of)
+
+    def unload(self) -> None:
+        """Drop the attempts that are to leave memory, unless one has something to do now. Nothing is recorded."""
+        leaving = self.live.leaving
+        if not leaving:
+            return
+        ready = {run.invocation_id for run in self.runs}
+        while leaving:
+            of, loaded = leaving.popitem()
+            invocation = loaded.open_state(of)
+            if of in ready or invocation is None or has_running_steps(invocation):
+                continue  # its next turn, or the end of its steps, makes it movable again
+            try:
+                self.end_attempt(loaded, of, abort_steps=False)
+            except BaseException as error:
+                if passes(error):
+                    raise
+                self._faults.blame(loaded, of, error)
 
     def forget(self, loaded: LoadedObject) -> None:
         """Drop everything of the object that runs."""
@@ -239,8 +259,10 @@ class Executor:
         attempt = loaded.attempts.get(run.invocation_id)
         try:
             if attempt is None:
+                if run.recorded is not None and not owes_an_attempt(invocation):
+                    return  # a signal that the handler has not awaited
                 if not self._waits_for_unwinding(loaded, invocation, nursery):
-                    await self._start(loaded, invocation, nursery)
+                    await self._start(loaded, invocation, nursery, run.recorded)
             elif run.recorded is not None:
                 commands = attempt.hand_over(run.recorded, self._machine.now)
                 self._after_turn(loaded, attempt, commands, run.recorded.number)
@@ -249,7 +271,9 @@ class Executor:
                 raise
             self._faults.blame(loaded, run.invocation_id, error)
 
-    async def _start(self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery) -> None:
+    async def _start(
+        self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery, woken_by: Recorded | None
+    ) -> None:
         of = invocation.invocation_id
         if loaded.state is None:
             raise BrokenInvariant("an invocation has no object")
@@ -266,7 +290,8 @@ class Executor:
             self._hold(of, loaded, PauseCause.MISMATCH, error)
             return
         try:
-            attempt = self._make_attempt(loaded, loaded.state, invocation, app, history)
+            rested = loaded.rested.get(of, 0 if woken_by is None else woken_by.number - 1)
+            attempt = self._make_attempt(loaded, loaded.state, invocation, app, history, rested)
         except NotFoundError as error:
             self._decide(loaded, _hold_unserved(loaded.state, invocation, error))
             return
@@ -281,6 +306,8 @@ class Executor:
             return
         if loaded.held_back:
             loaded.held_back.pop(of, None)
+        if loaded.rested:
+            loaded.rested.pop(of, None)
         self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, attempt.start(self._machine.now), attempt.seen)
         if unfinished:
@@ -307,14 +334,17 @@ class Executor:
         invocation: InvocationState,
         app: App,
         history: list[Recorded],
+        rested: int,
     ) -> Attempt:
         definition = app.find(state.service)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._machine.rows, self._machine.partition.number, loaded.stream, state, beside=beside)
         context = self._context
         if definition.handler(invocation.handler).signature.is_builtin:
-            return Attempt.of_history(context, definition, state, invocation, history, items, app.find)
-        make = partial(Attempt.of_history, context, definition, state, invocation, history, items, app.find)
+            return Attempt.of_history(context, definition, state, invocation, history, items, app.find, rested=rested)
+        make = partial(
+            Attempt.of_history, context, definition, state, invocation, history, items, app.find, rested=rested
+        )
         name, watchdog = f"{state.name}/{invocation.handler}", context.watchdog
         try:
             return watchdog.run(
@@ -544,7 +574,7 @@ class Executor:
         if attempt is not None and state is not None and of in state.invocations:
             self._machine.now = self._context.environment.clock.now()
             self._take_up_steps(loaded, attempt, _unfinished_steps(state.invocations[of]))
-        if state is not None and state.holder is not None:
+        if state is not None and state.holder is not None and owes_an_attempt(state.invocations[state.holder]):
             self.runs.append(ReadyAttempt(loaded, state.holder))
         self._wake()
 

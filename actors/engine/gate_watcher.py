@@ -2,7 +2,7 @@
 
 Closing a gate checks only objects in memory. Opening one searches the index of open invocations page by page, and waits until
 each page is on disk before the next, so that a hundred thousand held invocations start as steadily as new ones are accepted. A
-crash in between loses nothing: recovery finds an invocation that waits for nothing (``core.react.owes``).
+crash in between loses nothing: recovery finds the same objects in the same index (``core.owed.owes``).
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 _WOKEN_TOGETHER = 256
-_MAY_BE_HELD = (Status.RUNNING, Status.BACKING_OFF, Status.QUEUED)
-"""The statuses that an opened gate may change. A suspended invocation is held too, but there is nothing to start: its
-completion has not arrived."""
+_MAY_BE_HELD = (Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF, Status.QUEUED)
 
 
 class GateWatcher:
@@ -83,17 +81,20 @@ class GateWatcher:
 
     def _released(self, ids: list[InvocationId], left: list[Gates]) -> Iterator[StreamId]:
         for invocation_id in ids:
+            stream = stream_of_invocation(invocation_id)
+            if self._journal.get(keys.owing(self._machine.partition.number, stream)) is None:
+                continue  # there is nothing to start: what it waits for has not come
             data = self._journal.get(keys.invocation(self._machine.partition.number, invocation_id))
             if data is None:
                 continue
             try:
                 row = decode_row(InvocationRow, data)
             except CorruptRecord:
-                yield stream_of_invocation(invocation_id)  # the object knows which of its invocations may run
+                yield stream  # the object knows which of its invocations may run
                 continue
             was_held = any(_holds(gates, row) for gates in left)
             if was_held and not _holds(self._machine.gates, row):
-                yield stream_of_invocation(invocation_id)
+                yield stream
 
     async def start_waiting(self, streams: Iterable[StreamId], cause: str) -> None:
         """Load objects and start what they may start. Returns when that is on disk."""

@@ -13,6 +13,8 @@ from journal import keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.core.state import ObjectState
     from actors.engine.loaded_object import LoadedObject
     from journal.ids import InvocationId
@@ -120,12 +122,22 @@ def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -
 
 def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
     """Record whether recovery must load the object. The entry has the service's name, so that recovery can skip what a gate
-    holds."""
+    holds.
+
+    An object that owes nothing has no entry. One that owes something only as far as its state tells may have none: its handlers are
+    known to have waited again since.
+    """
     state = loaded.state
-    owing = state is not None and owes(state)
+    owing = state is not None and owes(state, _rested(loaded))
     if owing != loaded.owing_on_disk:
         loaded.owing_on_disk = owing
         rows[keys.owing(partition, loaded.stream)] = None if not owing or state is None else state.service.encode()
+
+
+def _rested(loaded: LoadedObject) -> Mapping[InvocationId, int]:
+    if not loaded.attempts:
+        return loaded.rested
+    return loaded.rested | {of: attempt.rested for of, attempt in loaded.attempts.items()}
 
 
 def forget_invocation(rows: Rows, counts: Counts, partition: int, loaded: LoadedObject, row: InvocationRow) -> None:

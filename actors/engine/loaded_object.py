@@ -108,7 +108,9 @@ class LoadedObject:
     The state is ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of invocations
     that completed since the last commit was sealed. After a failed commit all of it is dropped and read again.
     ``pending_appends`` counts the unfinished commits that it has a part in. ``steps`` run; ``due_steps`` begin once their
-    requests are durable. ``held_back`` counts the completions that a gate has kept from handlers. ``damage`` is the reason why
+    requests are durable. ``held_back`` counts the completions that a gate has kept from handlers. ``rested`` keeps, for
+    handlers that have left memory, the number of the last event after which they waited again. ``owing_on_disk`` says whether the
+    index of what a start looks at names the object; None if only the disk knows. ``damage`` is the reason why
     the object cannot be used; ``is_set_aside`` says that an internal error is that reason, so that the object stays in memory
     until the next start. ``is_torn`` says that the state no longer matches its events. ``weight`` is the number of bytes of its
     fields and pending changes when last measured.
@@ -124,9 +126,10 @@ class LoadedObject:
     steps: dict[InvocationId, dict[StepId, StepTask]] = attrs.field(factory=dict)
     due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
     held_back: dict[InvocationId, int] = attrs.field(factory=dict)
+    rested: dict[InvocationId, int] = attrs.field(factory=dict)
     waiters: dict[InvocationId, list[Reply[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, IndexedState] = attrs.field(factory=dict)
-    owing_on_disk: bool = False
+    owing_on_disk: bool | None = False
     snapshot_at: int = 0
     events_since_snapshot: int = 0
     bytes_since_snapshot: int = 0

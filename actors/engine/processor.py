@@ -248,7 +248,7 @@ class PartitionProcessor:
                     self._wake()  # counts that a store of an earlier version does not have
                 await self._take_up(_NEEDED_TO_OPEN)
                 nursery.start_soon(self._go_on_when_opened)
-                nursery.start_soon(self._suspend_what_idles)
+                nursery.start_soon(self._unload_what_idles)
                 nursery.start_soon(self._retention.purge_what_is_over)
                 nursery.start_soon(self._gate_watcher.wake_what_was_held)
                 task_status.started()
@@ -307,6 +307,7 @@ class PartitionProcessor:
             else:
                 break
         await self._take_deliveries()
+        self._executor.unload()
         self._cache.shrink()
         # Last, and without a wait before the batch is sealed: the batch must not contain an object that is half changed.
         while self._faults.waiting:
@@ -392,12 +393,12 @@ class PartitionProcessor:
             ]
             await self._gate_watcher.start_waiting(wanted, "the runtime has started")
 
-    async def _suspend_what_idles(self) -> None:
-        seconds = self._limits.suspend_after_seconds
+    async def _unload_what_idles(self) -> None:
+        seconds = self._limits.unload_after_seconds
         while True:
             await self._executor.live.some.wait()
             await trio.sleep(seconds / 4)
-            self._executor.live.suspend_idle(seconds)
+            self._executor.live.release_idle(seconds)
 
     def _close(self) -> None:
         self._executor.close()

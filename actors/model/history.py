@@ -149,7 +149,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     ),
     e.AttemptFailed: lambda event: f"attempt {event.attempt}: {failure_in_words(event.failure)}",
     e.AttemptRetried: lambda _: "the handler is retried",
-    e.InvocationSuspended: lambda _: "suspended: unloaded from memory",
+    e.InvocationSuspended: lambda _: "left memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
     e.CancelDeadlineMoved: lambda event: f"kill moved to an earlier time{_because(event.reason)}",
     e.CancelDeliveredEarlier: lambda _: (

@@ -70,13 +70,16 @@ class ReplayPlan:
     lived_turns: int
 
 
-def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
+def replay_plan(history: Iterable[Recorded], rested: int = 0) -> ReplayPlan:
     """Order the history of one invocation as its handler lived through it.
 
     That is the order of the journal, except for a cancel. A cancel that arrives while the handler is paused is given
     *before* the completions that arrive during the pause. A cancel that arrives after the handler failed or returned is
     given before the completion on which it failed or returned. So the cancel is raised at an await, and compensations
     run.
+
+    ``rested`` is the number of the last event after which the handler is known to have waited again: it has taken all
+    turns up to there.
     """
     requests: deque[Event] = deque()
     deliveries: deque[Recorded] = deque()
@@ -91,6 +94,9 @@ def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
             order.note(recorded)
     if order.started is None:
         raise CorruptRecord("the history has no InvocationStarted event, so it cannot be replayed")
+    if rested:
+        given = sum(recorded.number <= rested for recorded in deliveries)
+        order.lived_turns = max(order.lived_turns, given + 1)
     return ReplayPlan(
         order.started, order.cancelled, requests, order.kept_parts, deliveries, order.superseded, order.lived_turns
     )

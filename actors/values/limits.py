@@ -9,8 +9,8 @@ from actors.values.arguments import Seconds, checked_count, checked_seconds
 from journal.events import LAST_DATE
 
 
-def _suspend_after_seconds(value: Seconds) -> float:
-    return checked_seconds(value, "suspend_after_seconds", is_above_zero=True)
+def _unload_after_seconds(value: Seconds) -> float:
+    return checked_seconds(value, "unload_after_seconds", is_above_zero=True)
 
 
 def _thread_end_seconds(value: Seconds) -> float:
@@ -40,8 +40,8 @@ class Limits:
     ``call_depth``              100          ``LimitExceededError``
     ``history_events``          100,000      the invocation is paused, saying so
     ``history_bytes``           64 MiB       the invocation is paused, saying so
-    ``live_attempts``           10,000       the ones that have waited longest are suspended
-    ``suspend_after_seconds``   60           idle attempts are suspended
+    ``live_attempts``           10,000       the ones that have waited longest leave memory
+    ``unload_after_seconds``    60           handlers that have waited this long leave memory
     ``idle_objects``            10,000       the ones unused longest leave memory
     ``resident_bytes``          256 MiB      likewise (fields of objects in memory, in each partition;
                                              the process takes up to three times as much)
@@ -74,7 +74,7 @@ class Limits:
     history_events: int = 100_000
     history_bytes: int = 64 << 20
     live_attempts: int = 10_000
-    suspend_after_seconds: float = attrs.field(default=60.0, converter=_suspend_after_seconds)
+    unload_after_seconds: float = attrs.field(default=60.0, converter=_unload_after_seconds)
     idle_objects: int = 10_000
     resident_bytes: int = 256 << 20
     running_steps: int = 10_000

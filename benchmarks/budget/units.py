@@ -160,4 +160,4 @@ UNITS = (
     ),
 )
 
-LIMITS = actors.Limits(suspend_after_seconds=SUSPEND_AFTER_SECONDS)
+LIMITS = actors.Limits(unload_after_seconds=SUSPEND_AFTER_SECONDS)

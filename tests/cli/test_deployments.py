@@ -68,5 +68,5 @@ async def test_resume_takes_the_deployment_to_go_on_on(tmp_path: Path) -> None:
     async with two_deployments(tmp_path) as (served, of, _, new):
         await run(served, "invocations", "pause", of)
         result = await run(served, "invocations", "resume", of, "--deployment", "latest")
-        assert "paused -> running" in result.output, result.output
+        assert "paused -> suspended" in result.output, result.output
         assert (await served.runtime.client.invocation(of).info()).deployment == new

@@ -30,7 +30,7 @@ async def build(path: Path, count: int = COUNT) -> None:
             resident, of = await builder.begin(Parcel, None, "deliver", b"%d" % number)
             if number % 5 == 0:
                 awaited = e.SignalAwaited(invocation_id=of, step=StepId("1"), name="at the door")
-                builder.suspend(resident, of, awaited)
+                builder.progress(resident, of, [awaited])
             else:
                 builder.end(resident, of, [], b'"left at the door"')
             if number % _TOGETHER == 0:

@@ -208,7 +208,7 @@ def test_a_link_of_the_console_asks_by_itself_also_in_another_tab(tmp_path: Path
     with staged(tmp_path, Waiter, is_open=True) as stage:
         stage.do(waiting, stage)
         page = open_page(stage.url)
-        link = page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="running")
+        link = page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="suspended")
         with page.context.expect_page() as opened:
             link.click(modifiers=["ControlOrMeta"])
         opened.value.get_by_role("grid").locator(".tbody [role=row]").wait_for()

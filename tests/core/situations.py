@@ -87,7 +87,6 @@ ATTEMPT_FAILED = e.AttemptFailed(
     invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0, retry_at=DUE, max_attempts=3
 )
 ATTEMPT_EXHAUSTED = e.AttemptFailed(invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0, max_attempts=3)
-SUSPENDED = e.InvocationSuspended(invocation_id=IT)
 PAUSE_REQUESTED = e.PauseRequested(invocation_id=IT, reason="held")
 CANCEL_REQUESTED = e.CancelRequested(invocation_id=IT, reason="superseded")
 DATE_HAS_COME = e.InvocationDue(invocation_id=IT)
@@ -98,9 +97,8 @@ class Situation(enum.Enum):
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
-    RUNNING_IDLE = "running, waits for a signal"
     RUNNING_STEP = "running, a step runs"
-    SUSPENDED = "suspended"
+    SUSPENDED = "suspended, waits for a signal"
     BACKING_OFF_STEP = "backing off, a step failed"
     BACKING_OFF_HANDLER = "backing off, the handler failed"
     PAUSED_SCHEDULED = "paused while scheduled"
@@ -121,7 +119,6 @@ class Situation(enum.Enum):
 STATUS: dict[Situation, Status | None] = {
     Situation.SCHEDULED: Status.SCHEDULED,
     Situation.QUEUED: Status.QUEUED,
-    Situation.RUNNING_IDLE: Status.RUNNING,
     Situation.RUNNING_STEP: Status.RUNNING,
     Situation.SUSPENDED: Status.SUSPENDED,
     Situation.BACKING_OFF_STEP: Status.BACKING_OFF,
@@ -135,7 +132,7 @@ STATUS: dict[Situation, Status | None] = {
     Situation.PAUSED_EXHAUSTED_HANDLER: Status.PAUSED,
     Situation.PAUSING: Status.RUNNING,
     Situation.CANCELLING: Status.RUNNING,
-    Situation.CANCELLING_IDLE: Status.RUNNING,
+    Situation.CANCELLING_IDLE: Status.SUSPENDED,
     Situation.CANCELLING_PAUSED: Status.PAUSED,
     Situation.COMPLETED: None,
     Situation.UNKNOWN: None,
@@ -192,9 +189,8 @@ def _beginning(situation: Situation, mode: Mode) -> list[Event]:
 
 
 _AFTER_START: dict[Situation, list[Event]] = {
-    Situation.RUNNING_IDLE: [SIGNAL_AWAITED],
     Situation.RUNNING_STEP: [STEP_SCHEDULED],
-    Situation.SUSPENDED: [SIGNAL_AWAITED, SUSPENDED],
+    Situation.SUSPENDED: [SIGNAL_AWAITED],
     Situation.BACKING_OFF_STEP: [STEP_SCHEDULED, STEP_FAILED],
     Situation.BACKING_OFF_HANDLER: [ATTEMPT_FAILED],
     Situation.PAUSED_IDLE: [SIGNAL_AWAITED, paused()],

@@ -141,8 +141,8 @@ def test_a_class_alone_is_a_terminal_error_as_except_takes_it() -> None:
 def test_policies_and_limits_take_timedeltas() -> None:
     second = datetime.timedelta(seconds=1)
     assert RetryPolicy(initial_delay=second, max_delay=second) == RetryPolicy(initial_delay=1.0, max_delay=1.0)
-    assert Limits(query_seconds=second, suspend_after_seconds=second) == Limits(
-        query_seconds=1.0, suspend_after_seconds=1.0
+    assert Limits(query_seconds=second, unload_after_seconds=second) == Limits(
+        query_seconds=1.0, unload_after_seconds=1.0
     )
 
 

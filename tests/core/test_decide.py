@@ -44,7 +44,6 @@ from tests.core.situations import (
     STEP_FAILED,
     STEP_SCHEDULED,
     SUCCEEDED,
-    SUSPENDED,
     TARGET,
     Situation,
     accepted,
@@ -123,21 +122,20 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "cancel": {
         S.SCHEDULED: ([ENDS_CANCELLED], ENDED),
         S.QUEUED: ([ENDS_CANCELLED], ENDED),
-        S.RUNNING_IDLE: ([CANCELS], Status.RUNNING),
         S.RUNNING_STEP: ([CANCELS], Status.RUNNING),
-        S.SUSPENDED: ([CANCELS], Status.RUNNING),
+        S.SUSPENDED: ([CANCELS], Status.SUSPENDED),  # until the handler, which is given it, goes on
         S.BACKING_OFF_STEP: ([CANCELS], Status.BACKING_OFF),  # until the handler, which is given it, drops the step
         S.BACKING_OFF_HANDLER: ([CANCELS], Status.RUNNING),
         S.PAUSED_SCHEDULED: ([ENDS_CANCELLED], ENDED),
         S.PAUSED_QUEUED: ([ENDS_CANCELLED], ENDED),
         S.PAUSED_HEAD: ([ENDS_CANCELLED, NEXT], ENDED),
-        S.PAUSED_IDLE: ([CANCELS], Status.RUNNING),
+        S.PAUSED_IDLE: ([CANCELS], Status.SUSPENDED),
         S.PAUSED_STEP: ([CANCELS], Status.RUNNING),
         S.PAUSED_EXHAUSTED_STEP: ([CANCELS], Status.RUNNING),
         S.PAUSED_EXHAUSTED_HANDLER: ([CANCELS], Status.RUNNING),
         S.PAUSING: ([CANCELS], Status.RUNNING),
         S.CANCELLING: ([], Status.RUNNING),
-        S.CANCELLING_IDLE: ([], Status.RUNNING),
+        S.CANCELLING_IDLE: ([], Status.SUSPENDED),
         S.CANCELLING_PAUSED: ([], Status.PAUSED),
         S.COMPLETED: ErrorCode.NOT_FOUND,
         S.UNKNOWN: ErrorCode.NOT_FOUND,
@@ -145,7 +143,6 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "kill": {
         S.SCHEDULED: ([ENDS_KILLED], ENDED),
         S.QUEUED: ([ENDS_KILLED], ENDED),
-        S.RUNNING_IDLE: ([ENDS_KILLED, NEXT], ENDED),
         S.RUNNING_STEP: ([ENDS_KILLED, NEXT], ENDED),
         S.SUSPENDED: ([ENDS_KILLED, NEXT], ENDED),
         S.BACKING_OFF_STEP: ([ENDS_KILLED, NEXT], ENDED),
@@ -167,7 +164,6 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "pause": {
         S.SCHEDULED: ([HOLDS], Status.PAUSED),
         S.QUEUED: ([HOLDS], Status.PAUSED),
-        S.RUNNING_IDLE: ([HOLDS], Status.PAUSED),
         S.RUNNING_STEP: ([DRAINS], Status.RUNNING),
         S.SUSPENDED: ([HOLDS], Status.PAUSED),
         S.BACKING_OFF_STEP: ([HOLDS], Status.PAUSED),
@@ -189,7 +185,6 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "pause now": {
         S.SCHEDULED: ([HOLDS], Status.PAUSED),
         S.QUEUED: ([HOLDS], Status.PAUSED),
-        S.RUNNING_IDLE: ([HOLDS], Status.PAUSED),
         S.RUNNING_STEP: ([HOLDS], Status.PAUSED),
         S.SUSPENDED: ([HOLDS], Status.PAUSED),
         S.BACKING_OFF_STEP: ([HOLDS], Status.PAUSED),
@@ -211,7 +206,6 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "resume": {
         S.SCHEDULED: ([], Status.SCHEDULED),
         S.QUEUED: ([], Status.QUEUED),
-        S.RUNNING_IDLE: ([], Status.RUNNING),
         S.RUNNING_STEP: ([], Status.RUNNING),
         S.SUSPENDED: ([], Status.SUSPENDED),
         S.BACKING_OFF_STEP: ([RETRIES_STEP], Status.RUNNING),
@@ -219,21 +213,20 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.PAUSED_SCHEDULED: ([RESUMES], Status.SCHEDULED),
         S.PAUSED_QUEUED: ([RESUMES], Status.QUEUED),
         S.PAUSED_HEAD: ([RESUMES, started(IT)], Status.RUNNING),
-        S.PAUSED_IDLE: ([RESUMES], Status.RUNNING),
+        S.PAUSED_IDLE: ([RESUMES], Status.SUSPENDED),
         S.PAUSED_STEP: ([RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_STEP: ([RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_HANDLER: ([RESUMES], Status.RUNNING),
         S.PAUSING: ([RESUMES], Status.RUNNING),
         S.CANCELLING: ([], Status.RUNNING),
-        S.CANCELLING_IDLE: ([], Status.RUNNING),
-        S.CANCELLING_PAUSED: ([RESUMES], Status.RUNNING),
+        S.CANCELLING_IDLE: ([], Status.SUSPENDED),
+        S.CANCELLING_PAUSED: ([RESUMES], Status.SUSPENDED),
         S.COMPLETED: ErrorCode.NOT_FOUND,
         S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "move": {
         S.SCHEDULED: ([MOVES], Status.SCHEDULED),
         S.QUEUED: ([MOVES], Status.QUEUED),
-        S.RUNNING_IDLE: ErrorCode.STILL_RUNNING,
         S.RUNNING_STEP: ErrorCode.STILL_RUNNING,
         S.SUSPENDED: ([MOVES], Status.SUSPENDED),
         S.BACKING_OFF_STEP: ([MOVES, RETRIES_STEP], Status.RUNNING),
@@ -241,21 +234,20 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.PAUSED_SCHEDULED: ([MOVES, RESUMES], Status.SCHEDULED),
         S.PAUSED_QUEUED: ([MOVES, RESUMES], Status.QUEUED),
         S.PAUSED_HEAD: ([MOVES, RESUMES, started(IT)], Status.RUNNING),
-        S.PAUSED_IDLE: ([MOVES, RESUMES], Status.RUNNING),
+        S.PAUSED_IDLE: ([MOVES, RESUMES], Status.SUSPENDED),
         S.PAUSED_STEP: ([MOVES, RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_STEP: ([MOVES, RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_HANDLER: ([MOVES, RESUMES], Status.RUNNING),
         S.PAUSING: ErrorCode.STILL_RUNNING,
         S.CANCELLING: ErrorCode.STILL_RUNNING,
-        S.CANCELLING_IDLE: ErrorCode.STILL_RUNNING,
-        S.CANCELLING_PAUSED: ([MOVES, RESUMES], Status.RUNNING),
+        S.CANCELLING_IDLE: ([MOVES], Status.SUSPENDED),
+        S.CANCELLING_PAUSED: ([MOVES, RESUMES], Status.SUSPENDED),
         S.COMPLETED: ErrorCode.NOT_FOUND,
         S.UNKNOWN: ErrorCode.NOT_FOUND,
     },
     "signal": {
         S.SCHEDULED: ([SIGNALS], Status.SCHEDULED),
         S.QUEUED: ([SIGNALS], Status.QUEUED),
-        S.RUNNING_IDLE: ([ANSWERS], Status.RUNNING),
         S.RUNNING_STEP: ([SIGNALS], Status.RUNNING),
         S.SUSPENDED: ([ANSWERS], Status.RUNNING),
         S.BACKING_OFF_STEP: ([SIGNALS], Status.BACKING_OFF),
@@ -484,7 +476,6 @@ BY_ITSELF: dict[str, Command] = {
     "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.FinishDrain(invocation_id=IT),
-    "it has idled for long": c.SuspendAttempt(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
 }
 
@@ -541,12 +532,6 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.PAUSED_HEAD: ([WITHDRAWN, NEXT], None),
     },
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
-    "it has idled for long": {
-        S.RUNNING_IDLE: ([SUSPENDED], Status.SUSPENDED),
-        S.BACKING_OFF_STEP: ([SUSPENDED], Status.BACKING_OFF),
-        S.BACKING_OFF_HANDLER: ([SUSPENDED], Status.BACKING_OFF),
-        S.CANCELLING_IDLE: ([SUSPENDED], Status.SUSPENDED),
-    },
     "a gate opens": {},
 }
 """What it leads to. Everywhere else it comes too late, or for somebody else, and leads to nothing."""
@@ -579,7 +564,7 @@ def test_what_comes_by_itself_counts_where_it_is_waited_for_and_is_nothing_elsew
     ],
     ids=["sleep", "deadline"],
 )
-@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+@pytest.mark.parametrize("held", [[], [paused()], [ATTEMPT_FAILED]])
 def test_a_timer_fires_whatever_the_handler_is_doing(scheduled: Event, held: list[Event]) -> None:
     (
         given(accepted(), started(), scheduled, *held)
@@ -596,7 +581,7 @@ def test_a_timer_fires_whatever_the_handler_is_doing(scheduled: Event, held: lis
     ],
     ids=["call", "attach"],
 )
-@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+@pytest.mark.parametrize("held", [[], [paused()], [ATTEMPT_FAILED]])
 def test_an_outcome_is_recorded_whatever_the_handler_is_doing(scheduled: Event, held: list[Event]) -> None:
     (
         given(accepted(), started(), scheduled, *held)
@@ -605,7 +590,7 @@ def test_an_outcome_is_recorded_whatever_the_handler_is_doing(scheduled: Event, 
     )
 
 
-@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+@pytest.mark.parametrize("held", [[], [paused()], [ATTEMPT_FAILED]])
 def test_an_answer_is_recorded_whatever_the_handler_is_doing(held: list[Event]) -> None:
     answer = ControlResult(True, Status.RUNNING, Status.PAUSED)
     asked = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE, argument=b"")
@@ -707,7 +692,7 @@ def test_going_on_after_a_pause_puts_all_attempts_ahead_again(what: str) -> None
 
 def test_a_handler_that_cannot_go_on_is_held_with_the_reason() -> None:
     (
-        given(*events_of(S.RUNNING_IDLE))
+        given(*events_of(S.SUSPENDED))
         .when(c.PauseAttempt(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
         .then(e.InvocationPaused(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
         .leaves(IT, Status.PAUSED)
@@ -723,7 +708,7 @@ OVERTAKES = e.CancelDeliveredEarlier(invocation_id=IT, handed_over=3)
 
 
 def test_one_that_returns_without_having_met_its_cancel_is_given_it_before_what_it_returned_on() -> None:
-    given(*events_of(S.CANCELLING_IDLE)).when(RETURNS).then(OVERTAKES).leaves(IT, Status.RUNNING)
+    given(*events_of(S.CANCELLING_IDLE)).when(RETURNS).then(OVERTAKES).leaves(IT, Status.SUSPENDED)
 
 
 def test_one_that_returns_without_it_again_ends_cancelled_and_keeps_what_it_wrote() -> None:
@@ -744,7 +729,7 @@ def test_one_that_fails_while_its_cancel_is_on_its_way_is_tried_again_at_once() 
     )
     story = given(*events_of(S.CANCELLING_IDLE)).when(fails)
     assert [type(event) for event in story.events] == [e.AttemptFailed, e.AttemptRetried]
-    story.leaves(IT, Status.RUNNING)
+    story.leaves(IT, Status.SUSPENDED)
     given(*events_of(S.CANCELLING_IDLE)).when(attrs.evolve(fails, has_been_given_cancel=True)).leaves(IT, Status.PAUSED)
 
 
@@ -773,7 +758,7 @@ ADDITIVE: Mapping[str, str] = {
 }
 """Commands that mean something again when they come again, and why that is right."""
 
-HAS_AN_ATTEMPT = frozenset({S.RUNNING_IDLE, S.RUNNING_STEP, S.CANCELLING, S.CANCELLING_IDLE})
+HAS_AN_ATTEMPT = frozenset({S.SUSPENDED, S.RUNNING_STEP, S.CANCELLING, S.CANCELLING_IDLE})
 
 
 def test_there_is_a_sample_of_every_command() -> None:
@@ -854,7 +839,5 @@ def test_a_signal_goes_to_the_one_that_has_waited_longest_for_its_name() -> None
 
 def test_callers_are_noted_once_each() -> None:
     by_another = c.Attach(invocation_id=IT, by=Caller(CALLER.invocation_id, StepId("8")))
-    story = (
-        given(*events_of(S.RUNNING_IDLE)).when(VERBS["attach"]).when(by_another).when(VERBS["attach"]).then_nothing()
-    )
+    story = given(*events_of(S.SUSPENDED)).when(VERBS["attach"]).when(by_another).when(VERBS["attach"]).then_nothing()
     assert story.invocation(IT).attached == [CALLER, by_another.by]

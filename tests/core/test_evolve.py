@@ -10,7 +10,7 @@ import pytest
 
 from actors.core.evolve import evolve, spans_with
 from actors.core.snapshots import decode_snapshot, encode_snapshot
-from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest
+from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest, existing
 from actors.core.transitions import LEGAL, IllegalEvent
 from journal import events as e
 from journal.events import EVENT_TYPES, Kind, Mode, Outcome, OutcomeKind, PauseCause, Stamp, Status
@@ -33,7 +33,6 @@ from tests.core.situations import (
     STEP_FAILED,
     STEP_SCHEDULED,
     SUCCEEDED,
-    SUSPENDED,
     TARGET,
     accepted,
     completed,
@@ -58,37 +57,41 @@ SIGNAL: str = SAMPLES[e.SignalReceived].name
 # signal. ``None``: it is no longer known.
 
 _STAYS: dict[Status, Status] = {status: status for status in Status if status is not Status.COMPLETED}
-_SAID_BY_A_HANDLER: dict[Status, Status] = {Status.RUNNING: Status.RUNNING, Status.BACKING_OFF: Status.BACKING_OFF}
+_SAID_BY_A_HANDLER: dict[Status, Status] = {
+    status: status for status in (Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF)
+}
+_ASKS_OTHERS = {**_SAID_BY_A_HANDLER, Status.RUNNING: Status.SUSPENDED}
 _WAKES = {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING, Status.PAUSED: Status.PAUSED}
+_OF_A_STEP: dict[Status, Status] = {status: status for status in (Status.RUNNING, Status.BACKING_OFF, Status.PAUSED)}
 
 _STAYS_ONCE_STARTED = {s: s for s in _STAYS if s not in (Status.SCHEDULED, Status.QUEUED)}
 
 ARROWS: dict[type, dict[Status, Status | None]] = {
     e.InvocationDue: {Status.SCHEDULED: Status.QUEUED, Status.PAUSED: Status.PAUSED},
     e.InvocationStarted: {Status.QUEUED: Status.RUNNING},
-    e.StepScheduled: {**_SAID_BY_A_HANDLER},
-    e.StepCompleted: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
+    e.StepScheduled: {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING},
+    e.StepCompleted: {**_OF_A_STEP},
     e.StepAttemptFailed: {
         Status.RUNNING: Status.BACKING_OFF,
         Status.BACKING_OFF: Status.BACKING_OFF,
         Status.PAUSED: Status.PAUSED,
     },
     e.StepRetried: {Status.BACKING_OFF: Status.RUNNING},
-    e.StepAborted: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
-    e.SleepScheduled: {**_SAID_BY_A_HANDLER},
-    e.DeadlineScheduled: {**_SAID_BY_A_HANDLER},
+    e.StepAborted: {**_OF_A_STEP},
+    e.SleepScheduled: {**_ASKS_OTHERS},
+    e.DeadlineScheduled: {**_ASKS_OTHERS},
     e.TimerFired: {**_WAKES},
-    e.WaitDropped: {**_SAID_BY_A_HANDLER},
-    e.CallScheduled: {**_SAID_BY_A_HANDLER},
-    e.AttachScheduled: {**_SAID_BY_A_HANDLER},
+    e.WaitDropped: {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING},
+    e.CallScheduled: {**_ASKS_OTHERS},
+    e.AttachScheduled: {**_ASKS_OTHERS},
     e.CallCompleted: {**_WAKES},
     e.CallCancelRequested: {**_SAID_BY_A_HANDLER},
     e.SendScheduled: {**_SAID_BY_A_HANDLER},
     e.SignalAwaited: {**_SAID_BY_A_HANDLER},
     e.SignalReceived: {**_STAYS, Status.SUSPENDED: Status.RUNNING},
-    e.SignalReassigned: {**_SAID_BY_A_HANDLER},
+    e.SignalReassigned: {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING},
     e.OutputEmitted: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
-    e.VerbScheduled: {**_SAID_BY_A_HANDLER},
+    e.VerbScheduled: {**_ASKS_OTHERS},
     e.VerbAnswered: {**_WAKES},
     e.PatchMarked: {**_SAID_BY_A_HANDLER},
     e.FieldsChanged: {**_SAID_BY_A_HANDLER},
@@ -99,26 +102,26 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.FieldsInitialized: {**_SAID_BY_A_HANDLER},
     e.LogConverted: {**_SAID_BY_A_HANDLER},
     e.MapConverted: {**_SAID_BY_A_HANDLER},
-    e.AttemptFailed: {Status.RUNNING: Status.BACKING_OFF, Status.BACKING_OFF: Status.BACKING_OFF},
+    e.AttemptFailed: dict.fromkeys(_SAID_BY_A_HANDLER, Status.BACKING_OFF),
     e.AttemptRetried: {Status.BACKING_OFF: Status.RUNNING},
-    e.InvocationSuspended: {Status.RUNNING: Status.SUSPENDED, Status.BACKING_OFF: Status.BACKING_OFF},
+    e.InvocationSuspended: {**_SAID_BY_A_HANDLER},
     e.CancelRequested: {
         Status.RUNNING: Status.RUNNING,
-        Status.SUSPENDED: Status.RUNNING,
+        Status.SUSPENDED: Status.SUSPENDED,
         Status.BACKING_OFF: Status.RUNNING,
         Status.PAUSED: Status.RUNNING,
     },
     e.CancelDeadlineMoved: {**_STAYS_ONCE_STARTED},
     e.CancelDeliveredEarlier: {**_SAID_BY_A_HANDLER},
-    e.PauseRequested: {**_SAID_BY_A_HANDLER},
+    e.PauseRequested: {Status.RUNNING: Status.RUNNING, Status.BACKING_OFF: Status.BACKING_OFF},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
-    e.InvocationResumed: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.RUNNING},
+    e.InvocationResumed: {**_OF_A_STEP, Status.PAUSED: Status.RUNNING},
     e.InvocationMoved: {status: same for status, same in _STAYS.items() if status is not Status.RUNNING},
     e.AttachRequested: {**_STAYS},
     e.InvocationCompleted: dict.fromkeys(_STAYS),
     e.InvocationRestarted: {**_STAYS},
     e.FieldsRewound: {Status.RUNNING: Status.RUNNING},
-    e.HistoryCopied: {Status.RUNNING: Status.RUNNING},
+    e.HistoryCopied: {Status.RUNNING: Status.RUNNING, Status.SUSPENDED: Status.SUSPENDED},
     e.CallTransferred: {**_STAYS_ONCE_STARTED},
     e.CallsDetached: {**_STAYS_ONCE_STARTED},
 }
@@ -153,7 +156,6 @@ def stands(status: Status, event: type) -> ObjectState:
         spans=[(2, 2)],
         started_at=2.0 if is_started else None,
         scheduled_for=DUE if status is Status.SCHEDULED or event is e.InvocationDue else None,
-        unloaded=status is Status.SUSPENDED,
         retry_at=DUE if status is Status.BACKING_OFF and event is not e.StepRetried else None,
     )
     if event in WAITS_FOR:
@@ -441,26 +443,24 @@ def test_it_backs_off_until_nothing_of_it_waits_for_another_try() -> None:
         assert story.status_of(IT) is after
 
 
-@pytest.mark.parametrize(
-    "step_was", [SUSPENDED, e.StepRetried(invocation_id=IT, step=STEP)], ids=["waiting", "retried"]
-)
+@pytest.mark.parametrize("step_was", [[], [e.StepRetried(invocation_id=IT, step=STEP)]], ids=["waiting", "retried"])
 @pytest.mark.parametrize("goes_on", [e.InvocationResumed(invocation_id=IT, reason="why"), CANCEL_REQUESTED])
 def test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run_at_once(
-    goes_on: Event, step_was: Event
+    goes_on: Event, step_was: list[Event]
 ) -> None:
     story = given(
         accepted(),
         started(),
         STEP_SCHEDULED,
         STEP_FAILED,
-        step_was,
+        *step_was,
         attrs.evolve(ATTEMPT_FAILED, attempt=4),
         paused(PauseCause.EXHAUSTED),
         goes_on,
     )
     invocation = story.invocation(IT)
     assert invocation.waits == {STEP: Wait(WaitKind.STEP, 4.0, "work")}
-    assert (invocation.failed_attempts, invocation.retry_at, invocation.unloaded) == (0, None, False)
+    assert (invocation.failed_attempts, invocation.retry_at) == (0, None)
     assert (invocation.pause_reason, invocation.pause_cause) == ("", None)
 
 
@@ -487,13 +487,41 @@ def test_a_cancel_is_known_with_who_asked_when_and_how_long_to_wait() -> None:
     assert story.invocation(IT).retry_at is None, "the handler is to see it now"
 
 
-def test_a_suspended_one_wakes_when_what_it_waits_for_comes_and_not_before() -> None:
-    story = given(accepted(), started(), SIGNAL_AWAITED, SUSPENDED)
-    assert story.invocation(IT).unloaded
-    fold(story.state, [e.SignalReceived(invocation_id=IT, name="other", value=b"1")])
-    assert (story.invocation(IT).unloaded, story.status_of(IT)) == (True, Status.SUSPENDED)
-    fold(story.state, [e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=STEP)])
-    assert (story.invocation(IT).unloaded, story.status_of(IT)) == (False, Status.RUNNING)
+def test_one_is_suspended_once_all_that_it_waits_for_is_up_to_others() -> None:
+    other = StepId("9")
+    signal = e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=STEP)
+    story = given(accepted(), started())
+    happens: list[tuple[Event, Status]] = [
+        (SIGNAL_AWAITED, Status.SUSPENDED),
+        (attrs.evolve(STEP_SCHEDULED, step=other), Status.RUNNING),
+        (e.SignalReceived(invocation_id=IT, name="other", value=b"1"), Status.RUNNING),
+        (e.StepCompleted(invocation_id=IT, step=other, outcome=SUCCEEDED), Status.SUSPENDED),
+        (e.SleepScheduled(invocation_id=IT, step=other, wake_at=DUE), Status.SUSPENDED),
+        (signal, Status.SUSPENDED),
+        (e.WaitDropped(invocation_id=IT, step=other), Status.RUNNING),
+    ]
+    for event, after in happens:
+        fold(story.state, [event])
+        assert story.status_of(IT) is after, event
+
+
+def test_leaving_memory_in_an_older_store_changes_no_status() -> None:
+    left = e.InvocationSuspended(invocation_id=IT)
+    assert given(accepted(), started(), SIGNAL_AWAITED, left).status_of(IT) is Status.SUSPENDED
+    assert given(accepted(), started(), STEP_SCHEDULED, STEP_FAILED, left).status_of(IT) is Status.BACKING_OFF
+
+
+def test_an_event_is_unseen_until_the_handler_has_recorded_a_request_after_it() -> None:
+    first, second = StepId("8"), StepId("9")
+    story = given(accepted(), started(), *(attrs.evolve(SIGNAL_AWAITED, step=step) for step in (STEP, first, second)))
+    for step in (first, second):
+        fold(story.state, [e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=step)])
+    state, asked = existing(story.state), attrs.evolve(SIGNAL_AWAITED, step=StepId("10"))
+    assert state.invocations[IT].unseen == state.version
+    evolve(state, state.version + 1, Stamp(9.0, f"#{state.version - 1}", IT), asked)
+    assert state.invocations[IT].unseen == state.version - 1, "it has been given the first of the two"
+    evolve(state, state.version + 1, Stamp(9.0, f"#{state.version - 1}", IT), attrs.evolve(asked, step=StepId("11")))
+    assert state.invocations[IT].unseen == 0
 
 
 def test_signals_are_kept_until_a_wait_takes_them() -> None:

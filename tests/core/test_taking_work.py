@@ -196,7 +196,7 @@ def test_asking_again_finds_the_same_invocation(situation: Situation, request_ke
 
 
 def test_signals_that_nobody_asks_for_have_a_limit() -> None:
-    story = given(*events_of(Situation.RUNNING_IDLE), limits=Limits(signals=2))
+    story = given(*events_of(Situation.SUSPENDED), limits=Limits(signals=2))
     taken = e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=1, step=StepId("1"))
     story.when(SIGNAL).then(taken)
     for name in "ab":

@@ -18,6 +18,7 @@ from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
 from actors.core.owed import may_run, owes, pending, timers_of
 from actors.core.react import react
+from actors.core.requests import is_request
 from actors.core.snapshots import decode_snapshot, encode_snapshot
 from actors.core.state import Changes, WaitKind
 from actors.errors import TerminalError
@@ -58,6 +59,18 @@ POLICIES = [
     RetryPolicy(max_attempts=None, initial_delay=10.0),
 ]
 _TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE)
+_TO_BE_GIVEN = (
+    e.StepCompleted,
+    e.StepAborted,
+    e.TimerFired,
+    e.CallCompleted,
+    e.VerbAnswered,
+    e.CancelRequested,
+    e.CancelDeliveredEarlier,
+    e.HistoryCopied,
+    e.AttemptFailed,
+)
+"""The events after which a handler has a turn to take, besides the signals that it waits for."""
 _MUST_WAIT = frozenset({Status.SCHEDULED, Status.QUEUED})
 
 GATE = Gate(scope=EVERYTHING, state=GateState.CLOSED, since=0.0, by="tests")
@@ -81,6 +94,7 @@ class Walker:
         self._steps = 0
         self._has_met_cancel = False
         self._gates = NO_GATES
+        self._unseen: set[InvocationId] = set()
 
     def walk(self, strides: Iterable[Stride]) -> None:
         """Go, and look after each stride whether all is well."""
@@ -99,8 +113,10 @@ class Walker:
             events = decide(self.state, command, self._now, LIMITS, self._gates)
         except TerminalError:
             return
+        # A handler's requests follow from all that has happened, because it has been given all of it.
+        cause = f"#{len(self.events)}" if isinstance(command, c.RecordProgress) else "walk"
         for event in events:
-            self._happen(event)
+            self._happen(event, cause)
         for invocation in [] if self.is_held else self._open():
             if may_run(invocation):  # its attempt takes up every step that has not ended
                 self._running |= dict.fromkeys(
@@ -109,11 +125,11 @@ class Walker:
                     if wait.kind is WaitKind.STEP
                 )
 
-    def _happen(self, event: Event) -> None:
+    def _happen(self, event: Event, cause: str = "walk") -> None:
         owed = react(self.state, event)
         self._note(event)
         number = len(self.events) + 1
-        stamp = Stamp(self._now, "walk", "tests")
+        stamp = Stamp(self._now, cause, "tests")
         self.state = evolve(self.state, number, stamp, event)
         self.events.append(e.Recorded(number, stamp, event))
         for effect in owed:
@@ -130,6 +146,8 @@ class Walker:
             case f.CopyHistory():
                 of = effect.invocation_id
                 self._happen(e.FieldsRewound(invocation_id=of, fields={}, lengths={}, logs={}, maps={}, before={}))
+                if self._steps % 2:
+                    self._happen(e.SignalAwaited(invocation_id=of, step=self.new_step(), name="a"))
                 self._happen(e.HistoryCopied(invocation_id=of, fields={}, lengths={}, maps={}))
             case f.EndAttempt() if effect.abort_steps:
                 for of, step in [running for running in self._running if running[0] == effect.invocation_id]:
@@ -143,6 +161,7 @@ class Walker:
         known = self.state.invocations.get(of)
         if known is not None:
             self.reached.add((type(event), known.status))
+            self._note_unseen(known, event)
         match event:
             case e.InvocationAccepted(mode=Mode.EXCLUSIVE, scheduled_for=None):
                 self._in_line.append(of)
@@ -156,6 +175,13 @@ class Walker:
         if isinstance(event, e.InvocationCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
             is_cancelled = known is not None and known.cancel is not None
             assert self._has_met_cancel or not is_cancelled, f"{of} was cancelled, and succeeded all the same"
+
+    def _note_unseen(self, invocation: InvocationState, event: Any) -> None:
+        is_awaited = isinstance(event, e.SignalReceived) and event.step in invocation.waits
+        if isinstance(event, _TO_BE_GIVEN) or is_awaited:
+            self._unseen.add(invocation.invocation_id)
+        elif is_request(event):
+            self._unseen.discard(invocation.invocation_id)
 
     # Whom to ask.
 
@@ -231,7 +257,11 @@ class Walker:
             _check_next(state)
         _check_queue(state)
         self._check_timers(state)
-        attempts = [i.invocation_id for i in state.invocations.values() if wants_an_attempt(i)]
+        attempts = [
+            i.invocation_id
+            for i in state.invocations.values()
+            if may_go_on(i) and (i.invocation_id in self._unseen or does_something(i))
+        ]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
         pauses = [i.invocation_id for i in state.invocations.values() if i.pending_pause is not None]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckDrained)] == pauses
@@ -267,14 +297,19 @@ def _pick(among: Sequence[T], which: int) -> T | None:
     return among[which % len(among)] if among else None
 
 
-def wants_an_attempt(invocation: InvocationState) -> bool:
+def may_go_on(invocation: InvocationState) -> bool:
     """Whether its handler may go on, in other words than the code's."""
     return (
-        invocation.status in (Status.RUNNING, Status.BACKING_OFF)
-        and not invocation.unloaded
+        invocation.status in (Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF)
         and invocation.retry_at is None
         and invocation.pending_pause is None
     )
+
+
+def does_something(invocation: InvocationState) -> bool:
+    """Whether its code or a step of it runs."""
+    kinds = {wait.kind for wait in invocation.waits.values()}
+    return not kinds or WaitKind.STEP in kinds
 
 
 def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_held: bool) -> None:
@@ -285,14 +320,13 @@ def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_hel
     assert status is not Status.COMPLETED, "what has ended is forgotten"
     if status in _MUST_WAIT:
         assert not invocation.is_started
-        assert (invocation.waits, invocation.changes, invocation.unloaded) == ({}, Changes(), False)
+        assert (invocation.waits, invocation.changes, invocation.unseen) == ({}, Changes(), 0)
         assert (status is Status.SCHEDULED) == (invocation.scheduled_for is not None)
     elif status is not Status.PAUSED:
         assert invocation.is_started
         assert invocation.scheduled_for is None
         assert (status is Status.BACKING_OFF) == backs_off
-        assert invocation.unloaded or status is not Status.SUSPENDED
-        assert not invocation.unloaded or status is not Status.RUNNING
+        assert backs_off or (status is Status.RUNNING) == does_something(invocation)
         assert (invocation.pause_reason, invocation.pause_cause) == ("", None)
     else:
         assert invocation.pause_cause is not None
@@ -561,12 +595,6 @@ def _cancelled_handler_returns(walker: Walker, which: int, how: int) -> None:
         )
 
 
-def _handler_idles(walker: Walker, which: int, _: int) -> None:
-    invocation = walker.with_an_attempt(which)
-    if invocation is not None:
-        walker.ask(c.SuspendAttempt(invocation_id=invocation.invocation_id))
-
-
 def _step_ends(walker: Walker, which: int, how: int) -> None:
     running = walker.running_step(which)
     if running is None:
@@ -630,7 +658,6 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "a handler goes on": _handler_goes_on,
     "a handler ends": _handler_ends,
     "a cancelled handler returns": _cancelled_handler_returns,
-    "a handler idles": _handler_idles,
     "a step ends": _step_ends,
     "a step is stopped": _step_is_stopped,
     "what is waited for comes": _what_it_waits_for_comes,

@@ -58,7 +58,7 @@ async def test_it_says_who_did_what_from_where_and_why() -> None:
             "now",
             "maintenance",
             True,
-            "running",
+            "suspended",
             "paused",
         )
         events = [entry async for entry in runtime.client.invocation(task).events()]

@@ -292,7 +292,7 @@ async def test_a_signal_that_the_cancel_overtakes_is_there_for_the_compensation(
 
 
 async def test_one_suspended_behind_a_gate_is_cancelled_where_it_stands() -> None:
-    lab = Lab(Order, limits=Limits(suspend_after_seconds=1.0))
+    lab = Lab(Order, limits=Limits(unload_after_seconds=1.0))
     async with lab.running() as runtime:
         handle = await begin(runtime, "signalled")
         await trio.sleep(10)

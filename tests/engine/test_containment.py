@@ -49,6 +49,11 @@ async def first() -> int:
     return 1
 
 
+@step
+async def long_work() -> None:
+    await trio.sleep(1_000)
+
+
 @step(retry=STRANGE)
 async def refused_under_a_strange_policy() -> None:
     raise ValueError("no")
@@ -105,6 +110,10 @@ class Account(Actor):
     async def rest(self) -> int:
         await actors.sleep(10)
         return self.balance
+
+    @handler
+    async def work(self) -> None:
+        await long_work()
 
     @handler
     async def ask(self, key: str) -> str:
@@ -314,7 +323,7 @@ async def test_an_object_that_is_set_aside_stays_so_however_many_are_used(faults
 async def test_an_object_that_cannot_be_taken_up_does_not_end_the_start(faults: Faults) -> None:
     lab = Lab(Account, Bystander)
     async with lab.running() as runtime:
-        handle = await runtime.client.actor(Account, "alice").rest.send()
+        handle = await runtime.client.actor(Account, "alice").work.send()
         await trio.sleep(5)
     faults.break_doing(f.StartAttempt)
     faults.armed = True
@@ -432,7 +441,7 @@ async def test_a_question_on_which_the_engine_fails_is_refused_and_changes_nothi
         faults.armed = True
         with pytest.raises(actors.errors.InternalError):
             await handle.cancel(reason="now")
-        assert (await handle.info()).status is Status.RUNNING
+        assert (await handle.info()).status is Status.SUSPENDED
         await alive(runtime)
         assert await handle.result() == 0
     assert examine(lab.store, 1).is_sound

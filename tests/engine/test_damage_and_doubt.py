@@ -143,14 +143,14 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
         for use in (lambda: notes.note.send("refused"), waiting.kill, waiting.cancel, waiting.purge):
             with pytest.raises(actors.UnavailableError, match=named):
                 await use()
-        assert (await waiting.info()).status is Status.RUNNING, "what is known of it can be read"
+        assert (await waiting.info()).status is Status.SUSPENDED, "what is known of it can be read"
         assert await whole.note("after") == 2
         assert "Notes/broken" in await whole.ask("broken")
         await whole.pass_on("broken", "kept until it is repaired")
         await trio.sleep(5)
     lab.store.apply(Batch({first: value}))
     async with lab.running() as runtime:
-        assert (await runtime.client.invocation(handle.id).info()).status is Status.RUNNING
+        assert (await runtime.client.invocation(handle.id).info()).status is Status.SUSPENDED
         await runtime.client.invocation(handle.id).signal("go")
         assert await runtime.client.actor(Notes, "broken").note("after") == 3
         assert WORLD.count("kept until it is repaired") == 1

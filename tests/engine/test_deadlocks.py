@@ -219,7 +219,7 @@ async def test_a_message_for_later_closes_a_circle_when_it_is_due(lab: Lab) -> N
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_objects_that_have_left_memory_are_part_of_a_circle(way: str) -> None:
-    lab = Lab(Account, Bank, Once, limits=Limits(idle_objects=1, suspend_after_seconds=1.0), partitions=3)
+    lab = Lab(Account, Bank, Once, limits=Limits(idle_objects=1, unload_after_seconds=1.0), partitions=3)
     async with lab.running() as runtime:
         one = await getattr(runtime.client.actor(Account, "a"), way).send("b", 1)
         other = await runtime.client.actor(Account, "b").pay.send("a", 1, 100.0)

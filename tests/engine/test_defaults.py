@@ -90,7 +90,7 @@ async def test_a_default_is_seen_as_its_type_has_it() -> None:
 
 
 async def test_the_default_of_an_argument_is_new_in_every_attempt_and_call() -> None:
-    lab = Lab(Tenant, limits=Limits(suspend_after_seconds=1.0))
+    lab = Lab(Tenant, limits=Limits(unload_after_seconds=1.0))
     for key, word in (("dora", "x"), ("eve", "y")):
         async with lab.running() as runtime:
             handle = await runtime.client.actor(Tenant, key).collect.send(word)

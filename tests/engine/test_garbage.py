@@ -222,7 +222,7 @@ async def wake_after_many_steps(client: actors.Client) -> None:
 async def test_neither_calls_nor_steps_leave_cycles(
     often: Callable[[actors.Client], Awaitable[Any]], garbage: list[Any]
 ) -> None:
-    async with Lab(Account, Work, limits=actors.Limits(suspend_after_seconds=10)).running() as runtime:
+    async with Lab(Account, Work, limits=actors.Limits(unload_after_seconds=10)).running() as runtime:
         await often(runtime.client)
         await quiet()
         gc.collect()

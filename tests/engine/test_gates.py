@@ -332,7 +332,7 @@ async def test_what_is_not_due_for_its_retry_when_the_gate_opens_is_retried_when
 async def test_dates_signals_and_outcomes_take_effect_when_the_gate_opens(
     asleep: bool,
 ) -> None:
-    async with Lab(*CLASSES, limits=Limits(suspend_after_seconds=4.0)).running() as runtime:
+    async with Lab(*CLASSES, limits=Limits(unload_after_seconds=4.0)).running() as runtime:
         agents = runtime.client.service(Agent)
         naps, approves, delegates = (
             await agents.nap.send(50.0),
@@ -568,7 +568,7 @@ async def test_the_audit_tells_who_closed_what_when_and_why() -> None:
 
 async def test_what_waits_behind_a_gate_costs_no_event_and_no_memory_each() -> None:
     count = 400
-    async with Lab(*CLASSES, limits=Limits(idle_objects=50, suspend_after_seconds=1.0)).running() as runtime:
+    async with Lab(*CLASSES, limits=Limits(idle_objects=50, unload_after_seconds=1.0)).running() as runtime:
         suspended = [await runtime.client.service(Agent).approve.send() for _ in range(count)]
         await trio.sleep(10.0)
         before = [(await handle.info()).last_event for handle in suspended[:20]]

@@ -80,7 +80,7 @@ def lines(said: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_a_line_is_said_once_whatever_its_handler_lives_through(said: pytest.LogCaptureFixture) -> None:
-    lab = Lab(Clerk, limits=Limits(suspend_after_seconds=10.0))
+    lab = Lab(Clerk, limits=Limits(unload_after_seconds=10.0))
     async with lab.running() as runtime:
         handle: Any = await runtime.client.actor(Clerk, "k").work.send()
         await trio.sleep(30)
@@ -132,7 +132,7 @@ async def test_a_turn_that_is_tried_again_is_said_again_and_those_before_it_are_
 
 
 async def test_nothing_is_said_while_a_handler_leaves_memory(said: pytest.LogCaptureFixture) -> None:
-    async with Lab(Clerk, limits=Limits(suspend_after_seconds=10.0)).running() as runtime:
+    async with Lab(Clerk, limits=Limits(unload_after_seconds=10.0)).running() as runtime:
         handle: Any = await runtime.client.actor(Clerk, "k").leave.send()
         await trio.sleep(30)
         assert lines(said) == []
@@ -156,7 +156,7 @@ async def test_what_a_restart_keeps_is_not_said_again(said: pytest.LogCaptureFix
 
 
 async def test_a_signal_that_does_not_fit_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    lab = Lab(Clerk, limits=Limits(suspend_after_seconds=10.0))
+    lab = Lab(Clerk, limits=Limits(unload_after_seconds=10.0))
     async with lab.running() as runtime:
         handle: Any = await runtime.client.actor(Clerk, "k").signals.send()
         await trio.sleep(1)

@@ -382,7 +382,7 @@ async def test_names_and_reasons_have_limits(lab: Lab) -> None:
         ):
             with pytest.raises(actors.RefusedError):
                 await use()
-        assert (await handle.info()).status is Status.RUNNING
+        assert (await handle.info()).status is Status.SUSPENDED
 
 
 async def test_what_handlers_and_steps_give_away_has_the_limit_of_every_value() -> None:

@@ -102,7 +102,7 @@ async def test_all_that_fit_are_paused_by_one_call_and_resumed_by_another() -> N
         assert (again.changed, again.unchanged) == (0, 1200)
         resumed = await (await jobs.where("status = 'paused'").resume()).result()
         assert resumed.changed == 1200
-        assert await statuses(runtime, ids) == {Status.RUNNING: 1200}
+        assert await statuses(runtime, ids) == {Status.SUSPENDED: 1200}
 
 
 async def test_cancelled_in_bulk_they_run_their_compensations() -> None:
@@ -139,7 +139,7 @@ async def test_every_item_has_an_outcome_and_refusals_are_counted_by_their_type(
         assert (info.total, info.changed, info.refused) == (7, 3, {"already_completed": 4})
         items = await items_of(job)
         assert {(item.id, item.before, item.after) for item in items if item.result is ItemResult.CHANGED} == {
-            (of, Status.RUNNING, Status.PAUSED) for of in open_ones
+            (of, Status.SUSPENDED, Status.PAUSED) for of in open_ones
         }
         refused = [item for item in items if item.result is ItemResult.REFUSED]
         assert {(item.error, item.before) for item in refused} == {("already_completed", Status.COMPLETED)}
@@ -168,7 +168,7 @@ async def test_what_comes_while_a_job_runs_is_not_its_business() -> None:
         late = await waiting(runtime, 20)
         assert (await job.result()).total == 20
         assert await statuses(runtime, early) == {Status.PAUSED: 20}
-        assert await statuses(runtime, late) == {Status.RUNNING: 20}
+        assert await statuses(runtime, late) == {Status.SUSPENDED: 20}
 
 
 async def test_a_rate_bounds_how_many_are_asked_a_second() -> None:
@@ -195,7 +195,7 @@ async def test_a_limit_takes_the_oldest_and_the_answer_says_that_there_were_more
         assert (info.matched, info.total, info.limit) == (6, 2, 2)
         assert [(await runtime.client.invocation(of).info()).status for of in ids] == [
             *[Status.PAUSED] * 2,
-            *[Status.RUNNING] * 4,
+            *[Status.SUSPENDED] * 4,
         ]
 
 
@@ -296,7 +296,7 @@ async def test_signals_restarts_and_purges_go_to_all_that_fit() -> None:
         assert [await runtime.client.invocation(of).result() for of in ids] == [7] * 5
         assert (await (await jobs.where("handler = 'wait'").restart(reason="again")).result()).changed == 5
         await quiet()
-        successors = [info.id for info in await runtime.client.invocations(status=[Status.RUNNING])]
+        successors = [info.id for info in await runtime.client.invocations(status=[Status.SUSPENDED])]
         assert len(successors) == 5
         purged = await (await jobs.where("handler = 'wait'").purge()).result()
         assert (purged.changed, purged.refused) == (5, {"not_completed": 5})
@@ -541,7 +541,7 @@ async def test_those_that_are_named_are_asked_and_no_others_each_once_and_what_i
         assert (info.total, info.changed, info.refused) == (1_001, 1_000, {"not_found": 1})
         assert (info.where, info.named, info.which) == ("", 1_001, "of 1001 named")
         assert [item.id for item in await items_of(job)] == [*ids[:1_000], gone.id]
-        assert await statuses(runtime, ids) == {Status.PAUSED: 1_000, Status.RUNNING: 500}
+        assert await statuses(runtime, ids) == {Status.PAUSED: 1_000, Status.SUSPENDED: 500}
         limited = await (await runtime.client.jobs.of(ids, limit=2).kill()).result()
         assert (limited.matched, limited.total) == (1_500, 2)
         assert (await runtime.client.audit(verb="start-job")).entries[-1].detail == "pause of 1001 named"
@@ -561,7 +561,7 @@ async def test_all_that_refused_a_job_are_asked_again_by_another_however_many_th
         again = await (await selection.kill(reason="then so")).result()
         assert (again.total, again.changed, again.refused) == (1_300, 1_299, {"already_completed": 1})
         assert again.refused_by == first.id
-        assert (await client.jobs.where("status = 'running'").preview()).count == 3
+        assert (await client.jobs.where("status = 'suspended'").preview()).count == 3
 
 
 async def test_what_a_job_was_refused_is_asked_of_no_job_that_goes_on_and_of_none_that_is_not() -> None:

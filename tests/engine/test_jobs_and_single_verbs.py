@@ -73,7 +73,7 @@ def of_till(state: str) -> Callable[[actors.Client, str], Awaitable[InvocationHa
 
 
 IDLE, SUSPEND_AFTER = 4, 10.0
-LIMITS = actors.Limits(idle_objects=IDLE, suspend_after_seconds=SUSPEND_AFTER)
+LIMITS = actors.Limits(idle_objects=IDLE, unload_after_seconds=SUSPEND_AFTER)
 SITUATIONS = {state: of_till(state) for state in STATES} | {made.__name__: made for made in (in_a_step, missing, cold)}
 
 

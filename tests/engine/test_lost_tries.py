@@ -103,8 +103,9 @@ class Dying(Service):
 
     @handler
     async def turns(self) -> None:
-        WORLD.note("turn")
-        await actors.signal("never")
+        while True:
+            WORLD.note("turn")
+            await actors.signal("go")
 
 
 class Machine:
@@ -236,14 +237,15 @@ async def test_two_deaths_during_turns_of_one_invocation_pause_it(machine: Machi
     machine.put_on_the_loop(handle)
     WORLD.clear()
     async with machine.process() as runtime:
+        await runtime.client.invocation(handle.id).signal("go")
         await quiet()
         info = await runtime.client.invocation(handle.id).info()
         assert info.status is Status.PAUSED
         assert "2 times in a row" in info.pause_reason
         pauses = [e async for e in runtime.client.invocation(handle.id).events() if e.name == "InvocationPaused"]
         assert pauses[0].details["cause"] == PauseCause.BLOCKED.value
-        assert (await runtime.client.invocation(other.id).info()).status is Status.RUNNING
-        assert WORLD.entries == ["turn"]
+        assert (await runtime.client.invocation(other.id).info()).status is Status.SUSPENDED
+        assert WORLD.entries == []
         await runtime.client.invocation(handle.id).resume()
         await quiet()
         assert WORLD.entries == ["turn", "turn"]
@@ -293,8 +295,9 @@ async def test_one_death_pauses_nothing_and_a_turn_that_ends_is_forgiven(machine
     for _ in range(3):
         machine.put_on_the_loop(handle)
         async with machine.process() as runtime:
+            await runtime.client.invocation(handle.id).signal("go")
             await quiet()
-            assert (await runtime.client.invocation(handle.id).info()).status is Status.RUNNING
+            assert (await runtime.client.invocation(handle.id).info()).status is Status.SUSPENDED
 
 
 async def test_both_are_in_the_log(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
@@ -306,7 +309,8 @@ async def test_both_are_in_the_log(machine: Machine, caplog: pytest.LogCaptureFi
     for _ in range(2):
         machine.put_on_the_loop(struck)
         InFlight.open(machine.folder)
-    async with machine.process():
+    async with machine.process() as runtime:
+        await runtime.client.invocation(struck.id).signal("go")
         await quiet()
     said = [record.getMessage() for record in caplog.records]
     assert any(line.startswith(f"{lost.id}/1: ") and "deadly" in line for line in said)

@@ -370,7 +370,7 @@ def test_a_name_of_the_remote_control_is_refused_as_name_and_as_alias(name: str)
 
 
 async def test_suspended_ones_find_their_aliases_too() -> None:
-    lab = Lab(*OLD, limits=Limits(suspend_after_seconds=1.0))
+    lab = Lab(*OLD, limits=Limits(unload_after_seconds=1.0))
     async with lab.running() as runtime:
         later = await runtime.client.actor(Old, "k").plus_later.send(1)
         await trio.sleep(10)

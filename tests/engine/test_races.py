@@ -183,7 +183,7 @@ async def test_a_refused_call_is_not_made_later(lab: Lab) -> None:
 
 async def test_an_idle_one_that_is_woken_while_it_is_being_suspended_goes_on() -> None:
     for _ in range(30):  # who is first at that instant is a matter of chance
-        lab = Lab(Notes, limits=Limits(suspend_after_seconds=64.0))
+        lab = Lab(Notes, limits=Limits(unload_after_seconds=64.0))
         async with lab.running() as runtime:
             handle = await runtime.client.actor(Notes, "a").wait_then_note.send("done")
             await trio.sleep(64.0)
@@ -209,7 +209,7 @@ async def test_a_step_that_waits_for_its_turn_gets_it_although_others_before_it_
 
 
 async def test_a_step_that_waits_for_its_turn_gets_it_although_its_attempt_was_idle() -> None:
-    lab = Lab(Worker, limits=Limits(running_steps=1, suspend_after_seconds=1.0))
+    lab = Lab(Worker, limits=Limits(running_steps=1, unload_after_seconds=1.0))
     async with lab.running() as runtime:
         worker = runtime.client.service(Worker)
         await worker.work.send("first", 100.0)

@@ -95,7 +95,7 @@ async def test_an_ended_call_of_a_service_leaves_nothing_in_memory() -> None:
 
 
 async def test_what_a_waiting_handler_has_written_counts_as_well() -> None:
-    limits = Limits(resident_bytes=100 * KIB, suspend_after_seconds=1.0)
+    limits = Limits(resident_bytes=100 * KIB, unload_after_seconds=1.0)
     async with Lab(Shelf, limits=limits).running() as runtime:
         client = runtime.client
         for number in range(30):

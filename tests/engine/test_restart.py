@@ -340,7 +340,7 @@ async def test_a_restart_is_not_cancelled_though_the_original_was() -> None:
             await careful.restart("undo")
         again = successor(runtime.client, await careful.restart("2"))
         await quiet()
-        assert (await again.info()).status is Status.RUNNING
+        assert (await again.info()).status is Status.SUSPENDED
     assert (WORLD.count("try"), WORLD.count("undo")) == (1, 1)
 
 
@@ -397,7 +397,7 @@ async def test_after_a_cancel_the_new_one_begins_behind_the_compensations() -> N
         await until(lambda: WORLD.count("try") == 2)
         assert WORLD.entries == ["try", "undo", "try"]
         assert (await ended(careful)).outcome is not None
-        assert (await again.info()).status is Status.RUNNING
+        assert (await again.info()).status is Status.SUSPENDED
 
 
 async def test_whoever_waits_for_the_original_gets_the_answer_of_its_successor() -> None:
@@ -646,10 +646,10 @@ async def test_restarts_of_one_call_of_a_service_run_side_by_side() -> None:
         for who in ("agent", "lawyer", "boss"):
             await again[2].signal(who, True)
         assert (await again[2].result())[-1] == "1"
-        assert [(await handle.info()).status for handle in again[:2]] == [Status.PAUSED, Status.RUNNING]
+        assert [(await handle.info()).status for handle in again[:2]] == [Status.PAUSED, Status.SUSPENDED]
         second = runtime.client.invocation((await again[1].restart(stop="cancel")).successor.invocation_id)
         await quiet()
-        assert (await second.info()).status is Status.RUNNING
+        assert (await second.info()).status is Status.SUSPENDED
         assert next(reason.text for reason in await again[0].why()).startswith("it is paused")
 
 

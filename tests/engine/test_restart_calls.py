@@ -101,7 +101,8 @@ async def test_a_callee_under_a_key_is_spared_and_answers_the_successor(lab: Lab
         original = await begin(runtime, name)
         successor = await restart(runtime, original, "charge", stop=stop)
         assert (await original.info()).status is Status.COMPLETED
-        (called,) = [i for i in await runtime.client.invocations(status=[Status.RUNNING]) if i.target.service in CALLED]
+        waiting = await runtime.client.invocations(status=[Status.SUSPENDED])
+        (called,) = [i for i in waiting if i.target.service in CALLED]
         await runtime.client.invocation(called.id).signal("carrier", "anna")
         assert await successor.result() == "o sent by anna"
         assert WORLD.count("ship o") + WORLD.count("send o") == 1

@@ -271,4 +271,4 @@ async def test_the_events_name_the_wait_that_each_signal_was_taken_by() -> None:
             if entry.name in ("SignalReceived", "SignalReassigned")
         ]
         assert told == [("SignalReceived", "3"), ("SignalReassigned", "4")]
-        assert (await handle.info()).status is Status.RUNNING
+        assert (await handle.info()).status is Status.SUSPENDED

@@ -291,7 +291,7 @@ def _no_effects_yet() -> None:
 @pytest.mark.parametrize("suspended", [False, True])
 @pytest.mark.parametrize("how", ARGUMENTS)
 async def test_what_a_step_changes_in_an_argument_is_not_seen(how: str, *, suspended: bool) -> None:
-    lab = Lab(Shop, limits=Limits(suspend_after_seconds=1.0 if suspended else 3600.0))
+    lab = Lab(Shop, limits=Limits(unload_after_seconds=1.0 if suspended else 3600.0))
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Shop, "k").argument.send(how)
         await trio.sleep(10)
@@ -361,7 +361,7 @@ async def test_fields_are_seen_by_their_own_handler_alone() -> None:
 
 
 async def test_a_closure_that_a_step_fills_is_named_where_the_replay_differs() -> None:
-    lab = Lab(Closed, limits=Limits(suspend_after_seconds=1.0))
+    lab = Lab(Closed, limits=Limits(unload_after_seconds=1.0))
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Closed, "k").search.send()
         await trio.sleep(10)

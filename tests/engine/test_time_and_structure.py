@@ -7,11 +7,10 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.core import commands as c
-from actors.core.commands import Command
+from actors.engine.executor import Executor
 from actors.engine.loaded_object import LoadedObject
-from actors.engine.machine import Machine
-from journal.events import Event, Stamp, Status
+from journal.events import Status
+from journal.ids import InvocationId
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
 
@@ -316,7 +315,7 @@ async def test_a_signal_of_another_type_than_asked_for_is_passed_over_and_named_
         handle = await runtime.client.service(Structure).typed_signal.send()
         await handle.signal("n", "seven")
         await trio.sleep(1)
-        assert (await handle.info()).status is Status.RUNNING
+        assert (await handle.info()).status is Status.SUSPENDED
         assert "signal 'n' is skipped: $: expected int, found 'seven'" in caplog.text
     async with lab.running() as runtime:
         handle = runtime.client.invocation(handle.id)
@@ -341,11 +340,14 @@ async def test_a_suspended_invocation_goes_on_with_the_same_chance(lab: Lab) -> 
 async def test_idle_handlers_leave_memory_and_come_back_when_called(lab: Lab) -> None:
     async with lab.running() as runtime:
         handle = await runtime.client.service(Structure).approval.send(["ann", "bob"])
+        await quiet()
+        live = runtime.engine._processors[0]._executor.live
+        assert (len(live), (await handle.info()).status) == (1, Status.SUSPENDED)
         await trio.sleep(200)
-        assert (await handle.info()).status is Status.SUSPENDED
+        assert (len(live), (await handle.info()).status) == (0, Status.SUSPENDED)
         await handle.signal("ann", True)
         await quiet()
-        assert (await handle.info()).status is Status.RUNNING
+        assert (len(live), (await handle.info()).status) == (1, Status.SUSPENDED)
         await trio.sleep(200)
         await handle.signal("bob", True)
         assert await handle.result() == {"ann": True, "bob": True}
@@ -361,21 +363,20 @@ async def test_more_handlers_than_fit_in_memory_all_end() -> None:
             assert await handle.result() >= 100
 
 
-async def test_those_that_make_room_are_asked_once_each_however_many_start_at_once(
+async def test_those_that_make_room_leave_once_each_however_many_start_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-    decide = Machine.decide
+    left: list[str] = []
+    end_attempt = Executor.end_attempt
 
-    def noted(self: Machine, loaded: LoadedObject, command: Command, stamp: Stamp) -> list[Event]:
-        if isinstance(command, c.SuspendAttempt):
-            asked.append(command.invocation_id)
-        return decide(self, loaded, command, stamp)
+    def noted(self: Executor, loaded: LoadedObject, of: InvocationId, *, abort_steps: bool) -> None:
+        left.append(of)
+        end_attempt(self, loaded, of, abort_steps=abort_steps)
 
-    monkeypatch.setattr(Machine, "decide", noted)
+    monkeypatch.setattr(Executor, "end_attempt", noted)
     async with Lab(Structure, limits=actors.Limits(live_attempts=5)).running() as runtime:
         async with trio.open_nursery() as nursery:
             for _ in range(100):
                 nursery.start_soon(runtime.client.service(Structure).typed_signal.send)
         await quiet()
-        assert len(asked) == len({*asked}) == 95
+        assert len(left) == len({*left}) == 95

@@ -156,6 +156,8 @@ async def test_it_is_listed_as_not_served(lab: Lab) -> None:
 async def test_what_waits_says_which_class_is_missing_and_goes_on_with_it(lab: Lab) -> None:
     waiting = await stored(lab, "a")
     async with lab.running(Other) as runtime:
+        await runtime.client.invocation(waiting).pause()
+        await runtime.client.invocation(waiting).resume()
         because = await reason_of_pause(runtime.client, waiting)
         assert "no class named Old in what is served" in because
         assert "aliases=('Old',)" in because

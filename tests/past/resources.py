@@ -163,7 +163,7 @@ FAULTS = (
     Fault(
         "room-was-asked-for-over-and-over",
         "At the limit of attempts every start asked the same ones to leave, and twenty thousand took minutes.",
-        "tests/engine/test_time_and_structure.py::test_those_that_make_room_are_asked_once_each_however_many_start_at_once",
+        "tests/engine/test_time_and_structure.py::test_those_that_make_room_leave_once_each_however_many_start_at_once",
     ),
     Fault(
         "drain-used-a-whole-core",

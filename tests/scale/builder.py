@@ -78,11 +78,6 @@ class Builder:
         """It goes on: these are the facts of it."""
         self._decide(loaded, c.RecordProgress(invocation_id=of, events=[*events]))
 
-    def suspend(self, loaded: LoadedObject, of: InvocationId, waits_for: Event) -> None:
-        """It waits for something and leaves memory."""
-        self.progress(loaded, of, [waits_for])
-        self._decide(loaded, c.SuspendAttempt(invocation_id=of))
-
     def end(self, loaded: LoadedObject, of: InvocationId, changes: Sequence[Event], result: bytes) -> None:
         """It has changed its object, and returns."""
         outcome = Outcome(OutcomeKind.SUCCEEDED, result)
@@ -97,7 +92,7 @@ class Builder:
 
     def _decide(self, loaded: LoadedObject, command: Any) -> None:
         self._machine.now = self._world.clock.now()
-        events = self._machine.decide(loaded, command, Stamp(self._machine.now, "#1", "tests"))
+        events = self._machine.decide(loaded, command, Stamp(self._machine.now, f"#{loaded.version}", "tests"))
         self._machine.effects.clear()  # nothing runs
         assert events, f"{command} changed nothing"
 

@@ -44,13 +44,13 @@ def build(path: Path, count: int) -> tuple[float, str, str]:
 
 async def add_sleeper(builder: Builder, wake_at: float) -> str:
     loaded, of = await builder.begin(Many, None, "sleep", b"86400.0")
-    builder.suspend(loaded, of, e.SleepScheduled(invocation_id=of, step=STEP, wake_at=wake_at))
+    builder.progress(loaded, of, [e.SleepScheduled(invocation_id=of, step=STEP, wake_at=wake_at)])
     return of
 
 
 async def add_waiter(builder: Builder) -> str:
     loaded, of = await builder.begin(Many, None, "wait")
-    builder.suspend(loaded, of, e.SignalAwaited(invocation_id=of, step=STEP, name="go"))
+    builder.progress(loaded, of, [e.SignalAwaited(invocation_id=of, step=STEP, name="go")])
     return of
 
 

@@ -247,12 +247,12 @@ async def test_an_inbox_names_who_has_the_object_and_who_waits_in_order() -> Non
         await client.service(Agent).stuck.send()
         await quiet()
         expected = [["Chat", "a", n, handle.id, "wait", "queued"] for n, handle in enumerate(sent)]
-        expected[0][-1] = "running"
+        expected[0][-1] = "suspended"
         columns = "SELECT service, key, position, invocation_id, handler, status FROM sys_inbox"
         assert await all_of(client, f"{columns} WHERE service = 'Chat' AND key = 'a'") == expected
         assert await all_of(client, f"{columns} WHERE invocation_id = ?", sent[2].id) == [expected[2]]
         everybody = await all_of(client, f"{columns} ORDER BY key, position")
-        assert everybody == [*expected, ["Chat", "b", 0, other.id, "wait", "running"]]
+        assert everybody == [*expected, ["Chat", "b", 0, other.id, "wait", "suspended"]]
 
 
 async def test_a_service_that_is_no_longer_served_is_known_by_what_it_left() -> None:

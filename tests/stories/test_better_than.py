@@ -67,7 +67,7 @@ async def found(runtime: Runtime, *handles: actors.InvocationHandle[Any]) -> lis
 
 @on_virtual_time
 async def test_a_pause_holds_what_is_suspended_scheduled_and_queued_and_a_gate_what_is_yet_to_come() -> None:
-    async with Lab(Clerk, limits=Limits(suspend_after_seconds=1.0)).running() as runtime:
+    async with Lab(Clerk, limits=Limits(unload_after_seconds=1.0)).running() as runtime:
         client, clerk = runtime.client, runtime.client.actor(Clerk, "a")
         suspended = await clerk.file.send("one")
         queued = await clerk.file.send("two")
@@ -125,7 +125,7 @@ async def test_an_invocation_is_one_resource_with_its_journal_and_no_query_is_ne
     async with serving(tmp_path, ClerkOfClerks) as served:
         of = await waiting(served)
         info = (await served.http.get(f"/invocations/{of}")).json()
-        assert (info["status"], info["target"]["service"]) == ("running", "ClerkOfClerks")
+        assert (info["status"], info["target"]["service"]) == ("suspended", "ClerkOfClerks")
         assert [(wait["kind"], wait["name"]) for wait in info["waits"]] == [("signal", "go")]
         journal = (await served.http.get(f"/invocations/{of}/events")).json()
         assert [event["name"] for event in journal["events"]] == [

@@ -12,7 +12,6 @@ from actors.core.commands.attempts import (
     FinishDrain,
     PauseAttempt,
     RecordProgress,
-    SuspendAttempt,
 )
 from actors.core.commands.codec import (
     VERB_OF_COMMAND,
@@ -86,7 +85,6 @@ __all__ = [
     "SignalInvocation",
     "StartDue",
     "StartWaiting",
-    "SuspendAttempt",
     "TransferCall",
     "WithdrawCall",
     "can_be_sent",

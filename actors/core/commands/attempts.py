@@ -53,13 +53,6 @@ class PauseAttempt:
 
 
 @attrs.frozen(kw_only=True)
-class SuspendAttempt:
-    """The handler waits, and no part of the attempt has to stay in memory."""
-
-    invocation_id: InvocationId
-
-
-@attrs.frozen(kw_only=True)
 class CompleteStep:
     """The body of a step has ended with a final outcome."""
 

@@ -14,7 +14,6 @@ from actors.core.commands.attempts import (
     FinishDrain,
     PauseAttempt,
     RecordProgress,
-    SuspendAttempt,
 )
 from actors.core.commands.verbs import (
     CancelInvocation,
@@ -64,7 +63,6 @@ Command: TypeAlias = (
     | FinishAttempt
     | FailAttempt
     | PauseAttempt
-    | SuspendAttempt
     | CompleteStep
     | FailStep
     | AbortStep

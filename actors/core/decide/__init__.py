@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
-from actors.core.decide.attempts import fail_attempt, finish_attempt, record_progress, retry_attempt, suspend
+from actors.core.decide.attempts import fail_attempt, finish_attempt, record_progress, retry_attempt
 from actors.core.decide.calls import (
     attach,
     complete_call,
@@ -103,7 +103,6 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.FailAttempt: fail_attempt,
     c.RetryAttempt: retry_attempt,
     c.PauseAttempt: hold_attempt,
-    c.SuspendAttempt: suspend,
     c.FireTimer: fire_timer,
     c.CompleteStep: complete_step,
     c.FailStep: fail_step,

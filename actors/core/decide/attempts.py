@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
-from actors.core.decide.pauses import has_running_steps, paused_when_exhausted
+from actors.core.decide.pauses import paused_when_exhausted
 from actors.core.decide.turns import complete
 from actors.core.state import InvocationState, ObjectState
-from actors.core.transitions import ACTIVE
 from actors.values.limits import NEVER
 from actors.values.retries import Exhausted, delay_seconds, is_exhausted
 from journal import events as e
@@ -77,11 +76,3 @@ def retry_attempt(_: ObjectState, invocation: InvocationState, __: Any, ___: flo
     if invocation.retry_at is None or invocation.status is not Status.BACKING_OFF:
         return []
     return [e.AttemptRetried(invocation_id=invocation.invocation_id)]
-
-
-def suspend(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
-    if invocation.status not in ACTIVE or invocation.pending_pause is not None or invocation.unloaded:
-        return []
-    if has_running_steps(invocation):
-        return []  # it has been woken since it was found idle, or one of its steps waits for a slot
-    return [e.InvocationSuspended(invocation_id=invocation.invocation_id)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.core.state import InvocationState, ObjectState, WaitKind
-from actors.core.transitions import ACTIVE, STARTED
+from actors.core.transitions import STARTED
 from actors.values.texts import failure_in_words
 from journal import events as e
 from journal.events import PauseCause, PauseMode, Status
@@ -88,6 +88,6 @@ def _paused_on_request(invocation: InvocationState, reason: str) -> e.Invocation
 
 
 def settle_pause(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
-    if invocation.pending_pause is None or invocation.status not in ACTIVE:
+    if invocation.pending_pause is None or invocation.status not in STARTED:
         return []
     return [_paused_on_request(invocation, invocation.pending_pause)]

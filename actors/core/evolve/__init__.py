@@ -38,9 +38,9 @@ from actors.core.evolve.waits import (
     on_verb,
     on_wait_dropped,
     settle,
-    wake,
 )
 from actors.core.inputs import digest_of
+from actors.core.requests import REQUESTS
 from actors.core.state import REQUEST, Cancel, Changes, InvocationState, ObjectState, WaitKind, with_request
 from actors.core.transitions import IllegalEvent
 from journal import events as e
@@ -79,6 +79,8 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
         raise IllegalEvent(f"{type(event).__name__} cannot happen to {of}, which is {invocation.status.value}")
     invocation.event_count += 1
     invocation.modified_at = stamp.at
+    if invocation.unseen and event.__class__ in REQUESTS and _follows(stamp, invocation.unseen):
+        invocation.unseen = 0
     if stamp.cause.startswith(REQUEST):
         invocation.applied_requests = with_request(invocation.applied_requests, stamp.cause, invocation.status)
     spans = invocation.spans
@@ -94,6 +96,13 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
             f"{type(event).__name__} of {of} refers to something that does not exist: {error}"
         ) from error
     return state
+
+
+def _follows(stamp: Stamp, number: int) -> bool:
+    """Report whether the handler had been given the event with this number when it recorded what has this stamp. Its
+    requests are stamped with the event that they follow from, and events are given in order."""
+    cause = stamp.cause
+    return cause[:1] == "#" and cause[1:].isdecimal() and int(cause[1:]) >= number
 
 
 def _create(number: int, event: Event) -> ObjectState:
@@ -171,32 +180,32 @@ def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> No
     """Change nothing: the event matters only to the replay."""
 
 
-def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
+def _on_attempt_failed(state: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
     invocation.failed_attempts = event.attempt
     invocation.retry_at = event.retry_at
     invocation.max_attempts = event.max_attempts
     invocation.last_failure = event.failure
-    wake(invocation)
+    invocation.unseen = state.version  # its last turn is taken again
+    invocation.status = transitions.status_now(invocation)
 
 
 def _on_attempt_retried(_: ObjectState, invocation: InvocationState, __: e.AttemptRetried, ___: Stamp) -> None:
     invocation.retry_at = None
-    wake(invocation)
-
-
-def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationSuspended, ___: Stamp) -> None:
-    invocation.unloaded = True
     invocation.status = transitions.status_now(invocation)
 
 
-def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
+def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationSuspended, ___: Stamp) -> None:
+    invocation.unseen = 0
+
+
+def _on_cancel(state: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
     invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at)
     invocation.pending_pause = None
     invocation.held_back = 0
     if invocation.status is Status.PAUSED:
         _start_over(invocation)
     invocation.retry_at = None
-    invocation.unloaded = False
+    invocation.unseen = state.version
     invocation.status = transitions.status_now(invocation)
 
 
@@ -211,10 +220,11 @@ def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelDea
     cancel.kill_at = event.kill_at
 
 
-def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelDeliveredEarlier, ___: Stamp) -> None:
+def _on_overtook(state: ObjectState, invocation: InvocationState, __: e.CancelDeliveredEarlier, ___: Stamp) -> None:
     if invocation.cancel is None:
         raise IllegalEvent(f"{invocation.invocation_id} returned before a cancel, but it is not cancelled")
     invocation.cancel.overtook = True
+    invocation.unseen = state.version
 
 
 def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, stamp: Stamp) -> None:
@@ -252,7 +262,6 @@ def _on_moved(_: ObjectState, invocation: InvocationState, event: e.InvocationMo
 def _start_over(invocation: InvocationState) -> None:
     """Reset the attempts of the handler and of its steps, which run at once."""
     invocation.retry_at = None
-    invocation.unloaded = False
     invocation.failed_attempts = 0
     invocation.pause_reason = invocation.paused_by = ""
     invocation.paused_at = None
@@ -279,8 +288,9 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached,
     invocation.spares = True
 
 
-def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
+def _on_history_kept(state: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
     invocation.has_copied_history = True
+    invocation.unseen = state.version
     invocation.deferred_signals = 0  # they are received again
     if not event.carries:
         # The object already has the writes of the copied part, or a rewind has undone them.

@@ -12,41 +12,50 @@ from journal.events import OutcomeKind, Status
 
 if TYPE_CHECKING:
     from journal.events import Stamp
+    from journal.ids import StepId
+
+
+def _wait_for_others(invocation: InvocationState, step: StepId, wait: Wait) -> None:
+    invocation.waits[step] = wait
+    if invocation.status is Status.RUNNING:  # one more request to others changes no other status
+        invocation.status = transitions.status_now(invocation)
 
 
 def on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
     invocation.value_bytes += len(event.argument)
     invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
+    if invocation.status is Status.SUSPENDED:
+        invocation.status = Status.RUNNING
 
 
 def on_sleep(_: ObjectState, invocation: InvocationState, event: e.SleepScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.SLEEP, stamp.at, at=event.wake_at)
+    _wait_for_others(invocation, event.step, Wait(WaitKind.SLEEP, stamp.at, at=event.wake_at))
 
 
 def on_deadline(_: ObjectState, invocation: InvocationState, event: e.DeadlineScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.DEADLINE, stamp.at, at=event.expires_at)
+    _wait_for_others(invocation, event.step, Wait(WaitKind.DEADLINE, stamp.at, at=event.expires_at))
 
 
 def on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled, stamp: Stamp) -> None:
     invocation.value_bytes += len(event.argument)
-    invocation.waits[event.step] = Wait(
-        WaitKind.CALL, stamp.at, str(event.target), callee=event.callee, is_fixed=event.request is not None
-    )
+    is_fixed = event.request is not None
+    wait = Wait(WaitKind.CALL, stamp.at, str(event.target), callee=event.callee, is_fixed=is_fixed)
+    _wait_for_others(invocation, event.step, wait)
 
 
 def on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.ATTACH, stamp.at, callee=event.callee)
+    _wait_for_others(invocation, event.step, Wait(WaitKind.ATTACH, stamp.at, callee=event.callee))
 
 
 def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
     if event.ready:
         _take_signal(invocation, event.name, event.signal)
     else:
-        invocation.waits[event.step] = Wait(WaitKind.SIGNAL, stamp.at, event.name)
+        _wait_for_others(invocation, event.step, Wait(WaitKind.SIGNAL, stamp.at, event.name))
 
 
 def on_verb(_: ObjectState, invocation: InvocationState, event: e.VerbScheduled, stamp: Stamp) -> None:
-    invocation.waits[event.step] = Wait(WaitKind.VERB, stamp.at, event.verb.value, callee=event.of)
+    _wait_for_others(invocation, event.step, Wait(WaitKind.VERB, stamp.at, event.verb.value, callee=event.of))
 
 
 def on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled, __: Stamp) -> None:
@@ -57,37 +66,37 @@ def on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitte
     invocation.value_bytes += len(event.value)
 
 
-def settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
+def settle(state: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
     """End a wait whose operation is complete."""
     del invocation.waits[event.step]
-    _complete(invocation)
+    _complete(state, invocation)
 
 
 def on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
     # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
-    invocation.waits.pop(event.step, None)
+    if invocation.waits.pop(event.step, None) is not None:
+        invocation.status = transitions.status_now(invocation)
 
 
 def on_outcome(
-    _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
+    state: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
 ) -> None:
     if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
         raise IllegalEvent("an outcome of kind 'failed' has no failure")
     del invocation.waits[event.step]
     invocation.value_bytes += len(event.outcome.value)
-    _complete(invocation)
+    _complete(state, invocation)
 
 
-def _complete(invocation: InvocationState) -> None:
-    """Count a completion for the handler if a pause holds it back, and wake the invocation."""
+def _complete(state: ObjectState, invocation: InvocationState) -> None:
+    """Note a completion for the handler, and count it if a pause holds it back."""
+    invocation.unseen = state.version
     if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         invocation.held_back += 1
-    wake(invocation)
+    _update_status(invocation)
 
 
-def wake(invocation: InvocationState) -> None:
-    """Let the invocation continue, unless it is paused."""
-    invocation.unloaded = False
+def _update_status(invocation: InvocationState) -> None:
     if invocation.status is not Status.PAUSED:
         invocation.status = transitions.status_now(invocation)
 
@@ -99,24 +108,24 @@ def on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAtt
     wait.max_attempts = event.max_attempts
     wait.kind = WaitKind.STEP_RETRY
     invocation.last_failure = event.failure
-    wake(invocation)
+    _update_status(invocation)
 
 
 def on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
     wait = invocation.waits[event.step]
     wait.at = None
     wait.kind = WaitKind.STEP
-    wake(invocation)
+    _update_status(invocation)
 
 
-def on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
+def on_signal(state: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
     if event.deferred:
         invocation.deferred_signals += 1
         return
     invocation.value_bytes += len(event.value)
     invocation.signals_received = max(invocation.signals_received, event.signal)
     if event.step is not None and invocation.waits.pop(event.step, None) is not None:
-        _complete(invocation)
+        _complete(state, invocation)
         return
     if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         invocation.held_back += 1
@@ -127,8 +136,8 @@ def on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalRe
     _take_signal(invocation, event.name, event.signal)
     if event.step is None:
         invocation.signals[event.name] = sorted([*invocation.signals.get(event.name, ()), event.signal])
-    else:
-        invocation.waits.pop(event.step, None)
+    elif invocation.waits.pop(event.step, None) is not None:
+        invocation.status = transitions.status_now(invocation)
 
 
 def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:

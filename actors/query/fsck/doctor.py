@@ -170,8 +170,7 @@ class _Partition:
         self._read_streams.add(stream)
         if state.key is not None:
             self._expected[keys.object_name(self.partition, state.service, state.key)] = b""
-        if owes(state):
-            self._expected[keys.owing(self.partition, stream)] = state.service.encode()
+        self._expect_owing(stream, state)
         for invocation in state.invocations.values():
             self._open[invocation.invocation_id] = row_of(state, invocation)
             self.awaited += (
@@ -186,6 +185,18 @@ class _Partition:
             if isinstance(recorded.event, e.InvocationCompleted):
                 self._ended[recorded.event.invocation_id] = stream
         self._examine_items(stream, state, history)
+
+    def _expect_owing(self, stream: StreamId, state: ObjectState) -> None:
+        """Expect the entry that makes a start look at the object. An object whose handlers may all have waited again, in turns that
+        left no trace, may lack it: the engine knew. A rebuild does not, and writes it."""
+        if not owes(state):
+            return
+        key, service = keys.owing(self.partition, stream), state.service.encode()
+        waits_again = {of: invocation.unseen for of, invocation in state.invocations.items()}
+        if owes(state, waits_again) or self.rows.get(key) is not None:
+            self._expected[key] = service
+        else:
+            self.changes[key] = service
 
     def _read(self, stream: StreamId) -> tuple[ObjectState, list[Recorded]]:
         head = read_head(self.rows, self.partition, stream)

@@ -94,6 +94,11 @@ export function timelineOf(entries) {
     if (last && last.to === null) last.to = entry.at;
   }
 
+  /** Whether something is awaited, and no step is among it. */
+  function waitsForOthers() {
+    return open.size > 0 && ![...open.values()].some((span) => span.kind === "step");
+  }
+
   /** @param {string} step @param {boolean} isVoid */
   function settle(step, isVoid) {
     for (const piece of emitted.get(step) ?? []) piece.isVoid = isVoid;
@@ -127,10 +132,6 @@ export function timelineOf(entries) {
   entries.forEach((entry, index) => {
     const { details, at } = entry;
     const isLived = index > keptUpTo;
-    const isKept = entry.name === "SignalReceived" && details.step === null;
-    if (isLived && phases.at(-1)?.state === "suspended" && entry.name !== "InvocationSuspended" && !isKept) {
-      phase("running", at);
-    }
     switch (entry.name) {
       case "InvocationAccepted":
         phase(details.scheduled_for === null ? "queued" : "scheduled", at);
@@ -140,9 +141,6 @@ export function timelineOf(entries) {
         break;
       case "InvocationStarted":
         phase("running", at);
-        break;
-      case "InvocationSuspended":
-        phase("suspended", at);
         break;
       case "AttemptFailed":
         phase("backing_off", at, `${details.failure.type}: ${details.failure.message}`);
@@ -254,6 +252,10 @@ export function timelineOf(entries) {
         outputs.push({ at, value: details.value, step: details.step, attempt: details.attempt, isVoid: false });
         if (details.attempt > 0) emitted.set(details.step, [...(emitted.get(details.step) ?? []), ...outputs.slice(-1)]);
         break;
+    }
+    const last = phases.at(-1);
+    if (isLived && last?.to === null && (last.state === "running" || last.state === "suspended")) {
+      phase(waitsForOthers() ? "suspended" : "running", at);
     }
     if (MARKS.has(entry.name)) marks.push({ at, name: entry.name, summary: entry.summary, by: entry.by });
     if (index === keptUpTo) {
