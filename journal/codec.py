@@ -206,8 +206,8 @@ class Record:
         self.count += len(added)
         return added
 
-    def add_fused(self, fused: Fused) -> None:
-        """Add several events as one frame. Raises :class:`Unwritable`."""
+    def add_fused(self, fused: Fused) -> int:
+        """Add several events as one frame. Returns their number. Raises :class:`Unwritable`."""
         try:
             body = _encode(fused)
         except BaseException as error:
@@ -216,7 +216,9 @@ class Record:
         self._entries.append(fused)
         self._stamp = None
         self._has_fused = True
-        self.count += fused.count
+        count = fused.count
+        self.count += count
+        return count
 
     @property
     def size(self) -> int:

@@ -141,6 +141,18 @@ def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
     return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
 
 
+def of_ended(
+    partition: int, created_at: float, purge_at: float, invocation_id: InvocationId
+) -> tuple[bytes, bytes, bytes]:
+    """Return the keys of a completed invocation: :func:`invocation`, :func:`created` and :func:`purge`."""
+    name = invocation_id.encode()
+    return (
+        _PARTITION.pack(_INVOCATION, partition) + name,
+        _DATED.pack(_CREATED, partition, microseconds(created_at)) + name,
+        _DATED.pack(_PURGE, partition, microseconds(purge_at)) + name,
+    )
+
+
 def created_prefix(partition: int) -> bytes:
     """Return the prefix of the index by time of acceptance."""
     return _PARTITION.pack(_CREATED, partition)

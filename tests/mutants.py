@@ -101,8 +101,8 @@ MUTANTS = (
     Mutant("forgets-what-a-short-call-changed", "with_whole", "state.fields = {**state.fields, **whole.fields}", "pass"),
     Mutant("answers-a-short-call-before-it-is-durable", "FirstTurns._record", "machine.when_durable(partial(request.outcome.set, outcome))", "request.outcome.set(outcome)"),
     Mutant("forgets-who-made-a-short-call", "FirstTurns._record", "if asked.caller is not None:", "if False:"),
-    Mutant("lists-no-short-call", "Machine.record_whole", "index_ended(batch.rows,", "index_ended({},"),
-    Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version += whole.count", "state.version += 3"),
+    Mutant("lists-no-short-call", "Machine.record_whole", "index_whole(batch.rows,", "index_whole({},"),
+    Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version = last", "state.version += 3"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self._batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "new_id(target, request_key, 0, secret,", "new_id(target, request_key + str(__import__('random').random()), 0, secret,"),

@@ -76,21 +76,21 @@ def whole_invocation(
         fields,
         None if state is not None else (target.service, target.key, command.kind),
         None if caller is None else (caller.invocation_id, caller.step),
-        [(link.invocation_id, link.target, link.holds_key) for link in asked.chain] or None,
+        [(link.invocation_id, link.target, link.holds_key) for link in asked.chain] if asked.chain else None,
         command.atomic,
     )
 
 
-def with_whole(state: ObjectState | None, whole: WholeInvocation) -> ObjectState:
-    """Return the object after the invocation."""
+def with_whole(state: ObjectState | None, whole: WholeInvocation, last: int) -> ObjectState:
+    """Return the object after the invocation, whose last event has the number ``last``."""
     if state is None:
         if whole.created is None:
             raise BrokenInvariant(f"{whole.invocation_id} is not the first of its object, which has no state")
         service, key, kind = whole.created
         state = ObjectState(service=service, key=key, kind=kind)
-    state.version += whole.count
+    state.version = last
     if whole.fields is not None:
         # A new dictionary, for the reason that keep_changes gives.
-        state.fields_version = state.version
+        state.fields_version = last
         state.fields = {**state.fields, **whole.fields}
     return state

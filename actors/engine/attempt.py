@@ -326,7 +326,8 @@ async def root_of(
     handler: HandlerDefinition, instance: object, view: FieldView, arguments: dict[str, Any], limits: Limits
 ) -> bytes:
     """Run the handler. Returns its result as JSON."""
-    view.prepare()
+    if view.prepares:
+        view.prepare()
     result = await handler.function(instance, **arguments)
     try:
         data = handler.signature.returns.encode(result)

@@ -65,7 +65,7 @@ class PendingAppend:
 
     loaded: LoadedObject
     expected: int
-    events: Record = attrs.field(default=attrs.Factory(lambda self: Record(first=self.expected + 1), takes_self=True))
+    events: Record
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
@@ -120,7 +120,9 @@ class CommitBatch:
         """The changes of this object."""
         found = self.pending_appends.get(loaded.stream)
         if found is None:
-            found = self.pending_appends[loaded.stream] = PendingAppend(loaded, loaded.version)
+            version = 0 if loaded.state is None else loaded.state.version
+            found = PendingAppend(loaded, version, Record(first=version + 1))
+            self.pending_appends[loaded.stream] = found
             loaded.pending_appends += 1
         return found
 

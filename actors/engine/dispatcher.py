@@ -154,7 +154,7 @@ class Dispatcher:
         app = applications.find(deployment, service)
         if app is None:
             raise BrokenInvariant("the latest deployment is not loaded")
-        definition, handler = app.handler_of(command.target)
+        definition, handler = app.handler(service, command.target.handler)
         resolved = c.ResolvedInvoke(
             asked=command,
             kind=definition.kind,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.owed import owes
 from actors.core.state import existing
-from actors.rows.counters import Counts, failed_key, groups_of_listed, groups_of_row, recount
+from actors.rows.counters import Counts, failed_key, group_of_success, groups_of_listed, groups_of_row, recount
 from actors.rows.index import IndexedState, Rows, listing_of, row_of
 from journal import keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
@@ -28,7 +28,7 @@ def index_invocation(
     ended = loaded.ended.get(invocation_id)
     listed = loaded.listings.get(invocation_id)
     if ended is not None:
-        index_ended(rows, new, counts, partition, ended, listed)
+        _index_ended(rows, new, counts, partition, ended, listed)
         loaded.listings.pop(invocation_id, None)
         return
     state = existing(loaded.state)
@@ -85,7 +85,7 @@ def _index_awaiting(
         rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
 
 
-def index_ended(
+def _index_ended(
     rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, listed: IndexedState | None
 ) -> None:
     """Write the row of a completed invocation, which was ``listed`` as open on disk, or is not there yet."""
@@ -105,6 +105,18 @@ def index_ended(
     if failed is not None:
         rows[failed] = b""
         new.append(failed)
+
+
+def index_whole(
+    rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, purge_at: float
+) -> None:
+    """Write the row of an invocation that has begun and succeeded since the last commit: :func:`_index_ended` in short."""
+    key, created, due = keys.of_ended(partition, row.created_at, purge_at, row.invocation_id)
+    rows[key] = encode_row(row)
+    rows[created] = rows[due] = b""
+    new += (key, created, due)
+    group = group_of_success(row.target.service, row.target.handler, row.deployment)
+    counts[group] = counts.get(group, 0) + 1
 
 
 def _unlist(rows: Rows, partition: int, invocation_id: InvocationId, listed: IndexedState) -> None:

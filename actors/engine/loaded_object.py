@@ -36,7 +36,9 @@ class RecentEvents:
     __slots__ = ("_has_fused", "_parts")
 
     def __init__(self) -> None:
-        self._parts: deque[Recorded | tuple[int, Fused]] = deque()  # a frame is here with the number of its first event
+        self._parts: deque[Recorded | tuple[int, int, Fused]] = (
+            deque()
+        )  # a frame is here with its first and last numbers
         self._has_fused = False
 
     def __bool__(self) -> bool:
@@ -49,9 +51,9 @@ class RecentEvents:
         """Add the next event."""
         self._parts.append(recorded)
 
-    def append_fused(self, first: int, fused: Fused) -> None:
-        """Add the next events; the first of them has this number."""
-        self._parts.append((first, fused))
+    def append_fused(self, first: int, last: int, fused: Fused) -> None:
+        """Add the next events, which have the numbers ``first`` to ``last``."""
+        self._parts.append((first, last, fused))
         self._has_fused = True
 
     def extend(self, more: Iterable[Recorded]) -> None:
@@ -71,7 +73,7 @@ class RecentEvents:
         parts = self._parts
         while parts:
             part = parts[0]
-            last = part.number if isinstance(part, Recorded) else part[0] + part[1].count - 1
+            last = part[1] if isinstance(part, tuple) else part.number
             if last > number:
                 break
             parts.popleft()
@@ -94,7 +96,7 @@ class RecentEvents:
                 if isinstance(part, Recorded):
                     single.append(part)
                 else:
-                    first, fused = part
+                    first, _, fused = part
                     single.extend(Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first)))
             self._parts, self._has_fused = single, False  # type: ignore[assignment]  # deques are invariant
             return single
@@ -167,7 +169,7 @@ class LoadedObject:
     def is_over(self) -> bool:
         """Whether nothing new can reach it: it was removed, or it is a service's invocation that has completed."""
         state = self.state
-        return state is None or (self.damage is None and state.key is None and not state.invocations)
+        return state is None or (state.key is None and self.damage is None and not state.invocations)
 
     def open_state(self, of: InvocationId) -> InvocationState | None:
         """The state of an invocation of the object; None once it has completed."""

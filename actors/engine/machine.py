@@ -40,7 +40,7 @@ from actors.engine.audit import act_of, row_of_act
 from actors.engine.batch import CommitBatch, PendingAppend, Purge
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
-from actors.engine.index import index_ended, index_invocation, index_name, index_owing
+from actors.engine.index import index_invocation, index_name, index_owing, index_whole
 from actors.engine.requests import ObjectRequest
 from actors.engine.stored_counts import StoredCounts
 from actors.errors import InvocationPausedError, NotFoundError
@@ -176,11 +176,12 @@ class Machine:
         batch = self._batch
         pending_append = batch.pending_append(loaded)
         first = pending_append.expected + pending_append.events.count + 1
-        pending_append.events.add_fused(whole)
-        loaded.recent.append_fused(first, whole)
-        state = loaded.state = with_whole(loaded.state, whole)
-        row = row_of_whole(state, whole, first, purge_at=self._purge_at(whole.ran_at, retention))
-        index_ended(batch.rows, batch.new, batch.counts, self.partition.number, row, None)
+        last = first - 1 + pending_append.events.add_fused(whole)
+        loaded.recent.append_fused(first, last, whole)
+        state = loaded.state = with_whole(loaded.state, whole, last)
+        purge_at = self._purge_at(whole.ran_at, retention)
+        row = row_of_whole(state, whole, first, last, purge_at=purge_at)
+        index_whole(batch.rows, batch.new, batch.counts, self.partition.number, row, purge_at)
         batch.ended.append(row)
 
     def do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
@@ -504,7 +505,8 @@ class Machine:
             pending_append.remove = True
             loaded.vanish()
             return
-        index_owing(sealed.rows, partition, loaded)
+        if loaded.owing_on_disk or loaded.state is None or loaded.state.invocations:
+            index_owing(sealed.rows, partition, loaded)
         loaded.events_since_snapshot += pending_append.events.count
         loaded.bytes_since_snapshot += pending_append.events.size
         uncovered = max(pending_append.trim_to, pending_append.covered) > loaded.snapshot_at

@@ -61,7 +61,7 @@ class FieldView:
         self.is_writer = is_writer
         self.payload_bytes = payload_bytes
         self._stored = fields
-        self._prepares = prepares
+        self.prepares = prepares
         self._first_values: dict[str, bytes] = {}
         self._parts = list(kept)
         self._today = Pins(fields, None, {}) if pinned is None else pinned
@@ -79,7 +79,7 @@ class FieldView:
         """Run the factories of fields without a value, before the handler sees the object. Raises the errors of a
         factory.
         """
-        for field in self._prepares:
+        for field in self.prepares:
             name = field.name
             if field.factory is not None and name not in self._fields and self._other_kind(field) is None:
                 stored = self._stored.get(name)
@@ -91,13 +91,13 @@ class FieldView:
         """Return the changes that give the object its declared fields: values of factories and, for plain lists and
         dictionaries that the class now declares as a ``Log`` or a ``Map``, their items.
         """
-        if not self._prepares:
+        if not self.prepares:
             return _NOTHING_PREPARED
         made = {name: value for name, value in self._first_values.items() if name not in self._stored}
         prepared: list[Event] = []
         if made:
             prepared.append(e.FieldsInitialized(invocation_id=self.invocation_id, fields=made))
-        for field in self._prepares if self.is_writer else ():
+        for field in self.prepares if self.is_writer else ():
             if field.kind is not FieldKind.PLAIN and field.name in self._stored:
                 with contextlib.suppress(NoLongerFitsError):  # raised when the field is used; it stays as it is
                     prepared.append(self._conversion(field, self._stored[field.name]))
@@ -270,7 +270,7 @@ class FieldView:
 
     def only_fields(self) -> dict[str, bytes] | None:
         """Return the changed fields if nothing else has changed or must be recorded, else None. Raises as an encoder does."""
-        if self._collections or (self._prepares and self.take_prepared()):
+        if self._collections or (self.prepares and self.take_prepared()):
             return None
         return self._changed_fields() if self._touched else {}
 
@@ -278,13 +278,16 @@ class FieldView:
         changed: dict[str, bytes] = {}
         touched, values, stored = self._touched, self._values, self._fields
         for name, field in touched.items():
-            data = self._encode(field, values[name])
+            data = field.encode(values[name])
+            if len(data) > self.payload_bytes:
+                within_limit(data, self.payload_bytes, f"field {name}")
             before = self._written.get(name)
             if data != (stored.get(name) if before is None else before):
                 changed[name] = data if len(data) < _LARGE_BYTES else _without_slack(data)
         # Only now, so that an error leaves everything to the next look.
         self._written.update(changed)
-        self._touched = {name: f for name, f in touched.items() if not isinstance(values[name], IMMUTABLE)}
+        for name in [name for name in touched if isinstance(values[name], IMMUTABLE)]:
+            del touched[name]
         return changed
 
     def _encode(self, field: Field, value: Any) -> bytes:

@@ -188,13 +188,20 @@ class Field:
 
     def decode(self, data: bytes) -> Any:
         """Decode a stored value. Raises :class:`NoLongerFitsError`."""
-        return decode_kept(self.codec, data, self.name)
+        try:
+            return self.codec.decode(data)
+        except ValueProblem:
+            return decode_kept(self.codec, data, self.name)  # raises, with what would help
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else view_of(instance).read(self)
+        if instance is None:
+            return self
+        view: FieldAccess | None = instance.__dict__.get("_view")
+        return (view_of(instance) if view is None else view).read(self)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        view_of(instance).write(self, value)
+        view: FieldAccess | None = instance.__dict__.get("_view")
+        (view_of(instance) if view is None else view).write(self, value)
 
 
 def view_of(instance: Any) -> FieldAccess:

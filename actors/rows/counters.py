@@ -28,7 +28,7 @@ import msgspec
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.events import OutcomeKind
+from journal.events import OutcomeKind, Status
 from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
 
@@ -47,6 +47,7 @@ Counts: TypeAlias = dict[Group, int]
 SERVICE, HANDLER, STATUS, OUTCOME, DEPLOYMENT, ERROR_TYPE, SIGNAL = range(7)
 """The places of the parts of a group."""
 
+_COMPLETED, _SUCCEEDED = Status.COMPLETED.value, OutcomeKind.SUCCEEDED.value
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _REMEDY = "Rebuild the counters with 'playhead doctor --rebuild'"
@@ -88,6 +89,11 @@ def _groups(
 ) -> tuple[Group, ...]:
     group = (service, handler, status, outcome, deployment, error)
     return (group,) if signal is None else (group, (*group, signal))
+
+
+def group_of_success(service: str, handler: str, deployment: str) -> Group:
+    """Return the group of an invocation that has succeeded without a failure on the way."""
+    return (service, handler, _COMPLETED, _SUCCEEDED, deployment, "")
 
 
 def recount(changes: Counts, before: tuple[Group, ...], now: tuple[Group, ...]) -> None:

@@ -78,8 +78,10 @@ def row_of(
     )
 
 
-def row_of_whole(state: ObjectState, whole: WholeInvocation, first: int, *, purge_at: float) -> InvocationRow:
-    """Return the row of an invocation that is recorded as a whole, from event ``first`` on. ``state`` is its object."""
+def row_of_whole(
+    state: ObjectState, whole: WholeInvocation, first: int, last: int, *, purge_at: float
+) -> InvocationRow:
+    """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``state`` is its object."""
     accepted = first if whole.created is None else first + 1
     return InvocationRow(
         invocation_id=whole.invocation_id,
@@ -90,7 +92,7 @@ def row_of_whole(state: ObjectState, whole: WholeInvocation, first: int, *, purg
         created_at=whole.asked_at,
         created_by=whole.by,
         modified_at=whole.ran_at,
-        spans=[(accepted, first + whole.count - 1)],
+        spans=[(accepted, last)],
         started_at=whole.asked_at,
         completed_at=whole.ran_at,
         purge_at=purge_at,

@@ -16,7 +16,7 @@ from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
-from journal.events import Kind, Target
+from journal.events import Kind, OutcomeKind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LocalCalls(LocalServices):
             outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
         else:
             outcome = await self._outcome_within(command, request, request.options.timeout)
-        data = value_of(outcome, command.invocation_id)
+        data = outcome.value if outcome.kind is OutcomeKind.SUCCEEDED else value_of(outcome, command.invocation_id)
         return decode_kept(request.handler.signature.returns, data, request)
 
     async def _outcome_within(self, command: c.Invoke, request: Request, seconds: float) -> Outcome:
@@ -134,8 +134,8 @@ class LocalCalls(LocalServices):
 
     def _invoke(self, request: Request) -> c.Invoke:
         # Refuse here what the object would refuse, so that a typo does not travel.
-        definition, handler = self.engine.app.handler_of(request.target)
         target = request.target
+        definition, handler = self.engine.app.handler(target.service, target.handler)
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
         argument = request.encode_arguments(self.limits)
