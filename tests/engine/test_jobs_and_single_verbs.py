@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import pytest
 import trio
 import trio._core._run as trio_run
@@ -177,4 +178,5 @@ def row_of(lab: Lab, handle: InvocationHandle[Any]) -> Any:
 
 
 def without(value: Any, *names: str) -> dict[str, Any]:
-    return attrs.asdict(value, filter=lambda field, _: field.name not in names)
+    names_of = msgspec.structs.fields if isinstance(value, msgspec.Struct) else attrs.fields
+    return {field.name: getattr(value, field.name) for field in names_of(type(value)) if field.name not in names}
