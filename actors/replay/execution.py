@@ -31,17 +31,15 @@ from contextvars import copy_context
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from actors.core.requests import Completion
 from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, JoinChildren, Operation
 from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators
-from actors.replay.interruptions import Interruptions
+from actors.replay.interruptions import Interruptions, gave_way
 from actors.replay.misuse import foreign_await
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
@@ -383,7 +381,7 @@ class Execution(Interruptions):
         if isinstance(completion, e.StepAborted) and interruption is None:
             return  # this code does not stop the step any more: it has no outcome, so it runs again
         del self.parked[step]
-        if interruption is None or not (superseded or _gave_way(completion)):
+        if interruption is None or not (superseded or gave_way(completion)):
             self._hand_back(parked, interruption, completion)
         else:
             self.make_ready(parked.branch, error=interruption)
@@ -394,10 +392,3 @@ class Execution(Interruptions):
         if isinstance(interruption, CancelledError):
             self._pending_cancel = interruption
         self.make_ready(parked.branch, completion)
-
-
-def _gave_way(completion: Completion) -> bool:
-    """Report whether the operation was interrupted, as requested."""
-    if isinstance(completion, e.StepAborted):
-        return True
-    return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED

@@ -15,10 +15,12 @@ from actors.replay.misuse import not_driven
 from actors.replay.requests import Requests
 from actors.values.limits import NEVER
 from journal import events as e
+from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.core.requests import Completion
     from actors.replay.plan import ReplayPlan
     from actors.replay.requests import StateView
     from journal.events import Event
@@ -182,3 +184,10 @@ def _is_below(branch: Branch, scope: Scope) -> bool:
             return True
         at = at.parent
     return False
+
+
+def gave_way(completion: Completion) -> bool:
+    """Report whether the operation was interrupted, as requested."""
+    if isinstance(completion, e.StepAborted):
+        return True
+    return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED
