@@ -114,10 +114,13 @@ class Execution(Interruptions):
         return self._generators.failures
 
     @cached_property
-    def ended_steps(self) -> frozenset[StepId]:
-        """The steps with an outcome among the completions that were still to be delivered at the first call."""
+    def _ended_steps(self) -> frozenset[StepId]:
         outcomes = [recorded.event for recorded in self.coming if isinstance(recorded.event, e.StepCompleted)]
         return frozenset(outcome.step for outcome in outcomes)
+
+    def has_outcome(self, step: StepId) -> bool:
+        """Report whether the replay has an outcome for a step that the handler requests now."""
+        return step in self._ended_steps
 
     # Turns.
 
@@ -217,7 +220,8 @@ class Execution(Interruptions):
         """Run the branch until it waits or ends."""
         branch.waits_at = None
         self.resuming = branch
-        run, coroutine = branch.context.run, branch.coroutine
+        coroutine: Any = branch.coroutine
+        run = branch.context.run
         send = coroutine.send
         foreign = 0
         while True:

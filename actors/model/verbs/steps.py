@@ -316,8 +316,8 @@ class StepOperation(Operation, kw_only=True):
             argument_digest="" if is_kept else digest_of_values(argument, opaque),
             opaque=opaque,
         )
-        runs = not execution.coming or self.step not in execution.ended_steps
-        call = with_copies(self.call, name) if runs else self.call
+        has_ended = execution.coming and execution.has_outcome(self.step)
+        call = self.call if has_ended else with_copies(self.call, name)
         self.body = StepBody(
             copy_context(), call, self.options, self.options.retry or context.retry, self.returns, name
         )
