@@ -104,10 +104,12 @@ class FirstBranch(Branch, Generic[A]):
         self.context = copy_context()
         self.context.run(current_branch.set, self)
 
-    @property
-    def execution(self) -> Driver:  # type: ignore[override]  # a slot of other branches, which have a driver from the beginning
-        """The driver."""
-        return self.attempt().execution
+    def __getattr__(self, name: str) -> Driver:
+        """Make the driver when it is first used: until then, its slot is empty."""
+        if name != "execution":
+            raise AttributeError(name)
+        self.execution = self.attempt().execution
+        return self.execution
 
     def attempt(self) -> A:
         """The attempt, whose driver has this branch as its root."""
@@ -152,6 +154,7 @@ class FirstResult:
     """A coroutine that has been resumed once already, as its driver sees it: the first resumption gives what that one gave."""
 
     def __init__(self, branch: FirstBranch[Any], yielded: Any, value: Any, error: BaseException | None) -> None:
+        self._branch = branch
         self._coroutine: Any = branch.coroutine
         self._given: tuple[Any, Any, BaseException | None] | None = (yielded, value, error)
 
@@ -160,6 +163,7 @@ class FirstResult:
         if self._given is None:
             return self._coroutine.send(value)
         (yielded, returned, error), self._given = self._given, None
+        self._branch.coroutine = self._coroutine  # from the next turn on
         if error is not None:
             raise error
         if yielded is _NOTHING:
@@ -169,6 +173,7 @@ class FirstResult:
     def throw(self, error: BaseException) -> Any:
         """Resume the coroutine with an error."""
         self._given = None
+        self._branch.coroutine = self._coroutine
         return self._coroutine.throw(error)
 
     def close(self) -> None:
