@@ -505,7 +505,7 @@ class Machine:
             pending_append.remove = True
             loaded.vanish()
             return
-        if loaded.owing_on_disk or loaded.state is None or loaded.state.invocations:
+        if loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations:
             index_owing(sealed.rows, partition, loaded)
         loaded.events_since_snapshot += pending_append.events.count
         loaded.bytes_since_snapshot += pending_append.events.size
