@@ -47,6 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(stack.close)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--long-way") and collection_path.name in long_way.COMPARISONS else None
+
+
 @pytest.fixture(autouse=True)
 def empty_world() -> Iterator[None]:
     WORLD.clear()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+COMPARISONS = ("test_both_ways.py", "test_first_turns.py")
+"""Left out with the option: they compare the two ways."""
+
 _MODULE = "actors.engine.first_turns"
 
 
