@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from journal import codec, keys
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _RECORD = keys.record(0, StreamId(0), 0)[:1]
 _INVOCATION = keys.invocations(0)[:1]
+
+_TRACEBACK = re.compile(r"traceback=(['\"]).*?\1, details")
 
 Stored = dict[str, Any]
 """By the name of each event and each row."""
@@ -31,6 +34,11 @@ def stored(store: MemoryStore) -> Stored:
         else:
             found[f"other {kind!r} {key[1:].hex()}"] = value
     return found
+
+
+def without_tracebacks(found: Stored) -> Stored:
+    """As text, without the tracebacks of failures: these name the functions of the engine that a handler was driven by."""
+    return {name: _TRACEBACK.sub("", repr(value)) for name, value in found.items()}
 
 
 def first_difference(short: Stored, long: Stored) -> str:

@@ -18,7 +18,7 @@ from actors.query.fsck.doctor import examine
 from journal.kv.memory import MemoryStore
 from tests import long_way
 from tests.lab import WORLD, Lab
-from tests.stored import first_difference, stored
+from tests.stored import first_difference, stored, without_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -313,7 +313,7 @@ def compare(cls: type, target: str, way: str) -> None:
     short, told_shortly = both()
     with long_way.taken():
         long, told = both()
-    difference = first_difference(stored(short), stored(long))
+    difference = first_difference(without_tracebacks(stored(short)), without_tracebacks(stored(long)))
     assert not difference, difference
     assert told_shortly == told
     assert not examine(short, 1).findings

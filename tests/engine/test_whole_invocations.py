@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Service, Status, handler
+from actors import Actor, Service, Status, handler, step
 from actors.query.fsck.doctor import examine
 from journal import events as e
 from journal import keys
@@ -58,6 +58,17 @@ class Sum(Actor):
         WORLD.note("turn")
         if WORLD.count("turn") < MOST_TURNS:
             await actors.actor(Sum, str(number)).goes_on_elsewhere.send(number + 1)
+
+    @handler
+    async def add_later(self, number: int) -> int:
+        await hold_on()
+        self.value += number
+        return self.value
+
+
+@step
+async def hold_on() -> None:
+    await trio.sleep(1.0)
 
 
 class Clerk(Service):
@@ -349,3 +360,12 @@ async def test_any_one_event_of_a_frame_can_be_erased(lab: Lab, number: int) -> 
     assert [recorded.number for recorded in after] == [*range(1, 10)]
     assert isinstance(after[number - 1].event, e.Erased)
     assert [r for r in after if r.number != number] == [r for r in before if r.number != number]
+
+
+async def test_an_object_that_the_next_process_has_finished_owes_nothing(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Sum, "a").add_later.send(1)
+        await trio.sleep(0.5)
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handle.id).result() == 1
+    assert not examine(lab.store, 1).findings
