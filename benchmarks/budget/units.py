@@ -45,7 +45,7 @@ class Unit:
     """Something that is counted. ``work`` does ``operations`` of it; ``prepare`` comes before that, and is not counted.
 
     One operation stands for ``per_operation`` units. The numbers are small, as callgrind makes a process fifty times as slow: no
-    object gets as many events as a snapshot takes, so snapshots are in no count.
+    object gets as many events as a snapshot takes, except those of the replay, so snapshots are in no other count.
     """
 
     name: str
@@ -155,7 +155,7 @@ UNITS = (
         work=_WALKERS.wake,
         prepare=_WALKERS.suspend,
         fewer=100,
-        more=300,
+        more=700,
         per_operation=WALKERS,
     ),
 )

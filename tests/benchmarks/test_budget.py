@@ -76,6 +76,11 @@ def test_a_figure_may_be_one_percent_above_and_five_below(measured: float, verdi
     assert Entry("call", "calls", measured, 100.0).verdict is verdict
 
 
+def test_instructions_may_be_two_percent_above() -> None:
+    assert Entry("call", "instructions", 101_900.0, 100_000.0).verdict is Verdict.KEPT
+    assert Entry("call", "instructions", 102_100.0, 100_000.0).verdict is Verdict.EXCEEDED
+
+
 def test_garbage_where_there_was_none_exceeds_its_budget() -> None:
     assert Entry("call", "garbage", 0.1, 0.0).verdict is Verdict.EXCEEDED
     assert Entry("call", "garbage", 0.0, 0.0).verdict is Verdict.KEPT
