@@ -82,7 +82,7 @@ _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
-_FUSED_DECODERS: dict[int, Callable[[bytes], Fused]] = {
+_FUSED_DECODERS: dict[int, Callable[[bytes], Any]] = {
     tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in _FUSED_TAGS.items()
 }
 _WITHOUT_USERS_TEXTS = frozenset(
@@ -331,14 +331,16 @@ def _fused_of(tag: int, body: bytes, number: int) -> Fused:
         raise CorruptRecord(
             f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
         )
-    return decode(body)
+    fused: Fused = decode(body)
+    return fused
 
 
-def _decode_fused(decode: Callable[[bytes], Fused], body: bytes, number: int) -> Fused:
+def _decode_fused(decode: Callable[[bytes], Any], body: bytes, number: int) -> Fused:
     try:
-        return decode(body)
+        fused: Fused = decode(body)
     except (ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
+    return fused
 
 
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:

@@ -16,8 +16,9 @@ import msgspec
 from actors.core import commands as c
 from actors.core.decide.attempts import outcome_when_cancelled
 from actors.core.requests import contrast, describe, is_request
-from actors.engine.attempt import Attempt, decode_argument
+from actors.engine.attempt import Attempt
 from actors.engine.engine_context import EngineContext
+from actors.engine.handler_object import decode_argument
 from actors.engine.restart_history import acceptance_of
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, Interruption

@@ -24,8 +24,9 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.fused import starts_at_once, whole_invocation
 from actors.core.state import ObjectState
-from actors.engine.attempt import Attempt, instance_of, outside_trio, payload_limit, root_of
+from actors.engine.attempt import Attempt, outside_trio
 from actors.engine.exceptions import passes
+from actors.engine.handler_object import instance_of, payload_limit, root_of
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
 from actors.errors import Interruption

@@ -25,7 +25,7 @@ is dropped."""
 _CALLERS = frozenset(
     {
         ("actors.engine.watchdog", "Watchdog.run"),
-        ("actors.engine.attempt", "root_of"),
+        ("actors.engine.handler_object", "root_of"),
         ("actors.engine.steps", "_await"),
         ("actors.engine.steps", "_begin"),
         ("trio._core._run", "unrolled_run"),

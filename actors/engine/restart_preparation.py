@@ -12,7 +12,7 @@ from actors.core.decide.restart import with_input
 from actors.core.inputs import is_same_input
 from actors.core.restart_plan import RestartPlan, nothing_of, plan_restart
 from actors.core.restart_points import FROM_THE_START, asked_anew, find_point
-from actors.engine.attempt import decode_argument
+from actors.engine.handler_object import decode_argument
 from actors.engine.restart_check import RestartTarget, check_kept_part
 from actors.engine.restart_history import acceptance_of, check_past, check_rewindable, has_fields
 from actors.errors import ConflictError, ErrorCode, IncompatibleError, InvalidArgumentError, NoLongerFitsError

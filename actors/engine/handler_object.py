@@ -1,0 +1,141 @@
+"""What a handler is called with: its object, the fields that it sees, and its arguments."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import NoLongerFitsError, UnserializableError
+from actors.model.field_view import FieldView, Pins
+from actors.model.verbs.backend import HandlerBackend
+from actors.rows.items import writer_beside
+from actors.values import MissingParameters, UnknownParameter, ValueProblem
+from actors.values.limits import within_limit
+from actors.values.names import is_system
+from journal import events as e
+from journal.events import Kind, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.engine_context import EngineContext
+    from actors.model.definitions import Definition, HandlerDefinition
+    from actors.model.items import Items
+    from actors.values.limits import Limits
+    from journal.events import Recorded
+
+_BACKEND = HandlerBackend()
+
+
+async def root_of(
+    handler: HandlerDefinition, instance: object, view: FieldView, arguments: dict[str, Any], limits: Limits
+) -> bytes:
+    """Run the handler. Returns its result as JSON."""
+    if view.prepares:
+        view.prepare()
+    result = await handler.function(instance, **arguments)
+    try:
+        data = handler.signature.returns.encode(result)
+    except ValueProblem as error:
+        raise UnserializableError(
+            f"the result of {handler.signature.name}: {error.path}: {error.problem}", path=error.path
+        ) from error
+    if len(data) > limits.payload_bytes:
+        within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
+    return data
+
+
+def payload_limit(context: EngineContext, state: ObjectState) -> int:
+    """The limit for each value of an object, in bytes."""
+    return sys.maxsize if is_system(state.service) else context.limits.payload_bytes
+
+
+def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
+    """The arguments for the handler. Raises :class:`NoLongerFitsError` with a remedy."""
+    try:
+        return handler.signature.arguments(accepted.argument, accepted.parameter)
+    except ValueProblem as error:
+        raise NoLongerFitsError(
+            f"the argument of {handler.signature.name} was accepted by other code and no longer fits: "
+            f"{error.path}: {error.problem}. {_remedy(error)}",
+            path=error.path,
+        ) from error
+
+
+def _remedy(problem: ValueProblem) -> str:
+    match problem:
+        case MissingParameters():
+            return "Give the new parameters defaults, then resume"
+        case UnknownParameter():
+            return (
+                "Keep the parameter, with a default if new calls leave it out, then resume; or restart with other input"
+            )
+        case _:
+            return "Make the type of the parameter accept the stored value, then resume; or restart with other input"
+
+
+def view_of_history(
+    definition: Definition,
+    state: ObjectState,
+    invocation: InvocationState,
+    history: Sequence[Recorded],
+    items: Items,
+    payload_bytes: int,
+) -> FieldView:
+    """The fields as an attempt sees them that replays this history."""
+    if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
+        kept = () if invocation.restarts is None else _kept(history)
+        return FieldView(
+            invocation.invocation_id,
+            state.fields,
+            items,
+            is_writer=True,
+            payload_bytes=payload_bytes,
+            prepares=definition.prepared,
+            kept=kept,
+        )
+    fields = state.fields
+    beside = writer_beside(state)
+    if beside is not None:
+        fields = {**fields, **state.invocations[beside].changes.fields}
+    return FieldView(
+        invocation.invocation_id,
+        fields,
+        items,
+        is_writer=False,
+        prepares=definition.prepared,
+        pinned=_pins(history),
+    )
+
+
+def _kept(history: Sequence[Recorded]) -> list[Pins]:
+    """The object as it was in the parts of the history that restarts have copied."""
+    marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryCopied)]
+    return [Pins(mark.fields, mark.lengths, mark.maps) for mark in marks]
+
+
+def _pins(history: Sequence[Recorded]) -> Pins | None:
+    pins: Pins | None = None
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, e.ReadsPinned):
+            pins = Pins(event.fields, event.lengths, {})
+        elif isinstance(event, e.ItemsPinned) and pins is not None:
+            pins.items.setdefault(event.field, {}).update(event.items)
+    return pins
+
+
+def instance_of(definition: Definition, state: ObjectState, view: FieldView) -> object:
+    """The object as its handler sees it."""
+    own: dict[str, Any] = {
+        "_view": view,
+        "_backend": _BACKEND,
+        "_definition": definition,
+        "_fields_version": state.fields_version,
+    }
+    if state.key is not None:
+        own["_key"] = state.key
+    instance: object = object.__new__(definition.cls)
+    object.__setattr__(instance, "__dict__", own)
+    return instance
