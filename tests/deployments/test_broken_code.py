@@ -15,7 +15,7 @@ from actors.code.registry import LOAD_TRIES
 from actors.model.explain import WaitCause
 from journal.events import PauseCause, Status
 from tests.deployments.apps import snapshot
-from tests.deployments.shop import Shop, shop, waits
+from tests.deployments.shop import Shop, shop
 from tests.lab import WORLD, quiet
 from tests.virtual import on_virtual_time
 
@@ -27,6 +27,7 @@ pytestmark = on_virtual_time
 
 APP = """
     import actors
+    import trio
     from tests.deployments import test_broken_code
 
     test_broken_code.imported({version})
@@ -34,6 +35,7 @@ APP = """
     class Agent(actors.Service):
         @actors.handler
         async def wait(self) -> int:
+            await actors.run(trio.sleep, 5)
             await actors.signal("go", str)
             return {version}
 
@@ -53,13 +55,13 @@ def imported(version: int) -> None:
 
 
 async def pinned(shop: Shop, count: int) -> list[Any]:
-    """Have so many wait on version 1, and version 2 served after that."""
+    """Have so many run a step on version 1, which the next start takes up, and version 2 served after that."""
     BROKEN.clear()
     shop.write(1, APP)
     async with shop.running() as runtime:
         handles = [await runtime.client.service(shop.app.Agent).wait.send() for _ in range(count)]
-        for handle in handles:
-            await waits(handle)
+        await quiet()
+        assert {(await handle.info()).status for handle in handles} == {Status.RUNNING}
     shop.close()
     shop.write(2, APP)
     WORLD.clear()
@@ -75,6 +77,7 @@ async def test_it_is_imported_and_told_once_for_all_that_are_pinned_to_it(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = await pinned(shop, 100)
+    caplog.clear()
     async with shop.running() as runtime:
         with trio.fail_after(0.1):
             assert await runtime.client.service(shop.app.Agent).look() == 2
