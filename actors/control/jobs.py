@@ -104,9 +104,8 @@ class JobClient:
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """Return the invocations of any kind of choice."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
-        return JobSelection(
-            self._backend, choice.distinct(), count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second
-        )
+        at_most = count_or_none(limit, "limit", at_most=MAX_ITEMS)
+        return JobSelection(self._backend, choice.distinct(), at_most, asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """Return the stored jobs, newest first."""

@@ -110,10 +110,10 @@ def _run_steps_again() -> None:
         for step in sorted(recorded & attempt.execution.parked.keys()):
             self.run_step(loaded, attempt.invocation_id, step)
 
-    def replay_plan(history: list[Any]) -> Any:
+    def replay_plan(history: list[Any], rested: int) -> Any:
         recorded.clear()
         recorded.update(r.event.step for r in history if isinstance(r.event, e.StepScheduled))
-        return real(r for r in history if not isinstance(r.event, e.StepCompleted))
+        return real((r for r in history if not isinstance(r.event, e.StepCompleted)), rested)
 
     from actors.engine import attempt as attempts
 
@@ -151,6 +151,7 @@ def _fire_early() -> None:
 def _serve_the_last_first() -> None:
     from actors.core import evolve
     from actors.core.decide import turns
+    from actors.engine import first_turns
     from journal import events as e
 
     def start(state: Any, invocation: Any, event: Any, stamp: Any) -> None:
@@ -159,6 +160,7 @@ def _serve_the_last_first() -> None:
             state.queue.insert(0, invocation.invocation_id)
         real(state, invocation, event, stamp)
 
+    first_turns.CALLS_A_ROUND = 0  # calls that end at once never wait in line
     real = evolve._EVOLVE[e.InvocationStarted]
     evolve._EVOLVE[e.InvocationStarted] = start
 
