@@ -106,6 +106,7 @@ MUTANTS = (
     Mutant("says-that-the-engine-sent-a-result", "FirstTurns._record", "by=asked.invocation_id", "by=None", "tests/engine/test_first_turns.py"),
     Mutant("runs-calls-without-end", "FirstTurns.take", "self._left -= 1", "pass", "tests/engine/test_whole_invocations.py"),
     Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < _RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
+    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and wait.name in received)", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self._batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "new_id(target, request_key, 0, secret,", "new_id(target, request_key + str(__import__('random').random()), 0, secret,"),

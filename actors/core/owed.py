@@ -98,7 +98,12 @@ def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:
         return False
     if invocation.unseen > rested or not invocation.waits:
         return True
-    return any(wait.kind is WaitKind.STEP for wait in invocation.waits.values())
+    # A signal that was received before the handler waited for it: it is given once the turn that asked for it is over.
+    received = invocation.signals
+    return any(
+        wait.kind is WaitKind.STEP or (wait.kind is WaitKind.SIGNAL and wait.name in received)
+        for wait in invocation.waits.values()
+    )
 
 
 def has_yet_to_keep(invocation: InvocationState) -> bool:

@@ -25,7 +25,7 @@ from actors.core import effects as f
 from actors.core.fused import starts_at_once, whole_invocation
 from actors.core.state import ObjectState
 from actors.engine.attempt import Attempt, outside_trio
-from actors.engine.exceptions import passes
+from actors.engine.exceptions import effect_lost, passes
 from actors.engine.handler_object import instance_of, payload_limit, root_of
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
@@ -190,7 +190,12 @@ class FirstTurns:
             return False  # the ordinary path names the event
         outcome = Outcome(OutcomeKind.SUCCEEDED, result)
         if asked.caller is not None:
-            machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
+            try:
+                machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
+            except BaseException as error:
+                if passes(error):
+                    raise
+                raise effect_lost(asked.caller, loaded.stream, error) from error
         if request.reply is not None:
             machine.when_durable(partial(request.reply.set, Accepted(asked.invocation_id, is_new=True)))
         if request.outcome is not None:

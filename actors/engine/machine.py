@@ -171,17 +171,24 @@ class Machine:
     def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> None:
         """Record an invocation that has begun and ended, with its row. ``retention`` is its handler's, if it has one of its own.
 
-        Raises ``Unwritable``, and leaves everything as it was.
+        Raises ``Unwritable``, and leaves everything as it was. Any other exception leaves the batch as it was and the object torn,
+        as in :meth:`apply`.
         """
         batch = self._batch
         pending_append = batch.pending_append(loaded)
         first = pending_append.expected + pending_append.events.count + 1
         last = first - 1 + pending_append.events.add_fused(whole)
-        loaded.recent.append_fused(first, last, whole)
-        state = loaded.state = with_whole(loaded.state, whole, last)
-        purge_at = self._purge_at(whole.ran_at, retention)
-        row = row_of_whole(state, whole, first, last, purge_at=purge_at)
-        index_whole(batch.rows, batch.new, batch.counts, self.partition.number, row, purge_at)
+        try:
+            loaded.recent.append_fused(first, last, whole)
+            state = loaded.state = with_whole(loaded.state, whole, last)
+            purge_at = self._purge_at(whole.ran_at, retention)
+            row = row_of_whole(state, whole, first, last, purge_at=purge_at)
+            index_whole(batch.rows, batch.new, batch.counts, self.partition.number, row, purge_at)
+        except BaseException:
+            pending_append.events.cut(first - 1 - pending_append.expected)
+            loaded.recent.drop_after(first - 1)
+            loaded.is_torn = True
+            raise
         batch.ended.append(row)
 
     def do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:

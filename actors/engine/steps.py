@@ -177,8 +177,9 @@ class StepTask:
                 if passes(raised):
                     raise
                 error = raised
-            self._scope = None  # the next step may be in it
-            _abandon_open_nurseries()
+            finally:
+                self._scope = None  # the next step may be in it
+                _abandon_open_nurseries()
             if error is None and not scope.cancelled_caught:
                 if self._body.result.is_plain(value):
                     return self._succeeded(value)

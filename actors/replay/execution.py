@@ -98,7 +98,7 @@ class Execution(Interruptions):
         self._generators = Generators()
         if isinstance(handler, FirstBranch):
             root: Branch = handler
-            self.resuming = root
+            self.resuming = root if handler.is_running else None
             self.now, self.live_now = plan.started.at, handler.live_now
         else:
             root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)

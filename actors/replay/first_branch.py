@@ -51,7 +51,8 @@ class FirstBranch(Branch, Generic[A]):
     """The root branch of a new invocation.
 
     ``result`` is the encoded result of a handler that has returned and needs no driver, and ``fields`` are the fields that it
-    changed. Any other handler continues with :meth:`attempt`. ``live_now`` is the time of the turn by the wall clock.
+    changed. Any other handler continues with :meth:`attempt`. ``live_now`` is the time of the turn by the wall
+    clock, and ``is_running`` says that the turn is being taken.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class FirstBranch(Branch, Generic[A]):
         "_view",
         "fields",
         "invocation_id",
+        "is_running",
         "live_now",
         "mark",
         "may_be_interrupted",
@@ -99,6 +101,7 @@ class FirstBranch(Branch, Generic[A]):
         self.random = None
         self._make_attempt = make_attempt
         self._attempt: A | None = None
+        self.is_running = False
         self.result: bytes | None = None
         self.fields: dict[str, bytes] = {}
         self.context = copy_context()
@@ -116,11 +119,13 @@ class FirstBranch(Branch, Generic[A]):
         attempt = self._attempt
         if attempt is None:
             attempt = self._attempt = self._make_attempt(self)
+            del self._make_attempt  # it refers to the argument
         return attempt
 
     def take_turn(self) -> None:
         """Run the handler until it waits or ends."""
         value, error, yielded = None, None, _NOTHING
+        self.is_running = True
         try:
             yielded = run_with_hook(self._begin_generator, self.context.run, self.coroutine.send, None)
         except StopIteration as stop:
@@ -131,10 +136,13 @@ class FirstBranch(Branch, Generic[A]):
             value = stop.value
         except BaseException as raised:  # any error of the handler is its own; it is judged by its type later
             error = raised
+        finally:
+            self.is_running = False
         self.coroutine = FirstResult(self, yielded, value, error)  # type: ignore[assignment]  # the part that a driver uses
 
     def _needs_no_driver(self) -> bool:
         """Report whether the handler, which has returned, has asked for nothing and changed nothing but fields."""
+        self.is_running = False
         if self._attempt is not None:
             return False
         try:

@@ -12,6 +12,7 @@ import actors
 from actors import RetryPolicy, Service, StepFailedError, handler, step
 from actors.engine.step_pool import _IDLE_TASKS
 from actors.model.contexts import current_step
+from journal.errors import Unavailable
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -106,6 +107,12 @@ async def aborts_the_last_one() -> int:
 
 
 @step
+async def breaks_the_engine() -> None:
+    KEPT.append(current_step.get())
+    raise Unavailable("of the store, as it seems")
+
+
+@step
 async def naps() -> int:
     await trio.sleep(1)
     return me()
@@ -155,6 +162,14 @@ class Work(Service):
         return [await remembers_itself(), await aborts_the_last_one()]
 
     @handler
+    async def breaks(self) -> None:
+        await breaks_the_engine()
+
+    @handler
+    async def aborts_another(self) -> int:
+        return await aborts_the_last_one()
+
+    @handler
     async def side_by_side(self, count: int) -> None:
         async with actors.open_nursery() as nursery:
             for _ in range(count):
@@ -195,6 +210,14 @@ async def test_a_lock_that_a_step_keeps_is_broken_with_its_task() -> None:
 async def test_an_abort_that_comes_too_late_does_not_hit_the_next_step() -> None:
     async with Lab(Work).running() as runtime:
         assert len({*await runtime.client.service(Work).aborts_too_late()}) == 1
+
+
+async def test_a_step_that_raises_an_error_of_the_store_is_not_stopped_in_another() -> None:
+    async with Lab(Work).running() as runtime:
+        await runtime.client.service(Work).breaks.send()
+        await quiet()
+        with trio.fail_after(10):
+            assert await runtime.client.service(Work).aborts_another()
 
 
 async def test_few_idle_tasks_are_kept_and_none_after_the_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import trio
 
 import actors
 from actors import Actor, Service, Status, handler, step
+from actors.errors import MisuseError
 from actors.query.fsck.doctor import examine
 from journal import events as e
 from journal import keys
@@ -22,7 +24,7 @@ from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from actors.runtime import Runtime
     from journal.events import Recorded
@@ -36,8 +38,15 @@ MOST_TURNS = 12_000
 WHOLE = ["InvocationAccepted", "InvocationStarted", "FieldsChanged", "InvocationCompleted"]
 
 
+CONTEXTS: list[Context] = []
+
+
 class Sum(Actor):
     value: int = 0
+
+    @handler
+    async def leaves_its_context(self) -> None:
+        CONTEXTS.append(copy_context())
 
     @handler
     async def add(self, number: int) -> int:
@@ -369,3 +378,13 @@ async def test_an_object_that_the_next_process_has_finished_owes_nothing(lab: La
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 1
     assert not examine(lab.store, 1).findings
+
+
+@pytest.mark.parametrize(
+    "verb", [lambda: actors.patched("p"), actors.random, actors.uuid4], ids=["patched", "random", "uuid4"]
+)
+async def test_code_that_keeps_the_context_of_a_handler_cannot_go_on_as_the_handler(verb: Callable[[], object]) -> None:
+    async with Lab(Sum).running() as runtime:
+        await runtime.client.actor(Sum, "a").leaves_its_context()
+        with raises(MisuseError, code="outside_handler"):
+            CONTEXTS.pop().run(verb)

@@ -240,4 +240,19 @@ FAULTS = (
         "The line of a request named another file that contains the same function: code objects of two files can be equal.",
         "tests/core/test_source_lines.py::test_the_same_code_in_two_files_has_a_line_in_each",
     ),
+    Fault(
+        "start-forgot-a-signal-that-came-before-its-wait",
+        "A signal that was received before the handler waited for it, and not given yet, was owed to no start after a crash.",
+        "tests/core/test_owed.py::test_a_signal_that_came_before_the_turn_waited_for_it_is_owed",
+    ),
+    Fault(
+        "late-abort-stopped-another-step",
+        "A step that raised an error of the store kept the scope of its task, and a late abort of it stopped the next step there.",
+        "tests/engine/test_step_pool.py::test_a_step_that_raises_an_error_of_the_store_is_not_stopped_in_another",
+    ),
+    Fault(
+        "code-went-on-as-a-handler-that-had-ended",
+        "Code that kept the context of a handler could use durable verbs as that handler after its end.",
+        "tests/engine/test_whole_invocations.py::test_code_that_keeps_the_context_of_a_handler_cannot_go_on_as_the_handler[random]",
+    ),
 )
