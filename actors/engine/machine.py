@@ -117,7 +117,7 @@ class Machine:
         self.effects: deque[tuple[LoadedObject, f.Effect, Recorded]] = deque()
         """The effects of the decisions so far on running code, for the executor (``Executor.carry_out``)."""
         self._batch = self._new_batch()
-        self._counts = StoredCounts(journal, partition.number, self._batch.rows)
+        self._counts = StoredCounts(journal, partition.number)
 
     # Decisions.
 

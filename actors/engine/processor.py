@@ -244,8 +244,6 @@ class PartitionProcessor:
                 nursery.start_soon(self._decide_in_rounds, nursery)
                 nursery.start_soon(self._commit_what_is_sealed)
                 nursery.start_soon(self._release)
-                if self._machine.has_news:
-                    self._wake()  # counts that a store of an earlier version does not have
                 await self._take_up(_NEEDED_TO_OPEN)
                 nursery.start_soon(self._go_on_when_opened)
                 nursery.start_soon(self._unload_what_idles)

@@ -13,8 +13,6 @@ from actors.rows.counters import (
     Counts,
     Group,
     add_counts,
-    count_all,
-    is_counted,
     load_counts,
     load_signal_counts,
 )
@@ -29,14 +27,11 @@ def invocation_counts(rows: Readable, partitions: int, *, by_signal: bool = Fals
     """Return the number of invocations in each group, over all partitions. Raises ``CorruptRecord``.
 
     With ``by_signal`` the last part of each group is the awaited signal, empty for those that await none; without it a group has
-    no such part. Reads the counters; only in a store that no engine of this version has opened are the invocations themselves read.
+    no such part.
     """
     counts: Counts = {}
     for partition in range(partitions):
-        if is_counted(rows, partition):
-            add_counts(counts, load_counts(rows, partition, with_signals=by_signal))
-        else:
-            add_counts(counts, count_all(rows, partition))
+        add_counts(counts, load_counts(rows, partition, with_signals=by_signal))
     return _each_once(counts) if by_signal else {group: n for group, n in counts.items() if len(group) <= SIGNAL}
 
 
@@ -45,10 +40,7 @@ def signal_counts(rows: Readable, partitions: int, *, at_most: int) -> Counts:
     counters in each partition. Raises ``CorruptRecord``."""
     counts: Counts = {}
     for partition in range(partitions):
-        if is_counted(rows, partition):
-            add_counts(counts, load_signal_counts(rows, partition, at_most=at_most))
-        else:
-            add_counts(counts, count_all(rows, partition))
+        add_counts(counts, load_signal_counts(rows, partition, at_most=at_most))
     return {group: number for group, number in counts.items() if len(group) > SIGNAL}
 
 

@@ -30,7 +30,7 @@ from journal import keys
 from journal.errors import CorruptRecord
 from journal.events import OutcomeKind, Status
 from journal.kv.store import scan_all
-from journal.rows import InvocationRow, decode_row
+from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,32 +139,6 @@ def load_signal_counts(rows: Readable, partition: int, *, at_most: int) -> Count
 
 def _decoded(found: Iterable[tuple[bytes, bytes]]) -> Counts:
     return {_group_of(key): _number_of(number) for key, number in found}
-
-
-def is_counted(rows: Readable, partition: int) -> bool:
-    """Report whether the invocations of a partition are counted. A store of an earlier version has invocations without
-    counters."""
-    return _has_any(rows, keys.counters(partition, by_signal=False)) or not _has_any(rows, keys.invocations(partition))
-
-
-def _has_any(rows: Readable, prefix: bytes) -> bool:
-    return bool(rows.scan(prefix, keys.after_prefix(prefix), limit=1))
-
-
-def count_all(rows: Readable, partition: int, found: dict[bytes, bytes | None] | None = None) -> Counts:
-    """Count the invocation rows of a partition: what its counters must say. ``found`` receives the counters' rows, and the
-    index of failures. Raises ``CorruptRecord``."""
-    counts: Counts = {}
-    prefix = keys.invocations(partition)
-    for _, data in scan_all(rows, prefix, keys.after_prefix(prefix)):
-        row = decode_row(InvocationRow, data)
-        recount(counts, (), groups_of_row(row))
-        failed = failed_key(partition, row)
-        if failed is not None and found is not None:
-            found[failed] = b""
-    if found is not None:
-        found.update(counter_rows(partition, counts))
-    return counts
 
 
 def failed_key(partition: int, row: InvocationRow) -> bytes | None:

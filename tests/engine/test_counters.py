@@ -14,12 +14,13 @@ from actors import Actor, Service, handler
 from actors.errors import ActorError, TerminalError
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import Principal
-from actors.rows.counters import count_all, load_counts
+from actors.rows.counters import load_counts
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch, scan_all
 from journal.log.kv_journal import KvJournal
+from tests.counted import count_all
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
@@ -199,17 +200,6 @@ async def test_the_doctor_finds_and_rebuilds_wrong_counters() -> None:
             journal = KvJournal(lab.store, partitions=PARTITIONS, clock=lab.clock, secret="lab")
             assert (await rebuild(journal, Principal("user:me", "process"), retention_seconds=DAY)).is_sound
             assert counted_rows(lab.store) == before
-
-
-@on_virtual_time
-async def test_a_store_without_counters_is_counted_when_it_is_opened() -> None:
-    lab = await lived()
-    before = counted_rows(lab.store)
-    lab.store.apply(Batch(dict.fromkeys(before)))
-    async with lab.running():
-        await trio.sleep(1)
-    assert examine(lab.store, PARTITIONS).findings == ()
-    assert counted_rows(lab.store).keys() >= before.keys()
 
 
 def test_a_counter_of_another_length_is_refused() -> None:

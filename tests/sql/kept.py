@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from actors.query.snapshot import JournalSnapshot
-from actors.rows.counters import count_all
 from journal import events as e
 from journal import keys
 from journal.codec import encode_record
@@ -16,6 +15,7 @@ from journal.kv.memory import MemoryView
 from journal.kv.store import Batch
 from journal.log.open import open_for_reading, open_journal
 from journal.rows import InvocationRow, encode_row
+from tests.counted import count_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
