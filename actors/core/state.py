@@ -128,15 +128,16 @@ class Changes:
 class InvocationState:
     """An invocation that has not completed.
 
-    ``spans`` are ranges of event numbers that contain its events. ``failed_attempts`` counts the failures since a client last
-    resumed it. ``unseen`` is the number of the last event that its handler must be given; 0 once the handler has been given it
-    and has recorded a request since. ``signals`` are the numbers of the buffered signals by name, ``signals_received`` is the
-    number of the last one, and ``deferred_signals`` counts those that will be received again. ``pending_pause`` is the reason of
-    a pause that waits for running steps. ``held_back`` counts the completions that
-    came while it was paused and that its handler has not received. ``value_bytes`` is the size of the user values in its events.
-    ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats, ``has_copied_history`` says
-    whether it has copied that history, ``waits_for`` names the invocation for whose end it waits, and ``successors`` are its own
-    restarts. ``spares`` says that its calls with an idempotency key continue when it is stopped.
+    ``spans`` are ranges of event numbers that contain its events. ``failed_attempts`` counts the failures since a client
+    last resumed it. ``unseen`` is the number of the last event that its handler must be given; 0 once the handler has been
+    given it and has recorded a request since. ``signals`` are the numbers of the buffered signals by name,
+    ``signals_received`` is the number of the last one, and ``deferred_signals`` counts those that will be received again.
+    ``pending_pause`` is the reason of a pause that waits for running steps. ``held_back`` counts the completions that came
+    while it was paused and that its handler has not received. ``value_bytes`` is the size of the user values in its events.
+    ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats,
+    ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
+    waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
+    is stopped.
     """
 
     invocation_id: InvocationId

@@ -45,7 +45,6 @@ OPEN = frozenset(Status) - {Status.COMPLETED}
 STARTED = frozenset({Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF})
 """The statuses in which the handler has begun and is not paused, so that it may record requests."""
 
-_NOT_STARTED = frozenset({Status.SCHEDULED, Status.QUEUED})
 _STARTED_OR_HELD = STARTED | {Status.PAUSED}
 _HAS_A_STEP = frozenset({Status.RUNNING, Status.BACKING_OFF})
 

@@ -89,10 +89,11 @@ class PendingAppend:
 
 @attrs.define(eq=False)
 class CommitBatch:
-    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are messages
-    to objects that have no append in it. The rows of its ``audit`` are chained when it goes to the disk. ``released`` are the
-    actions to run, in order, once it is durable. ``counts`` are the changes of the counts of invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows
-    of completed invocations, and the service and handler of each failure."""
+    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are
+    messages to objects that have no append in it. The rows of its ``audit`` are chained when it goes to the disk.
+    ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
+    invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
+    the service and handler of each failure."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)

@@ -4,9 +4,10 @@
            ▲                                                                ├─ attempts: a queue of ready ones, run in turn
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
-Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it only
-waits for others it may be in memory or not, and nobody outside the engine can tell. A step may outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
-none of its results count, and the next invocation of the key waits for its end, up to a limit.
+Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it
+only waits for others it may be in memory or not, and nobody outside the engine can tell. A step may outlive its attempt:
+while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and none of its results
+count, and the next invocation of the key waits for its end, up to a limit.
 
 Prior art: the invoker of restatedev/restate, which runs invocations beside the partition processor. Alternative refused: a task
 for each handler. A handler only computes between two events, and a task switch would cost more than its turn; here the ready
@@ -90,8 +91,8 @@ class ReadyAttempt:
 
 
 class Executor:
-    """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects, ``wake`` tells the processor
-    that attempts are ready."""
+    """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects, ``wake`` tells
+    the processor that attempts are ready."""
 
     def __init__(
         self,

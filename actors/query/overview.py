@@ -92,8 +92,9 @@ class WaitingGroup:
 
 @attrs.frozen(kw_only=True)
 class Overview:
-    """The state of a runtime at the time ``at`` (wall seconds), with all changes up to ``position`` of the feed of changes. ``failed`` are the failures since ``failed_since``: the last day, or
-    less if there were many. Of ``paused``, ``backing_off``, ``waiting`` and ``failed`` only the largest groups are listed.
+    """The state of a runtime at the time ``at`` (wall seconds), with all changes up to ``position`` of the feed of changes.
+    ``failed`` are the failures since ``failed_since``: the last day, or less if there were many. Of ``paused``,
+    ``backing_off``, ``waiting`` and ``failed`` only the largest groups are listed.
     """
 
     at: float
