@@ -70,6 +70,9 @@ class Guard:
 
     def check_address(self, request: HttpRequest) -> None:
         """Refuse a request for another server, from another site's page, or with ambiguous framing."""
+        # First, because no other refusal ends the connection: the rest of the body would be read as the next request.
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            raise AmbiguousLengthError("the request has both Content-Length and Transfer-Encoding; send one of them")
         _check_length(request)
         if request.headers.repeated:
             _check_said_once(request)
@@ -77,8 +80,6 @@ class Guard:
             raise MisdirectedRequestError("the request's target is not a path; ask this server, not a proxy")
         host = self._checked_host(request)
         self._check_sender(request, host)
-        if "transfer-encoding" in request.headers and "content-length" in request.headers:
-            raise AmbiguousLengthError("the request has both Content-Length and Transfer-Encoding; send one of them")
         if request.headers.get("upgrade").lower() == "websocket":
             raise WebSocketError("the request asks for a web socket; changes are sent as server-sent events")
 
