@@ -109,6 +109,43 @@ async def test_a_stream_is_the_same_behind_both_servers(tmp_path: Path) -> None:
         assert conversation.body == own.content
 
 
+async def test_a_server_of_asgi_may_leave_out_the_raw_path(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        for path, encoded in (
+            ("/Counter/k/add", b"/Counter/k/add"),
+            ("/Counter/ä b%/add", b"/Counter/%C3%A4%20b%25/add"),
+        ):
+            answers = []
+            for given in ({"raw_path": encoded}, {"raw_path": None}, {}):
+                conversation = Conversation(served, "GET", "/", accept="application/json")
+                del conversation.scope["raw_path"]
+                conversation.scope |= {"path": path, **given}
+                await conversation.run()
+                answers.append((conversation.status, conversation.body))
+            assert answers == [answers[0]] * 3
+
+
+async def test_a_client_of_asgi_that_is_lost_in_a_stream_is_no_error(tmp_path: Path) -> None:
+    async with serving(tmp_path, Big) as served:
+        sent = await served.runtime.client.send_by_name(Target("Big", None, "shout"))
+        path = f"/invocations/{sent.invocation_id}/events"
+        conversation = Lost(served, "GET", path, accept="text/event-stream")
+        with trio.fail_after(20):
+            await conversation.run()
+        assert conversation.status == 200
+
+
+async def test_a_torn_event_of_a_closing_server_of_asgi_has_no_end(tmp_path: Path) -> None:
+    async with serving(tmp_path, Big) as served, trio.open_nursery() as nursery:
+        path = f"/invocations/{await waiting(served)}/events"
+        conversation = Stuck(served, "GET", path, accept="text/event-stream")
+        nursery.start_soon(conversation.run)
+        with trio.fail_after(20):
+            await conversation.is_stuck.wait()
+            served.closing.begin.set()
+    assert not conversation.is_over
+
+
 class Conversation:
     """A server of ASGI with one request; ``leave`` is its client's end."""
 
@@ -140,6 +177,32 @@ class Conversation:
     async def _send(self, message: Any) -> None:
         self.status = message.get("status", self.status)
         self.body += message.get("body", b"")
+
+
+class Lost(Conversation):
+    """Its client is lost after the head: the server of ASGI says so when more is sent."""
+
+    async def _send(self, message: Any) -> None:
+        await super()._send(message)
+        if message["type"] == "http.response.body":
+            raise BrokenPipeError("the client is lost")
+
+
+class Stuck(Conversation):
+    """Its client does not read what is sent after the head."""
+
+    def __init__(self, served: Served, method: str, path: str, **headers: str) -> None:
+        super().__init__(served, method, path, **headers)
+        self.is_stuck = trio.Event()
+        self.is_over = False
+
+    async def _send(self, message: Any) -> None:
+        await super()._send(message)
+        if message["type"] == "http.response.body":
+            self.is_over = not message["more_body"]
+            self.is_stuck.set()
+            if not self.is_over:
+                await trio.sleep_forever()
 
 
 @pytest.mark.parametrize("what", ["call", "events"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +16,10 @@ from actors.http.routes import TokenScope
 from actors.http.server import app as app_module
 from actors.http.server.connections import ServerLimits
 from actors.http.tokens import TokenBook
+from journal.events import Target
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
-from tests.http.test_bounds import Big, accepted, request, until
+from tests.http.test_bounds import Big, accepted, deaf_client, request, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,6 +147,30 @@ async def test_wrong_framing_is_refused_and_ends_the_connection(
         assert b"connection: close" in answer.lower()
         assert await value(served) == 0
         assert (await served.http.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "more"),
+    [
+        ("/Counter/k/add", "evil.example", ()),
+        ("/Counter/k/add", "localhost", ("origin: http://evil.example",)),
+        ("/Counter/k/add", "localhost", ("sec-fetch-site: cross-site",)),
+        ("/Counter/k/add", "localhost", ("origin: http://localhost", "origin: http://evil.example")),
+        ("/Counter/k/add", "localhost", ("x-long: " + "x" * 16_000, "x-longer: " + "x" * 4_000)),
+        ("http://localhost/Counter/k/add", "localhost", ()),
+    ],
+    ids=["host", "origin", "site", "two origins", "long head", "absolute target"],
+)
+async def test_two_lengths_end_the_connection_whatever_else_is_wrong(
+    tmp_path: Path, target: str, host: str, more: tuple[str, ...]
+) -> None:
+    async with serving(tmp_path, Counter) as served:
+        refused = "\r\n".join([f"POST {target} HTTP/1.1", f"host: {host}", JSON, *LENGTHS, *more, "", ""]).encode()
+        answer = await served.raw(refused + b"1\r\n5\r\n0\r\n\r\n" + add(served, CLOSE))
+        assert len(statuses(answer)) == 1
+        assert statuses(answer)[0] in (400, 431)
+        assert b"connection: close" in answer
+        assert await value(served) == 0
 
 
 @pytest.mark.parametrize("beginning", [b"1;", b"1\r\n5\r\n0\r\nx: "])
@@ -388,6 +415,63 @@ async def test_a_closing_server_closes_connections_that_are_free(tmp_path: Path)
             await served.ended.wait()
         await fresh.aclose()
         await used.aclose()
+
+
+async def shouted(served: Served) -> InvocationId:
+    """An invocation whose history is longer than the buffers between two sockets."""
+    sent = await served.runtime.client.send_by_name(Target("Big", None, "shout"))
+    await served.runtime.client.invocation(sent.invocation_id).result()
+    return sent.invocation_id
+
+
+async def slow_stream(served: Served) -> trio.SocketStream:
+    """A client whose stream is in the middle of an event that the client does not read."""
+    of = await shouted(served)
+    stream = await deaf_client(served)
+    await stream.send_all(request(served, f"GET /invocations/{of}/events", "accept: text/event-stream"))
+    await read_head(stream)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    return stream
+
+
+async def test_a_torn_event_of_a_closing_server_has_no_end(tmp_path: Path) -> None:
+    async with serving(tmp_path, Big, limits=ServerLimits(send_seconds=600)) as served:
+        async with await slow_stream(served) as stream:
+            served.closing.begin.set()
+            read = await until_closed(stream)
+        assert read, "the client reads what was sent"
+        assert not read.endswith(b"0\r\n\r\n"), "the client sees that the body is not whole"
+
+
+async def test_a_stream_of_a_closing_server_ends_whole_before_unread_requests(tmp_path: Path) -> None:
+    async with serving(tmp_path, Big) as served:
+        sent = await served.runtime.client.send_by_name(Target("Big", None, "wait"))
+        asked = request(served, f"GET /invocations/{sent.invocation_id}/events", "accept: text/event-stream")
+        async with await served.connected() as stream:
+            await stream.send_all(asked)
+            read = await read_head(stream)
+            await stream.send_all(add(served))
+            served.closing.begin.set()
+            with trio.fail_after(20):
+                while piece := await stream.receive_some():  # a reset would raise
+                    read += piece
+        assert statuses(read) == [200]
+        assert read.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("end", ["slow", "reset"])
+async def test_a_stream_whose_client_is_lost_is_no_error_of_the_server(
+    tmp_path: Path, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = ServerLimits(send_seconds=0.1 if end == "slow" else 600)
+    async with serving(tmp_path, Big, limits=limits) as served:
+        async with await slow_stream(served) as stream:
+            if end == "reset":
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                await stream.aclose()
+            await until(lambda: served.connections() == 0)
+        assert (await served.http.get("/health")).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 class _Broken(StreamedResponse):

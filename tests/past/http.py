@@ -180,4 +180,29 @@ FAULTS = (
         "A body of 200,000 numbers like 1.5e300 held the event loop for seconds.",
         "tests/http/test_bodies.py::test_a_number_that_is_slow_to_read_counts_as_many",
     ),
+    Fault(
+        "two-lengths-and-a-wrong-host-kept-the-connection",
+        "A request with two lengths and another reason for a refusal kept its connection, and its body was read as a request.",
+        "tests/http/test_connection.py::test_two_lengths_end_the_connection_whatever_else_is_wrong",
+    ),
+    Fault(
+        "torn-event-looked-whole",
+        "A shutdown ended the body of a stream in the middle of an event, so that its client read a part as the whole.",
+        "tests/http/test_connection.py::test_a_torn_event_of_a_closing_server_has_no_end",
+    ),
+    Fault(
+        "closing-server-reset-its-streams",
+        "A closing server reset the connection of a stream if requests of its client were unread.",
+        "tests/http/test_connection.py::test_a_stream_of_a_closing_server_ends_whole_before_unread_requests",
+    ),
+    Fault(
+        "lost-stream-client-was-an-error",
+        "Each client of a stream that was slow or lost put an error with a traceback into the log.",
+        "tests/http/test_connection.py::test_a_stream_whose_client_is_lost_is_no_error_of_the_server",
+    ),
+    Fault(
+        "asgi-without-raw-path-failed",
+        "A server of ASGI that leaves out the optional raw path got an error for every request.",
+        "tests/http/test_asgi.py::test_a_server_of_asgi_may_leave_out_the_raw_path",
+    ),
 )

@@ -6,8 +6,9 @@ Such a server accepts the connections, so their limits are its own: nothing is c
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import trio
 
@@ -19,6 +20,7 @@ from actors.http.messages import (
     StreamedResponse,
     security_headers,
 )
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+
+log = SafeLogger(__name__)
 
 
 class AsgiApp:
@@ -49,7 +53,7 @@ class AsgiApp:
             nursery.start_soon(carrier.watch)
             request = HttpRequest(
                 scope["method"],
-                scope["raw_path"],
+                scope.get("raw_path") or quote(scope["path"]).encode("ascii"),
                 scope["query_string"],
                 HttpHeaders(scope["headers"]),
                 carrier,
@@ -57,19 +61,28 @@ class AsgiApp:
                 server=(scope.get("server") or ("", 0))[0],
             )
             response = await self._app(request)
-            with suppress(OSError):  # the client has disconnected
+            try:
                 await _write(response, send, has_body=request.method != "HEAD")
+            except* OSError:  # a stream raises it from its nurseries
+                log.debug("a client disconnected during a response")
             nursery.cancel_scope.cancel()
 
 
 async def _write(response: HttpResponse, send: Send, *, has_body: bool) -> None:
+    is_torn = False
+
     async def send_piece(piece: bytes) -> None:
+        nonlocal is_torn
+        is_torn = True
         await send({"type": "http.response.body", "body": piece, "more_body": True})
+        is_torn = False
 
     headers = [*response.headers, *security_headers(response.own_security)]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response, StreamedResponse) and has_body:
         await response.stream(send_piece)
+        if is_torn:  # a part of the piece may have been sent: without an end, the server closes the connection
+            return
     await send({"type": "http.response.body", "body": response.body if has_body else b"", "more_body": False})
 
 

@@ -110,6 +110,7 @@ class HttpConnection:
         self._body_is_over = False
         self._scope: trio.CancelScope | None = None
         self.has_gone = False
+        self._is_torn = False
 
     async def serve(self) -> None:
         """Answer requests until one side ends the connection. The caller closes the socket."""
@@ -117,8 +118,8 @@ class HttpConnection:
             while not self._closing.begin.is_set():
                 if not await self._serve_one():
                     break
-        except (OSError, ClientGone, trio.TooSlowError) as error:
-            log.debug("a connection ended: %r", error)
+        except* (OSError, ClientGone, trio.TooSlowError) as group:  # a stream raises them from its nurseries
+            log.debug("a connection ended: %r", group.exceptions)
 
     def disconnect(self) -> None:
         """The client has gone: stop waiting on its behalf."""
@@ -265,12 +266,12 @@ class HttpConnection:
         elif isinstance(response, StreamedResponse):
             await self._send(written)
             await response.stream(self._send_chunk if is_chunked else self._send)
-            if self.has_gone:
+            if self.has_gone or self._is_torn:
                 raise ClientGone
             await self._send(b"0\r\n\r\n" if is_chunked else b"")
         else:
             await self._send(written + response.body)
-        return keeps
+        return keeps and not self._closing.begin.is_set()
 
     async def _send_chunk(self, piece: bytes) -> None:
         if piece:  # an empty one would be the end
@@ -292,7 +293,10 @@ class HttpConnection:
             self.seat.waits_for_client = False
 
     async def _send(self, data: bytes) -> None:
-        """Send all of it. Raises :class:`trio.TooSlowError` if the client does not read."""
+        """Send all of it. Raises :class:`trio.TooSlowError` if the client does not read.
+
+        If it is cancelled, a part has been sent: ``_is_torn`` remains set, and nothing may follow on the connection.
+        """
         try:
             sent = os.write(self._descriptor, data)
         except BlockingIOError:
@@ -300,6 +304,7 @@ class HttpConnection:
         if sent == len(data):
             return
         left = memoryview(data)[sent:]
+        self._is_torn = True
         self.seat.waits_for_client = True
         try:
             for start in range(0, len(left), _PIECE_BYTES):
@@ -307,6 +312,7 @@ class HttpConnection:
                     await self._send_some(left[start : start + _PIECE_BYTES])
         finally:
             self.seat.waits_for_client = False
+        self._is_torn = False
 
     async def _send_some(self, left: memoryview) -> None:
         while left:
