@@ -60,8 +60,10 @@ def is_in_users_code(frame: FrameType) -> bool:
     is_foreign = False
     for at in _outwards(frame):
         name = str(at.f_globals.get("__name__", ""))
+        if _is_of_the_collector(at):
+            return False
         if not at.f_code.co_filename.startswith(_AROUND):
-            if name.partition(".")[0] in _DEBUGGERS or _is_of_the_collector(at):
+            if name.partition(".")[0] in _DEBUGGERS:
                 return False
             is_foreign = True
         elif name.startswith(_NOT_IN_THE_MIDST_OF):

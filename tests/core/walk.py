@@ -260,7 +260,7 @@ class Walker:
         attempts = [
             i.invocation_id
             for i in state.invocations.values()
-            if may_go_on(i) and (i.invocation_id in self._unseen or does_something(i))
+            if may_go_on(i) and (i.invocation_id in self._unseen or does_something(i) or has_what_it_awaits(i))
         ]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
         pauses = [i.invocation_id for i in state.invocations.values() if i.pending_pause is not None]
@@ -310,6 +310,12 @@ def does_something(invocation: InvocationState) -> bool:
     """Whether its code or a step of it runs."""
     kinds = {wait.kind for wait in invocation.waits.values()}
     return not kinds or WaitKind.STEP in kinds
+
+
+def has_what_it_awaits(invocation: InvocationState) -> bool:
+    """Whether a signal that it waits for came before the wait, so that its handler has not been given it."""
+    awaited = {wait.name for wait in invocation.waits.values() if wait.kind is WaitKind.SIGNAL}
+    return not awaited.isdisjoint(invocation.signals)
 
 
 def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_held: bool) -> None:

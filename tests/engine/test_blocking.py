@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import operator
 import re
@@ -23,6 +24,7 @@ from actors.engine import frames
 from actors.engine.frames import is_in_users_code
 from actors.engine.watchdog import Watchdog
 from actors.errors import Interruption
+from actors.replay import collection
 from journal.events import PauseCause, Status, Target
 from journal.ids import InvocationId
 from tests.lab import WORLD, Lab
@@ -439,6 +441,24 @@ def test_code_under_a_debugger_waits_for_a_person() -> None:
 
 def test_what_python_calls_in_between_is_not_interrupted() -> None:
     assert not asks("shop", "__del__")
+
+
+def test_a_collection_in_the_midst_of_a_users_code_is_not_interrupted() -> None:
+    """The engine listens to the collector itself, and Python drops an exception that a listener raises."""
+    answers: list[bool] = []
+    listener = compile("def note(phase, info): ask()", collection.__file__, "exec")
+    names: dict[str, Any] = {
+        "__name__": collection.__name__,
+        "ask": lambda: answers.append(is_in_users_code(sys._getframe(1))),
+    }
+    exec(listener, names)
+    gc.callbacks.append(names["note"])
+    try:
+        Watchdog().run(SomeTurn(), lambda: gc.collect())  # a frame of user code around the collection
+    finally:
+        gc.callbacks.remove(names["note"])
+    assert answers
+    assert not any(answers)
 
 
 def test_every_function_that_may_be_interrupted_below_exists() -> None:

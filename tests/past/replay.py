@@ -255,4 +255,9 @@ FAULTS = (
         "Code that kept the context of a handler could use durable verbs as that handler after its end.",
         "tests/engine/test_whole_invocations.py::test_code_that_keeps_the_context_of_a_handler_cannot_go_on_as_the_handler[random]",
     ),
+    Fault(
+        "interruption-was-lost-in-a-collection",
+        "Code that blocked the loop was interrupted in the engine's own listener of a garbage collection, and Python dropped it.",
+        "tests/engine/test_blocking.py::test_a_collection_in_the_midst_of_a_users_code_is_not_interrupted",
+    ),
 )
