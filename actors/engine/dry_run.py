@@ -71,7 +71,7 @@ class _Noting(Execution):
         return recorded
 
     def _pass_by(self, branch: Branch, operation: Operation) -> None:
-        """Take the long way, on which every request is made."""
+        """Pass no operation by, so that every request is made."""
 
     @property
     def left_over(self) -> Any:

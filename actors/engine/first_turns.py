@@ -1,17 +1,17 @@
 """Runs a call of a free object before anything is decided. ::
 
-    call of a free object ──► first turn of the handler ──┬─ has returned ──► one record: accepted, started, fields, completed
-                                                          │
-                                                          └─ waits, failed ──► decide: accepted, started; then what the turn asked for
+    call of a free object ──► first turn ──┬─ has returned ──► one record: accepted, started, fields, completed
+                                           │
+                                           └─ waits, failed ──► decide: accepted, started; then the requests of the turn
 
 Most calls end in their first turn. If such a call were decided first, its state would be made, indexed and queued, only to be
 removed a moment later. So the handler runs first, and what it did is recorded at once.
 
-Invariant: the result is that of the long way, event for event and row for row. What the short way may take is said by
+Invariant: the result is that of the long way, event for event and row for row. Which calls may take the short way is said by
 ``actors.core.fused``; everything else is decided. Nothing outside learns of the call before its record is on disk, and if the
 process dies in the first turn, the call was never accepted.
 
-Prior art: an accumulator in front of a state machine, as a database's single-statement transaction needs no transaction record.
+Prior art: the fast path of a lock that nobody holds (futex), which does not touch the queue of those that wait.
 Alternative refused: a shorter ``decide`` and ``evolve`` for these calls. It would describe the same rules twice.
 """
 
@@ -137,7 +137,7 @@ class FirstTurns:
         definition: Definition,
         handler: HandlerDefinition,
     ) -> FirstBranch[Attempt] | None:
-        """The branch of the handler. None if its argument cannot be decoded: then the ordinary path tries again, and pauses
+        """The branch of the handler. None if its argument cannot be decoded: then the long way tries again, and pauses
         the accepted invocation."""
         machine, context, asked = self._machine, self._context, command.asked
         of, signature, watchdog = asked.invocation_id, handler.signature, context.watchdog
@@ -187,7 +187,7 @@ class FirstTurns:
         try:
             machine.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
-            return False  # the ordinary path names the event
+            return False  # the long way names the event
         outcome = Outcome(OutcomeKind.SUCCEEDED, result)
         if asked.caller is not None:
             try:

@@ -16,8 +16,8 @@ the code can produce.
 
 A replay *passes by* an operation that is next in the journal as a request and whose completion is the next one: no other branch
 can run between the two, so the branch gets the completion at once. The result is that of a turn for each completion, at a
-fraction of its cost; everything else takes the long way. ``Interruptions`` and ``Requests`` are the parts of this class about
-cancellations and about the comparison with the journal.
+fraction of its cost; every other operation is begun and awaited. ``Interruptions`` and ``Requests`` are the parts of this class
+about cancellations and about the comparison with the journal.
 
 Prior art: the state machine of restatedev/sdk-shared-core and the workflow machines of temporalio/sdk-core. Both run the code in
 an event loop of its own. Alternative refused: such a loop. Its scheduling would have to be deterministic too, and a handler that
@@ -265,7 +265,7 @@ class Execution(Interruptions):
 
     def _pass_by(self, branch: Branch, operation: Operation) -> Any:
         """Return the completion of the operation if it is next in the journal as a request and as a completion, or the
-        recorded message. None means that the operation must take the ordinary path.
+        recorded message. None means that the operation must be begun and awaited.
 
         The turn ends between request and completion. If it fails, because the changes of the object differ from the
         recorded ones, the operation itself is returned."""
