@@ -331,11 +331,6 @@ def _fused_of(tag: int, body: bytes, number: int) -> Fused:
         raise CorruptRecord(
             f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
         )
-    fused: Fused = decode(body)
-    return fused
-
-
-def _decode_fused(decode: Callable[[bytes], Any], body: bytes, number: int) -> Fused:
     try:
         fused: Fused = decode(body)
     except (ValueError, TypeError, RecursionError) as error:
@@ -359,12 +354,11 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
         if tag == _STAMP_TAG:
             frames.append(record[start:position])
             continue
-        fused = _FUSED_DECODERS.get(tag)
-        if fused is None:
+        if tag not in _FUSED_DECODERS:
             frames.append(_ERASED_FRAME if number in gone else record[start:position])
             number += 1
             continue
-        entry = _decode_fused(fused, record[start + _HEAD.size : position], number)
+        entry = _fused_of(tag, record[start + _HEAD.size : position], number)
         if gone.isdisjoint(range(number, number + entry.count)):
             frames.append(record[start:position])
         else:
