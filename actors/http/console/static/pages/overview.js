@@ -30,7 +30,7 @@ const NOTHING = { counts: undefined, paused: [], backing_off: [], waiting: [], f
 
 export function Overview() {
   const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0 };
-  // One answer for all pages that are open, from counters; the server computes it anew at most every two seconds.
+  // One answer for all pages that are open, from counters; the server computes it again at most every two seconds.
   const overview = useLive("overview", (abort) => get("overview", {}, abort), {
     ...touched,
     every: 2_000,
