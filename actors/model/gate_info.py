@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
 
 from actors.core.gates import Gate, GateChange, GateState
 from journal.events import PauseMode
+from journal.fields import described, moment
 
 
 @attrs.frozen(kw_only=True)
@@ -13,12 +16,16 @@ class GateInfo:
     """A gate: the scope that it holds (``service:Agent``), since when, by whom and why; or, if open, an exception to a wider
     gate."""
 
-    scope: str
-    state: GateState
-    mode: PauseMode
-    since: float
-    by: str
-    reason: str = ""
+    scope: Annotated[
+        str, described("what it holds: everything, backlog, or service:, handler:, key: or deployment: and a name")
+    ]
+    state: Annotated[GateState, described("closed, or open for an exception to a wider gate")]
+    mode: Annotated[
+        PauseMode, described("whether a running step ended (drain) or was aborted (now) when it was closed")
+    ]
+    since: Annotated[float, moment("when it was closed or opened")]
+    by: Annotated[str, described("the principal who closed or opened it")]
+    reason: Annotated[str, described("the reason given")] = ""
 
 
 @attrs.frozen(kw_only=True)

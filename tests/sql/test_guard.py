@@ -125,7 +125,7 @@ def test_a_refusal_says_what_was_refused_and_what_is_there(source: JournalSnapsh
     with raises(
         InvalidArgumentError,
         path="query",
-        match="no such table: sys_invocations .*the tables are sys_audit, sys_deployment, sys_inbox, sys_invocation",
+        match="no such table: sys_invocations .*the tables are sys_audit, sys_deployment, sys_gate, sys_inbox, sys_invocation",
     ):
         query(source, "SELECT * FROM sys_invocations")
 

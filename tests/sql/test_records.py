@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from actors.model.deployment_info import DeploymentInfo
+from actors.model.gate_info import GateInfo
 from actors.model.info import InvocationInfo
 from actors.query.audit import AuditEntry
 from actors.query.sql.audit import AUDITS
 from actors.query.sql.deployments import DEPLOYMENTS
+from actors.query.sql.gates import GATES
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.records import column_of, columns_of
 from journal.errors import BrokenInvariant
@@ -44,7 +46,7 @@ NOT_STORED = {
 }
 """Fields that no column shows."""
 
-TABLES = ((INVOCATIONS, InvocationInfo), (AUDITS, AuditEntry), (DEPLOYMENTS, DeploymentInfo))
+TABLES = ((INVOCATIONS, InvocationInfo), (AUDITS, AuditEntry), (DEPLOYMENTS, DeploymentInfo), (GATES, GateInfo))
 
 every_table = pytest.mark.parametrize(("table", "record"), TABLES, ids=lambda one: getattr(one, "name", None))
 

@@ -318,6 +318,24 @@ async def test_deployments_are_told_with_what_still_runs_on_them(shop: Shop) -> 
         assert [info.id for info in found] == [sent.invocation_id]
 
 
+async def test_closed_gates_and_their_exceptions_are_rows() -> None:
+    lab = Lab(Chat)
+    async with lab.running() as runtime:
+        asked = "SELECT scope, state, mode, since, by, reason FROM sys_gate ORDER BY scope"
+        assert await all_of(runtime.client, asked) == []
+        await runtime.client.gates.close("service:Chat", reason="the database is down")
+        closed_at = lab.clock.now()
+        await trio.sleep(5)
+        (principal,) = {gate.by for gate in await runtime.client.gates.list()}
+        await runtime.client.gates.open("key:Chat/a")
+        assert await all_of(runtime.client, asked) == [
+            ["key:Chat/a", "open", "drain", lab.clock.now(), principal, None],
+            ["service:Chat", "closed", "drain", closed_at, principal, "the database is down"],
+        ]
+        await runtime.client.gates.open("service:Chat")
+        assert await all_of(runtime.client, asked) == []
+
+
 async def test_a_query_sees_one_moment_while_calls_go_on() -> None:
     lab = Lab(Chat)
     async with lab.running() as runtime:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from actors.query.sql.result import Value
 
 
-def columns_of(record: type, under: str, **renamed: str) -> tuple[Column[Any], ...]:
-    """Return a column for each field of the record, which a row has under this attribute; ``renamed`` gives a field's
-    column another name.
+def columns_of(record: type, under: str = "", **renamed: str) -> tuple[Column[Any], ...]:
+    """Return a column for each field of the record, which is the row itself or an attribute ``under`` of it; ``renamed`` gives
+    a field's column another name.
     """
+    before = f"{under}." if under else ""
     return tuple(
-        column_of(record, name, f"{under}.{name}", renamed.get(name, name)) for name in attrs.fields_dict(record)
+        column_of(record, name, f"{before}{name}", renamed.get(name, name)) for name in attrs.fields_dict(record)
     )
 
 
@@ -73,5 +74,7 @@ def _value(
             return lambda row, _: int(read(row))
         case Type.TEXT if is_null_if_empty:
             return lambda row, _: read(row) or None
+        case Type.TEXT:
+            return lambda row, _: text.value if isinstance(text := read(row), enum.Enum) else text
         case _:
             return lambda row, _: read(row)

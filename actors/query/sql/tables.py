@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.query.sql.audit import AUDITS
 from actors.query.sql.counters import INVOCATION_COUNTS
 from actors.query.sql.deployments import DEPLOYMENTS
+from actors.query.sql.gates import GATES
 from actors.query.sql.histories import HISTORIES
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.objects import INBOXES, STATES
@@ -24,6 +25,7 @@ TABLES: tuple[AnyTable, ...] = (
     INBOXES,
     SERVICES,
     DEPLOYMENTS,
+    GATES,
     AUDITS,
 )
 """Every table that a query can name. A table is a module of its own beside this one, and a line here."""
