@@ -25,30 +25,35 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from journal.errors import Unavailable
+from journal.errors import CorruptRecord, Unavailable
 from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from journal.kv.store import Batch, Store
 
 
 @attrs.define(eq=False)
 class _Commit:
-    """A commit on its way. ``before`` are the stored values of its keys when it began; ``settled`` are those that other commits
-    have changed since: the number of the latest such commit and its value."""
+    """A commit on its way. ``before`` are the stored values of its keys when it began, or why one could not be read; ``settled``
+    are those that other commits have changed since: the number of the latest such commit and its value."""
 
     number: int
     batch: Batch
-    before: dict[bytes, bytes | None]
+    before: dict[bytes, bytes | CorruptRecord | None]
     settled: dict[bytes, tuple[int, bytes | None]] = attrs.field(factory=dict)
     is_in_doubt: bool = False
 
     def seen(self, key: bytes) -> bytes | None:
-        """Return the value of one of its keys as readers see it."""
+        """Return the value of one of its keys as readers see it. Raises ``CorruptRecord``."""
         settled = self.settled.get(key)
-        return self.before[key] if settled is None else settled[1]
+        if settled is not None:
+            return settled[1]
+        before = self.before[key]
+        if isinstance(before, CorruptRecord):
+            raise CorruptRecord(str(before)) from before
+        return before
 
 
 class CommittedView:
@@ -123,15 +128,28 @@ class CommittedView:
         return bool(in_doubt)
 
     def _begin(self, batch: Batch) -> _Commit:
-        rows, before = batch.rows, dict(batch.known)
-        unknown = [key for key in rows if key not in before]
+        before: dict[bytes, bytes | CorruptRecord | None] = dict(batch.known)
+        unknown = [key for key in batch.rows if key not in before]
         if unknown:
-            before.update(zip(unknown, self._store.get_many(unknown), strict=True))
+            before.update(zip(unknown, self._stored(unknown), strict=True))
         commit = _Commit(self._next_number, batch, before)
         self._commits[self._next_number] = commit
         self._next_number += 1
         self._in_order = None
         return commit
+
+    def _stored(self, keys: Sequence[bytes]) -> Sequence[bytes | CorruptRecord | None]:
+        """Return the stored values. A damaged one does not stop the commit that replaces it: only its readers hear of it."""
+        try:
+            return self._store.get_many(keys)
+        except CorruptRecord:
+            return [self._stored_alone(key) for key in keys]
+
+    def _stored_alone(self, key: bytes) -> bytes | CorruptRecord | None:
+        try:
+            return self._store.get(key)
+        except CorruptRecord as error:
+            return error
 
     def _settle(self, commit: _Commit) -> None:
         self._forget(commit)

@@ -14,7 +14,7 @@ import actors
 from actors import Actor, handler, step
 from actors.query.fsck.doctor import examine
 from journal import keys
-from journal.errors import DiskFull, StoreFormat, StoreInUse
+from journal.errors import CorruptRecord, DiskFull, StoreFormat, StoreInUse
 from journal.events import OutcomeKind, Status
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
@@ -24,6 +24,7 @@ from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -108,6 +109,20 @@ class Disk(MemoryStore):
         await trio.lowlevel.checkpoint()
         if self.is_full:
             raise DiskFull("no room on the disk")
+
+
+class LostHeads(MemoryStore):
+    """One that cannot read the heads of objects while ``is_damaged``."""
+
+    is_damaged = False
+
+    def get(self, key: bytes) -> bytes | None:
+        if self.is_damaged and key.startswith(keys.heads(0)):
+            raise CorruptRecord("a block of the disk has other bits than were written")
+        return super().get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
 
 
 @on_virtual_time
@@ -225,6 +240,20 @@ async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> N
         assert (await runtime.client.verify_audit()).is_whole
         with raises(actors.NotFoundError, kind="invocation"):
             await handle.result()
+    assert examine(lab.store, 1).is_sound
+
+
+@on_virtual_time
+async def test_the_last_invocation_of_an_object_can_be_purged_while_its_head_is_damaged() -> None:
+    disk = LostHeads()
+    lab = Lab(Notes, partitions=1, store=disk)
+    async with lab.running() as runtime:
+        only = await runtime.client.actor(Notes, "only").wait.send()
+        await only.kill()
+        disk.is_damaged = True
+        assert (await only.purge()).changed
+        disk.is_damaged = False
+        assert await runtime.client.actor(Notes, "whole").note("goes on") == 1
     assert examine(lab.store, 1).is_sound
 
 

@@ -241,4 +241,10 @@ FAULTS = (
         "tests/engine/test_damage_and_doubt.py::test_an_object_whose_record_ends_early_is_set_aside_alone",
         "tests/journal/test_codec.py::test_a_record_cut_anywhere_is_corrupt_or_shorter_but_never_another_error",
     ),
+    Fault(
+        "damaged-row-could-not-be-replaced",
+        "A commit that replaced or removed a damaged row, as the purge of an object's last invocation, stopped the whole engine.",
+        "tests/journal/test_committed_view.py::test_a_damaged_row_can_be_replaced_and_only_its_readers_hear_of_it",
+        "tests/engine/test_damage_and_doubt.py::test_the_last_invocation_of_an_object_can_be_purged_while_its_head_is_damaged",
+    ),
 )
