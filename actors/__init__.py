@@ -1,7 +1,7 @@
 """Durable virtual objects for trio, with a remote control.
 
-The names exported here are stable, and so are those in ``actors.errors``, ``actors.types`` (the data that signatures name), ``actors.sync``
-and ``actors.testing``; other modules are not. Modules that need an event loop or a disk are imported when they are first used, so
+The names exported here are stable, and so are those in ``actors.errors``, ``actors.types`` (the data that signatures name), ``actors.aio``,
+``actors.sync`` and ``actors.testing``; other modules are not. Modules that need an event loop or a disk are imported when they are first used, so
 that importing this package costs little.
 """
 
@@ -60,6 +60,7 @@ from journal.events import Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from actors import aio as aio
     from actors import errors as errors
     from actors import sync as sync
     from actors import testing as testing
@@ -81,7 +82,7 @@ _LATER = {
 }
 
 
-_NAMESPACES = ("errors", "sync", "testing", "types")
+_NAMESPACES = ("aio", "errors", "sync", "testing", "types")
 """Modules whose names are stable as well."""
 
 

@@ -24,6 +24,7 @@ from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
 from actors.errors import DefinitionError
 from actors.errors.names import plain_text
+from actors.event_loop import require_trio
 from actors.model.app import App
 from actors.model.control_options import GateOptions
 from actors.query.unserved import UnservedClass, without_code
@@ -121,6 +122,8 @@ async def open_runtime(
     threads, which cannot be stopped, have ``drain`` seconds to end, and their outcomes are kept. After that they are abandoned,
     and so are tasks that swallow their cancellation; the log names them.
 
+    Asyncio programs use :func:`actors.aio.open_runtime`, and code that blocks :func:`actors.sync.open_runtime`.
+
     Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` if the directory cannot be used; see
     ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` if the disk fails, and
     :class:`journal.errors.DirectoryLost` within a second if the directory is moved, removed or replaced: nothing more is written,
@@ -134,6 +137,7 @@ async def open_runtime(
         async with actors.open_runtime(Counter, path="data") as runtime:
             print(await runtime.client.actor(Counter, "bob").add(5))
     """
+    require_trio("actors.open_runtime()", "actors.aio.open_runtime()", "actors.sync.open_runtime()")
     retention_seconds = checked_seconds(retention, "retention")
     drain_seconds = checked_seconds(drain, "drain")
     kept_for = one_of(Durability, durability, "durability")

@@ -18,8 +18,12 @@ invocation. After a fork, open a client in each process. Types are in the genera
 from __future__ import annotations
 
 import math
+from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import trio
 
 from actors import runtime as runtimes
 from actors.control import client as clients
@@ -29,12 +33,22 @@ from actors.control.jobs import JobClient as AsyncJobClient
 from actors.control.jobs import JobHandle as AsyncJobHandle
 from actors.control.jobs import JobSelection as AsyncJobSelection
 from actors.control.objects import ObjectHandle as AsyncObjectHandle
+from actors.errors import ErrorCode, MisuseError
 from actors.http.client import backend as remote
-from actors.loop_thread import LoopThread, LoopView
+from actors.loop_thread import LoopThread, LoopWork
 from actors.model.blocking import Blocking, blocking
 from actors.model.blocking_handles import InvocationHandle
 from actors.model.blocking_references import BlockingHandler
 from actors.values.arguments import seconds_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    import outcome
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 DeploymentClient = blocking(AsyncDeploymentClient)
 GateClient = blocking(AsyncGateClient)
@@ -43,6 +57,63 @@ JobHandle = blocking(AsyncJobHandle)
 JobSelection = blocking(AsyncJobSelection)
 ObjectHandle = blocking(AsyncObjectHandle)
 _Client = blocking(clients.Client)
+
+
+class _BlockingWork(LoopWork[R]):
+    """Work that a thread waits for."""
+
+    def __init__(self, function: Callable[[], Awaitable[R]], seconds: float) -> None:
+        super().__init__(function, seconds)
+        self.done: Future[outcome.Outcome[R]] = Future()
+
+    def deliver(self, result: outcome.Outcome[R]) -> None:
+        self.done.set_result(result)
+
+
+@attrs.frozen(eq=False)
+class LoopView:
+    """A loop in a thread, for callers that block and wait for at most ``seconds``."""
+
+    loop: LoopThread[Any]
+    seconds: float = math.inf
+
+    def wait(self, function: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
+        """Run the function in the loop and return its result. Raises :class:`actors.TooSlowError` after ``seconds``, and
+        :class:`actors.UnavailableError` if the loop has ended."""
+        _check_may_block()
+        work = _BlockingWork(partial(function, *args, **kwargs), self.seconds)
+        self.loop.begin(work)
+        try:
+            return work.done.result().unwrap()
+        finally:
+            if not work.done.done():
+                self.loop.cancel(work)
+
+    def close(self) -> None:
+        """End the loop, and wait until its thread has ended. Raises the error that ended it before, if any."""
+        if not self.loop.is_of_another_process:
+            self.loop.stop()
+            self.loop.join()
+
+
+def _opened(enter: Callable[[], AbstractAsyncContextManager[T]]) -> LoopThread[T]:
+    """Open a context manager in a new thread, and wait until it is open."""
+    _check_may_block()
+    loop = LoopThread(enter, name="actors.sync")
+    try:
+        loop.opened.result()
+    except BaseException:
+        loop.stop()  # the wait may have been interrupted, and not the opening
+        raise
+    return loop
+
+
+def _check_may_block() -> None:
+    if trio.lowlevel.in_trio_task():
+        raise MisuseError(
+            "actors.sync blocks, and would stop the event loop that runs this task; use actors.connect() with 'async with' here",
+            code=ErrorCode.BLOCKED_LOOP,
+        )
 
 
 class Opened(Blocking):
@@ -60,7 +131,7 @@ class Opened(Blocking):
         """End the loop and wait for its end. Raises :class:`actors.UnavailableError` in other threads that wait for a
         result.
         """
-        self._loop.loop.close()
+        self._loop.close()
 
 
 class BlockingClient(_Client, Opened):  # type: ignore[misc,valid-type]  # made from the async one
@@ -91,8 +162,8 @@ def connect(
             print(client.actor(Counter, "bob").add(5))
     """
     seconds = _seconds(timeout)
-    loop = LoopThread(partial(remote.connect, url, token=token, user=user))
-    return BlockingClient(loop.opened, LoopView(loop, seconds))
+    loop = _opened(partial(remote.connect, url, token=token, user=user))
+    return BlockingClient(loop.opened.result(), LoopView(loop, seconds))
 
 
 def _seconds(timeout: Any) -> float:
@@ -123,8 +194,8 @@ def open_runtime(*classes: type, **options: Any) -> BlockingRuntime:
         with actors.sync.open_runtime(Counter, path="data") as runtime:
             print(runtime.client.actor(Counter, "bob").add(5))
     """
-    loop = LoopThread(partial(runtimes.open_runtime, *classes, **options))
-    return BlockingRuntime(loop.opened, LoopView(loop))
+    loop = _opened(partial(runtimes.open_runtime, *classes, **options))
+    return BlockingRuntime(loop.opened.result(), LoopView(loop))
 
 
 Client = BlockingClient

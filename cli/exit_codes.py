@@ -81,6 +81,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "step_outcome_unknown",
             "step_timeout",
             "unserializable",
+            "wrong_loop",
         ),
         Exit.FAILED,
     ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import actors
+import actors.aio
 import actors.errors
 import actors.testing
 import actors.types
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 75
 
-SPACES: tuple[ModuleType, ...] = (actors, actors.types, actors.testing)
+SPACES: tuple[ModuleType, ...] = (actors, actors.aio, actors.types, actors.testing)
 
 MADE_BY_US = {
     *(
+        "AsyncioRuntime",
         "BoundHandler",
         "Chunks",
         "Client",
@@ -160,7 +162,7 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_importing_actors_loads_neither_an_http_client_nor_the_store() -> None:
     code = (
         "import sys, actors\n"
-        "print(sorted({'httpx2', 'h11', 'rocksdict', 'rich', 'click', 'importlib.metadata', 'actors.types',"
+        "print(sorted({'asyncio', 'httpx2', 'h11', 'rocksdict', 'rich', 'click', 'importlib.metadata', 'actors.types',"
         "'actors.testing', 'trio.testing'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

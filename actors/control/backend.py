@@ -70,10 +70,10 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
-        """Call a handler with a JSON argument, and wait for the end of the invocation; the caller keeps to the timeout.
+        """Call a handler with a JSON argument, and wait for the end of the invocation.
 
         The call is durable before it begins to wait. Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`, :class:`actors.LimitExceededError`,
-        :class:`actors.ConflictError`.
+        :class:`actors.ConflictError`; :class:`actors.TooSlowError` after the timeout.
         """
         ...
 

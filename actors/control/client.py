@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import trio
 
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
 from actors.control.objects import ObjectHandle
 from actors.core.jobs import MAX_ITEMS
-from actors.errors import DefinitionError, InvalidArgumentError, TooSlowError
+from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.classes import definition_of
 from actors.model.definitions import kind_in_words
 from actors.model.handles import InvocationHandle
@@ -41,7 +38,6 @@ from actors.values.arguments import (
 )
 from actors.values.outcomes import value_of
 from actors.values.snapshot import Snapshot
-from journal.errors import BrokenInvariant
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -126,13 +122,8 @@ class Client:
         """
         asked, body = parse_target(target), argument_of(argument, target)
         options = CallOptions(idempotency_key=idempotency_key, timeout=timeout)
-        span = options.timeout
-        with trio.move_on_after(math.inf if span is None else span) as scope:
-            of, outcome = await self._backend.call_by_name(asked, body, options)
-            return parse(value_of(outcome, of))
-        if scope.cancelled_caught:
-            raise TooSlowError(f"{asked} did not answer within {span} seconds; the invocation continues")
-        raise BrokenInvariant("a block that was not cancelled ended without a result")
+        of, outcome = await self._backend.call_by_name(asked, body, options)
+        return parse(value_of(outcome, of))
 
     async def send(
         self,

@@ -28,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
+from sniffio import thread_local as library_of_thread
 
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
@@ -44,6 +45,7 @@ from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
 from actors.engine.waiter import Reply
 from actors.errors import UnavailableError, UnknownOutcomeError
+from actors.event_loop import TRIO, require_own_client
 from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
@@ -174,7 +176,10 @@ class PartitionProcessor:
         return len(self._inbox)
 
     def submit(self, request: ObjectRequest) -> None:
-        """Queue a request from a client, which is answered through it. Raises :class:`UnavailableError`."""
+        """Queue a request from a client, which is answered through it. Raises :class:`UnavailableError`, and
+        :class:`MisuseError` in another thread or event loop than trio's."""
+        if library_of_thread.name != TRIO:
+            require_own_client()
         if self._is_closed:
             raise UnavailableError("the store is being reopened; try again")
         if len(self._inbox) >= self._limits.requests:

@@ -22,6 +22,8 @@ class ErrorCode(enum.StrEnum):
     """A try of a step took longer than its ``timeout``."""
     BLOCKED_LOOP = "blocked_loop"
     """Code blocked the event loop."""
+    WRONG_LOOP = "wrong_loop"
+    """The function works in the event loop of another library than the one that runs its caller."""
     CANCELLED = "cancelled"
     """The awaited invocation was cancelled."""
     KILLED = "killed"

@@ -133,6 +133,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.STEP_OUTCOME_UNKNOWN,
             ErrorCode.STEP_TIMEOUT,
             ErrorCode.UNSERIALIZABLE,
+            ErrorCode.WRONG_LOOP,
         ),
         500,
     ),

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.decide import unknown_invocation
+from actors.event_loop import require_own_client
 from actors.query.stored_object import StoredObject
 from actors.rows.objects import load_state
 from actors.system.code import read_code
@@ -69,6 +70,7 @@ _LARGEST_PAGE = 256
 @asynccontextmanager
 async def open_snapshot(journal: Journal, *, services: Sequence[ServiceInfo] = ()) -> AsyncIterator[JournalSnapshot]:
     """Open a snapshot of a running journal as of now, for the block. ``services`` are the served classes."""
+    require_own_client()
     async with journal.view() as view:
         yield JournalSnapshot(view=view, partitions=journal.partitions, now=journal.clock.now(), services=services)
 

@@ -108,6 +108,17 @@ async def remote() -> None:
         await outside(client)
 
 
+async def in_asyncio() -> None:
+    async with actors.aio.open_runtime(Counter, Agent, Signup, path="data", retention=3600) as runtime:
+        await outside(runtime.client)
+    async with actors.aio.connect("http://127.0.0.1:9070", token="t") as client:
+        await outside(client)
+        async for entry in client.invocation("inv_1").follow():
+            assert_type(entry, actors.types.JournalEntry)
+    async with actors.aio.open_directory("data") as kept:
+        assert_type(await kept.examine(), actors.types.FsckReport)
+
+
 def blocking() -> None:
     with actors.sync.connect("http://127.0.0.1:9070", token="t", timeout=5) as client:
         counter = client.actor(Counter, "bob")

@@ -33,22 +33,24 @@ class LocalCalls(LocalServices):
         if request.options.timeout is None:
             outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
         else:
-            outcome = await self._outcome_within(command, request, request.options.timeout)
+            outcome = await self._outcome_within(command, request.options.timeout)
         data = outcome.value if outcome.kind is OutcomeKind.SUCCEEDED else value_of(outcome, command.invocation_id)
         return decode_kept(request.handler.signature.returns, data, request)
 
-    async def _outcome_within(self, command: c.Invoke, request: Request, seconds: float) -> Outcome:
+    async def _outcome_within(self, command: c.Invoke, seconds: float) -> Outcome:
         with trio.move_on_after(seconds):
             return await self.engine.call(command, self.who, is_fresh=command.request is None)
         error = TooSlowError(
-            f"{request.target} did not answer within {seconds} seconds; it continues as {command.invocation_id}"
+            f"{command.target} did not answer within {seconds} seconds; it continues as {command.invocation_id}"
         )
         error.invocation_id = command.invocation_id
         raise error
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
         command = self.invoke_by_name(target, argument, options)
-        return command.invocation_id, await self.outcome_of_call(command)
+        if options.timeout is None:
+            return command.invocation_id, await self.outcome_of_call(command)
+        return command.invocation_id, await self._outcome_within(command, options.timeout)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
         """Make the call and return its outcome. Raises :class:`actors.errors.InvocationPausedError` if the invocation

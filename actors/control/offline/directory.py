@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from actors.control.client import Client
 from actors.control.offline.backend import OfflineBackend
 from actors.environment import Environment
+from actors.event_loop import require_trio
 from actors.query.snapshot import JournalSnapshot
 from journal.log.open import open_for_reading
 
@@ -59,6 +60,7 @@ async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineC
             for invocation in await client.invocations(where="status = 'paused'"):
                 print(invocation.id, invocation.pause_reason)
     """
+    require_trio("actors.open_directory()", "actors.aio.open_directory()", "trio.run()")
     reader, identity = open_for_reading(path)
     try:
         environment = Environment()

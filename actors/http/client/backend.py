@@ -14,6 +14,7 @@ from actors.control.backend import Sent
 from actors.control.client import Client
 from actors.core.jobs import JobVerb
 from actors.errors import InvalidArgumentError
+from actors.event_loop import require_trio
 from actors.http.client.connection import (
     Connection,
     as_json,
@@ -82,6 +83,7 @@ async def connect(
         async with actors.connect("http://127.0.0.1:9070", token=token) as client:
             print(await client.actor(Counter, "bob").add(5))
     """
+    require_trio("actors.connect()", "actors.aio.connect()", "actors.sync.connect()")
     async with open_connection(url, token=token, user=user) as connection:
         yield Client(HttpBackend(connection))
 

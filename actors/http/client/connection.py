@@ -25,6 +25,7 @@ from actors.errors import (
     UnknownOutcomeError,
 )
 from actors.errors.names import is_built_in, type_name
+from actors.event_loop import require_own_client
 from actors.http.models import Problem
 from actors.http.token_path import URL_VARIABLE
 from actors.values.arguments import PATH_STEPS
@@ -86,6 +87,7 @@ class Connection:
 
         Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """
+        require_own_client()
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
         bound = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
         try:
@@ -123,6 +125,7 @@ class Connection:
         If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
         the invocation if it is known (``of``, or from the server's response).
         """
+        require_own_client()
         began = trio.current_time()
         away_since: float | None = None
         pause = _FIRST_PAUSE_SECONDS
