@@ -80,6 +80,21 @@ reason_option = click.option("--reason", default="", help="The reason; recorded 
 limit_option = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
 
 
+def _tags(_: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:
+    from actors.errors import InvalidArgumentError, LimitExceededError
+    from actors.model.tags import tags_of_pairs
+
+    try:
+        return tags_of_pairs(pairs, "--tag")
+    except (InvalidArgumentError, LimitExceededError) as error:
+        raise click.BadParameter(str(error), param=param) from error
+
+
+def tag_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option for tags; the command gets them as ``tags``."""
+    return click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", callback=_tags, help=about)
+
+
 def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option for the data directory, for commands that use no server."""
     return click.option(

@@ -25,18 +25,19 @@ _ID = "inv_"
 
 @attrs.frozen(kw_only=True)
 class InvocationSelector:
-    """Ids, or a service, key or handler by name, or a condition, or a name with a condition. ``among`` narrows a selection that
-    is not by ids."""
+    """Ids, or what matches all of a service, key or handler by name, a condition, and tags. ``among`` narrows a selection that is
+    not by ids."""
 
     ids: tuple[InvocationId, ...] = ()
     named: NamedTarget | None = None
     condition: str | None = None
+    tags: dict[str, str] | None = None
     among: str | None = None
 
     @property
     def is_by_ids(self) -> bool:
         """Whether the selection is by ids."""
-        return self.named is None and self.condition is None
+        return self.named is None and self.condition is None and self.tags is None
 
     async def predicate(self, client: Client) -> str:
         """Return the SQL condition of the selection.
@@ -54,22 +55,29 @@ class InvocationSelector:
         if self.condition is not None:
             await _check(client, self.condition)
             parts.append(f"(\n{self.condition}\n)")  # the line break ends an SQL comment
+        parts += [_has_tag(name, value) for name, value in (self.tags or {}).items()]
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
 
-def select(words: tuple[str, ...], condition: str | None, among: str | None) -> InvocationSelector:
+def select(
+    words: tuple[str, ...],
+    condition: str | None = None,
+    tags: dict[str, str] | None = None,
+    among: str | None = None,
+) -> InvocationSelector:
     """Parse the selection of a command line. ``among`` is a condition that is added to every selection that is not by
     ids.
     """
-    if not words and condition is None:
+    if not words and condition is None and tags is None:
         raise click.UsageError(
-            "pass one of: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION"
+            "pass one of: ids, '-' for ids from stdin, Service[/key][/handler], --where CONDITION, or --tag NAME=VALUE"
         )
     named = [word for word in words if not _is_id(word)]
-    if named or condition is not None:
+    if named or condition is not None or tags is not None:
         if len(words) > 1 or (words and not named):
-            raise click.UsageError("pass either ids, or one Service[/key][/handler] and --where")
-        return InvocationSelector(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
+            raise click.UsageError("pass either ids, or one Service[/key][/handler] with --where and --tag")
+        by_name = parse_selection(named[0]) if named else None
+        return InvocationSelector(named=by_name, condition=condition, tags=tags, among=among)
     return InvocationSelector(ids=tuple(dict.fromkeys(_ids(words))))
 
 
@@ -86,6 +94,11 @@ def _one_of(column: str, texts: tuple[str, ...]) -> str:
     if len(texts) == 1:
         return f"{column} = {_quoted(texts[0])}"
     return f"{column} in ({', '.join(map(_quoted, texts))})"
+
+
+def _has_tag(name: str, value: str) -> str:
+    found = f"select invocation_id from sys_tag where name = {_quoted(name)} and value = {_quoted(value)}"  # noqa: S608 - quoted
+    return f"id in ({found})"
 
 
 def _quoted(text: str) -> str:

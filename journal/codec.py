@@ -119,6 +119,7 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
         and event.scheduled_for is None
         and event.restarts is None
         and event.behind is None
+        and event.tags is None
         and event.handler.__class__ is str
         and event.deployment.__class__ is str
         and (event.parameter is None or event.parameter.__class__ is str)

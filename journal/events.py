@@ -258,7 +258,7 @@ class InvocationAccepted:
     invocation joins the queue. ``request`` is the idempotency key. ``deployment`` is the code that the invocation runs
     on; empty means the code that is served. ``restarts`` names the invocation that this one repeats; it starts once
     ``behind`` has ended. ``parameter`` is the parameter whose value ``argument`` is, or empty if ``argument`` is an
-    object of parameters; None means that ``argument`` is as the caller wrote it.
+    object of parameters; None means that ``argument`` is as the caller wrote it. ``tags`` are its tags by name, or None.
     """
 
     invocation_id: InvocationId
@@ -274,6 +274,7 @@ class InvocationAccepted:
     restarts: Lineage | None = None
     behind: InvocationId | None = None
     parameter: str | None = None
+    tags: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)
@@ -391,7 +392,7 @@ class WaitDropped:
 @attrs.define(kw_only=True)
 class CallScheduled:
     """A handler requested a call. The id of the callee is fixed here, so a repeated delivery is harmless. ``parameter``
-    is as in :class:`InvocationAccepted`."""
+    is as in :class:`InvocationAccepted`. ``tags`` are all tags of the callee, those of the caller included."""
 
     invocation_id: InvocationId
     step: StepId
@@ -401,6 +402,7 @@ class CallScheduled:
     request: str | None = None
     source: str = ""
     parameter: str | None = None
+    tags: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)
@@ -433,7 +435,7 @@ class CallCancelRequested:
 @attrs.define(kw_only=True)
 class SendScheduled:
     """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` is as in
-    :class:`InvocationAccepted`."""
+    :class:`InvocationAccepted`, and ``tags`` as in :class:`CallScheduled`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -444,6 +446,7 @@ class SendScheduled:
     request: str | None = None
     source: str = ""
     parameter: str | None = None
+    tags: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)

@@ -51,6 +51,7 @@ class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
     caller: tuple[InvocationId, StepId] | None = None
     chain: list[tuple[InvocationId, str, bool]] | None = None
     atomic: bool = False
+    tags: dict[str, str] | None = None
 
     @property
     def count(self) -> int:
@@ -75,6 +76,7 @@ class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
             atomic=self.atomic,
             deployment=self.deployment,
             parameter=self.parameter,
+            tags=self.tags,
         )
         entries += ((asked, accepted), (asked, InvocationStarted(invocation_id=of)))
         ran = Stamp(self.ran_at, f"#{first + len(entries) - 1}", of)

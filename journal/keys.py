@@ -44,6 +44,7 @@ _NAME = b"n"
 _AWAITING = b"w"
 _FAILED = b"f"
 _COUNTER = b"k"
+_TAG = b"g"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -224,6 +225,32 @@ def failed_from(partition: int, at: float) -> bytes:
 def microseconds_of_failed(key: bytes) -> int:
     """Return the time of the end in a key of :func:`failed`, in microseconds, rounded up."""
     return int.from_bytes(key[3:11], "big")
+
+
+def tag(partition: int, name: str, value: str, at: float, invocation_id: InvocationId) -> bytes:
+    """Return the index key of a tag of an invocation, ordered by name, then by value, then by the time of acceptance to the
+    microsecond, then by id. Neither the name nor the value contains a NUL."""
+    return tag_prefix(partition, name, value) + _INDEX.pack(microseconds(at)) + invocation_id.encode()
+
+
+def tag_prefix(partition: int, name: str | None = None, value: str | None = None) -> bytes:
+    """Return the prefix of the tags of a partition, of those with this name, or of those with this name and value."""
+    prefix = _PARTITION.pack(_TAG, partition)
+    if name is None:
+        return prefix
+    prefix += name.encode() + b"\x00"
+    return prefix if value is None else prefix + value.encode() + b"\x00"
+
+
+def parts_of_tag(key: bytes) -> tuple[str, str]:
+    """Return the name and the value in a key of :func:`tag`."""
+    name, value = key[_PARTITION.size : -_INDEX.size - 39].split(b"\x00")
+    return name.decode(), value.decode()
+
+
+def microseconds_of_tag(key: bytes) -> int:
+    """Return the time of acceptance in a key of :func:`tag`, in microseconds, rounded up."""
+    return int.from_bytes(key[-46:-38], "big")
 
 
 def counter(partition: int, group: bytes, *, by_signal: bool) -> bytes:

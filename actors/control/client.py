@@ -20,6 +20,7 @@ from actors.model.listing import Listing
 from actors.model.payloads import NO_ARGUMENT, argument_of
 from actors.model.references import Reference
 from actors.model.requests import CallOptions
+from actors.model.tags import checked_tags
 from actors.model.targets import parse_target
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
@@ -42,7 +43,7 @@ from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from actors.control.backend import Backend, Sent
     from actors.model.checks import CheckSummary
@@ -108,6 +109,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,  # noqa: ASYNC109 - as of every call
+        tags: Mapping[str, str] | None = None,
     ) -> Any:
         """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as a plain JSON
         value.
@@ -121,7 +123,7 @@ class Client:
             total = await client.call("Counter/bob/add", 5)
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout)
+        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout, tags=tags)
         of, outcome = await self._backend.call_by_name(asked, body, options)
         return parse(value_of(outcome, of))
 
@@ -132,6 +134,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> InvocationHandle[Any]:
         """Send a message to a handler by its name, as :meth:`call` does; it is durable on return.
 
@@ -140,15 +143,20 @@ class Client:
             task = await client.send("Agent/run_task", "hello")
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        sent = await self.send_by_name(asked, body, idempotency_key=idempotency_key, delay=delay)
+        sent = await self.send_by_name(asked, body, idempotency_key=idempotency_key, delay=delay, tags=tags)
         return InvocationHandle(self._backend, sent.invocation_id)
 
     async def call_by_name(
-        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
+        self,
+        target: Target,
+        argument: bytes = b"",
+        *,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> tuple[InvocationId, OutcomeInfo]:
         """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, also if it failed.
         Raises a ``RefusedError`` if the call was not accepted."""
-        options = CallOptions(idempotency_key=idempotency_key)
+        options = CallOptions(idempotency_key=idempotency_key, tags=tags)
         of, outcome = await self._backend.call_by_name(target, argument, options)
         return of, outcome_info(outcome)
 
@@ -159,9 +167,10 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Sent:
         """Send with the argument as JSON bytes; returns whether the message is new. ``delay`` is in seconds or a timedelta."""
-        options = CallOptions(idempotency_key=idempotency_key, delay=delay)
+        options = CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags)
         return await self._backend.send_by_name(target, argument, options)
 
     async def execute(
@@ -228,14 +237,22 @@ class Client:
         key: str | None = None,
         handler: str | None = None,
         where: str | None = None,
+        tags: Mapping[str, str] | None = None,
         limit: int = 100,
         system: bool = False,
     ) -> list[InvocationInfo]:
         """List invocations as of the last commit, newest first. With ``system``, includes those of built-in objects.
 
-        ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidArgumentError` if it is invalid.
+        ``where`` is an SQL condition on ``sys_invocation``; raises :class:`actors.InvalidArgumentError` if it is invalid. With
+        ``tags``, only those that have all of these tags, found by an index.
+
+        ::
+
+            chats = await client.invocations(tags={"user": "ada"}, limit=10)
         """
-        listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
+        listing = _listing(
+            status, service, key, handler, where, checked_count(limit, "limit"), tags=tags, system=system
+        )
         return await self._backend.find(listing)
 
     def object(self, cls: type[Actor | Workflow] | str, key: str) -> ObjectHandle:
@@ -329,6 +346,7 @@ def _listing(
     where: str | None,
     limit: int,
     *,
+    tags: Mapping[str, str] | None = None,
     system: bool = False,
 ) -> Listing:
     if isinstance(status, (str, Status)):
@@ -339,6 +357,7 @@ def _listing(
         key=text_or_none(key, "key"),
         handler=text_or_none(handler, "handler"),
         where=text_or_none(where, "where", MAX_COUNT),
+        tags=checked_tags(tags),
         limit=limit,
         system=system,
     )

@@ -78,6 +78,7 @@ def whole_invocation(
         None if caller is None else (caller.invocation_id, caller.step),
         [(link.invocation_id, link.target, link.holds_key) for link in asked.chain] if asked.chain else None,
         command.atomic,
+        asked.tags,
     )
 
 

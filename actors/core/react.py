@@ -124,6 +124,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         target=event.target,
         argument=event.argument,
         parameter=event.parameter,
+        tags=event.tags,
         caller=Caller(event.invocation_id, event.step),
         chain=[*invocation.chain, link],
         request=event.request,
@@ -138,6 +139,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         target=event.target,
         argument=event.argument,
         parameter=event.parameter,
+        tags=event.tags,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )

@@ -137,7 +137,7 @@ class InvocationState:
     ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats,
     ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
-    is stopped.
+    is stopped. ``tags`` are its tags by name, or None.
     """
 
     invocation_id: InvocationId
@@ -182,6 +182,7 @@ class InvocationState:
     waits_for: InvocationId | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
     spares: bool = False
+    tags: dict[str, str] | None = None
 
     @property
     def is_started(self) -> bool:

@@ -70,6 +70,7 @@ class Attempt:
         *,
         name: str,
         seed: str,
+        tags: dict[str, str] | None = None,
         seen: int = 0,
     ) -> None:
         of = self.invocation_id = view.invocation_id
@@ -94,6 +95,7 @@ class Attempt:
             stored=context.stored,
             secret=context.secret,
             deployment=definition.deployment,
+            tags=tags,
             find=find,
         )
         self.execution = self.execution_type(
@@ -142,6 +144,7 @@ class Attempt:
             find,
             name=invocation.handler,
             seed=seed,
+            tags=accepted.tags,
             seen=seen,
         )
 
@@ -160,8 +163,19 @@ class Attempt:
     ) -> Self:
         """The first attempt of a call that has begun before its start, with this stamp, is recorded."""
         plan = ReplayPlan(stamp, None, deque(), (), deque(), frozenset(), 0)
-        name = asked.target.handler
-        return cls(context, definition, handler, state, view, root, plan, find, name=name, seed=asked.invocation_id)
+        return cls(
+            context,
+            definition,
+            handler,
+            state,
+            view,
+            root,
+            plan,
+            find,
+            name=asked.target.handler,
+            seed=asked.invocation_id,
+            tags=asked.tags,
+        )
 
     def start(self, now: float) -> list[Command]:
         """Replay the history and run on from there. Returns the commands that follow."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.core.owed import owes
 from actors.core.state import existing
 from actors.rows.counters import Counts, failed_key, group_of_success, groups_of_listed, groups_of_row, recount
-from actors.rows.index import IndexedState, Rows, listing_of, row_of
+from actors.rows.index import IndexedState, Rows, listing_of, row_of, tag_keys
 from journal import keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
@@ -45,6 +45,8 @@ def index_invocation(
     recount(counts, groups_of_listed(service, handler, listed), groups_of_listed(service, handler, listing))
     if listed is None:
         _index_created(rows, new, key, partition, invocation.accepted_at, invocation_id)
+        if invocation.tags:
+            _index_tags(rows, new, partition, invocation.tags, invocation.accepted_at, invocation_id)
     elif listed.status is not listing.status:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
     rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
@@ -58,6 +60,14 @@ def _index_created(
     created = keys.created(partition, at, invocation_id)
     rows[created] = b""
     new += (key, created)
+
+
+def _index_tags(
+    rows: Rows, new: list[bytes], partition: int, tags: dict[str, str], at: float, invocation_id: InvocationId
+) -> None:
+    for key in tag_keys(partition, tags, at, invocation_id):
+        rows[key] = b""
+        new.append(key)
 
 
 def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, before: str, now: str) -> None:
@@ -95,6 +105,8 @@ def _index_ended(
     recount(counts, groups_of_listed(row.target.service, row.target.handler, listed), groups_of_row(row))
     if listed is None:
         _index_created(rows, new, key, partition, row.created_at, invocation_id)
+        if row.tags:
+            _index_tags(rows, new, partition, row.tags, row.created_at, invocation_id)
     else:
         _unlist(rows, partition, invocation_id, listed)
     if row.purge_at is not None:
@@ -115,6 +127,8 @@ def index_whole(
     rows[key] = encode_row(row)
     rows[created] = rows[due] = b""
     new += (key, created, due)
+    if row.tags:
+        _index_tags(rows, new, partition, row.tags, row.created_at, row.invocation_id)
     group = group_of_success(row.target.service, row.target.handler, row.deployment)
     counts[group] = counts.get(group, 0) + 1
 
@@ -168,3 +182,5 @@ def forget_invocation(rows: Rows, counts: Counts, partition: int, loaded: Loaded
     failed = failed_key(partition, row)
     if failed is not None:
         rows[failed] = None
+    if row.tags:
+        rows |= dict.fromkeys(tag_keys(partition, row.tags, row.created_at, row.invocation_id))

@@ -15,6 +15,7 @@ from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.requests import CallOptions
+from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, tags_of_pairs
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
@@ -33,6 +34,7 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
+TagPair = Annotated[str, msgspec.Meta(max_length=MAX_TAG_NAME + 1 + MAX_TAG_VALUE, description="A tag: `name=value`.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 
 
@@ -48,9 +50,11 @@ class ServicesQuery:
 
 @attrs.frozen(kw_only=True)
 class InvocationsQuery:
-    """Which invocations to list; ``status`` can be given several times."""
+    """Which invocations to list; ``status`` and ``tag`` can be given several times: with any of the statuses, and all of the
+    tags, each as ``name=value``."""
 
     status: list[Status] = attrs.field(factory=list)
+    tag: list[TagPair] = attrs.field(factory=list)
     service: Name | None = None
     key: Key | None = None
     handler: Name | None = None
@@ -170,16 +174,19 @@ class JobItemsQuery:
 class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
-    parameter; empty: the body is an object of parameters by name."""
+    parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
+    several times."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
+    tag: list[TagPair] = attrs.field(factory=list)
 
     def options(self, idempotency_key: str | None) -> CallOptions:
         """Return the options of the call or the message, with the key of the request."""
         delay = None if self.delay is None else parse_duration(self.delay, bare="ms")
-        return CallOptions(idempotency_key=idempotency_key, delay=delay)
+        tags = tags_of_pairs(self.tag, "tag") if self.tag else None
+        return CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,8 @@ from actors.model.blocking import Blocking, made_blocking, stands_for
 from actors.model.references import BoundHandler, Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.model.blocking import LoopWaiter
     from actors.values.arguments import Seconds
 
@@ -48,11 +50,11 @@ class BlockingHandler(Generic[P, R_co]):
         delay: Seconds | None = None,
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> BlockingHandler[P, R_co]:
         """Return the handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
-        return BlockingHandler(
-            self._of.options(delay=delay, idempotency_key=idempotency_key, timeout=timeout), self._loop
-        )
+        options = self._of.options(delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags)
+        return BlockingHandler(options, self._loop)
 
 
 @stands_for(Reference)

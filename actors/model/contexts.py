@@ -31,7 +31,7 @@ def unserved(service: str) -> Definition:
 @attrs.define(eq=False)
 class HandlerContext:
     """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
-    modules its code comes from, or empty for imported code."""
+    modules its code comes from, or empty for imported code. ``tags`` are those of the invocation, or None."""
 
     invocation_id: InvocationId
     service: str
@@ -44,6 +44,7 @@ class HandlerContext:
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
+    tags: dict[str, str] | None = None
     find: Callable[[str], Definition] = unserved
     """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
 

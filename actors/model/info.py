@@ -148,6 +148,7 @@ class InvocationInfo:
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
+    ``tags`` are its tags by name.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -186,6 +187,7 @@ class InvocationInfo:
     abandoned_steps: tuple[str, ...] = ()
     unwinding: tuple[InvocationId, ...] = ()
     waits: tuple[WaitInfo, ...] = ()
+    tags: Annotated[dict[str, str], described("its tags by name")] = attrs.field(factory=dict)
     first_event: int = 0
     last_event: int = 0
 
@@ -245,6 +247,7 @@ def info_of(
         abandoned_steps=left.steps,
         unwinding=left.unwinding,
         waits=waits,
+        tags=row.tags or {},
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )

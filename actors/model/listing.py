@@ -13,7 +13,7 @@ from journal.rows import InvocationRow
 class Listing:
     """A filter for invocations. None matches every value. Built-in objects are included only with ``system``, or if named.
 
-    ``where`` is an SQL condition, which ``actors.query.sql`` evaluates.
+    ``where`` is an SQL condition, which ``actors.query.sql`` evaluates. With ``tags``, an invocation has all of them.
     """
 
     status: frozenset[Status] | None = None
@@ -21,6 +21,7 @@ class Listing:
     key: str | None = None
     handler: str | None = None
     where: str | None = None
+    tags: dict[str, str] | None = None
     limit: int = 100
     system: bool = False
 
@@ -33,4 +34,5 @@ class Listing:
             and (self.service is None or target.service == self.service)
             and (self.key is None or target.key == self.key)
             and (self.handler is None or target.handler == self.handler)
+            and (self.tags is None or self.tags.items() <= (row.tags or {}).items())
         )

@@ -10,7 +10,7 @@ from actors.values.arguments import Seconds
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.handles import HandleBackend, InvocationHandle
@@ -58,18 +58,21 @@ class BoundHandler(Generic[P, R_co]):
         delay: Seconds | None = None,
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> BoundHandler[P, R_co]:
         """Return the handler with options for the call.
 
         ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
-        continues. Both may be timedeltas. Raises ``InvalidArgumentError``.
+        continues. Both may be timedeltas. ``tags`` are short texts by name, by which the invocation can be found; the invocations
+        that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256. Raises
+        ``InvalidArgumentError`` and ``LimitExceededError``.
 
         ::
 
-            await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
+            await actors.actor(Reminder, "bob").ring.options(delay=3600, tags={"user": "bob"}).send("tea")
         """
-        options = CallOptions(delay=delay, idempotency_key=idempotency_key, timeout=timeout)
+        options = CallOptions(delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags)
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:

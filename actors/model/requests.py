@@ -8,6 +8,7 @@ import attrs
 
 from actors.errors import InvalidArgumentError
 from actors.model.keys import checked_request_key
+from actors.model.tags import checked_tags
 from actors.values import ValueProblem
 from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.limits import within_limit
@@ -29,6 +30,7 @@ def _timeout(value: Seconds | None) -> float | None:
 @attrs.frozen(kw_only=True)
 class CallOptions:
     """The options of one call or message, checked: ``delay`` and ``timeout`` in seconds. A timedelta is converted.
+    ``tags`` is None if there are none.
 
     Raises :class:`InvalidArgumentError`.
     """
@@ -36,6 +38,7 @@ class CallOptions:
     delay: float | None = attrs.field(default=None, converter=_delay)
     idempotency_key: str | None = attrs.field(default=None, converter=checked_request_key)
     timeout: float | None = attrs.field(default=None, converter=_timeout)
+    tags: dict[str, str] | None = attrs.field(default=None, converter=checked_tags)
 
 
 NO_OPTIONS = CallOptions()

@@ -56,6 +56,8 @@ def _found(snapshot: JournalSnapshot, listing: Listing) -> Iterable[InvocationRo
     """Candidates, among them the newest that match. Of the indexes, the one that leads to fewer rows is read."""
     if listing.service is not None and listing.key is not None:
         return _of_object(snapshot, listing.service, listing.key)
+    if listing.tags is not None:
+        return _newest(listing, _by_tag(snapshot, *next(iter(listing.tags.items()))))
     if listing.status is None or Status.COMPLETED in listing.status:
         return _newest(listing, _by_time(snapshot))
     matching = _count_of(snapshot, listing.status)
@@ -83,6 +85,20 @@ def _by_status(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> Iterat
         for status in statuses:
             for name, _ in snapshot.rows_under(keys.open_prefix(partition, status)):
                 yield from _named(snapshot, partition, name)
+
+
+def _by_tag(snapshot: JournalSnapshot, name: str, value: str) -> Iterator[InvocationRow]:
+    """The invocations with this tag, newest first."""
+    entries = heapq.merge(
+        *(_tagged(snapshot, partition, name, value) for partition in range(snapshot.partitions)), reverse=True
+    )
+    for _, partition, key in entries:
+        yield from _named(snapshot, partition, key)
+
+
+def _tagged(snapshot: JournalSnapshot, partition: int, name: str, value: str) -> Iterator[tuple[int, int, bytes]]:
+    for key, _ in snapshot.rows_under(keys.tag_prefix(partition, name, value), reverse=True):
+        yield keys.microseconds_of_tag(key), partition, key
 
 
 def _by_time(snapshot: JournalSnapshot) -> Iterator[InvocationRow]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from journal.events import Failure
     from journal.fused import WholeInvocation
-    from journal.ids import StreamId
+    from journal.ids import InvocationId, StreamId
 
 Rows = dict[bytes, bytes | None]
 
@@ -75,6 +75,7 @@ def row_of(
         successors=invocation.successors,
         awaited=[] if outcome is not None else [*awaited_signals(invocation)],
         step_tries=0 if outcome is not None else _step_tries(invocation),
+        tags=invocation.tags,
     )
 
 
@@ -99,7 +100,13 @@ def row_of_whole(
         caller=None if whole.caller is None else Caller(*whole.caller),
         deployment=whole.deployment,
         outcome=Outcome(OutcomeKind.SUCCEEDED, whole.result),
+        tags=whole.tags,
     )
+
+
+def tag_keys(partition: int, tags: dict[str, str], created_at: float, of: InvocationId) -> list[bytes]:
+    """Return the keys of the index of tags for one invocation."""
+    return [keys.tag(partition, name, value, created_at, of) for name, value in tags.items()]
 
 
 def awaited_signals(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import server_options
+from cli.options import server_options, tag_option
 from cli.render.output import err, out_json
 from cli.targets import parse_argument, parse_target
 
@@ -27,8 +27,15 @@ _PATIENCE_SECONDS = 3.0
 @click.argument("target")
 @click.argument("argument", required=False)
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
+@tag_option("Tag the invocation; repeatable.")
 @server_options
-def command(target: str, argument: str | None, idempotency_key: str | None, server: ServerOptions) -> None:
+def command(
+    target: str,
+    argument: str | None,
+    idempotency_key: str | None,
+    tags: dict[str, str] | None,
+    server: ServerOptions,
+) -> None:
     """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON and print the result.
 
     One value for one parameter, an object for several, nothing for none; '-' reads it from stdin. If the call takes
@@ -36,7 +43,7 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
 
     \b
         playhead call Counter/alice/add 5
-        playhead call Agent/run_task '"hello"'
+        playhead call Agent/run_task '"hello"' --tag user=ada
     """
     from cli.outcomes import result_of
     from cli.run import ask
@@ -44,7 +51,7 @@ def command(target: str, argument: str | None, idempotency_key: str | None, serv
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
 
     async def call(client: Client) -> Any:
-        sent = await client.send_by_name(called, body, idempotency_key=idempotency_key)
+        sent = await client.send_by_name(called, body, idempotency_key=idempotency_key, tags=tags)
         handle = client.invocation(sent.invocation_id)
         return result_of(await _outcome(handle), handle.id)
 

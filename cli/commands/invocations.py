@@ -10,7 +10,7 @@ from cli.commands import check
 from cli.commands.verbs import VERBS
 from cli.constants import STATUSES
 from cli.groups import Group
-from cli.options import limit_option, output_option, report_option, server_options, watch_option
+from cli.options import limit_option, output_option, report_option, server_options, tag_option, watch_option
 from cli.render.output import err, out, out_json, out_json_line
 from cli.targets import complete_selection, parse_selection
 
@@ -37,6 +37,7 @@ command.add_command(check.command, "check")
 @click.argument("selection", required=False, shell_complete=complete_selection)
 @click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these statuses; repeatable.")
 @click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation.")
+@tag_option("Only with this tag; repeatable.")
 @limit_option
 @click.option("--system", is_flag=True, help="Include built-in invocations: jobs, gates and edits.")
 @watch_option
@@ -46,6 +47,7 @@ def list_command(
     selection: str | None,
     status: tuple[str, ...],
     condition: str | None,
+    tags: dict[str, str] | None,
     limit: int,
     system: bool,
     watch: bool,
@@ -70,7 +72,7 @@ def list_command(
 
     named = None if selection is None else parse_selection(selection)
     statuses = frozenset(Status(text) for text in status) or None
-    listing = Listing(status=statuses, where=condition, limit=limit, system=system)
+    listing = Listing(status=statuses, where=condition, tags=tags, limit=limit, system=system)
     if watch:
         check_watchable(output)
 
@@ -90,7 +92,7 @@ def list_command(
     INVOCATIONS.show(found, output)
     if len(found) == limit:
         err(
-            f"showing the newest {limit}; there may be more: raise --limit, or narrow the list with --status, --where or SELECTION"
+            f"showing the newest {limit}; there may be more: raise --limit, or narrow the list with --status, --tag, --where or SELECTION"
         )
 
 
@@ -107,6 +109,7 @@ async def _find(client: Client, listing: Listing) -> list[InvocationInfo]:
         handler=listing.handler,
         limit=listing.limit,
         where=listing.where,
+        tags=listing.tags,
         system=listing.system,
     )
 
@@ -227,7 +230,7 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
     from cli.run import read
     from cli.selection import select
 
-    selected = select(which, None, None)
+    selected = select(which)
     if not selected.is_by_ids:
         raise click.UsageError("pass invocation ids; 'playhead invocations list -o id' prints the ids of a selection")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import DURATION, server_options
+from cli.options import DURATION, server_options, tag_option
 from cli.render.output import err, out
 from cli.targets import parse_argument, parse_target
 
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 @click.argument("argument", required=False)
 @click.option("--delay", type=DURATION, default=None, help="Deliver the message after 10s, 5m, 2h or 3d.")
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
+@tag_option("Tag the invocation; repeatable.")
 @server_options
 def command(
-    target: str, argument: str | None, delay: float | None, idempotency_key: str | None, server: ServerOptions
+    target: str,
+    argument: str | None,
+    delay: float | None,
+    idempotency_key: str | None,
+    tags: dict[str, str] | None,
+    server: ServerOptions,
 ) -> None:
     """Send a one-way message to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
 
@@ -32,7 +38,10 @@ def command(
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
-    sent = ask(server, lambda client: client.send_by_name(called, body, idempotency_key=idempotency_key, delay=delay))
+    sent = ask(
+        server,
+        lambda client: client.send_by_name(called, body, idempotency_key=idempotency_key, delay=delay, tags=tags),
+    )
     out(sent.invocation_id)
     if not sent.is_new:
         err("the message was already sent under this key; nothing was sent")

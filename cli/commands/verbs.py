@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.commands.check import check_by_server
-from cli.options import DURATION, RATE, output_option, reason_option, server_options, with_options
+from cli.options import DURATION, RATE, output_option, reason_option, server_options, tag_option, with_options
 from cli.render.output import err, out, out_json
 from cli.targets import complete_selection, parse_value
 
@@ -39,6 +39,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
         def with_selection(
             which: tuple[str, ...],
             condition: str | None,
+            tags: dict[str, str] | None,
             output: str,
             rate: float | None,
             dry_run: bool,
@@ -50,12 +51,13 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
             from cli.verbs import ExecOptions
 
             options = ExecOptions(output=output, is_dry=dry_run, is_sure=yes, is_detached=detach, rate=rate)
-            return command(selected=select(which, condition, among), options=options, **kwargs)
+            return command(selected=select(which, condition, tags, among), options=options, **kwargs)
 
         return with_options(
             with_selection,
             click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection),
             click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation."),
+            _TAG,
             _DRY_RUN,
             _YES,
             _RATE,
@@ -67,6 +69,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
     return decorate
 
 
+_TAG = tag_option("Select by a tag; repeatable.")
 _RATE = click.option("--rate", type=RATE, default=None, help="Bulk only: at most RATE per second.")
 _DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="List the selected invocations and change nothing.")
@@ -264,6 +267,7 @@ def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str,
 @click.option(
     "--where", "condition", default=None, help="Select by an SQL condition on sys_invocation; leave WHICH out."
 )
+@_TAG
 @_YES
 @_DRY_RUN
 @_RATE
@@ -273,6 +277,7 @@ def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str,
 def signal(
     words: tuple[str, ...],
     condition: str | None,
+    tags: dict[str, str] | None,
     yes: bool,
     dry_run: bool,
     rate: float | None,
@@ -292,9 +297,12 @@ def signal(
     from cli.selection import select
     from cli.verbs import ExecOptions
 
-    which, named = ((), words) if condition is not None else (words[:1], words[1:])
+    is_by_words = condition is None and tags is None
+    which, named = (words[:1], words[1:]) if is_by_words else ((), words)
     if not 1 <= len(named) <= 2:
-        raise click.UsageError("pass NAME and at most one VALUE: [WHICH] NAME [VALUE]; omit WHICH with --where")
+        raise click.UsageError(
+            "pass NAME and at most one VALUE: [WHICH] NAME [VALUE]; omit WHICH with --where or --tag"
+        )
     name, text = named[0], named[1] if len(named) == 2 else None
     if "-" in which and text == "-":
         raise click.UsageError("both WHICH and VALUE are '-'; stdin can be read only once")
@@ -302,7 +310,7 @@ def signal(
 
     _execute(
         "signal",
-        select(which, condition, OPEN),
+        select(which, condition, tags, OPEN),
         server,
         ExecOptions(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
         {"name": name, "value": decoded},

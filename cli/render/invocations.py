@@ -8,6 +8,7 @@ import msgspec
 
 from actors.core.restart_points import in_words
 from actors.model.history import show
+from actors.model.tags import pairs_of_tags
 from actors.values.texts import failure_in_words
 from cli.render.output import safe, until_in_words, when
 from cli.render.tables import note_of, status_of
@@ -52,6 +53,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("due", when(info.scheduled_for)),
         ("called by", "" if info.caller is None else f"{info.caller.invocation_id} at step {info.caller.step}"),
         ("key", info.idempotency_key or ""),
+        ("tags", ", ".join(pairs_of_tags(info.tags))),
         ("code", info.deployment),
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),

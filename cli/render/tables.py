@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.model.tags import pairs_of_tags
 from actors.values.texts import failure_in_words
 from cli.render.deployments import code_of, state_of
 from cli.render.output import ago, when
@@ -53,6 +54,7 @@ INVOCATIONS: TextTable[InvocationInfo] = TextTable(
         TextColumn("CHANGED", lambda info: ago(info.modified_at), is_wide=True),
         TextColumn("FAILED", lambda info: str(info.failed_attempts), is_wide=True),
         TextColumn("BY", lambda info: info.created_by, is_wide=True),
+        TextColumn("TAGS", lambda info: " ".join(pairs_of_tags(info.tags)), is_wide=True),
         TextColumn("DEPLOYMENT", lambda info: info.deployment, is_wide=True),
         TextColumn("NOTE", note_of),
     ),

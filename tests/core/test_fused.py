@@ -44,6 +44,7 @@ CALLS = [
         "chain": [Link(CALLER.invocation_id, "Shop/a", holds_key=True)],
     },
     {"atomic": True, "deployment": "dep_a", "parameter": "amount"},
+    {"tags": {"session": "s1", "user": "ada"}},
 ]
 
 

@@ -38,6 +38,7 @@ EVENTS: list[e.Event] = [
         restarts=e.Lineage(OTHER, STEP, True, "seed"),
         behind=OTHER,
         parameter="amount",
+        tags={"user": "ada"},
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -74,6 +75,7 @@ EVENTS: list[e.Event] = [
         request="k",
         source="bank.py:15",
         parameter="amount",
+        tags={"user": "ada"},
     ),
     e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
     e.CallCompleted(invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE)),
@@ -88,6 +90,7 @@ EVENTS: list[e.Event] = [
         request="k",
         source="bank.py:17",
         parameter="amount",
+        tags={"user": "ada"},
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,

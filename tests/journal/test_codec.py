@@ -155,6 +155,7 @@ WHOLE = WholeInvocation(
     (INVOCATION, StepId("3")),
     [(INVOCATION, "Shop/x/buy", True)],
     True,
+    {"user": "ada"},
 )
 SHORTEST = WholeInvocation(INVOCATION, "add", Mode.EXCLUSIVE, 1.0, "a client", "user:alice", 2.0, b"5", None, "", b"42")
 
@@ -181,6 +182,12 @@ def test_bytes_of_a_frame_of_several_events_are_read_for_ever() -> None:
         path.write_bytes(record.encoded())
     assert record.encoded() == path.read_bytes(), "the bytes of a frame never change"
     assert codec.decode_record(path.read_bytes(), 7) == codec.decode_record(singly(7, WHOLE), 7)
+
+
+def test_a_frame_of_an_older_version_is_read_with_defaults_for_what_it_lacks() -> None:
+    (older,) = (GOLDEN / "older-frames").iterdir()
+    lacking = msgspec.structs.replace(WHOLE, tags=None)
+    assert codec.decode_record(older.read_bytes(), 7) == codec.decode_record(singly(7, lacking), 7)
 
 
 parts = st.lists(st.sampled_from([WHOLE, SHORTEST, *EVENTS[:4]]), min_size=1, max_size=6)

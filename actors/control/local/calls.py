@@ -109,7 +109,7 @@ class LocalCalls(LocalServices):
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
         secret = self._secret_of(definition, target)
-        return self.command(target, request_key, argument, parameter, options.delay, secret)
+        return self.command(target, request_key, argument, parameter, options.delay, secret, options.tags)
 
     def command(
         self,
@@ -119,6 +119,7 @@ class LocalCalls(LocalServices):
         parameter: str,
         delay: float | None,
         secret: str,
+        tags: dict[str, str] | None = None,
     ) -> c.Invoke:
         self.check_room()
         if request_key is None:
@@ -132,6 +133,7 @@ class LocalCalls(LocalServices):
             parameter=parameter,
             scheduled_for=None if not delay else self.environment.clock.now() + delay,
             request=request_key,
+            tags=tags,
         )
 
     def _invoke(self, request: Request) -> c.Invoke:
@@ -143,7 +145,8 @@ class LocalCalls(LocalServices):
         argument = request.encode_arguments(self.limits)
         key, parameter = request.request_key, request.handler.signature.parameter
         secret = "" if key is None or request.is_once else self.engine.journal.secret
-        return self.command(target, key, argument, parameter, request.options.delay, secret)
+        options = request.options
+        return self.command(target, key, argument, parameter, options.delay, secret, options.tags)
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
         """Resolve a target by name to its definition and its stored names."""

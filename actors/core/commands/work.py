@@ -14,7 +14,8 @@ class Invoke:
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
-    invocation is repeated as well. ``parameter`` is as in :class:`journal.events.InvocationAccepted`.
+    invocation is repeated as well. ``parameter`` and ``tags`` are as in
+    :class:`journal.events.InvocationAccepted`.
     """
 
     invocation_id: InvocationId
@@ -27,6 +28,7 @@ class Invoke:
     if_free: bool = False
     repeats: InvocationId | None = None
     parameter: str | None = None
+    tags: dict[str, str] | None = None
 
 
 @attrs.frozen(kw_only=True)

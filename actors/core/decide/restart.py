@@ -65,6 +65,7 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
         deployment=command.deployment,
         restarts=lineage_of(command),
         behind=None if is_over else asked.invocation_id,
+        tags=command.original.tags,
     )
     restarted = e.InvocationRestarted(
         invocation_id=asked.invocation_id,

@@ -97,6 +97,7 @@ def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]
         atomic=command.atomic,
         deployment=command.deployment,
         parameter=asked.parameter,
+        tags=asked.tags,
     )
     is_free = state is None or (state.holder is None and not state.queue)
     if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):

@@ -43,6 +43,7 @@ from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.service_info import ServiceInfo
+from actors.model.tags import pairs_of_tags
 from actors.model.verb_options import SignalOptions, VerbOptions, options_as_json
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet
@@ -150,7 +151,9 @@ class HttpBackend(RemoteControl):
         return await self._sent(target, argument, options, {})
 
     async def _sent(self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]) -> Sent:
-        params = form if options.delay is None else {**form, "delay": f"{options.delay:.6f}s"}
+        params: dict[str, Any] = {**form, **_tags_of(options)}
+        if options.delay is not None:
+            params["delay"] = f"{options.delay:.6f}s"
         headers = key_header(options.idempotency_key)
         response = await self._connection.send(
             "POST", _path("send", target), headers=headers, content=argument, params=params
@@ -178,7 +181,7 @@ class HttpBackend(RemoteControl):
             _path("call", target),
             patience=options.timeout,
             headers=key_header(key),
-            params={**_WAITS, **form},
+            params={**_WAITS, **form, **_tags_of(options)},
             content=argument,
         )
 
@@ -211,6 +214,7 @@ class HttpBackend(RemoteControl):
         params: list[tuple[str, str | int | float | bool | None]] = [("limit", listing.limit)]
         params += [("status", status.value) for status in listing.status or ()]
         params += [("system", "true")] if listing.system else []
+        params += [("tag", pair) for pair in pairs_of_tags(listing.tags)]
         params += [
             (name, text)
             for name, text in (
@@ -250,6 +254,10 @@ class HttpBackend(RemoteControl):
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return RemoteMarks(self._connection, of, after, follow=follow)
+
+
+def _tags_of(options: CallOptions) -> dict[str, list[str]]:
+    return {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
 
 
 def _form_of(request: Request) -> dict[str, str]:

@@ -22,6 +22,7 @@ from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.output import Chunks, OutputChunk
+from actors.model.tags import tags_of_pairs
 from actors.query.audit import AuditCheck, AuditPage
 from journal.errors import DirectoryLost
 from journal.events import Status
@@ -67,6 +68,7 @@ async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> Invoc
         key=query.key,
         handler=query.handler,
         where=query.where,
+        tags=tags_of_pairs(query.tag, "tag"),
         limit=query.limit,
         system=query.system,
     )

@@ -196,7 +196,12 @@ def _handler_operations(
     key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
     idempotency = _idempotency_key("Repeating the request with the same key returns the same invocation.")
     name = f"{service.name}.{handler.name}"
-    common: Schema = {"tags": [service.name], "parameters": [*(key if is_keyed else []), idempotency]}
+    # The schema of the body is the one without the parameter.
+    options = {each["name"]: each for each in _query_parameters(known[SendQuery], components)}
+    common: Schema = {
+        "tags": [service.name],
+        "parameters": [*(key if is_keyed else []), idempotency, options["tag"]],
+    }
     body = _argument(name, handler, components)
     if body is not None:
         common["requestBody"] = body
@@ -215,8 +220,6 @@ def _handler_operations(
         ),
     )
     sent = {"description": "The message is accepted and durable.", "content": {JSON: {"schema": known[SentModel]}}}
-    # The schema of the body is the one without the parameter.
-    delay = [each for each in _query_parameters(known[SendQuery], components) if each["name"] != "parameter"]
     yield (
         f"{path}/send",
         _guarded(
@@ -224,7 +227,7 @@ def _handler_operations(
             | {
                 "operationId": f"{name}.send",
                 "summary": f"Send a one-way message to {name}.",
-                "parameters": common["parameters"] + delay,
+                "parameters": [*common["parameters"], options["delay"], options["wait"]],
                 "responses": {"202": sent, "default": _failure(known)},
             },
             TokenScope.INVOKE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.errors import ErrorCode, MisuseError
 from actors.model.contexts import context_of
 from actors.model.handles import InvocationHandle
+from actors.model.tags import joined_tags
 from actors.model.verbs.branches import branch_for, source_line
 from actors.model.verbs.operations import AttachOperation, CallOperation, SendOperation, VerbOperation
 from actors.model.verbs.scopes import fail_after
@@ -41,6 +42,7 @@ class HandlerBackend:
             asked=request,
             target=context.target_of(request),
             argument=request.encode_arguments(context.limits),
+            tags=request.options.tags if context.tags is None else joined_tags(context.tags, request.options.tags),
             source=_source_of_await(),
         )
         completed: e.CallCompleted = await operation
@@ -56,6 +58,7 @@ class HandlerBackend:
             asked=request,
             target=context.target_of(request),
             argument=request.encode_arguments(context.limits),
+            tags=request.options.tags if context.tags is None else joined_tags(context.tags, request.options.tags),
             source=_source_of_await(),
         )
         return InvocationHandle(self, sent.callee, request.handler.signature.returns)

@@ -24,6 +24,8 @@ from journal.events import Kind
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.model.classes import Actor, ObjectBase, Service, Workflow
 
 
@@ -81,6 +83,7 @@ async def call(
     *,
     idempotency_key: str | None = None,
     timeout: Seconds | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Any:
     """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``; see :meth:`Client.call`.
 
@@ -92,7 +95,7 @@ async def call(
         total = await actors.call("Counter/bob/add", 5)
     """
     handler, arguments = _by_name("call", target, argument)
-    return await handler.options(idempotency_key=idempotency_key, timeout=timeout)(**arguments)
+    return await handler.options(idempotency_key=idempotency_key, timeout=timeout, tags=tags)(**arguments)
 
 
 async def send(
@@ -101,6 +104,7 @@ async def send(
     *,
     idempotency_key: str | None = None,
     delay: Seconds | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> InvocationHandle[Any]:
     """Send a message to a handler by its name, as :func:`call`.
 
@@ -109,7 +113,7 @@ async def send(
         task = await actors.send("Agent/run_task", "hello")
     """
     handler, arguments = _by_name("send", target, argument)
-    return await handler.options(idempotency_key=idempotency_key, delay=delay).send(**arguments)
+    return await handler.options(idempotency_key=idempotency_key, delay=delay, tags=tags).send(**arguments)
 
 
 def _by_name(verb: str, target: str | e.Target, argument: Any) -> tuple[BoundHandler[..., Any], dict[str, Any]]:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 class _Asked(Operation, kw_only=True):
-    """A call or a message. ``target`` is the target of the request under its stored name, ``argument`` its arguments."""
+    """A call or a message. ``target`` is the target of the request under its stored name, ``argument`` its arguments,
+    ``tags`` all its tags."""
 
     asked: Request
     target: e.Target
     argument: bytes
+    tags: dict[str, str] | None
     source: str
 
     def is_recorded_as(self, recorded: e.CallScheduled | e.SendScheduled) -> bool:
@@ -50,6 +52,7 @@ class CallOperation(_Asked):
             argument=self.argument,
             parameter=asked.handler.signature.parameter,
             request=asked.request_key,
+            tags=self.tags,
             source=self.source,
         )
 
@@ -71,6 +74,7 @@ class SendOperation(_Asked):
             parameter=asked.handler.signature.parameter,
             scheduled_for=None if delay is None else branch.execution.live_now + delay,
             request=asked.request_key,
+            tags=self.tags,
             source=self.source,
         )
 

@@ -27,7 +27,7 @@ from actors.query.fsck.items import is_whole, items_after, wrongs_of_logs
 from actors.query.fsck.messages import Awaited, MessageCheck
 from actors.rows.audit import ControlAction, note_at_rest
 from actors.rows.counters import Counts, counter_rows, failed_key, groups_of_row, recount
-from actors.rows.index import row_of
+from actors.rows.index import row_of, tag_keys
 from actors.rows.timers import invocation_of_timer, is_postponed, timer_message
 from journal import events as e
 from journal import keys
@@ -304,6 +304,7 @@ class _Partition:
             self._expected[keys.pinned(self.partition, row.deployment, of)] = b""
         if row.awaited:
             self._expected[keys.awaiting(self.partition, row.awaited[0].since, of)] = b""
+        self._expect_tags(row)
 
     def _expect_ended(self, row: InvocationRow) -> None:
         of = row.invocation_id
@@ -314,6 +315,11 @@ class _Partition:
             self._expected[failed] = b""
         if row.purge_at is not None:
             self._expected[keys.purge(self.partition, row.purge_at, of)] = b""
+        self._expect_tags(row)
+
+    def _expect_tags(self, row: InvocationRow) -> None:
+        for key in tag_keys(self.partition, row.tags or {}, row.created_at, row.invocation_id):
+            self._expected[key] = b""
 
     def _examine_indexes(self) -> None:
         partition = self.partition
@@ -326,6 +332,7 @@ class _Partition:
             ("of failures", keys.failed_prefix(partition)),
             ("by end of retention", keys.purge_prefix(partition)),
             ("of what waits for a signal", keys.awaiting_prefix(partition)),
+            ("by tag", keys.tag_prefix(partition)),
         ]
         for name, prefix in named:
             self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))

@@ -74,6 +74,7 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     successors: msgspec.Raw = _SKIPPED
     awaited: list[AwaitedSignal] = []
     step_tries: int = 0
+    tags: dict[str, str] | None = None
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

@@ -6,6 +6,8 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from actors.model.info import InvocationInfo
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from actors.query.sql.invocation_rows import Row, StoredFailure, StoredTarget, json_text, part_of, row_with
@@ -267,6 +269,13 @@ INVOCATIONS = Table[Row](
             ("outcome.reason",),
         ),
         _recorded("idempotency_key", stored="request"),
+        Column(
+            "tags",
+            Type.JSON,
+            "its tags by name",
+            lambda row, _: msgspec.json.encode(row.tags or {}).decode(),
+            ("tags",),
+        ),
         Column(
             "caller_id",
             Type.TEXT,

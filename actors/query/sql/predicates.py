@@ -4,9 +4,13 @@ A predicate is one SQL expression over the columns of ``sys_invocation``, such a
 
     status = 'paused' and last_error_type like '%Connection%' and created_at > now() - 3600
 
+Invocations with a tag are found by its index::
+
+    id in (select invocation_id from sys_tag where name = 'user' and value = 'ada')
+
 It is checked to be one expression: SQLite must accept it inside parentheses, and also without them between two words that end an
 expression. A text that closes a parenthesis that it has not opened, or begins a clause of its own, is valid in at most one of the
-two places. It can only read, and only ``sys_invocation``.
+two places. It can only read, and only ``sys_invocation`` and ``sys_tag``.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from actors.query.sql.authorizer import Authorizer
 from actors.query.sql.budget import Budget, counted
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.statement import Statement
+from actors.query.sql.tags import TAGS
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import Status
 from journal.ids import InvocationId
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from actors.query.sql.result import Value
     from journal.rows import InvocationRow
 
-_READABLE = frozenset({INVOCATIONS.name})
+_READABLE = frozenset({INVOCATIONS.name, TAGS.name})
 _FROM = "FROM sys_invocation WHERE"
 
 
@@ -134,6 +139,9 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
         if wanted is not None:
             conditions.append(f"{column} = ?")
             parameters.append(wanted)
+    for name, value in (listing.tags or {}).items():
+        conditions.append("id IN (SELECT invocation_id FROM sys_tag WHERE name = ? AND value = ?)")
+        parameters += (name, value)
     if listing.service is None and not listing.system:
         conditions.append(f"substr(service, 1, {len(SYSTEM_NAMESPACE)}) <> ?")
         parameters.append(SYSTEM_NAMESPACE)

@@ -13,12 +13,14 @@ from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.objects import INBOXES, STATES
 from actors.query.sql.result import ColumnInfo, TableInfo
 from actors.query.sql.services import SERVICES
+from actors.query.sql.tags import TAGS
 
 if TYPE_CHECKING:
     from actors.query.sql.columns import AnyTable
 
 TABLES: tuple[AnyTable, ...] = (
     INVOCATIONS,
+    TAGS,
     INVOCATION_COUNTS,
     HISTORIES,
     STATES,
