@@ -252,7 +252,7 @@ def test_imports_within_a_room_go_one_way(room: str) -> None:
 
 # What nobody may do.
 
-ASYNCIO = ("actors.aio.",)
+ASYNCIO = ("actors.aio.", "actors.engine.asyncio_steps")
 """Where asyncio may be used; everything else runs on trio, and a module that imports asyncio is slow to import."""
 
 FORBIDDEN_LIBRARIES = {"cloudpickle", "dill", "marshal", "pickle", "shelve", "yaml"}

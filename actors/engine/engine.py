@@ -151,6 +151,7 @@ class Engine:
         tasks: list[StepTask] = []
         with trio.CancelScope(shield=True):
             tasks = await self._steps.drain(seconds if self._is_running else 0.0)
+            await self._context.close()
             with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
                 for processor in list(self._processors.values()):
                     await processor.rest()

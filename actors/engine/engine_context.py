@@ -10,6 +10,7 @@ from actors.engine.threads import Threads
 from actors.model.definitions import NothingStored
 
 if TYPE_CHECKING:
+    from actors.engine.asyncio_steps import AsyncioSteps
     from actors.engine.watchdog import Watchdog
     from actors.environment import Environment
     from actors.model.definitions import NameLookup
@@ -36,3 +37,19 @@ class EngineContext:
         default=attrs.Factory(lambda self: Threads(self.environment.offload_detached, self.limits), takes_self=True),
     )
     """The threads for steps that are plain functions."""
+    _asyncio_steps: AsyncioSteps | None = attrs.field(init=False, default=None)
+
+    @property
+    def asyncio_steps(self) -> AsyncioSteps:
+        """The asyncio loop of steps, which starts when it is first used."""
+        if self._asyncio_steps is None:
+            from actors.engine.asyncio_steps import AsyncioSteps  # most engines never need asyncio
+
+            self._asyncio_steps = AsyncioSteps()
+            self.watchdog.also_look(self._asyncio_steps.look)
+        return self._asyncio_steps
+
+    async def close(self) -> None:
+        """End the asyncio loop of steps, if it has started."""
+        if self._asyncio_steps is not None:
+            await self._asyncio_steps.close()

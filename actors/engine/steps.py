@@ -25,7 +25,7 @@ from actors.errors import (
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
-from actors.model.verbs.steps import StepBody
+from actors.model.verbs.steps import StepBody, StepLoop, is_async
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of
@@ -227,7 +227,10 @@ class StepTask:
         body = self._body
         if self._follows_cancel:
             await self._let_cancelled_threads_end()
-        if _is_async(body.call.function):
+        if body.options.loop is StepLoop.ASYNCIO:
+            self._note_begin()
+            return await self._in_time(self._call_in_asyncio)
+        if is_async(body.call.function):
             self._note_begin()
             if body.options.timeout is None:
                 return await _in_turns(self._context.watchdog, self, body.call)
@@ -270,6 +273,9 @@ class StepTask:
         if not inspect.isawaitable(result):
             return result
         return await _in_turns(self._context.watchdog, self, lambda: result)
+
+    async def _call_in_asyncio(self) -> Any:
+        return await self._context.asyncio_steps.run(self.invocation_id, self.name, self._body.call)
 
     def _note_begin(self) -> None:
         if self._context.in_flight is not None:
@@ -338,12 +344,6 @@ class StepTask:
 
     def _ended(self, outcome: Outcome) -> Command:
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    if type(function) is types.FunctionType:
-        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
-    return inspect.iscoroutinefunction(function)  # for example a method, or a function of an extension in C
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

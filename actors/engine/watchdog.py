@@ -157,6 +157,11 @@ class Watchdog:
         self._stretch: _Stretch | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._others: list[Callable[[], None]] = []
+
+    def also_look(self, look: Callable[[], None]) -> None:
+        """Call this function as well, in the watchdog's thread, several times a second."""
+        self._others.append(look)
 
     def start(self) -> None:
         """Begin to watch. Called in the loop's thread."""
@@ -255,6 +260,8 @@ class Watchdog:
     def _look_on(self) -> None:
         seconds = _LOOK_SECONDS
         while not self._stop.wait(seconds):
+            for look in self._others:
+                look()
             stretch = self._at_work(longest=2 * seconds)
             seconds = min(_LOOK_SECONDS, self._limit / 4)
             if stretch is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
+import types
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
-from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import attrs
 
@@ -18,7 +20,7 @@ from actors.model.step_copies import StepCall, call_of, with_copies
 from actors.model.verbs.branches import branch_for, source_line
 from actors.replay.branches import Operation, current_branch
 from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
-from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_seconds, is_a
+from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_seconds, is_a, one_of
 from actors.values.outcomes import step_error_of
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
@@ -43,6 +45,13 @@ class StepBody:
     name: str
 
 
+class StepLoop(enum.Enum):
+    """The event loop that runs the body of an async step."""
+
+    TRIO = "trio"
+    ASYNCIO = "asyncio"
+
+
 @attrs.frozen(kw_only=True)
 class StepOptions:
     """The options of a step; see :func:`step`."""
@@ -52,6 +61,7 @@ class StepOptions:
     retry: RetryPolicy | None = None
     timeout: float | None = None
     at_most_once: bool = False
+    loop: StepLoop = StepLoop.TRIO
 
 
 def _step_options(
@@ -61,6 +71,7 @@ def _step_options(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> StepOptions:
     """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`."""
     if retry is not None and not is_a(retry, RetryPolicy):
@@ -73,6 +84,7 @@ def _step_options(
         retry=retry,
         timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
         at_most_once=at_most_once,
+        loop=StepLoop.TRIO if loop == "trio" else one_of(StepLoop, loop, "loop"),
     )
 
 
@@ -118,8 +130,25 @@ def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
             f"step {made.name!r} is a generator, which cannot be recorded. Return a list, or emit each value with "
             "actors.emit()"
         )
+    if options.loop is StepLoop.ASYNCIO and type(function) is types.FunctionType and not is_async(function):
+        raise not_async(made.name)
     check_result(function, made.name)
     return made
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Report whether the function is an ``async def``."""
+    if type(function) is types.FunctionType:
+        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+    return inspect.iscoroutinefunction(function)  # for example a method, or a function of an extension in C
+
+
+def not_async(step: str) -> DefinitionError:
+    """Return the error for a step on asyncio whose function is a plain one."""
+    return DefinitionError(
+        f"step {step!r} has loop='asyncio', and its function is a plain one; expected 'async def'. Leave out loop='asyncio': a "
+        "plain function runs in a thread"
+    )
 
 
 class _StepMaker:
@@ -146,6 +175,7 @@ def step(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> _StepMaker: ...
 def step(
     function: Callable[P, Any] | None = None,
@@ -156,6 +186,7 @@ def step(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> Step[P, Any] | _StepMaker:
     """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
 
@@ -164,6 +195,9 @@ def step(
     default the handler's). ``timeout`` limits one try, in seconds or as a timedelta, without the wait for a thread. A thread
     cannot be stopped: when a plain step times out or is cancelled, that takes effect at once and its thread is abandoned. Call
     ``trio.from_thread.check_cancelled()`` in the function from time to time to end it early; the next try waits for that end.
+    With ``loop="asyncio"`` an async function runs as an asyncio task, for libraries that need asyncio. All such steps of a runtime
+    share one asyncio loop, in a thread of its own, so they can share a pool or a session. A cancel or a timeout arrives as
+    ``asyncio.CancelledError``, once. Under a virtual clock, time stands still while such a body runs: asyncio's own time is real.
     With ``at_most_once`` the body never begins a second time: if it was running when the process died,
     :class:`StepOutcomeUnknownError` is raised. ``name`` is its recorded name, ``aliases`` are former recorded names. For its
     arguments and the objects that it cannot reach, see :func:`run`.
@@ -174,7 +208,9 @@ def step(
         async def charge(card: str, amount: int) -> str:
             return await bank.charge(card, amount, idempotency_key=actors.step_key())
     """
-    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    options = _step_options(
+        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop
+    )
     return _StepMaker(options) if function is None else _declared(function, options)
 
 
@@ -188,6 +224,7 @@ async def run(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
     result_type: Any = None,
 ) -> R: ...
 @overload
@@ -200,6 +237,7 @@ async def run(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
     result_type: Any = None,
 ) -> R: ...
 async def run(
@@ -211,6 +249,7 @@ async def run(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
+    loop: Literal["trio", "asyncio"] = "trio",
     result_type: Any = None,
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
@@ -226,7 +265,9 @@ async def run(
         body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
     """
     branch_for("run")
-    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    options = _step_options(
+        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop
+    )
     inner = function.function if is_a(function, Step) else function
     label = options.name or _name_of(function)
     if result_type is None:
