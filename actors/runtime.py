@@ -7,6 +7,7 @@ import getpass
 import os
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +18,7 @@ from actors.code.registry import CodeRegistry
 from actors.control.local.backend import LocalBackend
 from actors.control.local.client import LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
+from actors.endpoints import Endpoints, serve_options
 from actors.engine.engine import Engine
 from actors.engine.engine_context import EngineContext
 from actors.engine.stored_names import StoredNames
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
+    from actors.http.server_options import ServeOptions
     from journal.kv.data_directory import HeldDirectory
     from journal.log.protocol import Journal
 
@@ -58,7 +61,10 @@ MAX_PARTITIONS = 0xFFFF
 
 
 DRAIN_SECONDS = 10.0
-"""How long steps in threads may take to end when a runtime ends."""
+"""How long running requests and steps in threads may take to end when a runtime ends."""
+
+_LEAST_DRAIN_SECONDS = 0.5
+"""How much of that time steps have at least, however long requests take."""
 
 
 class CodeOf(enum.Enum):
@@ -79,13 +85,26 @@ class Runtime:
 
     client: LocalClient
     engine: Engine
+    endpoints: Endpoints
     unserved: tuple[UnservedClass, ...] = ()
     """Classes that have stored objects and that the app lacked at the start."""
+
+    @property
+    def url(self) -> str | None:
+        """The address of the server, with the port that it has, such as ``http://127.0.0.1:9070``. None without ``serve=``."""
+        return self.endpoints.url
 
     @property
     def directory(self) -> HeldDirectory | None:
         """The data directory, which stays the same if it is renamed. None if nothing is stored on disk."""
         return self.engine.journal.directory
+
+    async def drain(self) -> None:
+        """Accept no more requests and begin no more steps, and let running ones end, as leaving the block does."""
+        began, seconds = trio.current_time(), self.endpoints.drain_seconds
+        await self.endpoints.close()
+        left = seconds - (trio.current_time() - began)
+        await self.engine.drain(max(left, min(seconds, _LEAST_DRAIN_SECONDS)))
 
 
 @asynccontextmanager
@@ -102,6 +121,8 @@ async def open_runtime(
     fail_fast: bool = False,
     drain: Seconds = DRAIN_SECONDS,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
+    serve: str | ServeOptions | None = None,
+    socket: bool = True,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, created if it is missing. Unfinished invocations resume.
 
@@ -118,13 +139,19 @@ async def open_runtime(
     With ``fail_fast``, a mistake in the code fails an invocation at once, unless its policy says otherwise; see
     :class:`actors.RetryPolicy`.
 
-    When the block is left, no more steps begin. Steps that are tasks are cancelled, and begin again at the next start. Steps in
-    threads, which cannot be stopped, have ``drain`` seconds to end, and their outcomes are kept. After that they are abandoned,
-    and so are tasks that swallow their cancellation; the log names them.
+    The command line and ``actors.connect(path=…)`` control the runtime through a Unix socket in the data directory, which only the
+    user of the process may use; ``socket=False`` leaves it out. With ``serve="127.0.0.1:9070"`` the runtime is also served over
+    HTTP, with the tokens, the API and the console of ``playhead serve``; port 0 takes any free one, and ``runtime.url`` is the
+    address. :class:`actors.types.ServeOptions` has more. Both need the extra ``server``; without it there is no socket.
+
+    When the block is left, no more requests are accepted and no more steps begin. Steps that are tasks are cancelled, and begin
+    again at the next start. Running requests, and steps in threads, which cannot be stopped, have ``drain`` seconds to end, and
+    their outcomes are kept. After that they are abandoned, and so are tasks that swallow their cancellation; the log names them.
 
     Asyncio programs use :func:`actors.aio.open_runtime`, and code that blocks :func:`actors.sync.open_runtime`.
 
-    Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` if the directory cannot be used; see
+    Raises :class:`actors.InvalidArgumentError`, :class:`actors.UnavailableError` if the port is taken, before anything runs, and a
+    :class:`journal.errors.StoreError` if the directory cannot be used; see
     ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` if the disk fails, and
     :class:`journal.errors.DirectoryLost` within a second if the directory is moved, removed or replaced: nothing more is written,
     and the store stays open until the process ends.
@@ -144,6 +171,12 @@ async def open_runtime(
     checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
     surroundings = environment if environment is not None else environment_of_run()
     is_kept = path is not None and journal is None
+    endpoints = Endpoints(
+        options=serve_options(serve),
+        has_socket=socket,
+        drain_seconds=drain_seconds,
+        offload=surroundings.offload_detached,
+    )
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
     with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
@@ -155,9 +188,10 @@ async def open_runtime(
             fail_fast=fail_fast,
             is_paused=paused,
             retention_seconds=retention_seconds,
-            drain_seconds=drain_seconds,
+            endpoints=endpoints,
         )
-        async with start.run(_journal(path, journal, kept_for, partitions, surroundings)) as runtime:
+        opening = _journal(path, journal, kept_for, partitions, surroundings)
+        async with endpoints.bound(Path(path) if path is not None and is_kept else None), start.run(opening) as runtime:
             yield runtime
 
 
@@ -172,7 +206,7 @@ class _Start:
     fail_fast: bool
     is_paused: bool
     retention_seconds: float
-    drain_seconds: float
+    endpoints: Endpoints
 
     @asynccontextmanager
     async def run(self, journal: AbstractAsyncContextManager[Journal]) -> AsyncIterator[Runtime]:
@@ -202,10 +236,14 @@ class _Start:
                     for each in unserved:
                         log.warning("%s", without_code(each))
                     engine.open()
-                    yield Runtime(client=client, engine=engine, unserved=unserved)
+                    await nursery.start(self.endpoints.run, client, opened.directory)
+                    runtime = Runtime(client=client, engine=engine, endpoints=self.endpoints, unserved=unserved)
+                    yield runtime
+                    await runtime.drain()
                 except BaseException as raised:  # kept apart from the nursery, which would wrap it
                     error = raised
-                await engine.drain(self.drain_seconds)
+                self.endpoints.abandon()
+                await engine.drain(self.endpoints.drain_seconds)
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             raise alone(group, StoreFailed) from None  # without the nurseries around the code that broke it

@@ -18,6 +18,7 @@ invocation. After a fork, open a client in each process. Types are in the genera
 from __future__ import annotations
 
 import math
+import os
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -148,10 +149,15 @@ class BlockingClient(_Client, Opened):  # type: ignore[misc,valid-type]  # made 
 
 
 def connect(
-    url: str | None = None, *, token: str | None = None, user: str | None = None, timeout: Any = None
+    url: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    user: str | None = None,
+    timeout: Any = None,
 ) -> BlockingClient:
-    """Connect to a server, as :func:`actors.connect` does. The client is open until its ``with`` block ends or it is
-    closed.
+    """Connect to a server, or to the process that holds a data directory, as :func:`actors.connect` does. The client is open
+    until its ``with`` block ends or it is closed.
 
     ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. The
     request may still be carried out; if it is repeated under the same idempotency key, it is carried out once.
@@ -162,7 +168,7 @@ def connect(
             print(client.actor(Counter, "bob").add(5))
     """
     seconds = _seconds(timeout)
-    loop = _opened(partial(remote.connect, url, token=token, user=user))
+    loop = _opened(partial(remote.connect, url, path=path, token=token, user=user))
     return BlockingClient(loop.opened.result(), LoopView(loop, seconds))
 
 
@@ -178,6 +184,11 @@ class BlockingRuntime(Opened):
     def client(self) -> BlockingClient:
         """The blocking client. Safe to use from any thread."""
         return BlockingClient(self._of.client, self._loop)
+
+    @property
+    def url(self) -> Any:
+        """The address of the server. None without ``serve=``."""
+        return self._of.url
 
     @property
     def unserved(self) -> Any:

@@ -8,6 +8,7 @@ from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
 from actors.core.jobs import Choice, JobVerb
 from actors.environment import Environment
+from actors.http.server_options import ServeOptions
 from actors.model.blocking_handles import InvocationHandle as InvocationHandle
 from actors.model.blocking_references import BlockingHandler as BlockingHandler
 from actors.model.checks import CheckSummary
@@ -197,12 +198,19 @@ class ObjectHandle:
     ) -> EditResult: ...
 
 def connect(
-    url: str | None = None, *, token: str | None = None, user: str | None = None, timeout: Seconds | None = None
+    url: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    user: str | None = None,
+    timeout: Seconds | None = None,
 ) -> Client: ...
 
 class Runtime:
     @property
     def client(self) -> Client: ...
+    @property
+    def url(self) -> str | None: ...
     @property
     def unserved(self) -> tuple[UnservedClass, ...]: ...
     def close(self) -> None: ...
@@ -222,4 +230,6 @@ def open_runtime(
     fail_fast: bool = False,
     drain: Seconds = ...,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = ...,
+    serve: str | ServeOptions | None = None,
+    socket: bool = True,
 ) -> Runtime: ...

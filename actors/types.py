@@ -20,6 +20,7 @@ from actors.core.gates import GateScope, GateState, ScopeKind
 from actors.core.jobs import ItemResult, JobState, JobVerb
 from actors.core.output import OutputKind
 from actors.errors import CircleLink
+from actors.http.server_options import ServeOptions, ServerLimits
 from actors.model.checks import (
     CheckReport,
     CheckSummary,
@@ -154,6 +155,8 @@ __all__ = [
     "ScopeKind",
     "Seconds",
     "Sent",
+    "ServeOptions",
+    "ServerLimits",
     "ServiceInfo",
     "Snapshot",
     "Step",

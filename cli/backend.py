@@ -1,7 +1,8 @@
 """Finds the runtime of a command: a running server, or a data directory that no process serves.
 
-``--url`` or a context (``playhead context``) names a server. Otherwise the data directory decides: if a process holds it, its
-file ADDRESS has the server's address; if none does, the directory itself is read.
+``--url`` or a context (``playhead context``) names a server. Otherwise the data directory decides: if a process holds it, the
+Unix socket in it leads there, and so does the file ADDRESS, on a file system without sockets; if none does, the directory itself
+is read.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import click
 
 from actors.errors import UnavailableError
 from actors.errors.names import plain_text
+from actors.http.address import read_address
+from actors.http.local_socket import answers
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
-from cli.address import read_address
 from cli.constants import DEFAULT_DATA
 from cli.contexts import context_in_use
 from journal.kv.data_directory import DataDirectory
@@ -55,13 +57,22 @@ async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
     """Open a connection to a running server, for requests that need a server. Raises as :func:`live` does."""
     from actors.http.client.backend import open_connection
 
-    url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
-    if url is None:
-        url = _url_of(server.data)
-    if token is None:
-        token = _own_token(server.data, url)
-    async with open_connection(url, token=token, user=user()) as connection:
+    if server.url is None and _has_socket(server.data):
+        opening = open_connection(path=server.data, token=server.token, user=user())
+    else:
+        url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
+        if url is None:
+            url = _url_of(server.data)
+        if token is None:
+            token = _own_token(server.data, url)
+        opening = open_connection(url, token=token, user=user())
+    async with opening as connection:
         yield connection
+
+
+def _has_socket(data: Path) -> bool:
+    """Report whether the process that holds the directory accepts connections to its socket."""
+    return DataDirectory(data).is_held() and answers(data)
 
 
 def _own_token(data: Path, url: str) -> str | None:
@@ -85,14 +96,14 @@ def _url_of(data: Path) -> str:
     directory = DataDirectory(data)
     if not directory.is_held():
         raise UnavailableError(
-            f"no server runs on {data}. Start it with 'playhead serve APP --data {data}', "
+            f"no process runs on {data}. Start a server with 'playhead serve APP --data {data}', "
             f"or name a server with --url or {URL_VARIABLE}"
         )
     address, holder = read_address(data), directory.holder_pid()
     if address is None or address.pid != holder:  # the file has the address of an earlier server
         raise UnavailableError(
-            f"process {holder} holds {data} and accepts no calls. If it is starting, try again; "
-            "else it runs without a server, and 'playhead serve' can use the directory once it has ended"
+            f"process {holder} holds {data} and accepts no calls. If it is starting or stopping, try again; else it runs without a "
+            "socket (its log says why), and 'playhead serve' can use the directory once it has ended"
         )
     return address.url
 

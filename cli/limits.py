@@ -8,7 +8,7 @@ import attrs
 import click
 
 from actors.errors import InvalidArgumentError
-from actors.http.server.connections import ServerLimits
+from actors.http.server_options import ServerLimits
 from actors.values.limits import Limits
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from cli.exit_codes import Exit
-from journal.errors import BrokenInvariant
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -93,13 +92,6 @@ class GracefulShutdown:
             log.warning(
                 "the application replaced the signal handlers; the server restored its own, so that signals still stop it"
             )
-
-    @property
-    def seconds_left(self) -> float:
-        """Return the rest of the drain time in seconds. The process must have been asked to end."""
-        if self._asked_at is None:
-            raise BrokenInvariant("the process has not been asked to end")
-        return max(0.0, self._asked_at + self._drain_seconds - time.monotonic())
 
     def closing(self) -> None:
         """Stop waiting for user code: only the store is left to close."""

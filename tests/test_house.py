@@ -63,11 +63,6 @@ ARROWS = {
         "actors.code actors.control actors.control.local actors.core actors.environment actors.errors"
         " actors.event_loop actors.model actors.query actors.system actors.values journal journal.log"
     ),
-    "actors.runtime": (
-        "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors"
-        " actors.event_loop actors.model"
-        " actors.query actors.rows actors.system actors.values journal journal.kv journal.log"
-    ),
     "actors.http": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.http.client": (
         "actors.control actors.core actors.errors actors.event_loop actors.extras actors.http actors.model"
@@ -75,16 +70,25 @@ ARROWS = {
     ),
     "actors.http.server": (
         "actors.control actors.control.local actors.core actors.errors actors.extras actors.http actors.model"
-        " actors.query actors.rows actors.values journal"
+        " actors.query actors.rows actors.values journal journal.kv"
     ),
     "actors.http.console": "",
+    "actors.endpoints": (
+        "actors.control.local actors.environment actors.errors actors.extras actors.http actors.http.server journal"
+        " journal.kv"
+    ),
+    "actors.runtime": (
+        "actors.code actors.control.local actors.core actors.endpoints actors.engine actors.environment actors.errors"
+        " actors.event_loop actors.http actors.model actors.query actors.rows actors.system actors.values journal"
+        " journal.kv journal.log"
+    ),
     "actors.aio": (
         "actors.control actors.control.offline actors.event_loop actors.http.client actors.loop_thread actors.model"
         " actors.query actors.runtime"
     ),
     "actors": (
         "actors.aio actors.control actors.control.offline actors.core actors.environment actors.errors"
-        " actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.values"
+        " actors.http actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.values"
         " journal journal.kv journal.log"
     ),
     "cli": (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import trio
 
+    from actors.http.local_socket import LocalPeer
+
 JSON = "application/json"
 
 SendPiece = Callable[[bytes], Awaitable[None]]
@@ -125,7 +127,8 @@ class HttpRequest:
     """A request whose body has yet to be read from its carrier.
 
     ``raw_path`` and ``query`` are percent-encoded. ``client`` is the address and the port of the peer, ``server`` the address
-    that the peer has connected to.
+    that the peer has connected to. ``peer`` is the process at the other end, if the request came through the data directory's
+    socket.
     """
 
     method: str
@@ -135,6 +138,7 @@ class HttpRequest:
     carrier: Carrier
     client: tuple[str, int] | None
     server: str
+    peer: LocalPeer | None = None
 
 
 class HttpResponse:

@@ -57,10 +57,16 @@ OWN_NAME = "main"
 
 @attrs.frozen
 class Grant:
-    """The name and the scope of a token."""
+    """The permissions of a requester: a scope, and the name of its token. Without a token, it is the name of the requester."""
 
     name: str
     scope: TokenScope
+    is_token: bool = True
+
+    @property
+    def by(self) -> str:
+        """The requester, as histories and the audit log name it."""
+        return f"token:{self.name}" if self.is_token else self.name
 
 
 _OWN_GRANT = Grant(OWN_NAME, TokenScope.ADMIN)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.commands.serve import app_options, drain_option, verbose_option
+from cli.commands.serve import app_options, drain_option, serve_options, verbose_option
 from cli.render.output import err
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(app: str, data: Path, host: str, port: int, drain: float, verbose: b
     set_up_logs(verbose=verbose)
     if app.endswith(".py"):
         app = str(Path(app).absolute())  # a step may change the working directory
-    serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
+    serve = partial(run_server, load_app(app), app, data, serve_options(host, port))
     beside = partial(register_what_is_saved, app)
     run = partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, fail_fast=True, beside=beside)
     return run_to_the_end(partial(run, drain=drain))

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+    from actors.http.server_options import ServeOptions
 
 
 def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,28 +99,30 @@ def command(
     still running; a second signal stops it at once. Steps that do not end are listed, and begin again at the next
     start.
     """
+    from cli.limits import parse_limits
     from cli.server import serve_app
 
-    if host not in LOOPBACK and is_open:
-        raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
-    if host not in LOOPBACK and not is_insecure:
-        raise click.UsageError(
-            f"this server has no TLS, so anyone on the network of {host} could read tokens and data. Listen on loopback and put "
-            f"a proxy with TLS in front (with --allow-host NAME for its name), or tunnel (ssh -L {port}:127.0.0.1:{port}); "
-            "on a trusted network, pass --insecure-network"
-        )
-
+    runtime_limits, server_limits = parse_limits(limits)
+    options = serve_options(host, port, hosts=hosts, open=is_open, insecure_network=is_insecure, limits=server_limits)
     return serve_app(
         app,
         data,
-        host,
-        port,
-        hosts=hosts,
-        is_open=is_open,
+        options,
         durability=durability,
         retention=retention,
-        limits=limits,
+        limits=runtime_limits,
         drain=drain,
         is_paused=paused,
         is_verbose=verbose,
     )
+
+
+def serve_options(host: str, port: int, **options: Any) -> ServeOptions:
+    """Return the options of a server. Raises :class:`click.UsageError` for an address that cannot be used."""
+    from actors.errors import InvalidArgumentError
+    from actors.http.server_options import ServeOptions
+
+    try:
+        return ServeOptions(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", **options)
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from error

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.errors import ActorError
-from cli.address import read_address
+from actors.http.address import read_address
 from cli.backend import ServerOptions, live
 from cli.demo.app import LEDGER_VARIABLE
 from cli.render.output import safe

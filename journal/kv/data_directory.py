@@ -4,6 +4,7 @@
     MARK     what RocksDB is known to have on disk: its last change, and the logs that it still needs
     HOLDER   locked by the process that has the directory open; contains its pid
     INFLIGHT the user code that this process is running, for the next one (``in_flight``)
+    SOCKET   where the process listens for its owner (``actors.http.local_socket``); a copy of it is dead, and is replaced
     db/      RocksDB's own files, in a directory that no other user may enter
 
 STORE is renamed into place last. A directory without it is empty, or belongs to something else, or is left from an interrupted

@@ -21,7 +21,6 @@ import trio
 import actors
 from cli.apps import load_app
 from cli.main import main
-from cli.server import open_http
 from tests.terminal import ROOT, Said
 
 if TYPE_CHECKING:
@@ -100,15 +99,10 @@ class Server:
 
     async def _serve(self, app: Path, data: Path, is_up: threading.Event) -> None:
         self._token = trio.lowlevel.current_trio_token()
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         classes = load_app(str(app))
-        async with (
-            actors.open_runtime(*classes, path=data, code=app, durability="os", drain=0) as runtime,
-            open_http(runtime, listeners, "127.0.0.1", frozenset()) as (_, closing),
-        ):
+        async with actors.open_runtime(*classes, path=data, code=app, durability="os", drain=0, serve="127.0.0.1:0"):
             is_up.set()
             await self._ended.wait()
-            closing.begin.set()
 
     def end(self) -> None:
         """Stop it, and wait until its directory is free."""

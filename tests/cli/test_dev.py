@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.http.address import read_address
 from actors.http.client.backend import connect
 from actors.http.token_path import token_path
-from cli.address import read_address
 from journal.events import Status, Target
 from tests.deployments.apps import write
 

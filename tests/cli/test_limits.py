@@ -6,7 +6,7 @@ import attrs
 import click
 import pytest
 
-from actors.http.server.connections import ServerLimits
+from actors.http.server_options import ServerLimits
 from actors.values.limits import Limits
 from cli.limits import parse_limits
 

@@ -13,7 +13,7 @@ import attrs
 import httpx2
 import pytest
 
-from cli.address import read_address
+from actors.http.address import read_address
 from cli.exit_codes import Exit
 from tests.cli.test_serve import requested
 from tests.terminal import ROOT

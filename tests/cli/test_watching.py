@@ -72,7 +72,7 @@ def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(process:
     held = (
         'python -c "import trio, actors; from examples.counter import Counter\n'
         "async def main():\n"
-        "    async with actors.open_runtime(Counter, path='embedded'):\n"
+        "    async with actors.open_runtime(Counter, path='embedded', socket=False):\n"
         "        print('open', flush=True); await trio.sleep_forever()\n"
         'trio.run(main)" > said & until grep -q open said; do sleep 0.05; done'
     )

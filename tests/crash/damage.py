@@ -36,6 +36,7 @@ from journal.log.open import open_journal
 from journal.log.protocol import Append
 from tests.crash.bank import Account, Bank
 from tests.crash.operations import ACCOUNTS
+from tests.data_copies import copied
 
 if TYPE_CHECKING:
     from actors import Client
@@ -311,7 +312,7 @@ def _judged(random: Random, store: Path, older: Path, kind: str, expected: dict[
 
 
 def _copy_of(store: Path) -> Path:
-    return shutil.copytree(store, Path(tempfile.mkdtemp(dir=store.parent)) / "data")
+    return copied(store, Path(tempfile.mkdtemp(dir=store.parent)) / "data")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from tests.crash.box import Box, box
 from tests.crash.lives import SEED, help_along
 from tests.crash.operations import Heard, operation, perform
 from tests.crash.server import Server, ServerDied, open_server, token_of
+from tests.data_copies import copied
 from tests.journal.shim import Control, cut_power, note_as_synced, preloaded, shared_control
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _copy(source: Path | None, target: Path) -> None:
     if source is None or not source.exists():
         return
     if source.is_dir():
-        shutil.copytree(source, target)
+        copied(source, target)
     else:
         shutil.copy(source, target)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter, deque
@@ -23,6 +22,7 @@ from tests.crash.box import box
 from tests.crash.damage import PATIENCE_SECONDS, Verdict
 from tests.crash.lives import SEED, open_lives
 from tests.crash.server import ROOT
+from tests.data_copies import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,14 +41,14 @@ async def make_stores(folder: Path) -> None:
     async with open_lives(folder) as lives:
         await lives.serve(range(OPERATIONS // 2))
         await lives.server.kill()
-        shutil.copytree(lives.directory, folder / "older")
+        copied(lives.directory, folder / "older")
         await lives.serve(range(OPERATIONS // 2, OPERATIONS))
         await marked(lives.directory)
         await lives.server.kill()
-        shutil.copytree(lives.directory, folder / "killed")
+        copied(lives.directory, folder / "killed")
         await lives.serve(range(0))
         await lives.server.stop()
-        shutil.copytree(lives.directory, folder / "closed")
+        copied(lives.directory, folder / "closed")
 
 
 async def marked(directory: Path) -> None:

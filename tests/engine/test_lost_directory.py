@@ -15,6 +15,7 @@ from actors.runtime import open_runtime
 from journal.errors import DirectoryLost
 from journal.kv import rocks, rocks_watch
 from journal.log.open import open_for_reading
+from tests.data_copies import copied
 from tests.lab import WORLD
 
 
@@ -46,7 +47,7 @@ def moved(path: Path) -> None:
 
 def replaced(path: Path) -> None:
     moved(path)
-    shutil.copytree(path.with_name("aside"), path)
+    copied(path.with_name("aside"), path)
 
 
 @pytest.mark.parametrize("fate", [moved, replaced, shutil.rmtree])
@@ -87,7 +88,7 @@ async def test_the_moved_directory_has_everything_that_was_answered(tmp_path: Pa
                 assert await runtime.client.actor(Counter, "a").add(1) == total
             moved(tmp_path / "data")
             await trio.sleep_forever()
-    shutil.copytree(tmp_path / "aside", tmp_path / "copy")
+    copied(tmp_path / "aside", tmp_path / "copy")
     open_for_reading(tmp_path / "copy")[0].close()
     async with open_runtime(Counter, path=tmp_path / "copy", code=None) as runtime:
         assert await runtime.client.actor(Counter, "a").add(1) == 6

@@ -16,7 +16,8 @@ import actors
 from actors import Limits, Service, handler, step
 from actors.http.routes import TokenScope
 from actors.http.server import connections
-from actors.http.server.connections import Rank, Seat, ServerLimits
+from actors.http.server.connections import Rank, Seat
+from actors.http.server_options import ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed

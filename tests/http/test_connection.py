@@ -14,7 +14,7 @@ import trio.testing
 from actors.http.messages import HttpResponse, StreamedResponse
 from actors.http.routes import TokenScope
 from actors.http.server import app as app_module
-from actors.http.server.connections import ServerLimits
+from actors.http.server_options import ServerLimits
 from actors.http.tokens import TokenBook
 from journal.events import Target
 from tests.counter import Counter

@@ -10,7 +10,7 @@ import actors
 from actors import Actor, Service, handler
 from actors.http.routes import TokenScope
 from actors.http.server.access import NOTED_AT_ONCE
-from actors.http.server.connections import ServerLimits
+from actors.http.server_options import ServerLimits
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from actors.http.address import read_address
 from actors.http.server.app import ROUTES
 from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
 from actors.model.services import service_info
-from cli.address import read_address
 from tests.children import python_path
 from tests.http import fuzzed_app
 from tests.http.served import serving

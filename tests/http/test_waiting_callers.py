@@ -13,7 +13,7 @@ import actors
 from actors import Service, handler, step
 from actors.http.client import connection
 from actors.http.client.backend import connect
-from actors.http.server.connections import ServerLimits
+from actors.http.server_options import ServerLimits
 from tests.http.served import serving
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import trio.testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from actors.http.closing import Closing
 from actors.http.messages import HttpRequest, HttpResponse, UnreadableRequest
 from actors.http.problems import respond_unreadable
-from actors.http.server.closing import Closing
 from actors.http.server.connection import HttpConnection
 from actors.http.server.connections import DEFAULT_LIMITS, Connections, Seat
 

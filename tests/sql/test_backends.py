@@ -14,10 +14,10 @@ from actors.control.client import Client
 from actors.errors import ActorError, ErrorCode
 from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
+from actors.http.closing import Closing
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.asgi import AsgiApp
-from actors.http.server.closing import Closing
 from journal.events import Status
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from actors import Actor, handler
 from actors.control.client import Client
 from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
+from actors.http.closing import Closing
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.asgi import AsgiApp
-from actors.http.server.closing import Closing
 from cli.exit_codes import exit_code_of
 from cli.main import root
 from tests.raising import raises

@@ -23,7 +23,7 @@ import msgspec
 import trio
 
 import actors
-from cli.address import read_address
+from actors.http.address import read_address
 from cli.apps import load_app
 from cli.targets import parse_target
 from tests.children import python_path

@@ -45,12 +45,19 @@ _OWN = """
 
 _REST = """
 def connect(
-    url: str | None = None, *, token: str | None = None, user: str | None = None, timeout: Seconds | None = None
+    url: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    user: str | None = None,
+    timeout: Seconds | None = None,
 ) -> Client: ...
 
 class Runtime:
     @property
     def client(self) -> Client: ...
+    @property
+    def url(self) -> str | None: ...
     @property
     def unserved(self) -> tuple[UnservedClass, ...]: ...
     def close(self) -> None: ...

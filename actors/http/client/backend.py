@@ -28,6 +28,7 @@ from actors.http.client.connection import (
 )
 from actors.http.client.histories import RemoteEvents, RemoteMarks
 from actors.http.client.remote_control import RemoteControl, answer_of
+from actors.http.local_socket import socket_path
 from actors.http.models import (
     INVOCATION_HEADER,
     JSON_LOSES_HEADER,
@@ -71,37 +72,69 @@ DEFAULT_URL = "http://127.0.0.1:9070"
 
 @asynccontextmanager
 async def connect(
-    url: str | None = None, *, token: str | None = None, user: str | None = None
+    url: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    user: str | None = None,
 ) -> AsyncIterator[Client]:
     """Connect a client to a server. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
 
+    ``path`` is a data directory instead: the client controls the process that holds it, through the Unix socket in the directory.
+    No token is needed, because the kernel tells who connects; a given one limits the client to its scope.
+
     ``user`` is recorded beside the token in histories and in the audit log, if the token has the scope *admin*.
 
-    Raises :class:`actors.InvalidArgumentError` for an invalid URL or token.
+    Raises :class:`actors.InvalidArgumentError` for an invalid URL or token, and :class:`journal.errors.StoreMissing` if there is
+    no such directory. The first request raises :class:`actors.UnavailableError` if nothing answers.
 
     ::
 
         async with actors.connect("http://127.0.0.1:9070", token=token) as client:
             print(await client.actor(Counter, "bob").add(5))
+        async with actors.connect(path="my-data") as client:
+            await client.invocation(id).cancel()
     """
     require_trio("actors.connect()", "actors.aio.connect()", "actors.sync.connect()")
-    async with open_connection(url, token=token, user=user) as connection:
+    async with open_connection(url, path=path, token=token, user=user) as connection:
         yield Client(HttpBackend(connection))
 
 
 @asynccontextmanager
 async def open_connection(
-    url: str | None = None, *, token: str | None = None, user: str | None = None
+    url: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    user: str | None = None,
 ) -> AsyncIterator[Connection]:
     """Open the connection of a client, with the parameters of :func:`connect`."""
+    if path is not None:
+        if url is not None:
+            raise InvalidArgumentError("url and path both name a server; pass only one", path="path")
+        place = f"the socket of {os.fspath(path)}"
+        advice = "Start the program that runs it; 'actors.open_directory' reads a directory that no process runs"
+        with socket_path(path) as short:
+            transport = httpx2.AsyncHTTPTransport(uds=short, trust_env=False)
+            headers = _headers(token, user)
+            async with httpx2.AsyncClient(base_url=_SOCKET_URL, headers=headers, transport=transport) as http:
+                yield Connection(http, place=place, advice=advice)
+        return
     base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
-    secret = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
-    headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
-    if user is not None and checked_text(user, "user").isascii():  # a header can carry only ASCII
-        headers[USER_HEADER] = user
+    headers = _headers(token if token is not None else os.environ.get(TOKEN_VARIABLE) or None, user)
     async with httpx2.AsyncClient(base_url=_checked_url(base), headers=headers, trust_env=False) as http:
         yield Connection(http)
 
+
+def _headers(token: str | None, user: str | None) -> dict[str, str]:
+    headers = {} if token is None else {"authorization": f"Bearer {_in_a_header(token, 'token')}"}
+    if user is not None and checked_text(user, "user").isascii():  # a header can carry only ASCII
+        headers[USER_HEADER] = user
+    return headers
+
+
+_SOCKET_URL = "http://localhost"
+"""The base of requests over a Unix socket, whose address is a path."""
 
 _PATHS = {JobVerb.RESTART: "restart-as-new"}
 """The names of verbs in paths, where clients of Restate use another name."""

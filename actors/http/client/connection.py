@@ -42,6 +42,8 @@ CONNECT_SECONDS = 5.0
 RECONNECT_SECONDS = 60.0
 """How long a call is repeated after its connection broke or its server stopped: a restart takes less."""
 
+_START_IT = f"Start it with 'playhead serve', or set {URL_VARIABLE}"
+
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 
@@ -63,10 +65,15 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 class Connection:
-    """Exchanges JSON with a server. A request without a response raises :class:`actors.UnknownOutcomeError`."""
+    """Exchanges JSON with a server. A request without a response raises :class:`actors.UnknownOutcomeError`.
 
-    def __init__(self, http: httpx2.AsyncClient) -> None:
+    ``place`` names the server in messages, by default by its URL, and ``advice`` says what to do if nothing answers there.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, *, place: str | None = None, advice: str = _START_IT) -> None:
         self._http = http
+        self._place = place if place is not None else str(http.base_url)
+        self._advice = advice
 
     async def get(self, path: str, kind: type[M], **params: Any) -> M:
         """GET a resource and decode it as ``kind``. Leaves out parameters that are None."""
@@ -93,20 +100,16 @@ class Connection:
         try:
             return await self._http.request(method, path, headers=headers, timeout=bound, **kwargs)
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
-            raise InvalidArgumentError(
-                f"{self._http.base_url}: the request cannot be sent over HTTP: {error}"
-            ) from error
+            raise InvalidArgumentError(f"{self._place}: the request cannot be sent over HTTP: {error}") from error
         except _NEVER_SENT as error:
-            raise UnavailableError(
-                f"no server answers at {self._http.base_url}: {error}. Start it with 'playhead serve', or set {URL_VARIABLE}"
-            ) from error
+            raise UnavailableError(f"no server answers at {self._place}: {error}. {self._advice}") from error
         except httpx2.ReadTimeout as error:
             raise TooSlowError(
                 f"no answer came within {patience} seconds; the request may still be executed"
             ) from error
         except httpx2.TransportError as error:
             raise UnknownOutcomeError(
-                f"the connection to {self._http.base_url} broke before the answer arrived ({error!r}); the request may "
+                f"the connection to {self._place} broke before the answer arrived ({error!r}); the request may "
                 "have been accepted. With an idempotency key it is safe to repeat it"
             ) from error
 

@@ -28,6 +28,7 @@ from actors.http.problems import (
     WrongMediaTypeError,
 )
 from actors.http.routes import TokenScope
+from actors.http.server_options import HEAD_BYTES, LOOPBACK_NAMES
 from actors.http.tokens import Grant
 from actors.rows.audit import ControlAction
 
@@ -37,17 +38,12 @@ if TYPE_CHECKING:
     from actors.http.routes import Route
     from actors.http.tokens import TokenBook
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
-HEAD_BYTES = 16 << 10
-"""The longest request head in bytes."""
-
 NOTED_AT_ONCE = 20
 NOTED_A_SECOND = 1.0
 _SHOWN = 200
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
-_ANYBODY = Grant("anyone", TokenScope.ADMIN)
+_ANYBODY = Grant("anyone", TokenScope.ADMIN, is_token=False)
 
 
 class Guard:
@@ -84,7 +80,12 @@ class Guard:
             raise WebSocketError("the request asks for a web socket; changes are sent as server-sent events")
 
     def identify(self, request: HttpRequest) -> Grant:
-        """Return the permissions of the request's token. Raises :class:`actors.errors.AccessDeniedError`."""
+        """Return the permissions of the request's token, or of the process at the other end of the data directory's socket.
+
+        Raises :class:`actors.errors.AccessDeniedError`.
+        """
+        if request.peer is not None and (self._counted is None or "authorization" not in request.headers):
+            return Grant(f"user:{request.peer.user}", TokenScope.ADMIN, is_token=False)
         if self._counted is None:
             return _ANYBODY
         header = request.headers.get("authorization", "")
@@ -109,8 +110,8 @@ class Guard:
     def acting(self, client: LocalClient, request: HttpRequest, grant: Grant) -> LocalClient:
         """Return a client that acts on behalf of the principal."""
         user = request.headers.get(USER_HEADER, "")
-        by = f"token:{grant.name}" if self._counted is not None else grant.name
-        if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user):
+        by = grant.by
+        if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user) and by != f"user:{user}":
             by = f"{by} ({user})"
         idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.name
         return client.acting_as(by, address_of(request), idempotency_namespace=idempotency_namespace)
@@ -216,7 +217,9 @@ def _check_length(request: HttpRequest) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the address and port of the peer, unrelated to the header ``Origin``."""
+    """Return the address and port of the peer, or its process; unrelated to the header ``Origin``."""
+    if request.peer is not None:
+        return f"socket, process {request.peer.pid}" if request.peer.pid else "socket"
     client = request.client
     return "" if client is None else f"{_literal(client[0])}:{client[1]}"
 

@@ -44,9 +44,9 @@ from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
+    from actors.http.closing import Closing
     from actors.http.messages import Carrier, HttpRequest
     from actors.http.server.access import Guard
-    from actors.http.server.closing import Closing
     from actors.http.tokens import Grant
 
 log = SafeLogger(__name__)

@@ -50,6 +50,7 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
+import attrs
 import h11
 import trio
 
@@ -71,9 +72,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from actors.http.closing import Closing
+    from actors.http.local_socket import LocalPeer
     from actors.http.messages import Application
-    from actors.http.server.closing import Closing
-    from actors.http.server.connections import Seat, ServerLimits
+    from actors.http.server.connections import Seat
+    from actors.http.server_options import ServerLimits
 
 log = SafeLogger(__name__)
 
@@ -83,6 +86,15 @@ _GOODBYE_SECONDS = 1.0
 _GOODBYE_BYTES = 1 << 20
 _CLOSE = (b"connection", b"close")
 _CHUNKED = (b"transfer-encoding", b"chunked")
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionEnds:
+    """Who has connected, and to which address. ``peer`` is the process, if it came through the data directory's socket."""
+
+    client: tuple[str, int] | None
+    server: str
+    peer: LocalPeer | None = None
 
 
 class HttpConnection:
@@ -96,16 +108,14 @@ class HttpConnection:
         closing: Closing,
         limits: ServerLimits,
         *,
-        client: tuple[str, int],
-        server: str,
+        ends: ConnectionEnds,
     ) -> None:
         self._app = app
         self._descriptor = descriptor
         self.seat = seat
         self._closing = closing
         self._limits = limits
-        self._client = client
-        self._server = server
+        self._ends = ends
         self._parser = _parser(limits)
         self._body_is_over = False
         self._scope: trio.CancelScope | None = None
@@ -144,8 +154,9 @@ class HttpConnection:
             query,
             HttpHeaders(head.headers.raw_items()),
             self,
-            self._client,
-            self._server,
+            self._ends.client,
+            self._ends.server,
+            self._ends.peer,
         )
         response = await self._app(request)
         if response.status_code == CLIENT_GONE:

@@ -12,41 +12,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.http.server.access import HEAD_BYTES
-from actors.values.arguments import checked_count, checked_seconds
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.http.server_options import ServerLimits
 
-@attrs.frozen(kw_only=True)
-class ServerLimits:
-    """The limits of a server. Times are seconds.
-
-    ``connections`` and ``connections_of_one_peer`` exclude two kinds: up to ``control_connections`` with tokens that may read or
-    control, and up to ``waiting_calls`` with a call that waits for its answer. Together they are at most as many as the process
-    has descriptors for. ``send_seconds`` is how long a client may take to read 64 KiB. ``head_seconds`` is how long the head of a
-    request may take, and how long a connection may be idle. ``grace_seconds`` is how long running requests may take when the
-    server stops, ``last_call_seconds`` how long they have for a last response after that.
-    """
-
-    connections: int = 1_000
-    connections_of_one_peer: int = 100
-    control_connections: int = 200
-    waiting_calls: int = 10_000
-    head_bytes: int = HEAD_BYTES
-    head_seconds: float = 10.0
-    send_seconds: float = 10.0
-    grace_seconds: float = 10.0
-    last_call_seconds: float = 2.0
-
-    def __attrs_post_init__(self) -> None:
-        for field in attrs.fields(ServerLimits):
-            check = checked_seconds if field.name.endswith("_seconds") else checked_count
-            check(getattr(self, field.name), field.name)
-
-
-DEFAULT_LIMITS = ServerLimits()
 
 _OWN_DESCRIPTORS = 256
 """The descriptors that the store, the threads of steps and the rest of the process may need."""

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.http.server.connection import HttpConnection
-from actors.http.server.connections import DEFAULT_LIMITS, Connections, Seat, ServerLimits
+from actors.http.local_socket import peer_of
+from actors.http.server.connection import ConnectionEnds, HttpConnection
+from actors.http.server.connections import Connections, Seat
 from actors.http.server.disconnects import DisconnectWatch
+from actors.http.server_options import DEFAULT_LIMITS, ServerLimits
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
+    from actors.http.closing import Closing
     from actors.http.messages import Application
-    from actors.http.server.closing import Closing
 
 log = SafeLogger(__name__)
 
@@ -64,25 +66,38 @@ async def _handle(
 ) -> None:
     """Serve one connection to its end. An error of it ends no other connection."""
     try:
-        client, server = stream.socket.getpeername(), stream.socket.getsockname()
+        who, ends = _ends_of(stream.socket)
     except OSError:  # it has disconnected already
         await trio.aclose_forcefully(stream)
         return
-    if not connections.make_room(client[0]):
-        log.warning("refused a connection from %s: there are already %d", client[0], connections.count)
+    if ends.peer is not None and not ends.peer.is_trusted:
+        log.warning("refused a connection from %s: the data directory's socket is for its owner", who)
+        await trio.aclose_forcefully(stream)
+        return
+    if not connections.make_room(who):
+        log.warning("refused a connection from %s: there are already %d", who, connections.count)
         await _turn_away(stream)
         return
-    seat = Seat(client[0], stream, connections, limits)
+    seat = Seat(who, stream, connections, limits)
     descriptor = stream.socket.fileno()
-    connection = HttpConnection(app, descriptor, seat, closing, limits, client=client[:2], server=server[0])
+    connection = HttpConnection(app, descriptor, seat, closing, limits, ends=ends)
     with connections.counted(seat):
         try:
             with disconnects.calling(descriptor, connection.disconnect), seat.scope:
                 await connection.serve()
         except Exception:
-            log.exception("a connection from %s failed", client[0])
+            log.exception("a connection from %s failed", who)
         finally:
             stream.socket.close()
+
+
+def _ends_of(connected: trio.socket.SocketType) -> tuple[str, ConnectionEnds]:
+    """Return the peer's name, under which its connections are counted, and both ends. Raises ``OSError``."""
+    if connected.family == trio.socket.AF_UNIX:
+        peer = peer_of(connected)
+        return f"user {peer.user}", ConnectionEnds(client=None, server="localhost", peer=peer)
+    client, server = connected.getpeername(), connected.getsockname()
+    return client[0], ConnectionEnds(client=client[:2], server=server[0])
 
 
 async def _turn_away(stream: trio.SocketStream) -> None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from actors.control.local.client import LocalClient
+    from actors.http.closing import Closing
     from actors.http.messages import HttpRequest
     from actors.http.routes import Route
-    from actors.http.server.closing import Closing
     from actors.http.tokens import Grant, TokenBook
     from actors.model.handles import InvocationHandle
 

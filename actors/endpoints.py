@@ -1,0 +1,176 @@
+"""Where a runtime can be reached from outside: the Unix socket in its data directory, and a port if it is asked to serve one. ::
+
+    serve="127.0.0.1:9070" ── bound before anything runs ─────────┐
+                                                                  ├──► actors.http.server ──► client ──► engine
+    DIR/SOCKET ── bound when the engine runs ── first connection ─┘
+
+Both lead to one server, with one set of limits. Without a port, the server is imported when somebody connects: a program that
+nobody controls pays for a file and a descriptor. When the runtime ends, it accepts no more connections first, then lets running
+requests end, and removes the socket.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.errors import UnavailableError
+from actors.extras import EXTRAS
+from actors.http.address import Address, write_address
+from actors.http.closing import Closing
+from actors.http.local_socket import bind_socket
+from actors.http.server_options import DEFAULT_LIMITS, ServeOptions
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from actors.control.local.client import LocalClient
+    from actors.environment import Offload
+    from actors.http.local_socket import BoundSocket
+    from journal.kv.data_directory import HeldDirectory
+
+
+log = SafeLogger(__name__)
+
+_SERVER = "actors.http.server.front"
+
+
+def serve_options(serve: str | ServeOptions | None) -> ServeOptions | None:
+    """Return the options of a server, or None for no server. Raises as :class:`ServeOptions` does."""
+    return serve if serve is None or isinstance(serve, ServeOptions) else ServeOptions(serve)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Endpoints:
+    """The endpoints of one runtime. ``url`` is the address of its server once it listens, or None without one."""
+
+    options: ServeOptions | None
+    has_socket: bool
+    drain_seconds: float
+    offload: Offload
+    closing: Closing = attrs.field(factory=Closing)
+    url: str | None = None
+    _listeners: list[trio.SocketListener] = attrs.field(factory=list)
+    _ended: trio.Event = attrs.field(factory=trio.Event)
+
+    @asynccontextmanager
+    async def bound(self, path: Path | None) -> AsyncIterator[None]:
+        """Hold the port for the block, in which the runtime runs.
+
+        Raises :class:`actors.UnavailableError` if the port cannot be had or the directory's token cannot be used, and
+        :class:`actors.errors.MissingExtraError`.
+        """
+        if self.options is None:
+            await trio.lowlevel.checkpoint()
+            yield
+            return
+        from actors.http.tokens import check_token
+
+        import_module(_SERVER)
+        self._listeners = await _listen(self.options)
+        try:
+            if path is not None:
+                check_token(path)
+            yield
+        finally:
+            for listener in self._listeners:
+                listener.socket.close()
+
+    async def run(
+        self, client: LocalClient, directory: HeldDirectory | None, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        """Serve the runtime until its endpoints are closed. It has started when connections are accepted."""
+        bound = bind_socket(directory) if directory is not None and self.has_socket and _can_serve() else None
+        try:
+            if self.options is None:
+                task_status.started()
+                if bound is None or not await self._has_visitor(bound):
+                    return
+            await self._serve(client, directory, bound, task_status)
+        finally:
+            if bound is not None:
+                bound.remove()
+            self._ended.set()
+
+    async def close(self) -> None:
+        """Accept no more requests, and wait until the running ones have ended or their time is over."""
+        self.closing.begin.set()
+        if not self._ended.is_set():
+            await self._ended.wait()
+
+    def abandon(self) -> None:
+        """Accept no more requests, and end those that wait."""
+        self.closing.begin.set()
+        self.closing.last_call()
+
+    async def _has_visitor(self, bound: BoundSocket) -> bool:
+        """Wait for the first connection, and import the server. Returns False if the endpoints are closed before."""
+        async with trio.open_nursery() as nursery:
+
+            async def wait() -> None:
+                await trio.lowlevel.wait_readable(bound.listening)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(wait)
+            await self.closing.begin.wait()
+            nursery.cancel_scope.cancel()
+        if self.closing.begin.is_set():
+            return False
+        try:
+            await self.offload(partial(import_module, _SERVER))
+        except Exception:  # what a person types at a terminal ends no program
+            log.exception("the server for the data directory's socket cannot be imported")
+            return False
+        return True
+
+    async def _serve(
+        self,
+        client: LocalClient,
+        directory: HeldDirectory | None,
+        bound: BoundSocket | None,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        from actors.http.server.front import require_tokens, serve_runtime
+
+        if self.options is not None:
+            require_tokens(directory, is_open=self.options.open)
+        listeners = [*self._listeners]
+        if bound is not None:
+            listeners.append(trio.SocketListener(trio.socket.from_stdlib_socket(bound.listening)))
+        limits = (DEFAULT_LIMITS if self.options is None else self.options.limits).within(self.drain_seconds)
+        serve = partial(serve_runtime, client, directory, listeners, self.closing, options=self.options, limits=limits)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve)
+            if self.options is not None:
+                self._announce(self.options, directory)
+                task_status.started()
+
+    def _announce(self, options: ServeOptions, directory: HeldDirectory | None) -> None:
+        """Write the server's address to the data directory, for programs that look for it."""
+        port = self._listeners[0].socket.getsockname()[1]
+        self.url = f"http://{options.name}:{port}"
+        if directory is not None:
+            write_address(directory, Address(self.url, os.getpid()))
+
+
+def _can_serve() -> bool:
+    return all(find_spec(name) is not None for name in EXTRAS["server"])
+
+
+async def _listen(options: ServeOptions) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(options.port, host=options.host)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UnavailableError(
+            f"cannot listen on {options.address}: {why}. Choose another address, or port 0 for any free port"
+        ) from error
