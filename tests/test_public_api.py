@@ -59,6 +59,7 @@ MADE_BY_US = {
 
 NOT_NAMED = {
     "Choice",
+    "Endpoints",
     "Engine",
     "HandlerDefinition",
     "HeldDirectory",
