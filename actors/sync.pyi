@@ -52,6 +52,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Any: ...
     def send(
         self,
@@ -60,12 +61,24 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> InvocationHandle[Any]: ...
     def call_by_name(
-        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
+        self,
+        target: Target,
+        argument: bytes = b"",
+        *,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> tuple[InvocationId, OutcomeInfo]: ...
     def send_by_name(
-        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None, delay: Seconds | None = None
+        self,
+        target: Target,
+        argument: bytes = b"",
+        *,
+        idempotency_key: str | None = None,
+        delay: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Sent: ...
     def execute(
         self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
@@ -97,6 +110,7 @@ class Client:
         key: str | None = None,
         handler: str | None = None,
         where: str | None = None,
+        tags: Mapping[str, str] | None = None,
         limit: int = 100,
         system: bool = False,
     ) -> list[InvocationInfo]: ...
