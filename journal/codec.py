@@ -2,7 +2,7 @@
 
 A record holds the events of one append as frames: a tag byte, a length, and a msgpack map of the class's fields. A stamp is a
 frame of its own and applies to the events after it. A frame may stand for several events (``journal.fused``). Tags are permanent:
-never reused and never renumbered. The bytes of each are in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
+never reused and never renumbered (0x16 was an event that is no longer written). The bytes of each are in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ TAGS: dict[type, int] = {
     e.SendScheduled: 0x13,
     e.SignalAwaited: 0x14,
     e.SignalReceived: 0x15,
-    e.OutputEmitted: 0x16,
     e.VerbScheduled: 0x17,
     e.VerbAnswered: 0x18,
     e.PatchMarked: 0x19,

@@ -83,6 +83,20 @@ class Damaged(JournalError):
         self.reason = reason
 
 
+class DamagedOutput(Damaged):
+    """The stored output of one invocation cannot be trusted. Its pieces before the damage can still be read."""
+
+    def __init__(self, stream: int, invocation_id: str, reason: str) -> None:
+        JournalError.__init__(
+            self,
+            f"the output of {invocation_id}: {reason}. Its pieces cannot be read from there on: restore a backup, or purge the "
+            "invocation; other invocations are not affected",
+        )
+        self.stream = stream
+        self.number = 0
+        self.reason = reason
+
+
 class Unwritable(JournalError, ValueError):
     """An event cannot be written, or could not be read back: a text that is not UTF-8, a number in place of a text, a
     date that is not a number. Nothing of the event was kept."""

@@ -505,18 +505,6 @@ class SignalReassigned:
 
 
 @attrs.define(kw_only=True)
-class OutputEmitted:
-    """A piece of the invocation's output. For the output of a step, ``attempt`` is its try and ``offset`` the index within that
-    run of the body: 0 begins another run and makes the pieces of the run before void (-1: an older record without the index)."""
-
-    invocation_id: InvocationId
-    step: StepId
-    value: bytes
-    attempt: int = 0
-    offset: int = -1
-
-
-@attrs.define(kw_only=True)
 class VerbScheduled:
     """A handler requested a verb on another invocation. ``argument`` are the options, as the codec of commands encodes
     them."""
@@ -832,7 +820,6 @@ Event: TypeAlias = (
     | SignalAwaited
     | SignalReceived
     | SignalReassigned
-    | OutputEmitted
     | VerbScheduled
     | VerbAnswered
     | PatchMarked

@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from journal.ids import object_prefix
+from journal.ids import InvocationId, object_prefix
 
 if TYPE_CHECKING:
     from journal.events import Status
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import StreamId
 
 STORE = b"\x00store"
 """The only key outside the partitions: its value is the identity of the store (``rows.StoreIdentity``)."""
@@ -45,6 +45,8 @@ _AWAITING = b"w"
 _FAILED = b"f"
 _COUNTER = b"k"
 _TAG = b"g"
+_OUTPUT = b"r"
+_OUTPUT_HEAD = b"q"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -292,6 +294,51 @@ def date_of_purge(key: bytes) -> float:
 def id_at_end(key: bytes) -> str:
     """Return the invocation id at the end of an index key."""
     return key[-38:].decode()
+
+
+def output(partition: int, of: InvocationId, first_position: int) -> bytes:
+    """Return the key of a row of an invocation's output, ordered by object, invocation, then position."""
+    return output_of(partition, of) + _INDEX.pack(first_position)
+
+
+def output_of(partition: int, of: InvocationId) -> bytes:
+    """Return the prefix of the rows of an invocation's output."""
+    return _PARTITION.pack(_OUTPUT, partition) + of.encode()
+
+
+def outputs(partition: int) -> bytes:
+    """Return the prefix of the rows of the outputs of a partition."""
+    return _PARTITION.pack(_OUTPUT, partition)
+
+
+def position_of_output(key: bytes) -> int:
+    """Return the position of the first entry of a row of an output."""
+    return int.from_bytes(key[-8:], "big")
+
+
+def invocation_of_output(key: bytes) -> InvocationId:
+    """Return the invocation in the key of a row of its output."""
+    return InvocationId(key[_PARTITION.size : -8].decode())
+
+
+def output_head(partition: int, of: InvocationId) -> bytes:
+    """Return the key of the head of an invocation's output, ordered by object, then by invocation."""
+    return _PARTITION.pack(_OUTPUT_HEAD, partition) + of.encode()
+
+
+def output_heads(partition: int) -> bytes:
+    """Return the prefix of the heads of the outputs of a partition."""
+    return _PARTITION.pack(_OUTPUT_HEAD, partition)
+
+
+def output_heads_of(partition: int, stream: StreamId) -> bytes:
+    """Return the prefix of the heads of the outputs of an object's invocations."""
+    return _PARTITION.pack(_OUTPUT_HEAD, partition) + object_prefix(stream).encode()
+
+
+def invocation_of_output_head(key: bytes) -> InvocationId:
+    """Return the invocation in the key of the head of its output."""
+    return InvocationId(key[_PARTITION.size :].decode())
 
 
 def owing(partition: int, stream: StreamId) -> bytes:

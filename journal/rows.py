@@ -17,7 +17,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT = 2
+FORMAT = 3
 """The format of a store. A store with another format is refused, and never interpreted by a guess."""
 
 

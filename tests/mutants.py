@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant("lets-the-next-one-begin-too-soon", "Executor._waits_for_unwinding", "if seconds <= 0:", "if True:"),
     Mutant("records-what-an-abandoned-step-says", "StepTask.disown", "self.is_wanted = False", "pass"),
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
-    Mutant("emits-again-in-a-replay", "Interruptions.request", "return self._match(event)", "self._turn.append(event)\n        return event"),
+    Mutant("emits-again-in-a-replay", "Requests._emit", "if self._emitted:", "if False:"),
     # The short way of a call.
     Mutant("runs-beside-the-holder", "starts_at_once", _NOT_FREE, "if state.queue:"),
     Mutant("overtakes-the-queue", "starts_at_once", _NOT_FREE, "if state.holder is not None:"),

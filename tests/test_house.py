@@ -99,7 +99,15 @@ ARROWS = {
 }
 """Each room, from the bottom up, and the rooms that it imports. A room is a folder, or a module that is alone on its floor."""
 
-PURE = {"journal.events", "journal.fields", "journal.fused", "journal.ids", "journal.errors", "journal.stored_stream"}
+PURE = {
+    "journal.events",
+    "journal.fields",
+    "journal.fused",
+    "journal.ids",
+    "journal.errors",
+    "journal.output",
+    "journal.stored_stream",
+}
 """What the core may know of the journal: facts and names, and that bytes can be damaged."""
 
 PURE_LIBRARIES = {

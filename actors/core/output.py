@@ -2,7 +2,8 @@
 
 A step that is retried emits its output again. Every piece is recorded, with its try and its offset within that run of the step's
 body. Pieces of a try that failed, or that was cut off and run again, are *void*; the pieces of the try that did not fail count. A
-handler's own pieces are never void, because they are recorded with a turn that holds.
+handler's own pieces are never void, because they are recorded with a turn that holds. How they are stored is described in
+``journal.output``; the marks between them say which are void and which are final.
 
 Readers choose one of two views of the same marks. The *settled* view gives each piece that counts exactly once, in order, as soon
 as the piece can no longer become void and no piece before it is undecided. The *live* view gives every piece at once, and reports
@@ -13,18 +14,19 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
 from journal import events as e
 from journal.events import OutcomeKind
-from journal.ids import ROOT_STEP, StepId
+from journal.ids import ROOT_STEP, InvocationId, StepId
+from journal.output import OutputRun, RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from journal.events import Recorded
+    from journal.events import Event
 
 
 class OutputKind(enum.Enum):
@@ -39,7 +41,7 @@ class OutputKind(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Mark:
-    """A change of the output, recorded by event ``number``. ``attempt`` is 0 for the handler's own pieces."""
+    """An entry of the output, at position ``number``. ``attempt`` is 0 for the handler's own pieces."""
 
     kind: OutputKind
     number: int
@@ -49,34 +51,46 @@ class Mark:
     offset: int = 0
     value: bytes = b""
 
-    def as_reset(self) -> Mark:
-        """Return the mark that declares all earlier pieces of this piece's step void."""
-        return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=b"")
+
+def marks_of(run: OutputRun, after: int = 0) -> Iterator[Mark]:
+    """Yield the marks of a run with positions above ``after``."""
+    if run.kind is not RunKind.PIECES:
+        kind = OutputKind.RESET if run.kind is RunKind.VOID else OutputKind.KEPT
+        yield Mark(kind=kind, number=run.first, at=run.at, step=run.step, attempt=run.attempt)
+        return
+    skipped = max(0, after + 1 - run.first)
+    for index in range(skipped, len(run.values)):
+        yield Mark(
+            kind=OutputKind.CHUNK,
+            number=run.first + index,
+            at=run.at,
+            step=run.step,
+            attempt=run.attempt,
+            offset=run.offset + index,
+            value=run.values[index],
+        )
 
 
-def mark_of(recorded: Recorded) -> Mark | None:
-    """Return the mark that the event makes, or None."""
-    event, number, at = recorded.event, recorded.number, recorded.stamp.at
+@attrs.frozen
+class Decision:
+    """The end of a step, or of a try of it: its pieces so far are void, or final."""
+
+    invocation_id: InvocationId
+    step: StepId
+    attempt: int
+    kind: RunKind
+
+
+def decision_of(event: Event) -> Decision | None:
+    """Return what the event decides about the pieces of a step; None if it is about something else."""
     match event:
-        case e.OutputEmitted():
-            return Mark(
-                kind=OutputKind.CHUNK,
-                number=number,
-                at=at,
-                step=event.step,
-                attempt=event.attempt,
-                offset=event.offset,
-                value=event.value,
-            )
         case e.StepAttemptFailed():
-            return Mark(kind=OutputKind.RESET, number=number, at=at, step=event.step, attempt=event.attempt)
+            return Decision(event.invocation_id, event.step, event.attempt, RunKind.VOID)
         case e.StepCompleted():
-            failed = event.outcome.kind is OutcomeKind.FAILED
-            return Mark(kind=OutputKind.RESET if failed else OutputKind.KEPT, number=number, at=at, step=event.step)
+            kind = RunKind.VOID if event.outcome.kind is OutcomeKind.FAILED else RunKind.FINAL
+            return Decision(event.invocation_id, event.step, 0, kind)
         case e.StepAborted():
-            return Mark(kind=OutputKind.KEPT, number=number, at=at, step=event.step)
-        case e.InvocationCompleted():
-            return Mark(kind=OutputKind.END, number=number, at=at)
+            return Decision(event.invocation_id, event.step, 0, RunKind.FINAL)
     return None
 
 
@@ -89,9 +103,6 @@ class Marked(Protocol):
     def step(self) -> StepId: ...
     @property
     def attempt(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    def as_reset(self) -> Self: ...
 
 
 M = TypeVar("M", bound=Marked)
@@ -140,8 +151,6 @@ class SettledView(Generic[M]):
         if mark.attempt == 0:
             self._held.append(_Held(mark, counts=True))
             return
-        if mark.offset == 0:
-            self._decide(mark.step, counts=False)
         held: _Held[M] = _Held(mark, counts=None)
         self._held.append(held)
         self._open.setdefault(mark.step, []).append(held)
@@ -158,10 +167,16 @@ class SettledView(Generic[M]):
 
 
 class LiveView(Generic[M]):
-    """Yields every piece at once, and a reset when the pieces of a step so far become void."""
+    """Yields every piece at once, and a reset when the pieces of a step so far become void.
 
-    def __init__(self) -> None:
+    A reader that continues (``is_resumed``) may have got pieces from another view: it is told of every reset until it has seen how the
+    step ends.
+    """
+
+    def __init__(self, *, is_resumed: bool = False) -> None:
         self._open: set[StepId] = set()
+        self._is_resumed = is_resumed
+        self._known: set[StepId] = set()
 
     def feed(self, mark: M) -> Iterator[M]:
         """Yield the pieces and resets that follow from the mark."""
@@ -169,22 +184,25 @@ class LiveView(Generic[M]):
             case OutputKind.CHUNK if mark.attempt == 0:
                 yield mark
             case OutputKind.CHUNK:
-                if mark.offset == 0 and mark.step in self._open:
-                    yield mark.as_reset()
                 self._open.add(mark.step)
                 yield mark
             case OutputKind.RESET:
-                if mark.step in self._open:
+                if mark.step in self._open or (self._is_resumed and mark.step not in self._known):
                     yield mark
-                self._open.discard(mark.step)
+                self._close(mark.step)
             case OutputKind.KEPT:
-                self._open.discard(mark.step)
+                self._close(mark.step)
             case OutputKind.END:
                 self._open.clear()
 
     def flush(self) -> Iterable[M]:
         """Return no marks, because no piece is held back."""
         return ()
+
+    def _close(self, step: StepId) -> None:
+        self._open.discard(step)
+        if self._is_resumed:
+            self._known.add(step)
 
 
 class WholeView(Generic[M]):
@@ -199,14 +217,32 @@ class WholeView(Generic[M]):
         return ()
 
 
-def void_pieces(history: Iterable[Recorded]) -> frozenset[int]:
-    """Return the numbers of the events whose pieces are known to be void."""
-    view, emitted, counted = SettledView[Mark](), set[int](), set[int]()
-    for recorded in history:
-        mark = mark_of(recorded)
-        if mark is not None:
-            if mark.kind is OutputKind.CHUNK:
-                emitted.add(mark.number)
-            counted |= {settled.number for settled in view.feed(mark)}
-    counted |= {settled.number for settled in view.flush()}
-    return frozenset(emitted - counted)
+@attrs.frozen
+class KeptOutput:
+    """The part of an output that a restart keeps: the handler's own pieces that were recorded before event ``before``, and the pieces
+    of ``steps`` that are not void."""
+
+    before: int
+    steps: frozenset[StepId]
+
+    def of(self, runs: Iterable[OutputRun]) -> list[OutputRun]:
+        """Return the kept runs, which are all pieces, in order."""
+        runs = [*runs]
+        undecided: dict[StepId, list[int]] = {}
+        void: set[int] = set()
+        for index, run in enumerate(runs):
+            if run.kind is RunKind.VOID:
+                void.update(undecided.pop(run.step, ()))
+            elif run.kind is RunKind.FINAL:
+                undecided.pop(run.step, None)
+            elif run.attempt:
+                undecided.setdefault(run.step, []).append(index)
+        return [
+            run
+            for index, run in enumerate(runs)
+            if run.kind is RunKind.PIECES
+            and (run.step in self.steps and index not in void if run.attempt else run.after < self.before)
+        ]
+
+
+NO_OUTPUT = KeptOutput(0, frozenset())

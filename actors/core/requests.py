@@ -27,7 +27,6 @@ Request: TypeAlias = (
     | e.SendScheduled
     | e.SignalAwaited
     | e.SignalReassigned
-    | e.OutputEmitted
     | e.VerbScheduled
     | e.PatchMarked
     | e.FieldsChanged
@@ -53,8 +52,8 @@ COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
 
 def is_request(event: Event) -> bool:
-    """Report whether a handler caused the event directly. The output of a step comes from the step."""
-    return event.__class__ in REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
+    """Report whether a handler caused the event directly."""
+    return event.__class__ in REQUESTS
 
 
 def is_completion(event: Event) -> bool:
@@ -202,8 +201,6 @@ def describe(event: Any) -> str:
             return f"the end of waiting at step {event.step}"
         case e.CallCancelRequested():
             return f"a cancel of the call at step {event.step}"
-        case e.OutputEmitted():
-            return f"output at step {event.step}"
         case _:
             return type(event).__name__
     source = f" at {event.source}" if event.source else ""

@@ -29,7 +29,7 @@ import attrs
 import msgspec
 
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
-from actors.core.output import void_pieces
+from actors.core.output import NO_OUTPUT, KeptOutput
 from actors.core.requests import is_completion, is_request
 from actors.core.restart_points import ANEW, ENTRY, THE_END, is_entry, prefix_of, ref_of, without_deferred
 from journal import events as e
@@ -56,7 +56,7 @@ class RestartPlan:
     ``again`` are the kept events that have no outcome, so that their operations must be requested again. ``pinned`` is the mark
     of an earlier restart if the cut is before it: it has the object as it was. ``dropped`` are the operations after the cut.
     ``before_last`` says that the work after the last completion is done again. ``asked_anew`` is the step that is not kept at
-    all, not even its argument: the handler requests it as the code now does.
+    all, not even its argument: the handler requests it as the code now does. ``output`` is the kept part of the output.
     """
 
     events: list[tuple[Stamp, Event]]
@@ -66,6 +66,7 @@ class RestartPlan:
     dropped: tuple[StepRef, ...] = ()
     before_last: bool = False
     asked_anew: StepRef | None = None
+    output: KeptOutput = NO_OUTPUT
 
     def successor(self, of: InvocationId) -> Successor:
         """Return the public record of the plan."""
@@ -108,8 +109,6 @@ def plan_restart(
             for at, r in enumerate(history[: cut.at])
             if at not in cut.not_lived and _may_be_kept(r.event, consumed)
         ]
-    outcomes, void = _steps_with_outcome(chosen), void_pieces(history)
-    chosen = [r for r in chosen if r.number not in void and not _is_lost_output(r.event, outcomes)]
     chosen = _as_handed_over(chosen, history)
     waiting = _waiting(chosen, step)
     events: list[tuple[Stamp, Event]] = []
@@ -129,7 +128,10 @@ def plan_restart(
     marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryCopied)]
     dropped = tuple(ref_of(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     anew = next((ref for ref in dropped if step == f"{ANEW}{ref.step}"), None)
-    return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
+    # A piece of the handler's own was recorded with its turn: the turns up to the cut are replayed, and those after it run again.
+    cut_off = history[cut.at].number if cut.at < len(history) else history[-1].number + 1
+    output = KeptOutput(cut_off, _steps_with_outcome(chosen))
+    return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew, output)
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:
@@ -142,7 +144,7 @@ def _may_be_kept(event: Event, consumed: Collection[int]) -> bool:
             return event.signal not in consumed
         case e.CancelRequested():
             return False
-    return is_request(event) or is_completion(event) or isinstance(event, (e.OutputEmitted, *_KEPT_BESIDES))
+    return is_request(event) or is_completion(event) or isinstance(event, _KEPT_BESIDES)
 
 
 def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
@@ -226,11 +228,6 @@ def _counted_anew(recorded: Recorded, left: Sequence[int]) -> Recorded:
 
 def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:
     return frozenset(r.event.step for r in chosen if isinstance(r.event, e.StepCompleted))
-
-
-def _is_lost_output(event: Event, outcomes: frozenset[StepId]) -> bool:
-    """Report whether this is the output of a step that runs again and emits it again."""
-    return isinstance(event, e.OutputEmitted) and event.attempt > 0 and event.step not in outcomes
 
 
 def _waiting(chosen: Iterable[Recorded], step: StepId) -> frozenset[int]:

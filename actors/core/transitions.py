@@ -68,7 +68,6 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.SignalAwaited: STARTED,
     e.SignalReceived: OPEN,
     e.SignalReassigned: STARTED,
-    e.OutputEmitted: _STARTED_OR_HELD,
     e.VerbScheduled: STARTED,
     e.VerbAnswered: _STARTED_OR_HELD,
     e.PatchMarked: STARTED,

@@ -120,8 +120,10 @@ class Attempt:
         find: Callable[[str], Definition],
         *,
         rested: int = 0,
+        emitted: int = 0,
     ) -> Self:
-        """The next attempt of an invocation, from its history. ``rested`` is that of the attempts before, as far as it is known."""
+        """The next attempt of an invocation, from its history. ``rested`` is that of the attempts before, as far as it is known;
+        ``emitted`` is the number of recorded pieces of output that its handler has emitted."""
         handler = definition.handler(invocation.handler)
         accepted = history[0].event
         if not isinstance(accepted, e.InvocationAccepted):
@@ -132,7 +134,7 @@ class Attempt:
         view = view_of_history(definition, state, invocation, history, items, payload_limit(context, state))
         root = partial(root_of, handler, instance_of(definition, state, view), view, arguments, context.limits)
         seed = seed_of(invocation.invocation_id, invocation.restarts)
-        plan, seen = replay_plan(history, rested), history[-1].number
+        plan, seen = replay_plan(history, rested, emitted), history[-1].number
         return cls(
             context,
             definition,
@@ -239,7 +241,7 @@ class Attempt:
 
     def hold_for_blocking(self) -> Command:
         """The command for a handler whose turn was interrupted, which drops the turn."""
-        self.execution.progress = []
+        self.execution.progress, self.execution.output = [], []
         self._waits = False
         place = self._context.watchdog.take_interrupted()
         return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
@@ -273,7 +275,10 @@ class Attempt:
                 raise BrokenInvariant("a handler returned without a result")
             return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
         self._waits = True
-        return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
+        output = execution.take_output()
+        if not (events or output):
+            return []
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output)]
 
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
@@ -290,9 +295,10 @@ class Attempt:
         if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._context.fail_fast):
             return self._finish_raised(failed(error))
         events, self.execution.progress = self.execution.progress, []
+        output = self.execution.take_output()
         recorded: list[Command] = []
-        if events:
-            recorded.append(c.RecordProgress(invocation_id=self.invocation_id, events=events))
+        if events or output:
+            recorded.append(c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output))
         return [*recorded, self._fail(error)]
 
     def _finish_raised(self, outcome: Outcome) -> list[Command]:
@@ -305,6 +311,7 @@ class Attempt:
             invocation_id=self.invocation_id,
             events=events,
             outcome=outcome,
+            output=self.execution.take_output(),
             handed_over=self.execution.handed_over,
             has_met_cancel=self.execution.has_met_cancel,
         )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from actors.engine.loaded_object import LoadedObject
+    from actors.engine.output_tail import OutputTail
     from actors.engine.waiter import Reply
     from actors.rows.counters import Counts
     from journal.events import ControlResult
@@ -59,7 +60,7 @@ class Purge:
 
 @attrs.define(eq=False)
 class PendingAppend:
-    """The changes of one object. A snapshot must be at event ``covered`` or later, because some events up to there are
+    """The changes of one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must be at event ``covered`` or later, because some events up to there are
     overwritten. ``forgotten`` are the rows to delete with the histories that are overwritten, and ``uncounted`` the change of the
     counts that this makes."""
 
@@ -67,6 +68,7 @@ class PendingAppend:
     expected: int
     events: Record
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
+    outputs: dict[InvocationId, OutputTail] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
     forgotten: list[bytes] = attrs.field(factory=list)

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from actors.model.app import App
     from actors.model.inside import InsideClient
     from actors.model.verbs.steps import StepBody
-    from journal.events import Recorded
+    from journal.events import Event, Recorded
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry
 
@@ -292,7 +292,8 @@ class Executor:
             return
         try:
             rested = loaded.rested.get(of, 0 if woken_by is None else woken_by.number - 1)
-            attempt = self._make_attempt(loaded, loaded.state, invocation, app, history, rested)
+            emitted = self._machine.outputs.own_pieces(loaded, of)
+            attempt = self._make_attempt(loaded, loaded.state, invocation, app, history, rested, emitted)
         except NotFoundError as error:
             self._decide(loaded, _hold_unserved(loaded.state, invocation, error))
             return
@@ -336,17 +337,26 @@ class Executor:
         app: App,
         history: list[Recorded],
         rested: int,
+        emitted: int,
     ) -> Attempt:
         definition = app.find(state.service)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._machine.rows, self._machine.partition.number, loaded.stream, state, beside=beside)
-        context = self._context
-        if definition.handler(invocation.handler).signature.is_builtin:
-            return Attempt.of_history(context, definition, state, invocation, history, items, app.find, rested=rested)
         make = partial(
-            Attempt.of_history, context, definition, state, invocation, history, items, app.find, rested=rested
+            Attempt.of_history,
+            self._context,
+            definition,
+            state,
+            invocation,
+            history,
+            items,
+            app.find,
+            rested=rested,
+            emitted=emitted,
         )
-        name, watchdog = f"{state.name}/{invocation.handler}", context.watchdog
+        if definition.handler(invocation.handler).signature.is_builtin:
+            return make()
+        name, watchdog = f"{state.name}/{invocation.handler}", self._context.watchdog
         try:
             return watchdog.run(
                 Work(invocation.invocation_id, name, may_be_interrupted=not is_system(state.service)), make
@@ -359,7 +369,9 @@ class Executor:
         self.live.after_turn(loaded, attempt, self._machine.now)
         stamp = Stamp(self._machine.now, f"#{number}", of)
         for command in commands:
-            self._machine.decide(loaded, command, stamp)
+            events = self._machine.decide(loaded, command, stamp)
+            if isinstance(command, (c.RecordProgress, c.FinishAttempt)) and command.output:
+                self._record_output(loaded, command, events)
             if self._machine.effects:
                 self.carry_out()
         if loaded.attempts.get(of) is attempt:
@@ -368,11 +380,21 @@ class Executor:
                     self._interrupt(loaded, of, step)
             self._hold_if_too_long(loaded, of)
 
+    def _record_output(
+        self, loaded: LoadedObject, command: c.RecordProgress | c.FinishAttempt, events: list[Event]
+    ) -> None:
+        """Record what a handler emitted in a turn, unless the turn is void: the handler takes it again, and meets its cancel."""
+        of, machine = command.invocation_id, self._machine
+        if any(isinstance(event, e.CancelDeliveredEarlier) for event in events):
+            return
+        if events or loaded.open_state(of) is not None:
+            machine.outputs.add_own(machine.batch.pending_append(loaded), of, command.output, machine.now)
+
     def _hold_if_too_long(self, loaded: LoadedObject, of: InvocationId) -> None:
         invocation = loaded.open_state(of)
         if invocation is None:
             return  # it has ended, and its attempt is left because that effect was lost
-        reason = beyond_limits(invocation, self._limits)
+        reason = beyond_limits(invocation, self._limits) or self._machine.outputs.beyond_limits(loaded, of)
         if reason is not None:
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
             self._decide(loaded, held)
@@ -407,7 +429,7 @@ class Executor:
             self._waiting_steps[of, step] = loaded
             return
         self._running_steps += 1
-        emit = partial(self._emit, loaded)
+        self._begin_output(loaded, of, step, wait.attempts + 1)
         task = StepTask(
             attempt,
             step,
@@ -415,7 +437,8 @@ class Executor:
             self._context,
             client=self._client,
             number=wait.attempts + 1,
-            emit=emit,
+            emit=partial(self._emit, loaded),
+            check_room=partial(self._machine.outputs.check_room, loaded, of),
             follows_cancel=_is_cancelled(loaded, of),
         )
         loaded.steps.setdefault(of, {})[step] = task
@@ -473,10 +496,22 @@ class Executor:
                 ObjectRequest(loaded.stream, c.FinishDrain(invocation_id=of), self._stamp(of, "steps have ended"))
             )
 
+    def _begin_output(self, loaded: LoadedObject, of: InvocationId, step: StepId, attempt: int) -> None:
+        tail = self._machine.outputs.of(loaded).get(of)
+        if tail is not None and step in tail.undecided:
+            now = self._context.environment.clock.now()
+            self._machine.outputs.begin_try(self._machine.batch.pending_append(loaded), of, step, attempt, now)
+            self._wake()
+
     def _emit(self, loaded: LoadedObject, task: StepTask, value: bytes, offset: int) -> None:
-        if task.is_wanted:
-            command = c.EmitOutput(invocation_id=task.invocation_id, step=task.step, value=value, offset=offset)
-            self._submit(ObjectRequest(loaded.stream, command, self._stamp_of(task)))
+        """Put a piece into the batch that is forming. The end of the step follows in the same batch, or in a later one."""
+        of, step = task.invocation_id, task.step
+        wait = _wait_of(loaded, of, step)
+        if not task.is_wanted or self._is_closed or loaded.damage is not None or wait is None:
+            return
+        now, pending = self._context.environment.clock.now(), self._machine.batch.pending_append(loaded)
+        self._machine.outputs.add_of_step(pending, of, step, task.number, offset, value, now)
+        self._wake()
 
     def _stamp_of(self, task: StepTask) -> Stamp:
         return self._stamp(task.invocation_id, f"step {task.step}")

@@ -242,9 +242,13 @@ def _end_of(branch: FirstBranch[Attempt]) -> tuple[dict[str, bytes], bytes]:
 def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes] | None:
     """The changed fields and the result, if the commands say nothing else."""
     match commands:
-        case [c.FinishAttempt(events=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
+        case [c.FinishAttempt(events=[], output=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
             return {}, result
-        case [c.FinishAttempt(events=[FieldsChanged(fields=fields)], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
+        case [
+            c.FinishAttempt(
+                events=[FieldsChanged(fields=fields)], output=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result)
+            )
+        ]:
             return fields, result
         case _:
             return None

@@ -101,6 +101,8 @@ class HistoryEffects:
             self._machine.apply(loaded, Stamp(self._machine.now, "restart", of), [event])
         for stamp, event in beginning.kept:
             self._machine.apply(loaded, stamp, [event], _no_reaction)
+        pending_append = self._machine.batch.pending_append(loaded)
+        self._machine.outputs.copy(pending_append, invocation.restarts.invocation_id, of, beginning.output)
         for stamp, signal in deferred:
             self._machine.apply(loaded, stamp, [received_signal(invocation, signal)], _no_reaction)
         again = (Recorded(loaded.version, Stamp(self._machine.now, "restart", of), event) for event in beginning.again)
@@ -136,6 +138,7 @@ class HistoryEffects:
             gone: dict[bytes, bytes | None] = {}
             uncounted: Counts = {}
             forget_invocation(gone, uncounted, self._machine.partition.number, loaded, row)
+            gone.update(self._machine.outputs.forget(pending_append, invocation_id))
             self._machine.batch.rows.update(gone)
             add_counts(self._machine.batch.counts, uncounted)
             pending_append.forgotten += gone

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Attempt
+    from actors.engine.output_tail import OutputTail
     from actors.engine.steps import StepTask
     from actors.engine.waiter import Reply
     from actors.errors import UnavailableError
@@ -109,6 +110,7 @@ class LoadedObject:
 
     The state is ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of invocations
     that completed since the last commit was sealed. After a failed commit all of it is dropped and read again.
+    ``outputs`` are the ends of the outputs of its open invocations; None if they have not been read from the disk.
     ``pending_appends`` counts the unfinished commits that it has a part in. ``steps`` run; ``due_steps`` begin once their
     requests are durable. ``held_back`` counts the completions that a gate has kept from handlers. ``rested`` keeps, for
     handlers that have left memory, the number of the last event after which they waited again. ``owing_on_disk`` says whether the
@@ -130,6 +132,7 @@ class LoadedObject:
     held_back: dict[InvocationId, int] = attrs.field(factory=dict)
     rested: dict[InvocationId, int] = attrs.field(factory=dict)
     waiters: dict[InvocationId, list[Reply[Outcome]]] = attrs.field(factory=dict)
+    outputs: dict[InvocationId, OutputTail] | None = attrs.field(factory=dict)
     listings: dict[InvocationId, IndexedState] = attrs.field(factory=dict)
     owing_on_disk: bool | None = False
     snapshot_at: int = 0
@@ -196,5 +199,6 @@ class LoadedObject:
         self.durable = self.trimmed = self.snapshot_at = 0
         self.recent.clear()
         self.listings.clear()
+        self.outputs = {}
         self.owing_on_disk = False
         self.events_since_snapshot = self.bytes_since_snapshot = self.snapshot_bytes = 0

@@ -41,6 +41,7 @@ from actors.engine.batch import CommitBatch, PendingAppend, Purge
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.index import index_invocation, index_name, index_owing, index_whole
+from actors.engine.outputs import Outputs
 from actors.engine.requests import ObjectRequest
 from actors.engine.stored_counts import StoredCounts
 from actors.errors import InvocationPausedError, NotFoundError
@@ -105,6 +106,7 @@ class Machine:
         self.cache = cache
         self.applications = applications
         self.rows = LayeredRows(journal)
+        self.outputs = Outputs(self.rows, partition.number, context.limits)
         self._trail = self._next_trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
@@ -165,6 +167,8 @@ class Machine:
             loaded.forget_rows_of_open()
             loaded.is_torn = loaded.version != pending_append.expected + length
             raise
+        if loaded.outputs or loaded.outputs is None:
+            self.outputs.settle(pending_append, added)
         if owed:
             self.do(loaded, owed)
 
@@ -471,6 +475,7 @@ class Machine:
         sealed, self._batch = self._batch, self._new_batch()
         for pending_append in sealed.pending_appends.values():
             try:
+                self.outputs.seal(sealed, pending_append)
                 self._complete(sealed, pending_append)
             except BaseException as error:
                 # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).

@@ -139,6 +139,7 @@ class ObjectCache:
             durable=stored.last,
             trimmed=stored.trimmed,
             listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
+            outputs=None if state.invocations else {},
             owing_on_disk=None if owes(state) else False,
             snapshot_at=stored.snapshot_at,
             events_since_snapshot=len(stored.events),

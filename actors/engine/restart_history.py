@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
+from actors.core.output import NO_OUTPUT, KeptOutput
 from actors.core.restart_plan import RestartPlan, plan_restart
 from actors.core.restart_points import FROM_THE_START
 from actors.core.state import WaitKind
@@ -33,12 +34,13 @@ own writes."""
 
 @attrs.frozen
 class RestartHistory:
-    """The beginning of a restart: ``rewound`` are new events, ``kept`` are copied events with their stamps, and the operations in
-    ``again`` are requested again."""
+    """The beginning of a restart: ``rewound`` are new events, ``kept`` are copied events with their stamps, the operations in
+    ``again`` are requested again, and ``output`` is the part of the output that is copied."""
 
     rewound: list[Event]
     kept: list[tuple[Stamp, Event]]
     again: list[Event]
+    output: KeptOutput = NO_OUTPUT
 
 
 @attrs.frozen
@@ -91,7 +93,7 @@ async def history_of_restart(
         before_last=kept.before_last,
         carries=invocation.atomic and (lineage.rewinds or _is_unwritten(history, kept)),
     )
-    return RestartHistory(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
+    return RestartHistory(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again, kept.output)
 
 
 def _is_unwritten(history: Sequence[Recorded], kept: RestartPlan) -> bool:

@@ -78,6 +78,7 @@ class StepTask:
         client: InsideClient,
         number: int,
         emit: Callable[[StepTask, bytes, int], None],
+        check_room: Callable[[int], None],
         follows_cancel: bool,
     ) -> None:
         self.invocation_id = attempt.invocation_id
@@ -89,8 +90,9 @@ class StepTask:
         self.started_at = context.environment.clock.now()
         self.client = client
         """The client of a built-in object's step."""
-        self._number = number
+        self.number = number
         self._emit = emit
+        self._check_room = check_room
         self._follows_cancel = follows_cancel
         self._token = trio.lowlevel.current_trio_token()
         self._body = body
@@ -201,6 +203,7 @@ class StepTask:
         within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
         if self._is_over:
             raise self._emitted_late()
+        self._check_room(len(value))
         offset = next(self._offsets)
         if trio.lowlevel.in_trio_task():
             self._emit(self, value, offset)
@@ -279,7 +282,7 @@ class StepTask:
 
     def _note_begin(self) -> None:
         if self._context.in_flight is not None:
-            self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self._number)
+            self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self.number)
 
     def _note_end(self) -> None:
         """Record that the try, and the decoding of its result, did not end the process."""

@@ -350,7 +350,7 @@ class InvocationHandle(Generic[R_co]):
         return self._backend.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
-        """Return the values that it emits, in order, until it completes; only those after event ``after``.
+        """Return the values that it emits, in order, until it completes; only those after position ``after`` of its output.
 
         Each value is given once, when it is final: the values of a step once the step has ended, without those of failed tries.
         For pieces as they come, use :meth:`chunks`.
@@ -360,8 +360,8 @@ class InvocationHandle(Generic[R_co]):
         return Values(self.chunks(after=after))
 
     def chunks(self, *, after: int = 0, live: bool = False) -> Chunks:
-        """Return the pieces of its output with step, try and offset, until it completes; only those after event
-        ``after``.
+        """Return the pieces of its output with step, try and offset, until it completes; only those after position
+        ``after``, the ``number`` of a piece.
 
         As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
         fails, a ``reset`` declares the pieces of the step so far void.
@@ -374,7 +374,7 @@ class InvocationHandle(Generic[R_co]):
         from actors.core.output import LiveView, SettledView
         from actors.model.output import Chunks
 
-        view: MarkFilter[OutputChunk] = LiveView() if live else SettledView()
+        view: MarkFilter[OutputChunk] = LiveView(is_resumed=after > 0) if live else SettledView()
         return Chunks(self._backend.marks(self.id, _checked_event(after), follow=True), view)
 
 

@@ -80,12 +80,6 @@ def _step(event: e.StepScheduled) -> str:
     return f"{describe(event)}, its arguments ({event.argument_bytes} bytes) are too large to be stored"
 
 
-def _output(event: e.OutputEmitted) -> str:
-    if not event.attempt:
-        return f"output {show(event.value)}"
-    return f"output {show(event.value)} of step {event.step} (try {event.attempt}, offset {event.offset})"
-
-
 def _restarted(event: e.InvocationRestarted) -> str:
     return f"restarted from {in_words(event.step)} as {event.successor}{_because(event.reason)}"
 
@@ -138,7 +132,6 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.CallTransferred: lambda event: f"the call at step {event.step} is answered by {event.callee}",
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
-    e.OutputEmitted: _output,
     e.VerbAnswered: _answered,
     e.ReadsPinned: lambda _: "the fields it has read are recorded for its replay",
     e.ItemsPinned: lambda _: "the fields it has read are recorded for its replay",

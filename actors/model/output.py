@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class OutputChunk:
     """One piece of an invocation's output.
 
-    ``number`` is its event, which ``after`` accepts; ``at`` is wall seconds. ``attempt`` is the try of the ``step`` that emitted
-    it, 0 for the handler itself, and ``offset`` its index in that run. A chunk of the kind ``reset`` is not a piece: it declares
+    ``number`` is its position in the output, which ``after`` accepts; ``at`` is wall seconds. ``attempt`` is the try of the ``step``
+    that emitted it, and ``offset`` its index in that try. For a piece of the handler itself, ``step`` is empty, ``attempt`` is 0, and
+    ``offset`` counts its own pieces. A chunk of the kind ``reset`` is not a piece: it declares
     the pieces of the step so far void, because the step is retried::
 
         async for chunk in handle.chunks(live=True):
@@ -38,10 +39,6 @@ class OutputChunk:
     attempt: int = 0
     offset: int = 0
     value: Any = None
-
-    def as_reset(self) -> OutputChunk:
-        """Return a reset that declares everything before this piece void."""
-        return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=None)
 
     @property
     def is_reset(self) -> bool:

@@ -47,6 +47,7 @@ from actors.system.registry import registry_stream
 from actors.system.registry_rows import deployments_of, gates_of
 from journal import keys
 from journal.ids import StreamId, stream_of, stream_of_invocation
+from journal.log.outputs import read_whole_output
 from journal.log.streams import read_events, read_head
 from journal.rows import InvocationRow, decode_row
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
     from journal.kv.store import Readable
     from journal.log.protocol import Journal
+    from journal.output import OutputRun
 
 _FIRST_PAGE = 32
 _LARGEST_PAGE = 256
@@ -136,6 +138,10 @@ class JournalSnapshot:
         """Return the row of an invocation, or None if it does not exist."""
         data = self.get(keys.invocation(self.partition_of(stream_of_invocation(of)), of))
         return None if data is None else decode_row(InvocationRow, data)
+
+    def output(self, of: InvocationId, after: int = 0) -> Iterator[OutputRun]:
+        """Yield the runs of an invocation's output that end after position ``after``."""
+        return read_whole_output(self.view, self.partition_of(stream_of_invocation(of)), of, after)
 
     # Objects.
 

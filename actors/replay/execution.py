@@ -179,7 +179,7 @@ class Execution(Interruptions):
         if self.mismatch is not None:
             return Progress.MISMATCHED
         if self._cannot_be_recorded:
-            self._turn = []
+            self._turn, self._turn_output = [], []
         self._keep_turn()
         return Progress.RAISED
 

@@ -78,6 +78,11 @@ class Interruptions(Requests):
         branch.must_run(what)
         return self._match(event)
 
+    def emit(self, branch: Branch, value: bytes) -> None:
+        """Add a piece to the output of this turn, unless a replay emits again what is recorded."""
+        branch.must_run("actors.emit()")
+        self._emit(value)
+
     def must_run_some_branch(self, what: str) -> None:
         """Raise :class:`MisuseError` unless code of this handler is being resumed."""
         if self.resuming is None or is_collecting():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred, is_request
+from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from journal.events import Event, Recorded, Stamp
 
-_PLAIN_REQUESTS = REQUESTS - {e.OutputEmitted}
 _PLAIN_COMPLETIONS = COMPLETIONS - {e.SignalReceived, e.CancelRequested, e.HistoryCopied}
 """Events that need no second look: all of the kind are requests, or completions in the order of the journal."""
 _OTHERS = frozenset(
     {
         e.InvocationStarted,
-        e.OutputEmitted,
         e.SignalReceived,
         e.CancelRequested,
         e.HistoryCopied,
@@ -58,7 +56,8 @@ class ReplayPlan:
     ``started`` is the stamp of the start, and ``cancelled`` the cancel that ended the handler before its first line, if
     any. ``requests`` are the requests that the handler must make, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
-    to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``.
+    to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``. ``emitted`` is the number of pieces of
+    output that the handler has emitted and that are recorded.
     """
 
     started: Stamp
@@ -68,9 +67,10 @@ class ReplayPlan:
     deliveries: deque[Recorded]
     superseded: Set[int]
     lived_turns: int
+    emitted: int = 0
 
 
-def replay_plan(history: Iterable[Recorded], rested: int = 0) -> ReplayPlan:
+def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) -> ReplayPlan:
     """Order the history of one invocation as its handler lived through it.
 
     That is the order of the journal, except for a cancel. A cancel that arrives while the handler is paused is given
@@ -88,7 +88,7 @@ def replay_plan(history: Iterable[Recorded], rested: int = 0) -> ReplayPlan:
         kind = recorded.event.__class__
         if kind in _PLAIN_COMPLETIONS:
             deliveries.append(recorded)
-        elif kind in _PLAIN_REQUESTS:
+        elif kind in REQUESTS:
             requests.append(recorded.event)
         elif kind in _OTHERS:
             order.note(recorded)
@@ -98,7 +98,14 @@ def replay_plan(history: Iterable[Recorded], rested: int = 0) -> ReplayPlan:
         given = sum(recorded.number <= rested for recorded in deliveries)
         order.lived_turns = max(order.lived_turns, given + 1)
     return ReplayPlan(
-        order.started, order.cancelled, requests, order.kept_parts, deliveries, order.superseded, order.lived_turns
+        order.started,
+        order.cancelled,
+        requests,
+        order.kept_parts,
+        deliveries,
+        order.superseded,
+        order.lived_turns,
+        emitted,
     )
 
 
@@ -128,9 +135,6 @@ class _Order:
                 self._cancel(recorded, cancel)
             case e.HistoryCopied() as copied:
                 self._copied(recorded, copied)
-            case e.OutputEmitted() as output:
-                if is_request(output):
-                    self.requests.append(output)
             case e.AttemptFailed() as failed:
                 self._attempt_failed(failed.handed_over)
                 self.lived_turns = max(self.lived_turns, failed.handed_over)

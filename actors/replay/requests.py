@@ -43,8 +43,9 @@ class StateView(Protocol):
 class Requests:
     """The base of ``Execution`` that knows what the handler has requested, and must request.
 
-    ``progress`` collects the new events of the turns that are kept. ``mismatch`` says how the handler differs from the
-    journal, ``error`` is the error that it raised.
+    ``progress`` collects the new events of the turns that are kept, and ``output`` the new pieces that they emitted. A replay emits
+    the same pieces in the same order, so those that are recorded are its first ones, and it skips as many. ``mismatch`` says how the
+    handler differs from the journal, ``error`` is the error that it raised.
     """
 
     closed = False
@@ -59,7 +60,10 @@ class Requests:
         self.name = name
         self.state = state
         self.progress: list[Event] = []
+        self.output: list[bytes] = []
         self._turn: list[Event] = []
+        self._turn_output: list[bytes] = []
+        self._emitted = plan.emitted
         self._recorded = plan.requests
         self._kept_parts: Sequence[CopiedPart] = plan.kept_parts
 
@@ -107,10 +111,24 @@ class Requests:
             raise AttemptEnded
         return self._recorded.popleft()
 
+    def _emit(self, value: bytes) -> None:
+        if self._emitted:
+            self._emitted -= 1
+        else:
+            self._turn_output.append(value)
+
     def _keep_turn(self) -> None:
         if self._turn:
             self.progress += self._turn
             self._turn = []
+        if self._turn_output:
+            self.output += self._turn_output
+            self._turn_output = []
+
+    def take_output(self) -> list[bytes]:
+        """Return the new pieces of output of the turns that are kept, since the last call."""
+        output, self.output = self.output, []
+        return output
 
     def _record_changes(self, *, ended: bool) -> None:
         """Match the changes of the object, which are known at the end of a turn."""

@@ -40,6 +40,9 @@ class Limits:
     ``call_depth``              100          ``LimitExceededError``
     ``history_events``          100,000      the invocation is paused, saying so
     ``history_bytes``           64 MiB       the invocation is paused, saying so
+    ``output_pieces``           1,000,000    ``LimitExceededError`` from ``emit()`` in a step (pieces of one invocation, void
+                                             ones included); if the handler emits them, the invocation is paused
+    ``output_bytes``            64 MiB       likewise (JSON of these pieces)
     ``live_attempts``           10,000       the ones that have waited longest leave memory
     ``unload_after_seconds``    60           handlers that have waited this long leave memory
     ``idle_objects``            10,000       the ones unused longest leave memory
@@ -73,6 +76,8 @@ class Limits:
     call_depth: int = 100
     history_events: int = 100_000
     history_bytes: int = 64 << 20
+    output_pieces: int = 1_000_000
+    output_bytes: int = 64 << 20
     live_attempts: int = 10_000
     unload_after_seconds: float = attrs.field(default=60.0, converter=_unload_after_seconds)
     idle_objects: int = 10_000

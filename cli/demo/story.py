@@ -286,8 +286,6 @@ def timeline_table(entries: list[JournalEntry], killed_after: list[str]) -> Tabl
     completed = 0
     is_marked = False
     for entry in entries:
-        if entry.name == "OutputEmitted":
-            continue
         is_first_after = entry.name in ("StepAttemptFailed", "StepCompleted")
         if completed == len(killed_after) and is_first_after and not is_marked:
             table.add_row("", "", "[red]SIGKILL[/]", "[red]the process died here, and was started again[/]")

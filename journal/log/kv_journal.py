@@ -115,6 +115,10 @@ class KvJournal:
         until the stream is removed. Raises ``Damaged``."""
         return _Reading(self, stream, after, follow=True)
 
+    def appended(self, stream: StreamId) -> trio.Event:
+        """Return an event that is set by the next commit that has an append for the object, with events or without."""
+        return self.exchange.appended(stream)
+
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
         """Iterate over the streams of the partition, each with the number of its last event. Raises ``Damaged`` and
         ``CorruptRecord``."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    import trio
+
     from journal.clock import Clock
     from journal.events import Event, Recorded, Stamp
     from journal.kv.data_directory import HeldDirectory
@@ -166,6 +168,13 @@ class Journal(Readable, Protocol):
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
         """Iterate over the stored events of the stream with numbers above ``after``, then over new events as they
         become durable, until the stream is removed."""
+        ...
+
+    def appended(self, stream: StreamId) -> trio.Event:
+        """Return an event that is set by the next commit that has an append for the object, with events or without.
+
+        Take it before you read rows of the object, and wait for it if there is nothing new.
+        """
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:

@@ -52,6 +52,8 @@ COMMANDS = (
     *(f"invocations describe {of}" for of in ("$sold", "$broken", "$waiting", "$held")),
     *(f"invocations events {of}" for of in ("$sold", "$broken", "$waiting")),
     "invocations follow $sold",
+    "invocations output $sold",
+    "invocations output $sold --live -o json",
     "invocations export $sold $waiting",
     "invocations restart $waiting --dry-run --stop kill",
     "invocations cancel Broken --dry-run",
@@ -74,6 +76,7 @@ COMMANDS = (
     "audit",
     "sql 'select * from sys_invocation'",
     "sql 'select * from sys_journal'",
+    "sql 'select * from sys_output'",
     "sql 'select * from sys_state'",
     "deployments list",
 )

@@ -67,7 +67,8 @@ class Counted(Execution):
 
 
 class Machine:
-    """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given."""
+    """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given, ``output`` by what it
+    emits."""
 
     def __init__(
         self,
@@ -77,8 +78,10 @@ class Machine:
         limits: Limits = DEFAULT_LIMITS,
         state: StateView | None = None,
         execution_type: type[Execution] = Execution,
+        output: Iterable[bytes] = (),
     ) -> None:
         self.handler = handler
+        self.output = [*output]
         self.limits = limits
         self.state = state or NoFields()
         self.execution_type = execution_type
@@ -86,7 +89,7 @@ class Machine:
         for event in history:
             self._record(event)
         self._held_back: list[Recorded] = []
-        lines = replay_plan(self.history)
+        lines = replay_plan(self.history, emitted=len(self.output))
         self.execution = self._execution(lines)
         self.progress = self.execution.replay(self._now)
         self._note()
@@ -120,7 +123,9 @@ class Machine:
         """The same, as after a crash: a new execution that has gone through the journal."""
         self.execution.close()
         history = [recorded.event for recorded in self.history]
-        return Machine(self.handler, history, limits=self.limits, execution_type=self.execution_type)
+        return Machine(
+            self.handler, history, limits=self.limits, execution_type=self.execution_type, output=self.output
+        )
 
     @property
     def events(self) -> list[Event]:
@@ -207,6 +212,7 @@ class Machine:
         events, self.execution.progress = self.execution.progress, []
         for event in events:
             self._record(event)
+        self.output += self.execution.take_output()
         if self.progress is not Progress.WAITING:
             self.execution.close()
 

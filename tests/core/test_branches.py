@@ -12,7 +12,6 @@ import pytest
 import actors
 from actors import step
 from actors.errors import MisuseError
-from journal import events as e
 from tests.core.machine import Machine, step_done
 from tests.raising import raises
 
@@ -163,7 +162,7 @@ def test_while_one_thread_collects_another_may_use_the_verbs() -> None:
     finally:
         done.set()
         thread.join()
-    assert asked(machine) == [("OutputEmitted", "1")]
+    assert machine.output == [b'"meanwhile"']
 
 
 def test_a_scope_and_a_nursery_of_one_handler_obey_no_other() -> None:
@@ -235,7 +234,7 @@ def test_the_context_of_one_branch_is_no_way_into_another() -> None:
 
     machine = Machine(it).give(step_done("2"), step_done("1.1.1"))
     assert machine.result == "refused"
-    assert not any(isinstance(event, e.OutputEmitted) for event in machine.requests)
+    assert machine.output == []
 
 
 # Context variables.

@@ -470,7 +470,6 @@ BY_ITSELF: dict[str, Command] = {
     "a step's outcome": c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a step's failure": FAIL_STEP,
     "a step's giving way": c.AbortStep(invocation_id=IT, step=STEP),
-    "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1", offset=2),
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
     "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
@@ -484,7 +483,6 @@ STEP_FAILS = e.StepAttemptFailed(
     invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0, max_attempts=3
 )
 STEP_GIVES_WAY = e.StepAborted(invocation_id=IT, step=STEP)
-EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1, offset=2)
 TAKES_EFFECT = paused(reason="held")
 
 WITHDRAWN = completed(IT, CANNOT_BE)
@@ -514,12 +512,6 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.PAUSED_EXHAUSTED_STEP: ([STEP_GIVES_WAY], Status.PAUSED),
         S.PAUSING: ([STEP_GIVES_WAY, TAKES_EFFECT], Status.PAUSED),
         S.CANCELLING: ([STEP_GIVES_WAY], Status.RUNNING),
-    },
-    "a step's output": {
-        S.RUNNING_STEP: ([EMITS], Status.RUNNING),
-        S.PAUSED_STEP: ([EMITS], Status.PAUSED),
-        S.PAUSING: ([EMITS], Status.RUNNING),
-        S.CANCELLING: ([EMITS], Status.RUNNING),
     },
     "a call's outcome": {},
     "a verb's answer": {},

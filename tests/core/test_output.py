@@ -4,52 +4,72 @@ from __future__ import annotations
 
 import pytest
 
-from actors.core.output import LiveView, Mark, MarkFilter, OutputKind, SettledView, mark_of, void_pieces
+from actors.core.output import (
+    KeptOutput,
+    LiveView,
+    Mark,
+    MarkFilter,
+    OutputKind,
+    SettledView,
+    decision_of,
+    marks_of,
+)
 from journal import events as e
-from journal.events import Outcome, OutcomeKind, Recorded
-from journal.ids import StepId
+from journal.events import Outcome, OutcomeKind
+from journal.ids import ROOT_STEP, StepId
+from journal.output import OutputRun, RunKind
 from tests.core.situations import BROKEN, IT
-from tests.core.story import stamp_of
 from tests.journal.samples import EVENTS
 
 Told = list[str]
 
 
-def piece(text: str, offset: int, *, step: str = "1", attempt: int = 1) -> e.OutputEmitted:
-    return e.OutputEmitted(invocation_id=IT, step=StepId(step), value=text.encode(), attempt=attempt, offset=offset)
+def piece(text: str, offset: int = 0, *, step: str = "1", attempt: int = 1) -> OutputRun:
+    return OutputRun(RunKind.PIECES, 0, 0.0, 0, StepId(step), attempt, offset, [text.encode()])
 
 
-def own(text: str) -> e.OutputEmitted:
-    return e.OutputEmitted(invocation_id=IT, step=StepId("9"), value=text.encode(), offset=0)
+def own(text: str, *, after: int = 0) -> OutputRun:
+    return OutputRun(RunKind.PIECES, 0, 0.0, after, ROOT_STEP, 0, 0, [text.encode()])
 
 
-def fails(step: str = "1", attempt: int = 1) -> e.StepAttemptFailed:
-    return e.StepAttemptFailed(invocation_id=IT, step=StepId(step), attempt=attempt, failure=BROKEN, retry_at=1.0)
+def void(step: str = "1") -> OutputRun:
+    return OutputRun(RunKind.VOID, 0, 0.0, 0, StepId(step), 1, 0, [])
 
 
-def ends(step: str = "1", kind: OutcomeKind = OutcomeKind.SUCCEEDED) -> e.StepCompleted:
-    return e.StepCompleted(invocation_id=IT, step=StepId(step), outcome=Outcome(kind, b"1", failure=BROKEN))
+def final(step: str = "1") -> OutputRun:
+    return OutputRun(RunKind.FINAL, 0, 0.0, 0, StepId(step), 0, 0, [])
 
 
-OVER = e.InvocationCompleted(invocation_id=IT, outcome=Outcome(OutcomeKind.KILLED))
+def ends(kind: OutcomeKind = OutcomeKind.SUCCEEDED) -> e.StepCompleted:
+    return e.StepCompleted(invocation_id=IT, step=StepId("1"), outcome=Outcome(kind, b"1", failure=BROKEN))
 
 
-def history(*events: e.Event) -> list[Recorded]:
-    return [Recorded(number, stamp_of(number), event) for number, event in enumerate(events, 1)]
+OVER = Mark(kind=OutputKind.END, number=99, at=0.0)
 
 
-def told(view: MarkFilter[Mark], *events: e.Event) -> Told:
-    """What a reader has been given after each event, as text; a reset as its step."""
+def marks(*entries: OutputRun | Mark) -> list[Mark]:
+    """The marks of an output with these entries."""
+    made: list[Mark] = []
+    for position, entry in enumerate(entries, 1):
+        if isinstance(entry, Mark):
+            made.append(entry)
+        else:
+            entry.first = position
+            made += marks_of(entry)
+    return made
+
+
+def told(view: MarkFilter[Mark], *entries: OutputRun | Mark) -> Told:
+    """What a reader has been given after each entry, as text; a reset as its step."""
     given: Told = []
-    for recorded in history(*events):
-        mark = mark_of(recorded)
-        for one in () if mark is None else view.feed(mark):
+    for mark in marks(*entries):
+        for one in view.feed(mark):
             given.append(one.value.decode() if one.kind is OutputKind.CHUNK else f"-{one.step}")
         given.append("|")
     return given
 
 
-FAILED_ONCE = [piece("a", 0), piece("b", 1), fails(), piece("x", 0, attempt=2), piece("y", 1, attempt=2), ends()]
+FAILED_ONCE = [piece("a"), piece("b", 1), void(), piece("x", attempt=2), piece("y", 1, attempt=2), final()]
 
 
 def test_the_settled_view_gives_the_pieces_of_the_try_that_did_not_fail_when_it_is_over() -> None:
@@ -65,63 +85,79 @@ def test_a_handlers_own_pieces_are_settled_at_once() -> None:
         assert told(view, own("a"), own("b")) == ["a", "|", "b", "|"]
 
 
-def test_a_run_that_was_cut_off_and_begins_again_is_void() -> None:
-    events = [piece("a", 0), piece("b", 1), piece("x", 0), ends()]
-    assert told(SettledView(), *events) == ["|", "|", "|", "x", "|"]
-    assert told(LiveView(), *events) == ["a", "|", "b", "|", "-1", "x", "|", "|"]
-
-
 def test_a_try_that_emits_nothing_leaves_nothing_of_those_before() -> None:
-    assert told(SettledView(), piece("a", 0), fails(), ends(), OVER) == ["|", "|", "|", "|"]
+    assert told(SettledView(), piece("a"), void(), OVER) == ["|", "|", "|"]
 
 
-def test_a_step_that_fails_for_good_has_no_line() -> None:
-    events = [piece("a", 0), ends(kind=OutcomeKind.FAILED), OVER]
-    assert told(SettledView(), *events) == ["|", "|", "|"]
-    assert told(LiveView(), *events) == ["a", "|", "-1", "|", "|"]
+def test_pieces_that_become_void_with_no_try_after_them_are_reported() -> None:
+    assert told(LiveView(), piece("a"), void(), OVER) == ["a", "|", "-1", "|", "|"]
 
 
-@pytest.mark.parametrize("stopped", [e.StepAborted(invocation_id=IT, step=StepId("1")), OVER])
-def test_what_was_emitted_until_a_step_was_stopped_stays(stopped: e.Event) -> None:
-    assert told(SettledView(), piece("a", 0), stopped) == ["|", "a", "|"]
+@pytest.mark.parametrize("stopped", [final(), OVER])
+def test_what_was_emitted_until_a_step_was_stopped_stays(stopped: OutputRun | Mark) -> None:
+    assert told(SettledView(), piece("a"), stopped) == ["|", "a", "|"]
 
 
 def test_pieces_are_given_in_the_order_in_which_they_were_emitted() -> None:
-    events = [piece("a", 0), own("b"), piece("c", 0, step="2"), ends("2"), own("d"), ends("1")]
-    assert told(SettledView(), *events) == ["|", "|", "|", "|", "|", "a", "b", "c", "d", "|"]
-    failing = [piece("a", 0), own("b"), fails(), ends("1")]
+    entries = [piece("a"), own("b"), piece("c", step="2"), final("2"), own("d"), final("1")]
+    assert told(SettledView(), *entries) == ["|", "|", "|", "|", "|", "a", "b", "c", "d", "|"]
+    failing = [piece("a"), own("b"), void(), final("1")]
     assert told(SettledView(), *failing) == ["|", "|", "b", "|", "|"]
-
-
-def test_a_reset_has_a_number_before_the_piece_that_it_makes_way_for() -> None:
-    view = LiveView[Mark]()
-    marks = [mark for recorded in history(piece("a", 0), piece("x", 0)) if (mark := mark_of(recorded)) is not None]
-    first, reset, second = [given for mark in marks for given in view.feed(mark)]
-    assert (first.number, reset.number, second.number) == (1, 1, 2)
 
 
 @pytest.mark.parametrize("after", range(len(FAILED_ONCE) + 1))
 def test_reading_on_after_a_piece_that_was_given_loses_and_repeats_none(after: int) -> None:
-    events = [own("0"), *FAILED_ONCE, own("1"), OVER]
-    marks = [mark for recorded in history(*events) if (mark := mark_of(recorded)) is not None]
+    everything = marks(own("0"), *FAILED_ONCE, own("1"), OVER)
     view = SettledView[Mark]()
-    given = [one for mark in marks for one in view.feed(mark)]
+    given = [one for mark in everything for one in view.feed(mark)]
     last = given[min(after, len(given) - 1)].number
     rest = SettledView[Mark]()
-    again = [one for mark in marks if mark.number > last for one in rest.feed(mark)]
+    again = [one for mark in everything if mark.number > last for one in rest.feed(mark)]
     assert again == [one for one in given if one.number > last]
 
 
-def test_pieces_of_older_records_which_do_not_say_their_offset_are_told_apart_by_failures() -> None:
-    older = [piece("a", -1), piece("b", -1), fails(), piece("x", -1, attempt=2), piece("y", -1, attempt=2), ends()]
-    assert told(SettledView(), *older)[-3:] == ["x", "y", "|"]
+def test_a_live_reader_that_continues_hears_what_became_void_of_what_it_had() -> None:
+    rest = marks(*FAILED_ONCE)[1:]
+    view = LiveView[Mark](is_resumed=True)
+    given = [one for mark in rest for one in view.feed(mark)]
+    assert [one.kind for one in given if one.kind is not OutputKind.CHUNK] == [OutputKind.RESET]
+    silent = LiveView[Mark](is_resumed=True)
+    assert next(one.kind for mark in rest[1:] for one in silent.feed(mark)) is OutputKind.RESET
 
 
-def test_pieces_that_do_not_count_are_named() -> None:
-    assert void_pieces(history(*FAILED_ONCE, OVER)) == {1, 2}
-    assert void_pieces(history(piece("a", 0), ends())) == frozenset()
+def test_a_run_of_pieces_gives_a_mark_for_each_position_and_skips_what_was_read() -> None:
+    run = OutputRun(RunKind.PIECES, 5, 2.0, 9, StepId("1"), 3, 7, [b"1", b"2", b"3"])
+    assert [(m.number, m.offset, m.attempt, m.value) for m in marks_of(run, after=5)] == [
+        (6, 8, 3, b"2"),
+        (7, 9, 3, b"3"),
+    ]
+    assert run.last == 7
+
+
+def test_a_restart_keeps_own_pieces_before_the_cut_and_the_pieces_that_count_of_kept_steps() -> None:
+    runs = [own("0", after=3), *FAILED_ONCE, piece("lost", step="2"), own("late", after=8)]
+    kept = KeptOutput(before=8, steps=frozenset({StepId("1")}))
+    assert [run.values for run in kept.of(runs)] == [[b"0"], [b"x"], [b"y"]]
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (
+            e.StepAttemptFailed(invocation_id=IT, step=StepId("1"), attempt=1, failure=BROKEN, retry_at=1.0),
+            RunKind.VOID,
+        ),
+        (ends(OutcomeKind.FAILED), RunKind.VOID),
+        (ends(), RunKind.FINAL),
+        (e.StepAborted(invocation_id=IT, step=StepId("1")), RunKind.FINAL),
+    ],
+)
+def test_the_end_of_a_try_decides_about_its_pieces(event: e.Event, kind: RunKind) -> None:
+    decision = decision_of(event)
+    assert decision is not None
+    assert (decision.step, decision.kind) == ("1", kind)
 
 
 def test_other_events_mean_nothing_for_the_output() -> None:
-    known = {e.OutputEmitted, e.StepAttemptFailed, e.StepCompleted, e.StepAborted, e.InvocationCompleted}
-    assert {type(r.event) for r in history(*EVENTS) if mark_of(r) is not None} == known
+    known = {e.StepAttemptFailed, e.StepCompleted, e.StepAborted}
+    assert {type(event) for event in EVENTS if decision_of(event) is not None} == known

@@ -161,7 +161,6 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ),
     ([*RUNNING, attrs.evolve(CALL, request="key"), SPARED], CALLED_OFF, [GIVES_UP]),
     (RUNNING, SIGNAL_AWAITED, []),
-    (RUNNING, e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1"), []),
     (RUNNING, VERB, [f.Deliver(TO_CALLEE, attrs.evolve(ASKED, reply_to=Caller(IT, STEP)))]),
     (RUNNING, e.PatchMarked(invocation_id=IT, name="new"), []),
     (RUNNING, e.FieldsChanged(invocation_id=IT, fields={}), []),

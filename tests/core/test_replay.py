@@ -121,6 +121,7 @@ def test_a_turn_that_raises_something_worth_retrying_leaves_nothing() -> None:
     machine = Machine(it).give(step_done("1"))
     assert machine.progress is Progress.RAISED
     assert asked(machine) == [("StepScheduled", "1")]
+    assert machine.output == []
 
 
 def test_a_turn_that_raises_for_good_stays() -> None:
@@ -130,7 +131,8 @@ def test_a_turn_that_raises_for_good_stays() -> None:
         raise actors.TerminalError("for good")
 
     machine = Machine(it).give(step_done("1"))
-    assert asked(machine) == [("StepScheduled", "1"), ("OutputEmitted", "2")]
+    assert asked(machine) == [("StepScheduled", "1")]
+    assert machine.output == [b'"last words"']
 
 
 def test_closing_an_attempt_records_nothing_whatever_its_cleanup_does() -> None:

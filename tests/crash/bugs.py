@@ -175,12 +175,11 @@ def _serve_the_last_first() -> None:
 
 def _lose_output() -> None:
     from actors.replay.execution import Execution
-    from journal import events as e
 
     is_due = _now_and_then(10)
 
     def keep(self: Execution) -> None:
-        self._turn = [event for event in self._turn if not (isinstance(event, e.OutputEmitted) and is_due())]
+        self._turn_output = [value for value in self._turn_output if not is_due()]
         real(self)
 
     real = Execution._keep_turn

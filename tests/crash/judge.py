@@ -19,6 +19,7 @@ from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
 from journal.kv.store import scan_all
 from journal.log.open import open_for_reading
+from journal.log.outputs import read_whole_output
 from journal.log.streams import read_events
 from journal.rows import InvocationRow, StreamHead, decode_audit, decode_row
 from journal.stored_stream import StoredStream
@@ -92,6 +93,7 @@ class Remains:
     streams: list[Stream]
     rows: dict[InvocationId, InvocationRow]
     items: dict[StreamId, dict[bytes, bytes]]
+    outputs: dict[InvocationId, list[bytes]]
     messages: int
     audited: set[tuple[str, str]]
     """What was done to what, as the audit has it."""
@@ -127,6 +129,11 @@ def read(directory: Path) -> Remains:
             for _, value in _under(reader, keys.invocations(partition))
         ]
         items = {s.id: dict(_under(reader, keys.items_of_object(s.partition, s.id))) for s in streams}
+        outputs = {
+            of: [value for run in read_whole_output(reader, partition, of) for value in run.values]
+            for partition in partitions
+            for of in (keys.invocation_of_output_head(key) for key, _ in _under(reader, keys.output_heads(partition)))
+        }
         messages = sum(
             1
             for partition in partitions
@@ -139,7 +146,7 @@ def read(directory: Path) -> Remains:
     finally:
         reader.close()
     audited = {(act.verb, act.target) for act in acts}
-    return Remains(streams, {row.invocation_id: row for row in rows}, items, messages, audited)
+    return Remains(streams, {row.invocation_id: row for row in rows}, items, outputs, messages, audited)
 
 
 def recorded_steps(directory: Path) -> set[str]:
@@ -309,9 +316,7 @@ def _wrongs_of_operation(remains: Remains, number: int, row: InvocationRow) -> I
     if row.outcome.kind not in _EXPECTED_ENDS.get(kind, {OutcomeKind.SUCCEEDED}):
         yield f"{row.outcome.kind} {row.outcome.failure}: operation {number}, {kind}"
     elif kind == "steps":
-        said = [
-            json.loads(r.event.value) for r in remains.events[row.invocation_id] if isinstance(r.event, e.OutputEmitted)
-        ]
+        said = [json.loads(value) for value in remains.outputs.get(row.invocation_id, ())]
         if said[:1] + sorted(said[1:-1]) + said[-1:] != [f"{number} {what}" for what in ("begins", "a", "b", "ends")]:
             yield f"its output is {said}: operation {number}"
     elif kind == "post":

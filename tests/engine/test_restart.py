@@ -360,7 +360,7 @@ async def test_output_of_what_is_kept_is_kept_and_that_of_what_begins_again_come
         talking = await runtime.client.service(Claim).talk.send()
         await held(talking)
         BROKEN.clear()
-        again = successor(runtime.client, await talking.restart("3", stop="kill"))
+        again = successor(runtime.client, await talking.restart("2", stop="kill"))
         await again.result()
         assert [value async for value in again.output()] == ["hello", "kept", "lost", "bye"]
 

@@ -95,7 +95,7 @@ async def test_the_output_is_what_was_emitted(tmp_path: Path) -> None:
         chunks = [chunk for _, chunk in await heard(served, f"/invocations/{of}/output")]
         assert [chunk["value"] for chunk in chunks] == ["a", "b", {"last": True}]
         told = [(chunk["step"], chunk["attempt"], chunk["offset"]) for chunk in chunks]
-        assert told == [("1", 1, 0), ("2", 1, 0), ("4", 0, 0)]
+        assert told == [("1", 1, 0), ("2", 1, 0), ("", 0, 0)]
 
 
 async def test_the_output_comes_settled_or_live_or_whole(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ async def test_a_piece_of_a_history_says_whether_there_is_more(tmp_path: Path) -
         path = f"/invocations/{of}/events"
         first = (await served.http.get(f"{path}?limit=2")).json()
         assert (len(first["events"]), first["is_over"]) == (2, False)
-        waited = (await served.http.get(f"{path}?after={first['last']}&name=OutputEmitted&wait=20&limit=1")).json()
-        assert [event["name"] for event in waited["events"]] == ["OutputEmitted"]
+        waited = (await served.http.get(f"{path}?after={first['last']}&name=StepCompleted&wait=20&limit=1")).json()
+        assert [event["name"] for event in waited["events"]] == ["StepCompleted"]
         await served.runtime.client.invocation(of).kill()
         rest = (await served.http.get(f"{path}?after={first['last']}")).json()
         assert (rest["is_over"], rest["events"][-1]["name"]) == (True, "InvocationCompleted")

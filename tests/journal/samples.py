@@ -113,7 +113,6 @@ EVENTS: list[e.Event] = [
         deferred=True,
     ),
     e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
-    e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1, offset=7),
     e.VerbScheduled(
         invocation_id=INVOCATION, step=STEP, verb=e.Verb.CANCEL, of=OTHER, argument=b"{}", source="bank.py:19"
     ),

@@ -111,6 +111,6 @@ def _pauses(storm: Storm, life: Life) -> None:
 
 def _output(storm: Storm, life: Life) -> None:
     """A handler's piece of output is recorded once, however often the handler is replayed."""
-    pieces = [event.value for event in life.of(e.OutputEmitted) if not event.attempt]
+    pieces = [value for run in life.output if not run.attempt for value in run.values]
     is_once = len(pieces) == len({*pieces}) or life.accepted.restarts is not None or life.service == "Walker"
     storm.law("a piece of output comes once", is_once, f"{life.id}: {pieces}")

@@ -14,12 +14,14 @@ from actors.model.info import belongs_to
 from journal import events as e
 from journal import keys
 from journal.events import OutcomeKind
-from journal.ids import InvocationId
+from journal.ids import InvocationId, stream_of_invocation
+from journal.log.outputs import read_whole_output
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
     from journal.events import Recorded
     from journal.ids import StreamId
+    from journal.output import OutputRun
     from tests.simulation.storm import Storm
 
 SAME_TIME = 1e-5
@@ -38,6 +40,7 @@ class Life:
     key: str | None
     events: list[Recorded] = attrs.field(factory=list)
     at: list[float] = attrs.field(factory=list)
+    output: list[OutputRun] = attrs.field(factory=list)
 
     @property
     def accepted(self) -> e.InvocationAccepted:
@@ -104,6 +107,8 @@ async def read_lives(storm: Storm, runtime: Runtime) -> tuple[dict[InvocationId,
             events = [recorded async for recorded in journal.read(stream)]
             objects.append(events)
             _tell_apart(lives, events, stream, times)
+    for of, life in lives.items():
+        life.output = [*read_whole_output(journal, stream_of_invocation(of) % journal.partitions, of)]
     return lives, objects
 
 

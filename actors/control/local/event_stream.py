@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
-from actors.core.output import mark_of
+import trio
+
+from actors.core.output import Mark, OutputKind, marks_of
 from actors.model.history import JournalEntry, entry_of
 from actors.model.info import belongs_to
 from actors.model.output import OutputChunk, chunk_of
 from journal import events as e
+from journal import keys
 from journal.errors import BrokenInvariant
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
+from journal.log.outputs import read_output
+from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,16 +88,58 @@ class Events:
 
 
 class Marks:
-    """Iterates over the output pieces and resets of an invocation."""
+    """Iterates over the entries of an invocation's output: what is stored, then new entries as they become durable."""
 
-    def __init__(self, entries: Events) -> None:
-        self._entries = entries
+    def __init__(
+        self,
+        info: Callable[[InvocationId], Awaitable[InvocationInfo]],
+        journal: Journal,
+        of: InvocationId,
+        after: int,
+        *,
+        follow: bool,
+    ) -> None:
+        self._info = info
+        self._journal = journal
+        self._of = of
+        self._stream = stream_of_invocation(of)
+        self._partition = self._stream % journal.partitions
+        self._after = after
+        self._follow = follow
+        self._is_known = False
+        self._page: deque[Mark] = deque()
+        self._is_over = False
 
     def __aiter__(self) -> Marks:
         return self
 
     async def __anext__(self) -> OutputChunk:
-        while True:
-            mark = mark_of(await self._entries.next_recorded())
-            if mark is not None:
-                return chunk_of(mark)
+        await trio.lowlevel.checkpoint()
+        if not self._is_known:
+            await self._info(self._of)  # raises NotFoundError for an unknown one
+            self._is_known = True
+        while not self._page:
+            await self._read()
+        mark = self._page.popleft()
+        self._after = mark.number
+        return chunk_of(mark)
+
+    async def _read(self) -> None:
+        if self._is_over:
+            raise StopAsyncIteration
+        appended = self._journal.appended(self._stream) if self._follow else None
+        # No wait between the two reads: they see the same commits.
+        runs = read_output(self._journal, self._partition, self._of, self._after)
+        row = self._journal.get(keys.invocation(self._partition, self._of))
+        if runs:
+            self._page.extend(mark for run in runs for mark in marks_of(run, self._after))
+        elif row is None:
+            raise StopAsyncIteration  # it has been purged
+        elif decode_row(InvocationRow, row).outcome is not None:
+            self._is_over = True
+            at = decode_row(InvocationRow, row).modified_at
+            self._page.append(Mark(kind=OutputKind.END, number=self._after, at=at))
+        elif appended is None:
+            raise StopAsyncIteration
+        else:
+            await appended.wait()

@@ -69,7 +69,7 @@ class LocalInvocations(LocalServices):
         return Events(self.info, self.engine.journal, of, after, follow=follow)
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
-        return Marks(Events(self.info, self.engine.journal, of, after, follow=follow))
+        return Marks(self.info, self.engine.journal, of, after, follow=follow)
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         return await self.queries.query(self.query_target(), sql, parameters)

@@ -20,7 +20,7 @@ import trio
 from actors.code.registry import LATEST
 from actors.control.local.checks import Checker, last_of, loaded_aside
 from actors.core.jobs import JobPage, JobProgress
-from actors.core.output import mark_of
+from actors.core.output import marks_of
 from actors.errors import BrokenDeploymentError, ErrorCode, NotFoundError, UnavailableError
 from actors.model.classes import definition_of, service_name
 from actors.model.gate_info import gate_info
@@ -152,8 +152,9 @@ class OfflineBackend:
         return _Each(entry_of(recorded) for recorded in self._recorded(of, after))
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
-        marks = (mark_of(recorded) for recorded in self._recorded(of, after))
-        return _Each(chunk_of(mark) for mark in marks if mark is not None)
+        """Return the output of an invocation after position ``after``. For an open invocation, the output so far."""
+        self.snapshot.invocation(of)
+        return _Each(chunk_of(mark) for run in self.snapshot.output(of, after) for mark in marks_of(run, after))
 
     def _recorded(self, of: InvocationId, after: int) -> Iterator[Recorded]:
         row, stream = self.snapshot.invocation(of), stream_of_invocation(of)

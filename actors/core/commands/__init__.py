@@ -5,7 +5,6 @@ from __future__ import annotations
 from actors.core.commands.attempts import (
     AbortStep,
     CompleteStep,
-    EmitOutput,
     FailAttempt,
     FailStep,
     FinishAttempt,
@@ -62,7 +61,6 @@ __all__ = [
     "CompleteStep",
     "CompleteVerb",
     "Decidable",
-    "EmitOutput",
     "Envelope",
     "FailAttempt",
     "FailStep",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from actors.values.retries import RetryPolicy
@@ -11,20 +13,24 @@ from journal.ids import InvocationId, StepId
 
 @attrs.frozen(kw_only=True)
 class RecordProgress:
-    """Record the events of one turn, in order. The handler has run until all of its branches wait."""
+    """Record the events of one turn, in order, and the pieces of ``output`` that the handler emitted in it. The handler has run
+    until all of its branches wait."""
 
     invocation_id: InvocationId
     events: list[Event]
+    output: Sequence[bytes] = ()
 
 
 @attrs.frozen(kw_only=True)
 class FinishAttempt:
-    """The handler has returned or raised. ``events`` are the events of its last turn, ``handed_over`` counts the
-    completions that it received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
+    """The handler has returned or raised. ``events`` are the events of its last turn and ``output`` the pieces that it emitted
+    in it, ``handed_over`` counts the completions that it received, and ``has_met_cancel`` says whether a pending cancel
+    was raised in it."""
 
     invocation_id: InvocationId
     events: list[Event]
     outcome: Outcome
+    output: Sequence[bytes] = ()
     handed_over: int = 0
     has_met_cancel: bool = False
 
@@ -78,16 +84,6 @@ class AbortStep:
 
     invocation_id: InvocationId
     step: StepId
-
-
-@attrs.frozen(kw_only=True)
-class EmitOutput:
-    """A running step emitted a piece of output; ``offset`` counts the pieces of this run of its body."""
-
-    invocation_id: InvocationId
-    step: StepId
-    value: bytes
-    offset: int = 0
 
 
 @attrs.frozen(kw_only=True)

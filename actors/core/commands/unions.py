@@ -31,7 +31,6 @@ Command: TypeAlias = (
     | attempts.CompleteStep
     | attempts.FailStep
     | attempts.AbortStep
-    | attempts.EmitOutput
     | attempts.FinishDrain
 )
 

@@ -1,16 +1,16 @@
-"""Decides on steps and timers: how they end, fail, and emit output."""
+"""Decides on steps and timers: how they end and fail."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
-from actors.core.decide.pauses import beyond_limits, pause_if_settled, paused_at, paused_when_exhausted
+from actors.core.decide.pauses import pause_if_settled, paused_when_exhausted
 from actors.core.state import InvocationState, ObjectState, WaitKind
 from actors.values.limits import NEVER
 from actors.values.retries import Exhausted, delay_seconds, is_exhausted
 from journal import events as e
-from journal.events import Outcome, OutcomeKind, PauseCause, Status
+from journal.events import Outcome, OutcomeKind, Status
 
 if TYPE_CHECKING:
     from actors.values.limits import Limits
@@ -75,21 +75,3 @@ def abort_step(
         return []
     aborted = e.StepAborted(invocation_id=invocation.invocation_id, step=command.step)
     return [aborted, *pause_if_settled(invocation, command.step)]
-
-
-def emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, limits: Limits) -> list[Event]:
-    wait = invocation.waits.get(command.step)
-    if wait is None or wait.kind is not WaitKind.STEP:
-        return []
-    too_long = beyond_limits(invocation, limits)
-    if too_long is not None:
-        return paused_at(invocation, PauseCause.LIMIT, too_long)
-    return [
-        e.OutputEmitted(
-            invocation_id=invocation.invocation_id,
-            step=command.step,
-            value=command.value,
-            attempt=wait.attempts + 1,
-            offset=command.offset,
-        )
-    ]

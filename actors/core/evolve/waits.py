@@ -62,10 +62,6 @@ def on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled,
     invocation.value_bytes += len(event.argument)
 
 
-def on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitted, __: Stamp) -> None:
-    invocation.value_bytes += len(event.value)
-
-
 def settle(state: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
     """End a wait whose operation is complete."""
     del invocation.waits[event.step]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -125,12 +125,12 @@ async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Ht
         return await exchange.wait(_output_page(exchange, handle, attrs.evolve(query, after=after)))
     await handle.info()
     marks = exchange.client.output_marks(handle.id, after, follow=True)
-    return EventStream(exchange, as_output(Chunks(marks, _VIEWS[query.view]())))
+    return EventStream(exchange, as_output(Chunks(marks, _view(query.view, after))))
 
 
 async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query: OutputQuery) -> OutputList:
     has_ended = (await handle.info()).status is Status.COMPLETED
-    view, read, found = _VIEWS[query.view](), query.after, list[OutputChunk]()
+    view, read, found = _view(query.view, query.after), query.after, list[OutputChunk]()
     if query.wait and not has_ended:
         with trio.move_on_after(query.wait):
             async for mark in exchange.client.output_marks(handle.id, read, follow=True):
@@ -152,11 +152,14 @@ async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query:
     return OutputList(chunks=found, last=last, is_over=is_over)
 
 
-_VIEWS: dict[OutputView, Callable[[], MarkFilter[OutputChunk]]] = {
-    OutputView.SETTLED: SettledView,
-    OutputView.LIVE: LiveView,
-    OutputView.ALL: WholeView,
-}
+def _view(view: OutputView, after: int) -> MarkFilter[OutputChunk]:
+    match view:
+        case OutputView.SETTLED:
+            return SettledView()
+        case OutputView.LIVE:
+            return LiveView(is_resumed=after > 0)
+        case OutputView.ALL:
+            return WholeView()
 
 
 async def list_audit(exchange: Exchange, query: AuditQueryModel) -> AuditPage:

@@ -11,11 +11,13 @@ from actors.model.verbs.branches import running_branch_for
 from actors.replay.branches import current_branch
 from actors.replay.collection import is_collecting
 from actors.values.limits import within_limit
-from journal import events as e
 
 
 def emit(value: Any) -> None:
     """Add a piece to the invocation's output, in a handler or in a step.
+
+    Pieces are stored beside the history and add nothing to it, so a step may emit a hundred thousand. More than
+    ``Limits.output_pieces`` or ``Limits.output_bytes`` raise :class:`LimitExceededError` in a step, and pause a handler.
 
     A step that is retried emits again: each piece is stored with its try and its offset. ``handle.output()`` gives the values of
     the try that did not fail, once the step has ended; ``handle.chunks(live=True)`` gives every piece at once, and reports when
@@ -42,6 +44,4 @@ def emit(value: Any) -> None:
     if branch.execution.closed:
         return
     within_limit(data, context_of(branch).limits.payload_bytes, "emit()")
-    of, step_id = branch.execution.invocation_id, branch.next_step()
-    event = e.OutputEmitted(invocation_id=of, step=step_id, value=data, offset=0)
-    branch.execution.request(branch, event, "actors.emit()")
+    branch.execution.emit(branch, data)

@@ -25,6 +25,7 @@ from actors.query.audit_chain import ChainCheck
 from actors.query.fsck.comparison import is_same_timer, listing_of_row
 from actors.query.fsck.items import is_whole, items_after, wrongs_of_logs
 from actors.query.fsck.messages import Awaited, MessageCheck
+from actors.query.fsck.outputs import problems_of_outputs
 from actors.rows.audit import ControlAction, note_at_rest
 from actors.rows.counters import Counts, counter_rows, failed_key, groups_of_row, recount
 from actors.rows.index import row_of, tag_keys
@@ -152,6 +153,7 @@ class _Partition:
             self._examine_indexes()
             self._examine_timers()
             self._examine_strays()
+            self._examine_outputs()
             self._examine_audit()
         except CorruptRecord as error:
             self._found(f"partition {self.partition}", f"reading stopped before the end: {error}")
@@ -404,6 +406,14 @@ class _Partition:
             strays[keys.stream_of_item(key)] += 1
         for stream in strays.keys() - self._read_streams - self.unread:
             self._found(f"object {stream:016x}", f"{strays[stream]} items are stored, but the object has no events")
+
+    def _examine_outputs(self) -> None:
+        for problem in problems_of_outputs(self.rows, self.partition):
+            if stream_of_invocation(problem.invocation_id) in self.unread:
+                continue
+            self.changes.update(problem.mended or {})
+            where = f"invocation {problem.invocation_id}"
+            self._found(where, problem.what, can_be_rebuilt=problem.mended is not None)
 
     def _examine_audit(self) -> None:
         chain = ChainCheck(self.partition)

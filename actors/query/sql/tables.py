@@ -11,6 +11,7 @@ from actors.query.sql.gates import GATES
 from actors.query.sql.histories import HISTORIES
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.objects import INBOXES, STATES
+from actors.query.sql.outputs import OUTPUTS
 from actors.query.sql.result import ColumnInfo, TableInfo
 from actors.query.sql.services import SERVICES
 from actors.query.sql.tags import TAGS
@@ -23,6 +24,7 @@ TABLES: tuple[AnyTable, ...] = (
     TAGS,
     INVOCATION_COUNTS,
     HISTORIES,
+    OUTPUTS,
     STATES,
     INBOXES,
     SERVICES,

@@ -1,15 +1,29 @@
-// The history of one invocation, complete, and longer whenever something is added to it. It is read once, for all that show it.
+// The history and the output of one invocation, longer whenever something is added to them. Each is read once, for all that show it.
 
 import { useEffect, useState } from "preact/hooks";
 import { get, pathOf } from "./api.js";
 import { listen, mayDiffer } from "./live.js";
 
 /** @typedef {import("./timeline.js").Entry} Entry */
-/** @typedef {{ entries: Entry[], error: unknown, isWhole: boolean }} History `isWhole`: read to its end, as of now */
+/** @typedef {import("./output.js").Chunk} Chunk */
+/**
+ * @template T
+ * @typedef {{ entries: T[], error: unknown, isWhole: boolean }} Entries `isWhole`: read to its end, as of now
+ */
+/**
+ * @template T
+ * @typedef {{ path: string, params: Record<string, string>, entries: (page: any) => T[], most: number }} Part
+ */
 
-const PAGE = 1_000; // as many events as the server sends at once
+const PAGE = 1_000; // as many entries as the server sends at once
 
-/** @type {History} */
+/** @type {Part<Entry>} */
+const EVENTS = { path: "events", params: {}, entries: (page) => page.events, most: Infinity };
+
+/** @type {Part<Chunk>} No page shows more pieces than these. */
+const OUTPUT = { path: "output", params: { view: "all" }, entries: (page) => page.chunks, most: 20_000 };
+
+/** @type {Entries<any>} */
 const UNREAD = { entries: [], error: null, isWhole: false };
 
 /**
@@ -21,12 +35,16 @@ export function concerns(changes, id) {
   return changes.invocations.some((one) => one.id === id) || changes.gone.includes(id) || Object.keys(changes.objects).some((prefix) => id.startsWith(prefix));
 }
 
-/** The reading of one history, for as long as anything shows it. */
+/**
+ * The reading of one part, for as long as anything shows it.
+ * @template T
+ */
 class Reading {
-  /** @param {string} id */
-  constructor(id) {
+  /** @param {string} id @param {Part<T>} part */
+  constructor(id, part) {
     this.id = id;
-    /** @type {History} */
+    this.part = part;
+    /** @type {Entries<T>} */
     this.history = UNREAD;
     /** @type {Set<() => void>} */
     this.watchers = new Set();
@@ -62,16 +80,19 @@ class Reading {
 
   /** Read what has been added. */
   async _readOn() {
-    for (let isMore = true; isMore; ) {
-      const page = await get(`${pathOf("invocations", this.id)}/events`, { after: this._last }, this._abort.signal);
+    const { path, params, most } = this.part;
+    for (let isMore = this.history.entries.length < most; isMore; ) {
+      const page = await get(`${pathOf("invocations", this.id)}/${path}`, { ...params, after: this._last }, this._abort.signal);
       this._last = Math.max(this._last, page.last);
-      isMore = page.events.length >= PAGE && !page.is_over;
+      const added = this.part.entries(page);
+      const isLast = added.length < PAGE || page.is_over;
       const { entries } = this.history;
-      this._show({ entries: page.events.length > 0 ? [...entries, ...page.events] : entries, error: null, isWhole: !isMore });
+      this._show({ entries: added.length > 0 ? [...entries, ...added] : entries, error: null, isWhole: isLast });
+      isMore = !isLast && this.history.entries.length < most;
     }
   }
 
-  /** @param {History} history */
+  /** @param {Entries<T>} history */
   _show(history) {
     if (this._abort.signal.aborted) return;
     this.history = history;
@@ -79,21 +100,41 @@ class Reading {
   }
 }
 
-/** @type {Map<string, Reading>} */
+/** @type {Map<string, Reading<any>>} */
 const readings = new Map();
 
 /**
  * @param {string | null} id null: none is read
- * @returns {History}
+ * @returns {Entries<Entry>}
  */
 export function useHistory(id) {
+  return usePart(id, EVENTS);
+}
+
+/**
+ * The entries of the output of an invocation, from the first on.
+ * @param {string} id
+ * @returns {Entries<Chunk>}
+ */
+export function useOutput(id) {
+  return usePart(id, OUTPUT);
+}
+
+/**
+ * @template T
+ * @param {string | null} id
+ * @param {Part<T>} part
+ * @returns {Entries<T>}
+ */
+function usePart(id, part) {
   const [, redraw] = useState(0);
+  const name = `${part.path} ${id}`;
   useEffect(() => {
     if (id === null) return undefined;
-    const reading = readings.get(id) ?? new Reading(id);
+    const reading = readings.get(name) ?? new Reading(id, part);
     const watcher = () => redraw((count) => count + 1);
-    if (!readings.has(id)) {
-      readings.set(id, reading);
+    if (!readings.has(name)) {
+      readings.set(name, reading);
       void reading.read();
     }
     reading.watchers.add(watcher);
@@ -101,9 +142,9 @@ export function useHistory(id) {
     return () => {
       reading.watchers.delete(watcher);
       if (reading.watchers.size > 0) return;
-      readings.delete(id);
+      readings.delete(name);
       reading.end();
     };
-  }, [id]);
-  return (id === null ? undefined : readings.get(id)?.history) ?? UNREAD;
+  }, [name]);
+  return (id === null ? undefined : readings.get(name)?.history) ?? UNREAD;
 }

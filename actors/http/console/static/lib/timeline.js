@@ -16,9 +16,7 @@
  *
  * @typedef {{ state: string, from: number, to: number | null, why: string }} Phase
  * @typedef {{ at: number, name: string, summary: string, by: string }} Mark
- * @typedef {{ at: number, value: unknown, step: string, attempt: number, isVoid: boolean }} Piece of output; void if its try failed, or was
- *   cut off and run again
- * @typedef {{ spans: Span[], phases: Phase[], marks: Mark[], from: number, to: number | null, outputs: Piece[],
+ * @typedef {{ spans: Span[], phases: Phase[], marks: Mark[], from: number, to: number | null,
  *   hasKept: boolean, times: number[] }} Timeline
  */
 
@@ -56,12 +54,8 @@ export function timelineOf(entries) {
   const phases = [];
   /** @type {Mark[]} */
   const marks = [];
-  /** @type {Timeline["outputs"]} */
-  const outputs = [];
   /** @type {Map<number, Entry>} */
   const signals = new Map();
-  /** @type {Map<string, Piece[]>} of steps that have not ended */
-  const emitted = new Map();
   const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryCopied");
   /** @type {number | null} */
   let end = null;
@@ -97,12 +91,6 @@ export function timelineOf(entries) {
   /** Whether something is awaited, and no step is among it. */
   function waitsForOthers() {
     return open.size > 0 && ![...open.values()].some((span) => span.kind === "step");
-  }
-
-  /** @param {string} step @param {boolean} isVoid */
-  function settle(step, isVoid) {
-    for (const piece of emitted.get(step) ?? []) piece.isVoid = isVoid;
-    emitted.delete(step);
   }
 
   /** @param {string} state @param {number} at @param {string} [why] */
@@ -165,7 +153,6 @@ export function timelineOf(entries) {
         begin(entry, "step", details.name).tries.push({ number: 1, from: at, to: null, failure: null });
         break;
       case "StepAttemptFailed": {
-        settle(details.step, true);
         const span = open.get(details.step);
         const last = span?.tries.at(-1);
         if (span && last) {
@@ -182,14 +169,12 @@ export function timelineOf(entries) {
         break;
       }
       case "StepCompleted":
-        settle(details.step, details.outcome.kind === "failed");
         finish(entry, "succeeded", details.outcome);
         break;
       case "CallCompleted":
         finish(entry, "succeeded", details.outcome);
         break;
       case "StepAborted":
-        settle(details.step, false);
         finish(entry, "stopped");
         break;
       case "SleepScheduled":
@@ -247,11 +232,6 @@ export function timelineOf(entries) {
         if (taken) takenBy(details.step, taken);
         break;
       }
-      case "OutputEmitted":
-        if (details.offset === 0) settle(details.step, true); // another run of its body
-        outputs.push({ at, value: details.value, step: details.step, attempt: details.attempt, isVoid: false });
-        if (details.attempt > 0) emitted.set(details.step, [...(emitted.get(details.step) ?? []), ...outputs.slice(-1)]);
-        break;
     }
     const last = phases.at(-1);
     if (isLived && last?.to === null && (last.state === "running" || last.state === "suspended")) {
@@ -269,7 +249,7 @@ export function timelineOf(entries) {
   });
 
   const times = [...new Set(entries.map((entry) => entry.at))].sort((a, b) => a - b);
-  return { spans, phases, marks, outputs, from: times[0] ?? 0, to: end, hasKept: keptUpTo >= 0, times };
+  return { spans, phases, marks, from: times[0] ?? 0, to: end, hasKept: keptUpTo >= 0, times };
 }
 
 /**

@@ -2,10 +2,11 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
-import { concerns, useHistory } from "../lib/history.js";
+import { concerns, useHistory, useOutput } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { useLive } from "../lib/live.js";
+import { piecesOf } from "../lib/output.js";
 import { goUp, href, setParams } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { exact, length } from "../lib/time.js";
@@ -41,6 +42,8 @@ export function Invocation({ path, params }) {
   const why = useLive(`why ${id}`, (abort) => get(`${pathOf("invocations", id)}/why`, {}, abort), { when: (c) => c.registry || concerns(c, id) });
   const { entries, error: historyError, isWhole } = useHistory(id);
   const timeline = useMemo(() => timelineOf(entries), [entries]);
+  const output = useOutput(id);
+  const pieces = useMemo(() => piecesOf(output.entries), [output.entries]);
   const [asking, setAsking] = useState(/** @type {string | null} */ (null));
   const [from, setFrom] = useState("");
   const [signal, setSignal] = useState(/** @type {string | null} */ (null));
@@ -102,7 +105,7 @@ export function Invocation({ path, params }) {
     />
     <div class="grid-2">
       <${Section} title="Description"><${About} info=${one} entries=${entries} /><//>
-      <${Section} title=${one.outcome ? "How it ended" : "So far"}><${Ending} info=${one} outputs=${timeline.outputs} /><//>
+      <${Section} title=${one.outcome ? "How it ended" : "So far"}><${Ending} info=${one} outputs=${pieces} isWhole=${output.isWhole} /><//>
     </div>
     <${Tabs}
       label="Parts"
@@ -282,8 +285,8 @@ function About({ info, entries }) {
   />`;
 }
 
-/** @param {{ info: any, outputs: import("../lib/timeline.js").Piece[] }} props */
-function Ending({ info, outputs: all }) {
+/** @param {{ info: any, outputs: import("../lib/output.js").Piece[], isWhole: boolean }} props */
+function Ending({ info, outputs: all, isWhole }) {
   const outputs = all.filter((piece) => !piece.isVoid);
   const outcome = info.outcome;
   const isFailing = info.status === "paused" || info.status === "backing_off" || info.waits.some((/** @type {any} */ wait) => wait.failed_attempts > 0);
@@ -292,9 +295,9 @@ function Ending({ info, outputs: all }) {
     ${outcome && outcome.kind === "succeeded" ? html`<${Json} value=${outcome.value} label="result" />` : null}
     ${outcome?.reason ? html`<p>${visible(outcome.reason)}</p>` : null}
     ${failure ? html`<${FailureBox} failure=${failure} title=${outcome ? "" : "Its last error"} />` : null}
-    ${outputs.length > 0 ? html`<${Output} outputs=${outputs} />` : null}
+    ${outputs.length > 0 ? html`<${Output} outputs=${outputs} isWhole=${isWhole} />` : null}
     ${all.length > outputs.length
-      ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of failed tries: see the journal.</p>`
+      ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of failed tries.</p>`
       : null}
     ${!outcome && !failure && outputs.length === 0
       ? html`<p class="faint">Nothing yet. Its output appears here as it is emitted, and its result at the end.</p>`
@@ -304,12 +307,12 @@ function Ending({ info, outputs: all }) {
 
 /**
  * What was emitted: pieces of text run on, as they would in a terminal.
- * @param {{ outputs: { at: number, value: unknown }[] }} props
+ * @param {{ outputs: { at: number, value: unknown }[], isWhole: boolean }} props
  */
-function Output({ outputs }) {
+function Output({ outputs, isWhole }) {
   const isText = outputs.every((one) => typeof one.value === "string");
   return html`<div>
-    <h3>Emitted, ${outputs.length.toLocaleString()} ${outputs.length === 1 ? "piece" : "pieces"}</h3>
+    <h3>Emitted, ${isWhole ? "" : "first "}${outputs.length.toLocaleString()} ${outputs.length === 1 ? "piece" : "pieces"}</h3>
     ${isText
       ? html`<${LongText} text=${visible(outputs.map((one) => one.value).join(""))} lines=${20} isTail />`
       : html`<${Json} value=${outputs.map((one) => one.value)} label="output" />`}
@@ -333,6 +336,8 @@ function FailureBox({ failure, title = "" }) {
 function NestedStep({ id, step }) {
   const { entries, error } = useHistory(id);
   const timeline = useMemo(() => timelineOf(entries), [entries]);
+  const output = useOutput(id);
+  const pieces = useMemo(() => piecesOf(output.entries), [output.entries]);
   const span = timeline.spans.find((one) => one.step === step);
   if (error) return html`<${ErrorBox} error=${error} />`;
   return span ? html`<${StepDetail} span=${span} of=${id} onRestart=${null} onSignal=${null} />` : html`<${Loading} />`;
