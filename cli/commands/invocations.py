@@ -215,6 +215,36 @@ def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -
     ask(server, show_each)
 
 
+@command.command("output")
+@click.argument("invocation_id")
+@click.option("--after", default=0, help="Start after this position in the output.")
+@click.option("--live", is_flag=True, help="Print each piece at once, also of tries that fail later.")
+@report_option
+@server_options
+def output_command(invocation_id: str, after: int, live: bool, output: str, server: ServerOptions) -> None:
+    """Print what one invocation has emitted, and go on until it ends.
+
+    Each piece is printed once, when it is final: the pieces of a step when the step has ended. Texts follow each other as they were
+    emitted; other values are lines of JSON. With --live, a remark says which pieces are void. As JSON: one line per piece.
+    """
+    from cli.render.pieces import PiecePrinter
+    from cli.run import read
+    from journal.ids import parse_invocation_id
+
+    of = parse_invocation_id(invocation_id)
+
+    async def print_each(client: Client) -> None:
+        printer = PiecePrinter()
+        async for chunk in client.invocation(of).chunks(after=after, live=live):
+            if output == "json":
+                out_json_line(chunk)
+            else:
+                printer.print(chunk)
+        printer.end()
+
+    read(server, print_each)
+
+
 @command.command()
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
 @server_options

@@ -39,3 +39,14 @@ class Waiter(Service):
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def stumble(self) -> None:
         raise ValueError("a stone")
+
+    @handler
+    async def recite(self, words: list[str]) -> None:
+        await recite(words)
+        actors.emit({"words": len(words)})
+
+
+@step
+async def recite(words: list[str]) -> None:
+    for word in words:
+        actors.emit(word)

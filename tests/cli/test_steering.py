@@ -159,6 +159,21 @@ def test_a_signal_without_a_type_arrives_as_its_json(shop: Shell) -> None:
     assert shop.done(f"playhead invocations follow {of}").endswith("\"[1, {'a': 0.5}]\"")
 
 
+def test_output_prints_texts_as_they_were_emitted_and_other_values_as_lines(shop: Shell) -> None:
+    shop.done("""playhead call Waiter/recite '["one ", "two", "\\u001b[31m"]'""")
+    of = shop.done("playhead invocations list Waiter -o id")
+    assert shop.done(f"playhead invocations output {of}") == 'one two\\x1b[31m\n{"words":3}'
+    assert shop.done(f"playhead invocations output {of} --live") == 'one two\\x1b[31m\n{"words":3}'
+    assert shop.done(f"playhead invocations output {of} --after 3") == '{"words":3}'
+    pieces = [msgspec.json.decode(line) for line in shop.done(f"playhead invocations output {of} -o json").splitlines()]
+    assert [(piece["step"], piece["attempt"], piece["offset"]) for piece in pieces] == [
+        ("1", 1, 0),
+        ("1", 1, 1),
+        ("1", 1, 2),
+        ("", 0, 0),
+    ]
+
+
 def test_a_restart_is_planned_then_done_from_a_step(shop: Shell) -> None:
     (first,) = send(shop, "ada")
     shop.done(f"playhead invocations signal {first} go '\"gone\"'")
