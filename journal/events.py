@@ -85,6 +85,8 @@ class PauseCause(Constant):
     """The engine failed while it recorded the work of the invocation."""
     BLOCKED = "blocked"
     """The handler's code blocked the event loop."""
+    STALLED = "stalled"
+    """Code in a hosted event loop waits for something that is not durable."""
 
 
 class Children(Constant):

@@ -82,9 +82,10 @@ ARROWS = {
         " actors.event_loop actors.http actors.model actors.query actors.rows actors.system actors.values journal"
         " journal.kv journal.log"
     ),
+    "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
     "actors.aio": (
-        "actors.control actors.control.offline actors.event_loop actors.http.client actors.loop_thread actors.model"
-        " actors.query actors.runtime"
+        "actors.aio.handler actors.control actors.control.offline actors.event_loop actors.http.client"
+        " actors.loop_thread actors.model actors.query actors.runtime"
     ),
     "actors": (
         "actors.aio actors.control actors.control.offline actors.core actors.environment actors.errors"

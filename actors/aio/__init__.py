@@ -1,4 +1,4 @@
-"""The same runtime and clients for asyncio programs.
+"""The same runtime and clients for asyncio programs, and asyncio code in handlers.
 
 ::
 
@@ -6,7 +6,9 @@
         print(await runtime.client.actor(Counter, "bob").add(5))
 
 The clients and handles are those of trio, ``actors.Client`` and ``actors.InvocationHandle``, and are awaited in asyncio tasks. Trio runs
-handlers and steps in a thread of its own.
+handlers and steps in a thread of its own. In a handler, ``host`` runs asyncio code durably::
+
+    notes = await actors.aio.host(main, topics)
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from actors.aio.directory import open_directory
     from actors.aio.embedded import Runtime, open_runtime
+    from actors.aio.handler.host import host
     from actors.aio.remote import connect
 
 _LATER = {
     "Runtime": "actors.aio.embedded",
     "connect": "actors.aio.remote",
+    "host": "actors.aio.handler.host",
     "open_directory": "actors.aio.directory",
     "open_runtime": "actors.aio.embedded",
 }
@@ -34,4 +38,4 @@ def __getattr__(name: str) -> object:
     return value
 
 
-__all__ = ["Runtime", "connect", "open_directory", "open_runtime"]
+__all__ = ["Runtime", "connect", "host", "open_directory", "open_runtime"]

@@ -269,6 +269,8 @@ class Attempt:
             return self._judge_error()
         if progress is Progress.MISMATCHED:
             return [self.hold(PauseCause.MISMATCH, execution.mismatch)]
+        if progress is Progress.STALLED:
+            return [self.hold(PauseCause.STALLED, execution.error)]
         events, execution.progress = execution.progress, []
         if progress is Progress.RETURNED:
             if execution.result is None:

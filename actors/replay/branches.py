@@ -24,19 +24,20 @@ their awaits, so no replay could repeat the order.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from actors.errors import AttemptEnded
+from actors.errors import AttemptEnded, Cancelled
 from actors.replay.collection import is_collecting
 from actors.replay.misuse import not_driven
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Coroutine, Generator, Sized
+    from collections.abc import Coroutine, Generator, Sequence, Sized
 
     from journal.events import Event
 
@@ -47,6 +48,9 @@ class Driver(Protocol):
     ``Execution`` makes branches and resumes them, so it imports this module; nothing here may import it, or neither could be read
     without the other.
     """
+
+    resuming: Branch | None
+    """The branch whose code is running; None if the engine runs no code of the handler."""
 
     @property
     def invocation_id(self) -> InvocationId: ...
@@ -82,11 +86,6 @@ class Driver(Protocol):
         ...
 
     @property
-    def resuming(self) -> Branch | None:
-        """The branch whose code is running; None if the engine runs no code of the handler."""
-        ...
-
-    @property
     def is_repeating(self) -> bool:
         """Whether a log message of the handler repeats a message of an earlier attempt."""
         ...
@@ -97,6 +96,16 @@ class Driver(Protocol):
         ...
 
     def add(self, branch: Branch) -> None: ...
+    def enlist(self, branch: Branch) -> None: ...
+    def discard(self, branch: Branch) -> None: ...
+    def begin(self, branch: Branch, operation: Operation) -> bool: ...
+    def due_at(self, branch: Branch) -> BaseException | None: ...
+    def end_wait(self, branch: Branch, error: BaseException) -> None: ...
+    def drop_wait(self, operation: Operation) -> None: ...
+    def stall(self, error: BaseException) -> None: ...
+    @property
+    def waits_for_nothing(self) -> bool: ...
+    def has_ready(self, besides: type[Branch]) -> bool: ...
     def begin_generator(self, generator: Any) -> None: ...
     def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None: ...
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
@@ -143,8 +152,16 @@ class ChildGroup(Protocol):
         """Handle the end of a child; an error cancels its siblings."""
         ...
 
+
+class JoinedGroup(ChildGroup, Protocol):
+    """The part of a nursery that a branch sees which waits for its children."""
+
     def add_error(self, error: BaseException) -> None:
         """Add an error that the nursery raises when it is left, and cancel everything in the nursery."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel everything in the nursery."""
         ...
 
 
@@ -172,7 +189,7 @@ class Trap(msgspec.Struct, eq=False):
     def __await__(self) -> Generator[Trap, Any, Any]:
         branch = self.branch
         if branch.execution.resuming is not branch:
-            yield from branch.refuse(self)
+            return (yield from branch.await_undriven(self))
         return (yield self)
 
 
@@ -199,7 +216,7 @@ class Operation(Trap):
         branch = self.branch
         execution = branch.execution
         if execution.resuming is not branch:
-            yield from branch.refuse(self)
+            return (yield from branch.await_undriven(self))
         if self.event is None:
             if execution.coming:
                 completion = yield self
@@ -234,7 +251,20 @@ class EnterNursery(Trap):
 class JoinChildren(Trap):
     """A branch waits for the children of its nursery."""
 
-    nursery: ChildGroup
+    nursery: JoinedGroup
+
+
+class Hosting(Trap):
+    """A branch waits for the event loop that it hosts. The loop makes the branch ready.
+
+    ``interrupt`` is given the error that is to be raised in the branch, and returns whether it will be.
+    """
+
+    interrupt: Callable[[BaseException], bool]
+
+
+class Pumped(Trap):
+    """A branch of a hosted event loop has run what was ready there. Its next wait, if any, has begun already."""
 
 
 class Branch:
@@ -279,7 +309,7 @@ class Branch:
         self._started = 1
         self.following_step = StepId(f"{path}1")
         self.endings = 0
-        self.waits_at: Operation | JoinChildren | None = None
+        self.waits_at: Operation | JoinChildren | Hosting | None = None
         self.random: random.Random | None = None
         context.run(current_branch.set, self)
 
@@ -305,19 +335,45 @@ class Branch:
         self.following_step = StepId(f"{self.path}{self._started}")
         return step
 
-    def refuse(self, asked: Trap) -> Generator[Trap, Any, None]:
-        """Raise, because the driver is not resuming this branch: :class:`MisuseError`, or :class:`AttemptEnded` if the
-        attempt is over.
+    def await_undriven(self, asked: Trap) -> Generator[Any, Any, Any]:
+        """Await an operation although the driver is not resuming this branch, which only the task of a hosted event loop
+        can. Others raise :class:`MisuseError`, or :class:`AttemptEnded` if the attempt is over.
 
         The end of an attempt is visible only at awaits; anything else has no effect any more. A handler that catches
         even this again and again would never give the thread back, so it is left suspended at its await.
         """
-        if not self.execution.closed:
+        if not self.is_over:
             raise not_driven(self.name, self.execution.invocation_id, "an await")
         self.endings += 1
         while self.endings > _ENDINGS:
             yield asked
         raise AttemptEnded
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that the branch does counts any more."""
+        return self.execution.closed
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether the code of this branch is being run."""
+        return self.execution.resuming is self
+
+    @property
+    def acting(self) -> Branch:
+        """The branch whose code runs while the driver resumes this one."""
+        return self
+
+    def interrupt_elsewhere(self) -> None:
+        """A scope around the branch is cancelled while the branch waits for nothing durable."""
+
+    def is_own_cancel(self, error: BaseException) -> bool:
+        """Report whether a scope that is cancelled catches the error, apart from groups."""
+        return issubclass(type(error), Cancelled)
+
+    def raised_alone(self, errors: Sequence[BaseException]) -> BaseException | None:
+        """Return the error that a nursery of the branch raises without a group, instead of all errors, or None."""
+        return None
 
     def must_run(self, what: str) -> None:
         """Raise :class:`MisuseError` unless the driver is resuming this branch."""

@@ -94,9 +94,9 @@ class CancelStatus:
         if execution is None or self.cancel_called:
             self.deadline, self.relative = at, None
             return
-        asking = execution.resuming
-        if asking is None:
+        if execution.resuming is None:
             raise BrokenInvariant("a deadline was set while no branch was running")
+        asking = execution.resuming.acting
         self.disarm(asking)
         self.deadline = at
         self.arm(asking)
@@ -135,7 +135,7 @@ class CancelStatus:
         if branch is None:
             raise BrokenInvariant("a scope was left that was never entered")
         execution = branch.execution
-        if execution.resuming is not branch and isinstance(error, GeneratorExit):
+        if isinstance(error, GeneratorExit) and not branch.has_turn:
             return False  # the generator around it is being finalised, and nothing of it counts
         if not execution.closed:
             branch.must_run("the end of a CancelScope")
@@ -158,7 +158,7 @@ class CancelStatus:
         return self.cancel_called and not outside
 
     def _catch(self, error: BaseException) -> bool:
-        if issubclass(type(error), Cancelled):
+        if self.branch is not None and self.branch.is_own_cancel(error):
             self.cancelled_caught = True
             return True
         if not is_group(error):

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
-from actors.replay.branches import Branch, EnterNursery, JoinChildren, Operation
+from actors.replay.branches import Branch, EnterNursery, Hosting, JoinChildren, Operation, Pumped
 from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators
 from actors.replay.interruptions import Interruptions, gave_way
@@ -60,6 +60,7 @@ class Progress(enum.Enum):
     RETURNED = "returned"
     RAISED = "raised"
     MISMATCHED = "mismatched"
+    STALLED = "stalled"
 
 
 class Execution(Interruptions):
@@ -78,6 +79,7 @@ class Execution(Interruptions):
     live_now = 0.0
     handed_over = 0
     result: bytes | None = None
+    _has_stalled = False
 
     def __init__(
         self,
@@ -167,6 +169,13 @@ class Execution(Interruptions):
         self.parked.clear()
         self._generators.watch(self._close_branches)
 
+    def stall(self, error: BaseException) -> None:
+        """End the attempt, because the handler waits for something that is not durable and may never come. The work of its last
+        turn is dropped."""
+        self.error = error
+        self.closed = self._has_stalled = True
+        self._ready.clear()
+
     def finish_raised(self) -> Progress:
         """Make the error that the handler raised its outcome. The work of its last turn stays if it agrees with the
         journal."""
@@ -185,6 +194,8 @@ class Execution(Interruptions):
 
     def _take_turn(self) -> Progress:
         self._generators.watch(self._resume_all)
+        if self._has_stalled:
+            return Progress.STALLED
         if self.mismatch is None and self.error is not None:
             return Progress.RAISED
         has_ended = self._has_ended
@@ -246,13 +257,15 @@ class Execution(Interruptions):
                     if value is not None and kind.completion is not None:
                         foreign = 0  # another turn has begun
                     continue
-                error = self._due_at(branch)
+                error = self.due_at(branch)
                 if error is None:
-                    if not self._begin(branch, yielded):
+                    if not self.begin(branch, yielded):
                         return
                     value = yielded.event
-            elif kind is JoinChildren:
+            elif kind is JoinChildren or kind is Hosting:
                 branch.waits_at = yielded
+                return
+            elif kind is Pumped:
                 return
             elif kind is EnterNursery:
                 value, error = branch.next_step(), None
@@ -305,7 +318,7 @@ class Execution(Interruptions):
         self.resuming = branch
         return True
 
-    def _begin(self, branch: Branch, operation: Operation) -> bool:
+    def begin(self, branch: Branch, operation: Operation) -> bool:
         """Begin the operation. Returns whether the branch continues at once, with the operation's event."""
         if operation.event.__class__ is e.SignalAwaited:
             operation.event = self._signals.with_kept(operation.event, self.handed_over)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core.signals import Signals
 from actors.errors import AttemptEnded, Cancelled, CancelledError
-from actors.replay.branches import Branch, JoinChildren, Operation, Scope
+from actors.replay.branches import Branch, Hosting, JoinChildren, Operation, Scope
 from actors.replay.collection import is_collecting
 from actors.replay.misuse import not_driven
 from actors.replay.requests import Requests
@@ -64,6 +64,31 @@ class Interruptions(Requests):
         """Add a child. It takes its first steps when the running branch waits."""
         self._branches[branch] = None
         self._ready.append((branch, None, None))
+
+    def enlist(self, branch: Branch) -> None:
+        """Add a branch of a hosted event loop. It is resumed only with the completions of its operations."""
+        self._branches[branch] = None
+
+    def discard(self, branch: Branch) -> None:
+        """Drop a branch of a hosted event loop, which has ended."""
+        self._branches.pop(branch, None)
+
+    def end_wait(self, branch: Branch, error: BaseException) -> None:
+        """Stop the operation that the branch waits for. The branch receives ``error`` once it has stopped."""
+        self._guarded(self._interrupt, branch, error)
+
+    def drop_wait(self, operation: Operation) -> None:
+        """Drop an operation that no branch waits for any more."""
+        self._guarded(self._drop, operation)
+
+    def has_ready(self, besides: type[Branch]) -> bool:
+        """Report whether a branch is to be resumed in this turn that is none of the class ``besides``."""
+        return any(not isinstance(branch, besides) for branch, _, _ in self._ready)
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Whether no completion, recorded or new, can resume the handler, except the invocation's cancel."""
+        return not (self.parked or self._deadlines)
 
     def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None:
         """Let a waiting branch resume in its turn."""
@@ -130,7 +155,7 @@ class Interruptions(Requests):
         self.interrupt_below(scope)
         self._interrupt_root()
 
-    def _due_at(self, branch: Branch) -> BaseException | None:
+    def due_at(self, branch: Branch) -> BaseException | None:
         """Return the error to raise at a durable await of the branch before the operation begins, or None."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
@@ -156,7 +181,10 @@ class Interruptions(Requests):
                 waits_at.nursery.add_error(error)
                 return True
             return False  # its children are inside the scope too, and it waits for them
+        if isinstance(waits_at, Hosting):
+            return waits_at.interrupt(error)
         if waits_at is None:
+            branch.interrupt_elsewhere()
             return False
         if waits_at.interruption is not None:
             if isinstance(error, CancelledError):

@@ -67,6 +67,10 @@ class NurseryState:
         self._errors.append(error)
         self.scope.interrupt()
 
+    def cancel(self) -> None:
+        """Cancel everything in the nursery."""
+        self.scope.interrupt()
+
     async def leave(self, error: BaseException | None) -> BaseException | None:
         """Wait for the children. Returns the error to raise, or None."""
         if error is not None:
@@ -85,6 +89,9 @@ class NurseryState:
             return Cancelled()
         if not errors:
             return None
+        alone = self.parent.raised_alone(errors)
+        if alone is not None:
+            return alone
         # The invocation's cancel is raised unwrapped, so that "except CancelledError" around a nursery works. Final errors are
         # raised with it. Errors worth a retry are not: the cancel is delivered again after the retry.
         cancel = next(
