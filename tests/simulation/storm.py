@@ -114,6 +114,8 @@ class Storm:
             *self.company.classes, limits=limits, partitions=plan.partitions, seed=plan.seed, has_watchdog=False
         )
         self.told: list[Told] = []
+        self.unanswered: dict[str, float] = {}
+        """When a resume was asked for that had no answer yet, or was lost with its commit."""
         self.found: dict[str, list[InvocationId]] = {}
         self.refused: set[int] = set()
         self.purged: set[InvocationId] = set()
@@ -297,7 +299,10 @@ class Storm:
                 self.paused_now.add(told.id)
                 answer = await handle.pause(mode="now")
             case "resume":
-                answer = await handle.resume(deployment=await self._deployment(told.id, options))
+                deployment = await self._deployment(told.id, options)
+                self.unanswered[told.id] = trio.current_time()
+                answer = await handle.resume(deployment=deployment)
+                del self.unanswered[told.id]
             case "signal":
                 number = options["number"]
                 answer = await handle.signal(options["name"], [options["name"], number])
