@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from actors.core.evolve.fields import keeps_changes
 from actors.core.fold import advance
 from actors.core.snapshots import decode_snapshot
 from actors.errors import ErrorCode, NotFoundError, ResourceKind
@@ -14,7 +15,7 @@ from journal import events as e
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from actors.core.state import ObjectState
     from journal.events import Recorded
@@ -26,7 +27,30 @@ OF_NO_INVOCATION = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
 """The events of an object's log that belong to no invocation. They are of no use once the events around them are
 erased."""
 
+GOING_LIVE = (
+    e.InvocationStarted,
+    e.FieldsRewound,
+    e.HistoryCopied,
+    e.FieldsInitialized,
+    e.LogConverted,
+    e.MapConverted,
+)
+"""The events after which a handler sees its object live. After the last of them it has the object as it first saw it, plus its
+own writes."""
+
 Maps = dict[str, dict[str, bytes | None]]
+
+
+@attrs.frozen
+class FormerItems:
+    """The items of an object's collections as of an earlier event, as far as they have changed since.
+
+    ``maps`` has the values of the items of maps, by field and key. ``logs`` has, by field, the end of a log that a rewind has cut
+    since, perhaps to grow again with other items: the index of its first item, and its items.
+    """
+
+    maps: Maps = attrs.field(factory=dict)
+    logs: dict[str, tuple[int, list[bytes]]] = attrs.field(factory=dict)
 
 
 class Snapshots(Protocol):
@@ -67,24 +91,58 @@ class ObjectHistory:
             raise Damaged(self.stream, number, "the event is missing")
         return state
 
-    async def items_changed_since(self, number: int) -> Maps:
-        """Return, by field and key, the values that the changed map items had at event ``number``. Raises
-        :class:`NotFoundError`."""
-        were: Maps = {}
+    async def former_items(self, number: int, lengths: Mapping[str, int]) -> FormerItems:
+        """Return the items as of event ``number``, when the logs had these ``lengths``, as far as they have changed since.
+        Raises :class:`NotFoundError` if that part of the history was purged, or ``Damaged``."""
+        former, cut = FormerItems(), dict[str, int]()
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:
                 event = recorded.event
                 match event:
                     case e.MapChanged():
-                        _note_first(were.setdefault(event.field, {}), event.before)
+                        _note_first(former.maps.setdefault(event.field, {}), event.before)
                     case e.MapConverted():
-                        _note_first(were.setdefault(event.field, {}), dict.fromkeys(event.items))
+                        _note_first(former.maps.setdefault(event.field, {}), dict.fromkeys(event.items))
                     case e.FieldsRewound():
                         for field, before in event.before.items():
-                            _note_first(were.setdefault(field, {}), before)
+                            _note_first(former.maps.setdefault(field, {}), before)
+                        for field, length in lengths.items():
+                            stayed = event.lengths.get(field, 0) - len(event.logs.get(field, ()))
+                            if stayed < length:
+                                cut[field] = min(stayed, cut.get(field, stayed))
                     case e.Erased():
                         raise _gone(self.stream, number)
-        return were
+        if cut:
+            logs = await self._logs_at(number)
+            for field, stayed in cut.items():
+                former.logs[field] = (stayed, logs[field][stayed : lengths[field]])
+        return former
+
+    async def _logs_at(self, number: int) -> dict[str, list[bytes]]:
+        """Return the items of all logs as of event ``number``, from the events that wrote them. Raises :class:`NotFoundError` if
+        one of those was purged, or ``Damaged``."""
+        if self.trimmed:
+            raise _gone(self.stream, number)
+        logs: dict[str, list[bytes]] = {}
+        state: ObjectState | None = None
+        async with aclosing(self.events(1, number)) as events:
+            async for recorded in events:
+                match recorded.event:
+                    case e.LogConverted(field=field, items=items):
+                        logs[field] = list(items)
+                    case e.FieldsRewound(lengths=lengths, logs=ends):
+                        for field in {*logs, *lengths}:
+                            end = ends.get(field, [])
+                            logs[field] = [*logs.get(field, [])[: lengths.get(field, 0) - len(end)], *end]
+                    case e.InvocationCompleted(invocation_id=of, outcome=outcome) if state is not None:
+                        invocation = state.invocations.get(of)
+                        if invocation is not None and keeps_changes(invocation, outcome.kind):
+                            for field, items in invocation.changes.logs.items():
+                                logs.setdefault(field, []).extend(items)
+                    case e.Erased():
+                        raise _gone(self.stream, number)
+                state = advance(self.stream, state, recorded)
+        return logs
 
     async def kept_from(self) -> int:
         """Return the number of the first stored event that belongs to an invocation; 1 if nothing has been purged."""

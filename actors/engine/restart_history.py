@@ -8,6 +8,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.output import NO_OUTPUT, KeptOutput
+from actors.core.past import GOING_LIVE, FormerItems
 from actors.core.restart_plan import RestartPlan, plan_restart
 from actors.core.restart_points import FROM_THE_START
 from actors.core.state import WaitKind
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 NOTHING_KEPT = RestartPlan([], [], [], None)
 
-_GOING_LIVE = (e.InvocationStarted, e.HistoryCopied, e.FieldsInitialized, e.LogConverted, e.MapConverted)
-"""The events after which the handler sees its object live. After the last of them it has the object as it first saw it, plus its
-own writes."""
-
 
 @attrs.frozen
 class RestartHistory:
@@ -45,12 +42,11 @@ class RestartHistory:
 
 @attrs.frozen
 class _Base:
-    """The fields of the object at the start of the kept part; ``maps`` are the former values of the items that have changed
-    since."""
+    """The fields of the object at the start of the kept part, and those items of its collections that have changed since."""
 
     fields: Mapping[str, bytes]
     lengths: Mapping[str, int]
-    maps: Maps
+    items: FormerItems = attrs.field(factory=FormerItems)
 
 
 async def history_of_restart(
@@ -74,7 +70,7 @@ async def history_of_restart(
     kept = NOTHING_KEPT
     if lineage.step != FROM_THE_START:
         kept = plan_restart(history, lineage.step, successor=of, now=now, again_by=stamp.cause)
-    base = _Base({}, {}, {})
+    base = _Base({}, {})
     if has_fields(state.kind, invocation.mode):
         base = await _base(history, kept, state, past)
     # The writes of an atomic handler are carried to its end. Its object is rewound to the start, or half of a change would be
@@ -83,13 +79,15 @@ async def history_of_restart(
     rewound: list[Event] = [_rewound(of, written, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return RestartHistory(rewound, [], [])
-    if not kept.events and not lineage.rewinds:
-        base = _Base(state.fields, state.lengths, {})  # none of its history is kept, so it sees its object as it is now
+    if kept.events and not lineage.rewinds:
+        _check_logs(base)
+    elif not kept.events and not lineage.rewinds:
+        base = _Base(state.fields, state.lengths)  # none of its history is kept, so it sees its object as it is now
     mark = e.HistoryCopied(
         invocation_id=of,
         fields=dict(base.fields),
         lengths=dict(base.lengths),
-        maps=base.maps,
+        maps=base.items.maps,
         before_last=kept.before_last,
         carries=invocation.atomic and (lineage.rewinds or _is_unwritten(history, kept)),
     )
@@ -117,9 +115,14 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
     return first
 
 
-async def check_past(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> None:
-    """Raise :class:`actors.errors.NotFoundError` if the fields of that time can no longer be rebuilt."""
-    await _base(history, kept, state, past)
+async def check_past(
+    history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory, *, rewinds: bool
+) -> None:
+    """Raise :class:`actors.errors.NotFoundError` if the fields of that time can no longer be rebuilt, and
+    :class:`actors.errors.ConflictError` if the kept part cannot read them, as the restart does not rewind them."""
+    base = await _base(history, kept, state, past)
+    if kept.events and not rewinds:
+        _check_logs(base)
 
 
 def check_rewindable(history: Sequence[Recorded], name: str) -> None:
@@ -133,26 +136,39 @@ def check_rewindable(history: Sequence[Recorded], name: str) -> None:
 
 
 def _went_live(history: Sequence[Recorded]) -> int | None:
-    return next((r.number for r in reversed(history) if isinstance(r.event, _GOING_LIVE)), None)
+    return next((r.number for r in reversed(history) if isinstance(r.event, GOING_LIVE)), None)
 
 
 async def _base(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> _Base:
-    if kept.pinned is not None:
-        return _Base(kept.pinned.fields, kept.pinned.lengths, kept.pinned.maps)
     went_live = _went_live(history)
     if went_live is None:
-        return _Base(
-            state.fields, state.lengths, {}
-        )  # only signals are kept, and the handler sees its object for the first time
-    then = await past.object_at(went_live)
-    return _Base(then.fields, then.lengths, await past.items_changed_since(went_live))
+        # Only signals are kept, and the handler sees its object for the first time.
+        return _Base(state.fields, state.lengths)
+    if kept.pinned is None:
+        then = await past.object_at(went_live)
+        return _Base(then.fields, then.lengths, await past.former_items(went_live, then.lengths))
+    copied = next(r.number for r in history if r.event is kept.pinned)
+    former = await past.former_items(copied, kept.pinned.lengths)
+    for field, items in kept.pinned.maps.items():  # as the first original had them
+        former.maps[field] = {**former.maps.get(field, {}), **items}
+    return _Base(kept.pinned.fields, kept.pinned.lengths, former)
+
+
+def _check_logs(base: _Base) -> None:
+    """Raise :class:`actors.errors.ConflictError` if the kept part cannot read the logs of its object as they were."""
+    if base.items.logs:
+        raise ConflictError(
+            f"{', '.join(sorted(base.items.logs))}: a rewind has removed items that the kept part may read. Restart it with "
+            "rewind_state, which puts them back, or from the beginning",
+            code=ErrorCode.NOT_POSSIBLE,
+        )
 
 
 def _rewound(of: Any, kept: RestartPlan, base: _Base, map_item: Callable[[str, str], bytes | None]) -> e.FieldsRewound:
     """The event that resets the object to the point where the original reached the step: the base, plus its writes up to there."""
     fields, lengths = dict(base.fields), dict(base.lengths)
-    logs: dict[str, list[bytes]] = {}
-    maps: Maps = {field: dict(items) for field, items in base.maps.items()}
+    logs = {field: list(items) for field, (_, items) in base.items.logs.items()}
+    maps: Maps = {field: dict(items) for field, items in base.items.maps.items()}
     for _, event in kept.events:
         match event:
             case e.FieldsChanged():

@@ -84,7 +84,8 @@ async def prepare_restart(
     if resolved.step != FROM_THE_START:
         kept = plan_restart(history, resolved.step, successor=command.successor, now=machine.now, again_by="")
     if writes and (resolved.step != FROM_THE_START or command.rewind_state):
-        await check_past(history, kept, state, machine.cache.past(loaded))
+        past = machine.cache.past(loaded)
+        await check_past(history, kept, state, past, rewinds=command.rewind_state)
     if app is not None and kept.events and c.is_rehearsed(command) and not is_made:
         await check_kept_part(resolved, history, kept, _surroundings(machine, loaded, state, app))
     return resolved, kept

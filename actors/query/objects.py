@@ -142,14 +142,14 @@ async def object_items(
     state = await stored.state_at(at)
     if state is None:
         return []
+    rows = stored.rows if at is None else await stored.rows_at(at, state)
     if field in state.lengths:
         first = _position(start)
         found = [
             (str(first + n), value)
-            for n, value in enumerate(stored.log_items(field, first, state.lengths[field], limit))
+            for n, value in enumerate(stored.log_items(rows, field, first, state.lengths[field], limit))
         ]
     else:
-        rows = stored.rows if at is None else await stored.rows_at(at)
         found = [*islice(stored.map_items(rows, field, start), limit)]
     return [ItemInfo(item=item, value=msgspec.json.decode(value)) for item, value in found]
 

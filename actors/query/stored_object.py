@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.past import Maps, ObjectHistory
+from actors.core.past import FormerItems, ObjectHistory
 from actors.errors import InvalidArgumentError
 from actors.rows.layers import LayeredRows
 from actors.rows.objects import load_state
@@ -65,28 +65,30 @@ class StoredObject:
 
     # Collections.
 
-    async def rows_at(self, at: int) -> Readable:
-        """Return the rows with the items of maps as of event ``at``. Raises ``NotFoundError``."""
-        return self.rows_with(await self.past.items_changed_since(at))
+    async def rows_at(self, at: int, state: ObjectState) -> Readable:
+        """Return the rows with the items of maps and logs as of event ``at``, after which the object had this state. Raises
+        ``NotFoundError``."""
+        return self.rows_with(await self.past.former_items(at, state.lengths))
 
-    def rows_with(self, maps: Maps) -> Readable:
-        """Return the rows with these items of maps in place of the current ones."""
-        return LayeredRows(
-            self.rows,
-            {
-                keys.map_item(self.partition, self.stream, field, key.encode()): value
-                for field, items in maps.items()
-                for key, value in items.items()
-            },
-        )
+    def rows_with(self, former: FormerItems) -> Readable:
+        """Return the rows with these items in place of the current ones."""
+        rows: dict[bytes, bytes | None] = {}
+        for field, items in former.maps.items():
+            for key, value in items.items():
+                rows[keys.map_item(self.partition, self.stream, field, key.encode())] = value
+        for field, (start, end) in former.logs.items():
+            for index, value in enumerate(end, start):
+                rows[keys.log_item(self.partition, self.stream, field, index)] = value
+        return LayeredRows(self.rows, rows)
 
-    def log_items(self, field: str, start: int, length: int, limit: int) -> list[bytes]:
-        """Return items of a log with this length, from an index on."""
+    def log_items(self, rows: Readable, field: str, start: int, length: int, limit: int) -> list[bytes]:
+        """Return items of a log with this length, from an index on, from these rows: the current ones, or those of
+        :meth:`rows_at`."""
         if start >= length:
             return []
         first = keys.log_item(self.partition, self.stream, field, start)
         behind = keys.log_item(self.partition, self.stream, field, min(length, start + limit))
-        return [value for _, value in self.rows.scan(first, behind, limit=limit)]
+        return [value for _, value in rows.scan(first, behind, limit=limit)]
 
     def map_items(self, rows: Readable, field: str, start: str) -> Iterator[tuple[str, bytes]]:
         """Yield items of a map after a key, from these rows: the current ones, or those of :meth:`rows_at`."""

@@ -280,4 +280,25 @@ FAULTS = (
         "The list of jobs read all invocations, and at 100,000 of them nobody else was answered meanwhile.",
         "tests/engine/test_jobs.py::test_the_newest_jobs_are_found_without_reading_invocations",
     ),
+    Fault(
+        "rewind-behind-a-rewind-lost-items",
+        "A rewind to before an earlier rewind made a log as long as it had been, without the items that the earlier one had removed.",
+        "tests/engine/test_rewinds.py::test_a_rewind_behind_a_rewind_puts_back_what_that_one_removed",
+    ),
+    Fault(
+        "rewound-restart-began-before-its-rewind",
+        "A rewinding restart of an invocation that had begun with a rewind reset the fields to before that rewind.",
+        "tests/engine/test_rewinds.py::test_a_rewinding_restart_of_one_begins_where_that_one_began",
+    ),
+    Fault(
+        "past-of-a-rewound-log-was-the-present",
+        "The items of a log as of an event before a rewind were those of now, and a restart could read them in its kept part.",
+        "tests/engine/test_rewinds.py::test_the_past_of_a_log_is_what_it_was_before_a_rewind",
+        "tests/engine/test_rewinds.py::test_a_kept_part_that_cannot_read_a_log_as_it_was_is_refused",
+    ),
+    Fault(
+        "second-restart-read-maps-of-later",
+        "A restart of a restart read, in its kept part, items of maps that had changed after the first restart.",
+        "tests/engine/test_rewinds.py::test_a_restart_of_a_restart_reads_maps_as_the_first_original_did",
+    ),
 )
