@@ -18,7 +18,9 @@ from tests.test_house import ALL, imports_of, libraries
 if TYPE_CHECKING:
     from pathlib import Path
 
-BASE = {"attrs", "cattrs", "msgspec", "rocksdict", "trio", "outcome"}  # trio depends on outcome
+OF_TRIO = {"outcome", "sniffio"}
+"""Packages that trio depends on."""
+BASE = {"attrs", "cattrs", "msgspec", "rocksdict", "trio"} | OF_TRIO
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEEDED_BY = {
     "client": "actors.http.client",
@@ -42,7 +44,7 @@ def test_extras_in_the_code_are_those_of_the_project() -> None:
         extra: set(packages) for extra, packages in EXTRAS.items()
     }
     assert {*COMMAND_LINE} == {package for packages in EXTRAS.values() for package in packages}
-    assert names_in(PROJECT["dependencies"]) == BASE - {"outcome"}
+    assert names_in(PROJECT["dependencies"]) == BASE - OF_TRIO
 
 
 def test_no_dependency_is_pinned_to_one_version() -> None:

@@ -31,6 +31,8 @@ class AsyncioRuntime:
     """
 
     client: Client
+    url: str | None = None
+    """The address of the server, such as ``http://127.0.0.1:9070``. None without ``serve=``."""
     unserved: tuple[UnservedClass, ...] = ()
     """Classes that have stored objects and that the app lacked at the start."""
 
@@ -52,7 +54,7 @@ async def open_runtime(*classes: type, **options: Any) -> AsyncIterator[AsyncioR
     require_asyncio("actors.aio.open_runtime()", "actors.open_runtime()")
     async with opened_in_thread(partial(runtimes.open_runtime, *classes, **options)) as (runtime, bridge):
         client = Client(bridged(runtime.client._backend, bridge))
-        yield AsyncioRuntime(client=client, unserved=runtime.unserved)
+        yield AsyncioRuntime(client=client, url=runtime.url, unserved=runtime.unserved)
 
 
 Runtime = AsyncioRuntime

@@ -76,6 +76,16 @@ async def test_a_program_calls_a_server(tmp_path: Path) -> None:
 
 
 @in_asyncio
+async def test_a_runtime_is_served_as_one_of_trio(tmp_path: Path) -> None:
+    async with actors.aio.open_runtime(Wallet, path=tmp_path / "data", serve="127.0.0.1:0") as runtime:
+        assert runtime.url is not None
+        token = (tmp_path / "data" / "token").read_text().strip()
+        async with actors.aio.connect(runtime.url, token=token) as client:
+            assert await client.actor(Wallet, "a").add(5) == 5
+        assert await runtime.client.actor(Wallet, "a").count() == 5
+
+
+@in_asyncio
 async def test_a_directory_at_rest_is_read(tmp_path: Path) -> None:
     for total in (5, 10):
         async with actors.aio.open_runtime(Wallet, path=tmp_path / "data") as runtime:
