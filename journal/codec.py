@@ -14,7 +14,7 @@ import msgspec
 
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
-from journal.fused import Fused, WholeInvocation
+from journal.fused import Fused, OpenedInvocation, StepTurn, WholeInvocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,7 +75,7 @@ TAGS: dict[type, int] = {
     e.SignalReassigned: 0x40,
 }
 
-_FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50}
+_FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52}
 _STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack

@@ -1,9 +1,10 @@
 """Records in which one frame stands for several events.
 
-A call that ends in its first turn is the most frequent history by far: accepted, started, fields changed, completed. Written as
-one frame it takes a fraction of the bytes and of the time. The frame is only another spelling of these events: a reader gets the
-events, with the numbers and stamps that they would have had one by one, and an event of a frame that is erased turns the frame
-into single events.
+Three histories are the most frequent by far: a call that ends in its first turn (accepted, started, fields changed, completed), a
+call whose first turn requests something (accepted, started, a step), and the end of a step after which the handler requests
+something. Written as one frame each takes a fraction of the bytes and of the time. The frame is only another spelling of these
+events: a reader gets the events, with the numbers and stamps that they would have had one by one, and an event of a frame that is
+erased turns the frame into single events.
 """
 
 from __future__ import annotations
@@ -27,12 +28,10 @@ from journal.events import (
 from journal.ids import InvocationId, StepId
 
 
-class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
-    """An invocation that was accepted, started and completed with a result without a wait in between.
+class _Call(msgspec.Struct, array_like=True, gc=False):
+    """A call of a free object that ran before it was recorded.
 
-    It was asked for at ``asked_at`` by ``by`` because of ``cause``, and ran at ``ran_at`` (both in wall seconds). ``created`` is
-    the service, the key and the kind of the object if this invocation is the first of it. ``fields`` are the fields that the
-    handler changed, or None. Of a caller, the invocation and the step are kept; of its chain, the fields of each link.
+    It was asked for at ``asked_at`` by ``by`` because of ``cause``, and ran at ``ran_at`` (both in wall seconds).
     """
 
     invocation_id: InvocationId
@@ -45,6 +44,39 @@ class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
     argument: bytes
     parameter: str | None
     deployment: str
+
+
+def _opening(call: WholeInvocation | OpenedInvocation) -> list[tuple[Stamp, Any]]:
+    """Return the events up to the start, with their stamps."""
+    of = call.invocation_id
+    asked = Stamp(call.asked_at, call.cause, call.by)
+    entries: list[tuple[Stamp, Any]] = []
+    if call.created is not None:
+        service, key, kind = call.created
+        entries.append((asked, e.ObjectCreated(service=service, key=key, kind=kind)))
+    accepted = InvocationAccepted(
+        invocation_id=of,
+        handler=call.handler,
+        mode=call.mode,
+        argument=call.argument,
+        caller=None if call.caller is None else Caller(*call.caller),
+        chain=[e.Link(*link) for link in call.chain or ()],
+        atomic=call.atomic,
+        deployment=call.deployment,
+        parameter=call.parameter,
+        tags=call.tags,
+    )
+    entries += ((asked, accepted), (asked, InvocationStarted(invocation_id=of)))
+    return entries
+
+
+class WholeInvocation(_Call, array_like=True, gc=False):
+    """An invocation that was accepted, started and completed with a result without a wait in between.
+
+    ``created`` is the service, the key and the kind of the object if this invocation is the first of it. ``fields`` are the fields
+    that the handler changed, or None. Of a caller, the invocation and the step are kept; of its chain, the fields of each link.
+    """
+
     result: bytes
     fields: dict[str, bytes] | None = None
     created: tuple[str, str | None, Kind] | None = None
@@ -60,25 +92,7 @@ class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
 
     def expand(self, first: int) -> list[tuple[Stamp, Any]]:
         """Return the events with their stamps; the first has the number ``first``."""
-        of = self.invocation_id
-        asked = Stamp(self.asked_at, self.cause, self.by)
-        entries: list[tuple[Stamp, Any]] = []
-        if self.created is not None:
-            service, key, kind = self.created
-            entries.append((asked, e.ObjectCreated(service=service, key=key, kind=kind)))
-        accepted = InvocationAccepted(
-            invocation_id=of,
-            handler=self.handler,
-            mode=self.mode,
-            argument=self.argument,
-            caller=None if self.caller is None else Caller(*self.caller),
-            chain=[e.Link(*link) for link in self.chain or ()],
-            atomic=self.atomic,
-            deployment=self.deployment,
-            parameter=self.parameter,
-            tags=self.tags,
-        )
-        entries += ((asked, accepted), (asked, InvocationStarted(invocation_id=of)))
+        of, entries = self.invocation_id, _opening(self)
         ran = Stamp(self.ran_at, f"#{first + len(entries) - 1}", of)
         if self.fields is not None:
             entries.append((ran, FieldsChanged(invocation_id=of, fields=self.fields)))
@@ -87,5 +101,148 @@ class WholeInvocation(msgspec.Struct, array_like=True, gc=False):
         return entries
 
 
-Fused = WholeInvocation
+class RequestedStep(msgspec.Struct, array_like=True, gc=False, tag=1):
+    """A step that a handler requests. Its arguments are values, and small enough to be kept."""
+
+    step: StepId
+    name: str
+    source: str
+    argument: bytes
+    at_most_once: bool = False
+
+    @classmethod
+    def of(cls, event: e.StepScheduled) -> RequestedStep | None:
+        """Return the request as a part of a frame. None if it has arguments that are no values or are too large, or a text
+        of a class of the author's: those are written as events."""
+        if (
+            event.opaque
+            or event.argument_bytes
+            or not event.is_compared
+            or event.name.__class__ is not str
+            or event.source.__class__ is not str
+            or event.at_most_once.__class__ is not bool
+        ):
+            return None
+        return cls(event.step, event.name, event.source, event.argument, event.at_most_once)
+
+    def event(self, of: InvocationId) -> e.StepScheduled:
+        """Return the request of the invocation."""
+        return e.StepScheduled(
+            invocation_id=of,
+            step=self.step,
+            name=self.name,
+            source=self.source,
+            argument=self.argument,
+            at_most_once=self.at_most_once,
+            is_compared=True,
+        )
+
+
+class RequestedSleep(msgspec.Struct, array_like=True, gc=False, tag=2):
+    """A sleep that a handler requests."""
+
+    step: StepId
+    wake_at: Date
+    source: str
+
+    def event(self, of: InvocationId) -> e.SleepScheduled:
+        """Return the request of the invocation."""
+        return e.SleepScheduled(invocation_id=of, step=self.step, wake_at=self.wake_at, source=self.source)
+
+
+class RequestedSignal(msgspec.Struct, array_like=True, gc=False, tag=3):
+    """A signal that a handler requests, and that has not arrived."""
+
+    step: StepId
+    name: str
+    source: str
+    schema: bytes
+
+    def event(self, of: InvocationId) -> e.SignalAwaited:
+        """Return the request of the invocation."""
+        return e.SignalAwaited(invocation_id=of, step=self.step, name=self.name, source=self.source, schema=self.schema)
+
+
+Requested = RequestedStep | RequestedSleep | RequestedSignal
+"""What a handler may request in a frame."""
+
+
+def requested_in(event: e.Event) -> RequestedSleep | RequestedSignal | None:
+    """Return a request other than a step as a part of a frame; None if it must be written as an event."""
+    match event:
+        case e.SleepScheduled(wake_at=float(at)) if event.source.__class__ is str and at <= e.LAST_DATE:
+            return RequestedSleep(event.step, event.wake_at, event.source)
+        case e.SignalAwaited(ready=False, again=False, signal=0, handed_over=0) if (
+            event.name.__class__ is str and event.source.__class__ is str
+        ):
+            return RequestedSignal(event.step, event.name, event.source, event.schema)
+        case _:
+            return None
+
+
+class OpenedInvocation(_Call, array_like=True, gc=False):
+    """An invocation that was accepted and started, and whose handler then requested something that it waits for.
+
+    The other fields are those of :class:`WholeInvocation`.
+    """
+
+    request: Requested
+    fields: dict[str, bytes] | None = None
+    created: tuple[str, str | None, Kind] | None = None
+    caller: tuple[InvocationId, StepId] | None = None
+    chain: list[tuple[InvocationId, str, bool]] | None = None
+    atomic: bool = False
+    tags: dict[str, str] | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of events that it stands for."""
+        return 3 + (self.created is not None) + (self.fields is not None)
+
+    def expand(self, first: int) -> list[tuple[Stamp, Any]]:
+        """Return the events with their stamps; the first has the number ``first``."""
+        of, entries = self.invocation_id, _opening(self)
+        ran = Stamp(self.ran_at, f"#{first + len(entries) - 1}", of)
+        entries.append((ran, self.request.event(of)))
+        if self.fields is not None:
+            entries.append((ran, FieldsChanged(invocation_id=of, fields=self.fields)))
+        return entries
+
+
+class StepTurn(msgspec.Struct, array_like=True, gc=False):
+    """A step ended with a value, and the handler, which waited for it alone, took a turn and requested something.
+
+    The step ended ``at`` and the turn was taken ``turned_at`` (both in wall seconds; None if they are the same). ``fields`` are the
+    fields that the handler changed in the turn, or None.
+    """
+
+    invocation_id: InvocationId
+    at: Date
+    step: StepId
+    value: bytes
+    request: Requested
+    fields: dict[str, bytes] | None = None
+    turned_at: Date | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of events that it stands for."""
+        return 2 if self.fields is None else 3
+
+    def expand(self, first: int) -> list[tuple[Stamp, Any]]:
+        """Return the events with their stamps; the first has the number ``first``."""
+        of = self.invocation_id
+        outcome = e.Outcome(e.OutcomeKind.SUCCEEDED, self.value)
+        turned_at = self.at if self.turned_at is None else self.turned_at
+        ended, turned = Stamp(self.at, f"step {self.step}", of), Stamp(turned_at, f"#{first}", of)
+        entries: list[tuple[Stamp, Any]] = [
+            (ended, e.StepCompleted(invocation_id=of, step=self.step, outcome=outcome)),
+            (turned, self.request.event(of)),
+        ]
+        if self.fields is not None:
+            entries.append((turned, FieldsChanged(invocation_id=of, fields=self.fields)))
+        return entries
+
+
+Fused = WholeInvocation | OpenedInvocation | StepTurn
 """Every frame that stands for several events."""

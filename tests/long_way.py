@@ -1,14 +1,15 @@
-"""The long way of a call: ``python -m pytest --long-way`` has the engine decide each call before it runs.
+"""The long way: ``python -m pytest --long-way`` has the engine decide first, and run then.
 
-The engine runs a call of a free object first and records it as a whole (``actors.engine.first_turns``). That is an abridgement: what
-is decided step by step must come to the same, so every suite passes on both ways. The switch is here and not in the product, as
-nobody else needs it.
+The engine runs a call of a free object first and records it as a whole (``actors.engine.first_turns``), and it hands the value of a
+step to its handler and records both together (``actors.engine.step_turns``). These are abridgements: what is decided one by one
+must come to the same, so every suite passes on both ways. The switch is here and not in the product, as nobody else needs it.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
@@ -20,19 +21,26 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-COMPARISONS = ("test_both_ways.py", "test_first_turns.py")
+COMPARISONS = ("test_both_ways.py", "test_first_turns.py", "test_step_turns.py")
 """Left out with the option: they compare the two ways."""
 
-_MODULE = "actors.engine.first_turns"
+
+def _decide(*_: object) -> bool:
+    """Take no short way: decide."""
+    return False
+
+
+WAYS = {"actors.engine.first_turns": "FirstTurns", "actors.engine.step_turns": "StepTurns"}
+"""The class whose method ``take`` takes a short way, by module."""
 
 
 class _Finder(MetaPathFinder):
-    """Finds the module of the short way, and closes that way when it is imported."""
+    """Finds the modules of the short ways, and closes each way when its module is imported."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path, target) if fullname == _MODULE else None
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in WAYS else None
         if spec is None or spec.loader is None:
             return None
         loader: Any = spec.loader
@@ -48,27 +56,28 @@ class _Finder(MetaPathFinder):
 
 def take() -> None:
     """Have this process take the long way from now on."""
-    module = sys.modules.get(_MODULE)
-    if module is None:
+    imported = WAYS.keys() & sys.modules.keys()
+    if len(imported) < len(WAYS):
         sys.meta_path.insert(0, _Finder())
-    else:
-        _close(module)
+    for name in imported:
+        _close(sys.modules[name])
 
 
 def _close(module: Any) -> None:
-    _ = module.CALLS_A_ROUND  # if it goes by another name by now, this says so
-    module.CALLS_A_ROUND = 0
+    way = getattr(module, WAYS[module.__name__])
+    _ = way.take  # if it goes by another name by now, this says so
+    way.take = _decide
 
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Calls take the long way within the block, in this process and in those that it starts."""
-    from actors.engine import first_turns
-
-    before = first_turns.CALLS_A_ROUND
+    """The engine takes the long way within the block, in this process and in those that it starts."""
+    ways: list[Any] = [getattr(import_module(module), name) for module, name in WAYS.items()]
+    before = [way.take for way in ways]
     take()
     try:
         with customized("from tests.long_way import take; take()"):
             yield
     finally:
-        first_turns.CALLS_A_ROUND = before
+        for way, taking in zip(ways, before, strict=True):
+            way.take = taking

@@ -106,6 +106,13 @@ MUTANTS = (
     Mutant("says-that-the-engine-sent-a-result", "FirstTurns._record", "by=asked.invocation_id", "by=None", "tests/engine/test_first_turns.py"),
     Mutant("runs-calls-without-end", "FirstTurns.take", "self._left -= 1", "pass", "tests/engine/test_whole_invocations.py"),
     Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < _RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
+    # The short way of a step.
+    Mutant("hands-a-step-over-before-a-signal", "StepTurns._is_first", "self._ready", "False", "tests/engine/test_step_turns.py"),
+    Mutant("begins-a-step-before-it-is-durable", "Executor.follow", "self._machine.when_durable(partial(self.run_step, loaded, of, request.step))", "self.run_step(loaded, of, request.step)", "tests/engine/test_step_turns.py"),
+    Mutant("leaves-the-output-of-a-step-open", "Machine.record_step_turn", "self.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)", "pass", "tests/engine/test_step_turns.py"),
+    Mutant("hands-a-step-over-in-spite-of-a-pause", "goes_on_at_once", "and invocation.pending_pause is None", "", "tests/core/test_fused.py"),
+    Mutant("hands-a-step-over-beside-another", "goes_on_at_once", "and len(waits) == 1", "", "tests/core/test_fused.py"),
+    Mutant("forgets-what-a-handler-changed-in-a-turn", "_go_on", "invocation.changes.write(fields, size)", "pass", "tests/core/test_fused.py"),
     Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and wait.name in received)", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self._batch.released.append(action)", "action()"),

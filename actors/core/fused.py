@@ -1,29 +1,41 @@
-"""The short way of a call: run first, record once.
+"""The short ways: run first, record once.
 
-Most calls find a free object and end in their first turn. ``decide`` would accept and start such a call, and complete it when
-the handler has returned. Here the same is said at once: whether the call would start now (:func:`starts_at_once`), what is
-recorded of it (:func:`whole_invocation`), and what becomes of the object (:func:`with_whole`).
+Most calls find a free object. ``decide`` would accept and start such a call, and complete it when the handler has returned, or
+record what it requests. Here the same is said at once: whether the call would start now (:func:`starts_at_once`), what is recorded
+of it (:func:`whole_invocation`, :func:`opened_invocation`), and what becomes of the object (:func:`with_whole`,
+:func:`with_opened`).
 
-Invariant: the short way is the long way, abridged. For every object and every call that starts at once, the events of the frame are
-those that ``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for
-random objects. Whatever does not start at once, or does not end in its first turn, is decided.
+Most steps end with a value that their handler waits for, and waits for alone, and most handlers then request something else.
+``decide`` would complete the step and record the request when the handler has taken its turn. Here too: whether the turn follows
+at once (:func:`goes_on_at_once`), what is recorded of it (:func:`step_turn`), and what becomes of the object
+(:func:`with_step_turn`).
 
-Alternative refused: a second state machine for short calls. It would be a second description of the same rules.
+Invariant: a short way is the long way, abridged. For every object to which it applies, the events of the frame are those that
+``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for random
+objects. Whatever a short way does not apply to is decided.
+
+Alternative refused: a second state machine for the short ways. It would be a second description of the same rules.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.state import ObjectState
+from actors.core.evolve import SPAN_GAP
+from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
+from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import Kind, Mode, Status
-from journal.fused import WholeInvocation
+from journal.events import Caller, Kind, Link, Mode, Status
+from journal.fused import OpenedInvocation, RequestedSleep, RequestedStep, StepTurn, WholeInvocation, requested_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.core import commands as c
     from actors.values.limits import Limits
-    from journal.events import Stamp
+    from journal.events import Event, Stamp
+    from journal.fused import Requested
+    from journal.ids import InvocationId, StepId
 
 
 def starts_at_once(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> bool:
@@ -60,10 +72,10 @@ def whole_invocation(
     result: bytes,
 ) -> WholeInvocation:
     """Return the record of an invocation that was asked for with this stamp and has returned ``result``."""
-    asked, target, caller = command.asked, command.asked.target, command.asked.caller
+    asked = command.asked
     return WholeInvocation(
         asked.invocation_id,
-        target.handler,
+        asked.target.handler,
         command.mode,
         stamp.at,
         stamp.cause,
@@ -74,24 +86,176 @@ def whole_invocation(
         command.deployment,
         result,
         fields,
-        None if state is not None else (target.service, target.key, command.kind),
-        None if caller is None else (caller.invocation_id, caller.step),
-        [(link.invocation_id, link.target, link.holds_key) for link in asked.chain] if asked.chain else None,
+        None if state is not None else _created(command),
+        None if asked.caller is None else (asked.caller.invocation_id, asked.caller.step),
+        _chain(asked.chain) if asked.chain else None,
         command.atomic,
         asked.tags,
     )
 
 
+def opened_invocation(
+    state: ObjectState | None, command: c.ResolvedInvoke, stamp: Stamp, requests: Sequence[Event], *, ran_at: float
+) -> OpenedInvocation | None:
+    """Return the record of an invocation that was asked for with this stamp and whose handler made these requests in its first
+    turn; None if they are other than one request that can be a part of a frame, and a change of fields."""
+    found = _request_in(requests)
+    if found is None:
+        return None
+    asked = command.asked
+    return OpenedInvocation(
+        asked.invocation_id,
+        asked.target.handler,
+        command.mode,
+        stamp.at,
+        stamp.cause,
+        stamp.by,
+        ran_at,
+        asked.argument,
+        asked.parameter,
+        command.deployment,
+        *found,
+        None if state is not None else _created(command),
+        None if asked.caller is None else (asked.caller.invocation_id, asked.caller.step),
+        _chain(asked.chain) if asked.chain else None,
+        command.atomic,
+        asked.tags,
+    )
+
+
+def _created(command: c.ResolvedInvoke) -> tuple[str, str | None, Kind]:
+    target = command.asked.target
+    return target.service, target.key, command.kind
+
+
+def _chain(links: Sequence[Link]) -> list[tuple[InvocationId, str, bool]]:
+    return [(link.invocation_id, link.target, link.holds_key) for link in links]
+
+
+def _request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] | None] | None:
+    """Return the request of a turn as a part of a frame, and the changed fields. None if there is anything else."""
+    fields = None
+    if len(requests) == 2:
+        changed = requests[1]
+        if not isinstance(changed, e.FieldsChanged):
+            return None
+        fields = changed.fields
+    elif len(requests) != 1:
+        return None
+    request = requests[0]
+    requested = RequestedStep.of(request) if isinstance(request, e.StepScheduled) else requested_in(request)
+    return None if requested is None else (requested, fields)
+
+
 def with_whole(state: ObjectState | None, whole: WholeInvocation, last: int) -> ObjectState:
     """Return the object after the invocation, whose last event has the number ``last``."""
-    if state is None:
-        if whole.created is None:
-            raise BrokenInvariant(f"{whole.invocation_id} is not the first of its object, which has no state")
-        service, key, kind = whole.created
-        state = ObjectState(service=service, key=key, kind=kind)
+    state = _existing(state, whole)
     state.version = last
     if whole.fields is not None:
         # A new dictionary, for the reason that keep_changes gives.
         state.fields_version = last
         state.fields = {**state.fields, **whole.fields}
     return state
+
+
+def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) -> ObjectState:
+    """Return the object after the first turn of the invocation, whose last event has the number ``last``."""
+    state = _existing(state, opened)
+    of, count = opened.invocation_id, opened.count - (opened.created is not None)
+    state.version = last
+    state.holder = of
+    invocation = state.invocations[of] = InvocationState(
+        invocation_id=of,
+        handler=opened.handler,
+        mode=opened.mode,
+        status=Status.RUNNING,
+        accepted_at=opened.asked_at,
+        accepted_by=opened.by,
+        started_at=opened.asked_at,
+        modified_at=opened.ran_at,
+        spans=[(last - count + 1, last)],
+        caller=None if opened.caller is None else Caller(*opened.caller),
+        chain=[Link(*link) for link in opened.chain or ()],
+        atomic=opened.atomic,
+        deployment=opened.deployment,
+        tags=opened.tags,
+        event_count=count,
+        value_bytes=len(opened.argument),
+    )
+    _go_on(invocation, opened.request, opened.fields, opened.ran_at)
+    return state
+
+
+def _existing(state: ObjectState | None, call: WholeInvocation | OpenedInvocation) -> ObjectState:
+    if state is not None:
+        return state
+    if call.created is None:
+        raise BrokenInvariant(f"{call.invocation_id} is not the first of its object, which has no state")
+    service, key, kind = call.created
+    return ObjectState(service=service, key=key, kind=kind)
+
+
+def _go_on(invocation: InvocationState, request: Requested, fields: dict[str, bytes] | None, at: float) -> None:
+    """Note what the handler, which waits for nothing else, requested and changed in a turn ``at`` that time."""
+    if isinstance(request, RequestedStep):
+        invocation.value_bytes += len(request.argument)
+        invocation.waits[request.step] = Wait(WaitKind.STEP, at, request.name)
+    else:
+        if isinstance(request, RequestedSleep):
+            wait = Wait(WaitKind.SLEEP, at, at=request.wake_at)
+        else:
+            wait = Wait(WaitKind.SIGNAL, at, request.name)
+        invocation.waits[request.step] = wait
+        invocation.status = Status.SUSPENDED
+    if fields is not None:
+        size = sum(map(len, fields.values()))
+        invocation.value_bytes += size
+        invocation.changes.write(fields, size)
+
+
+def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> bool:
+    """Report whether the handler would be given the value of the step now, with nothing else to be said: it waits for this
+    step alone, and has been given everything up to the event ``seen``.
+
+    What this leaves to ``decide``, although the handler might go on: a step that had failed, and everything about an invocation
+    that was cancelled or asked to pause.
+    """
+    waits = invocation.waits
+    wait = waits.get(step)
+    return (
+        wait is not None
+        and len(waits) == 1
+        and wait.kind is WaitKind.STEP
+        and wait.attempts == 0
+        and invocation.status is Status.RUNNING
+        and invocation.cancel is None
+        and invocation.pending_pause is None
+        and invocation.unseen <= seen
+    )
+
+
+def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
+    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these
+    requests; None if they are other than one request that can be a part of a frame, and a change of fields."""
+    found = _request_in(requests)
+    if found is None:
+        return None
+    of, step, value = completed.invocation_id, completed.step, completed.outcome.value
+    return StepTurn(of, at, step, value, *found, None if turned_at == at else turned_at)
+
+
+def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
+    """Change the object as the turn does, whose first event has the number ``first``."""
+    invocation, count = state.invocations[turn.invocation_id], turn.count
+    last = state.version = first + count - 1
+    invocation.event_count += count
+    invocation.unseen = 0
+    invocation.value_bytes += len(turn.value)
+    since, until = invocation.spans[-1]
+    if first - until <= SPAN_GAP:
+        invocation.spans[-1] = (since, last)
+    else:
+        invocation.spans.append((first, last))
+    del invocation.waits[turn.step]
+    at = invocation.modified_at = turn.at if turn.turned_at is None else turn.turned_at
+    _go_on(invocation, turn.request, turn.fields, at)

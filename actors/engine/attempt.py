@@ -201,6 +201,12 @@ class Attempt:
         self.seen = recorded.number
         return self._turn(self.execution.hand_over, recorded, now)
 
+    def give(self, completed: e.StepCompleted, number: int, at: float, now: float) -> list[Command]:
+        """Give the handler the outcome of the step that it waits for, which ended ``at`` and is to become the event with this
+        number. Returns the commands that follow."""
+        self.seen = number
+        return self._turn(self.execution.give, completed, at, now)
+
     def close(self) -> None:
         """Drop the attempt. The cleanup of the handler runs as Python unwinds it, and none of it counts."""
         if self.execution.has_branches:

@@ -60,9 +60,10 @@ class Purge:
 
 @attrs.define(eq=False)
 class PendingAppend:
-    """The changes of one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must be at event ``covered`` or later, because some events up to there are
-    overwritten. ``forgotten`` are the rows to delete with the histories that are overwritten, and ``uncounted`` the change of the
-    counts that this makes."""
+    """The changes of one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must be at event ``covered`` or
+    later, because some events up to there are overwritten. ``has_turns`` says that a step has ended and another was requested, in one
+    frame. ``forgotten`` are the rows to delete with the histories that are overwritten, and ``uncounted`` the change of the counts
+    that this makes."""
 
     loaded: LoadedObject
     expected: int
@@ -77,6 +78,7 @@ class PendingAppend:
     trim_to: int = 0
     snapshot: bytes | None = None
     purges: list[Purge] = attrs.field(factory=list)
+    has_turns: bool = False
     may_be_empty: bool = False
     remove: bool = False
 

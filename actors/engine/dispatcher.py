@@ -248,6 +248,12 @@ class Dispatcher:
         self._machine.deliver(loaded, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id)
         self._machine.deliver(loaded, request.to, by, by=caller.invocation_id)
 
+    # Steps.
+
+    def _complete_step(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteStep) -> None:
+        if not self._executor.step_turns.take(loaded, command, request.stamp):
+            self._machine.decide(loaded, command, request.stamp)
+
     # Questions.
 
     def _watch(self, loaded: LoadedObject, _: ObjectRequest, watch: AwaitOutcome) -> None:
@@ -425,6 +431,7 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     c.StartDue: Dispatcher._start_due,
     c.Invoke: Dispatcher._invoke,
     c.Attach: Dispatcher._attach,
+    c.CompleteStep: Dispatcher._complete_step,
     **dict.fromkeys(VERBS, Dispatcher._obey),
 }
 """The handler of each kind of request. A command that is missing here is decided directly: it comes from the object itself or

@@ -27,6 +27,7 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide.pauses import beyond_limits, has_running_steps
 from actors.core.owed import may_run, owes_an_attempt
+from actors.core.react import react
 from actors.core.state import WaitKind
 from actors.engine.attempt import Attempt
 from actors.engine.code_waits import CodeWaits
@@ -34,6 +35,7 @@ from actors.engine.exceptions import effect_lost, passes
 from actors.engine.live_attempts import LiveAttempts
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
+from actors.engine.step_turns import StepTurns
 from actors.engine.steps import StepTask
 from actors.engine.threads import UNWIND_SECONDS, has_abandoned, key_of
 from actors.engine.unwinding import left_behind, unwinding, unwinding_seconds
@@ -54,6 +56,7 @@ from actors.values.names import is_system
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
+from journal.fused import RequestedStep
 from journal.ids import ROOT_STEP
 from journal.safe_logger import SafeLogger
 
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
     from actors.model.inside import InsideClient
     from actors.model.verbs.steps import StepBody
     from journal.events import Event, Recorded
+    from journal.fused import Requested
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry
 
@@ -92,7 +96,7 @@ class ReadyAttempt:
 
 class Executor:
     """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects, ``wake`` tells
-    the processor that attempts are ready."""
+    the processor that attempts are ready, and ``is_busy`` reports whether a request comes before whatever is done now."""
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class Executor:
         *,
         steps: RunningSteps,
         client: InsideClient,
+        is_busy: Callable[[], bool],
     ) -> None:
         self._machine = machine
         self._faults = faults
@@ -112,6 +117,7 @@ class Executor:
         self._client = client
         self._submit = submit
         self._wake = wake
+        self._is_busy = is_busy
         self._limits = context.limits
         self.runs: deque[ReadyAttempt] = deque()
         """The handlers that are ready to run, first in line first."""
@@ -122,7 +128,17 @@ class Executor:
         self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
         self._running_steps = 0
         self._tasks: dict[StepTask, None] = {}
+        self._token = trio.lowlevel.current_trio_token()
         self._is_closed = False
+        self.step_turns = StepTurns(
+            machine,
+            context.limits,
+            faults,
+            self.runs,
+            after_turn=self._after_turn,
+            follow=self.follow,
+            hold_if_too_long=self._hold_if_too_long,
+        )
 
     def close(self) -> None:
         """Drop every attempt; nothing is recorded."""
@@ -321,6 +337,22 @@ class Executor:
         self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, commands, attempt.seen)
 
+    def adopt_opened(self, loaded: LoadedObject, attempt: Attempt, request: Requested) -> None:
+        """Keep an attempt whose start and first turn, with this request, are recorded as one."""
+        attempt.seen = loaded.version
+        self._keep(loaded, attempt)
+        self.live.after_turn(loaded, attempt, self._machine.now)
+        self.follow(loaded, attempt.invocation_id, request)
+        self._hold_if_too_long(loaded, attempt.invocation_id)
+
+    def follow(self, loaded: LoadedObject, of: InvocationId, request: Requested) -> None:
+        """Carry out the effects of a request that is recorded as a part of a frame."""
+        if isinstance(request, RequestedStep):
+            loaded.due_steps.add((of, request.step))
+            self._machine.when_durable(partial(self.run_step, loaded, of, request.step))
+        else:
+            self._machine.owe(loaded, react(loaded.state, request.event(of)))
+
     def _keep(self, loaded: LoadedObject, attempt: Attempt) -> None:
         loaded.attempts[attempt.invocation_id] = attempt
         self.live.add(loaded, attempt)
@@ -417,11 +449,10 @@ class Executor:
             self._run_soon(loaded, of)  # if the invocation may run, its attempt begins the step
             self._settle_pause(loaded, of)
             return
-        parked = attempt.execution.parked.get(step)
-        wait = _wait_of(loaded, of, step)
+        parked, invocation = attempt.execution.parked.get(step), loaded.open_state(of)
         if parked is None or parked.interruption is not None or step in loaded.steps.get(of, _NO_STEPS):
             return
-        if wait is None:
+        if invocation is None or step not in invocation.waits:
             return  # it has its outcome, which the handler has not received yet
         if self._steps.is_draining:
             return  # the next start begins it
@@ -429,17 +460,20 @@ class Executor:
             self._waiting_steps[of, step] = loaded
             return
         self._running_steps += 1
-        self._begin_output(loaded, of, step, wait.attempts + 1)
+        number = invocation.waits[step].attempts + 1
+        if loaded.outputs or loaded.outputs is None:
+            self._begin_output(loaded, of, step, number)
         task = StepTask(
             attempt,
             step,
             parked.body,
             self._context,
             client=self._client,
-            number=wait.attempts + 1,
+            number=number,
             emit=partial(self._emit, loaded),
             check_room=partial(self._machine.outputs.check_room, loaded, of),
-            follows_cancel=_is_cancelled(loaded, of),
+            token=self._token,
+            follows_cancel=invocation.cancel is not None,
         )
         loaded.steps.setdefault(of, {})[step] = task
         self.live.after_step_began(of)
@@ -475,7 +509,13 @@ class Executor:
             self._go_on_after_unwinding(loaded, task.invocation_id)
             return
         if command is not None:
-            self._submit(ObjectRequest(loaded.stream, command, self._stamp_of(task)))
+            stamp = self._stamp_of(task)
+            if isinstance(command, c.CompleteStep) and not self._is_busy():
+                self._machine.now = stamp.at
+                if self.step_turns.take(loaded, command, stamp):
+                    self._wake()
+                    return
+            self._submit(ObjectRequest(loaded.stream, command, stamp))
         self._settle_pause(loaded, task.invocation_id)
 
     def _forget_step(self, loaded: LoadedObject, task: StepTask) -> None:
@@ -514,7 +554,7 @@ class Executor:
         self._wake()
 
     def _stamp_of(self, task: StepTask) -> Stamp:
-        return self._stamp(task.invocation_id, f"step {task.step}")
+        return Stamp(self._context.environment.clock.now(), f"step {task.step}", task.invocation_id)
 
     def _stamp(self, by: str, cause: str) -> Stamp:
         return Stamp(self._context.environment.clock.now(), cause, by)
@@ -699,11 +739,6 @@ def _hold_unserved(state: ObjectState, invocation: InvocationState, error: NotFo
 def _wait_of(loaded: LoadedObject, of: InvocationId, step: StepId) -> Wait | None:
     invocation = loaded.open_state(of)
     return None if invocation is None else invocation.waits.get(step)
-
-
-def _is_cancelled(loaded: LoadedObject, of: InvocationId) -> bool:
-    invocation = loaded.open_state(of)
-    return invocation is not None and invocation.cancel is not None
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:

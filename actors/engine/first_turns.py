@@ -1,11 +1,12 @@
 """Runs a call of a free object before anything is decided. ::
 
     call of a free object ──► first turn ──┬─ has returned ──► one record: accepted, started, fields, completed
-                                           │
-                                           └─ waits, failed ──► decide: accepted, started; then the requests of the turn
+                                           ├─ requests one thing ──► one record: accepted, started, scheduled, fields
+                                           └─ anything else ──► decide: accepted, started; then the commands of the turn
 
 Most calls end in their first turn. If such a call were decided first, its state would be made, indexed and queued, only to be
-removed a moment later. So the handler runs first, and what it did is recorded at once.
+removed a moment later. So the handler runs first, and what it did is recorded at once. Most others wait for one thing, such as a
+step: the call and that request are recorded together.
 
 Invariant: the result is that of the long way, event for event and row for row. Which calls may take the short way is said by
 ``actors.core.fused``; everything else is decided. Nothing outside learns of the call before its record is on disk, and if the
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.fused import starts_at_once, whole_invocation
+from actors.core.fused import opened_invocation, starts_at_once, whole_invocation
 from actors.core.state import ObjectState
 from actors.engine.attempt import Attempt, outside_trio
 from actors.engine.exceptions import effect_lost, passes
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from actors.model.app import App
     from actors.model.definitions import Definition, HandlerDefinition
     from journal.events import Event
+    from journal.ids import InvocationId
 
 CALLS_A_ROUND = 256
 """How many calls one round runs before they are decided. Calls beyond that are queued, so that a handler that sends to itself
@@ -94,7 +96,9 @@ class FirstTurns:
         if end is None or not self._record(loaded, request, command, handler, *end):
             if commands is None:
                 commands = [_finished(branch, *_end_of(branch))]
-            self._decide(loaded, request, command, branch.attempt(), commands)
+            attempt = branch.attempt()
+            if end is not None or not self._open(loaded, request, command, attempt, commands):
+                self._decide(loaded, request, command, attempt, commands)
         return True
 
     def _run(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
@@ -202,6 +206,38 @@ class FirstTurns:
             machine.when_durable(partial(request.outcome.set, outcome))
         return True
 
+    def _open(
+        self,
+        loaded: LoadedObject,
+        request: ObjectRequest,
+        command: c.ResolvedInvoke,
+        attempt: Attempt,
+        commands: list[Command],
+    ) -> bool:
+        """Record the invocation and its first turn, if its handler has requested one thing. Returns whether it has."""
+        if len(commands) != 1 or attempt.execution.interrupted:
+            return False
+        progress, machine, of = commands[0], self._machine, command.asked.invocation_id
+        if not isinstance(progress, c.RecordProgress) or progress.output:
+            return False
+        opened = opened_invocation(loaded.state, command, request.stamp, progress.events, ran_at=machine.now)
+        if opened is None:
+            return False
+        try:
+            machine.record_opened(loaded, opened)
+        except Unwritable:
+            return False  # the long way names the event
+        self._promise(loaded, request, of, is_new=True)
+        self._executor.adopt_opened(loaded, attempt, opened.request)
+        return True
+
+    def _promise(self, loaded: LoadedObject, request: ObjectRequest, of: InvocationId, *, is_new: bool) -> None:
+        """Tell the client that the invocation is accepted once it is durable, and keep whoever waits for its outcome."""
+        if request.reply is not None:
+            self._machine.when_durable(partial(request.reply.set, Accepted(of, is_new)))
+        if request.outcome is not None:
+            loaded.waiters.setdefault(of, []).append(request.outcome)
+
     def _decide(
         self,
         loaded: LoadedObject,
@@ -217,10 +253,7 @@ class FirstTurns:
         except BaseException:
             attempt.close()
             raise
-        if request.reply is not None:
-            machine.when_durable(partial(request.reply.set, Accepted(of, bool(events))))
-        if request.outcome is not None:
-            loaded.waiters.setdefault(of, []).append(request.outcome)
+        self._promise(loaded, request, of, is_new=bool(events))
         _, effect, _ = machine.effects.pop()
         if effect != f.StartAttempt(of):
             raise BrokenInvariant(f"{of} starts at once, and its effect is {effect}")

@@ -32,7 +32,7 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
 from actors.core.evolve import evolve, spans_with
-from actors.core.fused import with_whole
+from actors.core.fused import with_opened, with_step_turn, with_whole
 from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
@@ -53,6 +53,7 @@ from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.events import OutcomeKind, Recorded, Stamp
+from journal.fused import RequestedStep
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.log.protocol import Append, Message
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from actors.engine.object_cache import ObjectCache
     from actors.engine.waiter import Reply
     from journal.events import Caller, ControlResult, Event, Outcome
-    from journal.fused import WholeInvocation
+    from journal.fused import OpenedInvocation, StepTurn, WholeInvocation
     from journal.log.protocol import Journal, Partition
 
 log = SafeLogger(__name__)
@@ -79,7 +80,7 @@ log = SafeLogger(__name__)
 SNAPSHOT_EVENTS = 128
 """The number of events after the last snapshot at which a new one is due; later if the snapshot is larger than they are."""
 
-Reaction: TypeAlias = "Callable[[ObjectState | None, Event], list[f.Effect]]"
+Reaction: TypeAlias = "Callable[[ObjectState | None, Event], Sequence[f.Effect]]"
 Delivery: TypeAlias = ObjectRequest | f.StopSentInvocations | f.CopyHistory | f.EraseHistory
 
 
@@ -145,7 +146,7 @@ class Machine:
         record, recent, touched = pending_append.events, loaded.recent, pending_append.touched
         added = record.add(stamp, events)
         state, number = loaded.state, pending_append.expected + record.count - len(added)
-        owed: list[tuple[Recorded, list[f.Effect]]] = []
+        owed: list[tuple[Recorded, Sequence[f.Effect]]] = []
         try:
             for _, event in added:
                 number += 1
@@ -168,7 +169,7 @@ class Machine:
             loaded.is_torn = loaded.version != pending_append.expected + length
             raise
         if loaded.outputs or loaded.outputs is None:
-            self.outputs.settle(pending_append, added)
+            self.outputs.settle(pending_append, added, loaded.version)
         if owed:
             self.do(loaded, owed)
 
@@ -194,6 +195,43 @@ class Machine:
             loaded.is_torn = True
             raise
         batch.ended.append(row)
+
+    def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> None:
+        """Record an invocation that has begun, and its first turn. Raises as :meth:`record_whole`."""
+        pending_append = self._batch.pending_append(loaded)
+        record = pending_append.events
+        before = pending_append.expected + record.count
+        last = before + record.add_fused(opened)
+        try:
+            loaded.recent.append_fused(before + 1, last, opened)
+            loaded.state = with_opened(loaded.state, opened, last)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        pending_append.touched[opened.invocation_id] = None
+
+    def record_step_turn(self, loaded: LoadedObject, turn: StepTurn) -> None:
+        """Record the end of a step and the turn after it. Raises as :meth:`record_whole`."""
+        pending_append = self._batch.pending_append(loaded)
+        state, record = existing(loaded.state), pending_append.events
+        before = state.version
+        last = before + record.add_fused(turn)
+        try:
+            loaded.recent.append_fused(before + 1, last, turn)
+            with_step_turn(state, turn, before + 1)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        if loaded.outputs or loaded.outputs is None:
+            self.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
+        if isinstance(turn.request, RequestedStep):
+            pending_append.has_turns = True  # its row says the same as before
+        else:
+            pending_append.touched[turn.invocation_id] = None
 
     def do(self, loaded: LoadedObject, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
         """Carry out the effects of recorded events. Raises ``EffectLost``."""
@@ -314,7 +352,7 @@ class Machine:
         return [] if gates.are_none else gates.holding_invocation(state, state.invocations[of])
 
     def owe(self, loaded: LoadedObject, effects: Iterable[f.Effect]) -> None:
-        """Carry out the effects that a newly loaded state requires."""
+        """Carry out effects that the state requires, whatever the number of the event that they follow from."""
         nothing = Recorded(loaded.version, Stamp(self.now, "engine", "engine"), e.Erased())
         self.do(loaded, [(nothing, effects)])
 
@@ -517,7 +555,9 @@ class Machine:
             pending_append.remove = True
             loaded.vanish()
             return
-        if loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations:
+        # After turns and nothing else, the object waits for a step, as before.
+        still_owes = loaded.owing_on_disk and pending_append.has_turns and not pending_append.touched
+        if not still_owes and (loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations):
             index_owing(sealed.rows, partition, loaded)
         loaded.events_since_snapshot += pending_append.events.count
         loaded.bytes_since_snapshot += pending_append.events.size

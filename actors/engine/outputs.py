@@ -112,14 +112,14 @@ class Outputs:
             tail.add(value, ROOT_STEP, 0, tail.own, at, after)
             tail.own += 1
 
-    def settle(self, pending: PendingAppend, events: Sequence[tuple[Stamp, Event]]) -> None:
-        """Append the marks that follow from the events."""
+    def settle(self, pending: PendingAppend, events: Sequence[tuple[Stamp, Event]], last: int) -> None:
+        """Append the marks that follow from the events, the last of which has the number ``last``."""
         tails = self.of(pending.loaded)
         for stamp, event in events if tails else ():
             decision = decision_of(event)
             tail = None if decision is None else tails.get(decision.invocation_id)
             if decision is not None and tail is not None and decision.step in tail.undecided:
-                tail.mark(decision.kind, decision.step, decision.attempt, stamp.at, pending.loaded.version)
+                tail.mark(decision.kind, decision.step, decision.attempt, stamp.at, last)
                 pending.outputs[decision.invocation_id] = tail
 
     def copy(self, pending: PendingAppend, original: InvocationId, successor: InvocationId, kept: KeptOutput) -> None:

@@ -131,7 +131,14 @@ class PartitionProcessor:
             faults=self._faults,
         )
         self._executor = Executor(
-            self._machine, context, self._take_in, self._wake, self._faults, steps=steps, client=client
+            self._machine,
+            context,
+            self._take_in,
+            self._wake,
+            self._faults,
+            steps=steps,
+            client=client,
+            is_busy=self._is_busy,
         )
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
@@ -153,6 +160,7 @@ class PartitionProcessor:
         self._seal_wanted = trio.Event()
         self._release_wanted = trio.Event()
         self._waiters: set[Reply[Any]] = set()
+        self._is_deciding = False
         self._is_closed = False
 
     @property
@@ -263,6 +271,10 @@ class PartitionProcessor:
 
     # Rounds.
 
+    def _is_busy(self) -> bool:
+        """Whether a request waits, or is under way and may have read what it will decide on."""
+        return self._is_deciding or bool(self._inbox)
+
     def _take_in(self, request: ObjectRequest) -> None:
         self._inbox.append(request)
         self._wake()
@@ -275,7 +287,9 @@ class PartitionProcessor:
         while True:
             await self._arrived.wait()
             self._arrived = trio.Event()
+            self._is_deciding = True
             await self._round(nursery)
+            self._is_deciding = False
             if self._has_work:
                 self._wake()
             else:

@@ -79,6 +79,7 @@ class StepTask:
         number: int,
         emit: Callable[[StepTask, bytes, int], None],
         check_room: Callable[[int], None],
+        token: trio.lowlevel.TrioToken,
         follows_cancel: bool,
     ) -> None:
         self.invocation_id = attempt.invocation_id
@@ -87,14 +88,13 @@ class StepTask:
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
         self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
-        self.started_at = context.environment.clock.now()
         self.client = client
         """The client of a built-in object's step."""
         self.number = number
         self._emit = emit
         self._check_room = check_room
         self._follows_cancel = follows_cancel
-        self._token = trio.lowlevel.current_trio_token()
+        self._token = token
         self._body = body
         self._context = context
         self._offsets = itertools.count()

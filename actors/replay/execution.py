@@ -35,7 +35,7 @@ from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, Hosting, JoinChildren, Operation, Pumped
 from actors.replay.first_branch import FirstBranch
-from actors.replay.generators import Generators
+from actors.replay.generators import Generators, run_with_hook
 from actors.replay.interruptions import Interruptions, gave_way
 from actors.replay.misuse import foreign_await
 from journal import events as e
@@ -143,6 +143,18 @@ class Execution(Interruptions):
         self._complete(recorded.event, superseded)
         return self._take_turn()
 
+    def give(self, completed: e.StepCompleted, at: float, live_now: float) -> Progress:
+        """Give the outcome of a step, which ended ``at``, to the branch that waits for it, and take a turn. Nothing is to
+        interrupt the wait."""
+        self.now, self.live_now = at, live_now
+        self.handed_over += 1
+        branch = self.parked.pop(completed.step).branch
+        run_with_hook(self.begin_generator, self._resume, branch, completed, None)
+        self.resuming = None
+        if self._ready:
+            self._generators.watch(self._resume_all)
+        return self._end_turn()
+
     def _start(self, stamp: Stamp, live_now: float, cancelled: CancelledError | None) -> Progress:
         """Take the first turn. ``cancelled`` ends the handler before its first line."""
         self.now, self.live_now = stamp.at, live_now
@@ -194,12 +206,15 @@ class Execution(Interruptions):
 
     def _take_turn(self) -> Progress:
         self._generators.watch(self._resume_all)
+        return self._end_turn()
+
+    def _end_turn(self) -> Progress:
         if self._has_stalled:
             return Progress.STALLED
         if self.mismatch is None and self.error is not None:
             return Progress.RAISED
         has_ended = self._has_ended
-        if self.mismatch is None:
+        if self.mismatch is None and self.state.may_have_changes:
             self._record_changes(ended=has_ended)
         if self.error is not None:
             return Progress.RAISED

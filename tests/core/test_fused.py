@@ -1,10 +1,11 @@
-"""The law of the short way: what is recorded as a whole is what would have been decided event by event."""
+"""The law of the short ways: what is recorded as one frame is what would have been decided event by event."""
 
 from __future__ import annotations
 
 import copy
+from itertools import product
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -13,14 +14,25 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve, spans_with
-from actors.core.fused import starts_at_once, whole_invocation, with_whole
+from actors.core.fused import (
+    goes_on_at_once,
+    opened_invocation,
+    starts_at_once,
+    step_turn,
+    whole_invocation,
+    with_opened,
+    with_step_turn,
+    with_whole,
+)
+from actors.core.owed import owes
 from actors.core.react import react
-from actors.rows.index import row_of, row_of_whole
+from actors.rows.index import listing_of, row_of, row_of_whole
 from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Caller, Kind, Link, Mode, Outcome, OutcomeKind, Stamp
 from journal.fused import WholeInvocation
-from tests.core.situations import CALLER, Situation, events_of, invoke
+from journal.ids import StepId
+from tests.core.situations import BROKEN, CALLER, IT, STEP, Situation, accepted, events_of, invoke, paused, started
 from tests.core.story import CREATED, fold, nth
 from tests.core.walk import OFTEN, Walker
 
@@ -48,7 +60,7 @@ CALLS = [
 ]
 
 
-def copied(state: ObjectState | None) -> ObjectState | None:
+def copied(state: Any) -> Any:
     return copy.deepcopy(state)
 
 
@@ -115,10 +127,120 @@ def check_law(state: ObjectState | None) -> int:
     return compared
 
 
+def long_opening(
+    state: ObjectState | None, command: c.ResolvedInvoke, requests: list[Event]
+) -> tuple[ObjectState, list[tuple[Stamp, Event]], list[f.Effect]]:
+    """The object, the events with their stamps, and the effects of a call that is decided before its handler requests something."""
+    entries: list[tuple[Stamp, Event]] = []
+    effects: list[f.Effect] = []
+
+    def apply(stamp: Stamp, events: list[Event]) -> None:
+        nonlocal state
+        for event in events:
+            effects.extend(react(state, event))
+            state = evolve(state, (0 if state is None else state.version) + 1, stamp, event)
+            entries.append((stamp, event))
+
+    apply(ASKED, decide(state, command, ASKED.at, LIMITS))
+    assert state is not None
+    ran = Stamp(RAN_AT, f"#{state.version}", NEW)
+    apply(ran, decide(state, c.RecordProgress(invocation_id=NEW, events=requests), RAN_AT, LIMITS))
+    return state, entries, effects
+
+
+def check_law_of_openings(state: ObjectState | None) -> int:
+    """Both ways lead from this state to the same events and object. Returns how many calls were compared."""
+    compared = 0
+    for given in CALLS:
+        for fields in CHANGES:
+            for request in REQUESTS:
+                command = call(state, **given)
+                if not starts_at_once(state, command, LIMITS):
+                    continue
+                requests: list[Event] = [request]
+                if fields is not None:
+                    requests.append(e.FieldsChanged(invocation_id=NEW, fields=fields))
+                opened = opened_invocation(copied(state), command, ASKED, requests, ran_at=RAN_AT)
+                assert opened is not None
+                after, entries, effects = long_opening(copied(state), command, requests)
+                first = (0 if state is None else state.version) + 1
+                assert opened.expand(first) == entries
+                assert opened.count == len(entries)
+                assert with_opened(copied(state), opened, after.version) == after
+                assert effects == [f.StartAttempt(NEW), *react(after, request)]
+                compared += 1
+    return compared
+
+
 def effects_of(command: c.ResolvedInvoke) -> list[type[f.Effect]]:
     """What the engine does on the short way by itself: run the handler, drop it, tell the clients and the caller."""
     told = [] if command.asked.caller is None else [f.Deliver]
     return [f.StartAttempt, f.EndAttempt, *told, f.NotifyWaiters]
+
+
+NEXT = StepId("next")
+REQUESTED = e.StepScheduled(
+    invocation_id=NEW, step=NEXT, name="charge", source="app.py:7", argument=b"[5]", at_most_once=True, is_compared=True
+)
+
+
+REQUESTS: list[Event] = [
+    REQUESTED,
+    e.SleepScheduled(invocation_id=NEW, step=NEXT, wake_at=9_000.0, source="app.py:8"),
+    e.SignalAwaited(invocation_id=NEW, step=NEXT, name="a", source="app.py:9", schema=b"{}"),
+]
+
+
+def long_turn(
+    state: ObjectState, completed: e.StepCompleted, requests: list[Event], *, at: float, turned_at: float
+) -> tuple[ObjectState, list[tuple[Stamp, Event]], list[f.Effect]]:
+    """The object, the events with their stamps, and the effects of a step whose end is decided before the turn after it."""
+    entries: list[tuple[Stamp, Event]] = []
+    effects: list[f.Effect] = []
+    of, step = completed.invocation_id, completed.step
+
+    def apply(stamp: Stamp, events: list[Event]) -> None:
+        for event in events:
+            effects.extend(react(state, event))
+            evolve(state, state.version + 1, stamp, event)
+            entries.append((stamp, event))
+
+    ended = c.CompleteStep(invocation_id=of, step=step, outcome=completed.outcome)
+    apply(Stamp(at, f"step {step}", of), decide(state, ended, at, LIMITS))
+    turned = Stamp(turned_at, f"#{state.version}", of)
+    apply(turned, decide(state, c.RecordProgress(invocation_id=of, events=requests), turned_at, LIMITS))
+    return state, entries, effects
+
+
+def check_law_of_steps(state: ObjectState) -> int:
+    """Both ways lead from the end of each step that may be handed over at once to the same events and object. Returns how many
+    ends were compared."""
+    compared = 0
+    for of, invocation in state.invocations.items():
+        for step in invocation.waits:
+            if not goes_on_at_once(invocation, step, state.version):
+                continue
+            completed = e.StepCompleted(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"17"))
+            for fields, request in product(CHANGES, REQUESTS):
+                requests: list[Event] = [attrs.evolve(request, invocation_id=of)]
+                if fields is not None:
+                    requests.append(e.FieldsChanged(invocation_id=of, fields=fields))
+                times = {"at": ASKED.at, "turned_at": RAN_AT if fields else ASKED.at}
+                listed = listing_of(invocation)
+                after, entries, effects = long_turn(copied(state), completed, requests, **times)
+                turn = step_turn(completed, requests, **times)
+                assert turn is not None
+                assert turn.expand(state.version + 1) == entries
+                assert turn.count == len(entries)
+                short = copied(state)
+                with_step_turn(short, turn, state.version + 1)
+                assert short == after
+                assert effects == [f.Continue(of, completed), *react(after, requests[0])]
+                if request is REQUESTED:
+                    assert listing_of(short.invocations[of]) == listed, "its row need not be written again"
+                    assert owes(short), "a start must look at it, as before"
+                compared += 1
+    return compared
 
 
 class Comparing(Walker):
@@ -126,25 +248,32 @@ class Comparing(Walker):
 
     def __init__(self) -> None:
         super().__init__()
-        self.compared = 0
+        self.calls = self.openings = self.steps = 0
 
     def _check(self, state: ObjectState) -> None:
         super()._check(state)
-        self.compared += check_law(state)
+        self.calls += check_law(state)
+        self.openings += check_law_of_openings(state)
+        self.steps += check_law_of_steps(state)
 
 
 def test_a_call_of_a_new_object_is_recorded_as_it_would_be_decided() -> None:
     assert check_law(None) == len(CALLS) * len(CHANGES)
+    assert check_law_of_openings(None) == len(CALLS) * len(CHANGES) * len(REQUESTS)
 
 
 def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
-    compared = 0
+    calls = openings = steps = 0
     for seed in range(60):
         random = Random(seed)
         walker = Comparing()
         walker.walk((random.choice(OFTEN), random.randrange(6), random.randrange(68)) for _ in range(60))
-        compared += walker.compared
-    assert compared > 500, "walks come to free objects often enough"
+        calls += walker.calls
+        openings += walker.openings
+        steps += walker.steps
+    assert calls > 500, "walks come to free objects often enough"
+    assert openings > 500, "walks come to free objects often enough"
+    assert steps > 300, "walks come to single steps often enough"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +281,11 @@ def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
 )
 def test_a_call_is_left_to_decide_unless_it_would_start_now(situation: Situation, mode: Mode) -> None:
     state = fold(None, [CREATED, *events_of(situation, mode)])
+    assert state is not None
+    check_law_of_steps(state)
     if starts_at_once(state, call(state), LIMITS):
         check_law(state)
+        check_law_of_openings(state)
         events = decide(copied(state), call(state), ASKED.at, LIMITS)
         assert [type(event) for event in events][-2:] == [e.InvocationAccepted, e.InvocationStarted]
 
@@ -185,3 +317,78 @@ def wholes(kind: Kind) -> Iterator[WholeInvocation]:
     yield whole_invocation(
         None, attrs.evolve(call(None), kind=kind), ASKED, ran_at=RAN_AT, fields={"total": b"7"}, result=b"42"
     )
+
+
+# Steps.
+
+
+def waiting(*events: Event) -> ObjectState:
+    """An object whose invocation waits for step 1, after these events as well."""
+    scheduled = e.StepScheduled(invocation_id=IT, step=STEP, name="pay", is_compared=True)
+    state = fold(None, [CREATED, accepted(), started(), scheduled, *events])
+    assert state is not None
+    return state
+
+
+def goes_on(state: ObjectState, seen: int | None = None) -> bool:
+    return goes_on_at_once(state.invocations[IT], STEP, state.version if seen is None else seen)
+
+
+def test_the_end_of_the_only_step_is_handed_over_at_once() -> None:
+    assert goes_on(waiting())
+    assert check_law_of_steps(waiting()) == len(CHANGES) * len(REQUESTS)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        e.StepScheduled(invocation_id=IT, step=StepId("2"), name="pay"),
+        e.SleepScheduled(invocation_id=IT, step=StepId("2"), wake_at=9_000.0),
+        e.DeadlineScheduled(invocation_id=IT, step=StepId("2"), expires_at=9_000.0),
+        e.CancelRequested(invocation_id=IT, reason="why"),
+        e.PauseRequested(invocation_id=IT, reason="why"),
+        paused(),
+        e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=9_000.0),
+        e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_step_with_anything_beside_it_is_left_to_decide(event: Event) -> None:
+    assert not goes_on(waiting(event))
+
+
+def test_a_step_that_failed_before_is_left_to_decide() -> None:
+    failed = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=9_000.0)
+    assert not goes_on(waiting(failed, e.StepRetried(invocation_id=IT, step=STEP)))
+
+
+def test_a_handler_that_has_not_been_given_all_before_is_left_to_decide() -> None:
+    other = StepId("0")
+    given = e.StepCompleted(invocation_id=IT, step=other, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+    state = waiting(e.StepScheduled(invocation_id=IT, step=other, name="pay"), given)
+    assert goes_on(state, seen=state.version)
+    assert not goes_on(state, seen=state.version - 1)
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [],
+        [e.DeadlineScheduled(invocation_id=IT, step=NEXT, expires_at=9_000.0)],
+        [e.SleepScheduled(invocation_id=IT, step=NEXT, wake_at=float("inf"))],
+        [e.SleepScheduled(invocation_id=IT, step=NEXT, wake_at=float("nan"))],
+        [e.SignalAwaited(invocation_id=IT, step=NEXT, name="a", ready=True, signal=1)],
+        [e.SignalAwaited(invocation_id=IT, step=NEXT, name="a", again=True)],
+        [e.FieldsChanged(invocation_id=IT, fields={})],
+        [REQUESTED, REQUESTED],
+        [REQUESTED, e.LogExtended(invocation_id=IT, field="log", items=[b"1"])],
+        [REQUESTED, e.FieldsChanged(invocation_id=IT, fields={}), REQUESTED],
+        [attrs.evolve(REQUESTED, argument=b"", argument_bytes=9, argument_digest="00")],
+        [attrs.evolve(REQUESTED, opaque=("0",))],
+        [attrs.evolve(REQUESTED, is_compared=False)],
+    ],
+)
+def test_a_turn_that_is_not_one_plain_request_is_left_to_decide(requests: list[Event]) -> None:
+    completed = e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+    assert step_turn(completed, requests, at=1.0, turned_at=1.0) is None
+    assert opened_invocation(None, call(None), ASKED, requests, ran_at=RAN_AT) is None

@@ -35,7 +35,15 @@ from journal.events import (
     StepCompleted,
     StepScheduled,
 )
-from journal.fused import WholeInvocation
+from journal.fused import (
+    Fused,
+    OpenedInvocation,
+    RequestedSignal,
+    RequestedSleep,
+    RequestedStep,
+    StepTurn,
+    WholeInvocation,
+)
 from journal.ids import InvocationId, StepId
 from tests.journal.samples import EVENTS, STAMP
 
@@ -159,13 +167,61 @@ WHOLE = WholeInvocation(
 )
 SHORTEST = WholeInvocation(INVOCATION, "add", Mode.EXCLUSIVE, 1.0, "a client", "user:alice", 2.0, b"5", None, "", b"42")
 
+TURN = StepTurn(
+    INVOCATION,
+    1_700_000_000.25,
+    StepId("3"),
+    b'"a receipt"',
+    RequestedStep(StepId("4"), "ship", "app.py:34", b'["bob", 5]', True),
+    {"total": b"42"},
+    1_700_000_000.5,
+)
+SHORTEST_TURN = StepTurn(INVOCATION, 1.0, StepId("1"), b"7", RequestedStep(StepId("2"), "ship", "app.py:34", b"[5]"))
+OPENED = OpenedInvocation(
+    INVOCATION,
+    "buy",
+    Mode.EXCLUSIVE,
+    1_700_000_000.25,
+    "a client",
+    "user:alice",
+    1_700_000_000.5,
+    b"5",
+    "amount",
+    "dep_1",
+    RequestedStep(StepId("1"), "pay", "app.py:33", b"[5]"),
+    {"total": b"42"},
+    ("Counter", "bob", Kind.ACTOR),
+    (INVOCATION, StepId("3")),
+    [(INVOCATION, "Shop/x/buy", True)],
+    True,
+    {"session": "s1"},
+)
+SLEEPING = msgspec.structs.replace(OPENED, request=RequestedSleep(StepId("1"), 1_700_000_009.5, "app.py:33"))
+ASKING = msgspec.structs.replace(OPENED, request=RequestedSignal(StepId("1"), "go", "app.py:33", b'{"type":"integer"}'))
+FUSED = {
+    "whole": WHOLE,
+    "shortest": SHORTEST,
+    "turn": TURN,
+    "shortest turn": SHORTEST_TURN,
+    "opened": OPENED,
+    "sleeping": SLEEPING,
+    "asking": ASKING,
+}
+GOLDEN_FUSED = {
+    "50-WholeInvocation": WHOLE,
+    "51-StepTurn": TURN,
+    "52-OpenedInvocation": OPENED,
+    "52-OpenedInvocation-sleep": SLEEPING,
+    "52-OpenedInvocation-signal": ASKING,
+}
 
-def singly(first: int, fused: WholeInvocation) -> bytes:
+
+def singly(first: int, fused: Fused) -> bytes:
     return codec.encode_record(fused.expand(first))
 
 
-@pytest.mark.parametrize("fused", [WHOLE, SHORTEST], ids=["whole", "shortest"])
-def test_a_frame_of_several_events_is_read_as_these_events(fused: WholeInvocation) -> None:
+@pytest.mark.parametrize("fused", FUSED.values(), ids=FUSED)
+def test_a_frame_of_several_events_is_read_as_these_events(fused: Fused) -> None:
     record = codec.Record(first=7)
     record.add_fused(fused)
     assert record.count == fused.count
@@ -174,14 +230,15 @@ def test_a_frame_of_several_events_is_read_as_these_events(fused: WholeInvocatio
     assert len(record.encoded()) < len(singly(7, fused)) * 0.7, "it is there because it is shorter"
 
 
-def test_bytes_of_a_frame_of_several_events_are_read_for_ever() -> None:
-    path = GOLDEN / "50-WholeInvocation.bin"
+@pytest.mark.parametrize(("name", "fused"), GOLDEN_FUSED.items(), ids=GOLDEN_FUSED)
+def test_bytes_of_a_frame_of_several_events_are_read_for_ever(name: str, fused: Fused) -> None:
+    path = GOLDEN / f"{name}.bin"
     record = codec.Record(first=7)
-    record.add_fused(WHOLE)
+    record.add_fused(fused)
     if os.environ.get("WRITE_GOLDEN") and not path.exists():
         path.write_bytes(record.encoded())
     assert record.encoded() == path.read_bytes(), "the bytes of a frame never change"
-    assert codec.decode_record(path.read_bytes(), 7) == codec.decode_record(singly(7, WHOLE), 7)
+    assert codec.decode_record(path.read_bytes(), 7) == codec.decode_record(singly(7, fused), 7)
 
 
 def test_a_frame_of_an_older_version_is_read_with_defaults_for_what_it_lacks() -> None:
@@ -190,14 +247,14 @@ def test_a_frame_of_an_older_version_is_read_with_defaults_for_what_it_lacks() -
     assert codec.decode_record(older.read_bytes(), 7) == codec.decode_record(singly(7, lacking), 7)
 
 
-parts = st.lists(st.sampled_from([WHOLE, SHORTEST, *EVENTS[:4]]), min_size=1, max_size=6)
+parts = st.lists(st.sampled_from([*FUSED.values(), *EVENTS[:4]]), min_size=1, max_size=6)
 
 
 def written(chosen: Sequence[Any], first: int) -> tuple[codec.Record, list[tuple[Stamp, Event]]]:
     """A record of frames and events, and the same events one by one."""
     record, entries = codec.Record(first=first), []
     for one in chosen:
-        if isinstance(one, WholeInvocation):
+        if isinstance(one, Fused):
             entries += one.expand(first + len(entries))
             record.add_fused(one)
         else:
@@ -231,9 +288,10 @@ def test_events_after_a_frame_can_be_taken_back(chosen: list[Any], more: int) ->
     ]
 
 
-def test_a_frame_of_several_events_with_wrong_bytes_is_corrupt() -> None:
+@pytest.mark.parametrize("fused", GOLDEN_FUSED.values(), ids=GOLDEN_FUSED)
+def test_a_frame_of_several_events_with_wrong_bytes_is_corrupt(fused: Fused) -> None:
     record = codec.Record(first=7)
-    record.add_fused(WHOLE)
+    record.add_fused(fused)
     data = record.encoded()
     for at in range(len(data)):
         for changed in (data[:at], data[:at] + bytes([data[at] ^ 0xC1]) + data[at + 1 :]):

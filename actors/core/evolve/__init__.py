@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from journal.events import Event, Stamp
 
-_SPAN_GAP = 32
+SPAN_GAP = 32
 """The number of other invocations' events that a span may contain. Reading and skipping them is cheaper than a further span."""
 
 
@@ -84,7 +84,7 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
         invocation.applied_requests = with_request(invocation.applied_requests, stamp.cause, invocation.status)
     spans = invocation.spans
     first, last = spans[-1]
-    if number - last <= _SPAN_GAP:
+    if number - last <= SPAN_GAP:
         spans[-1] = (first, number)
     else:
         spans.append((number, number))
@@ -122,7 +122,7 @@ def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) 
 def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
     """Return the spans, extended by one later event of the same invocation."""
     first, last = spans[-1]
-    if number - last <= _SPAN_GAP:
+    if number - last <= SPAN_GAP:
         return [*spans[:-1], (first, number)]
     return [*spans, (number, number)]
 

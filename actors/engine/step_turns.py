@@ -1,0 +1,129 @@
+"""Hands the value of a step to its handler before anything is decided. ::
+
+    value of a step ──► turn of the handler ──┬─ requests one thing ──► one record: completed, scheduled, fields
+                                              │
+                                              └─ anything else ──► record: completed; then decide on the commands of the turn
+
+Most handlers wait for one step after the other. If the end of such a step were decided first, it would wait in the inbox for a round,
+and its handler in the line of ready handlers for a turn. So the handler takes its turn at once, mostly in the task of the step, and
+what has ended and what is requested is recorded together.
+
+Invariant: the result is that of the long way, event for event and row for row. To which invocations the short way applies is said
+by ``actors.core.fused``. It is also closed while anything waits that was before the step: an input of a handler that is recorded and
+not handed over, or a fault. Behind a request that is being decided, or waits to be, the value takes its place in the inbox. The next step begins once its request is on disk, as on the long way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.decide.pauses import beyond_limits
+from actors.core.fused import goes_on_at_once, step_turn
+from journal import events as e
+from journal.errors import Unwritable
+from journal.events import OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from actors.core.commands import Command
+    from actors.core.effects import Effect
+    from actors.engine.attempt import Attempt
+    from actors.engine.faults import Faults
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from actors.values.limits import Limits
+    from journal.events import Event, Stamp
+    from journal.fused import Requested
+    from journal.ids import InvocationId
+
+_NO_EFFECTS: list[Effect] = []
+
+
+class StepTurns:
+    """The turns of one processor's handlers that follow at once from the end of a step.
+
+    ``ready`` are the handlers that wait for a turn. ``after_turn`` decides on the commands of a turn, whose completion has the given
+    number. ``follow`` carries out the effects of a recorded request, and ``hold_if_too_long`` pauses an invocation whose history is too long.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        limits: Limits,
+        faults: Faults,
+        ready: Collection[object],
+        *,
+        after_turn: Callable[[LoadedObject, Attempt, list[Command], int], None],
+        follow: Callable[[LoadedObject, InvocationId, Requested], None],
+        hold_if_too_long: Callable[[LoadedObject, InvocationId], None],
+    ) -> None:
+        self._machine = machine
+        self._limits = limits
+        self._faults = faults
+        self._ready = ready
+        self._after_turn = after_turn
+        self._follow = follow
+        self._hold_if_too_long = hold_if_too_long
+
+    def take(self, loaded: LoadedObject, command: c.CompleteStep, stamp: Stamp) -> bool:
+        """Give the value of a step that has ended to its handler, if nothing else is to come first. Returns whether it did."""
+        of, step, outcome, state = command.invocation_id, command.step, command.outcome, loaded.state
+        if outcome.kind is not OutcomeKind.SUCCEEDED or state is None or not self._is_first(loaded):
+            return False
+        attempt, invocation = loaded.attempts.get(of), state.invocations.get(of)
+        if attempt is None or invocation is None or not goes_on_at_once(invocation, step, attempt.seen):
+            return False
+        parked = attempt.execution.parked.get(step)
+        if parked is None or parked.interruption is not None:
+            return False
+        number = state.version + 1
+        completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome)
+        commands = attempt.give(completed, number, stamp.at, self._machine.now)
+        if not self._record(loaded, attempt, completed, commands, stamp):
+            self._machine.apply(loaded, stamp, (completed,), _nothing)
+            self._after_turn(loaded, attempt, commands, number)
+        elif loaded.outputs or beyond_limits(invocation, self._limits) is not None:
+            self._hold_if_too_long(loaded, of)
+        return True
+
+    def _is_first(self, loaded: LoadedObject) -> bool:
+        """Whether nothing is to come before what the object does now."""
+        return not (
+            self._ready
+            or self._faults.waiting
+            or loaded.is_torn
+            or loaded.damage is not None
+            or not self._machine.gates.are_none
+        )
+
+    def _record(
+        self,
+        loaded: LoadedObject,
+        attempt: Attempt,
+        completed: e.StepCompleted,
+        commands: list[Command],
+        stamp: Stamp,
+    ) -> bool:
+        """Record the step and the turn together, if the handler has requested one thing. Returns whether it has."""
+        if len(commands) != 1 or attempt.execution.interrupted:
+            return False
+        command, machine = commands[0], self._machine
+        if not isinstance(command, c.RecordProgress) or command.output:
+            return False
+        turn = step_turn(completed, command.events, at=stamp.at, turned_at=machine.now)
+        if turn is None:
+            return False
+        try:
+            machine.record_step_turn(loaded, turn)
+        except Unwritable:
+            return False  # the long way names the event
+        attempt.last_active = machine.now
+        self._follow(loaded, turn.invocation_id, turn.request)
+        return True
+
+
+def _nothing(_: object, __: Event) -> Sequence[Effect]:
+    """The handler has been given the event."""
+    return _NO_EFFECTS
