@@ -1,6 +1,6 @@
 """The optional parts of an installation, and the error for a missing one.
 
-An actor runs on trio, attrs, cattrs, msgspec and rocksdict alone. A server, a client over HTTP, SQL and the command line need more
+An actor runs on trio, attrs, cattrs, msgspec, rocksdict, cronsim and tzdata alone. A server, a client over HTTP, SQL and the command line need more
 packages; ``pyproject.toml`` lists them as extras.
 """
 

@@ -34,6 +34,8 @@ from actors.control.jobs import JobClient as AsyncJobClient
 from actors.control.jobs import JobHandle as AsyncJobHandle
 from actors.control.jobs import JobSelection as AsyncJobSelection
 from actors.control.objects import ObjectHandle as AsyncObjectHandle
+from actors.control.schedules import ScheduleClient as AsyncScheduleClient
+from actors.control.schedules import ScheduleHandle as AsyncScheduleHandle
 from actors.errors import ErrorCode, MisuseError
 from actors.http.client import backend as remote
 from actors.loop_thread import LoopThread, LoopWork
@@ -57,6 +59,8 @@ JobClient = blocking(AsyncJobClient)
 JobHandle = blocking(AsyncJobHandle)
 JobSelection = blocking(AsyncJobSelection)
 ObjectHandle = blocking(AsyncObjectHandle)
+ScheduleClient = blocking(AsyncScheduleClient)
+ScheduleHandle = blocking(AsyncScheduleHandle)
 _Client = blocking(clients.Client)
 
 
@@ -223,6 +227,8 @@ __all__ = [
     "JobSelection",
     "ObjectHandle",
     "Runtime",
+    "ScheduleClient",
+    "ScheduleHandle",
     "connect",
     "open_runtime",
 ]

@@ -7,6 +7,7 @@ from actors.control.backend import Sent
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
 from actors.core.jobs import Choice, JobVerb
+from actors.core.schedules import MissedPolicy, OverlapPolicy, ScheduleChange, TriggeredRun
 from actors.environment import Environment
 from actors.http.server_options import ServeOptions
 from actors.model.blocking_handles import InvocationHandle as InvocationHandle
@@ -19,6 +20,8 @@ from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.schedule_info import ScheduleInfo
+from actors.model.schedule_options import ScheduleOptions
 from actors.model.service_info import ServiceInfo
 from actors.model.verb_options import VerbOptions
 from actors.query.audit import AuditCheck, AuditPage
@@ -26,7 +29,7 @@ from actors.query.changes import ChangeSet
 from actors.query.sql.result import Parameters, QueryResult
 from actors.query.unserved import UnservedClass
 from actors.runtime import CodeOf
-from actors.values.arguments import Seconds
+from actors.values.arguments import Instant, Seconds
 from actors.values.limits import Limits
 from actors.values.snapshot import Snapshot
 from journal.events import Children, ControlResult, PauseMode, Status, Stop, Target
@@ -101,6 +104,8 @@ class Client:
     def deployments(self) -> DeploymentClient: ...
     @property
     def jobs(self) -> JobClient: ...
+    @property
+    def schedules(self) -> ScheduleClient: ...
     def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
     def invocations(
         self,
@@ -210,6 +215,42 @@ class ObjectHandle:
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> EditResult: ...
+
+class ScheduleClient:
+    def create(
+        self,
+        name: str,
+        target: str | Target,
+        argument: Any = None,
+        *,
+        cron: str = "",
+        every: Seconds | None = None,
+        anchor: Instant | None = None,
+        zone: str = "UTC",
+        start_at: Instant | None = None,
+        end_at: Instant | None = None,
+        time_parameter: str = "",
+        missed: str | MissedPolicy = ...,
+        missed_limit: int = 100,
+        overlap: str | OverlapPolicy = ...,
+        note: str = "",
+        reason: str = "",
+    ) -> ScheduleHandle: ...
+    def create_with(self, name: str, options: ScheduleOptions) -> ScheduleHandle: ...
+    def list(self) -> tuple[ScheduleInfo, ...]: ...
+    def schedule(self, name: str) -> ScheduleHandle: ...
+
+class ScheduleHandle:
+    name: str
+    def info(self, *, count: int = 5) -> ScheduleInfo: ...
+    def next(self, count: int = 10) -> tuple[float, ...]: ...
+    def pause(self, *, reason: str = "") -> ScheduleChange: ...
+    def resume(self, *, reason: str = "") -> ScheduleChange: ...
+    def trigger(self, *, reason: str = "") -> TriggeredRun: ...
+    def backfill(self, start: Instant, end: Instant, *, reason: str = "") -> int: ...
+    def update(self, *, reason: str = "", **changes: Any) -> ScheduleChange: ...
+    def replace(self, options: ScheduleOptions, *, if_revision: int | None = None) -> ScheduleChange: ...
+    def delete(self, *, reason: str = "") -> ScheduleChange: ...
 
 def connect(
     url: str | None = None,

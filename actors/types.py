@@ -15,10 +15,20 @@ from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
 from actors.control.objects import ObjectHandle
+from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope, GateState, ScopeKind
 from actors.core.jobs import ItemResult, JobState, JobVerb
 from actors.core.output import OutputKind
+from actors.core.schedules import (
+    MissedPolicy,
+    OverlapPolicy,
+    RunCause,
+    RunCounts,
+    ScheduleChange,
+    ScheduledRun,
+    TriggeredRun,
+)
 from actors.errors import CircleLink
 from actors.http.server_options import ServeOptions, ServerLimits
 from actors.model.checks import (
@@ -44,6 +54,7 @@ from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
+from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 from actors.model.verbs.scopes import FailingBlock
 from actors.model.verbs.steps import Step
@@ -137,6 +148,7 @@ __all__ = [
     "KeyWait",
     "Kind",
     "Lineage",
+    "MissedPolicy",
     "Mode",
     "NurseryManager",
     "ObjectHandle",
@@ -148,10 +160,19 @@ __all__ = [
     "OutcomeKind",
     "OutputChunk",
     "OutputKind",
+    "OverlapPolicy",
     "Parameters",
     "PauseMode",
     "QueryResult",
     "RestartResult",
+    "RunCause",
+    "RunCounts",
+    "ScheduleChange",
+    "ScheduleClient",
+    "ScheduleHandle",
+    "ScheduleInfo",
+    "ScheduleState",
+    "ScheduledRun",
     "ScopeKind",
     "Seconds",
     "Sent",
@@ -166,6 +187,7 @@ __all__ = [
     "Stop",
     "Successor",
     "Target",
+    "TriggeredRun",
     "UnservedClass",
     "Value",
     "Verdict",

@@ -23,6 +23,7 @@ from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
 from actors.control.objects import ObjectHandle
+from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.http.client.backend import connect
 from actors.http.server.app import ROUTES
 from actors.model.handlers import shared
@@ -63,6 +64,8 @@ CLASSES = (
     JobSelection,
     JobHandle,
     ObjectHandle,
+    ScheduleClient,
+    ScheduleHandle,
     BoundHandler,
 )
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -154,6 +157,8 @@ async def owners(client: Client) -> dict[str, Any]:
         "JobClient": client.jobs,
         "JobSelection": client.jobs.where("key = 'nothing'"),
         "JobHandle": job,
+        "ScheduleClient": client.schedules,
+        "ScheduleHandle": await client.schedules.create("s", "Counter/a/add", 1, every=3600),
         "ObjectHandle": client.object(Counter, "a"),
         "BoundHandler": client.actor(Counter, "a").add,
         "id": waiting.id,
@@ -173,6 +178,8 @@ def given_in_vain(entry: Entry, method: Callable[..., Any], wrong: Any, of: str)
         "deployment": "latest",
         "path": "app.py",
         "ids": [of],
+        "start": 0.0,
+        "end": 1.0,
         "job": "job_1",
         "predicate": "true",
         "verb": "pause",

@@ -1,4 +1,4 @@
-"""What an installation needs: five packages to run an actor, and an extra, by its name, for everything else."""
+"""What an installation needs: seven packages to run an actor, and an extra, by its name, for everything else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OF_TRIO = {"outcome", "sniffio"}
 """Packages that trio depends on."""
-BASE = {"attrs", "cattrs", "msgspec", "rocksdict", "trio"} | OF_TRIO
+BASE = {"attrs", "cattrs", "cronsim", "msgspec", "rocksdict", "trio", "tzdata"} | OF_TRIO
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEEDED_BY = {
     "client": "actors.http.client",

@@ -51,6 +51,8 @@ MADE_BY_US = {
         "Nursery",
         "ObjectHandle",
         "Runtime",
+        "ScheduleClient",
+        "ScheduleHandle",
         "Snapshot",
         "Step",
     ),
@@ -67,6 +69,7 @@ NOT_NAMED = {
     "Journal",
     "KvJournal",
     "LocalClient",
+    "ScheduleOptions",
     "VerbOptions",
 }
 """For the command line, the server and :mod:`actors.testing`. To everybody else the client of a runtime is a ``Client``."""

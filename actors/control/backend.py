@@ -2,7 +2,7 @@
 
 ::
 
-    Client ── GateClient, JobClient, DeploymentClient, ObjectHandle, InvocationHandle
+    Client ── GateClient, JobClient, ScheduleClient, DeploymentClient, ObjectHandle, InvocationHandle
        │
     Backend ─┬─ LocalBackend     the engine of this process
              ├─ HttpBackend      a server, over a connection
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
+    from actors.core.schedules import ScheduleChange, TriggeredRun
     from actors.model.checks import CheckSummary
     from actors.model.control_options import EditOptions, GateOptions
     from actors.model.deployment_info import CodeFile, DeploymentInfo
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.requests import CallOptions
+    from actors.model.schedule_info import ScheduleInfo
+    from actors.model.schedule_options import BackfillOptions, ScheduleOptions
     from actors.model.service_info import ServiceInfo
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.changes import ChangeSet
@@ -243,4 +246,49 @@ class Backend(HandleBackend, Protocol):
 
     async def job_items(self, job: str, after: int) -> JobItems:
         """Return the page of a job's results that follows ``after``. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    # Schedules.
+
+    async def create_schedule(self, name: str, options: ScheduleOptions) -> ScheduleChange:
+        """Create a schedule; durable on return. The same options again change nothing.
+
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.NotFoundError`, :class:`actors.ConflictError` and
+        :class:`actors.LimitExceededError`.
+        """
+        ...
+
+    async def replace_schedule(self, name: str, options: ScheduleOptions, if_revision: int | None) -> ScheduleChange:
+        """Change a schedule, if it still has this revision; durable on return. Raises as :meth:`create_schedule`."""
+        ...
+
+    async def list_schedules(self) -> tuple[ScheduleInfo, ...]:
+        """Return all schedules, by name."""
+        ...
+
+    async def schedule_info(self, name: str, count: int) -> ScheduleInfo:
+        """Return a schedule with its next ``count`` nominal times. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def pause_schedule(self, name: str, reason: str) -> ScheduleChange:
+        """Start no run until it is resumed; durable on return. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def resume_schedule(self, name: str, reason: str) -> ScheduleChange:
+        """Start runs again; durable on return. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def trigger_schedule(self, name: str, reason: str) -> TriggeredRun:
+        """Start a run now; durable on return. Raises :class:`actors.NotFoundError` and :class:`actors.ConflictError`."""
+        ...
+
+    async def backfill_schedule(self, name: str, options: BackfillOptions) -> int:
+        """Plan a run for each nominal time of a past range, and return their number; durable on return.
+
+        Raises :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError` and :class:`actors.LimitExceededError`.
+        """
+        ...
+
+    async def delete_schedule(self, name: str, reason: str) -> ScheduleChange:
+        """Delete a schedule; durable on return. Raises :class:`actors.NotFoundError`."""
         ...

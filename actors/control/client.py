@@ -9,6 +9,7 @@ from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
 from actors.control.objects import ObjectHandle
+from actors.control.schedules import ScheduleClient
 from actors.core.jobs import MAX_ITEMS
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.classes import definition_of
@@ -222,6 +223,13 @@ class Client:
     def jobs(self) -> JobClient:
         """Bulk jobs: one verb for every invocation that matches a condition. See :class:`actors.types.JobClient`."""
         return JobClient(self._backend)
+
+    @property
+    def schedules(self) -> ScheduleClient:
+        """Schedules: handlers that are called at the times of a cron line, or at an interval. See
+        :class:`actors.types.ScheduleClient`.
+        """
+        return ScheduleClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """Return the served classes with their handlers, inputs and outputs. With ``system``, includes the built-in

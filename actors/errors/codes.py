@@ -121,6 +121,7 @@ class ResourceKind(enum.StrEnum):
     STEP = "step"
     HISTORY = "history"
     JOB = "job"
+    SCHEDULE = "schedule"
     DEPLOYMENT = "deployment"
     FILE = "file"
     TOKEN = "token"  # noqa: S105  # the name of a kind

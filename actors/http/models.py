@@ -16,6 +16,7 @@ from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
+from actors.model.schedule_info import ScheduleInfo
 from actors.model.service_info import ServiceInfo
 from journal.events import ControlResult, OutcomeKind, Status, Successor
 from journal.ids import InvocationId
@@ -197,3 +198,17 @@ class JobList:
     """Bulk jobs, newest first."""
 
     jobs: list[JobInfo]
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleList:
+    """Schedules, by name."""
+
+    schedules: list[ScheduleInfo]
+
+
+@attrs.frozen(kw_only=True)
+class PlannedModel:
+    """The number of runs that a backfill has planned."""
+
+    runs: int

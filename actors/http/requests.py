@@ -15,6 +15,7 @@ from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.requests import CallOptions
+from actors.model.schedule_options import ScheduleOptions
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, tags_of_pairs
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
 from actors.values.arguments import MAX_COUNT, MAX_NAME
@@ -171,6 +172,13 @@ class JobItemsQuery:
 
 
 @attrs.frozen(kw_only=True)
+class ScheduleQuery:
+    """How many of the next nominal times to show."""
+
+    count: PageSize = 5
+
+
+@attrs.frozen(kw_only=True)
 class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
@@ -232,6 +240,20 @@ class PreviewBody(Choice):
     """A job to preview; ``sample`` of its oldest invocations are shown, or of the first named."""
 
     sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
+
+
+@attrs.frozen(kw_only=True)
+class CreateScheduleBody(ScheduleOptions):
+    """A schedule to create."""
+
+    name: Name
+
+
+@attrs.frozen(kw_only=True)
+class ReplaceScheduleBody(ScheduleOptions):
+    """The new options of a schedule; with ``if_revision``, only if it has not changed since."""
+
+    if_revision: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
 class IdempotentTarget(

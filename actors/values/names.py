@@ -33,6 +33,7 @@ RESERVED = frozenset(
         "objects",
         "query",
         "restate",
+        "schedules",
         "services",
         "tokens",
         "ui",

@@ -29,6 +29,8 @@ CLIENTS = {
     "JobHandle": "control/jobs.py",
     "JobSelection": "control/jobs.py",
     "ObjectHandle": "control/objects.py",
+    "ScheduleClient": "control/schedules.py",
+    "ScheduleHandle": "control/schedules.py",
 }
 _SAID_OTHERWISE = (
     (r"\bAsyncIterator\b", "Iterator"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
 from actors.control.local.objects import LocalObjects
+from actors.control.local.schedules import LocalSchedules
 from actors.errors import NotFoundError
 from actors.model.handles import InvocationHandle
 from actors.rows.audit import Principal
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
 
 
-class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments):
+class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:

@@ -2,7 +2,7 @@
 
 It answers from one :class:`actors.query.snapshot.JournalSnapshot`, so all answers show the same state, that of the last commit.
 Requests that need a running engine raise :class:`actors.UnavailableError` with the code ``offline`` and say how to start one:
-calls, messages, verbs, edits, gates, jobs, moves of deployments, and waiting for open invocations.
+calls, messages, verbs, edits, gates, jobs, schedules, moves of deployments, and waiting for open invocations.
 
 Data that only the code has is reported as far as it is stored: a class counts as not served, its handlers are those that were
 called, and a field that was never written has no value.
@@ -11,7 +11,7 @@ called, and a field that was never written has no value.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import msgspec
@@ -19,9 +19,10 @@ import trio
 
 from actors.code.registry import LATEST
 from actors.control.local.checks import Checker, last_of, loaded_aside
+from actors.control.offline.schedules import OfflineSchedules
 from actors.core.jobs import JobPage, JobProgress
 from actors.core.output import marks_of
-from actors.errors import BrokenDeploymentError, ErrorCode, NotFoundError, UnavailableError
+from actors.errors import BrokenDeploymentError, NotFoundError
 from actors.model.classes import definition_of, service_name
 from actors.model.gate_info import gate_info
 from actors.model.history import entry_of
@@ -87,14 +88,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class OfflineBackend:
-    """Reads a journal without an engine. ``name`` is the directory's name in errors."""
+class OfflineBackend(OfflineSchedules):
+    """Reads a journal without an engine, and refuses everything else."""
 
     limits: Limits = DEFAULT_LIMITS
 
     def __init__(self, snapshot: JournalSnapshot, name: str, environment: Environment) -> None:
-        self.snapshot = snapshot
-        self._name = name
+        super().__init__(snapshot, name)
         self._environment = environment
         self._queries = Queries(environment, DEFAULT_LIMITS)
         self._asked = QueryTarget(snapshot=self._open)
@@ -103,14 +103,6 @@ class OfflineBackend:
     async def _open(self) -> AsyncIterator[JournalSnapshot]:
         await trio.lowlevel.checkpoint()
         yield self.snapshot  # it does not change
-
-    def refuse(self, what: str) -> NoReturn:
-        """Raise the error for a request that needs a server."""
-        raise UnavailableError(
-            f"{what} needs a running server, and {self._name} was opened for reading. Start a server with "
-            f"'playhead serve APP --data {self._name}' and connect to it",
-            code=ErrorCode.OFFLINE,
-        )
 
     # Invocations.
 

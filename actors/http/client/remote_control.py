@@ -1,4 +1,4 @@
-"""Gates, objects, deployments and jobs of a server, over a connection."""
+"""Gates, objects, deployments, jobs and schedules of a server, over a connection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from actors.core.deployments import DeploymentChange
 from actors.errors import UnavailableError
 from actors.http.client.connection import as_json, decoded, key_header, path_of
+from actors.http.client.schedules import RemoteSchedules
 from actors.http.models import (
     AnswerModel,
     ChangeList,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
-    from actors.http.client.connection import Connection
     from actors.model.control_options import EditOptions, GateOptions
     from actors.model.gate_info import GateInfo
     from actors.model.listing import Listing
@@ -42,11 +42,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-class RemoteControl:
-    """Controls and shows gates, objects, deployments and jobs."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class RemoteControl(RemoteSchedules):
+    """Controls and shows gates, objects, deployments, jobs and schedules."""
 
     # Gates.
 

@@ -31,6 +31,7 @@ from actors.http.server import (
     openapi,
     overview,
     queries,
+    schedules,
     token_routes,
     verbs,
 )
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *objects.ROUTES,
     *deployments.ROUTES,
     *jobs.ROUTES,
+    *schedules.ROUTES,
     *checks.ROUTES,
     *queries.ROUTES,
     *token_routes.ROUTES,
