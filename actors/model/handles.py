@@ -359,12 +359,12 @@ class InvocationHandle(Generic[R_co]):
 
         return Values(self.chunks(after=after))
 
-    def chunks(self, *, after: int = 0, live: bool = False) -> Chunks:
+    def chunks(self, *, after: int = 0, live: bool = False, follow: bool = True) -> Chunks:
         """Return the pieces of its output with step, try and offset, until it completes; only those after position
         ``after``, the ``number`` of a piece.
 
         As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
-        fails, a ``reset`` declares the pieces of the step so far void.
+        fails, a ``reset`` declares the pieces of the step so far void. Without ``follow`` it gives what is stored now.
 
         ::
 
@@ -375,7 +375,7 @@ class InvocationHandle(Generic[R_co]):
         from actors.model.output import Chunks
 
         view: MarkFilter[OutputChunk] = LiveView(is_resumed=after > 0) if live else SettledView()
-        return Chunks(self._backend.marks(self.id, _checked_event(after), follow=True), view)
+        return Chunks(self._backend.marks(self.id, _checked_event(after), follow=follow), view)
 
 
 def _checked_event(after: int) -> int:

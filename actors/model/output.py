@@ -83,7 +83,7 @@ class Chunks:
             return self._view.feed(await anext(self._marks))
         except StopAsyncIteration:
             self._is_over = True
-            return self._view.flush()
+            return ()  # without the mark of the end, pieces of a running step may still become void
 
 
 class Values:

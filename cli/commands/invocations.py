@@ -219,9 +219,12 @@ def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -
 @click.argument("invocation_id")
 @click.option("--after", default=0, help="Start after this position in the output.")
 @click.option("--live", is_flag=True, help="Print each piece at once, also of tries that fail later.")
+@click.option("--no-follow", "follow", is_flag=True, default=True, flag_value=False, help="Print what is stored now.")
 @report_option
 @server_options
-def output_command(invocation_id: str, after: int, live: bool, output: str, server: ServerOptions) -> None:
+def output_command(
+    invocation_id: str, after: int, live: bool, follow: bool, output: str, server: ServerOptions
+) -> None:
     """Print what one invocation has emitted, and go on until it ends.
 
     Each piece is printed once, when it is final: the pieces of a step when the step has ended. Texts follow each other as they were
@@ -235,7 +238,7 @@ def output_command(invocation_id: str, after: int, live: bool, output: str, serv
 
     async def print_each(client: Client) -> None:
         printer = PiecePrinter()
-        async for chunk in client.invocation(of).chunks(after=after, live=live):
+        async for chunk in client.invocation(of).chunks(after=after, live=live, follow=follow):
             if output == "json":
                 out_json_line(chunk)
             else:
@@ -249,9 +252,9 @@ def output_command(invocation_id: str, after: int, live: bool, output: str, serv
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
 @server_options
 def export(which: tuple[str, ...], server: ServerOptions) -> None:
-    """Export whole histories as JSON lines. Per invocation: its details, then its events with their values.
+    """Export whole histories as JSON lines. Per invocation: its details, then its events with their values, then its output.
 
-    IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation' or 'event', and the 'id' of the invocation.
+    IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation', 'event' or 'output', and the 'id' of the invocation.
 
     \b
         playhead invocations list Writer -o id |
@@ -269,6 +272,8 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
             out_json_line({"kind": "invocation", "id": of, "invocation": await client.invocation(of).info()})
             for entry in await _events(client, of):
                 out_json_line({"kind": "event", "id": of, "event": entry})
+            async for chunk in client.invocation(of).chunks(live=True, follow=False):
+                out_json_line({"kind": "output", "id": of, "output": chunk})
 
     read(server, write_each)
 

@@ -78,6 +78,18 @@ class Speaker(Service):
             await actors.sleep(seconds)
             actors.emit(f"{name}{nth}")
 
+    @handler
+    async def heedless(self) -> None:
+        actors.emit("before")
+        await deaf()
+        actors.emit("after")
+
+
+@step
+async def deaf() -> None:
+    with trio.CancelScope(shield=True):
+        await trio.sleep(2)
+
 
 class Chat(Actor):
     @handler
@@ -216,6 +228,28 @@ async def test_what_branches_emit_is_recorded_once_whenever_the_process_ends() -
         expected = expected or found
         assert sorted(found) == ["a0", "a1", "a2", "b0", "b1", "b2"]
         assert found == expected
+
+
+async def test_a_turn_that_a_cancel_makes_void_leaves_no_piece() -> None:
+    lab = Lab(Speaker)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Speaker).heedless.send()
+        await trio.sleep(1)
+        await handle.cancel()
+        assert await output(handle) == ["before"]
+        assert "CancelDeliveredEarlier" in [entry.name async for entry in handle.events()]
+
+
+async def test_a_reader_that_does_not_follow_gets_what_is_final_or_with_live_everything_so_far() -> None:
+    lab = Lab(Speaker)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Speaker).both.send()
+        await trio.sleep(1.5)
+        assert [chunk.value async for chunk in handle.chunks(follow=False)] == ["begin"]
+        live = [chunk.value async for chunk in handle.chunks(follow=False, live=True)]
+        assert live == ["begin", "one", "two", None]
+        await handle.result()
+        assert [chunk.value async for chunk in handle.chunks(follow=False)] == await output(handle)
 
 
 async def test_cancel_keeps_what_was_emitted() -> None:

@@ -21,7 +21,7 @@ from actors.code.registry import LATEST
 from actors.control.local.checks import Checker, last_of, loaded_aside
 from actors.control.offline.schedules import OfflineSchedules
 from actors.core.jobs import JobPage, JobProgress
-from actors.core.output import marks_of
+from actors.core.output import Mark, OutputKind, marks_of
 from actors.errors import BrokenDeploymentError, NotFoundError
 from actors.model.classes import definition_of, service_name
 from actors.model.gate_info import gate_info
@@ -145,8 +145,15 @@ class OfflineBackend(OfflineSchedules):
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         """Return the output of an invocation after position ``after``. For an open invocation, the output so far."""
-        self.snapshot.invocation(of)
-        return _Each(chunk_of(mark) for run in self.snapshot.output(of, after) for mark in marks_of(run, after))
+        return _Each(chunk_of(mark) for mark in self._marks(of, after))
+
+    def _marks(self, of: InvocationId, after: int) -> Iterator[Mark]:
+        row, last = self.snapshot.invocation(of), after
+        for run in self.snapshot.output(of, after):
+            last = run.last
+            yield from marks_of(run, after)
+        if row.outcome is not None:
+            yield Mark(kind=OutputKind.END, number=last, at=row.modified_at)
 
     def _recorded(self, of: InvocationId, after: int) -> Iterator[Recorded]:
         row, stream = self.snapshot.invocation(of), stream_of_invocation(of)
