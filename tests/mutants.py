@@ -93,6 +93,12 @@ MUTANTS = (
     Mutant("records-what-an-abandoned-step-says", "StepTask.disown", "self.is_wanted = False", "pass"),
     Mutant("compensates-beside-the-action", "Executor._interrupt", "elif task.is_wanted:", "else:\n            self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))\n        if task is not None and task.is_wanted:"),
     Mutant("emits-again-in-a-replay", "Requests._emit", "if self._emitted:", "if False:"),
+    # Output.
+    Mutant("keeps-the-output-of-what-is-purged", "HistoryEffects._erase_history", "gone.update(self._machine.outputs.forget(pending_append, invocation_id))", "pass", "tests/engine/test_streams.py"),
+    Mutant("calls-no-cut-off-try-void", "Executor._run_step", "self._begin_output(loaded, of, step, wait.attempts + 1)", "pass", "tests/engine/test_streams.py"),
+    Mutant("keeps-the-output-of-a-void-turn", "Executor._record_output", "if any(isinstance(event, e.CancelDeliveredEarlier) for event in events):", "if False:", "tests/engine/test_streams.py"),
+    Mutant("copies-no-output-into-a-restart", "KeptOutput.of", "runs = [*runs]", "runs = []", "tests/engine/test_streams.py"),
+    Mutant("ends-a-step-without-its-pieces", "Outputs.settle", "tails = self.of(pending.loaded)", "tails = {}", "tests/engine/test_streams.py"),
     # The short way of a call.
     Mutant("runs-beside-the-holder", "starts_at_once", _NOT_FREE, "if state.queue:"),
     Mutant("overtakes-the-queue", "starts_at_once", _NOT_FREE, "if state.holder is not None:"),

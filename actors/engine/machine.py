@@ -142,6 +142,8 @@ class Machine:
         An exception up to that point leaves the batch as it was. The object's own state may be half changed: it is *torn*, and
         read again before anything else is decided (``Containment``).
         """
+        if loaded.outputs is None:
+            self.outputs.of(loaded)  # before anything changes, because it may be damaged
         pending_append = self._batch.pending_append(loaded)
         record, recent, touched = pending_append.events, loaded.recent, pending_append.touched
         added = record.add(stamp, events)
@@ -168,7 +170,7 @@ class Machine:
             loaded.forget_rows_of_open()
             loaded.is_torn = loaded.version != pending_append.expected + length
             raise
-        if loaded.outputs or loaded.outputs is None:
+        if loaded.outputs:
             self.outputs.settle(pending_append, added, loaded.version)
         if owed:
             self.do(loaded, owed)
@@ -214,6 +216,8 @@ class Machine:
 
     def record_step_turn(self, loaded: LoadedObject, turn: StepTurn) -> None:
         """Record the end of a step and the turn after it. Raises as :meth:`record_whole`."""
+        if loaded.outputs is None:
+            self.outputs.of(loaded)
         pending_append = self._batch.pending_append(loaded)
         state, record = existing(loaded.state), pending_append.events
         before = state.version
@@ -226,7 +230,7 @@ class Machine:
             loaded.recent.drop_after(before)
             loaded.is_torn = True
             raise
-        if loaded.outputs or loaded.outputs is None:
+        if loaded.outputs:
             self.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
         if isinstance(turn.request, RequestedStep):
             pending_append.has_turns = True  # its row says the same as before

@@ -250,14 +250,13 @@ async def test_what_a_step_emits_while_its_invocation_is_held_is_kept(lab: Lab) 
         assert [piece async for piece in handle.output()] == [0, 1, 2, 3, 4]
 
 
-async def test_output_without_end_is_held_by_the_limit_of_the_history() -> None:
-    lab = Lab(Worker, limits=Limits(history_events=100))
+async def test_output_without_end_meets_its_limit() -> None:
+    lab = Lab(Worker, limits=Limits(output_pieces=100))
     async with lab.running() as runtime:
         handle = await runtime.client.service(Worker).speak_for_ever.send()
-        await trio.sleep(10)
-        info = await handle.info()
-        assert info.status is Status.PAUSED
-        assert "the limits are 100" in info.pause_reason
+        with raises(actors.LimitExceededError) as refused:
+            await handle.result()
+        assert (refused.value.limit, refused.value.maximum) == ("output_pieces", 100)
 
 
 async def test_a_handler_that_kills_and_purges_at_once_has_purged(lab: Lab) -> None:
