@@ -15,16 +15,24 @@ EXTRAS = {
     "server": ("h11",),
     "sql": ("apsw",),
     "cli": ("click", "rich", "watchfiles"),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
 }
 """For each extra, the packages that it adds, by the names under which they are imported."""
 
 
 def require(extra: str) -> None:
     """Raise :class:`actors.errors.MissingExtraError` if a package of this extra is not installed."""
-    missing = tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+    missing = tuple(name for name in EXTRAS[extra] if not _is_installed(name))
     if missing:
         raise MissingExtraError(
             f"this needs {' and '.join(missing)}, which is not installed: pip install 'playhead[{extra}]'",
             extra=extra,
             missing=missing,
         )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # the package around it is missing
+        return False

@@ -27,6 +27,7 @@ from actors.environment import Environment, environment_of_run
 from actors.errors import DefinitionError
 from actors.errors.names import plain_text
 from actors.event_loop import require_trio
+from actors.extras import require
 from actors.model.app import App
 from actors.model.control_options import GateOptions
 from actors.query.unserved import UnservedClass, without_code
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from actors.engine.observer import Observer
     from actors.http.server_options import ServeOptions
     from journal.kv.data_directory import HeldDirectory
     from journal.log.protocol import Journal
@@ -123,6 +127,7 @@ async def open_runtime(
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
     serve: str | ServeOptions | None = None,
     socket: bool = True,
+    telemetry: str | SpanExporter | None = None,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, created if it is missing. Unfinished invocations resume.
 
@@ -138,6 +143,10 @@ async def open_runtime(
 
     With ``fail_fast``, a mistake in the code fails an invocation at once, unless its policy says otherwise; see
     :class:`actors.RetryPolicy`.
+
+    ``telemetry`` exports each invocation as a trace of OpenTelemetry: the URL of an OTLP receiver over HTTP, such as
+    ``http://127.0.0.1:4318``, or a ``SpanExporter`` of opentelemetry-sdk. It needs the extra ``otel``. The exporter has a thread of
+    its own: a receiver that is slow or dead delays nothing, and what it does not take is dropped and counted.
 
     The command line and ``actors.connect(path=…)`` control the runtime through a Unix socket in the data directory, which only the
     user of the process may use; ``socket=False`` leaves it out. With ``serve="127.0.0.1:9070"`` the runtime is also served over
@@ -189,6 +198,7 @@ async def open_runtime(
             is_paused=paused,
             retention_seconds=retention_seconds,
             endpoints=endpoints,
+            telemetry=telemetry,
         )
         opening = _journal(path, journal, kept_for, partitions, surroundings)
         async with endpoints.bound(Path(path) if path is not None and is_kept else None), start.run(opening) as runtime:
@@ -207,6 +217,7 @@ class _Start:
     is_paused: bool
     retention_seconds: float
     endpoints: Endpoints
+    telemetry: str | SpanExporter | None
 
     @asynccontextmanager
     async def run(self, journal: AbstractAsyncContextManager[Journal]) -> AsyncIterator[Runtime]:
@@ -216,6 +227,7 @@ class _Start:
             async with (
                 journal as opened,
                 _on_record(self.environment, opened) as in_flight,
+                _observed(self.telemetry, self.environment) as observer,
                 trio.open_nursery() as nursery,
             ):
                 who = Principal(f"user:{_user()}", "process")
@@ -223,7 +235,7 @@ class _Start:
                 engine = Engine(
                     opened,
                     self.applications,
-                    self._context(opened, in_flight),
+                    self._context(opened, in_flight, observer),
                     retention_seconds=self.retention_seconds,
                     closed=closed,
                 )
@@ -250,7 +262,7 @@ class _Start:
         if error is not None:
             raise error
 
-    def _context(self, journal: Journal, in_flight: InFlight | None) -> EngineContext:
+    def _context(self, journal: Journal, in_flight: InFlight | None, observer: Observer | None) -> EngineContext:
         return EngineContext(
             environment=self.environment,
             limits=self.limits,
@@ -259,6 +271,7 @@ class _Start:
             stored=StoredNames(journal),
             secret=journal.secret,
             fail_fast=self.fail_fast,
+            observer=observer,
         )
 
 
@@ -339,6 +352,19 @@ async def _on_record(environment: Environment, journal: Journal) -> AsyncIterato
     finally:
         if in_flight is not None:
             in_flight.close()
+
+
+@asynccontextmanager
+async def _observed(telemetry: str | SpanExporter | None, environment: Environment) -> AsyncIterator[Observer | None]:
+    await trio.lowlevel.checkpoint()
+    if telemetry is None:
+        yield None
+        return
+    require("otel")
+    from actors.telemetry.exporters import open_observer
+
+    async with open_observer(telemetry, environment) as observer:
+        yield observer
 
 
 @asynccontextmanager

@@ -46,6 +46,7 @@ def serve_app(
     limits: Limits,
     drain: float,
     is_paused: bool,
+    otlp: str | None,
     is_verbose: bool,
 ) -> Exit:
     """Serve an app until a signal arrives."""
@@ -56,7 +57,7 @@ def serve_app(
     give_back_large_blocks()
     if durability != "fsync":
         err(f"durability {durability!r}: acknowledged work would not survive a power failure")
-    run = partial(run_server, classes, app, data, options, limits=limits)
+    run = partial(run_server, classes, app, data, options, limits=limits, otlp=otlp)
     return run_to_the_end(partial(run, durability=durability, retention=retention, is_paused=is_paused, drain=drain))
 
 
@@ -78,6 +79,7 @@ async def run_server(
     durability: str,
     retention: float,
     is_paused: bool,
+    otlp: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
     fail_fast: bool = False,
     drain: float = DRAIN_SECONDS,
@@ -99,6 +101,7 @@ async def run_server(
                 fail_fast=fail_fast,
                 drain=drain,
                 serve=options,
+                telemetry=otlp,
             ) as runtime,
         ):
             if beside is not None:

@@ -17,7 +17,7 @@ from journal.errors import CorruptRecord, Unwritable
 from journal.fused import Fused, OpenedInvocation, StepTurn, WholeInvocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from journal.events import Event, Recorded, Stamp
 
@@ -119,6 +119,7 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
         and event.restarts is None
         and event.behind is None
         and event.tags is None
+        and event.trace is None
         and event.handler.__class__ is str
         and event.deployment.__class__ is str
         and (event.parameter is None or event.parameter.__class__ is str)
@@ -224,6 +225,14 @@ class Record:
     def size(self) -> int:
         """The size of the record in bytes."""
         return sum(map(len, self._frames))
+
+    def walk(self) -> Iterator[tuple[int, Stamp, Event]]:
+        """Yield each event with its number and its stamp, as a reader will see them. The record stays as it is."""
+        number = self._first
+        for entry in self._entries:
+            for stamp, event in (entry,) if isinstance(entry, tuple) else entry.expand(number):
+                yield number, stamp, event
+                number += 1
 
     def cut(self, length: int) -> None:
         """Remove the events after the first ``length``, which must not be inside a frame of several events."""

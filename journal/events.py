@@ -169,6 +169,15 @@ class Caller:
 
 
 @attrs.frozen
+class TraceContext:
+    """A span outside of an invocation, as the header ``traceparent`` of W3C Trace Context names it. The invocation is in its trace,
+    or, if ``is_link``, begins a trace of its own that is linked to it."""
+
+    traceparent: str
+    is_link: bool = False
+
+
+@attrs.frozen
 class Link:
     """One of the callers above an invocation. If ``holds_key``, the caller has exclusive access to its object, so a
     call to that object would wait for itself."""
@@ -261,6 +270,7 @@ class InvocationAccepted:
     on; empty means the code that is served. ``restarts`` names the invocation that this one repeats; it starts once
     ``behind`` has ended. ``parameter`` is the parameter whose value ``argument`` is, or empty if ``argument`` is an
     object of parameters; None means that ``argument`` is as the caller wrote it. ``tags`` are its tags by name, or None.
+    ``trace`` is the span of the requester, or None.
     """
 
     invocation_id: InvocationId
@@ -277,6 +287,7 @@ class InvocationAccepted:
     behind: InvocationId | None = None
     parameter: str | None = None
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
 
 @attrs.define(kw_only=True)
@@ -394,7 +405,8 @@ class WaitDropped:
 @attrs.define(kw_only=True)
 class CallScheduled:
     """A handler requested a call. The id of the callee is fixed here, so a repeated delivery is harmless. ``parameter``
-    is as in :class:`InvocationAccepted`. ``tags`` are all tags of the callee, those of the caller included."""
+    is as in :class:`InvocationAccepted`. ``tags`` are all tags of the callee, those of the caller included, and
+    ``trace`` is the span of the caller."""
 
     invocation_id: InvocationId
     step: StepId
@@ -405,6 +417,7 @@ class CallScheduled:
     source: str = ""
     parameter: str | None = None
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
 
 @attrs.define(kw_only=True)
@@ -437,7 +450,7 @@ class CallCancelRequested:
 @attrs.define(kw_only=True)
 class SendScheduled:
     """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` is as in
-    :class:`InvocationAccepted`, and ``tags`` as in :class:`CallScheduled`."""
+    :class:`InvocationAccepted`, and ``tags`` and ``trace`` as in :class:`CallScheduled`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -449,6 +462,7 @@ class SendScheduled:
     source: str = ""
     parameter: str | None = None
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
 
 @attrs.define(kw_only=True)

@@ -24,6 +24,7 @@ from journal.events import (
     Kind,
     Mode,
     Stamp,
+    TraceContext,
 )
 from journal.ids import InvocationId, StepId
 
@@ -65,6 +66,7 @@ def _opening(call: WholeInvocation | OpenedInvocation) -> list[tuple[Stamp, Any]
         deployment=call.deployment,
         parameter=call.parameter,
         tags=call.tags,
+        trace=call.trace,
     )
     entries += ((asked, accepted), (asked, InvocationStarted(invocation_id=of)))
     return entries
@@ -84,6 +86,7 @@ class WholeInvocation(_Call, array_like=True, gc=False):
     chain: list[tuple[InvocationId, str, bool]] | None = None
     atomic: bool = False
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
     @property
     def count(self) -> int:
@@ -193,6 +196,7 @@ class OpenedInvocation(_Call, array_like=True, gc=False):
     chain: list[tuple[InvocationId, str, bool]] | None = None
     atomic: bool = False
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
     @property
     def count(self) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target
+from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target, TraceContext
 from journal.fields import described, moment
 from journal.ids import InvocationId
 
@@ -93,7 +93,8 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
     ``spans`` are ranges of event numbers that contain its events; others' may be between them. ``argument_digest`` shows whether
     a repeated request asks for the same thing. ``awaited`` are the signals that it waits for, longest first. ``step_tries``
-    counts the failed tries of the steps that it waits for. ``tags`` are its tags by name, or None.
+    counts the failed tries of the steps that it waits for. ``tags`` are its tags by name, and ``trace`` is the span of
+    its requester; None if there are none.
     """
 
     invocation_id: InvocationId
@@ -124,6 +125,7 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     awaited: list[AwaitedSignal] = []
     step_tries: int = 0
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
 
 @attrs.define(kw_only=True)

@@ -22,6 +22,8 @@ from tests.virtual import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from opentelemetry.sdk.trace.export import SpanExporter
+
     from actors.environment import Offload
     from actors.values.snapshot import Snapshot
     from journal.in_flight import InFlight
@@ -60,6 +62,7 @@ class Lab:
         fail_fast: bool = False,
         drain: float = 0.0,
         code: Snapshot | None = None,
+        telemetry: SpanExporter | None = None,
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
         journal = KvJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
@@ -81,6 +84,7 @@ class Lab:
             fail_fast=fail_fast,
             drain=drain,
             code=code,
+            telemetry=telemetry,
         ) as runtime:
             yield runtime
 

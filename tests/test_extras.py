@@ -16,6 +16,7 @@ from tests.terminal import ROOT
 from tests.test_house import ALL, imports_of, libraries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 OF_TRIO = {"outcome", "sniffio"}
@@ -27,11 +28,16 @@ NEEDED_BY = {
     "server": "actors.http.server",
     "sql": "actors.query.sql",
     "cli": "cli",
+    "otel": "actors.telemetry",
 }
 """The folder that may import the packages of an extra. Above it, all may."""
-ALSO_OF_THE_SERVER = {"actors.http.problems"}
+ALSO = {"server": {"actors.http.problems"}, "otel": {"actors.runtime"}}  # for type checkers only
 NEVER_REQUIRED = {"pydantic", "typing_extensions"}
 """Looked up in what an application has imported, or imported for type checkers only."""
+
+
+def tops(packages: Iterable[str]) -> set[str]:
+    return {package.partition(".")[0] for package in packages}
 
 
 def names_in(requirements: list[str]) -> set[str]:
@@ -41,9 +47,9 @@ def names_in(requirements: list[str]) -> set[str]:
 def test_extras_in_the_code_are_those_of_the_project() -> None:
     declared = PROJECT["optional-dependencies"]
     assert {extra: names_in(declared[extra]) - {"playhead"} for extra in EXTRAS} == {
-        extra: set(packages) for extra, packages in EXTRAS.items()
+        extra: {package.replace(".", "-") for package in packages} for extra, packages in EXTRAS.items()
     }
-    assert {*COMMAND_LINE} == {package for packages in EXTRAS.values() for package in packages}
+    assert {*COMMAND_LINE} == {package for extra, packages in EXTRAS.items() if extra != "otel" for package in packages}
     assert names_in(PROJECT["dependencies"]) == BASE - OF_TRIO
 
 
@@ -58,13 +64,13 @@ def test_no_dependency_is_pinned_to_one_version() -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_a_package_of_an_extra_is_imported_where_it_is_required(extra: str) -> None:
     room = NEEDED_BY[extra]
-    importing = {module for module in ALL if libraries(imports_of(module)) & {*EXTRAS[extra]}}
+    importing = {module for module in ALL if libraries(imports_of(module)) & tops(EXTRAS[extra])}
     outside = {module for module in importing if not f"{module}.".startswith(f"{room}.")}
-    assert outside <= (ALSO_OF_THE_SERVER if extra == "server" else set())
+    assert outside <= ALSO.get(extra, set())
 
 
 def test_nothing_else_is_imported() -> None:
-    known = BASE | {package for packages in EXTRAS.values() for package in packages} | {*sys.stdlib_module_names}
+    known = BASE | {top for packages in EXTRAS.values() for top in tops(packages)} | {*sys.stdlib_module_names}
     imported = {library for module in ALL for library in libraries(imports_of(module))}
     assert imported - known - NEVER_REQUIRED - {"playhead"} == set()
 

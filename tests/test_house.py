@@ -63,6 +63,7 @@ ARROWS = {
         "actors.code actors.control actors.control.local actors.core actors.environment actors.errors"
         " actors.event_loop actors.model actors.query actors.system actors.values journal journal.log"
     ),
+    "actors.telemetry": "actors.core actors.environment actors.errors actors.model actors.values journal",
     "actors.http": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.http.client": (
         "actors.control actors.core actors.errors actors.event_loop actors.extras actors.http actors.model"
@@ -79,7 +80,7 @@ ARROWS = {
     ),
     "actors.runtime": (
         "actors.code actors.control.local actors.core actors.endpoints actors.engine actors.environment actors.errors"
-        " actors.event_loop actors.http actors.model actors.query actors.rows actors.system actors.values journal"
+        " actors.event_loop actors.extras actors.http actors.model actors.query actors.rows actors.system actors.telemetry actors.values journal"
         " journal.kv journal.log"
     ),
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",

@@ -91,6 +91,7 @@ def whole_invocation(
         _chain(asked.chain) if asked.chain else None,
         command.atomic,
         asked.tags,
+        asked.trace,
     )
 
 
@@ -120,6 +121,7 @@ def opened_invocation(
         _chain(asked.chain) if asked.chain else None,
         command.atomic,
         asked.tags,
+        asked.trace,
     )
 
 
@@ -179,6 +181,7 @@ def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) 
         atomic=opened.atomic,
         deployment=opened.deployment,
         tags=opened.tags,
+        trace=opened.trace,
         event_count=count,
         value_bytes=len(opened.argument),
     )

@@ -125,6 +125,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         argument=event.argument,
         parameter=event.parameter,
         tags=event.tags,
+        trace=event.trace,
         caller=Caller(event.invocation_id, event.step),
         chain=[*invocation.chain, link],
         request=event.request,
@@ -140,6 +141,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         argument=event.argument,
         parameter=event.parameter,
         tags=event.tags,
+        trace=event.trace,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )

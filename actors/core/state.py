@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from journal.errors import BrokenInvariant
-from journal.events import Caller, Constant, Failure, Kind, Lineage, Link, Mode, PauseCause, Status
+from journal.events import Caller, Constant, Failure, Kind, Lineage, Link, Mode, PauseCause, Status, TraceContext
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
@@ -137,7 +137,7 @@ class InvocationState:
     ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats,
     ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
-    is stopped. ``tags`` are its tags by name, or None.
+    is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none.
     """
 
     invocation_id: InvocationId
@@ -183,6 +183,7 @@ class InvocationState:
     successors: list[InvocationId] = attrs.field(factory=list)
     spares: bool = False
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
     @property
     def is_started(self) -> bool:

@@ -12,6 +12,7 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide.restart import seed_of
+from actors.core.traces import trace_of
 from actors.engine.exceptions import held_for
 from actors.engine.handler_object import decode_argument, instance_of, payload_limit, root_of, view_of_history
 from actors.engine.watchdog import blocked_error, held_for_blocking
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
     from actors.replay.first_branch import FirstBranch
-    from journal.events import Recorded, Stamp
+    from journal.events import Recorded, Stamp, TraceContext
     from journal.ids import StepId
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Attempt:
         name: str,
         seed: str,
         tags: dict[str, str] | None = None,
+        trace: TraceContext | None = None,
         seen: int = 0,
     ) -> None:
         of = self.invocation_id = view.invocation_id
@@ -96,6 +98,7 @@ class Attempt:
             secret=context.secret,
             deployment=definition.deployment,
             tags=tags,
+            trace=None if trace is None and context.observer is None else trace_of(of, trace),
             find=find,
         )
         self.execution = self.execution_type(
@@ -147,6 +150,7 @@ class Attempt:
             name=invocation.handler,
             seed=seed,
             tags=accepted.tags,
+            trace=accepted.trace,
             seen=seen,
         )
 
@@ -177,6 +181,7 @@ class Attempt:
             name=asked.target.handler,
             seed=asked.invocation_id,
             tags=asked.tags,
+            trace=asked.trace,
         )
 
     def start(self, now: float) -> list[Command]:

@@ -21,8 +21,9 @@ from journal.ids import InvocationId, StreamId
 from journal.log.protocol import Append, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from actors.core.state import ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.output_tail import OutputTail
     from actors.engine.waiter import Reply
@@ -120,6 +121,12 @@ class CommitBatch:
     def is_written(self) -> bool:
         """Whether there is anything to write."""
         return bool(self.pending_appends or self.rows or self.audit or self.consumed or self.messages or self.retracted)
+
+    def changes(self) -> Iterator[tuple[ObjectState, Record]]:
+        """Yield the events of each object, with its state now."""
+        for pending_append in self.pending_appends.values():
+            if pending_append.loaded.state is not None:
+                yield pending_append.loaded.state, pending_append.events
 
     def pending_append(self, loaded: LoadedObject) -> PendingAppend:
         """The changes of this object."""

@@ -97,6 +97,12 @@ class Engine:
         return self._context.threads
 
     @property
+    def dropped_spans(self) -> int:
+        """How many spans the receiver of traces has not taken."""
+        observer = self._context.observer
+        return 0 if observer is None else observer.dropped
+
+    @property
     def objects_in_memory(self) -> int:
         """The number of objects in memory."""
         return sum(processor.objects_in_memory for processor in self._processors.values())

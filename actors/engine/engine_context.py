@@ -11,6 +11,7 @@ from actors.model.definitions import NothingStored
 
 if TYPE_CHECKING:
     from actors.engine.asyncio_steps import AsyncioSteps
+    from actors.engine.observer import Observer
     from actors.engine.watchdog import Watchdog
     from actors.environment import Environment
     from actors.model.definitions import NameLookup
@@ -32,6 +33,8 @@ class EngineContext:
     """Records which user code has the event loop, for the next process."""
     fail_fast: bool = False
     """Whether a mistake in the code fails an invocation at once, unless its policy says otherwise."""
+    observer: Observer | None = None
+    """Is told what is durable and which steps begin."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.environment.offload_detached, self.limits), takes_self=True),

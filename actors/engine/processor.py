@@ -111,6 +111,7 @@ class PartitionProcessor:
         directory_of: DirectoryOf,
     ) -> None:
         self._counters = counters
+        self._observer = context.observer
         self._opened = opened
         self._journal = journal
         self._partition = partition
@@ -355,6 +356,8 @@ class PartitionProcessor:
                     self._refuse_from_now_on()  # steps may take long to stop, and clients should not wait for that
                     raise
                 self._counters.count(sealed, trio.current_time() - began)
+                if self._observer is not None:
+                    self._observer.committed(sealed.ended, sealed.changes())
             self._machine.settle(sealed)
             self._sealed = None
             self._released.extend(sealed.released)

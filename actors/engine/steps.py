@@ -281,6 +281,8 @@ class StepTask:
         return await self._context.asyncio_steps.run(self.invocation_id, self.name, self._body.call)
 
     def _note_begin(self) -> None:
+        if self._context.observer is not None:
+            self._context.observer.step_begins(self.handler, self.step, self.name, self.number)
         if self._context.in_flight is not None:
             self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self.number)
 

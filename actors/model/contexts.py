@@ -31,7 +31,8 @@ def unserved(service: str) -> Definition:
 @attrs.define(eq=False)
 class HandlerContext:
     """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
-    modules its code comes from, or empty for imported code. ``tags`` are those of the invocation, or None."""
+    modules its code comes from, or empty for imported code. ``tags`` are those of the invocation, and ``trace`` is
+    its own span; None if there are none."""
 
     invocation_id: InvocationId
     service: str
@@ -45,6 +46,7 @@ class HandlerContext:
     secret: str = ""
     deployment: str = ""
     tags: dict[str, str] | None = None
+    trace: e.TraceContext | None = None
     find: Callable[[str], Definition] = unserved
     """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
 

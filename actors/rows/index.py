@@ -76,6 +76,7 @@ def row_of(
         awaited=[] if outcome is not None else [*awaited_signals(invocation)],
         step_tries=0 if outcome is not None else _step_tries(invocation),
         tags=invocation.tags,
+        trace=invocation.trace,
     )
 
 
@@ -101,6 +102,7 @@ def row_of_whole(
         deployment=whole.deployment,
         outcome=Outcome(OutcomeKind.SUCCEEDED, whole.result),
         tags=whole.tags,
+        trace=whole.trace,
     )
 
 

@@ -77,6 +77,13 @@ drain_option = click.option(
     is_flag=True,
     help="Start with everything held: new calls are accepted and wait for 'playhead gates open'.",
 )
+@click.option(
+    "--otlp",
+    metavar="URL",
+    envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+    default=None,
+    help="Send traces to this OTLP receiver over HTTP [default: $OTEL_EXPORTER_OTLP_ENDPOINT].",
+)
 @verbose_option
 def command(
     app: str,
@@ -91,6 +98,7 @@ def command(
     limits: tuple[str, ...],
     drain: float,
     paused: bool,
+    otlp: str | None,
     verbose: bool,
 ) -> int:
     """Run APP (file.py or package.module) on a data directory and accept calls over HTTP.
@@ -113,6 +121,7 @@ def command(
         limits=runtime_limits,
         drain=drain,
         is_paused=paused,
+        otlp=otlp,
         is_verbose=verbose,
     )
 

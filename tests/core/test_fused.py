@@ -56,7 +56,7 @@ CALLS = [
         "chain": [Link(CALLER.invocation_id, "Shop/a", holds_key=True)],
     },
     {"atomic": True, "deployment": "dep_a", "parameter": "amount"},
-    {"tags": {"session": "s1", "user": "ada"}},
+    {"tags": {"session": "s1", "user": "ada"}, "trace": e.TraceContext(f"00-{1:032x}-{2:016x}-01")},
 ]
 
 

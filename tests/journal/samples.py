@@ -39,6 +39,7 @@ EVENTS: list[e.Event] = [
         behind=OTHER,
         parameter="amount",
         tags={"user": "ada"},
+        trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -76,6 +77,7 @@ EVENTS: list[e.Event] = [
         source="bank.py:15",
         parameter="amount",
         tags={"user": "ada"},
+        trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
     ),
     e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
     e.CallCompleted(invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE)),
@@ -91,6 +93,7 @@ EVENTS: list[e.Event] = [
         source="bank.py:17",
         parameter="amount",
         tags={"user": "ada"},
+        trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,

@@ -34,6 +34,7 @@ from journal.events import (
     Stamp,
     StepCompleted,
     StepScheduled,
+    TraceContext,
 )
 from journal.fused import (
     Fused,
@@ -164,6 +165,7 @@ WHOLE = WholeInvocation(
     [(INVOCATION, "Shop/x/buy", True)],
     True,
     {"user": "ada"},
+    TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
 )
 SHORTEST = WholeInvocation(INVOCATION, "add", Mode.EXCLUSIVE, 1.0, "a client", "user:alice", 2.0, b"5", None, "", b"42")
 
@@ -195,6 +197,7 @@ OPENED = OpenedInvocation(
     [(INVOCATION, "Shop/x/buy", True)],
     True,
     {"session": "s1"},
+    TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
 )
 SLEEPING = msgspec.structs.replace(OPENED, request=RequestedSleep(StepId("1"), 1_700_000_009.5, "app.py:33"))
 ASKING = msgspec.structs.replace(OPENED, request=RequestedSignal(StepId("1"), "go", "app.py:33", b'{"type":"integer"}'))
@@ -241,10 +244,16 @@ def test_bytes_of_a_frame_of_several_events_are_read_for_ever(name: str, fused: 
     assert codec.decode_record(path.read_bytes(), 7) == codec.decode_record(singly(7, fused), 7)
 
 
-def test_a_frame_of_an_older_version_is_read_with_defaults_for_what_it_lacks() -> None:
-    (older,) = (GOLDEN / "older-frames").iterdir()
-    lacking = msgspec.structs.replace(WHOLE, tags=None)
-    assert codec.decode_record(older.read_bytes(), 7) == codec.decode_record(singly(7, lacking), 7)
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    {
+        "50-WholeInvocation.1": msgspec.structs.replace(WHOLE, tags=None, trace=None),
+        "52-OpenedInvocation.1": msgspec.structs.replace(OPENED, trace=None),
+    }.items(),
+)
+def test_a_frame_of_an_older_version_is_read_with_defaults_for_what_it_lacks(name: str, fused: Fused) -> None:
+    older = (GOLDEN / "older-frames" / f"{name}.bin").read_bytes()
+    assert codec.decode_record(older, 7) == codec.decode_record(singly(7, fused), 7)
 
 
 parts = st.lists(st.sampled_from([*FUSED.values(), *EVENTS[:4]]), min_size=1, max_size=6)

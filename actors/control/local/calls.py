@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -10,6 +11,7 @@ from actors.control.backend import Sent
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
+from actors.model.caller_trace import OPENTELEMETRY, current_trace
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
 from actors.values import ValueProblem, decode_kept
@@ -22,7 +24,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors.model.definitions import Definition
     from actors.model.requests import CallOptions, Request
-    from journal.events import Outcome
+    from journal.events import Outcome, TraceContext
 
 
 class LocalCalls(LocalServices):
@@ -92,6 +94,7 @@ class LocalCalls(LocalServices):
         argument: bytes,
         options: CallOptions,
         parameter: str | None = None,
+        trace: TraceContext | None = None,
     ) -> c.Invoke:
         """Return the command for a call or a message by name, with the invocation's id. Raises a
         :class:`actors.RefusedError`.
@@ -109,7 +112,7 @@ class LocalCalls(LocalServices):
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
         secret = self._secret_of(definition, target)
-        return self.command(target, request_key, argument, parameter, options.delay, secret, options.tags)
+        return self.command(target, request_key, argument, parameter, options.delay, secret, options.tags, trace)
 
     def command(
         self,
@@ -120,6 +123,7 @@ class LocalCalls(LocalServices):
         delay: float | None,
         secret: str,
         tags: dict[str, str] | None = None,
+        trace: TraceContext | None = None,
     ) -> c.Invoke:
         self.check_room()
         if request_key is None:
@@ -134,6 +138,7 @@ class LocalCalls(LocalServices):
             scheduled_for=None if not delay else self.environment.clock.now() + delay,
             request=request_key,
             tags=tags,
+            trace=current_trace() if trace is None and OPENTELEMETRY in sys.modules else trace,
         )
 
     def _invoke(self, request: Request) -> c.Invoke:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from actors.model.requests import CallOptions
     from actors.model.verb_options import VerbOptions
     from actors.query.overview import Overview
-    from journal.events import ControlResult, Outcome
+    from journal.events import ControlResult, Outcome, TraceContext
 
 
 class LocalClient(Client):
@@ -59,13 +59,14 @@ class LocalClient(Client):
         options: CallOptions,
         *,
         parameter: str | None = None,
+        trace: TraceContext | None = None,
     ) -> c.Invoke:
         """Return the command for a call or a message, with the id of its existing or new invocation.
 
         ``parameter`` names the parameter whose value ``argument`` is, empty for an object of parameters; None means
-        as the signature says. Raises a :class:`actors.RefusedError`.
+        as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`.
         """
-        return self._backend.invoke_by_name(target, argument, options, parameter)
+        return self._backend.invoke_by_name(target, argument, options, parameter, trace)
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send the message; durable on return."""

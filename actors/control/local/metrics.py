@@ -36,6 +36,7 @@ class Figures:
 
     The rest counts since the start of this process: completed invocations by service, handler and outcome, failed attempts by
     service and handler (``failed_steps`` are tries of steps), and for each commit its duration and its number of events.
+    ``dropped_spans`` are those that the receiver of traces has not taken.
     """
 
     open_invocations: dict[Status, int]
@@ -52,6 +53,7 @@ class Figures:
     failed_steps: dict[tuple[str, str], int]
     commit_seconds: Distribution
     commit_events: Distribution
+    dropped_spans: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -91,6 +93,7 @@ async def figures_of(engine: Engine) -> Figures:
         failed_steps=dict(counters.failed_steps),
         commit_seconds=_distribution(counters.commit_seconds),
         commit_events=_distribution(counters.commit_events),
+        dropped_spans=engine.dropped_spans,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from journal.events import Caller, ControlResult, Failure, Kind, Link, Mode, Outcome, Target
+from journal.events import Caller, ControlResult, Failure, Kind, Link, Mode, Outcome, Target, TraceContext
 from journal.ids import InvocationId, StepId
 
 
@@ -14,7 +14,7 @@ class Invoke:
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
-    invocation is repeated as well. ``parameter`` and ``tags`` are as in
+    invocation is repeated as well. ``parameter``, ``tags`` and ``trace`` are as in
     :class:`journal.events.InvocationAccepted`.
     """
 
@@ -29,6 +29,7 @@ class Invoke:
     repeats: InvocationId | None = None
     parameter: str | None = None
     tags: dict[str, str] | None = None
+    trace: TraceContext | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,7 @@ from actors.core import commands as c
 from actors.core.decide.turns import is_free_without
 from actors.core.decide.verbs import cancel_invocation, kill_invocation
 from actors.core.state import InvocationState, ObjectState
+from actors.core.traces import linked, trace_of
 from actors.errors import ConflictError, ErrorCode, LimitExceededError
 from journal import events as e
 from journal.errors import BrokenInvariant
@@ -66,6 +67,7 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
         restarts=lineage_of(command),
         behind=None if is_over else asked.invocation_id,
         tags=command.original.tags,
+        trace=_trace_of_original(command.original),
     )
     restarted = e.InvocationRestarted(
         invocation_id=asked.invocation_id,
@@ -84,6 +86,11 @@ def with_input(command: c.ResolvedRestart) -> e.InvocationAccepted:
     if command.asked.argument is None:
         return command.original
     return attrs.evolve(command.original, argument=command.asked.argument, parameter=command.parameter)
+
+
+def _trace_of_original(original: e.InvocationAccepted) -> e.TraceContext | None:
+    """Return the original's own span, to which the successor's trace is linked; None if its id alone tells it."""
+    return None if original.trace is None else linked(trace_of(original.invocation_id, original.trace))
 
 
 def lineage_of(command: c.ResolvedRestart) -> e.Lineage:

@@ -98,6 +98,7 @@ def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]
         deployment=command.deployment,
         parameter=asked.parameter,
         tags=asked.tags,
+        trace=asked.trace,
     )
     is_free = state is None or (state.holder is None and not state.queue)
     if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):

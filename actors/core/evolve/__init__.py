@@ -152,6 +152,7 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         event_count=1,
         value_bytes=len(event.argument),
         tags=event.tags,
+        trace=event.trace,
     )
     if not is_scheduled and event.mode is Mode.EXCLUSIVE:
         state.queue.append(event.invocation_id)

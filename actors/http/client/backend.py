@@ -40,6 +40,7 @@ from actors.http.models import (
 )
 from actors.http.requests import MAX_WAIT
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
+from actors.model.caller_trace import current_trace
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
@@ -187,7 +188,7 @@ class HttpBackend(RemoteControl):
         params: dict[str, Any] = {**form, **_tags_of(options)}
         if options.delay is not None:
             params["delay"] = f"{options.delay:.6f}s"
-        headers = key_header(options.idempotency_key)
+        headers = key_header(options.idempotency_key) | _trace_header()
         response = await self._connection.send(
             "POST", _path("send", target), headers=headers, content=argument, params=params
         )
@@ -213,7 +214,7 @@ class HttpBackend(RemoteControl):
             "POST",
             _path("call", target),
             patience=options.timeout,
-            headers=key_header(key),
+            headers=key_header(key) | _trace_header(),
             params={**_WAITS, **form, **_tags_of(options)},
             content=argument,
         )
@@ -287,6 +288,11 @@ class HttpBackend(RemoteControl):
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return RemoteMarks(self._connection, of, after, follow=follow)
+
+
+def _trace_header() -> dict[str, bytes]:
+    trace = current_trace()
+    return {} if trace is None else {"traceparent": trace.traceparent.encode()}
 
 
 def _tags_of(options: CallOptions) -> dict[str, list[str]]:

@@ -60,6 +60,12 @@ async def metrics(exchange: Exchange) -> HttpResponse:
             "playhead_commit_seconds", "Time until a commit was durable, in seconds.", figures.commit_seconds
         ),
         *_distribution("playhead_commit_events", "Number of events in one commit.", figures.commit_events),
+        *_metric(
+            "playhead_spans_dropped_total",
+            "counter",
+            "Spans that the receiver of traces has not taken.",
+            figures.dropped_spans,
+        ),
         *_metric("playhead_objects_in_memory", "gauge", "Objects kept in memory.", figures.objects_in_memory),
         *_metric("playhead_arrivals", "gauge", "Calls, verbs and messages in the engine's queue.", figures.arrivals),
         *_metric("playhead_threads_busy", "gauge", "Threads that run plain steps.", figures.busy_threads),

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 import trio
 
+from actors.core.traces import read_traceparent
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, UnavailableError
 from actors.http.messages import ClientGone
 from actors.http.problems import SlowBodyError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from actors.http.routes import Route
     from actors.http.tokens import Grant, TokenBook
     from actors.model.handles import InvocationHandle
+    from journal.events import TraceContext
 
 T = TypeVar("T")
 
@@ -67,6 +69,11 @@ class Exchange:
             raise InvalidArgumentError(
                 f"the header idempotency-key is not UTF-8: {given!r}", path="idempotency_key"
             ) from None
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span of the requester, in the header ``traceparent``. None if there is none or it is malformed."""
+        return read_traceparent(self.request.headers.find("traceparent"))
 
     async def body(self, limit: int) -> bytes:
         """Read the body up to its limit. Raises :class:`actors.LimitExceededError`."""

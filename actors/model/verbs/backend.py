@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from actors.core.traces import linked
 from actors.errors import ErrorCode, MisuseError
 from actors.model.contexts import context_of
 from actors.model.handles import InvocationHandle
@@ -43,6 +44,7 @@ class HandlerBackend:
             target=context.target_of(request),
             argument=request.encode_arguments(context.limits),
             tags=request.options.tags if context.tags is None else joined_tags(context.tags, request.options.tags),
+            trace=context.trace,
             source=_source_of_await(),
         )
         completed: e.CallCompleted = await operation
@@ -59,6 +61,7 @@ class HandlerBackend:
             target=context.target_of(request),
             argument=request.encode_arguments(context.limits),
             tags=request.options.tags if context.tags is None else joined_tags(context.tags, request.options.tags),
+            trace=None if context.trace is None else linked(context.trace),
             source=_source_of_await(),
         )
         return InvocationHandle(self, sent.callee, request.handler.signature.returns)

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 class _Asked(Operation, kw_only=True):
     """A call or a message. ``target`` is the target of the request under its stored name, ``argument`` its arguments,
-    ``tags`` all its tags."""
+    ``tags`` all its tags, ``trace`` the span of the caller."""
 
     asked: Request
     target: e.Target
     argument: bytes
     tags: dict[str, str] | None
+    trace: e.TraceContext | None
     source: str
 
     def is_recorded_as(self, recorded: e.CallScheduled | e.SendScheduled) -> bool:
@@ -53,6 +54,7 @@ class CallOperation(_Asked):
             parameter=asked.handler.signature.parameter,
             request=asked.request_key,
             tags=self.tags,
+            trace=self.trace,
             source=self.source,
         )
 
@@ -75,6 +77,7 @@ class SendOperation(_Asked):
             scheduled_for=None if delay is None else branch.execution.live_now + delay,
             request=asked.request_key,
             tags=self.tags,
+            trace=self.trace,
             source=self.source,
         )
 

@@ -40,6 +40,10 @@ class StoredReference(msgspec.Struct, gc=False):
     step: str = ROOT_STEP
 
 
+class StoredTrace(msgspec.Struct, gc=False):
+    traceparent: str
+
+
 _SKIPPED = msgspec.Raw(msgspec.msgpack.encode(None))
 """The value of a field that is not decoded."""
 
@@ -75,6 +79,7 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     awaited: list[AwaitedSignal] = []
     step_tries: int = 0
     tags: dict[str, str] | None = None
+    trace: StoredTrace | None = None
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

@@ -277,6 +277,13 @@ INVOCATIONS = Table[Row](
             ("tags",),
         ),
         Column(
+            "traceparent",
+            Type.TEXT,
+            "the span of its requester, as W3C Trace Context writes it",
+            lambda row, _: None if row.trace is None else row.trace.traceparent,
+            ("trace.traceparent",),
+        ),
+        Column(
             "caller_id",
             Type.TEXT,
             "the invocation that waits for it",
