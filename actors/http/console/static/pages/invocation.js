@@ -336,8 +336,6 @@ function FailureBox({ failure, title = "" }) {
 function NestedStep({ id, step }) {
   const { entries, error } = useHistory(id);
   const timeline = useMemo(() => timelineOf(entries), [entries]);
-  const output = useOutput(id);
-  const pieces = useMemo(() => piecesOf(output.entries), [output.entries]);
   const span = timeline.spans.find((one) => one.step === step);
   if (error) return html`<${ErrorBox} error=${error} />`;
   return span ? html`<${StepDetail} span=${span} of=${id} onRestart=${null} onSignal=${null} />` : html`<${Loading} />`;
