@@ -288,10 +288,10 @@ class Attempt:
                 raise BrokenInvariant("a handler returned without a result")
             return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
         self._waits = True
-        output = execution.take_output()
-        if not (events or output):
-            return []
-        return [c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output)]
+        if execution.output:
+            output = execution.take_output()
+            return [c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output)]
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
 
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
@@ -324,7 +324,7 @@ class Attempt:
             invocation_id=self.invocation_id,
             events=events,
             outcome=outcome,
-            output=self.execution.take_output(),
+            output=self.execution.take_output() if self.execution.output else (),
             handed_over=self.execution.handed_over,
             has_met_cancel=self.execution.has_met_cancel,
         )

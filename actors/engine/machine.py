@@ -517,7 +517,8 @@ class Machine:
         sealed, self._batch = self._batch, self._new_batch()
         for pending_append in sealed.pending_appends.values():
             try:
-                self.outputs.seal(sealed, pending_append)
+                if pending_append.outputs or pending_append.loaded.outputs:
+                    self.outputs.seal(sealed, pending_append)
                 self._complete(sealed, pending_append)
             except BaseException as error:
                 # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
