@@ -16,6 +16,7 @@ EXTRAS = {
     "sql": ("apsw",),
     "cli": ("click", "rich", "watchfiles"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "pydantic-ai": ("pydantic_ai",),
 }
 """For each extra, the packages that it adds, by the names under which they are imported."""
 

@@ -29,11 +29,15 @@ NEEDED_BY = {
     "sql": "actors.query.sql",
     "cli": "cli",
     "otel": "actors.telemetry",
+    "pydantic-ai": "actors.integrations.pydantic_ai",
 }
 """The folder that may import the packages of an extra. Above it, all may."""
 ALSO = {"server": {"actors.http.problems"}, "otel": {"actors.runtime"}}  # for type checkers only
-NEVER_REQUIRED = {"pydantic", "typing_extensions"}
+NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "typing_extensions"}
 """Looked up in what an application has imported, or imported for type checkers only."""
+
+
+INSTALLED_AS = {"pydantic_ai": "pydantic-ai-slim"}
 
 
 def tops(packages: Iterable[str]) -> set[str]:
@@ -47,9 +51,10 @@ def names_in(requirements: list[str]) -> set[str]:
 def test_extras_in_the_code_are_those_of_the_project() -> None:
     declared = PROJECT["optional-dependencies"]
     assert {extra: names_in(declared[extra]) - {"playhead"} for extra in EXTRAS} == {
-        extra: {package.replace(".", "-") for package in packages} for extra, packages in EXTRAS.items()
+        extra: {INSTALLED_AS.get(package, package.replace(".", "-")) for package in packages}
+        for extra, packages in EXTRAS.items()
     }
-    assert {*COMMAND_LINE} == {package for extra, packages in EXTRAS.items() if extra != "otel" for package in packages}
+    assert {*COMMAND_LINE} == {package for extra in ("client", "server", "sql", "cli") for package in EXTRAS[extra]}
     assert names_in(PROJECT["dependencies"]) == BASE - OF_TRIO
 
 

@@ -84,6 +84,7 @@ ARROWS = {
         " journal.kv journal.log"
     ),
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
+    "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
     "actors.aio": (
         "actors.aio.handler actors.control actors.control.offline actors.event_loop actors.http.client"
         " actors.loop_thread actors.model actors.query actors.runtime"

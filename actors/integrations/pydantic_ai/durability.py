@@ -1,0 +1,166 @@
+"""The capability that makes an agent of pydantic-ai durable.
+
+It is built on the interface of pydantic-ai for durable engines (``pydantic_ai.durable_exec``): the agent runs as asyncio code in the handler
+(:func:`actors.aio.host`), and only the operations that pydantic-ai declares run outside of it, as steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from pydantic_ai import exceptions
+from pydantic_ai.durable_exec import (
+    JSON_CODEC,
+    BaseDurabilityCapability,
+    CallableOperationBackend,
+    DurabilityEngineSpec,
+    JournalOperationNamer,
+    ModelRequestId,
+    RoleBasedOperationConfig,
+    ToolsetCallToolId,
+)
+from pydantic_ai.tools import AgentDepsT
+from pydantic_core import to_jsonable_python
+
+from actors.aio.handler.branches import TaskBranch
+from actors.model.verbs.context import uuid4
+from actors.model.verbs.steps import run
+from actors.model.verbs.time import current_time
+from actors.replay.branches import current_branch
+from actors.values.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from pydantic_ai.agent import EventStreamHandler
+    from pydantic_ai.durable_exec import DurableOperationBackend, DurableOperationId
+    from pydantic_ai.models import Model
+
+    from actors.values.arguments import Seconds
+
+
+@attrs.frozen
+class StepConfig:
+    """The options of the steps of one kind."""
+
+    retry: RetryPolicy | None = None
+    timeout: Seconds | None = None
+
+
+class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
+    """Makes an agent durable in handlers: each model request, each call of a tool and each call of an MCP server is a step.
+
+    Give it to the agent, which needs a name, and run the agent through :func:`actors.aio.host`. Anywhere else the agent runs as without
+    it. The steps are named ``model request``, ``model stream`` and ``tool <name>``; a restart from one of them keeps what came before.
+
+    The body of a step runs on trio, so tools may use trio and anyio; a plain function runs in a thread. An error of pydantic-ai itself, such
+    as ``ModelHTTPError``, is recorded as the outcome of the step and raised in the agent with its type: the SDK of the provider has
+    retried already, and a ``FallbackModel`` sees it. Any other error is retried by ``model_retry`` or ``tool_retry``, by default the
+    policy of the handler. ``model_timeout`` and ``tool_timeout`` limit one try.
+
+    A model response that is streamed is recorded when it is complete, and then given to the agent. ``event_stream_handler`` runs in the step
+    while the response arrives: ``actors.emit`` there shows the tokens to readers of ``handle.output()`` at once.
+    """
+
+    engine_spec = DurabilityEngineSpec(
+        engine_name="playhead",
+        durable_unit_noun="step",
+        durable_container_noun="handler",
+        codec=JSON_CODEC,
+        toolset_lifecycles={"function": "enter-always", "mcp": "enter-never", "dynamic": "enter-never"},
+    )
+
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, Model] | None = None,
+        event_stream_handler: EventStreamHandler[AgentDepsT] | None = None,
+        name: str | None = None,
+        model_retry: RetryPolicy | None = None,
+        model_timeout: Seconds | None = None,
+        tool_retry: RetryPolicy | None = None,
+        tool_timeout: Seconds | None = None,
+    ) -> None:
+        super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
+        self._model_steps = StepConfig(model_retry, model_timeout)
+        self._tool_steps = StepConfig(tool_retry, tool_timeout)
+
+    @property
+    def in_durable_context(self) -> bool:
+        """Whether the caller runs in a handler, in asyncio code."""
+        return isinstance(current_branch.get(), TaskBranch)
+
+    def get_default_run_id(self) -> str | None:
+        """Return an id that every replay repeats."""
+        return str(uuid4()) if self.in_durable_context else None
+
+    async def get_run_start_time(self, run_id: str) -> datetime | None:
+        """Return the time that every replay repeats."""
+        return datetime.fromtimestamp(current_time(), UTC) if self.in_durable_context else None
+
+    def get_durable_operation_backend(self) -> DurableOperationBackend[StepConfig]:
+        """Return what runs the operations of pydantic-ai as steps."""
+        return _Steps(
+            namer=_Names(self.name or "agent"),
+            config=RoleBasedOperationConfig(
+                model=self._model_steps, event=StepConfig(), capability=StepConfig(), tool=self._tool_steps
+            ),
+        )
+
+
+class _Names(JournalOperationNamer):
+    """The names of steps, for people: in histories, and to restart from."""
+
+    def invocation_name(self, operation_id: DurableOperationId, *, label: str | None) -> Any:
+        name = super().invocation_name(operation_id, label=label)
+        if isinstance(operation_id, ModelRequestId):
+            return replace(name, operation_name="model stream" if operation_id.streaming else "model request")
+        if isinstance(operation_id, ToolsetCallToolId) and label is not None:
+            return replace(name, operation_name=f"tool {label}")
+        return name
+
+
+class _Steps(CallableOperationBackend[StepConfig]):
+    async def execute(
+        self,
+        *,
+        operation_id: DurableOperationId,
+        name: str,
+        body: Callable[[], Awaitable[object]],
+        cache_key: tuple[object, ...],
+        config: StepConfig,
+    ) -> object:
+        """Run the body as a step, and return or raise its recorded outcome."""
+
+        async def outcome() -> Any:
+            try:
+                return {"value": await body()}
+            except exceptions.AgentRunError as error:
+                return {"error": _stored(error)}
+
+        recorded = await run(outcome, name=name, retry=config.retry, timeout=config.timeout)
+        if "error" in recorded:
+            raise _restored(recorded["error"])
+        return recorded["value"]
+
+
+def _stored(error: exceptions.AgentRunError) -> dict[str, Any]:
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "attributes": to_jsonable_python(vars(error), fallback=str),
+    }
+
+
+def _restored(stored: Mapping[str, Any]) -> exceptions.AgentRunError:
+    """Make the error again without its ``__init__``, which has other parameters in each class."""
+    kind: Any = getattr(exceptions, stored["type"], None)
+    if not isinstance(kind, type) or not issubclass(kind, exceptions.AgentRunError):
+        kind = exceptions.AgentRunError
+    error: exceptions.AgentRunError = kind.__new__(kind)
+    error.args = (stored["message"],)
+    vars(error).update(stored["attributes"])
+    return error

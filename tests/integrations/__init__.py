@@ -1,0 +1,1 @@
+"""Frameworks that playhead makes durable."""

@@ -1,0 +1,254 @@
+"""An agent of pydantic-ai in a handler: no recorded model request and no recorded tool call is repeated."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+import actors
+from actors import RetryPolicy, Service, handler
+from actors.integrations.pydantic_ai import PlayheadDurability
+from tests.lab import WORLD, Lab
+from tests.terminal import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    WORLD.note("model")
+    await trio.sleep(1)
+    returned = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    if len(messages) == 1:
+        return ModelResponse(parts=[ToolCallPart("weather", {"city": "oslo"}), ToolCallPart("add", {"a": 1, "b": 2})])
+    if "cold" not in returned:
+        return ModelResponse(parts=[ToolCallPart("weather", {"city": "Oslo"})])
+    return ModelResponse(parts=[TextPart("3 cold" if 3 in returned else "")])
+
+
+async def speak(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+    WORLD.note("model")
+    for word in ("it ", "is ", "warm"):
+        await trio.sleep(1)
+        yield word
+
+
+async def show(ctx: Any, events: Any) -> None:
+    async for event in events:
+        actors.emit(type(event).__name__)
+
+
+agent = Agent(
+    FunctionModel(think, stream_function=speak),
+    name="weather",
+    capabilities=[PlayheadDurability(tool_retry=RetryPolicy(max_attempts=3))],
+)
+
+
+@agent.tool_plain
+async def weather(city: str) -> str:
+    WORLD.note(f"weather {city}")
+    if city == "oslo":
+        raise ModelRetry("names of cities begin with a capital letter")
+    if WORLD.count(f"weather {city}") == 1:
+        raise OSError("the line is down")
+    return "cold"
+
+
+@agent.tool_plain
+def add(a: int, b: int) -> int:
+    WORLD.note("add")
+    return a + b
+
+
+async def refuse(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    WORLD.note("model")
+    raise ModelHTTPError(503, "busy", {"error": "overloaded"})
+
+
+busy = Agent(FunctionModel(refuse), name="busy", capabilities=[PlayheadDurability()])
+
+watched = Agent(
+    FunctionModel(think, stream_function=speak),
+    name="watched",
+    capabilities=[PlayheadDurability(event_stream_handler=show)],
+)
+
+
+class Agents(Service):
+    @handler
+    async def run(self) -> str:
+        return (await actors.aio.host(agent.run, "how is it?")).output
+
+    @handler
+    async def stream(self) -> list[str]:
+        async def main() -> list[str]:
+            async with agent.run_stream("how is it?") as result:
+                return [text async for text in result.stream_text(debounce_by=None)]
+
+        return await actors.aio.host(main)
+
+    @handler
+    async def watch(self) -> str:
+        return (await actors.aio.host(watched.run, "how is it?")).output
+
+    @handler
+    async def is_busy(self) -> list[Any]:
+        async def main() -> list[Any]:
+            try:
+                await busy.run("how is it?")
+            except ModelHTTPError as error:
+                return [error.status_code, error.model_name, error.body]
+            return []
+
+        return await actors.aio.host(main)
+
+
+@pytest.mark.virtual_time
+async def test_model_requests_and_tools_are_steps_that_a_replay_does_not_repeat() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).run.send()
+        assert await handle.result() == "3 cold"
+        names = [entry.details["name"] async for entry in handle.events() if entry.name == "StepScheduled"]
+        ran = Counter(WORLD.entries)
+        report = await handle.check()
+    assert Counter(names) == {"model request": 3, "tool weather": 2, "tool add": 1}
+    assert report.is_compatible, report.summary
+    assert Counter(WORLD.entries) == ran
+    assert ran == {"model": 3, "weather oslo": 1, "add": 1, "weather Oslo": 2}, (
+        "a retry that the model is asked for is an outcome, and an error of a tool is tried again"
+    )
+
+
+@pytest.mark.virtual_time
+async def test_a_restart_from_a_step_asks_the_model_only_for_what_follows() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).run.send()
+        result = await handle.result()
+        steps = [entry.details["step"] async for entry in handle.events() if entry.name == "StepScheduled"]
+        WORLD.clear()
+        answer = await handle.restart(steps[-1])
+        assert answer.successor is not None
+        assert await runtime.client.invocation(answer.successor.invocation_id).result() == result
+    assert WORLD.entries == ["model"]
+
+
+@pytest.mark.virtual_time
+async def test_a_cancel_stops_the_model_request() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).run.send()
+        await trio.sleep(0.5)
+        await handle.cancel(reason="a newer message came")
+        outcome = await handle.outcome()
+        at = trio.current_time()
+    assert (outcome.kind.value, outcome.reason) == ("cancelled", "a newer message came")
+    assert at < 1
+    assert WORLD.entries == ["model"]
+
+
+@pytest.mark.virtual_time
+async def test_a_streamed_response_is_recorded_whole() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).stream.send()
+        assert (await handle.result())[-1] == "it is warm"
+        assert (await handle.check()).is_compatible
+    assert WORLD.entries == ["model"]
+
+
+@pytest.mark.virtual_time
+async def test_the_events_of_a_stream_are_seen_while_it_arrives() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).watch.send()
+        chunks = handle.chunks(live=True)
+        seen = [trio.current_time() async for chunk in chunks if chunk.value == "PartDeltaEvent"]
+        assert await handle.result() == "it is warm"
+    assert len(set(seen)) > 1
+
+
+@pytest.mark.virtual_time
+async def test_an_error_of_the_framework_is_recorded_and_raised_with_its_type() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).is_busy.send()
+        assert await handle.result() == [503, "busy", {"error": "overloaded"}]
+        assert (await handle.check()).is_compatible
+    assert WORLD.entries == ["model"], "the SDK has retried already"
+
+
+def test_a_missing_package_names_its_extra() -> None:
+    code = "import sys; sys.modules['pydantic_ai'] = None\nimport actors.integrations.pydantic_ai"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "pip install 'playhead[pydantic-ai]'" in done.stderr
+
+
+LIFE = """
+import os, sys
+import trio
+from pydantic_ai.models.function import FunctionModel
+import actors
+from examples.agent import Forecast
+
+ask = FunctionModel.request
+
+async def counted(self, *args, **options):
+    with open(sys.argv[2], "a") as calls:
+        print(actors.step_key(), file=calls)
+    return await ask(self, *args, **options)
+
+FunctionModel.request = counted
+
+async def main():
+    async with actors.open_runtime(Forecast, path=sys.argv[1], durability="os") as runtime:
+        asked = await runtime.client.service(Forecast).ask.options(idempotency_key="once").send("Where is it warmer?")
+        async for entry in asked.follow():
+            if entry.name == "StepCompleted":
+                print("recorded", entry.details["step"], flush=True)
+        print("result", await asked.result(), flush=True)
+
+trio.run(main)
+"""
+
+
+def test_a_process_killed_at_each_recorded_step_repeats_no_recorded_model_call(tmp_path: Path) -> None:
+    """The model calls are counted outside of the process."""
+    calls = tmp_path / "calls"
+    calls.touch()
+    recorded: set[str] = set()
+    result, kills = "", 0
+    while not result:
+        known, before = set(recorded), len(calls.read_text().splitlines())
+        with subprocess.Popen(
+            [sys.executable, "-c", LIFE, str(tmp_path / "data"), str(calls)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(kills + 1)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as life:
+            assert life.stdout is not None
+            for line in life.stdout:
+                kind, _, text = line.strip().partition(" ")
+                if kind == "result":
+                    result = text
+                else:
+                    recorded.add(text)
+                if recorded - known:
+                    life.kill()
+                    kills += 1
+                    break
+        asked = [key.rpartition("/")[2] for key in calls.read_text().splitlines()[before:]]
+        assert not known & {*asked}, "a recorded model request was made again"
+        assert kills <= 6
+    assert result == "It is 17 degrees warmer in Rome."
+    assert len(recorded) == 6
+    assert kills >= 5
