@@ -19,29 +19,33 @@ from actors.values import parse
 from actors.values.arguments import MAX_COUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from actors.query.snapshot import JournalSnapshot
 
 _NEXT_SHOWN = 5
 
 
+def each_schedule(snapshot: JournalSnapshot) -> Iterator[ScheduleInfo]:
+    """Yield all schedules, by name."""
+    for name in _names(snapshot):
+        fields = _stored(snapshot, name)
+        if fields["spec"]:
+            yield _info(name, fields, _NEXT_SHOWN)
+
+
 async def schedule_infos(snapshot: JournalSnapshot) -> tuple[ScheduleInfo, ...]:
     """Return all schedules, by name."""
     found: list[ScheduleInfo] = []
-    for name in _names(snapshot):
+    for info in each_schedule(snapshot):
+        found.append(info)
         await trio.lowlevel.checkpoint()
-        fields = _stored(snapshot, name)
-        if fields["spec"]:
-            found.append(_info(name, fields, _NEXT_SHOWN))
     return tuple(found)
 
 
 async def count_schedules(snapshot: JournalSnapshot) -> int:
     """Return the number of schedules."""
-    count = 0
-    for name in _names(snapshot):
-        await trio.lowlevel.checkpoint()
-        count += bool(_stored(snapshot, name)["spec"])
-    return count
+    return len(await schedule_infos(snapshot))
 
 
 def _names(snapshot: JournalSnapshot) -> list[str]:

@@ -598,3 +598,18 @@ async def test_a_directory_at_rest_shows_its_schedules_and_changes_none() -> Non
     assert await resting.schedules.list() == (served,)
     with raises(UnavailableError, code="offline"):
         await resting.schedules.schedule("hourly").pause()
+
+
+async def test_schedules_are_rows_in_sql() -> None:
+    async with lab().running() as runtime:
+        client = runtime.client
+        asked = "SELECT name, state, handler, cron, next_at, last_outcome, open, succeeded, skipped FROM sys_schedule"
+        assert (await client.query(asked)).rows == []
+        await client.schedules.create("hourly", "Report/run", cron="0 * * * *")
+        waits = await client.schedules.create("waits", "Report/wait", every=HOUR)
+        await trio.sleep(2 * HOUR + 1)
+        await waits.pause()
+        assert [list(row) for row in (await client.query(f"{asked} ORDER BY name")).rows] == [
+            ["hourly", "active", "run", "0 * * * *", EPOCH + 3 * HOUR, "succeeded", 0, 2, 0],
+            ["waits", "paused", "wait", None, EPOCH + 3 * HOUR, None, 1, 0, 1],
+        ]

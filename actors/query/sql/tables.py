@@ -13,6 +13,7 @@ from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.objects import INBOXES, STATES
 from actors.query.sql.outputs import OUTPUTS
 from actors.query.sql.result import ColumnInfo, TableInfo
+from actors.query.sql.schedules import SCHEDULES
 from actors.query.sql.services import SERVICES
 from actors.query.sql.tags import TAGS
 
@@ -30,6 +31,7 @@ TABLES: tuple[AnyTable, ...] = (
     SERVICES,
     DEPLOYMENTS,
     GATES,
+    SCHEDULES,
     AUDITS,
 )
 """Every table that a query can name. A table is a module of its own beside this one, and a line here."""
