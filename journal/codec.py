@@ -306,6 +306,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
     unpack_head, head_bytes, decoders, made = _HEAD.unpack_from, _HEAD.size, _DECODERS, e.Recorded
+    fused_decoders = _FUSED_DECODERS
     try:
         while position < end:
             tag, length = unpack_head(record, position)
@@ -318,7 +319,10 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
                 continue
             decode = decoders.get(tag)
             if decode is None:
-                for its_stamp, event in _fused_of(tag, record[start:position], number).expand(number):
+                decode = fused_decoders.get(tag)
+                if decode is None:
+                    raise _unknown(tag, number)
+                for its_stamp, event in decode(record[start:position]).expand(number):
                     recorded.append(made(number, its_stamp, event))
                     number += 1
                 stamp = None
@@ -337,14 +341,18 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
 def _fused_of(tag: int, body: bytes, number: int) -> Fused:
     decode = _FUSED_DECODERS.get(tag)
     if decode is None:
-        raise CorruptRecord(
-            f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
-        )
+        raise _unknown(tag, number)
     try:
         fused: Fused = decode(body)
     except (ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
     return fused
+
+
+def _unknown(tag: int, number: int) -> CorruptRecord:
+    return CorruptRecord(
+        f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
+    )
 
 
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:

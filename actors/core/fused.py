@@ -151,7 +151,8 @@ def _request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] 
 
 def with_whole(state: ObjectState | None, whole: WholeInvocation, last: int) -> ObjectState:
     """Return the object after the invocation, whose last event has the number ``last``."""
-    state = _existing(state, whole)
+    if state is None:
+        state = _object_of(whole)
     state.version = last
     if whole.fields is not None:
         # A new dictionary, for the reason that keep_changes gives.
@@ -162,7 +163,8 @@ def with_whole(state: ObjectState | None, whole: WholeInvocation, last: int) -> 
 
 def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) -> ObjectState:
     """Return the object after the first turn of the invocation, whose last event has the number ``last``."""
-    state = _existing(state, opened)
+    if state is None:
+        state = _object_of(opened)
     of, count = opened.invocation_id, opened.count - (opened.created is not None)
     state.version = last
     state.holder = of
@@ -189,9 +191,7 @@ def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) 
     return state
 
 
-def _existing(state: ObjectState | None, call: WholeInvocation | OpenedInvocation) -> ObjectState:
-    if state is not None:
-        return state
+def _object_of(call: WholeInvocation | OpenedInvocation) -> ObjectState:
     if call.created is None:
         raise BrokenInvariant(f"{call.invocation_id} is not the first of its object, which has no state")
     service, key, kind = call.created
