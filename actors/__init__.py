@@ -41,7 +41,7 @@ from actors.errors import (
 )
 from actors.model.classes import Actor, Service, Workflow
 from actors.model.fields import Log, Map, field
-from actors.model.handler_log import logger
+from actors.model.handler_log import LogFilter, log_processor, logger
 from actors.model.handlers import handler, shared
 from actors.model.handles import InvocationHandle
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
@@ -119,6 +119,7 @@ __all__ = [
     "LimitExceededError",
     "Limits",
     "Log",
+    "LogFilter",
     "MalformedIdError",
     "Map",
     "NotFoundError",
@@ -147,6 +148,7 @@ __all__ = [
     "field",
     "handler",
     "invocation",
+    "log_processor",
     "logger",
     "move_on_after",
     "move_on_at",

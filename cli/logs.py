@@ -1,6 +1,7 @@
 """Logs of a server: one line for each event on stderr, coloured on a terminal, else JSON.
 
-A JSON line has ``timestamp`` (UTC, ISO 8601), ``level``, ``logger``, ``event`` and, for an exception, ``exception``.
+A JSON line has ``timestamp`` (UTC, ISO 8601), ``level``, ``logger``, ``event`` and, for an exception, ``exception``; in a handler or a
+step also what :class:`actors.LogFilter` adds. What a handler logs appears once, whatever is replayed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 
 import click
 
+from actors.model.handler_log import BOUND_NAMES, LogFilter
 from cli.render.output import safe
 
 _COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red", "critical": "red"}
@@ -20,6 +22,7 @@ _COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red
 def set_up_logs(*, verbose: bool) -> None:
     """Send the logs of every module to stderr."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(LogFilter())
     handler.setFormatter(ColouredFormatter() if sys.stderr.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -37,7 +40,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "timestamp": _timestamp(record),
         }
-        return json.dumps(entry | ({"exception": exception} if exception else {}))
+        bound = {} if _invocation_of(record) is None else {name: vars(record)[name] for name in BOUND_NAMES}
+        return json.dumps(entry | bound | ({"exception": exception} if exception else {}))
 
 
 class ColouredFormatter(logging.Formatter):
@@ -47,8 +51,15 @@ class ColouredFormatter(logging.Formatter):
         event, exception = _parts_of(record)
         level = record.levelname.lower()
         shown = click.style(f"{level:<9}", fg=_COLOURS.get(level))
-        line = f"{_timestamp(record)} {shown}{event}  {click.style(safe(record.name), dim=True)}"
+        of = _invocation_of(record)
+        said_by = record.name if of is None else f"{record.name} {of}"
+        line = f"{_timestamp(record)} {shown}{event}  {click.style(safe(said_by), dim=True)}"
         return "\n".join([line, exception]) if exception else line
+
+
+def _invocation_of(record: logging.LogRecord) -> str | None:
+    of: str | None = getattr(record, "invocation_id", None)
+    return of
 
 
 def _timestamp(record: logging.LogRecord) -> str:

@@ -31,7 +31,8 @@ def unserved(service: str) -> Definition:
 @attrs.define(eq=False)
 class HandlerContext:
     """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
-    modules its code comes from, or empty for imported code. ``tags`` are those of the invocation, and ``trace`` is
+    modules its code comes from, or empty for imported code. ``attempt`` is its number since a client
+    last resumed the invocation. ``tags`` are those of the invocation, and ``trace`` is
     its own span; None if there are none."""
 
     invocation_id: InvocationId
@@ -45,6 +46,7 @@ class HandlerContext:
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
+    attempt: int = 1
     tags: dict[str, str] | None = None
     trace: e.TraceContext | None = None
     find: Callable[[str], Definition] = unserved
@@ -67,6 +69,7 @@ class StepSurroundings(Protocol):
     """The parts of the engine that a running step can reach."""
 
     name: str
+    number: int
 
     @property
     def key(self) -> str: ...
