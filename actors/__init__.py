@@ -44,6 +44,7 @@ from actors.model.fields import Log, Map, field
 from actors.model.handler_log import LogFilter, log_processor, logger
 from actors.model.handlers import handler, shared
 from actors.model.handles import InvocationHandle
+from actors.model.verbs.attributes import set_attributes
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
 from actors.model.verbs.context import current_invocation, patched, random, suspending, uuid4
 from actors.model.verbs.output import emit
@@ -160,6 +161,7 @@ __all__ = [
     "run",
     "send",
     "service",
+    "set_attributes",
     "shared",
     "signal",
     "sleep",

@@ -328,17 +328,19 @@ class StepScheduled:
 
 @attrs.define(kw_only=True)
 class StepCompleted:
-    """A step ended with an outcome. The outcome is recorded once and given to the handler in every replay."""
+    """A step ended with an outcome. The outcome is recorded once and given to the handler in every replay. ``attributes`` describe its
+    last try, for readers: a JSON object, or empty."""
 
     invocation_id: InvocationId
     step: StepId
     outcome: Outcome
+    attributes: bytes = b""
 
 
 @attrs.define(kw_only=True)
 class StepAttemptFailed:
     """A try of a step failed. The step is retried at ``retry_at``; if that is None, the next event says how the step
-    ended. ``max_attempts`` is the limit of the retry policy."""
+    ended. ``max_attempts`` is the limit of the retry policy, and ``attributes`` are as in :class:`StepCompleted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -346,6 +348,7 @@ class StepAttemptFailed:
     failure: Failure
     retry_at: Date | None = None
     max_attempts: int | None = None
+    attributes: bytes = b""
 
 
 @attrs.define(kw_only=True)

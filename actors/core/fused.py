@@ -239,8 +239,9 @@ def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> boo
 
 def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
     """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these
-    requests; None if they are other than one request that can be a part of a frame, and a change of fields."""
-    found = _request_in(requests)
+    requests; None if they are other than one request that can be a part of a frame, and a change of fields, or if the step has
+    attributes."""
+    found = None if completed.attributes else _request_in(requests)
     if found is None:
         return None
     of, step, value = completed.invocation_id, completed.step, completed.outcome.value

@@ -79,7 +79,7 @@ class StepTurns:
         if parked is None or parked.interruption is not None:
             return False
         number = state.version + 1
-        completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome)
+        completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome, attributes=command.attributes)
         commands = attempt.give(completed, number, stamp.at, self._machine.now)
         if not self._record(loaded, attempt, completed, commands, stamp):
             self._machine.apply(loaded, stamp, (completed,), _nothing)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import trio
 
 from actors.core import commands as c
@@ -25,6 +26,7 @@ from actors.errors import (
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
+from actors.model.verbs.attributes import check_attribute_count
 from actors.model.verbs.steps import StepBody, StepLoop, is_async
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
@@ -67,6 +69,7 @@ class StepTask:
     _has_ended = False
     _is_aborted = False
     _scope: StepScope | None = None
+    _attributes: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -226,6 +229,20 @@ class StepTask:
             code=ErrorCode.OUTSIDE_HANDLER,
         )
 
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Add attributes to the outcome of the try. Raises :class:`LimitExceededError`, and :class:`MisuseError` if it is over."""
+        if self._is_over:
+            raise MisuseError(
+                f"actors.set_attributes() in step {self.name!r}: this try is over, timed out, cancelled or returned",
+                code=ErrorCode.OUTSIDE_HANDLER,
+            )
+        joined = {**(self._attributes or {}), **attributes}
+        check_attribute_count(len(joined))
+        self._attributes = joined
+
+    def _recorded_attributes(self) -> bytes:
+        return msgspec.json.encode(self._attributes)
+
     async def _try(self) -> Any:
         body = self._body
         if self._follows_cancel:
@@ -345,10 +362,12 @@ class StepTask:
             failure=failure_of(error),
             policy=attrs.evolve(policy),  # checked again, because the engine computes with it
             jitter=self._context.environment.random.random(),
+            attributes=b"" if self._attributes is None else self._recorded_attributes(),
         )
 
     def _ended(self, outcome: Outcome) -> Command:
-        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
+        attributes = b"" if self._attributes is None else self._recorded_attributes()
+        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome, attributes=attributes)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -81,6 +81,8 @@ class StepSurroundings(Protocol):
     def client(self) -> InsideClient: ...
 
     def emit(self, value: bytes) -> None: ...
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None: ...
 
 
 current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 from opentelemetry.context import attach
 from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
@@ -121,9 +122,11 @@ class SpanObserver:
             case e.InvocationPaused():
                 self._end_attempt(state, event.invocation_id, number, stamp, "paused", event.failure)
             case e.StepCompleted(outcome=outcome):
-                self._end_step(event.invocation_id, event.step, stamp, outcome.kind.value, outcome.failure)
+                self._end_step(
+                    event.invocation_id, event.step, stamp, outcome.kind.value, outcome.failure, event.attributes
+                )
             case e.StepAttemptFailed():
-                self._end_step(event.invocation_id, event.step, stamp, "failed", event.failure)
+                self._end_step(event.invocation_id, event.step, stamp, "failed", event.failure, event.attributes)
             case e.StepAborted():
                 self._end_step(event.invocation_id, event.step, stamp, "aborted", None)
             case e.InvocationCompleted(invocation_id=of) if of in ended:
@@ -169,12 +172,21 @@ class SpanObserver:
         name = f"{known.target.service}/{known.target.handler} attempt {known.attempt}"
         self._queue.put(self._writer.inner(known.trace, span, name, known.attempt_at, stamp.at, attributes, failure))
 
-    def _end_step(self, of: InvocationId, step: StepId, stamp: Stamp, status: str, failure: Failure | None) -> None:
+    def _end_step(
+        self,
+        of: InvocationId,
+        step: StepId,
+        stamp: Stamp,
+        status: str,
+        failure: Failure | None,
+        described: bytes = b"",
+    ) -> None:
         known = self._known.get(of)
         running = None if known is None else known.steps.pop(step, None)
         if known is None or running is None or not is_sampled(known.trace):
             return  # it ran in a process that has died
-        attributes = attributes_of(of, known.target, known.tags, attempt=running.number, status=status)
+        attributes: dict[str, Any] = msgspec.json.decode(described) if described else {}
+        attributes |= attributes_of(of, known.target, known.tags, attempt=running.number, status=status)
         attributes |= {"playhead.step": step, "playhead.step.name": running.name}
         span = span_id("step", of, step, running.number)
         self._queue.put(

@@ -55,9 +55,15 @@ EVENTS: list[e.Event] = [
         argument_digest="0123456789abcdef0123456789abcdef",
         opaque=("bank",),
     ),
-    e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
+    e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME, attributes=b'{"gen_ai.request.model":"m"}'),
     e.StepAttemptFailed(
-        invocation_id=INVOCATION, step=STEP, attempt=2, failure=FAILURE, retry_at=1_700_000_001.5, max_attempts=5
+        invocation_id=INVOCATION,
+        step=STEP,
+        attempt=2,
+        failure=FAILURE,
+        retry_at=1_700_000_001.5,
+        max_attempts=5,
+        attributes=b'{"gen_ai.request.model":"m"}',
     ),
     e.StepRetried(invocation_id=INVOCATION, step=STEP),
     e.StepAborted(invocation_id=INVOCATION, step=STEP),

@@ -60,11 +60,12 @@ class PauseAttempt:
 
 @attrs.frozen(kw_only=True)
 class CompleteStep:
-    """The body of a step has ended with a final outcome."""
+    """The body of a step has ended with a final outcome. ``attributes`` are as in :class:`journal.events.StepCompleted`."""
 
     invocation_id: InvocationId
     step: StepId
     outcome: Outcome
+    attributes: bytes = b""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +77,7 @@ class FailStep:
     failure: Failure
     policy: RetryPolicy
     jitter: float
+    attributes: bytes = b""
 
 
 @attrs.frozen(kw_only=True)

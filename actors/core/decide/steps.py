@@ -38,7 +38,12 @@ def complete_step(
     wait = invocation.waits.get(command.step)
     if wait is None or wait.kind is not WaitKind.STEP:
         return []
-    completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=command.outcome)
+    completed = e.StepCompleted(
+        invocation_id=invocation.invocation_id,
+        step=command.step,
+        outcome=command.outcome,
+        attributes=command.attributes,
+    )
     return [completed, *pause_if_settled(invocation, command.step)]
 
 
@@ -55,6 +60,7 @@ def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, 
         failure=command.failure,
         retry_at=None if exhausted else min(now + delay_seconds(command.policy, attempt, command.jitter), NEVER),
         max_attempts=command.policy.max_attempts,
+        attributes=command.attributes,
     )
     if not exhausted:
         return [failed, *pause_if_settled(invocation, command.step)]
