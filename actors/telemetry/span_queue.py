@@ -28,7 +28,7 @@ _GATHER_SECONDS = 0.2
 """How long the thread lets spans gather before it exports them together."""
 
 _END_SECONDS = 3.0
-"""How long the end of a runtime waits for the last spans to be exported."""
+"""How long the end of a runtime waits for the last spans to be exported, and then once more for the exporter to give up."""
 
 
 class SpanQueue:
@@ -38,6 +38,7 @@ class SpanQueue:
         self.dropped = 0
         self._exporter = exporter
         self._most_waiting = most_waiting
+        self._in_hand = 0
         self._waiting: deque[ReadableSpan] = deque()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._export_all, name="playhead spans", daemon=True)
@@ -58,7 +59,9 @@ class SpanQueue:
         self._thread.join(_END_SECONDS)
         if self._thread.is_alive():  # the exporter waits for an answer, or to try again; this ends the wait
             self._exporter.shutdown()
-            self._drop(len(self._waiting), "the runtime has ended before they were received")
+            self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():
+            self._drop(self._in_hand + len(self._waiting), "the runtime has ended before they were received")
 
     def _export_all(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, value=True))  # no spans about sending spans
@@ -71,12 +74,15 @@ class SpanQueue:
         self._exporter.shutdown()
 
     def _export(self, spans: list[ReadableSpan]) -> None:
+        self._in_hand = len(spans)
         try:
             if self._exporter.export(spans) is SpanExportResult.SUCCESS:
                 return
             reason = "the receiver refused them or did not answer"
         except Exception as error:  # of the exporter, which may be the user's
             reason = repr(error)
+        finally:
+            self._in_hand = 0
         self._drop(len(spans), reason)
 
     def _drop(self, count: int, reason: str) -> None:
