@@ -89,12 +89,12 @@ EXPECTED = {
     "agent": Expected(
         script=(
             "It is 17 degrees warmer in Rome.",
-            r"1\.3\.1 model request",
-            r"1\.4\.1 tool temperature",
-            r"1\.5\.1 tool temperature",
-            r"1\.6\.1 model request",
-            r"1\.7\.1 tool difference",
-            r"1\.8\.1 model request",
+            "1.3.1 model request",
+            "1.4.1 tool temperature",
+            "1.5.1 tool temperature",
+            "1.6.1 model request",
+            "1.7.1 tool difference",
+            "1.8.1 model request",
         ),
         answers=('"It is 17 degrees warmer in Rome."', "(?s).*Forecast/ask.*succeeded.*"),
     ),
