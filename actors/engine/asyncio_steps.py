@@ -23,7 +23,6 @@ import sys
 import threading
 import time
 from contextlib import nullcontext, suppress
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import outcome
@@ -143,7 +142,6 @@ class _Body:
         self._step = step
         self._name = f"step {step} ({of})"
         self._call = call
-        self._context = copy_context()
         self._token = trio.lowlevel.current_trio_token()
         self._ended = trio.Event()
         self._result: outcome.Outcome[Any] | None = None
@@ -174,13 +172,14 @@ class _Body:
         self._ended.set()
 
     def _soon(self, function: Callable[[], None]) -> None:
+        """Run the function in asyncio's loop, with the context variables of the caller: those of the step."""
         try:
             self._loop.call_soon_threadsafe(function)
         except RuntimeError:  # the loop is closed
             self._ended.set()
 
     def _begin(self) -> None:
-        self._task = self._loop.create_task(self._main(), name=self._name, context=self._context)
+        self._task = self._loop.create_task(self._main(), name=self._name)
         self._task.add_done_callback(self._end)
 
     def _cancel(self) -> None:

@@ -17,7 +17,7 @@ from actors.errors import ErrorCode, MisuseError
 from journal.errors import StoreFailed
 from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
-from tests.aio.programs import LOOPS, WHO, Waiter, Wallet, in_asyncio
+from tests.aio.programs import LONGEST_SECONDS, LOOPS, WHO, Waiter, Wallet, in_asyncio
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -184,6 +184,22 @@ async def test_an_iterator_is_asked_for_one_item_at_a_time_and_can_be_left() -> 
 
 
 @in_asyncio
+async def test_an_iterator_goes_on_after_a_timeout_of_one_item() -> None:
+    """As an event stream does that sends a sign of life now and then."""
+    async with opened() as runtime:
+        task = await runtime.client.service(Waiter).wait.send()
+        entries = task.follow()
+        names: list[str] = []
+        while "SignalAwaited" not in names:
+            names.append((await anext(entries)).name)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(entries), 0.01)
+        await task.signal("go", "now")
+        names += [entry.name async for entry in entries]
+        assert names == [entry.name async for entry in task.events()]
+
+
+@in_asyncio
 async def test_a_wait_ends_with_the_block() -> None:
     async with opened() as runtime:
         client = runtime.client
@@ -252,14 +268,19 @@ class FailingDisk(MemoryStore):
 
 @in_asyncio
 async def test_a_runtime_that_fails_cancels_its_block_and_says_why() -> None:
-    disk = FailingDisk()
+    disk, ended = FailingDisk(), []
     journal = KvJournal(disk, partitions=1, secret="a")
     with pytest.raises(StoreFailed, match="gone"):
         async with actors.aio.open_runtime(Wallet, journal=journal) as runtime:
             disk.has_failed = True
             with pytest.raises((actors.UnknownOutcomeError, actors.UnavailableError)):
                 await runtime.client.actor(Wallet, "a").add(5)
-            await asyncio.Event().wait()
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), LONGEST_SECONDS / 2)
+            except BaseException as error:
+                ended.append(type(error))
+                raise
+    assert ended == [asyncio.CancelledError]
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0, "the cancel was for the block"

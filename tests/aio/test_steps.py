@@ -396,18 +396,47 @@ async def test_a_body_that_blocks_the_loop_is_named(
     assert "time.sleep(0.001)" in record.getMessage()
 
 
+async def test_a_body_that_blocks_the_loop_does_not_keep_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio_steps, "CLOSE_SECONDS", 0.01)
+    with trio.fail_after(30):
+        async with actors.open_runtime(Blocks, durability="memory", drain=0) as runtime:
+            await runtime.client.service(Blocks).block.send()
+            await noted("blocks")
+    LET_GO.set()
+    for thread in threads_of_steps():
+        await trio.to_thread.run_sync(thread.join)
+
+
+class Hosted(Service):
+    @handler
+    async def names(self) -> list[str]:
+        async def main() -> list[str]:
+            steps = (actors.run(thread_name, name=f"step {number}", loop="asyncio") for number in range(3))
+            return await asyncio.gather(*steps)
+
+        names: list[str] = await actors.aio.host(main)
+        return names
+
+
+async def test_asyncio_code_in_a_handler_awaits_steps_on_asyncio() -> None:
+    async with actors.open_runtime(Hosted, durability="memory") as runtime:
+        task = await runtime.client.service(Hosted).names.send()
+        assert await task.result() == ["asyncio steps"] * 3
+        assert (await task.check(deployment="keep")).is_compatible
+
+
 class Timer(Service):
     @handler
     async def race(self) -> list[str]:
-        """A sleep of a day beside a body that takes no time on the virtual clock."""
+        """A sleep of a virtual second beside a body that takes some real time, in which the clock could jump a thousand times."""
         ended: list[str] = []
 
         async def sleep() -> None:
-            await actors.sleep(24 * 3600)
+            await actors.sleep(1)
             ended.append("slept")
 
         async def work() -> None:
-            await actors.run(asyncio.sleep, 0.05, name="work", loop="asyncio", result_type=None)
+            await actors.run(asyncio.sleep, 0.3, name="work", loop="asyncio", result_type=None)
             ended.append("worked")
 
         async with actors.open_nursery() as nursery:
