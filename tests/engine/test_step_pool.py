@@ -223,6 +223,7 @@ async def test_a_step_that_raises_an_error_of_the_store_is_not_stopped_in_anothe
 async def test_few_idle_tasks_are_kept_and_none_after_the_end() -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     async with Lab(Work).running() as runtime:
+        await quiet()
         at_rest = trio.lowlevel.current_statistics().tasks_living
         await runtime.client.service(Work).side_by_side(2 * _IDLE_TASKS)
         await quiet()
