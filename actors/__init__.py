@@ -63,6 +63,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors import aio as aio
     from actors import errors as errors
+    from actors import http as http
     from actors import sync as sync
     from actors import testing as testing
     from actors import types as types
@@ -83,7 +84,7 @@ _LATER = {
 }
 
 
-_NAMESPACES = ("aio", "errors", "sync", "testing", "types")
+_NAMESPACES = ("aio", "errors", "http", "sync", "testing", "types")
 """Modules whose names are stable as well."""
 
 

@@ -19,6 +19,8 @@ from actors.query.unserved import UnservedClass
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from actors.endpoints import Endpoints
+
 
 @attrs.frozen(kw_only=True)
 class AsyncioRuntime:
@@ -31,10 +33,14 @@ class AsyncioRuntime:
     """
 
     client: Client
-    url: str | None = None
-    """The address of the server, such as ``http://127.0.0.1:9070``. None without ``serve=``."""
+    endpoints: Endpoints
     unserved: tuple[UnservedClass, ...] = ()
     """Classes that have stored objects and that the app lacked at the start."""
+
+    @property
+    def url(self) -> str | None:
+        """The address of the server. None without ``serve=``."""
+        return self.endpoints.url
 
 
 @with_parameters_of(runtimes.open_runtime)
@@ -54,7 +60,7 @@ async def open_runtime(*classes: type, **options: Any) -> AsyncIterator[AsyncioR
     require_asyncio("actors.aio.open_runtime()", "actors.open_runtime()")
     async with opened_in_thread(partial(runtimes.open_runtime, *classes, **options)) as (runtime, bridge):
         client = Client(bridged(runtime.client._backend, bridge))
-        yield AsyncioRuntime(client=client, url=runtime.url, unserved=runtime.unserved)
+        yield AsyncioRuntime(client=client, endpoints=runtime.endpoints, unserved=runtime.unserved)
 
 
 Runtime = AsyncioRuntime

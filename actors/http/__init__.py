@@ -1,1 +1,22 @@
-"""The HTTP server in front of a runtime, and the client for it. Neither uses the engine directly."""
+"""The HTTP server in front of a runtime, and the client for it. Neither uses the engine directly.
+
+``actors.http.asgi`` is the server as an application, for frameworks and servers that speak ASGI.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.endpoints import asgi
+
+
+def __getattr__(name: str) -> object:
+    if name != "asgi":
+        raise AttributeError(f"module 'actors.http' has no attribute {name!r}")
+    from actors.endpoints import asgi
+
+    return asgi
+
+
+__all__ = ["asgi"]

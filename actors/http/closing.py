@@ -20,6 +20,25 @@ class Closing:
     begin: trio.Event = attrs.field(factory=trio.Event)
     _waiting: set[trio.CancelScope] = attrs.field(init=False, factory=set)
     _has_called: bool = attrs.field(init=False, default=False)
+    _running: int = attrs.field(init=False, default=0)
+    _none: trio.Event = attrs.field(init=False, factory=trio.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count a running request for the block. For servers whose connections are not ours to count."""
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._none.set()
+                self._none = trio.Event()
+
+    async def wait_for_none(self) -> None:
+        """Wait until no counted request runs."""
+        if self._running:
+            await self._none.wait()
 
     @contextmanager
     def gives_up(self, scope: trio.CancelScope) -> Iterator[None]:

@@ -128,7 +128,7 @@ class HttpRequest:
 
     ``raw_path`` and ``query`` are percent-encoded. ``client`` is the address and the port of the peer, ``server`` the address
     that the peer has connected to. ``peer`` is the process at the other end, if the request came through the data directory's
-    socket.
+    socket. ``root_path`` is the path under which the application is mounted; ``raw_path`` begins below it.
     """
 
     method: str
@@ -139,6 +139,7 @@ class HttpRequest:
     client: tuple[str, int] | None
     server: str
     peer: LocalPeer | None = None
+    root_path: str = ""
 
 
 class HttpResponse:

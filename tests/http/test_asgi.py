@@ -87,7 +87,7 @@ def ids(text: str) -> str:
 
 async def test_both_servers_answer_every_request_alike(tmp_path: Path) -> None:
     async with serving(tmp_path, Big, Counter) as served:
-        transport = httpx2.ASGITransport(app=AsgiApp(served.api))
+        transport = httpx2.ASGITransport(app=AsgiApp(served.api, served.closing))
         headers = {"authorization": f"Bearer {served.token}"}
         async with httpx2.AsyncClient(transport=transport, base_url=served.url, headers=headers) as asgi:
             for method, path, body, given in REQUESTS:
@@ -151,7 +151,7 @@ class Conversation:
 
     def __init__(self, served: Served, method: str, path: str, **headers: str) -> None:
         given = headers | {"host": "localhost", "authorization": f"Bearer {served.token}"}
-        self.app = AsgiApp(served.api)
+        self.app = AsgiApp(served.api, served.closing)
         self.scope: dict[str, Any] = {
             "type": "http",
             "method": method,
@@ -236,7 +236,7 @@ async def test_a_web_socket_over_asgi_is_refused(tmp_path: Path) -> None:
             await trio.lowlevel.checkpoint()
             sent.append(message)
 
-        await AsgiApp(served.api)({"type": "websocket"}, receive, send)
+        await AsgiApp(served.api, served.closing)({"type": "websocket"}, receive, send)
         assert sent == [{"type": "websocket.close", "code": 1008}]
-        with pytest.raises(ValueError, match="lifespan"):
-            await AsgiApp(served.api)({"type": "lifespan"}, receive, send)
+        with pytest.raises(ValueError, match="webtransport"):
+            await AsgiApp(served.api, served.closing)({"type": "webtransport"}, receive, send)

@@ -1,6 +1,7 @@
-"""The application under any server that speaks ASGI on trio.
+"""The application under any server that speaks ASGI, in trio's loop.
 
-Such a server accepts the connections, so their limits are its own: nothing is counted here.
+Such a server accepts the connections, so their limits are its own: nothing is counted here except the running requests, which
+are waited for when the runtime ends. A server of asyncio is joined by ``asgi_from_asyncio``.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import trio
 
+from actors.errors import UnavailableError
 from actors.http.messages import (
     ClientGone,
     HttpHeaders,
@@ -20,25 +22,29 @@ from actors.http.messages import (
     StreamedResponse,
     security_headers,
 )
+from actors.http.problems import respond_with
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
+    from actors.http.closing import Closing
     from actors.http.messages import Application
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+    AsgiCallable = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = SafeLogger(__name__)
 
 
 class AsgiApp:
-    """The application as ASGI 3 has it. Refuses web sockets; has no lifespan."""
+    """The application as ASGI 3 has it, for requests: they are answered while ``closing`` has not begun. Refuses web sockets."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, closing: Closing) -> None:
         self._app = app
+        self._closing = closing
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -47,28 +53,69 @@ class AsgiApp:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
-            raise ValueError(f"the scope is {scope['type']!r}, expected 'http': playhead does not support lifespan")
-        async with trio.open_nursery() as nursery:
-            carrier = _AsgiCarrier(receive)
-            nursery.start_soon(carrier.watch)
-            request = HttpRequest(
-                scope["method"],
-                scope.get("raw_path") or quote(scope["path"]).encode("ascii"),
-                scope["query_string"],
-                HttpHeaders(scope["headers"]),
-                carrier,
-                client=scope.get("client"),
-                server=(scope.get("server") or ("", 0))[0],
-            )
-            response = await self._app(request)
-            try:
-                await _write(response, send, has_body=request.method != "HEAD")
-            except* OSError:  # a stream raises it from its nurseries
-                log.debug("a client disconnected during a response")
-            nursery.cancel_scope.cancel()
+            raise ValueError(f"the scope is {scope['type']!r}, expected 'http' or 'websocket'")
+        if self._closing.begin.is_set():
+            await write(closed(), send, has_body=scope["method"] != "HEAD")
+            return
+        with self._closing.running():
+            async with trio.open_nursery() as nursery:
+                carrier = _AsgiCarrier(receive)
+                nursery.start_soon(carrier.watch)
+                response = await self._answer(scope, carrier)
+                try:
+                    await write(response, send, has_body=scope["method"] != "HEAD")
+                except* OSError:  # a stream raises it from its nurseries
+                    log.debug("a client disconnected during a response")
+                nursery.cancel_scope.cancel()
+
+    async def _answer(self, scope: Message, carrier: _AsgiCarrier) -> HttpResponse:
+        root_path, raw_path = below_mount(scope)
+        if not raw_path:  # links of the console are relative to a path that ends with a slash
+            return HttpResponse(status_code=307, headers={"location": quote(root_path.rpartition("/")[2]) + "/"})
+        request = HttpRequest(
+            scope["method"],
+            raw_path,
+            scope["query_string"],
+            HttpHeaders(scope["headers"]),
+            carrier,
+            client=scope.get("client"),
+            server=server_of(scope),
+            root_path=root_path,
+        )
+        return await self._app(request)
 
 
-async def _write(response: HttpResponse, send: Send, *, has_body: bool) -> None:
+def closed() -> HttpResponse:
+    """Return the response of a runtime that ends or has ended."""
+    return respond_with(
+        UnavailableError("the runtime is stopping, or has stopped; invocations continue after the next start")
+    )
+
+
+def server_of(scope: Message) -> str:
+    """Return the address that the peer has connected to; empty if the server does not tell it."""
+    server: str = (scope.get("server") or ("", 0))[0]
+    return server
+
+
+def below_mount(scope: Message) -> tuple[str, bytes]:
+    """Return the path under which the application is mounted, and the encoded path below it; empty for the mount itself.
+
+    Frameworks leave the mount in the path. A proxy may have removed its own part (``app_root_path`` of Starlette), or all of it.
+    """
+    raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    root_path: str = scope.get("root_path", "").rstrip("/")
+    for mount in (root_path, root_path.removeprefix(scope.get("app_root_path", ""))):
+        names = mount.split("/")
+        segments = raw_path.split(b"/")
+        if [unquote(segment) for segment in segments[: len(names)]] == names:
+            rest = segments[len(names) :]
+            return root_path, b"/" + b"/".join(rest) if rest else b""
+    return root_path, raw_path
+
+
+async def write(response: HttpResponse, send: Send, *, has_body: bool) -> None:
+    """Send a response."""
     is_torn = False
 
     async def send_piece(piece: bytes) -> None:

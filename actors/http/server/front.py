@@ -1,4 +1,4 @@
-"""The API in front of one runtime: its tokens, its guard and its listeners."""
+"""The API in front of one runtime: its tokens and its guard, behind listeners of its own or in an application of ASGI."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from actors.errors import ConflictError, ErrorCode
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.listener import serve
+from actors.http.server.runtime_app import RuntimeApp
 from actors.http.server.token_routes import settle
 from actors.http.tokens import TokenBook, make_token
 
@@ -17,23 +18,25 @@ if TYPE_CHECKING:
 
     from actors.control.local.client import LocalClient
     from actors.http.closing import Closing
+    from actors.http.portal import Portal
     from actors.http.server_options import ServeOptions, ServerLimits
     from journal.kv.data_directory import HeldDirectory
 
 
-async def open_api(
+def make_app(
     client: LocalClient,
     directory: HeldDirectory | None,
     closing: Closing,
+    portal: Portal,
     *,
-    hosts: frozenset[str] = frozenset(),
-    is_open: bool = False,
-) -> Api:
-    """Return the API of a runtime. Audit entries that a dead process owed are written."""
+    hosts: frozenset[str],
+    is_open: bool,
+) -> RuntimeApp:
+    """Return a runtime as an application of ASGI. Raises as :func:`require_tokens` does."""
+    require_tokens(directory, is_open=is_open)
     tokens = None if directory is None else TokenBook(directory)
-    if tokens is not None:
-        await settle(tokens, client)
-    return Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+    api = Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+    return RuntimeApp(api, client, tokens, closing, portal, is_open=is_open)
 
 
 def require_tokens(directory: HeldDirectory | None, *, is_open: bool) -> None:
@@ -59,9 +62,11 @@ async def serve_runtime(
     limits: ServerLimits,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does."""
-    if options is None:
-        api = await open_api(client, directory, closing)
-    else:
-        api = await open_api(client, directory, closing, hosts=options.names, is_open=options.open)
+    """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does. Audit entries
+    that a dead process owed are written first."""
+    tokens = None if directory is None else TokenBook(directory)
+    if tokens is not None:
+        await settle(tokens, client)
+    hosts, is_open = (frozenset[str](), False) if options is None else (options.names, options.open)
+    api = Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
     await partial(serve, api, listeners, closing, limits=limits)(task_status=task_status)

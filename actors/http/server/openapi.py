@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import attrs
 import msgspec
@@ -34,6 +35,8 @@ _PATTERNS = {
 async def openapi(exchange: Exchange) -> HttpResponse:
     """Show this document."""
     document = make_document(exchange.routes, await exchange.client.services())
+    if exchange.request.root_path:
+        document["servers"] = [{"url": quote(exchange.request.root_path)}]
     return HttpResponse(msgspec.json.encode(document), media_type=JSON)
 
 

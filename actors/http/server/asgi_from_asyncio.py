@@ -1,0 +1,136 @@
+"""Carries requests of an ASGI server on asyncio into the loop of a runtime, which is trio's in another thread. ::
+
+    a task of the server                              the runtime's loop
+    ────────────────────                              ──────────────────
+    carry(app, scope, receive, send) ── portal ─────► app(scope, …)
+        receive() ◄──────────── call_soon_threadsafe ──── await receive()
+          its message ────────── run_sync_soon ─────────► … which has a message
+        send(…) likewise
+      its end ◄──────────────── call_soon_threadsafe ──── its end
+      cancelled ─────────────── run_sync_soon ──────────► its scope is cancelled
+
+A call in the other direction that trio cancels is cancelled in asyncio as well, and waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+
+from actors.http.server.asgi import closed, write
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors.http.portal import Portal
+    from actors.http.server.asgi import AsgiCallable, Message, Receive, Send
+
+log = SafeLogger(__name__)
+
+
+async def carry(portal: Portal, app: AsgiCallable, scope: Message, receive: Receive, send: Send) -> None:
+    """Let the application, which is of trio, answer a request of this asyncio task."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[bool] = loop.create_future()
+    scope_of_request = trio.CancelScope()
+
+    def end(*, is_answered: bool) -> None:
+        with suppress(RuntimeError):  # the server's loop is closed
+            loop.call_soon_threadsafe(_settle, ended, is_answered)
+
+    async def answer() -> None:
+        try:
+            with scope_of_request:
+                await app(scope, _InAsyncio(loop, receive), _InAsyncio(loop, send))
+        except Exception:  # a request ends no runtime
+            log.exception("a request failed")
+        finally:
+            end(is_answered=True)
+
+    portal.begin(answer, lambda: end(is_answered=False))
+    try:
+        is_answered = await ended
+    except asyncio.CancelledError:
+        portal.run_soon(scope_of_request.cancel)
+        raise
+    if not is_answered:
+        await write(closed(), send, has_body=scope.get("method") != "HEAD")
+
+
+def _settle(ended: asyncio.Future[bool], is_answered: bool) -> None:
+    if not ended.done():
+        ended.set_result(is_answered)
+
+
+class _InAsyncio:
+    """A function of asyncio that a task of trio calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[..., Awaitable[Any]]) -> None:
+        self._loop = loop
+        self._function = function
+
+    async def __call__(self, *args: Any) -> Any:
+        call = _Call(self._function, args)
+        try:
+            self._loop.call_soon_threadsafe(call.begin)
+        except RuntimeError as error:
+            raise ConnectionError("the loop of the server is closed") from error
+        return await trio.lowlevel.wait_task_rescheduled(self._abort_of(call))
+
+    def _abort_of(self, call: _Call) -> Callable[[trio.lowlevel.RaiseCancelT], trio.lowlevel.Abort]:
+        def abort(raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            call.raise_cancel = raise_cancel
+            try:
+                self._loop.call_soon_threadsafe(call.cancel)
+            except RuntimeError:  # it is closed, and nothing will call back
+                return trio.lowlevel.Abort.SUCCEEDED
+            return trio.lowlevel.Abort.FAILED
+
+        return abort
+
+
+class _Call:
+    """One call from a task of trio to asyncio."""
+
+    def __init__(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        self.raise_cancel: trio.lowlevel.RaiseCancelT | None = None
+        self._function = function
+        self._args = args
+        self._caller = trio.lowlevel.current_task()
+        self._token = trio.lowlevel.current_trio_token()
+        self._task: asyncio.Task[Any] | None = None
+
+    # In asyncio.
+
+    def begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> Any:
+        return await self._function(*self._args)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        result: outcome.Outcome[Any] | None = None  # cancelled
+        if not task.cancelled():
+            error = task.exception()
+            result = outcome.Value(task.result()) if error is None else outcome.Error(error)
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._deliver, result)
+
+    # In trio.
+
+    def _deliver(self, result: outcome.Outcome[Any] | None) -> None:
+        if result is None and self.raise_cancel is not None:
+            result = outcome.capture(self.raise_cancel)
+        if result is None:
+            result = outcome.Error(ConnectionError("the server has cancelled the request"))
+        trio.lowlevel.reschedule(self._caller, result)
