@@ -133,6 +133,10 @@ class Endpoints:
         self, client: LocalClient, directory: HeldDirectory | None, *, task_status: trio.TaskStatus[None]
     ) -> None:
         """Serve the runtime until its endpoints are closed. It has started when connections are accepted."""
+        if self.options is not None:
+            from actors.http.server.front import require_tokens
+
+            require_tokens(directory, is_open=self.options.open)
         bound = bind_socket(directory) if directory is not None and self.has_socket and _can_serve() else None
         try:
             async with trio.open_nursery() as requests:
@@ -196,10 +200,8 @@ class Endpoints:
             if bound is None or not await self._has_visitor(bound):
                 await self.closing.begin.wait()
                 return
-        from actors.http.server.front import require_tokens, serve_runtime
+        from actors.http.server.front import serve_runtime
 
-        if self.options is not None:
-            require_tokens(home.directory, is_open=self.options.open)
         listeners = [*self._listeners]
         if bound is not None:
             listeners.append(trio.SocketListener(trio.socket.from_stdlib_socket(bound.listening)))

@@ -75,14 +75,14 @@ class _InAsyncio:
         self._function = function
 
     async def __call__(self, *args: Any) -> Any:
-        call = _Call(self._function, args)
+        call = _CallInAsyncio(self._function, args)
         try:
             self._loop.call_soon_threadsafe(call.begin)
         except RuntimeError as error:
             raise ConnectionError("the loop of the server is closed") from error
         return await trio.lowlevel.wait_task_rescheduled(self._abort_of(call))
 
-    def _abort_of(self, call: _Call) -> Callable[[trio.lowlevel.RaiseCancelT], trio.lowlevel.Abort]:
+    def _abort_of(self, call: _CallInAsyncio) -> Callable[[trio.lowlevel.RaiseCancelT], trio.lowlevel.Abort]:
         def abort(raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
             call.raise_cancel = raise_cancel
             try:
@@ -94,7 +94,7 @@ class _InAsyncio:
         return abort
 
 
-class _Call:
+class _CallInAsyncio:
     """One call from a task of trio to asyncio."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
