@@ -406,7 +406,7 @@ async def test_every_piece_of_output_says_its_step_its_try_and_its_offset(open_c
             live = [chunk async for chunk in handle.chunks(live=True)]
             settled = [chunk async for chunk in handle.chunks()]
         told = [(chunk.value, chunk.step, chunk.attempt, chunk.offset) for chunk in settled]
-        assert told == [("a", "1", 2, 0), ("b", "1", 2, 1), ("c", "1", 2, 2), ("end", "2", 0, 0)]
+        assert told == [("a", "1", 2, 0), ("b", "1", 2, 1), ("c", "1", 2, 2), ("end", "", 0, 0)]
         first = next(n for n, chunk in enumerate(live) if chunk.is_reset)
         assert [chunk.value for chunk in live[:first]] == ["a", "b"]
         assert live[first + 1 :] == settled
