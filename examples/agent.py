@@ -10,6 +10,7 @@ example needs no key and no network; in its place, put ``"openai:gpt-5"`` or ano
     playhead invocations list Forecast
 """
 
+import asyncio
 import tempfile
 
 import trio
@@ -26,7 +27,7 @@ TEMPERATURES = {"Oslo": 4, "Rome": 21}
 
 async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     """Stand for a model: look both cities up, compare them, then answer."""
-    await trio.sleep(0.1)
+    await asyncio.sleep(0.1)
     found = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     if not found:
         return ModelResponse(parts=[ToolCallPart("temperature", {"city": city}) for city in TEMPERATURES])
@@ -40,7 +41,7 @@ agent = Agent(FunctionModel(think), name="forecast", capabilities=[PlayheadDurab
 
 @agent.tool_plain
 async def temperature(city: str) -> int:
-    await trio.sleep(0.1)
+    await asyncio.sleep(0.1)
     return TEMPERATURES[city]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -52,7 +53,7 @@ async def show(ctx: Any, events: Any) -> None:
 agent = Agent(
     FunctionModel(think, stream_function=speak),
     name="weather",
-    capabilities=[PlayheadDurability(tool_retry=RetryPolicy(max_attempts=3))],
+    capabilities=[PlayheadDurability(tool_retry=RetryPolicy(max_attempts=3), loop="trio")],
 )
 
 
@@ -77,16 +78,47 @@ async def refuse(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse
     raise ModelHTTPError(503, "busy", {"error": "overloaded"})
 
 
-busy = Agent(FunctionModel(refuse), name="busy", capabilities=[PlayheadDurability()])
+busy = Agent(FunctionModel(refuse), name="busy", capabilities=[PlayheadDurability(loop="trio")])
 
 watched = Agent(
     FunctionModel(think, stream_function=speak),
     name="watched",
+    capabilities=[PlayheadDurability(event_stream_handler=show, loop="trio")],
+)
+
+
+async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    await asyncio.sleep(0)
+    return ModelResponse(parts=[TextPart("in asyncio") if len(messages) > 1 else ToolCallPart("look", {})])
+
+
+async def answer_in_parts(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+    for word in ("in ", "asyncio"):
+        await asyncio.sleep(0)
+        yield word
+
+
+ordinary = Agent(
+    FunctionModel(answer, stream_function=answer_in_parts), name="ordinary", capabilities=[PlayheadDurability()]
+)
+shown = Agent(
+    FunctionModel(stream_function=answer_in_parts),
+    name="shown",
     capabilities=[PlayheadDurability(event_stream_handler=show)],
 )
 
 
+@ordinary.tool_plain
+async def look() -> str:
+    await asyncio.sleep(0)
+    return "around"
+
+
 class Agents(Service):
+    @handler
+    async def in_asyncio(self, which: str) -> str:
+        return (await actors.aio.host((ordinary if which == "ordinary" else shown).run, "how is it?")).output
+
     @handler
     async def run(self) -> str:
         return (await actors.aio.host(agent.run, "how is it?")).output
@@ -183,6 +215,17 @@ async def test_an_error_of_the_framework_is_recorded_and_raised_with_its_type() 
         assert await handle.result() == [503, "busy", {"error": "overloaded"}]
         assert (await handle.check()).is_compatible
     assert WORLD.entries == ["model"], "the SDK has retried already"
+
+
+@pytest.mark.parametrize("which", ["ordinary", "shown"])
+async def test_models_and_tools_run_on_asyncio_unless_they_ask_for_trio(which: str, tmp_path: Path) -> None:
+    async with actors.open_runtime(Agents, path=tmp_path, durability="os", code=None) as runtime:
+        handle = await runtime.client.service(Agents).in_asyncio.send(which)
+        with trio.fail_after(60):
+            assert await handle.result() == "in asyncio"
+        pieces = [value async for value in handle.output()]
+        assert ("PartDeltaEvent" in pieces) == (which == "shown")
+        assert (await handle.check(deployment="keep")).is_compatible
 
 
 def test_a_missing_package_names_its_extra() -> None:

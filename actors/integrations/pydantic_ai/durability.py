@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 from pydantic_ai import exceptions
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 class StepConfig:
     """The options of the steps of one kind."""
 
+    loop: Literal["asyncio", "trio"]
     retry: RetryPolicy | None = None
     timeout: Seconds | None = None
 
@@ -56,7 +57,8 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
     Give it to the agent, which needs a name, and run the agent through :func:`actors.aio.host`. Anywhere else the agent runs as without
     it. The steps are named ``model request``, ``model stream`` and ``tool <name>``; a restart from one of them keeps what came before.
 
-    The body of a step runs on trio, so tools may use trio and anyio; a plain function runs in a thread. An error of pydantic-ai itself, such
+    ``loop`` is the event loop of models and tools: ``asyncio`` for the loop that the process keeps for such steps, or ``trio`` for those
+    that use trio or anyio alone. A plain function runs in a thread. An error of pydantic-ai itself, such
     as ``ModelHTTPError``, is recorded as the outcome of the step and raised in the agent with its type: the SDK of the provider has
     retried already, and a ``FallbackModel`` sees it. Any other error is retried by ``model_retry`` or ``tool_retry``, by default the
     policy of the handler. ``model_timeout`` and ``tool_timeout`` limit one try.
@@ -83,10 +85,12 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
         model_timeout: Seconds | None = None,
         tool_retry: RetryPolicy | None = None,
         tool_timeout: Seconds | None = None,
+        loop: Literal["asyncio", "trio"] = "asyncio",
     ) -> None:
         super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
-        self._model_steps = StepConfig(model_retry, model_timeout)
-        self._tool_steps = StepConfig(tool_retry, tool_timeout)
+        self._model_steps = StepConfig(loop, model_retry, model_timeout)
+        self._tool_steps = StepConfig(loop, tool_retry, tool_timeout)
+        self._other_steps = StepConfig(loop)
 
     @property
     def in_durable_context(self) -> bool:
@@ -106,7 +110,7 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
         return _Steps(
             namer=_Names(self.name or "agent"),
             config=RoleBasedOperationConfig(
-                model=self._model_steps, event=StepConfig(), capability=StepConfig(), tool=self._tool_steps
+                model=self._model_steps, event=self._other_steps, capability=self._other_steps, tool=self._tool_steps
             ),
         )
 
@@ -141,7 +145,7 @@ class _Steps(CallableOperationBackend[StepConfig]):
             except exceptions.AgentRunError as error:
                 return {"error": _stored(error)}
 
-        recorded = await run(outcome, name=name, retry=config.retry, timeout=config.timeout)
+        recorded = await run(outcome, name=name, retry=config.retry, timeout=config.timeout, loop=config.loop)
         if "error" in recorded:
             raise _restored(recorded["error"])
         return recorded["value"]
