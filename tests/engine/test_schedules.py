@@ -613,3 +613,14 @@ async def test_schedules_are_rows_in_sql() -> None:
             ["hourly", "active", "run", "0 * * * *", EPOCH + 3 * HOUR, "succeeded", 0, 2, 0],
             ["waits", "paused", "wait", None, EPOCH + 3 * HOUR, None, 1, 0, 1],
         ]
+
+
+async def test_a_schedule_that_was_changed_often_has_one_wake() -> None:
+    async with lab().running() as runtime:
+        client = runtime.client
+        schedule = await client.schedules.create("often", "Report/run", every=HOUR)
+        for number in range(1, 11):
+            await schedule.update(every=HOUR - number * 60)
+        await trio.sleep(2 * HOUR)
+        wakes = await client.invocations(service="playhead.Schedule", handler="wake", status=["scheduled"])
+        assert len(wakes) == 1
