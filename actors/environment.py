@@ -80,7 +80,8 @@ class Environment:
     offload_detached: Offload = offload_detached
     in_flight: InFlight | None = None
     has_watchdog: bool = True
-    unique: Callable[[], int] = attrs.field(init=False)
+    unique: Callable[..., int] = attrs.field(init=False)
+    """Makes a number that is greater than every one before (``Ulids.next``)."""
 
     def __attrs_post_init__(self) -> None:
         self.unique = Ulids(self.clock.now, self.random).next

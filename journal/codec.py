@@ -153,26 +153,31 @@ _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], boo
 _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 
 
-class Record:
+class Record(msgspec.Struct, eq=False):
     """The events of one append, in order, each encoded when it is added; the first has the number ``first``.
+
+    ``count`` is the number of events, and ``size`` the size of the record in bytes.
 
     From here on a batch consists of bytes, so no value of an event can make it fail later. An event that may contain a user's
     text or number is decoded again at once, because the encoder accepts values that the decoder refuses (a number in place of a
     text). The decoded event joins the record, so no object of a user's class gets further.
     """
 
-    __slots__ = ("_entries", "_first", "_frames", "_has_fused", "_stamp", "count")
+    first: int = 1
+    count: int = 0
+    size: int = 0
+    _entries: list[tuple[Stamp, Event] | Fused] = []
+    _frames: list[bytes] = []  # one for each entry; a new stamp is in front of its first event
+    _has_fused: bool = False
+    _stamp: Stamp | None = None
 
-    def __init__(self, entries: Iterable[tuple[Stamp, Event]] = (), *, first: int = 1) -> None:
-        self.count = 0
-        """The number of events."""
-        self._first = first
-        self._entries: list[tuple[Stamp, Event] | Fused] = []
-        self._frames: list[bytes] = []  # one for each entry; a new stamp is in front of its first event
-        self._has_fused = False
-        self._stamp: Stamp | None = None
+    @classmethod
+    def of(cls, entries: Iterable[tuple[Stamp, Event]]) -> Record:
+        """Return the record of these events. Raises :class:`Unwritable`."""
+        record = cls()
         for stamp, event in entries:
-            self.add(stamp, (event,))
+            record.add(stamp, (event,))
+        return record
 
     @property
     def events(self) -> list[tuple[Stamp, Event]]:
@@ -205,6 +210,7 @@ class Record:
         self._frames += frames
         self._stamp = stamp
         self.count += len(added)
+        self.size += sum(map(len, frames))
         return added
 
     def add_fused(self, fused: Fused) -> int:
@@ -213,22 +219,19 @@ class Record:
             body = _encode(fused)
         except BaseException as error:
             raise Unwritable(type(fused).__name__, _reason(error)) from error
-        self._frames.append(_pack_head(_FUSED_TAGS[fused.__class__], len(body)) + body)
+        frame = _pack_head(_FUSED_TAGS[fused.__class__], len(body)) + body
+        self._frames.append(frame)
         self._entries.append(fused)
         self._stamp = None
         self._has_fused = True
         count = fused.count
         self.count += count
+        self.size += len(frame)
         return count
-
-    @property
-    def size(self) -> int:
-        """The size of the record in bytes."""
-        return sum(map(len, self._frames))
 
     def walk(self) -> Iterator[tuple[int, Stamp, Event]]:
         """Yield each event with its number and its stamp, as a reader will see them. The record stays as it is."""
-        number = self._first
+        number = self.first
         for entry in self._entries:
             for stamp, event in (entry,) if isinstance(entry, tuple) else entry.expand(number):
                 yield number, stamp, event
@@ -239,7 +242,7 @@ class Record:
         entries, frames = self._entries, self._frames
         while self.count > length:
             entry = entries.pop()
-            frames.pop()
+            self.size -= len(frames.pop())
             self.count -= 1 if isinstance(entry, tuple) else entry.count
         last = entries[-1] if entries else None
         self._stamp = last[0] if isinstance(last, tuple) else None
@@ -248,26 +251,29 @@ class Record:
         """Replace an event by :class:`journal.events.Erased`."""
         entries, frame = self._expanded(), self._frames[index]
         entries[index] = (entries[index][0], e.Erased())
-        self._frames[index] = frame[: _stamp_bytes(frame)] + _ERASED_FRAME
+        erased = self._frames[index] = frame[: _stamp_bytes(frame)] + _ERASED_FRAME
+        self.size += len(erased) - len(frame)
 
     def _expanded(self) -> list[tuple[Stamp, Event]]:
         """Write each event as a frame of its own from here on. Returns the list of the events."""
         entries: Any = self._entries
         if self._has_fused:
-            plain = Record(first=self._first)
+            plain = Record(first=self.first)
             for entry in entries:
                 if entry.__class__ is tuple:
                     plain.add(entry[0], (entry[1],))
                 else:
-                    for stamp, event in entry.expand(self._first + plain.count):
+                    for stamp, event in entry.expand(self.first + plain.count):
                         plain.add(stamp, (event,))
             entries = self._entries = plain._entries
             self._frames, self._stamp, self._has_fused = plain._frames, plain._stamp, False
+            self.size = plain.size
         return entries  # type: ignore[no-any-return]
 
     def encoded(self) -> bytes:
         """Return the record as bytes."""
-        return b"".join(self._frames)
+        frames = self._frames
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
 
 def _stamp_bytes(frame: bytes) -> int:
@@ -297,7 +303,7 @@ def _reason(error: BaseException) -> str:
 
 def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
     """Encode the events of one append, in order. Raises :class:`Unwritable`."""
-    return Record(entries).encoded()
+    return Record.of(entries).encoded()
 
 
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
@@ -379,7 +385,7 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
         if gone.isdisjoint(range(number, number + entry.count)):
             frames.append(record[start:position])
         else:
-            single = Record(entry.expand(number))
+            single = Record.of(entry.expand(number))
             for index in range(entry.count):
                 if number + index in gone:
                     single.erase(index)

@@ -3,7 +3,7 @@ and has a tag in ``codec``.
 
 An event never changes once it is written. A field may be added, with a default; a meaning never changes, so a new
 meaning needs a new event. The classes are not frozen, because a frozen one costs twice as much to make and a call makes
-several; no code assigns to an event after it was made.
+several; no code assigns to an event, or to a value in one, after it was made.
 
 Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes`` and are not
 interpreted here. ``step`` is the position in the handler at which an operation was started; ``source`` is the line of
@@ -137,7 +137,7 @@ class Failure:
     carried: bytes = b""
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Outcome:
     """How an invocation or a step ended: with a value, with a failure, or stopped, with the reason."""
 
@@ -147,7 +147,7 @@ class Outcome:
     reason: str = ""
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Target:
     """A handler of an object. ``key`` is None for a service."""
 

@@ -49,8 +49,11 @@ _FOUR_DIGITS = 62**4
 _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
+_WORDS_OF_ONE = 2
 _REMEMBERED_OBJECTS = 16_384
 """The number of cached names and numbers of objects; each takes about a hundred bytes."""
+
+_REMEMBERED_HALVES = 64
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
@@ -75,7 +78,7 @@ def _stream_of_prefix(prefix: str) -> StreamId:
 def invocation_id(stream: StreamId, unique: int) -> InvocationId:
     """Return the id with these 64 and 128 bits."""
     high, low = divmod(unique, _HALF)
-    return InvocationId(object_prefix(stream) + _eleven(high) + _eleven(low))
+    return InvocationId(object_prefix(stream) + _first_half(high) + _eleven(low))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
@@ -113,20 +116,18 @@ class Ulids:
         self._words: list[int] = []
         self._last = 0
 
-    def next(self) -> int:
-        """Return a 128-bit number greater than every one before."""
-        stamp = int(self._now_seconds() * 1000) << _ULID_RANDOM_BITS
-        if stamp <= self._last:
-            self._last += 1 + self._word()
-        else:
-            self._last = stamp | (self._word() << _WORD_BITS | self._word()) >> 2 * _WORD_BITS - _ULID_RANDOM_BITS
-        return self._last
-
-    def _word(self) -> int:
-        if not self._words:
+    def next(self, now: float | None = None) -> int:
+        """Return a 128-bit number greater than every one before. ``now`` are the wall seconds, if the caller knows them."""
+        stamp = int((self._now_seconds() if now is None else now) * 1000) << _ULID_RANDOM_BITS
+        words = self._words
+        if len(words) < _WORDS_OF_ONE:
             # Random bytes are fetched for many ids at once, because each call to the system takes up to 20 microseconds.
-            self._words = list(_WORDS.unpack(self._random.randbytes(_WORDS.size)))
-        return self._words.pop()
+            words += _WORDS.unpack(self._random.randbytes(_WORDS.size))
+        if stamp <= self._last:
+            self._last += 1 + words.pop()
+        else:
+            self._last = stamp | (words.pop() << _WORD_BITS | words.pop()) >> 2 * _WORD_BITS - _ULID_RANDOM_BITS
+        return self._last
 
 
 def _eleven(number: int) -> str:
@@ -137,6 +138,10 @@ def _eleven(number: int) -> str:
         f"{_ALPHABET[high // 3844]}{_PAIRS[high % 3844]}"
         f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
     )
+
+
+_first_half = functools.lru_cache(maxsize=_REMEMBERED_HALVES)(_eleven)
+"""The first half of an id's unique part. Most ids of one millisecond have the same."""
 
 
 def _number(text: str) -> int:

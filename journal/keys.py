@@ -7,6 +7,7 @@ reads one contiguous range. Numbers are big endian, so that bytes sort as number
 from __future__ import annotations
 
 import struct
+from math import ceil
 from typing import TYPE_CHECKING
 
 from journal.ids import InvocationId, object_prefix
@@ -98,6 +99,11 @@ def head(partition: int, stream: StreamId) -> bytes:
     return _OF_STREAM.pack(_HEAD, partition, stream)
 
 
+def of_append(partition: int, stream: StreamId, first_number: int) -> tuple[bytes, bytes]:
+    """Return the keys of an append: :func:`record` and :func:`head`."""
+    return _IN_STREAM.pack(_RECORD, partition, stream, first_number), _OF_STREAM.pack(_HEAD, partition, stream)
+
+
 def heads(partition: int) -> bytes:
     """Return the prefix of the heads of a partition."""
     return _PARTITION.pack(_HEAD, partition)
@@ -149,10 +155,14 @@ def of_ended(
 ) -> tuple[bytes, bytes, bytes]:
     """Return the keys of a completed invocation: :func:`invocation`, :func:`created` and :func:`purge`."""
     name = invocation_id.encode()
+    if 0.0 <= created_at <= purge_at < _LAST_SECOND:
+        created, due = ceil(created_at * 1e6), ceil(purge_at * 1e6)  # as microseconds() does
+    else:
+        created, due = microseconds(created_at), microseconds(purge_at)
     return (
         _PARTITION.pack(_INVOCATION, partition) + name,
-        _DATED.pack(_CREATED, partition, microseconds(created_at)) + name,
-        _DATED.pack(_PURGE, partition, microseconds(purge_at)) + name,
+        _DATED.pack(_CREATED, partition, created) + name,
+        _DATED.pack(_PURGE, partition, due) + name,
     )
 
 
@@ -502,6 +512,7 @@ def after_prefix(prefix: bytes) -> bytes:
 
 
 _LAST_MICROSECOND = 2**63 - 1
+_LAST_SECOND = _LAST_MICROSECOND / 1e6
 
 
 def microseconds(at: float) -> int:
@@ -510,4 +521,4 @@ def microseconds(at: float) -> int:
 
     A time too large to be stored, including infinity, becomes the last one, which never comes.
     """
-    return _LAST_MICROSECOND if at >= _LAST_MICROSECOND / 1e6 else max(0, -int(-at * 1e6 // 1))
+    return _LAST_MICROSECOND if at >= _LAST_SECOND else max(0, ceil(at * 1e6))

@@ -15,7 +15,7 @@ from journal.fields import described, moment
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 FORMAT = 3
 """The format of a store. A store with another format is refused, and never interpreted by a guess."""
@@ -60,8 +60,7 @@ class StoreIdentity:
     is_held: bool = False
 
 
-@attrs.define(kw_only=True)
-class StreamHead:
+class StreamHead(msgspec.Struct, gc=False):
     """The end of a stream: its last event, the event of its latest snapshot, and the number of trimmed events."""
 
     last: int
@@ -153,19 +152,18 @@ class AuditRow:
     dropped: Annotated[int, described("the number of denied requests before it that have no row")] = 0
 
 
+_encode_audit = msgspec.msgpack.Encoder().encode
 LINK_BYTES = 32
 FIRST_LINK = bytes(LINK_BYTES)
 """The link of the first row of a chain."""
 
 
-_encode = msgspec.msgpack.Encoder().encode
+encode_row: Callable[[StoreIdentity | StreamHead | PartitionState | InvocationRow], bytes]
+encode_row = msgspec.msgpack.Encoder().encode
+"""Encodes a row as msgpack."""
+
 _T = TypeVar("_T")
 _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
-
-
-def encode_row(row: StoreIdentity | StreamHead | PartitionState | InvocationRow) -> bytes:
-    """Encode a row as msgpack."""
-    return _encode(row)
 
 
 def decode_row(kind: type[_T], data: bytes) -> _T:
@@ -197,7 +195,7 @@ def _undecodable(kind: type[_T], error: Exception) -> CorruptRecord:
 
 def encode_audit(row: AuditRow, link_before: bytes) -> tuple[bytes, bytes]:
     """Encode an audit row. Returns its bytes and its link: a hash over the link of the row before and everything in this one."""
-    body = _encode(row)
+    body = _encode_audit(row)
     link = hashlib.sha256(link_before + body).digest()
     return link + body, link
 

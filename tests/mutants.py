@@ -102,8 +102,8 @@ MUTANTS = (
     # The short way of a call.
     Mutant("runs-beside-the-holder", "starts_at_once", _NOT_FREE, "if state.queue:"),
     Mutant("overtakes-the-queue", "starts_at_once", _NOT_FREE, "if state.holder is not None:"),
-    Mutant("runs-in-spite-of-a-gate", "FirstTurns._may_run", "and machine.gates.are_none", ""),
-    Mutant("runs-beside-a-stopped-step", "FirstTurns._may_run", "and not loaded.steps", ""),
+    Mutant("runs-in-spite-of-a-gate", "FirstTurns.take", "or not self._machine.gates.are_none", ""),
+    Mutant("runs-beside-a-stopped-step", "FirstTurns.take", "or loaded.steps", ""),
     Mutant("forgets-what-a-short-call-changed", "with_whole", "state.fields = {**state.fields, **whole.fields}", "pass"),
     Mutant("answers-a-short-call-before-it-is-durable", "FirstTurns._record", "machine.when_durable(partial(request.outcome.set, outcome))", "request.outcome.set(outcome)"),
     Mutant("forgets-who-made-a-short-call", "FirstTurns._record", "if asked.caller is not None:", "if False:"),
@@ -156,7 +156,7 @@ MUTANTS = (
     Mutant("goes-on-with-code-that-differs", "Requests._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
     Mutant("takes-other-arguments-for-the-same", "is_same_request", "or _has_same_arguments(recorded, attempted, parameters)", "or True"),
     Mutant("moves-nothing-to-other-code", "_on_moved", "invocation.deployment = event.deployment", "pass"),
-    Mutant("begins-on-whatever-is-served", "Dispatcher._invoke", "deployment = applications.pinned_to(service)", 'deployment = ""'),
+    Mutant("begins-on-whatever-is-served", "Dispatcher._invoke", "self._machine.applications.for_new_work(service)", '"", self._machine.applications.served'),
     # The disk itself, and who may ask.
     Mutant("answers-before-the-log-is-flushed", "RocksStore._commit_group", "db.flush_wal(True)", "pass", "tests/journal/test_power.py"),
     Mutant("goes-on-after-a-failed-write", "RocksStore._refuse_if_failed", "if failure is not None:", "if False:", "tests/journal/test_rocks.py"),

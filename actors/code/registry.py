@@ -60,6 +60,8 @@ class CodeRegistry:
         self.served_as = self.latest = "" if served_as is None else served_as.deployment
         self.registered = Deployments()
         self._apps: dict[str, App] = {"": served, self.served_as: served}
+        self.newest = served
+        """The application that new invocations run on."""
         self._loaded: set[str] = set()
         self._known: set[str] = set()
         self._superseded: set[str] = set()
@@ -86,14 +88,13 @@ class CodeRegistry:
         """Set the source of the rows that contain the code of deployments."""
         self._source = source
 
-    @property
-    def newest(self) -> App:
-        """The application that new invocations run on."""
-        return self._apps[self.latest]
-
     def pinned_to(self, service: str) -> str:
         """Return the deployment of a new invocation of the service. Built-in services run on the runtime's own code."""
         return "" if is_system(service) else self.latest
+
+    def for_new_work(self, service: str) -> tuple[str, App]:
+        """Return the deployment of a new invocation of the service, as :meth:`pinned_to` does, and its application."""
+        return ("", self.served) if is_system(service) else (self.latest, self.newest)
 
     def find(self, deployment: str, service: str) -> App | None:
         """Return the application that runs invocations of the service on this deployment, or None if it is not loaded."""
@@ -212,7 +213,7 @@ class CodeRegistry:
             log.warning("%s cannot be loaded; new work runs on %s", latest, self.latest)
             self._latest_failed.set()
         else:
-            self.latest = latest
+            self.latest, self.newest = latest, self._apps[latest]
 
     async def retry_latest(self) -> None:
         """Retry loading the latest code while that fails, with growing delays. Runs forever."""

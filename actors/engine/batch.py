@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.core import commands as c
 from actors.errors import ErrorCode, TerminalError, UnavailableError
@@ -59,29 +60,21 @@ class Purge:
             self.reply.fail(self.refusal)
 
 
-@attrs.define(eq=False)
-class PendingAppend:
-    """The changes of one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must be at event ``covered`` or
-    later, because some events up to there are overwritten. ``has_turns`` says that a step has ended and another was requested, in one
-    frame. ``forgotten`` are the rows to delete with the histories that are overwritten, and ``uncounted`` the change of the counts
-    that this makes."""
+class PendingAppend(Append, eq=False, kw_only=True):
+    """The append that grows with the decisions on one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must
+    be at event ``covered`` or later, because some events up to there are overwritten. ``has_turns`` says that a step has ended and
+    another was requested, in one frame. ``forgotten`` are the rows to delete with the histories that are overwritten, and
+    ``uncounted`` the change of the counts that this makes."""
 
     loaded: LoadedObject
-    expected: int
-    events: Record
-    touched: dict[InvocationId, None] = attrs.field(factory=dict)
-    outputs: dict[InvocationId, OutputTail] = attrs.field(factory=dict)
-    consumed: list[bytes] = attrs.field(factory=list)
-    erased: list[int] = attrs.field(factory=list)
-    forgotten: list[bytes] = attrs.field(factory=list)
-    uncounted: Counts = attrs.field(factory=dict)
+    touched: dict[InvocationId, None] = msgspec.field(default_factory=dict)
+    outputs: dict[InvocationId, OutputTail] = msgspec.field(default_factory=dict)
+    forgotten: list[bytes] = msgspec.field(default_factory=list)
+    uncounted: Counts = msgspec.field(default_factory=dict)
     covered: int = 0
-    trim_to: int = 0
-    snapshot: bytes | None = None
-    purges: list[Purge] = attrs.field(factory=list)
+    purges: list[Purge] = msgspec.field(default_factory=list)
     has_turns: bool = False
     may_be_empty: bool = False
-    remove: bool = False
 
     def erase(self, number: int) -> None:
         """Overwrite an event: with the commit if it is on disk, at once if it is part of this batch."""
@@ -130,11 +123,12 @@ class CommitBatch:
 
     def pending_append(self, loaded: LoadedObject) -> PendingAppend:
         """The changes of this object."""
-        found = self.pending_appends.get(loaded.stream)
+        stream = loaded.stream
+        found = self.pending_appends.get(stream)
         if found is None:
             version = 0 if loaded.state is None else loaded.state.version
-            found = PendingAppend(loaded, version, Record(first=version + 1))
-            self.pending_appends[loaded.stream] = found
+            found = PendingAppend(stream=stream, expected=version, events=Record(version + 1), loaded=loaded)
+            self.pending_appends[stream] = found
             loaded.pending_appends += 1
         return found
 
@@ -168,24 +162,13 @@ class CommitBatch:
 
     def appends(self, audit: Mapping[bytes, bytes]) -> list[Append]:
         """The appends for the journal, with the rows of the audit log. All rows go with the first: the commit is one."""
-        appends = [
-            Append(
-                stream=stream,
-                expected=pending_append.expected,
-                events=pending_append.events,
-                consumed=pending_append.consumed,
-                snapshot=pending_append.snapshot,
-                erased=pending_append.erased,
-                trim_to=pending_append.trim_to,
-                remove=pending_append.remove,
-            )
-            for stream, pending_append in self.pending_appends.items()
-        ]
+        appends: list[Append] = [*self.pending_appends.values()]
         if self.rows or audit or self.consumed:
             # The request to a damaged object is audited and the object itself left alone, so another stream carries the rows.
-            carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
+            carrier = appends[0] if appends else Append.of(StreamId(self.partition), 0)
             carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, self.new
-            carrier.consumed = [*carrier.consumed, *self.consumed]
+            if self.consumed:  # named once, however often the commit is tried
+                carrier.consumed = [*dict.fromkeys((*carrier.consumed, *self.consumed))]
             appends = appends or [carrier]
         return appends
 

@@ -73,11 +73,11 @@ class Dispatcher:
         try:
             if loaded.damage is not None:
                 is_done = self._refusals.turn_away(loaded, request, loaded.damage)
-            elif request.command.__class__ in _TAKEN_LATER:
+            elif (command := request.command).__class__ in _TAKEN_LATER:
                 is_done = await self._read_and_take(loaded, request)
             else:
                 try:
-                    self._take(loaded, request)
+                    _TAKEN.get(command.__class__, Dispatcher._decide)(self, loaded, request, command)
                     is_done = True
                 except ObjectNotLoaded as missing:
                     is_done = await self._read_and_take(loaded, request, missing)
@@ -94,7 +94,7 @@ class Dispatcher:
                 self._machine.consume(loaded, request.position)  # otherwise its message stays in the inbox
         elif not is_done:
             self._refusals.keep(request)
-        elif loaded.is_over and loaded.is_idle:
+        elif ((state := loaded.state) is None or state.key is None) and loaded.is_over and loaded.is_idle:
             self._machine.cache.forget(loaded.stream)
 
     async def _read_and_take(
@@ -119,7 +119,7 @@ class Dispatcher:
             while True:
                 await self._detector.load(missing.stream)
                 try:
-                    self._take(loaded, request)
+                    _TAKEN.get(request.command.__class__, Dispatcher._decide)(self, loaded, request, request.command)
                 except ObjectNotLoaded as another:
                     missing = another
                 else:
@@ -127,13 +127,8 @@ class Dispatcher:
         finally:
             self._detector.forget()
 
-    def _take(self, loaded: LoadedObject, request: ObjectRequest) -> None:
-        command: Any = request.command
-        taken = _TAKEN.get(command.__class__)
-        if taken is None:
-            self._machine.decide(loaded, command, request.stamp)
-        else:
-            taken(self, loaded, request, command)
+    def _decide(self, loaded: LoadedObject, request: ObjectRequest, command: c.Decidable) -> None:
+        self._machine.decide(loaded, command, request.stamp)
 
     def _note(self, loaded: LoadedObject, request: ObjectRequest, note: AuditOnly) -> None:
         self._machine.audit(request, changed=not note.refusal, refusal=note.refusal)
@@ -149,11 +144,8 @@ class Dispatcher:
     # Invocations.
 
     def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
-        applications, service = self._machine.applications, command.target.service
-        deployment = applications.pinned_to(service)
-        app = applications.find(deployment, service)
-        if app is None:
-            raise BrokenInvariant("the latest deployment is not loaded")
+        service = command.target.service
+        deployment, app = self._machine.applications.for_new_work(service)
         definition, handler = app.handler(service, command.target.handler)
         resolved = c.ResolvedInvoke(
             asked=command,

@@ -19,7 +19,7 @@ from actors.errors import ActorError, Interruption, UnavailableError, UnknownOut
 from actors.rows.audit import NOBODY, ControlAction
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.events import Stamp
-from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.ids import InvocationId, stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Engine:
         self._closed = closed
         self.stored = context.stored
         self.counters = EngineCounters()
-        self._processors: dict[int, PartitionProcessor] = {}
+        self._processors = _Processors()
         self._opened = trio.Event()
         self._is_running = False
         self.left: tuple[UnstoppedStep, ...] = ()
@@ -161,7 +161,7 @@ class Engine:
             with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
                 for processor in list(self._processors.values()):
                     await processor.rest()
-        threads = self._context.threads.abandoned
+        threads = tuple(self._context.threads.abandoned)
         keys = {thread.key for thread in threads}
         self.left = (
             *(UnstoppedStep(thread.invocation_id, thread.name, is_thread=True) for thread in threads),
@@ -228,45 +228,47 @@ class Engine:
 
     # Requests.
 
-    async def invoke(
-        self, command: c.Invoke, who: Principal, *, is_fresh: bool, act: ControlAction | None = None
-    ) -> Accepted:
-        """Accept an invocation durably. ``act`` is its audit entry."""
-        reply: Reply[Accepted] = Reply()
-        processor, request = self._request(command, who)
-        request.reply, request.is_fresh, request.act = reply, is_fresh, act
-        processor.submit(request)
-        return await processor.answer(reply, command.invocation_id)
-
-    async def call(
+    def submit_call(
         self,
         command: c.Invoke,
         who: Principal,
         *,
+        at: float,
         is_fresh: bool,
         act: ControlAction | None = None,
         leaves_at_pause: bool = False,
-    ) -> Outcome:
-        """Run an invocation and return its outcome once that is durable. ``act`` is its audit entry.
+    ) -> Reply[Outcome]:
+        """Ask for an invocation, at the time ``at``. Returns the reply, which is its outcome once that is durable.
 
-        With ``leaves_at_pause``, raise :class:`actors.errors.InvocationPausedError` when it is paused instead of waiting on.
+        ``act`` is its audit entry. With ``leaves_at_pause``, the reply is :class:`actors.errors.InvocationPausedError` if it is
+        paused before.
         """
-        outcome: Reply[Outcome] = Reply(leaves_at_pause=leaves_at_pause)
-        processor, request = self._request(command, who)
-        request.outcome, request.is_fresh, request.act = outcome, is_fresh, act
-        processor.submit(request)
-        return await processor.answer(outcome, command.invocation_id)
+        of = command.invocation_id
+        stream, stamp = stream_of_invocation(of), Stamp(at, of, who.by)
+        reply: Reply[Outcome] = Reply(of, leaves_at_pause)
+        request = ObjectRequest(stream, command, stamp, None, reply, None, is_fresh, who.source, act)
+        self._processors[stream % self.journal.partitions].submit(request, reply)
+        return reply
+
+    def submit_send(
+        self, command: c.Invoke, who: Principal, *, at: float, is_fresh: bool, act: ControlAction | None = None
+    ) -> Reply[Accepted]:
+        """Ask for an invocation, at the time ``at``. Returns the reply, which comes when it is accepted durably.
+
+        ``act`` is its audit entry.
+        """
+        of = command.invocation_id
+        stream, stamp = stream_of_invocation(of), Stamp(at, of, who.by)
+        reply: Reply[Accepted] = Reply(of)
+        request = ObjectRequest(stream, command, stamp, reply, None, None, is_fresh, who.source, act)
+        self._processors[stream % self.journal.partitions].submit(request, reply)
+        return reply
 
     async def obey(
         self, command: Command, of: InvocationId, who: Principal, *, request: str | None = None
     ) -> ControlResult:
         """Apply a verb. Repeated under the same ``request`` key, it gets the same answer."""
-        reply: Reply[ControlResult] = Reply()
-        stream = stream_of_invocation(of)
-        processor = self._processor_of(stream)
-        stamp = self._stamp(of if request is None else REQUEST + request, who)
-        processor.submit(ObjectRequest(stream, command, stamp, reply=reply, source=who.source))
-        return await processor.answer(reply, of)
+        return await self._submit_verb(command, of, who, request).wait()
 
     async def obey_each(
         self,
@@ -282,67 +284,68 @@ class Engine:
         All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs whose answers
         were not told may be applied all the same.
         """
-        asked: dict[int, tuple[PartitionProcessor, Reply[ControlResult]]] = {}
+        asked: dict[int, Reply[ControlResult]] = {}
         try:
             for number, (of, command) in commands.items():
-                reply: Reply[ControlResult] = Reply()
-                stream = stream_of_invocation(of)
-                stamp = self._stamp(of if request is None else REQUEST + request, who)
                 try:
-                    processor = self._processor_of(stream)
-                    processor.ask(ObjectRequest(stream, command, stamp, reply=reply, source=who.source), reply)
+                    asked[number] = self._submit_verb(command, of, who, request)
                 except UnavailableError as refusal:
                     told(number, refusal)
-                else:
-                    asked[number] = processor, reply
-            for number, (_, reply) in asked.items():
+            for number, reply in asked.items():
                 try:
                     answer: ControlResult | Exception = await reply.wait()
                 except (ActorError, JournalError) as error:
                     answer = error
                 told(number, answer)
         finally:
-            for processor, reply in asked.values():
-                processor.forget(reply)
+            for reply in asked.values():
+                reply.forget()
+
+    def _submit_verb(
+        self, command: Command, of: InvocationId, who: Principal, request: str | None
+    ) -> Reply[ControlResult]:
+        reply: Reply[ControlResult] = Reply(of)
+        stream = stream_of_invocation(of)
+        stamp = self._stamp(of if request is None else REQUEST + request, who)
+        asked = ObjectRequest(stream, command, stamp, reply=reply, source=who.source)
+        self._processors[stream % self.journal.partitions].submit(asked, reply)
+        return reply
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
         """The outcome of an invocation, once it has one. ``leaves_at_pause`` is as for :meth:`call`."""
-        outcome: Reply[Outcome] = Reply(leaves_at_pause=leaves_at_pause)
+        outcome: Reply[Outcome] = Reply(of, leaves_at_pause)
         return await self._ask(of, AwaitOutcome(of, outcome), who, outcome)
 
     async def look(self, of: InvocationId, who: Principal) -> InvocationInfo:
         """The current state of an invocation."""
-        reply: Reply[InvocationInfo] = Reply()
+        reply: Reply[InvocationInfo] = Reply(of)
         return await self._ask(of, Describe(of, reply), who, reply)
 
     async def note(self, act: ControlAction, who: Principal, *, refusal: str = "", dropped: int = 0) -> None:
         """Write an audit-only entry, durably: an action of a client at the API boundary, or a denied one."""
         reply: Reply[None] = Reply()
-        processor = self._processor_of(NOBODY)
         note = AuditOnly(act=act, reply=reply, refusal=refusal, dropped=dropped)
-        processor.submit(ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source))
-        await processor.answer(reply)
+        request = ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source)
+        self._processors[NOBODY % self.journal.partitions].submit(request, reply)
+        await reply.wait()
 
-    async def _ask(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, waiter: Reply[T]) -> T:
-        processor = self._processor_of(stream_of_invocation(of))
-        processor.submit(ObjectRequest(stream_of_invocation(of), question, self._stamp(of, who), source=who.source))
-        return await processor.answer(waiter, of)
-
-    def _request(self, command: c.Invoke, who: Principal) -> tuple[PartitionProcessor, ObjectRequest]:
-        stream = stream_of_invocation(command.invocation_id)
-        stamp = self._stamp(command.invocation_id, who)
-        return self._processor_of(stream), ObjectRequest(stream, command, stamp, source=who.source)
+    async def _ask(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, reply: Reply[T]) -> T:
+        stream = stream_of_invocation(of)
+        request = ObjectRequest(stream, question, self._stamp(of, who), source=who.source)
+        self._processors[stream % self.journal.partitions].submit(request, reply)
+        return await reply.wait()
 
     def _stamp(self, cause: str, who: Principal) -> Stamp:
         return Stamp(self._context.environment.clock.now(), cause, who.by)
 
-    def _processor_of(self, stream: StreamId) -> PartitionProcessor:
-        processor = self._processors.get(stream % self.journal.partitions)
-        if processor is None:
-            raise UnavailableError(
-                "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
-            )
-        return processor
+
+class _Processors(dict[int, PartitionProcessor]):
+    """The processors by partition. A partition lacks one while the engine waits to claim it again."""
+
+    def __missing__(self, _: int) -> PartitionProcessor:
+        raise UnavailableError(
+            "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
+        )
 
 
 def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:

@@ -18,16 +18,19 @@ Alternative refused: a shorter ``decide`` and ``evolve`` for these calls. It wou
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
+
+from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.fused import opened_invocation, starts_at_once, whole_invocation
 from actors.core.state import ObjectState
-from actors.engine.attempt import Attempt, outside_trio
+from actors.engine.attempt import Attempt
 from actors.engine.exceptions import effect_lost, passes
-from actors.engine.handler_object import instance_of, payload_limit, root_of
+from actors.engine.handler_object import instance_of, root_of
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
 from actors.errors import Interruption
@@ -81,8 +84,16 @@ class FirstTurns:
         handler: HandlerDefinition,
     ) -> bool:
         """Run the call and record it, if it may run at once. Returns whether it did."""
-        state = loaded.state
-        if not self._may_run(loaded, command, definition):
+        state, context = loaded.state, self._context
+        if (
+            self._left <= 0
+            or not self._machine.gates.are_none
+            or loaded.steps
+            or (context.in_flight is not None and context.in_flight.strikes)
+            or context.threads.abandoned
+            or (state is None and definition.prepared)
+            or not starts_at_once(state, command, context.limits)
+        ):
             return False
         self._left -= 1
         if state is None:
@@ -92,12 +103,12 @@ class FirstTurns:
         if branch is None:
             return False
         commands = self._run(branch)
-        end = _end_of(branch) if commands is None else _end_in(commands)
-        if end is None or not self._record(loaded, request, command, handler, *end):
+        fields, result = (branch.fields, branch.result) if commands is None else _end_in(commands)
+        if result is None or not self._record(loaded, request, command, handler, fields, result):
             if commands is None:
-                commands = [_finished(branch, *_end_of(branch))]
+                commands = [_finished(branch)]
             attempt = branch.attempt()
-            if end is not None or not self._open(loaded, request, command, attempt, commands):
+            if result is not None or not self._open(loaded, request, command, attempt, commands):
                 self._decide(loaded, request, command, attempt, commands)
         return True
 
@@ -106,7 +117,7 @@ class FirstTurns:
         watchdog = self._context.watchdog
         commands: list[Command] | None
         try:
-            commands = watchdog.run(branch, outside_trio, self._take_turn, branch)
+            commands = watchdog.run(branch, self._take_turn, branch)
         except Interruption:
             commands = []
         except BaseException as error:  # from its values or from its classes of errors, as in Attempt
@@ -116,20 +127,13 @@ class FirstTurns:
         return commands if watchdog.interrupted is None else [branch.attempt().hold_for_blocking()]
 
     def _take_turn(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
-        branch.take_turn()
-        return branch.attempt().take_over(self._machine.now) if branch.result is None else None
-
-    def _may_run(self, loaded: LoadedObject, command: c.ResolvedInvoke, definition: Definition) -> bool:
-        machine, in_flight = self._machine, self._context.in_flight
-        return (
-            self._left > 0
-            and machine.gates.are_none
-            and not loaded.steps
-            and not (in_flight is not None and in_flight.strikes)
-            and not self._context.threads.abandoned
-            and (loaded.state is not None or not definition.prepared)
-            and starts_at_once(loaded.state, command, self._context.limits)
-        )
+        context = vars(GLOBAL_RUN_CONTEXT)
+        task = context.pop("task")  # as outside_trio() does
+        try:
+            branch.take_turn()
+            return branch.attempt().take_over(self._machine.now) if branch.result is None else None
+        finally:
+            context["task"] = task
 
     def _branch(
         self,
@@ -145,8 +149,9 @@ class FirstTurns:
         the accepted invocation."""
         machine, context, asked = self._machine, self._context, command.asked
         of, signature, watchdog = asked.invocation_id, handler.signature, context.watchdog
-        name = f"{state.name}/{asked.target.handler}"
-        is_users = not is_system(state.service)
+        service, key = state.service, state.key
+        name = f"{service}/{asked.target.handler}" if key is None else f"{service}/{key}/{asked.target.handler}"
+        is_users = not is_system(service)
         try:
             if signature.is_builtin:
                 arguments = signature.arguments(asked.argument, asked.parameter)
@@ -163,9 +168,9 @@ class FirstTurns:
         view = FieldView(
             of,
             state.fields,
-            ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=None),
+            partial(ObjectItems, machine.rows, machine.partition.number, loaded.stream, state, beside=None),
             is_writer=True,
-            payload_bytes=payload_limit(context, state),
+            payload_bytes=context.limits.payload_bytes if is_users else sys.maxsize,
             prepares=definition.prepared,
         )
         coroutine = root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)
@@ -189,10 +194,9 @@ class FirstTurns:
             loaded.state, command, request.stamp, ran_at=machine.now, fields=fields or None, result=result
         )
         try:
-            machine.record_whole(loaded, whole, retention=handler.options.retention)
+            outcome = machine.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
             return False  # the long way names the event
-        outcome = Outcome(OutcomeKind.SUCCEEDED, result)
         if asked.caller is not None:
             try:
                 machine.complete_call(loaded, asked.caller, outcome, by=asked.invocation_id)
@@ -265,15 +269,8 @@ class FirstTurns:
             self._faults.blame(loaded, of, error)
 
 
-def _end_of(branch: FirstBranch[Attempt]) -> tuple[dict[str, bytes], bytes]:
-    """The changed fields and the result of a handler that has returned without a driver."""
-    if branch.result is None:
-        raise BrokenInvariant("a handler that has asked for nothing has returned")
-    return branch.fields, branch.result
-
-
-def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes] | None:
-    """The changed fields and the result, if the commands say nothing else."""
+def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes | None]:
+    """The changed fields and the result, if the commands say nothing else; otherwise no result."""
     match commands:
         case [c.FinishAttempt(events=[], output=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
             return {}, result
@@ -284,11 +281,13 @@ def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes] | None:
         ]:
             return fields, result
         case _:
-            return None
+            return {}, None
 
 
-def _finished(branch: FirstBranch[Attempt], fields: dict[str, bytes], result: bytes) -> Command:
-    """The end of a handler that has returned, for ``decide``."""
-    of = branch.invocation_id
+def _finished(branch: FirstBranch[Attempt]) -> Command:
+    """The end of a handler that has returned without a driver, for ``decide``."""
+    of, fields, result = branch.invocation_id, branch.fields, branch.result
+    if result is None:
+        raise BrokenInvariant("a handler that has asked for nothing has returned")
     changed: list[Event] = [FieldsChanged(invocation_id=of, fields=fields)] if fields else []
     return c.FinishAttempt(invocation_id=of, events=changed, outcome=Outcome(OutcomeKind.SUCCEEDED, result))

@@ -74,8 +74,7 @@ class RecentEvents:
         parts = self._parts
         while parts:
             part = parts[0]
-            last = part[1] if isinstance(part, tuple) else part.number
-            if last > number:
+            if (part[1] if isinstance(part, tuple) else part.number) > number:
                 break
             parts.popleft()
 
@@ -177,11 +176,6 @@ class LoadedObject:
     def open_state(self, of: InvocationId) -> InvocationState | None:
         """The state of an invocation of the object; None once it has completed."""
         return None if self.state is None else self.state.invocations.get(of)
-
-    def confirm(self, number: int) -> None:
-        """Events up to this number are durable."""
-        self.durable = number
-        self.recent.drop_until(number)
 
     def forget_rows_of_open(self) -> None:
         """Drop the rows of invocations that did not complete after all."""

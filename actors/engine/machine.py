@@ -52,7 +52,7 @@ from actors.rows.timers import timer_message
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.events import OutcomeKind, Recorded, Stamp
+from journal.events import Outcome, OutcomeKind, Recorded, Stamp
 from journal.fused import RequestedStep
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.log.protocol import Append, Message
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.object_cache import ObjectCache
     from actors.engine.waiter import Reply
-    from journal.events import Caller, ControlResult, Event, Outcome
+    from journal.events import Caller, ControlResult, Event
     from journal.fused import OpenedInvocation, StepTurn, WholeInvocation
     from journal.log.protocol import Journal, Partition
 
@@ -175,8 +175,9 @@ class Machine:
         if owed:
             self.do(loaded, owed)
 
-    def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> None:
+    def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> Outcome:
         """Record an invocation that has begun and ended, with its row. ``retention`` is its handler's, if it has one of its own.
+        Returns its outcome.
 
         Raises ``Unwritable``, and leaves everything as it was. Any other exception leaves the batch as it was and the object torn,
         as in :meth:`apply`.
@@ -188,8 +189,11 @@ class Machine:
         try:
             loaded.recent.append_fused(first, last, whole)
             state = loaded.state = with_whole(loaded.state, whole, last)
-            purge_at = self._purge_at(whole.ran_at, retention)
-            row = row_of_whole(state, whole, first, last, purge_at=purge_at)
+            purge_at = whole.ran_at + (self._retention_seconds if retention is None else retention)
+            if self._purge_due_at is None or purge_at < self._purge_due_at:
+                self._purge_sooner_than(purge_at)
+            outcome = Outcome(OutcomeKind.SUCCEEDED, whole.result)
+            row = row_of_whole(state, whole, outcome, first, last, purge_at=purge_at)
             index_whole(batch.rows, batch.new, batch.counts, self.partition.number, row, purge_at)
         except BaseException:
             pending_append.events.cut(first - 1 - pending_append.expected)
@@ -197,6 +201,7 @@ class Machine:
             loaded.is_torn = True
             raise
         batch.ended.append(row)
+        return outcome
 
     def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> None:
         """Record an invocation that has begun, and its first turn. Raises as :meth:`record_whole`."""
@@ -292,9 +297,12 @@ class Machine:
     def _purge_at(self, completed_at: float, retention: float | None) -> float:
         purge_at = completed_at + (self._retention_seconds if retention is None else retention)
         if self._purge_due_at is None or purge_at < self._purge_due_at:
-            self._purge_due_at = purge_at
-            self.when_durable(self._hurry_purge)  # the search reads rows from the disk
+            self._purge_sooner_than(purge_at)
         return purge_at
+
+    def _purge_sooner_than(self, due_at: float) -> None:
+        self._purge_due_at = due_at
+        self.when_durable(self._hurry_purge)  # the search reads rows from the disk
 
     def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float | None:
         applications = self.applications
@@ -541,8 +549,10 @@ class Machine:
             loaded = pending_append.loaded
             loaded.pending_appends -= 1
             if not pending_append.remove:
-                loaded.confirm(pending_append.expected + pending_append.events.count)
-            if loaded.is_over and loaded.is_idle:
+                loaded.durable = pending_append.expected + pending_append.events.count
+                loaded.recent.drop_until(loaded.durable)
+            state = loaded.state
+            if (state is None or state.key is None) and loaded.is_over and loaded.is_idle:
                 self.cache.forget(loaded.stream)
             else:
                 self.cache.weigh(loaded)
@@ -552,7 +562,8 @@ class Machine:
         loaded, partition = pending_append.loaded, self.partition.number
         for invocation_id in pending_append.touched:
             index_invocation(sealed.rows, sealed.new, sealed.counts, partition, loaded, invocation_id)
-        loaded.ended.clear()
+        if loaded.ended:
+            loaded.ended.clear()
         if pending_append.expected == 0 and loaded.state is not None:
             index_name(sealed.rows, partition, loaded.state, there=True)
         if pending_append.may_be_empty and self._is_empty(loaded):
@@ -564,15 +575,15 @@ class Machine:
         still_owes = loaded.owing_on_disk and pending_append.has_turns and not pending_append.touched
         if not still_owes and (loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations):
             index_owing(sealed.rows, partition, loaded)
-        loaded.events_since_snapshot += pending_append.events.count
-        loaded.bytes_since_snapshot += pending_append.events.size
-        uncovered = max(pending_append.trim_to, pending_append.covered) > loaded.snapshot_at
-        if uncovered or self._is_snapshot_due(loaded):
+        events = loaded.events_since_snapshot = loaded.events_since_snapshot + pending_append.events.count
+        size = loaded.bytes_since_snapshot = loaded.bytes_since_snapshot + pending_append.events.size
+        trimmed, covered = pending_append.trim_to, pending_append.covered
+        if ((trimmed or covered) and max(trimmed, covered) > loaded.snapshot_at) or (
+            events >= SNAPSHOT_EVENTS and size >= loaded.snapshot_bytes
+        ):
             self._take_snapshot(loaded, pending_append)
-        loaded.trimmed = max(loaded.trimmed, pending_append.trim_to)
-
-    def _is_snapshot_due(self, loaded: LoadedObject) -> bool:
-        return loaded.events_since_snapshot >= SNAPSHOT_EVENTS and loaded.bytes_since_snapshot >= loaded.snapshot_bytes
+        if trimmed > loaded.trimmed:
+            loaded.trimmed = trimmed
 
     def _take_snapshot(self, loaded: LoadedObject, pending_append: PendingAppend) -> None:
         pending_append.snapshot = encode_snapshot(existing(loaded.state))

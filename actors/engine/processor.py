@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import trio
 from sniffio import thread_local as library_of_thread
@@ -51,7 +51,7 @@ from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged, JournalError
-from journal.ids import InvocationId, StreamId
+from journal.ids import StreamId
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
     from actors.engine.totals import EngineCounters
     from actors.model.inside import InsideClient
     from journal.log.protocol import Journal, Partition
-
-T = TypeVar("T")
 
 log = SafeLogger(__name__)
 
@@ -160,7 +158,7 @@ class PartitionProcessor:
         self._arrived = trio.Event()
         self._seal_wanted = trio.Event()
         self._release_wanted = trio.Event()
-        self._waiters: set[Reply[Any]] = set()
+        self._replies: set[Reply[Any]] = set()
         self._is_deciding = False
         self._is_closed = False
 
@@ -184,65 +182,54 @@ class PartitionProcessor:
         """The number of queued requests."""
         return len(self._inbox)
 
-    def submit(self, request: ObjectRequest) -> None:
-        """Queue a request from a client, which is answered through it. Raises :class:`UnavailableError`, and
-        :class:`MisuseError` in another thread or event loop than trio's."""
+    def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
+        """Queue a request from a client, which ``reply`` answers: with :class:`UnknownOutcomeError` if the processor ends first.
+
+        Raises :class:`UnavailableError`, and :class:`MisuseError` in another thread or event loop than trio's.
+        """
         if library_of_thread.name != TRIO:
             require_own_client()
+        inbox = self._inbox
         if self._is_closed:
             raise UnavailableError("the store is being reopened; try again")
-        if len(self._inbox) >= self._limits.requests:
+        if len(inbox) >= self._limits.requests:
             limit = self._limits.requests
-            raise UnavailableError(
-                f"overloaded: {len(self._inbox)} requests queued (limit `requests`={limit}); retry later"
-            )
-        self._take_in(request)
-
-    def ask(self, request: ObjectRequest, waiter: Reply[Any]) -> None:
-        """Queue a request as :meth:`submit` does. From now on the end of the processor answers the waiter, until :meth:`forget`."""
-        self.submit(request)
-        self._waiters.add(waiter)
-
-    def forget(self, waiter: Reply[Any]) -> None:
-        """Answer a waiter no more."""
-        self._waiters.discard(waiter)
-
-    async def answer(self, waiter: Reply[T], of: InvocationId | None = None) -> T:
-        """Wait for this processor's answer about the invocation ``of``. Raises :class:`UnknownOutcomeError` if the processor ends
-        first."""
-        self._waiters.add(waiter)
-        try:
-            return await waiter.wait()
-        except UnknownOutcomeError as error:
-            error.invocation_id = of
-            raise
-        finally:
-            self._waiters.discard(waiter)
+            raise UnavailableError(f"overloaded: {len(inbox)} requests queued (limit `requests`={limit}); retry later")
+        reply.among = self._replies
+        self._replies.add(reply)
+        if not inbox:  # otherwise a round is coming: each leaves a wake-up behind if it leaves a request
+            self._wake()
+        inbox.append(request)
 
     async def turn(self, gates: Gates) -> None:
         """Apply these gates. When this returns, nothing that they hold is running; steps may still be ending."""
         if self._is_closed:
             return
-        turned: Reply[None] = Reply()
+        turned = self._own_reply()
         self._turns.append((gates, turned))
         self._wake()
-        await self.answer(turned)
+        await turned.wait()
 
     async def settled(self) -> None:
         """Wait until every decision so far is durable."""
-        waiter: Reply[None] = Reply()
-        self._machine.when_durable(partial(waiter.set, None))
+        reply = self._own_reply()
+        self._machine.when_durable(partial(reply.set, None))
         self._wake()
-        await self.answer(waiter)
+        await reply.wait()
 
     async def rest(self) -> None:
         """Wait until no request is queued, no handler is ready, and every decision is durable."""
         while self._has_work and not self._is_closed:
-            rested: Reply[None] = Reply()
+            rested = self._own_reply()
             self._resting.append(rested)
-            await self.answer(rested)
+            await rested.wait()
         if not self._is_closed:
             await self.settled()
+
+    def _own_reply(self) -> Reply[None]:
+        reply: Reply[None] = Reply(among=self._replies)
+        self._replies.add(reply)
+        return reply
 
     @property
     def _has_work(self) -> bool:
@@ -426,10 +413,10 @@ class PartitionProcessor:
 
     def _refuse_from_now_on(self) -> None:
         self._is_closed = True
-        for waiter in list(self._waiters):
-            waiter.fail(
-                UnknownOutcomeError(
-                    "the runtime stops, or its disk failed, before the answer was durable. The work continues when it is "
-                    "started again; the same invocation id, or idempotency key, finds it"
-                )
+        for reply in list(self._replies):
+            error = UnknownOutcomeError(
+                "the runtime stops, or its disk failed, before the answer was durable. The work continues when it is "
+                "started again; the same invocation id, or idempotency key, finds it"
             )
+            error.invocation_id = reply.of
+            reply.fail(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 if TYPE_CHECKING:
     from actors.core.commands import Command
@@ -41,16 +42,14 @@ class Describe:
     reply: Reply[InvocationInfo]
 
 
-@attrs.frozen(eq=False)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, eq=False):
     """The answer to a request for an invocation; ``is_new`` says that it did not exist before."""
 
     invocation_id: InvocationId
     is_new: bool
 
 
-@attrs.define(eq=False)
-class ObjectRequest:
+class ObjectRequest(msgspec.Struct, eq=False):
     """A command or question for an object.
 
     ``reply`` receives the answer and ``outcome`` the outcome of the invocation. ``position`` is the position of the message that

@@ -110,7 +110,8 @@ class Threads:
         self._run_detached = run_detached
         self._limits = limits
         self._places = trio.CapacityLimiter(limits.threads)
-        self._left: dict[StepThread, None] = {}
+        self.abandoned: dict[StepThread, None] = {}
+        """The abandoned threads that have not ended, in order."""
 
     @property
     def limit(self) -> int:
@@ -127,14 +128,9 @@ class Threads:
         """The number of tries that wait for a slot."""
         return self._places.statistics().tasks_waiting
 
-    @property
-    def abandoned(self) -> tuple[StepThread, ...]:
-        """The abandoned threads that have not ended."""
-        return tuple(self._left)
-
     def left_by(self, of: InvocationId) -> list[StepThread]:
         """The abandoned threads of the invocation's steps that have not ended."""
-        return [thread for thread in self._left if thread.invocation_id == of]
+        return [thread for thread in self.abandoned if thread.invocation_id == of]
 
     async def wait_for_left(self, of: InvocationId) -> bool:
         """Wait for the abandoned threads of the invocation's steps, at most ``UNWIND_SECONDS`` after the last was abandoned.
@@ -195,14 +191,14 @@ class Threads:
 
     def _abandon(self, thread: StepThread) -> None:
         thread.abandoned_at = trio.current_time()
-        self._left[thread] = None
+        self.abandoned[thread] = None
         _abandoned.setdefault(thread.key, []).append(thread)
-        keeps_place = len(self._left) > self._limits.abandoned_threads
+        keeps_place = len(self.abandoned) > self._limits.abandoned_threads
         if not keeps_place:
             self.give_place_back(thread)
 
         def forget() -> None:
-            del self._left[thread]
+            del self.abandoned[thread]
             has_abandoned(thread.key)
             if keeps_place:
                 self.give_place_back(thread)

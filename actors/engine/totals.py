@@ -7,19 +7,20 @@ counter for each handler and outcome and none for a key or an id, so the code bo
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import attrs
 
 from actors.values.names import is_system
-from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
     from actors.engine.batch import CommitBatch
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_END = attrgetter("target.service", "target.handler", "outcome.kind", "completed_at")
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 
@@ -51,14 +52,13 @@ class Recent:
 
     by_second: dict[int, list[int]] = attrs.field(factory=dict)
 
-    def add(self, at: float, *, has_succeeded: bool) -> None:
-        """Count one completion."""
-        second = int(at)
+    def add(self, second: int, *, has_succeeded: bool, number: int) -> None:
+        """Count this number of completions."""
         counts = self.by_second.get(second)
         if counts is None:
             self.forget_before(second - RECENT_SECONDS)
             counts = self.by_second[second] = [0, 0]
-        counts[not has_succeeded] += 1
+        counts[not has_succeeded] += number
 
     def forget_before(self, second: int) -> None:
         """Drop older seconds. The clock may have been set back, so the oldest need not be first."""
@@ -82,13 +82,10 @@ class EngineCounters:
         """Count a commit that is durable after this time."""
         self.commit_seconds.add(seconds)
         self.commit_events.add(sum([pending_append.events.count for pending_append in kept.pending_appends.values()]))
-        ended = self.ended
-        for row in kept.ended:
-            if row.outcome is None:
-                raise BrokenInvariant("a completed invocation has no outcome")
-            ended[row.target.service, row.target.handler, row.outcome.kind] += 1
-            if row.completed_at is not None and not is_system(row.target.service):
-                self.recent.add(row.completed_at, has_succeeded=row.outcome.kind is OutcomeKind.SUCCEEDED)
+        for (service, handler, kind, at), number in Counter(map(_END, kept.ended)).items():
+            self.ended[service, handler, kind] += number
+            if not is_system(service):
+                self.recent.add(int(at), has_succeeded=kind is OutcomeKind.SUCCEEDED, number=number)
         for of in kept.failed_attempts:
             self.failed_attempts[of] += 1
         for of in kept.failed_steps:

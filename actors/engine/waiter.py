@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import trio
 
+from journal.ids import InvocationId
+
 T = TypeVar("T")
+_NO_VALUE: Any = None
 
 
-class Reply(Generic[T]):
-    """One task waits for one answer. The answer is given once; an answer after the task has left is dropped."""
+class Reply(msgspec.Struct, Generic[T], eq=False):
+    """One task waits for one answer. The answer is given once; an answer after the task has left is dropped.
 
-    __slots__ = ("_error", "_is_answered", "_task", "_value", "leaves_at_pause")
+    ``of`` is the invocation that the answer is about, if it is about one. With ``leaves_at_pause``, a pause of the invocation is
+    an answer as well. ``among`` is a set of replies, which this one leaves once it is answered or nobody waits for it any more.
+    """
 
-    def __init__(self, *, leaves_at_pause: bool = False) -> None:
-        self.leaves_at_pause = leaves_at_pause
-        """For an outcome: whether a pause of the invocation is an answer as well."""
-        self._is_answered = False
-        self._value: T | None = None
-        self._error: BaseException | None = None
-        self._task: trio.lowlevel.Task | None = None
+    of: InvocationId | None = None
+    leaves_at_pause: bool = False
+    among: set[Reply[Any]] | None = None
+    _is_answered: bool = False
+    _value: Any = None
+    _error: BaseException | None = None
+    _task: trio.lowlevel.Task | None = None
 
     def set(self, value: T) -> None:
         """Answer with a value."""
-        if not self._is_answered:
-            self._value = value
-            self._wake()
+        if self._is_answered:
+            return
+        self._value = value
+        self._is_answered = True
+        if self.among is not None:
+            self.among.discard(self)
+        task = self._task
+        if task is not None:
+            self._task = None
+            trio.lowlevel.reschedule(task)
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error."""
         if not self._is_answered:
             self._error = error
-            self._wake()
-
-    def _wake(self) -> None:
-        self._is_answered = True
-        task = self._task
-        if task is not None:
-            self._task = None
-            trio.lowlevel.reschedule(task)
+            self.set(_NO_VALUE)
 
     async def wait(self) -> T:
         """Wait for the answer. Cancelling the wait has no other effect."""
@@ -50,8 +56,15 @@ class Reply(Generic[T]):
         if error is not None:
             self._error = None  # otherwise its own traceback would keep it alive
             raise error
-        return cast("T", self._value)
+        value: T = self._value
+        return value
+
+    def forget(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self.among is not None:
+            self.among.discard(self)
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
+        self.forget()
         return trio.lowlevel.Abort.SUCCEEDED

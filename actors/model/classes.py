@@ -10,7 +10,7 @@ from actors.errors import DefinitionError, FieldMisuseError
 from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
 from actors.model.definitions import Definition, HandlerDefinition, HandlerOptions
 from actors.model.edit import edit_fields
-from actors.model.fields import Field, FieldKind
+from actors.model.fields import Field, FieldAccess, FieldKind, view_of
 from actors.model.shared_handlers import check_assigns_no_field
 from actors.values.frozen_errors import permit_raising_all
 from actors.values.generics import NO_TYPES, concrete, type_arguments
@@ -50,12 +50,14 @@ class ObjectBase:
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self)._fields:
+        field = type(self)._fields.get(name)
+        if field is None:
             raise FieldMisuseError(
                 f"{type(self).__name__} has no field {name!r}, so the value would be lost; "
                 f"declare it in the class: '{name}: <type> = <default>'",
             )
-        object.__setattr__(self, name, value)
+        view: FieldAccess | None = self.__dict__.get("_view")
+        (view_of(self) if view is None else view).write(field, value)
 
     def __delattr__(self, name: str) -> None:
         field = type(self)._fields.get(name)

@@ -8,9 +8,10 @@ changes again.
 from __future__ import annotations
 
 import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import attrs
+import msgspec
 
 from actors.errors import ErrorCode, FieldMisuseError, MisuseError, NoLongerFitsError
 from actors.model.contexts import current_step
@@ -18,13 +19,13 @@ from actors.model.fields import FieldKind
 from actors.model.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
 from actors.model.own_changes import Own
 from actors.replay.branches import current_branch
-from actors.values import says_the_same
+from actors.values import ValueProblem, says_the_same
 from actors.values.limits import DEFAULT_LIMITS, within_limit
 from journal import events as e
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.model.fields import Field
     from actors.model.items import Items
@@ -40,52 +41,68 @@ _LARGE_BYTES = 1 << 16
 class FieldView:
     """The fields that one attempt sees, and its changes since the last ``take_changes``.
 
-    ``payload_bytes`` limits each new value. ``pinned`` are the fields that a shared handler saw before a crash. ``kept`` is the
+    ``items`` are the items of its collections, or a function that makes them when they are first used. ``payload_bytes`` limits each
+    new value. ``pinned`` are the fields that a shared handler saw before a crash. ``kept`` is the
     object as it was in each part of the history that a restart copied; it is visible until ``go_on_from`` ends the part.
     """
+
+    # What most attempts keep, as they replay neither a part that a restart copied nor what a shared handler saw.
+    _parts: Sequence[Pins] = ()
+    _pinned = False
+    _lengths: Mapping[str, int] | None = None
+    _pinned_items: Mapping[str, dict[str, bytes | None]] = MappingProxyType({})
+    _first_values: Mapping[str, bytes] = MappingProxyType({})
 
     def __init__(
         self,
         invocation_id: InvocationId,
         fields: Mapping[str, bytes],
-        items: Items,
+        items: Items | Callable[[], Items],
         *,
         is_writer: bool,
         payload_bytes: int = DEFAULT_LIMITS.payload_bytes,
         prepares: Sequence[Field] = (),
         pinned: Pins | None = None,
-        kept: Iterable[Pins] = (),
+        kept: Sequence[Pins] = (),
     ) -> None:
         self.invocation_id = invocation_id
-        self.items = items
+        self._items = items
         self.is_writer = is_writer
         self.payload_bytes = payload_bytes
-        self._stored = fields
+        self._stored = self._fields = fields
         self.prepares = prepares
-        self._first_values: dict[str, bytes] = {}
-        self._parts = list(kept)
-        self._today = Pins(fields, None, {}) if pinned is None else pinned
-        self._pinned = pinned is not None
-        base = self._parts[0] if self._parts else self._today
-        self._fields: Mapping[str, bytes] = base.fields
-        self._lengths = base.lengths
         self._values: dict[str, Any] = {}
         self._written: dict[str, bytes] = {}
         self._touched: dict[str, Field] = {}
         self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
-        self._pinned_items = base.items
+        if pinned is not None or kept:
+            self._pinned = pinned is not None
+            self._parts = kept
+            self._today = Pins(fields, None, {}) if pinned is None else pinned
+            base = self._parts[0] if self._parts else self._today
+            self._fields, self._lengths, self._pinned_items = base.fields, base.lengths, base.items
+
+    @property
+    def items(self) -> Items:
+        """The items of the object's collections."""
+        items = self._items
+        if callable(items):
+            items = self._items = items()
+        return items
 
     def prepare(self) -> None:
         """Run the factories of fields without a value, before the handler sees the object. Raises the errors of a
         factory.
         """
+        made = dict(self._first_values)
         for field in self.prepares:
             name = field.name
             if field.factory is not None and name not in self._fields and self._other_kind(field) is None:
                 stored = self._stored.get(name)
-                self._first_values[name] = self._encode(field, field.make()) if stored is None else stored
-        if self._first_values:
-            self._fields = {**self._first_values, **self._fields}
+                made[name] = self._encode(field, field.make()) if stored is None else stored
+        if made:
+            self._first_values = made
+            self._fields = {**made, **self._fields}
 
     def take_prepared(self) -> Sequence[Event]:
         """Return the changes that give the object its declared fields: values of factories and, for plain lists and
@@ -182,7 +199,7 @@ class FieldView:
         A list or a dictionary that the handler may still hold stays the same Python object if its value is unchanged. So does a
         collection.
         """
-        del self._parts[0]
+        self._parts = self._parts[1:]
         base = self._parts[0] if self._parts else self._today
         own = Own.of(changes)
         self._lengths, self._pinned_items = base.lengths, base.items
@@ -266,7 +283,10 @@ class FieldView:
         if data is None:
             raise BrokenInvariant("a field without a default has no first value")
         self._written[field.name] = data
-        return field.decode(data)
+        try:
+            return field.codec.decode(data)
+        except ValueProblem:
+            return field.decode(data)  # raises, with what would help
 
     def only_fields(self) -> dict[str, bytes] | None:
         """Return the changed fields if nothing else has changed or must be recorded, else None. Raises as an encoder does."""
@@ -276,17 +296,26 @@ class FieldView:
 
     def _changed_fields(self) -> dict[str, bytes]:
         changed: dict[str, bytes] = {}
-        touched, values, stored = self._touched, self._values, self._fields
+        settled: list[str] = []
+        touched, values, written = self._touched, self._values, self._written
         for name, field in touched.items():
-            data = field.encode(values[name])
-            if len(data) > self.payload_bytes:
+            value = values[name]
+            try:
+                data = field.codec.encode(value)
+            except ValueProblem:
+                data = field.encode(value)  # raises, with the name of the field
+            if isinstance(value, IMMUTABLE):
+                settled.append(name)
+            size, before = len(data), written.get(name)
+            if size > self.payload_bytes:
                 within_limit(data, self.payload_bytes, f"field {name}")
-            before = self._written.get(name)
-            if data != (stored.get(name) if before is None else before):
-                changed[name] = data if len(data) < _LARGE_BYTES else _without_slack(data)
+            if before is None:
+                before = self._fields.get(name)
+            if data != before:
+                changed[name] = data if size < _LARGE_BYTES else _without_slack(data)
         # Only now, so that an error leaves everything to the next look.
-        self._written.update(changed)
-        for name in [name for name in touched if isinstance(values[name], IMMUTABLE)]:
+        written.update(changed)
+        for name in settled:
             del touched[name]
         return changed
 
@@ -324,8 +353,7 @@ def _out_of_reach(field: Field) -> MisuseError | MisuseError:
     )
 
 
-@attrs.define
-class Pins:
+class Pins(msgspec.Struct):
     """An object as it was, from a journal. If ``lengths`` is None, its logs are as long as now."""
 
     fields: Mapping[str, bytes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
@@ -36,6 +37,11 @@ class BoundHandler(Generic[P, R_co]):
         self._handler = handler
         self._options = options
         self._target = Target(definition.name, key, handler.name)
+        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
+        request_key = f"workflow {key}" if is_once else options.idempotency_key
+        self._request = partial(
+            Request, self._target, definition, handler, options=options, request_key=request_key, is_once=is_once
+        )
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
@@ -74,12 +80,6 @@ class BoundHandler(Generic[P, R_co]):
         """
         options = CallOptions(delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags)
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
-
-    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        definition, handler, options = self._definition, self._handler, self._options
-        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
-        request_key = f"workflow {self._key}" if is_once else options.idempotency_key
-        return Request(self._target, definition, handler, args, kwargs, options, request_key, is_once)
 
 
 class OwnHandler(BoundHandler[P, R_co]):

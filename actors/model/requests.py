@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.errors import InvalidArgumentError
 from actors.model.keys import checked_request_key
@@ -44,8 +45,7 @@ class CallOptions:
 NO_OPTIONS = CallOptions()
 
 
-@attrs.define(eq=False)
-class Request:
+class Request(msgspec.Struct, eq=False):
     """A call of a handler, as the caller makes it. ``request_key`` is the idempotency key."""
 
     target: Target
@@ -77,7 +77,12 @@ class Request:
         ``TypeError``.
         """
         try:
-            data = self.handler.signature.encode(self.args, self.kwargs)
+            signature, args = self.handler.signature, self.args
+            only = signature.only
+            if only is not None and len(args) == 1 and not self.kwargs:
+                data = only.encode(args[0])
+            else:
+                data = signature.encode(args, self.kwargs)
         except ValueProblem as error:
             raise InvalidArgumentError(f"{self.target}: {error.path}: {error.problem}", path=error.path) from error
         if len(data) > limits.payload_bytes:

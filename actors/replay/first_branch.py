@@ -123,36 +123,29 @@ class FirstBranch(Branch, Generic[A]):
         return attempt
 
     def take_turn(self) -> None:
-        """Run the handler until it waits or ends."""
+        """Run the handler until it waits or ends. It needs no driver if it has returned, has asked for nothing, and has changed
+        nothing but fields."""
         value, error, yielded = None, None, _NOTHING
         self.is_running = True
         try:
             yielded = run_with_hook(self._begin_generator, self.context.run, self.coroutine.send, None)
         except StopIteration as stop:
-            if self._needs_no_driver():
-                self.result = stop.value
-                self.end()
-                return
             value = stop.value
+            self.is_running = False
+            if self._attempt is None:
+                try:
+                    fields = self._view.only_fields()
+                except BaseException:  # raised again in the driver, which judges it
+                    fields = None
+                if fields is not None:
+                    self.fields, self.result = fields, value
+                    self.end()
+                    return
         except BaseException as raised:  # any error of the handler is its own; it is judged by its type later
             error = raised
         finally:
             self.is_running = False
         self.coroutine = FirstResult(self, yielded, value, error)  # type: ignore[assignment]  # the part that a driver uses
-
-    def _needs_no_driver(self) -> bool:
-        """Report whether the handler, which has returned, has asked for nothing and changed nothing but fields."""
-        self.is_running = False
-        if self._attempt is not None:
-            return False
-        try:
-            fields = self._view.only_fields()
-        except BaseException:  # raised again in the driver, which judges it
-            return False
-        if fields is None:
-            return False
-        self.fields = fields
-        return True
 
     def _begin_generator(self, generator: Any) -> None:
         self.execution.begin_generator(generator)

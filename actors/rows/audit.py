@@ -102,4 +102,4 @@ async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, ref
     )
     async with journal.claim(partition, who.by) as claimed:
         key, value = AuditTrail(journal, partition).extend(row)
-        await claimed.commit([Append(stream=NOBODY, expected=0, events=(), rows={key: value})])
+        await claimed.commit([Append.of(stream=NOBODY, expected=0, events=(), rows={key: value})])

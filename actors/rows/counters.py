@@ -21,6 +21,7 @@ The alternative, a merge operator that adds without reading, is refused: the bin
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,6 +51,7 @@ SERVICE, HANDLER, STATUS, OUTCOME, DEPLOYMENT, ERROR_TYPE, SIGNAL = range(7)
 _COMPLETED, _SUCCEEDED = Status.COMPLETED.value, OutcomeKind.SUCCEEDED.value
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+_REMEMBERED_GROUPS = 1_024
 _REMEDY = "Rebuild the counters with 'playhead doctor --rebuild'"
 _NUMBER = struct.Struct(">q")
 
@@ -91,6 +93,7 @@ def _groups(
     return (group,) if signal is None else (group, (*group, signal))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED_GROUPS)
 def group_of_success(service: str, handler: str, deployment: str) -> Group:
     """Return the group of an invocation that has succeeded without a failure on the way."""
     return (service, handler, _COMPLETED, _SUCCEEDED, deployment, "")

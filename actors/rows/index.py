@@ -13,7 +13,7 @@ import attrs
 
 from actors.core.state import WaitKind
 from journal import keys
-from journal.events import Caller, Outcome, OutcomeKind, Status, Target
+from journal.events import Caller, Outcome, Status, Target
 from journal.rows import AwaitedSignal, InvocationRow
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def row_of(
 
 
 def row_of_whole(
-    state: ObjectState, whole: WholeInvocation, first: int, last: int, *, purge_at: float
+    state: ObjectState, whole: WholeInvocation, outcome: Outcome, first: int, last: int, *, purge_at: float
 ) -> InvocationRow:
     """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``state`` is its object."""
     accepted = first if whole.created is None else first + 1
@@ -100,7 +100,7 @@ def row_of_whole(
         purge_at=purge_at,
         caller=None if whole.caller is None else Caller(*whole.caller),
         deployment=whole.deployment,
-        outcome=Outcome(OutcomeKind.SUCCEEDED, whole.result),
+        outcome=outcome,
         tags=whole.tags,
         trace=whole.trace,
     )

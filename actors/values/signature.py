@@ -61,8 +61,9 @@ class Signature:
         """The parameter whose value :meth:`encode` writes; empty if it writes an object of parameters."""
         self._required = {p.name for p in parameters if p.default is p.empty}
         self._defaults = {p.name: self._default(p.name, p.default) for p in parameters if p.default is not p.empty}
-        self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self.only = self.parameters[self.parameter] if self._positional == [self.parameter] == self._names else None
+        """The codec of the only parameter, if that may be passed by position: most handlers have one."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -71,9 +72,9 @@ class Signature:
 
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """Return a call's arguments as JSON. Raises ``TypeError`` as the call would, or :class:`ValueProblem`."""
+        if self.only is not None and len(args) == 1 and not kwargs:
+            return self.only.encode(args[0])
         names = self._names
-        if len(names) == 1 and len(args) == 1 and not kwargs and names[0] not in self._keyword_only:
-            return self.parameters[names[0]].encode(args[0])
         given = self._bind(args, kwargs)
         if not names:
             return b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,17 @@ def write_batch(batch: Batch) -> WriteBatch:
     writes = WriteBatch(raw_mode=True)
     for start, stop in batch.cleared:
         writes.delete_range(start, stop)
-    for key, value in batch.rows.items():
-        if value is None:
-            writes.delete(key)
-        else:
-            writes.put(key, value)
+    rows = batch.rows
+    if None in rows.values():
+        for key, value in rows.items():
+            if value is None:
+                writes.delete(key)
+            else:
+                writes.put(key, value)
+    else:
+        deque(
+            map(writes.put, rows.keys(), rows.values()), maxlen=0
+        )  # a loop of the interpreter costs more than the rows
     return writes
 
 

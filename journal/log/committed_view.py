@@ -129,7 +129,7 @@ class CommittedView:
 
     def _begin(self, batch: Batch) -> _Commit:
         before: dict[bytes, bytes | CorruptRecord | None] = dict(batch.known)
-        unknown = [key for key in batch.rows if key not in before]
+        unknown = [*batch.rows.keys() - before.keys()]
         if unknown:
             before.update(zip(unknown, self._stored(unknown), strict=True))
         commit = _Commit(self._next_number, batch, before)

@@ -59,14 +59,11 @@ class KvJournal:
         self.backlog = backlog
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
+        self.has_room = store.has_room
         self._settled = CommittedView(store)
         self.exchange = MessageExchange(self._settled, self.clock, partitions)
         self._claimed: dict[int, KvPartition] = {}
         self.changes = self.exchange.changes
-
-    def has_room(self) -> bool:
-        """Report whether new work should be accepted; existing work continues until a write fails."""
-        return self._store.has_room()
 
     def troubles(self) -> Sequence[Trouble]:
         """Return the current problems of the store."""

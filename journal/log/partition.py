@@ -57,7 +57,9 @@ class KvPartition:
         at most one commit at a time."""
         self.check_claim()
         batch = Batch()
-        heads = {append.stream: self._write_append(batch, append) for append in appends}
+        heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
+        for append in appends:
+            heads[append.stream] = self._write_append(batch, append)
         if not (len(heads) == len(appends)):
             raise BrokenInvariant("the commit has two appends for one object")
         posted = self._exchange.post(batch, messages) if messages else []
@@ -113,31 +115,41 @@ class KvPartition:
 
     def _write_append(self, batch: Batch, append: Append) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
-        head, row = self._head(stream)
+        head, row = self._heads.get(stream) or self._read_head(stream)
         if head.last != append.expected:
             raise Conflict(stream, append.expected, head.last)
+        events, rows, known = append.events, batch.rows, batch.known
         if append.remove:
             clear_stream(batch, number, stream)
             kept: tuple[StreamHead, bytes | None] = (NO_STREAM, None)
-        else:
+        elif append.snapshot is not None or append.erased or append.trim_to > head.trimmed:
             kept = self._extend(batch, append, head, row)
-        batch.rows.update(append.rows)
-        batch.known.update(dict.fromkeys(append.new))
+        elif events.count:
+            record, key = keys.of_append(number, stream, head.last + 1)
+            rows[record] = events.encoded()
+            known[record], known[key] = None, row
+            head = StreamHead(head.last + events.count, head.snapshot, head.trimmed)
+            row = rows[key] = encode_row(head)
+            kept = head, row
+        else:
+            kept = head, row
+        if append.rows:
+            rows.update(append.rows)
+            known.update(dict.fromkeys(append.new))
         for position in append.consumed:
-            batch.rows[position] = None
+            rows[position] = None
         return kept
 
     def _extend(
         self, batch: Batch, append: Append, head: StreamHead, row: bytes | None
     ) -> tuple[StreamHead, bytes | None]:
-        number, stream = self.number, append.stream
-        if not (append.events.count or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
-            return head, row
-        last = head.last + append.events.count
+        """Write the events, and what the append changes before them."""
+        number, stream, events = self.number, append.stream, append.events
+        last = head.last + events.count
         snapshot, trimmed = head.snapshot, head.trimmed
-        if append.events.count:
-            record = keys.record(number, stream, head.last + 1)
-            batch.rows[record] = append.events.encoded()
+        record, key = keys.of_append(number, stream, head.last + 1)
+        if events.count:
+            batch.rows[record] = events.encoded()
             batch.known[record] = None
         if append.snapshot is not None:
             batch.rows[keys.snapshot(number, stream, last)] = append.snapshot
@@ -151,7 +163,7 @@ class KvPartition:
         # A batch clears before it writes: trimmed records must not be written again.
         if append.erased:
             redact_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
-        key, head = keys.head(number, stream), StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
+        head = StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
         batch.known[key] = row
         row = batch.rows[key] = encode_row(head)
         return head, row
@@ -165,11 +177,12 @@ class KvPartition:
         return position, partition
 
     def _head(self, stream: StreamId) -> tuple[StreamHead, bytes | None]:
-        known = self._heads.get(stream)
-        if known is None:
-            known = read_head_and_row(self._settled, self.number, stream)
-            self._remember_heads({stream: known})
-        return known
+        return self._heads.get(stream) or self._read_head(stream)
+
+    def _read_head(self, stream: StreamId) -> tuple[StreamHead, bytes | None]:
+        head = read_head_and_row(self._settled, self.number, stream)
+        self._remember_heads({stream: head})
+        return head
 
     def _remember_heads(self, heads: dict[StreamId, tuple[StreamHead, bytes | None]]) -> None:
         if len(self._heads) + len(heads) > _KNOWN_HEADS:

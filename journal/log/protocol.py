@@ -11,9 +11,10 @@ next owner if none did.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import attrs
+import msgspec
 
 from journal.codec import Record
 from journal.ids import StreamId
@@ -56,13 +57,7 @@ class Due:
     message: Message
 
 
-def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
-    return events if isinstance(events, Record) else Record(events)
-
-
-# Running the converter at each assignment as well would double the cost of making one.
-@attrs.define(kw_only=True, on_setattr=attrs.setters.NO_OP)
-class Append:
+class Append(msgspec.Struct, kw_only=True):
     """The changes of one object in one commit.
 
     ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next number.
@@ -76,14 +71,19 @@ class Append:
 
     stream: StreamId
     expected: int
-    events: Record = attrs.field(converter=_record)
-    consumed: Collection[bytes] = ()
+    events: Record
+    consumed: list[bytes] = []
     snapshot: bytes | None = None
-    rows: Mapping[bytes, bytes | None] = attrs.field(factory=dict)
+    rows: Mapping[bytes, bytes | None] = {}
     new: Collection[bytes] = ()
-    erased: Sequence[int] = ()
+    erased: list[int] = []
     trim_to: int = 0
     remove: bool = False
+
+    @classmethod
+    def of(cls, stream: StreamId, expected: int, events: Iterable[tuple[Stamp, Event]] = (), **changes: Any) -> Append:
+        """Return an append of these events. Raises ``Unwritable``."""
+        return cls(stream=stream, expected=expected, events=Record.of(events), **changes)
 
 
 class Partition(Protocol):

@@ -91,7 +91,7 @@ def test_a_row_that_was_taken_out_is_found(data: Path) -> None:
 
     async def tamper() -> None:
         async with open_journal(data) as journal, journal.claim(0, "a thief") as partition:
-            row = Append(stream=StreamId(0), expected=0, events=[], rows={keys.audit(0, 1): None})
+            row = Append.of(stream=StreamId(0), expected=0, events=[], rows={keys.audit(0, 1): None})
             await partition.commit([row])
 
     trio.run(tamper)

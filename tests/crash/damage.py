@@ -171,7 +171,7 @@ def _lose_row(random: Random, directory: Path, older: Path) -> str:
                 rows = [key for key, _ in scan_all(view, b"", b"\xff") if not _is_spared(key, journal.partitions)]
             lost = random.choice(rows)
             async with journal.claim(0, "tests") as partition:
-                await partition.commit([Append(stream=StreamId(0), expected=0, events=(), rows={lost: None})])
+                await partition.commit([Append.of(stream=StreamId(0), expected=0, events=(), rows={lost: None})])
         return lost.hex()
 
     return f"the row {trio.run(lose)} is gone"

@@ -364,7 +364,7 @@ async def test_any_one_event_of_a_frame_can_be_erased(lab: Lab, number: int) -> 
     stream = stream_of("Sum", "a")
     journal = KvJournal(lab.store, partitions=1, clock=lab.clock, secret="lab")
     async with journal.claim(0, "a test") as partition:
-        await partition.commit([Append(stream=stream, expected=len(before), events=(), erased=[number])])
+        await partition.commit([Append.of(stream=stream, expected=len(before), events=(), erased=[number])])
     after = [recorded async for recorded in journal.read(stream)]
     assert [recorded.number for recorded in after] == [*range(1, 10)]
     assert isinstance(after[number - 1].event, e.Erased)

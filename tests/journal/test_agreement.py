@@ -281,7 +281,7 @@ class Agreement(RuleBasedStateMachine):
         """Append to a stream, and to another one if it lives in the same partition, and send letters with it."""
         number = stream % PARTITIONS
         together = {stream, also} if also % PARTITIONS == number else {stream}
-        appends = [Append(stream=s, expected=self.last_of(s), events=new) for s in sorted(together)]
+        appends = [Append.of(stream=s, expected=self.last_of(s), events=new) for s in sorted(together)]
         self.commit(number, appends, [self.message(n) for n in messages])
 
     @rule(data=st.data(), stream=streams, new=entries, rows=items)
@@ -293,7 +293,7 @@ class Agreement(RuleBasedStateMachine):
         covered = kept.last + len(new) if snapshot is not None else kept.snapshot_at
         trim_to = data.draw(st.sampled_from([0, covered]) | st.integers(0, covered), "trim_to")
         erasable = [r.number for r in kept.kept(trim_to)]
-        append = Append(
+        append = Append.of(
             stream=stream,
             expected=kept.last,
             events=new,
@@ -310,7 +310,9 @@ class Agreement(RuleBasedStateMachine):
         number = stream % PARTITIONS
         self.take_what_is_due()
         consumed = self.draw_some_taken(data, number)
-        self.commit(number, [Append(stream=stream, expected=self.last_of(stream), events=[ENTRY], consumed=consumed)])
+        self.commit(
+            number, [Append.of(stream=stream, expected=self.last_of(stream), events=[ENTRY], consumed=consumed)]
+        )
 
     def draw_some_taken(self, data: st.DataObject, number: int) -> list[bytes]:
         taken = sorted(due.position for due in self.mailboxes[number].out.values())
@@ -353,8 +355,8 @@ class Agreement(RuleBasedStateMachine):
         """Nothing of a commit with a conflict is kept, neither the other appends nor the letters."""
         number = stream % PARTITIONS
         (other,) = (s for s in STREAMS if s % PARTITIONS == number and s != stream)
-        good = Append(stream=other, expected=self.last_of(other), events=[ENTRY])
-        bad = Append(stream=stream, expected=max(-1, self.last_of(stream) + off_by), events=[ENTRY])
+        good = Append.of(stream=other, expected=self.last_of(other), events=[ENTRY])
+        bad = Append.of(stream=stream, expected=max(-1, self.last_of(stream) + off_by), events=[ENTRY])
         outcomes = self.trio.do(self.journals.commit, number, [good, bad], [self.message(n) for n in messages], [])
         assert outcomes == [str(Conflict(stream, bad.expected, self.last_of(stream)))] * 2
 
@@ -362,7 +364,7 @@ class Agreement(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         stream = data.draw(st.sampled_from(sorted(self.streams)), "stream")
-        append = Append(stream=stream, expected=self.last_of(stream), events=[], remove=True)
+        append = Append.of(stream=stream, expected=self.last_of(stream), events=[], remove=True)
         self.commit(stream % PARTITIONS, [append])
 
     def message(self, number: int) -> Message:
@@ -571,7 +573,7 @@ async def test_a_message_whose_id_is_forgotten_comes_again() -> None:
     async with journal.claim(0, "me") as partition:
         await journal.send(undated("a"))
         (due,) = await due_now(partition)
-        await partition.commit([Append(stream=STREAMS[0], expected=0, events=[], consumed=[due.position])])
+        await partition.commit([Append.of(stream=STREAMS[0], expected=0, events=[], consumed=[due.position])])
         clock.at += DEDUPLICATION_SECONDS + 1
         await journal.send(undated("a"))
         assert ids(await due_now(partition)) == ["a"]
@@ -591,8 +593,8 @@ async def test_a_cancelled_wait_for_messages_takes_none_away() -> None:
 @pytest.mark.parametrize(
     "shortening",
     [
-        Append(stream=STREAMS[0], expected=3, events=[], snapshot=b"s", trim_to=2),
-        Append(stream=STREAMS[0], expected=3, events=[], remove=True),
+        Append.of(stream=STREAMS[0], expected=3, events=[], snapshot=b"s", trim_to=2),
+        Append.of(stream=STREAMS[0], expected=3, events=[], remove=True),
     ],
     ids=["trim", "remove"],
 )
@@ -600,8 +602,8 @@ async def test_a_stream_reads_well_while_it_is_being_shortened(shortening: Appen
     store = SlowStore(shows_early=True)
     journal = KvJournal(store, clock=SetClock())
     async with journal.claim(0, "me") as partition:
-        await partition.commit([Append(stream=STREAMS[0], expected=0, events=[ENTRY])])
-        await partition.commit([Append(stream=STREAMS[0], expected=1, events=[ENTRY, ENTRY])])
+        await partition.commit([Append.of(stream=STREAMS[0], expected=0, events=[ENTRY])])
+        await partition.commit([Append.of(stream=STREAMS[0], expected=1, events=[ENTRY, ENTRY])])
         store.gate = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partition.commit, [shortening])
@@ -619,7 +621,7 @@ async def test_rows_and_heads_are_those_of_the_commits_that_have_returned() -> N
     async with journal.claim(0, "me") as partition:
         store.gate = trio.Event()
         async with trio.open_nursery() as nursery:
-            append = Append(stream=STREAMS[0], expected=0, events=[ENTRY], rows={key: b"new"})
+            append = Append.of(stream=STREAMS[0], expected=0, events=[ENTRY], rows={key: b"new"})
             nursery.start_soon(partition.commit, [append])
             await trio.testing.wait_all_tasks_blocked()
             seen = journal.get(key), [head async for head in journal.heads(0)]
@@ -632,7 +634,7 @@ async def test_what_is_cut_off_is_gone_also_if_the_same_append_erases_some_of_it
     stream = STREAMS[0]
     async with journal.claim(0, "me") as partition:
         for number in range(3):
-            await partition.commit([Append(stream=stream, expected=number, events=[ENTRY])])
-        await partition.commit([Append(stream=stream, expected=3, events=[], snapshot=b"s", trim_to=2, erased=[1])])
+            await partition.commit([Append.of(stream=stream, expected=number, events=[ENTRY])])
+        await partition.commit([Append.of(stream=stream, expected=3, events=[], snapshot=b"s", trim_to=2, erased=[1])])
         kept = journal.scan(keys.record(0, stream, 0), keys.record(0, stream, ALL), limit=ALL)
         assert [keys.first_number_of(key) for key, _ in kept] == [3]

@@ -43,7 +43,7 @@ async def append(partition: Partition, stream: int, *, expected: int = 0, rows: 
     event = e.ObjectCreated(service="S", key=str(stream), kind=e.Kind.ACTOR)
     await partition.commit(
         [
-            Append(
+            Append.of(
                 stream=StreamId(stream),
                 expected=expected,
                 events=[(Stamp(1.0, "test", "test"), event)],

@@ -310,7 +310,7 @@ def test_a_frame_of_several_events_with_wrong_bytes_is_corrupt(fused: Fused) -> 
 
 
 def test_a_frame_with_a_value_that_cannot_be_written_is_refused_before_it_joins() -> None:
-    record = codec.Record([(STAMP, EVENTS[0])])
+    record = codec.Record.of([(STAMP, EVENTS[0])])
     before = record.encoded()
     with pytest.raises(Unwritable) as refusal:
         record.add_fused(msgspec.structs.replace(WHOLE, by="caf\udce9"))
@@ -357,7 +357,7 @@ UNWRITABLE: dict[str, Event] = {
 
 @pytest.mark.parametrize("which", UNWRITABLE)
 def test_an_event_that_could_not_be_read_is_refused_before_it_joins(which: str) -> None:
-    record = codec.Record([(STAMP, EVENTS[0])])
+    record = codec.Record.of([(STAMP, EVENTS[0])])
     before = record.encoded()
     with pytest.raises(Unwritable) as refusal:
         record.add(STAMP, [EVENTS[1], UNWRITABLE[which]])
@@ -378,7 +378,7 @@ def test_an_event_joins_as_a_reader_will_see_it() -> None:
 def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], data: st.DataObject) -> None:
     stamps = [STAMP, attrs.evolve(STAMP, by="another")]
     entries: list[tuple[Stamp, Event]] = [(data.draw(st.sampled_from(stamps)), EVENTS[at]) for at in chosen]
-    record = codec.Record(entries)
+    record = codec.Record.of(entries)
     assert record.encoded() == codec.encode_record(entries)
     at = data.draw(st.integers(0, len(entries) - 1))
     entries[at] = (entries[at][0], Erased())
@@ -393,7 +393,7 @@ def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], 
 
 
 def test_taking_events_back_needs_nothing_that_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = codec.Record((STAMP, event) for event in EVENTS)
+    record = codec.Record.of((STAMP, event) for event in EVENTS)
     kept = codec.encode_record([(STAMP, EVENTS[0]), (STAMP, Erased())])
     monkeypatch.setattr(codec, "_encode", None)
     record.cut(2)

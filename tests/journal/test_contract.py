@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -40,7 +40,7 @@ def signal(value: int) -> tuple[Stamp, e.Event]:
 
 
 def append(expected: int, *values: int, stream: StreamId = STREAM) -> Append:
-    return Append(stream=stream, expected=expected, events=[signal(v) for v in values])
+    return Append.of(stream=stream, expected=expected, events=[signal(v) for v in values])
 
 
 def values(recorded: list[Recorded]) -> list[int]:
@@ -81,7 +81,7 @@ async def test_what_was_appended_is_read_in_order_and_numbered_without_a_hole(op
 async def test_every_event_comes_back_as_it_went_in(open_again: OpenJournal) -> None:
     async with open_again() as journal:
         async with journal.claim(0, "me") as partition:
-            await partition.commit([Append(stream=STREAM, expected=0, events=[(STAMP, event) for event in EVENTS])])
+            await partition.commit([Append.of(stream=STREAM, expected=0, events=[(STAMP, event) for event in EVENTS])])
         assert [r.event for r in await all_of(journal)] == EVENTS
         assert all(r.stamp == STAMP for r in await all_of(journal))
 
@@ -90,7 +90,7 @@ async def test_an_append_without_events_carries_rows_and_leaves_no_stream(open_a
     key = keys.audit(0, 1)
     async with open_again() as journal:
         async with journal.claim(0, "me") as partition:
-            await partition.commit([Append(stream=STREAM, expected=0, events=[], rows={key: b"row"})])
+            await partition.commit([Append.of(stream=STREAM, expected=0, events=[], rows={key: b"row"})])
             await partition.commit([append(0, 1)])
         assert journal.get(key) == b"row"
         assert values(await all_of(journal)) == [1]
@@ -108,7 +108,7 @@ async def test_following_a_stream_that_is_removed_ends(open_again: OpenJournal, 
             if is_waiting:
                 nursery.start_soon(_is_over, followed)
                 await trio.testing.wait_all_tasks_blocked()
-            await partition.commit([Append(stream=STREAM, expected=2, events=[], remove=True)])
+            await partition.commit([Append.of(stream=STREAM, expected=2, events=[], remove=True)])
             with trio.fail_after(60):
                 await _is_over(followed)
 
@@ -155,7 +155,7 @@ async def test_a_snapshot_stands_for_the_events_before_it(open_again: OpenJourna
     async with open_again() as journal, journal.claim(0, "me") as partition:
         assert await partition.load(STREAM) is None
         await partition.commit([append(0, 1)])
-        await partition.commit([Append(stream=STREAM, expected=1, events=[signal(2)], snapshot=b"after two")])
+        await partition.commit([Append.of(stream=STREAM, expected=1, events=[signal(2)], snapshot=b"after two")])
         await partition.commit([append(2, 3)])
         stored = await partition.load(STREAM)
         assert stored is not None
@@ -167,7 +167,7 @@ async def test_anybody_can_load_an_object_as_it_is_kept(open_again: OpenJournal)
     async with open_again() as journal:
         assert await journal.load(STREAM) is None
         async with journal.claim(0, "me") as partition:
-            await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], snapshot=b"after one")])
+            await partition.commit([Append.of(stream=STREAM, expected=0, events=[signal(1)], snapshot=b"after one")])
             await partition.commit([append(1, 2)])
             assert await journal.load(STREAM) == await partition.load(STREAM)
         stored = await journal.load(STREAM)
@@ -191,7 +191,7 @@ async def test_erased_events_keep_their_numbers_and_lose_everything_else(open_ag
     async with open_again() as journal, journal.claim(0, "me") as partition:
         await partition.commit([append(0, 1, 2, 3)])
         await partition.commit([append(3, 4, 5)])
-        await partition.commit([Append(stream=STREAM, expected=5, events=[signal(6)], erased=[2, 4])])
+        await partition.commit([Append.of(stream=STREAM, expected=5, events=[signal(6)], erased=[2, 4])])
         left = await all_of(journal)
         assert [r.number for r in left if r.event == e.Erased()] == [2, 4]
         assert [int(r.event.value) for r in left if isinstance(r.event, e.SignalReceived)] == [1, 3, 5, 6]
@@ -201,7 +201,7 @@ async def test_a_stream_cut_off_in_front_reads_from_where_it_begins(open_again: 
     async with open_again() as journal, journal.claim(0, "me") as partition:
         for number in range(5):
             await partition.commit([append(number, number + 1)])
-        await partition.commit([Append(stream=STREAM, expected=5, events=[signal(6)], snapshot=b"s", trim_to=3)])
+        await partition.commit([Append.of(stream=STREAM, expected=5, events=[signal(6)], snapshot=b"s", trim_to=3)])
         assert values(await all_of(journal)) == [4, 5, 6]
         await partition.commit([append(6, 7)])
         stored = await partition.load(STREAM)
@@ -213,10 +213,10 @@ async def test_a_removed_stream_is_as_if_it_had_never_been(open_again: OpenJourn
     async with open_again() as journal, journal.claim(0, "me") as partition:
         item = keys.log_item(0, STREAM, "lines", 0)
         await partition.commit(
-            [Append(stream=STREAM, expected=0, events=[signal(1)], snapshot=b"s", rows={item: b"x"})]
+            [Append.of(stream=STREAM, expected=0, events=[signal(1)], snapshot=b"s", rows={item: b"x"})]
         )
         await partition.commit([append(0, 10, stream=OTHER)])
-        await partition.commit([Append(stream=STREAM, expected=1, events=[], remove=True)])
+        await partition.commit([Append.of(stream=STREAM, expected=1, events=[], remove=True)])
         assert await partition.load(STREAM) is None
         assert journal.get(item) is None
         assert [stream async for stream, _ in journal.heads(0)] == [OTHER]
@@ -227,13 +227,13 @@ async def test_a_removed_stream_is_as_if_it_had_never_been(open_again: OpenJourn
 async def test_rows_are_written_with_the_events_and_scanned_in_order(open_again: OpenJournal) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         rows: dict[bytes, bytes | None] = {keys.log_item(0, STREAM, "f", i): b"%d" % i for i in range(5)}
-        await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], rows=rows)])
+        await partition.commit([Append.of(stream=STREAM, expected=0, events=[signal(1)], rows=rows)])
         prefix = keys.items(0, STREAM, "f")
         end = keys.after_prefix(prefix)
         assert [v for _, v in journal.scan(prefix, end, limit=3)] == [b"0", b"1", b"2"]
         assert [v for _, v in journal.scan(prefix, end, limit=2, reverse=True)] == [b"4", b"3"]
         await partition.commit(
-            [Append(stream=STREAM, expected=1, events=[], rows={keys.log_item(0, STREAM, "f", 4): None})]
+            [Append.of(stream=STREAM, expected=1, events=[], rows={keys.log_item(0, STREAM, "f", 4): None})]
         )
         assert [v for _, v in journal.scan(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
 
@@ -242,7 +242,7 @@ async def test_many_rows_at_once_are_what_each_is_alone(open_again: OpenJournal)
     async with open_again() as journal:
         async with journal.claim(0, "a") as partition:
             rows = {b"zz1": b"one", b"zz3": b""}
-            await partition.commit([attrs.evolve(append(0, 1), rows=rows, new=list(rows))])
+            await partition.commit([msgspec.structs.replace(append(0, 1), rows=rows, new=list(rows))])
         wanted = [b"zz3", b"zz2", b"zz1", b"zz1"]
         assert journal._store.get_many(wanted) == [b"", None, b"one", b"one"]
         assert journal._store.get_many(wanted) == [journal.get(key) for key in wanted]
@@ -264,7 +264,9 @@ async def test_a_message_waits_until_an_append_consumes_it(open_again: OpenJourn
         async with journal.claim(0, "first") as partition:
             due = await take(partition, 2)
             assert [d.message.data for d in due] == [b"hello", b"world"]
-            await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], consumed=[due[0].position])])
+            await partition.commit(
+                [Append.of(stream=STREAM, expected=0, events=[signal(1)], consumed=[due[0].position])]
+            )
         async with journal.claim(0, "second") as partition:
             assert [d.message.data for d in await take(partition, 1)] == [b"world"]
 
@@ -277,7 +279,7 @@ async def test_a_message_comes_once_however_often_it_is_sent(
             await journal.send(Message("a", STREAM, b"hello"))
         due = await take(partition, 1)
         assert len(due) == 1
-        await partition.commit([Append(stream=STREAM, expected=0, events=[], consumed=[due[0].position])])
+        await partition.commit([Append.of(stream=STREAM, expected=0, events=[], consumed=[due[0].position])])
         await journal.send(Message("a", STREAM, b"hello"))
         assert await nothing_is_due(partition)
         await trio.sleep(DEDUPLICATION_SECONDS)
@@ -402,7 +404,7 @@ async def test_a_view_shows_one_moment_however_long_it_is_read(open_again: OpenJ
         await partition.commit([append(0, 1), append(0, 10, stream=OTHER)])
         async with journal.view() as view:
             before = view.scan(b"", b"\xff")
-            await partition.commit([append(1, 2), Append(stream=OTHER, expected=1, events=[], remove=True)])
+            await partition.commit([append(1, 2), Append.of(stream=OTHER, expected=1, events=[], remove=True)])
             assert read_head(view, 0, STREAM).last == 1
             assert values(read_events(view, 0, OTHER, 1, 1)) == [10]
             assert view.scan(b"", b"\xff") == before

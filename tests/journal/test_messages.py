@@ -125,7 +125,7 @@ async def test_a_message_that_is_consumed_as_soon_as_it_comes_does_not_come_agai
             expected = len(seen) - len(due)
             events = [(STAMP, EVENTS[0])] * len(due)
             consumed = [d.position for d in due]
-            await receiver.commit([Append(stream=TO, expected=expected, events=events, consumed=consumed)])
+            await receiver.commit([Append.of(stream=TO, expected=expected, events=events, consumed=consumed)])
 
     async with (
         journal.claim(0, "sender") as sender,

@@ -71,7 +71,7 @@ def event(value: bytes) -> tuple[Stamp, e.Event]:
 
 
 def append(stream: StreamId, expected: int, *values: bytes) -> Append:
-    return Append(stream=stream, expected=expected, events=[event(value) for value in values])
+    return Append.of(stream=stream, expected=expected, events=[event(value) for value in values])
 
 
 async def read(journal: KvJournal, stream: StreamId, after: int = 0) -> list[bytes]:
@@ -469,7 +469,7 @@ async def test_an_append_that_must_rewrite_a_damaged_event_names_the_stream(tmp_
     await leave_a_damaged_event(tmp_path)
     async with opened(tmp_path) as (_, partition):
         with raises(Damaged, stream=DAMAGED):
-            await partition.commit([Append(stream=DAMAGED, expected=3, events=[], erased=[2])])
+            await partition.commit([Append.of(stream=DAMAGED, expected=3, events=[], erased=[2])])
 
 
 async def test_an_error_that_somebody_keeps_does_not_keep_the_store_open(tmp_path: Path) -> None:
@@ -888,7 +888,7 @@ async def test_a_pickle_that_somebody_planted_stays_bytes(tmp_path: Path) -> Non
     planted = pickle.dumps(functools.partial(os.mkdir, tmp_path / "owned"))
     async with opened(tmp_path / "data") as (_, partition):
         key = keys.log_item(0, A, "lines", 0)
-        await partition.commit([Append(stream=A, expected=0, events=[event(planted)], rows={key: planted})])
+        await partition.commit([Append.of(stream=A, expected=0, events=[event(planted)], rows={key: planted})])
     async with opened(tmp_path / "data") as (journal, _):
         assert journal.get(key) == planted
         assert await read(journal, A) == [planted]

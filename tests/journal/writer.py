@@ -114,9 +114,9 @@ async def _append_for(partition: Partition, worker: int, commits: int) -> None:
         done = commit_of(last)
     for commit in range(done + 1, done + 1 + commits):
         events, mirrored = events_of(commit), mirrored_events_of(commit)
-        appends = [Append(stream=own, expected=own_last, events=events)]
+        appends = [Append.of(stream=own, expected=own_last, events=events)]
         if mirrored:
-            appends.append(Append(stream=mirror, expected=mirror_last, events=mirrored))
+            appends.append(Append.of(stream=mirror, expected=mirror_last, events=mirrored))
         await partition.commit(appends)
         own_last += len(events)
         mirror_last += len(mirrored)
@@ -149,7 +149,7 @@ async def fail_sync(directory: Path) -> None:
     async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
         for commit in range(1, 4):
             await partition.commit([_one_event(commit)])
-        elsewhere = Append(stream=mirror_stream(0), expected=0, events=[_event(5, "elsewhere")])
+        elsewhere = Append.of(stream=mirror_stream(0), expected=0, events=[_event(5, "elsewhere")])
         outcomes: dict[str, str | None] = {}
 
         async def note(name: str, action: Callable[..., object], *arguments: object) -> None:
@@ -197,7 +197,7 @@ async def fail_flush(directory: Path, error_number: int) -> None:
         while error is None and acknowledged < _UNFLUSHED_COMMITS:
             event = _event(acknowledged + 1, "x" * 2_000)
             error = await _error_of(
-                partition.commit, [Append(stream=own_stream(0), expected=acknowledged, events=[event])]
+                partition.commit, [Append.of(stream=own_stream(0), expected=acknowledged, events=[event])]
             )
             acknowledged += error is None
         control.fail_writes = 0
@@ -228,7 +228,7 @@ async def fail_read(directory: Path) -> None:
 
 
 def _one_event(commit: int) -> Append:
-    return Append(stream=own_stream(0), expected=commit - 1, events=[_event(commit, "one")])
+    return Append.of(stream=own_stream(0), expected=commit - 1, events=[_event(commit, "one")])
 
 
 async def _error_of(action: Callable[..., object], *arguments: object) -> str | None:

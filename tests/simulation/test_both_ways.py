@@ -47,7 +47,7 @@ class Ids:
     def __init__(self, *_: Any) -> None:
         self._given: Counter[str] = Counter()
 
-    def next(self) -> int:
+    def next(self, _: float | None = None) -> int:
         try:
             who: str = actors.current_invocation()
         except MisuseError:

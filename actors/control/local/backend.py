@@ -41,6 +41,7 @@ class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedul
         return handler.signature.returns
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
-        command = self._invoke(request)
-        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
+        now = self.environment.clock.now()
+        command = self._invoke(request, now)
+        accepted = await self.engine.submit_send(command, self.who, at=now, is_fresh=command.request is None).wait()
         return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)

@@ -22,6 +22,7 @@ from journal.events import Kind, OutcomeKind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from actors.engine.waiter import Reply
     from actors.model.definitions import Definition
     from actors.model.requests import CallOptions, Request
     from journal.events import Outcome, TraceContext
@@ -31,42 +32,35 @@ class LocalCalls(LocalServices):
     """Calls and messages, by reference and by name."""
 
     async def call(self, request: Request) -> Any:
-        command = self._invoke(request)
-        if request.options.timeout is None:
-            outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
-        else:
-            outcome = await self._outcome_within(command, request.options.timeout)
+        now, returns, timeout = self.environment.clock.now(), request.handler.signature.returns, request.options.timeout
+        command = self._invoke(request, now)
+        reply = self.engine.submit_call(command, self.who, at=now, is_fresh=command.request is None)
+        outcome = await reply.wait() if timeout is None else await _outcome_within(timeout, reply, command)
         data = outcome.value if outcome.kind is OutcomeKind.SUCCEEDED else value_of(outcome, command.invocation_id)
-        return decode_kept(request.handler.signature.returns, data, request)
-
-    async def _outcome_within(self, command: c.Invoke, seconds: float) -> Outcome:
-        with trio.move_on_after(seconds):
-            return await self.engine.call(command, self.who, is_fresh=command.request is None)
-        error = TooSlowError(
-            f"{command.target} did not answer within {seconds} seconds; it continues as {command.invocation_id}"
-        )
-        error.invocation_id = command.invocation_id
-        raise error
+        try:
+            return returns.decode(data)
+        except ValueProblem:
+            return decode_kept(returns, data, request)  # raises, with what would help
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
         command = self.invoke_by_name(target, argument, options)
+        reply = self.submit_call(command)
         if options.timeout is None:
-            return command.invocation_id, await self.outcome_of_call(command)
-        return command.invocation_id, await self._outcome_within(command, options.timeout)
+            return command.invocation_id, await reply.wait()
+        return command.invocation_id, await _outcome_within(options.timeout, reply, command)
 
-    async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
-        """Make the call and return its outcome. Raises :class:`actors.errors.InvocationPausedError` if the invocation
-        is paused and the caller does not want to wait.
-        """
-        is_fresh = command.request is None
-        return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
+    def submit_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Reply[Outcome]:
+        """Ask for the call, and return the reply, which is its outcome; see :meth:`Engine.submit_call`."""
+        now, is_fresh = self.environment.clock.now(), command.request is None
+        return self.engine.submit_call(command, self.who, at=now, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
     async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
         return await self.send_command(self.invoke_by_name(target, argument, options))
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send a message; durable on return."""
-        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
+        now = self.environment.clock.now()
+        accepted = await self.engine.submit_send(command, self.who, at=now, is_fresh=command.request is None).wait()
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
     def definition_of(self, service: str) -> Definition:
@@ -112,7 +106,8 @@ class LocalCalls(LocalServices):
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
         secret = self._secret_of(definition, target)
-        return self.command(target, request_key, argument, parameter, options.delay, secret, options.tags, trace)
+        now = self.environment.clock.now()
+        return self.command(target, request_key, argument, parameter, options.delay, secret, now, options.tags, trace)
 
     def command(
         self,
@@ -122,12 +117,13 @@ class LocalCalls(LocalServices):
         parameter: str,
         delay: float | None,
         secret: str,
+        now: float,
         tags: dict[str, str] | None = None,
         trace: TraceContext | None = None,
     ) -> c.Invoke:
         self.check_room()
         if request_key is None:
-            of = new_id(target, None, self.environment.unique())
+            of = new_id(target, None, self.environment.unique(now))
         else:
             of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
@@ -135,23 +131,23 @@ class LocalCalls(LocalServices):
             target=target,
             argument=argument,
             parameter=parameter,
-            scheduled_for=None if not delay else self.environment.clock.now() + delay,
+            scheduled_for=now + delay if delay else None,
             request=request_key,
             tags=tags,
             trace=current_trace() if trace is None and OPENTELEMETRY in sys.modules else trace,
         )
 
-    def _invoke(self, request: Request) -> c.Invoke:
+    def _invoke(self, request: Request, now: float) -> c.Invoke:
         # Refuse here what the object would refuse, so that a typo does not travel.
         target = request.target
-        definition, handler = self.engine.app.handler(target.service, target.handler)
+        definition, handler = self.engine.applications.newest.handler(target.service, target.handler)
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
         argument = request.encode_arguments(self.limits)
         key, parameter = request.request_key, request.handler.signature.parameter
         secret = "" if key is None or request.is_once else self.engine.journal.secret
         options = request.options
-        return self.command(target, key, argument, parameter, options.delay, secret, options.tags)
+        return self.command(target, key, argument, parameter, options.delay, secret, now, options.tags)
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
         """Resolve a target by name to its definition and its stored names."""
@@ -167,6 +163,15 @@ class LocalCalls(LocalServices):
 
     def _secret_of(self, definition: Definition, target: Target) -> str:
         return "" if _is_once(definition, target) else self.engine.journal.secret
+
+
+async def _outcome_within(seconds: float, reply: Reply[Outcome], command: c.Invoke) -> Outcome:
+    with trio.move_on_after(seconds):
+        return await reply.wait()
+    of = command.invocation_id
+    error = TooSlowError(f"{command.target} did not answer within {seconds} seconds; it continues as {of}")
+    error.invocation_id = of
+    raise error
 
 
 def _is_once(definition: Definition, target: Target) -> bool:

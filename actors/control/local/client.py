@@ -76,7 +76,7 @@ class LocalClient(Client):
         """Make the call and return its outcome. With ``leaves_at_pause``, raises
         :class:`actors.errors.InvocationPausedError` if the invocation is paused.
         """
-        return await self._backend.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
+        return await self._backend.submit_call(command, leaves_at_pause=leaves_at_pause).wait()
 
     async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
         """Wait for an invocation and return its outcome. ``leaves_at_pause`` is that of :meth:`outcome_of_call`."""

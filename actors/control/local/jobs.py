@@ -96,7 +96,8 @@ class LocalJobs(LocalVerbs, LocalRegistry):
             parameter=handler.signature.parameter,
             request=RUN,
         )
-        await self.engine.invoke(command, self.who, is_fresh=False, act=act)
+        now = self.environment.clock.now()
+        await self.engine.submit_send(command, self.who, at=now, is_fresh=False, act=act).wait()
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         """Return the newest jobs."""

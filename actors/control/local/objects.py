@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 
 from actors.control.local.calls import LocalCalls
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
@@ -86,10 +86,12 @@ class LocalObjects(LocalCalls):
         argument = within_limit(_as_json(handler, edit, target), self.limits.payload_bytes, f"the edit of {target}")
         request = self.in_namespace(idempotency_key)
         secret = self.engine.journal.secret
-        command = self.command(target, request, argument, handler.signature.parameter, None, secret)
-        command = attrs.evolve(command, if_free=not options.queue)
+        now = self.environment.clock.now()
+        command = self.command(target, request, argument, handler.signature.parameter, None, secret, now)
+        command = msgspec.structs.replace(command, if_free=not options.queue)
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=options.reason)
-        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
+        is_fresh = command.request is None
+        outcome = await self.engine.submit_call(command, self.who, at=now, is_fresh=is_fresh, act=act).wait()
         data = value_of(outcome, command.invocation_id)
         edited: EditResult = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited

@@ -45,7 +45,8 @@ class LocalRegistry(LocalServices):
         It does not need spare room on the disk: a gate may be closed because the disk is full.
         """
         _, definition = self.engine.app.handler_of(target)
-        invocation_id = new_id(target, None, self.environment.unique())
+        now = self.environment.clock.now()
+        invocation_id = new_id(target, None, self.environment.unique(now))
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(
             invocation_id=invocation_id,
@@ -53,7 +54,7 @@ class LocalRegistry(LocalServices):
             argument=argument,
             parameter=definition.signature.parameter,
         )
-        outcome = await self.engine.call(command, self.who, is_fresh=True, act=act)
+        outcome = await self.engine.submit_call(command, self.who, at=now, is_fresh=True, act=act).wait()
         value = value_of(outcome, invocation_id)
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 

@@ -44,6 +44,7 @@ class LocalServices:
         self.who = who
         self.queries = queries if queries is not None else Queries(environment, limits)
         self.overview = overview if overview is not None else shared_overview(engine)
+        self.has_room = engine.journal.has_room
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
         """Open a snapshot of the journal as of now, for the block."""
@@ -62,5 +63,5 @@ class LocalServices:
 
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""
-        if not self.engine.journal.has_room():
+        if not self.has_room():
             raise UnavailableError("the disk is nearly full, so new calls are refused; open invocations continue")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from journal.events import Caller, ControlResult, Failure, Kind, Link, Mode, Outcome, Target, TraceContext
 from journal.ids import InvocationId, StepId
 
 
-@attrs.frozen(kw_only=True)
-class Invoke:
+class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     """Run a handler. The sender chooses the id, so a repeated request is harmless.
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
@@ -22,7 +22,7 @@ class Invoke:
     target: Target
     argument: bytes
     caller: Caller | None = None
-    chain: list[Link] = attrs.field(factory=list)
+    chain: list[Link] = []
     scheduled_for: float | None = None
     request: str | None = None
     if_free: bool = False
@@ -32,8 +32,7 @@ class Invoke:
     trace: TraceContext | None = None
 
 
-@attrs.frozen(kw_only=True)
-class ResolvedInvoke:
+class ResolvedInvoke(msgspec.Struct, frozen=True, kw_only=True):
     """An invocation with the values that the receiving processor adds: ``kind``, ``mode`` and ``atomic`` come from the
     class, and ``deployment`` is the code that new work runs on."""
 

@@ -99,7 +99,7 @@ async def rebuild(journal: Journal, who: Principal, *, retention_seconds: float)
             nothing = StreamId(partition)  # rows need a stream in their partition, and no event in it
             for start in range(0, len(changes), _WRITTEN_TOGETHER):
                 chunk = dict(changes[start : start + _WRITTEN_TOGETHER])
-                await claimed.commit([Append(stream=nothing, expected=0, events=(), rows=chunk)])
+                await claimed.commit([Append.of(stream=nothing, expected=0, events=(), rows=chunk)])
         if changes:
             act = ControlAction(verb="rebuild-indexes", target=f"partition {partition}", detail=f"{len(changes)} rows")
             await note_at_rest(journal, act, who)
