@@ -3,6 +3,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from opentelemetry.sdk.trace.export import SpanExporter
+
 from actors.control.backend import Sent
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
@@ -287,4 +289,5 @@ def open_runtime(
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = ...,
     serve: str | ServeOptions | None = None,
     socket: bool = True,
+    telemetry: str | SpanExporter | None = None,
 ) -> Runtime: ...
