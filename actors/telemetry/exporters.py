@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import trio
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -32,7 +33,8 @@ async def open_observer(telemetry: str | SpanExporter, environment: Environment)
     try:
         yield SpanObserver(queue, SpanWriter(_resource()), environment)
     finally:
-        await environment.offload(queue.close)
+        with trio.CancelScope(shield=True):  # it takes some seconds at most, and a server that stops is cancelled
+            await environment.offload(queue.close)
 
 
 def _exporter_of(telemetry: object) -> SpanExporter:

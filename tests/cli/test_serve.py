@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from actors.http.address import read_address
 from cli.main import root
 from tests.data_copies import copied
+from tests.telemetry.receiver import receiving
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -324,3 +325,18 @@ def test_a_server_without_a_class_says_so_and_shows_its_objects(tmp_path: Path) 
         assert json.loads(run("actors", "list", "Diary", "-o", "json", data=data).stdout)
         assert "lines" in run("actors", "state", "get", "Diary/a", data=data).stdout
     assert "no class named Diary is served, and 2 objects of Diary are stored" in (tmp_path / "log").read_text()
+
+
+def test_a_server_sends_its_traces_where_the_option_or_the_variable_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as by_option, receiving() as by_variable:
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "diaries")
+        for receiver, options in ((by_option, ("--otlp", by_option.url)), (by_variable, ())):
+            if not options:
+                monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+            with serving(tmp_path, *options) as (url, _):
+                token = (tmp_path / "data" / "token").read_text().strip()
+                assert requested(url, token, "POST", "/Diary/a/write", json="dear diary").status_code == 200
+            assert sorted(span.name for span in receiver.spans) == ["Diary/write", "Diary/write attempt 1"]
+            assert receiver.services == {"diaries"}
