@@ -16,7 +16,7 @@ from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
-from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, tags_of_pairs
+from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
 from actors.model.verb_options import DeploymentWord, ReasonText, StepName
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
@@ -35,7 +35,15 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
-TagPair = Annotated[str, msgspec.Meta(max_length=MAX_TAG_NAME + 1 + MAX_TAG_VALUE, description="A tag: `name=value`.")]
+TagPair = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=MAX_TAG_NAME + 1 + MAX_TAG_VALUE,
+        description="A tag: `name=value`. A value may also have other printable characters than those of ASCII.",
+        extra_json_schema={"pattern": f"^{TAG_NAME}=[ -~]{{1,{MAX_TAG_VALUE}}}$"},
+    ),
+]
+TagPairs = Annotated[list[TagPair], msgspec.Meta(max_length=MAX_TAGS)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 
 
@@ -55,7 +63,7 @@ class InvocationsQuery:
     tags, each as ``name=value``."""
 
     status: list[Status] = attrs.field(factory=list)
-    tag: list[TagPair] = attrs.field(factory=list)
+    tag: TagPairs = attrs.field(factory=list)
     service: Name | None = None
     key: Key | None = None
     handler: Name | None = None
@@ -188,7 +196,7 @@ class SendQuery:
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
-    tag: list[TagPair] = attrs.field(factory=list)
+    tag: TagPairs = attrs.field(factory=list)
 
     def options(self, idempotency_key: str | None) -> CallOptions:
         """Return the options of the call or the message, with the key of the request."""

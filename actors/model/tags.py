@@ -21,7 +21,10 @@ MAX_TAG_NAME = 64
 MAX_TAG_VALUE = 256
 """The longest value of a tag, in characters."""
 
-_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{MAX_TAG_NAME - 1}}}")
+TAG_NAME = rf"[A-Za-z_][A-Za-z0-9_.\-]{{0,{MAX_TAG_NAME - 1}}}"
+"""The names of tags, as a regular expression."""
+
+_NAME = re.compile(TAG_NAME)
 
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
@@ -43,14 +46,12 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
 
 def tags_of_pairs(pairs: Iterable[str], path: str) -> dict[str, str] | None:
     """Return the tags of texts such as ``user=ada``, as HTTP and the command line write them; None if there are none.
-    ``path`` is the name of the parameter. Raises as :func:`checked_tags` does."""
+    ``path`` is the name of the parameter. Of two with the same name, the later one counts. Raises as :func:`checked_tags` does."""
     tags: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise InvalidArgumentError(f"{path} is {shown(pair)}, expected NAME=VALUE, such as user=ada", path=path)
-        if name in tags:
-            raise InvalidArgumentError(f"{path} names {shown(name)} twice; a name has one value", path=path)
         tags[name] = value
     return checked_tags(tags)
 

@@ -50,7 +50,6 @@ async def test_a_plain_request_names_each_tag_in_its_query(tmp_path: Path) -> No
         "tag=",
         "tag==ada",
         "tag=user=",
-        "tag=user=ada&tag=user=ben",
         f"tag=user={'x' * (MAX_TAG_VALUE + 1)}",
         "&".join(f"tag=a{number}=x" for number in range(MAX_TAGS + 1)),
     ],
@@ -60,6 +59,12 @@ async def test_a_tag_that_cannot_be_read_is_refused(tmp_path: Path, query: str) 
         for method, path in (("POST", "/Agent/run"), ("POST", "/Agent/run/send"), ("GET", "/invocations")):
             response = await served.http.request(method, f"{path}?{query}")
             assert response.status_code in (400, 413), response.text
+
+
+async def test_of_two_tags_with_a_name_the_later_one_counts(tmp_path: Path) -> None:
+    async with serving(tmp_path, Agent) as served, served.client() as client:
+        await served.http.post("/Agent/run?tag=user=ada&tag=user=ben")
+        assert [one.tags for one in await client.invocations()] == [{"user": "ben"}]
 
 
 async def test_wrong_tags_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
