@@ -33,7 +33,7 @@ NEEDED_BY = {
 }
 """The folder that may import the packages of an extra. Above it, all may."""
 ALSO = {"server": {"actors.http.problems"}, "otel": {"actors.runtime"}}  # for type checkers only
-NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "typing_extensions"}
+NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "structlog", "typing_extensions"}
 """Looked up in what an application has imported, or imported for type checkers only."""
 
 
