@@ -93,8 +93,11 @@ IN_HANDLERS = {
 }
 """Verbs; ``tests/engine/test_entries.py`` has handlers that use them."""
 
-OTHERWISE = {"invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"}
-"""Tried below, or without such a parameter."""
+OTHERWISE = {
+    *("invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"),
+    *("set_attributes", "log_processor"),
+}
+"""Tried below, in tests of their own, or without such a parameter."""
 
 
 class Counter(Actor):
@@ -328,8 +331,8 @@ def test_every_class_with_such_methods_is_tried() -> None:
     with_some = {
         cls for cls in promised for name, method in methods_of(cls) if list(entries_of(cls.__name__, name, method))
     }
-    # What a nursery is given names a branch, for people. Handlers are tried with their calls.
-    assert {cls.__name__ for cls in with_some - {*CLASSES}} <= {"Nursery", "BoundHandler", "Handler"}
+    # What a nursery is given names a branch, for people. Handlers are tried with their calls, limits where they are made.
+    assert {cls.__name__ for cls in with_some - {*CLASSES}} <= {"Nursery", "BoundHandler", "Handler", "ServerLimits"}
 
 
 def test_every_number_over_http_has_bounds() -> None:

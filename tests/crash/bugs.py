@@ -5,7 +5,6 @@ They are planted into the servers that are killed; the one that ends everything 
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -100,7 +99,7 @@ def _keep_messages() -> None:
 
 
 def _run_steps_again() -> None:
-    from actors.engine import executor
+    from actors.core.state import Wait, WaitKind, existing
     from actors.engine.executor import Executor
     from journal import events as e
 
@@ -108,19 +107,19 @@ def _run_steps_again() -> None:
 
     def take_up(self: Executor, loaded: Any, attempt: Any, steps: Any) -> None:
         for step in sorted(recorded & attempt.execution.parked.keys()):
+            existing(loaded.state).invocations[attempt.invocation_id].waits[step] = Wait(WaitKind.STEP, 0.0)
             self.run_step(loaded, attempt.invocation_id, step)
 
-    def replay_plan(history: list[Any], rested: int) -> Any:
+    def replay_plan(history: list[Any], *also: int) -> Any:
         recorded.clear()
         recorded.update(r.event.step for r in history if isinstance(r.event, e.StepScheduled))
-        return real((r for r in history if not isinstance(r.event, e.StepCompleted)), rested)
+        return real((r for r in history if not isinstance(r.event, e.StepCompleted)), *also)
 
     from actors.engine import attempt as attempts
 
     real = attempts.replay_plan
     attempts.replay_plan = replay_plan
     Executor._take_up_steps = take_up
-    executor._wait_of = lambda *_: SimpleNamespace(attempts=0)
 
 
 def _forget_timers() -> None:

@@ -14,7 +14,7 @@ from actors.core.fold import fold
 from actors.core.snapshots import encode_snapshot
 from journal import events as e
 from journal import keys
-from journal.errors import Damaged
+from journal.errors import Damaged, DamagedOutput
 from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
 from journal.kv.store import scan_all
@@ -98,6 +98,9 @@ class Remains:
     audited: set[tuple[str, str]]
     """What was done to what, as the audit has it."""
 
+    damaged: list[str]
+    """What cannot be read of the output of invocations."""
+
     by_number: dict[int, InvocationRow] = attrs.field(init=False)
     events: dict[InvocationId, list[Recorded]] = attrs.field(init=False)
 
@@ -129,11 +132,14 @@ def read(directory: Path) -> Remains:
             for _, value in _under(reader, keys.invocations(partition))
         ]
         items = {s.id: dict(_under(reader, keys.items_of_object(s.partition, s.id))) for s in streams}
-        outputs = {
-            of: [value for run in read_whole_output(reader, partition, of) for value in run.values]
-            for partition in partitions
-            for of in (keys.invocation_of_output_head(key) for key, _ in _under(reader, keys.output_heads(partition)))
-        }
+        outputs, damaged = dict[InvocationId, list[bytes]](), list[str]()
+        for partition in partitions:
+            for key, _ in _under(reader, keys.output_heads(partition)):
+                of = keys.invocation_of_output_head(key)
+                try:
+                    outputs[of] = [value for run in read_whole_output(reader, partition, of) for value in run.values]
+                except DamagedOutput as damage:
+                    damaged.append(str(damage))
         messages = sum(
             1
             for partition in partitions
@@ -146,7 +152,7 @@ def read(directory: Path) -> Remains:
     finally:
         reader.close()
     audited = {(act.verb, act.target) for act in acts}
-    return Remains(streams, {row.invocation_id: row for row in rows}, items, outputs, messages, audited)
+    return Remains(streams, {row.invocation_id: row for row in rows}, items, outputs, messages, audited, damaged)
 
 
 def recorded_steps(directory: Path) -> set[str]:
@@ -186,6 +192,7 @@ def wrongs(
     for stream in remains.streams:
         yield from wrongs_of_stream(stream)
     yield from wrongs_of_accounts(remains)
+    yield from remains.damaged
     if remains.messages:
         yield f"{remains.messages} messages are left"
 

@@ -113,7 +113,7 @@ async def test_a_search_by_tag_reads_the_index_and_not_every_invocation(monkeypa
         assert 0 < len([key for key in read if keys.is_invocation(key)]) < 10
 
 
-async def test_what_an_invocation_calls_or_sends_to_inherits_its_tags_also_after_a_restart_of_the_process() -> None:
+async def test_calls_and_sends_inherit_the_tags_also_after_a_restart() -> None:
     lab = Lab(Tool, Agent)
     async with lab.running() as runtime:
         run = await runtime.client.service(Agent).run.options(tags=ADA).send()
