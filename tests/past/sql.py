@@ -60,4 +60,9 @@ FAULTS = (
         "A condition with an unbalanced bracket reached beyond the target that it stood beside.",
         "tests/cli/test_steering.py::test_a_condition_cannot_reach_beyond_its_target",
     ),
+    Fault(
+        "query-under-a-mocked-clock-never-ended",
+        "Under trio's MockClock, a query that was slow enough for a thread never ended.",
+        "tests/sql/test_turns.py::test_under_a_mocked_clock_a_query_ends_and_takes_no_time",
+    ),
 )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from actors import Limits
-from actors.environment import Environment, offload_inline
+from actors.environment import Environment, environment_of_run, offload_inline
 from actors.model.listing import Listing
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.query.sql.turns import Turns
@@ -63,6 +64,15 @@ async def test_other_tasks_run_while_a_query_is_worked_out() -> None:
             assert await kept.count() == PAIRS
             nursery.cancel_scope.cancel()
     assert rounds > 10
+
+
+def test_under_a_mocked_clock_a_query_ends_and_takes_no_time() -> None:
+    async def main() -> None:
+        began, kept = trio.current_time(), Kept(environment_of_run())
+        assert await kept.count() == PAIRS
+        assert trio.current_time() == began
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
 async def test_several_at_once_all_come_to_an_end() -> None:

@@ -13,6 +13,8 @@ import time
 
 import trio
 
+from journal.mock_clock import is_mocked
+
 _SHORTEST_SECONDS = 0.002
 _LONGEST_SECONDS = 0.005
 _PATIENCE_SECONDS = 0.02
@@ -77,4 +79,14 @@ class Turns:
         if (
             taken > _IDLE_SECONDS
         ):  # another task has something to do, and may have more once a thread or a socket answers
-            await trio.sleep(max(0.0, self._seconds - taken))  # the turn may have ended since the check
+            await _rest(max(0.0, self._seconds - taken))  # the turn may have ended since the check
+
+
+async def _rest(seconds: float) -> None:
+    """Let other tasks run for so long, in real time. A mocked clock stands still while the thread is waited for, and no sleep ends."""
+    if not is_mocked():
+        await trio.sleep(seconds)
+        return
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        await trio.lowlevel.checkpoint()
