@@ -271,6 +271,36 @@ async def test_the_end_of_the_runtime_ends_streams_and_then_refuses(mounted: Mou
         assert (await http.get("/own")).text == "its own"
 
 
+def test_a_runtime_ends_although_the_loop_of_its_server_has_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.http.server.asgi_from_asyncio._CANCEL_SECONDS", 0.01)
+    loop, messages = asyncio.new_event_loop(), [{"type": "http.request"}]
+    scope = {"type": "http", "method": "POST", "path": "/Gate/wait", "query_string": b"", "server": ("127.0.0.1", 80)}
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        loop.stop()  # with a request in flight, and not closed
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        pass
+
+    runtime = actors.sync.open_runtime(Gate, path=tmp_path, drain=0.01)
+    app = actors.http.asgi(runtime, open=True)
+    request = loop.create_task(app({**scope, "headers": [(b"host", b"localhost")]}, receive, send))
+    loop.run_forever()
+    closing = threading.Thread(target=runtime.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
+    with actors.sync.open_runtime(Gate, path=tmp_path):  # nobody holds it
+        pass
+    loop.run_until_complete(request)
+    loop.close()
+
+
 async def test_without_tokens_it_answers_on_loopback_only(tmp_path: Path) -> None:
     async with actors.open_runtime(Counter, durability="memory") as runtime:
         with pytest.raises(ConflictError, match="keeps its tokens"):

@@ -205,4 +205,9 @@ FAULTS = (
         "A server of ASGI that leaves out the optional raw path got an error for every request.",
         "tests/http/test_asgi.py::test_a_server_of_asgi_may_leave_out_the_raw_path",
     ),
+    Fault(
+        "stopped-server-loop-kept-the-runtime-open",
+        "A runtime could not be closed while a request was in flight in an ASGI server whose asyncio loop had stopped.",
+        "tests/http/test_mounted.py::test_a_runtime_ends_although_the_loop_of_its_server_has_stopped",
+    ),
 )

@@ -9,7 +9,8 @@
       its end ◄──────────────── call_soon_threadsafe ──── its end
       cancelled ─────────────── run_sync_soon ──────────► its scope is cancelled
 
-A call in the other direction that trio cancels is cancelled in asyncio as well, and waited for.
+A call in the other direction that trio cancels is cancelled in asyncio as well, and its end is waited for, up to a limit: the server's
+loop may have stopped or be blocked, and the runtime must end all the same.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from actors.http.server.asgi import AsgiCallable, Message, Receive, Send
 
 log = SafeLogger(__name__)
+
+_CANCEL_SECONDS = 2.0
+"""How long a cancelled call in asyncio may take to end."""
 
 
 async def carry(portal: Portal, app: AsgiCallable, scope: Message, receive: Receive, send: Send) -> None:
@@ -80,32 +84,36 @@ class _InAsyncio:
             self._loop.call_soon_threadsafe(call.begin)
         except RuntimeError as error:
             raise ConnectionError("the loop of the server is closed") from error
-        return await trio.lowlevel.wait_task_rescheduled(self._abort_of(call))
+        try:
+            await call.ended.wait()
+        except trio.Cancelled:
+            await self._end_cancelled(call)
+            if call.result is None:
+                raise
+        if call.result is None:
+            raise ConnectionError("the server has cancelled the request")
+        return call.result.unwrap()
 
-    def _abort_of(self, call: _CallInAsyncio) -> Callable[[trio.lowlevel.RaiseCancelT], trio.lowlevel.Abort]:
-        def abort(raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
-            call.raise_cancel = raise_cancel
-            try:
-                self._loop.call_soon_threadsafe(call.cancel)
-            except RuntimeError:  # it is closed, and nothing will call back
-                return trio.lowlevel.Abort.SUCCEEDED
-            return trio.lowlevel.Abort.FAILED
-
-        return abort
+    async def _end_cancelled(self, call: _CallInAsyncio) -> None:
+        """Cancel the call and wait for its end. One that ends otherwise has its result all the same."""
+        try:
+            self._loop.call_soon_threadsafe(call.cancel)
+        except RuntimeError:  # the loop is closed, and nothing will call back
+            return
+        with trio.move_on_after(_CANCEL_SECONDS, shield=True):
+            await call.ended.wait()
 
 
 class _CallInAsyncio:
-    """One call from a task of trio to asyncio."""
+    """One call from a task of trio to asyncio. ``result`` is None before its end and after a cancel."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
-        self.raise_cancel: trio.lowlevel.RaiseCancelT | None = None
+        self.ended = trio.Event()
+        self.result: outcome.Outcome[Any] | None = None
         self._function = function
         self._args = args
-        self._caller = trio.lowlevel.current_task()
         self._token = trio.lowlevel.current_trio_token()
         self._task: asyncio.Task[Any] | None = None
-
-    # In asyncio.
 
     def begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -119,18 +127,8 @@ class _CallInAsyncio:
         return await self._function(*self._args)
 
     def _end(self, task: asyncio.Task[Any]) -> None:
-        result: outcome.Outcome[Any] | None = None  # cancelled
         if not task.cancelled():
             error = task.exception()
-            result = outcome.Value(task.result()) if error is None else outcome.Error(error)
+            self.result = outcome.Value(task.result()) if error is None else outcome.Error(error)
         with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self._deliver, result)
-
-    # In trio.
-
-    def _deliver(self, result: outcome.Outcome[Any] | None) -> None:
-        if result is None and self.raise_cancel is not None:
-            result = outcome.capture(self.raise_cancel)
-        if result is None:
-            result = outcome.Error(ConnectionError("the server has cancelled the request"))
-        trio.lowlevel.reschedule(self._caller, result)
+            self._token.run_sync_soon(self.ended.set)
