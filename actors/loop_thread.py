@@ -44,6 +44,11 @@ class LoopWork(ABC, Generic[R]):
         self.scope = trio.CancelScope()
         self.context = copy_context()
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether it has ended by :meth:`LoopThread.cancel`. It may also have ended before the cancel, with a result."""
+        return self.scope.cancelled_caught
+
     @abstractmethod
     def deliver(self, result: outcome.Outcome[R]) -> None:
         """Give the caller the result, exactly once. Called in the thread of the loop, and must not raise."""
@@ -111,7 +116,7 @@ class LoopThread(Generic[T]):
             raise self._closed() from self._reason()
 
     def cancel(self, work: LoopWork[Any]) -> None:
-        """Cancel the work, if it has not ended: its caller no longer waits."""
+        """Cancel the work, if it has not ended: its caller no longer waits. It is delivered all the same."""
         self._run_soon(work.scope.cancel)
 
     def stop(self) -> None:

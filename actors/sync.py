@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import trio
@@ -45,7 +47,7 @@ from actors.model.blocking_references import BlockingHandler
 from actors.values.arguments import seconds_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     import outcome
@@ -85,20 +87,67 @@ class LoopView:
     def wait(self, function: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
         """Run the function in the loop and return its result. Raises :class:`actors.TooSlowError` after ``seconds``, and
         :class:`actors.UnavailableError` if the loop has ended."""
+        return self.result_of(self.begin(partial(function, *args, **kwargs))).unwrap()
+
+    def iterate(self, source: AsyncIterator[R]) -> Iterator[R]:
+        """Return an iterator for callers that block over one of the loop, which is asked for one item at a time."""
+        return BlockingIterator(source, self)
+
+    def begin(self, function: Callable[[], Awaitable[R]]) -> _BlockingWork[R]:
+        """Start the function in the loop. Raises :class:`actors.UnavailableError` if the loop has ended."""
         _check_may_block()
-        work = _BlockingWork(partial(function, *args, **kwargs), self.seconds)
+        work = _BlockingWork(function, self.seconds)
         self.loop.begin(work)
+        return work
+
+    def result_of(self, work: _BlockingWork[R]) -> outcome.Outcome[R]:
+        """Wait for the result. If the wait is interrupted, the work is cancelled; its result can still be waited for."""
         try:
-            return work.done.result().unwrap()
-        finally:
-            if not work.done.done():
-                self.loop.cancel(work)
+            return work.done.result()
+        except BaseException:
+            self.loop.cancel(work)
+            raise
 
     def close(self) -> None:
         """End the loop, and wait until its thread has ended. Raises the error that ended it before, if any."""
         if not self.loop.is_of_another_process:
             self.loop.stop()
             self.loop.join()
+
+
+class BlockingIterator(Generic[R]):
+    """Iterates over an asynchronous iterator by blocking. An iterator that is not exhausted needs no closing.
+
+    The source may have given its item when the wait for it is interrupted. Then the next wait gets the item.
+    """
+
+    def __init__(self, source: AsyncIterator[R], loop: LoopView) -> None:
+        self._source = source
+        self._loop = loop
+        self._left: deque[_BlockingWork[R]] = deque()
+
+    def __iter__(self) -> Iterator[R]:
+        return self
+
+    def __next__(self) -> R:
+        while True:
+            work = self._left_or_begun()
+            try:
+                result = self._loop.result_of(work)
+            except BaseException:
+                self._left.append(work)
+                raise
+            if not work.was_cancelled:
+                break
+        try:
+            return result.unwrap()
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def _left_or_begun(self) -> _BlockingWork[R]:
+        with suppress(IndexError):  # several threads may iterate
+            return self._left.popleft()
+        return self._loop.begin(self._source.__anext__)
 
 
 def _opened(enter: Callable[[], AbstractAsyncContextManager[T]]) -> LoopThread[T]:

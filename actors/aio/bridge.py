@@ -17,6 +17,7 @@ timer and every commit, and the limits of one loop (signals, its policy, uvloop)
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -64,15 +65,22 @@ class Bridge:
 
         Raises :class:`actors.UnavailableError` if the loop has ended.
         """
+        return (await self.result_of(self.begin(partial(function, *args, **kwargs)))).unwrap()
+
+    def begin(self, function: Callable[[], Awaitable[R]]) -> _AsyncioWork[R]:
+        """Start the function in trio's loop. Raises :class:`actors.UnavailableError` if the loop has ended."""
         require_asyncio("a client of actors.aio", "a client of actors.open_runtime() or actors.connect()")
-        work = _AsyncioWork(partial(function, *args, **kwargs))
+        work = _AsyncioWork(function)
         self._thread.begin(work)
+        return work
+
+    async def result_of(self, work: _AsyncioWork[R]) -> outcome.Outcome[R]:
+        """Wait for the result. If the task is cancelled meanwhile, so is the work; its result can still be waited for."""
         try:
-            result = await work.done
+            return await asyncio.shield(work.done)
         except BaseException:
             self._thread.cancel(work)
             raise
-        return result.unwrap()
 
     def iterate(self, source: AsyncIterator[R]) -> BridgedIterator[R]:
         """Return an iterator for asyncio tasks over an iterator of trio, which is asked for one item at a time."""
@@ -80,17 +88,29 @@ class Bridge:
 
 
 class BridgedIterator(Generic[R]):
-    """Iterates in asyncio over an iterator of trio. An iterator that is not exhausted needs no closing."""
+    """Iterates in asyncio over an iterator of trio. An iterator that is not exhausted needs no closing.
+
+    The source may have given its item when the task that waits for it is cancelled. Then the next task gets the item.
+    """
 
     def __init__(self, source: AsyncIterator[R], bridge: Bridge) -> None:
         self._source = source
         self._bridge = bridge
+        self._left: deque[_AsyncioWork[R]] = deque()
 
     def __aiter__(self) -> BridgedIterator[R]:
         return self
 
     async def __anext__(self) -> R:
-        return await self._bridge.call(self._source.__anext__)
+        while True:
+            work = self._left.popleft() if self._left else self._bridge.begin(self._source.__anext__)
+            try:
+                result = await self._bridge.result_of(work)
+            except BaseException:
+                self._left.append(work)
+                raise
+            if not work.was_cancelled:
+                return result.unwrap()
 
 
 @asynccontextmanager

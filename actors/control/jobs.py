@@ -6,6 +6,7 @@ is applied to each invocation once, and each result is recorded.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -253,11 +254,27 @@ class JobHandle:
         """Return a page of the results so far, the first or the one after another page (its ``next``)."""
         return await self._backend.job_items(self.id, checked_count(after, "after", at_least=0))
 
-    async def items(self) -> AsyncIterator[JobItem]:
-        """Yield all results so far."""
-        after: int | None = 0
-        while after is not None:
-            page = await self.page(after=after)
-            for item in page.items:
-                yield item
-            after = page.next
+    def items(self) -> AsyncIterator[JobItem]:
+        """Return all results so far."""
+        return _Items(self)
+
+
+class _Items:
+    """Iterates over the results of a job, page by page. It holds nothing open, and goes on after a wait that was cancelled."""
+
+    def __init__(self, job: JobHandle) -> None:
+        self._job = job
+        self._ready: deque[JobItem] = deque()
+        self._after: int | None = 0
+
+    def __aiter__(self) -> _Items:
+        return self
+
+    async def __anext__(self) -> JobItem:
+        while not self._ready:
+            if self._after is None:
+                raise StopAsyncIteration
+            page = await self._job.page(after=self._after)
+            self._ready.extend(page.items)
+            self._after = page.next
+        return self._ready.popleft()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +20,8 @@ class LoopWaiter(Protocol):
     """Runs async functions elsewhere, and waits for them here."""
 
     def wait(self, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T: ...
+
+    def iterate(self, source: AsyncIterator[T]) -> Iterator[T]: ...
 
 
 class Blocking:
@@ -36,26 +38,6 @@ class Blocking:
         if name.startswith("_"):
             raise AttributeError(name)
         return made_blocking(getattr(self._of, name), self._loop)
-
-
-class BlockingIterator(Generic[T]):
-    """Iterates over an asynchronous iterator by blocking. An iterator that is not exhausted needs no closing."""
-
-    def __init__(self, of: AsyncIterator[T], loop: LoopWaiter) -> None:
-        self._of = of
-        self._loop = loop
-
-    def __iter__(self) -> Iterator[T]:
-        return self
-
-    def __next__(self) -> T:
-        try:
-            return self._loop.wait(self._next)
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    async def _next(self) -> T:
-        return await anext(self._of)
 
 
 _classes: dict[type, type[Any]] = {}
@@ -103,4 +85,4 @@ def made_blocking(value: Any, loop: LoopWaiter) -> Any:
     for kind in type(value).__mro__[:-1]:
         if kind in _classes:
             return _classes[kind](value, loop)
-    return BlockingIterator(value, loop) if hasattr(type(value), "__anext__") else value
+    return loop.iterate(value) if hasattr(type(value), "__anext__") else value

@@ -200,6 +200,45 @@ async def test_an_iterator_goes_on_after_a_timeout_of_one_item() -> None:
 
 
 @in_asyncio
+async def test_an_item_that_comes_while_its_wait_is_cancelled_is_given_to_the_next() -> None:
+    class Numbers:
+        given = 0
+
+        async def __anext__(self) -> int:
+            await trio.lowlevel.checkpoint()
+            self.given += 1
+            has_given.set()
+            return self.given
+
+    async with opened() as runtime:
+        numbers, has_given = runtime.client._backend._bridge.iterate(Numbers()), threading.Event()
+        for number in (1, 2, 3):
+            has_given.clear()
+            waits = asyncio.create_task(anext(numbers))
+            await asyncio.sleep(0)
+            has_given.wait(LONGEST_SECONDS)  # blocks asyncio's loop
+            waits.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waits
+            assert await anext(numbers) == number
+
+
+@in_asyncio
+async def test_the_results_of_a_job_go_on_after_a_wait_that_was_cancelled() -> None:
+    async with opened() as runtime:
+        task = await runtime.client.service(Waiter).wait.send()
+        job = await runtime.client.jobs.where("service = 'Waiter'").cancel()
+        await job.result()
+        items = job.items()
+        waits = asyncio.create_task(anext(items))
+        await asyncio.sleep(0)
+        waits.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        assert [item.id async for item in items] == [task.id]
+
+
+@in_asyncio
 async def test_a_wait_ends_with_the_block() -> None:
     async with opened() as runtime:
         client = runtime.client

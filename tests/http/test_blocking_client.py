@@ -8,6 +8,7 @@ import signal as signals
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,33 @@ async def test_streams_are_plain_iterators(tmp_path: Path) -> None:
         return [*task.output(), followed[-1], [chunk.value for chunk in task.chunks()]]
 
     assert await with_server(tmp_path, use) == [0, 1, 2, "InvocationCompleted", [0, 1, 2]]
+
+
+def test_an_item_that_comes_while_its_wait_is_interrupted_is_given_to_the_next() -> None:
+    class Numbers:
+        given = 0
+
+        async def __anext__(self) -> int:
+            await trio.lowlevel.checkpoint()
+            self.given += 1
+            if self.given == 1:
+                interrupt_the_wait()
+            return self.given
+
+    def interrupt_the_wait() -> None:
+        waiting = threading.main_thread().ident
+        assert waiting is not None
+        while sys._current_frames()[waiting].f_code is not threading.Condition.wait.__code__:
+            time.sleep(0)
+        signals.pthread_kill(waiting, signals.SIGINT)
+        is_interrupted.wait(60)
+
+    with actors.sync.open_runtime(Wallet, durability="memory") as runtime:
+        numbers, is_interrupted = runtime._loop.iterate(Numbers()), threading.Event()
+        with pytest.raises(KeyboardInterrupt):
+            next(numbers)
+        is_interrupted.set()
+        assert [next(numbers), next(numbers)] == [1, 2]
 
 
 async def test_several_threads_wait_with_one_client(tmp_path: Path) -> None:

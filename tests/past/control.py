@@ -301,4 +301,15 @@ FAULTS = (
         "A restart of a restart read, in its kept part, items of maps that had changed after the first restart.",
         "tests/engine/test_rewinds.py::test_a_restart_of_a_restart_reads_maps_as_the_first_original_did",
     ),
+    Fault(
+        "cancelled-wait-lost-an-item",
+        "An item of an output or a history was lost if the asyncio task that waited was cancelled, or a blocked thread interrupted, as it came.",
+        "tests/aio/test_client.py::test_an_item_that_comes_while_its_wait_is_cancelled_is_given_to_the_next",
+        "tests/http/test_blocking_client.py::test_an_item_that_comes_while_its_wait_is_interrupted_is_given_to_the_next",
+    ),
+    Fault(
+        "cancelled-wait-ended-the-results-of-a-job",
+        "After a wait for the results of a job was cancelled, the iterator ended as if there were no more.",
+        "tests/aio/test_client.py::test_the_results_of_a_job_go_on_after_a_wait_that_was_cancelled",
+    ),
 )
