@@ -78,7 +78,7 @@ FAULTS = (
     Fault(
         "endless-output-had-no-limit",
         "A step that emitted without end filled the store.",
-        "tests/engine/test_races.py::test_output_without_end_is_held_by_the_limit_of_the_history",
+        "tests/engine/test_races.py::test_output_without_end_meets_its_limit",
     ),
     Fault(
         "fields-had-no-size-limit",

@@ -137,7 +137,8 @@ async def _asked(path: Path) -> dict[str, dict[str, Any]]:
             if entry.name == "InvocationPaused":
                 break
         answers["local"] = await answers_of(client)
-        transport = httpx2.ASGITransport(app=AsgiApp(Api(client, Guard(tokens=None), Closing())))
+        closing = Closing()
+        transport = httpx2.ASGITransport(app=AsgiApp(Api(client, Guard(tokens=None), closing), closing))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             answers["http"] = await answers_of(Client(HttpBackend(Connection(http))))
     async with actors.open_directory(path) as offline:
