@@ -47,7 +47,8 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         if request.param == "local":
             yield runtime.client
             return
-        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
+        closing = Closing()
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), closing), closing)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Client(HttpBackend(Connection(http)))
@@ -84,7 +85,8 @@ async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
 async def test_every_table_that_is_told_of_can_be_asked_for_every_column() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
         await runtime.client.actor(Tally, "a").add(1)
-        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
+        closing = Closing()
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), closing), closing)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             tables = (await http.get("/query/tables")).json()["tables"]
@@ -101,7 +103,8 @@ async def test_every_table_that_is_told_of_can_be_asked_for_every_column() -> No
 
 async def test_the_body_of_a_query_must_be_one() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
-        app = AsgiApp(Api(runtime.client, Guard(tokens=None), Closing()))
+        closing = Closing()
+        app = AsgiApp(Api(runtime.client, Guard(tokens=None), closing), closing)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as http:
             for body in (b"", b"{", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "parameters": [{}]}'):
                 response = await http.post("/query", content=body, headers={"content-type": "application/json"})

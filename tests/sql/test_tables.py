@@ -121,6 +121,8 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "caller_step": None,
             "restarted_from": None,
             "restarted_at_step": None,
+            "tags": "{}",
+            "traceparent": None,
             "argument": '"hello"',
             "value": "1",
         }
