@@ -471,7 +471,8 @@ class Executor:
             client=self._client,
             number=number,
             emit=partial(self._emit, loaded),
-            check_room=partial(self._machine.outputs.check_room, loaded, of),
+            loaded=loaded,
+            room=self._machine.outputs.room,
             token=self._token,
             follows_cancel=invocation.cancel is not None,
         )

@@ -9,6 +9,7 @@ An object with such runs has a part in the batch, so it stays in memory; if the 
 
 A piece does not pass the inbox: it changes no state that a decision depends on. It goes into the batch that is forming, and the end of
 its step, which is decided later, into the same batch or a later one. So no step can be seen to have ended without its pieces.
+A piece from a thread is queued for the event loop first, and counts towards the limits from then on.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.output import decision_of
+from actors.engine.output_room import OutputRoom
 from actors.engine.output_tail import OutputTail
-from actors.errors import ErrorCode, LimitExceededError
 from journal import keys
 from journal.ids import ROOT_STEP
 from journal.log.outputs import read_output_heads, read_whole_output
@@ -42,6 +43,7 @@ class Outputs:
         self._rows = rows
         self._partition = partition
         self._limits = limits
+        self.room = OutputRoom(limits)
 
     def of(self, loaded: LoadedObject) -> dict[InvocationId, OutputTail]:
         """The ends of the outputs of the object's open invocations, read if the object has come from the disk. Raises ``Damaged``."""
@@ -69,26 +71,6 @@ class Outputs:
             f"its output has {tail.pieces} pieces and {tail.size} bytes, the limits are {limits.output_pieces} (output_pieces) and "
             f"{limits.output_bytes} (output_bytes). Emit less, or raise the limit and resume"
         )
-
-    def check_room(self, loaded: LoadedObject, of: InvocationId, size: int) -> None:
-        """Raise :class:`LimitExceededError` unless the output can take one more piece of this size. May be called in any thread."""
-        tail = (loaded.outputs or {}).get(of)
-        limits = self._limits
-        if tail is None or (tail.pieces < limits.output_pieces and tail.size + size <= limits.output_bytes):
-            return
-        for name, found, maximum in (
-            ("output_pieces", tail.pieces + 1, limits.output_pieces),
-            ("output_bytes", tail.size + size, limits.output_bytes),
-        ):
-            if found > maximum:
-                raise LimitExceededError(
-                    f"the output of {of} would have {found} {name.removeprefix('output_')}, the limit is {maximum} ({name}). "
-                    "Emit less, in another invocation, or raise the limit",
-                    limit=name,
-                    maximum=maximum,
-                    found=found,
-                    code=ErrorCode.TOO_MANY,
-                )
 
     def begin_try(self, pending: PendingAppend, of: InvocationId, step: StepId, attempt: int, at: float) -> None:
         """Declare the pieces of an earlier try void that was cut off, now that the step begins again."""

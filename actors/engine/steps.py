@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt
     from actors.engine.engine_context import EngineContext
+    from actors.engine.output_room import HasOutputs, OutputRoom
     from actors.engine.step_scope import StepScope
     from actors.engine.watchdog import Watchdog
     from actors.model.inside import InsideClient
@@ -81,7 +82,8 @@ class StepTask:
         client: InsideClient,
         number: int,
         emit: Callable[[StepTask, bytes, int], None],
-        check_room: Callable[[int], None],
+        loaded: HasOutputs,
+        room: OutputRoom,
         token: trio.lowlevel.TrioToken,
         follows_cancel: bool,
     ) -> None:
@@ -95,7 +97,8 @@ class StepTask:
         """The client of a built-in object's step."""
         self.number = number
         self._emit = emit
-        self._check_room = check_room
+        self._loaded = loaded
+        self._room = room
         self._follows_cancel = follows_cancel
         self._token = token
         self._body = body
@@ -206,21 +209,22 @@ class StepTask:
         within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
         if self._is_over:
             raise self._emitted_late()
-        self._check_room(len(value))
-        offset = next(self._offsets)
         if trio.lowlevel.in_trio_task():
-            self._emit(self, value, offset)
+            self._room.check(self._loaded, self.invocation_id, len(value))
+            self._emit(self, value, next(self._offsets))
             return
+        self._room.queue(self._loaded, self.invocation_id, len(value))
         try:
-            self._token.run_sync_soon(self._emit_from_thread, value, offset)
+            self._token.run_sync_soon(self._emit_from_thread, value, next(self._offsets))
         except trio.RunFinishedError as error:
             raise self._emitted_late() from error
 
     def _emit_from_thread(self, value: bytes, offset: int) -> None:
-        if self._is_over:  # since it was emitted
-            log.warning("%s: %s", self.key, self._emitted_late())
-        else:
-            self._emit(self, value, offset)
+        with self._room.dequeued(self.invocation_id, len(value)):
+            if self._is_over:  # since it was emitted
+                log.warning("%s: %s", self.key, self._emitted_late())
+            else:
+                self._emit(self, value, offset)
 
     def _emitted_late(self) -> MisuseError:
         return MisuseError(

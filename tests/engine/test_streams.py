@@ -91,6 +91,30 @@ async def deaf() -> None:
         await trio.sleep(2)
 
 
+@step(loop="asyncio")
+async def flood(pieces: int) -> None:
+    """Emits from the thread of an event loop of asyncio, without a pause."""
+    for _ in range(pieces):
+        actors.emit(1)
+
+
+class Flood(Service):
+    @handler
+    async def alone(self) -> None:
+        await flood(5_000)
+
+    @handler
+    async def twice(self) -> None:
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(flood, 5_000)
+            nursery.start_soon(flood, 5_000)
+
+    @handler
+    async def just_enough(self) -> None:
+        for _ in range(4):
+            await flood(25)
+
+
 class Chat(Actor):
     @handler
     async def ask(self, words: int) -> None:
@@ -300,6 +324,39 @@ async def test_a_step_cannot_emit_beyond_the_limit() -> None:
         with pytest.raises(actors.LimitExceededError) as failed:
             await handle.result()
         assert failed.value.limit == "output_bytes"
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "most"),
+    [(Limits(output_pieces=100), "output_pieces", 100), (Limits(output_bytes=200), "output_bytes", 200)],
+)
+async def test_what_a_thread_emits_is_within_the_limit_to_the_piece(limits: Limits, name: str, most: int) -> None:
+    lab = Lab(Flood, limits=limits)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Flood).alone.send()
+        with pytest.raises(actors.LimitExceededError) as failed:
+            await handle.result()
+        assert (failed.value.limit, failed.value.found) == (name, most + 1)
+        stored = [chunk async for chunk in handle.chunks(live=True, follow=False) if not chunk.is_reset]
+        assert len(stored) == most
+
+
+async def test_the_limit_is_for_the_steps_of_one_invocation_together() -> None:
+    lab = Lab(Flood, limits=Limits(output_pieces=100))
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Flood).twice.send()
+        with pytest.raises(actors.ActorError):
+            await handle.result()
+        stored = [chunk async for chunk in handle.chunks(live=True, follow=False) if not chunk.is_reset]
+        assert 0 < len(stored) <= 100
+
+
+async def test_what_a_thread_emits_counts_no_longer_as_queued_once_it_is_taken() -> None:
+    lab = Lab(Flood, limits=Limits(output_pieces=100))
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Flood).just_enough.send()
+        await handle.result()
+        assert len(await output(handle)) == 100
 
 
 async def test_a_handler_beyond_the_limit_is_paused_and_continues_under_a_higher_one() -> None:

@@ -80,4 +80,10 @@ FAULTS = (
         "After a cancel, a compensation ran while the thread of the plain function that it takes back was still running.",
         "tests/engine/test_threads.py::test_a_compensation_waits_for_the_thread_that_the_cancel_left",
     ),
+    Fault(
+        "threads-emitted-beyond-the-limit",
+        "A step in a thread emitted far more than the limits of output, because what the event loop had not taken was not counted.",
+        "tests/engine/test_streams.py::test_what_a_thread_emits_is_within_the_limit_to_the_piece",
+        "tests/engine/test_streams.py::test_the_limit_is_for_the_steps_of_one_invocation_together",
+    ),
 )
