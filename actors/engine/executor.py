@@ -303,12 +303,12 @@ class Executor:
         unfinished = _unfinished_steps(invocation) if invocation.waits else set()
         try:
             history = await self._machine.cache.history(loaded, of, invocation.spans)
+            emitted = self._machine.outputs.own_pieces(loaded, of)
         except Damaged as error:
             self._hold(of, loaded, PauseCause.MISMATCH, error)
             return
         try:
             rested = loaded.rested.get(of, 0 if woken_by is None else woken_by.number - 1)
-            emitted = self._machine.outputs.own_pieces(loaded, of)
             attempt = self._make_attempt(loaded, loaded.state, invocation, app, history, rested, emitted)
         except NotFoundError as error:
             self._decide(loaded, _hold_unserved(loaded.state, invocation, error))

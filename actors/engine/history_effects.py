@@ -92,6 +92,7 @@ class HistoryEffects:
                 map_item=partial(self._machine.map_item, loaded.stream),
             )
             deferred = await self._deferred_signals(loaded, invocation)
+            output = self._machine.outputs.kept_of(loaded, invocation.restarts.invocation_id, beginning.output)
         except (RefusedError, Damaged) as error:
             reason = f"the history of {invocation.restarts.invocation_id} is not available: {error}"
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
@@ -102,7 +103,7 @@ class HistoryEffects:
         for stamp, event in beginning.kept:
             self._machine.apply(loaded, stamp, [event], _no_reaction)
         pending_append = self._machine.batch.pending_append(loaded)
-        self._machine.outputs.copy(pending_append, invocation.restarts.invocation_id, of, beginning.output)
+        self._machine.outputs.copy(pending_append, of, output)
         for stamp, signal in deferred:
             self._machine.apply(loaded, stamp, [received_signal(invocation, signal)], _no_reaction)
         again = (Recorded(loaded.version, Stamp(self._machine.now, "restart", of), event) for event in beginning.again)

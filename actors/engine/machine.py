@@ -143,7 +143,7 @@ class Machine:
         read again before anything else is decided (``Containment``).
         """
         if loaded.outputs is None:
-            self.outputs.of(loaded)  # before anything changes, because it may be damaged
+            self.outputs.of(loaded)  # before anything changes, because the disk is read
         pending_append = self._batch.pending_append(loaded)
         record, recent, touched = pending_append.events, loaded.recent, pending_append.touched
         added = record.add(stamp, events)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal import keys
+from journal.errors import DamagedOutput
 from journal.output import ROW_BYTES, OutputHead, OutputRun, RunKind, encode_head, encode_run
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _ONE_TIME_SECONDS = 0.01
 @attrs.define(eq=False)
 class OutputTail:
     """The end of one invocation's output. ``last`` to ``undecided`` are those of its head; ``runs`` are not sealed yet, and the last
-    of them has ``run_bytes``. ``row`` is the last row, which begins at position ``row_first``."""
+    of them has ``run_bytes``. ``row`` is the last row, which begins at position ``row_first``. ``damage`` says why the head
+    cannot be read: such an output cannot be continued."""
 
     last: int = 0
     pieces: int = 0
@@ -34,10 +36,13 @@ class OutputTail:
     run_bytes: int = 0
     row: bytearray = attrs.field(factory=bytearray)
     row_first: int = 0
+    damage: DamagedOutput | None = None
 
     @classmethod
-    def of_head(cls, head: OutputHead) -> OutputTail:
+    def of_head(cls, head: OutputHead | DamagedOutput) -> OutputTail:
         """The end of a stored output. What follows begins a row."""
+        if isinstance(head, DamagedOutput):
+            return cls(damage=head)
         return cls(head.last, head.pieces, head.size, head.own, set(head.undecided))
 
     def add(self, value: bytes, step: StepId, attempt: int, offset: int, at: float, after: int) -> None:

@@ -14,6 +14,7 @@ A piece from a thread is queued for the event loop first, and counts towards the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.core.output import decision_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from actors.values.limits import Limits
     from journal.events import Event, Stamp
     from journal.ids import InvocationId, StepId
+    from journal.output import OutputRun
 
 
 class Outputs:
@@ -46,20 +48,22 @@ class Outputs:
         self.room = OutputRoom(limits)
 
     def of(self, loaded: LoadedObject) -> dict[InvocationId, OutputTail]:
-        """The ends of the outputs of the object's open invocations, read if the object has come from the disk. Raises ``Damaged``."""
+        """The ends of the outputs of the object's open invocations, read if the object has come from the disk.
+
+        One with a damaged head is among them: only what would continue that output raises ``DamagedOutput``.
+        """
         tails = loaded.outputs
         if tails is None:
             tails = loaded.outputs = {
                 of: OutputTail.of_head(head)
-                for of, head in read_output_heads(self._rows, self._partition, loaded.stream)
-                if loaded.open_state(of) is not None
+                for of, head in read_output_heads(self._rows, self._partition, loaded.stream, partial(_is_open, loaded))
             }
         return tails
 
     def own_pieces(self, loaded: LoadedObject, of: InvocationId) -> int:
-        """The number of pieces that the handler itself has emitted."""
+        """The number of pieces that the handler itself has emitted. Raises ``DamagedOutput``."""
         tail = self.of(loaded).get(of)
-        return 0 if tail is None else tail.own
+        return 0 if tail is None else _undamaged(tail).own
 
     def beyond_limits(self, loaded: LoadedObject, of: InvocationId) -> str | None:
         """Describe the limit that the output has exceeded; None if it is within the limits."""
@@ -104,11 +108,19 @@ class Outputs:
                 tail.mark(decision.kind, decision.step, decision.attempt, stamp.at, last)
                 pending.outputs[decision.invocation_id] = tail
 
-    def copy(self, pending: PendingAppend, original: InvocationId, successor: InvocationId, kept: KeptOutput) -> None:
-        """Copy the part of an output that a restart keeps."""
-        before = self.of(pending.loaded).get(original)
-        runs = [*read_whole_output(self._rows, self._partition, original), *(() if before is None else before.runs)]
-        copied = kept.of(runs)
+    def kept_of(self, loaded: LoadedObject, original: InvocationId, kept: KeptOutput) -> list[OutputRun]:
+        """Return the part of an output that a restart keeps. Raises ``DamagedOutput``."""
+        tail = self.of(loaded).get(original)
+        runs = [*read_whole_output(self._rows, self._partition, original), *(() if tail is None else tail.runs)]
+        return kept.of(runs)
+
+    def copy(
+        self,
+        pending: PendingAppend,
+        successor: InvocationId,
+        copied: Sequence[OutputRun],
+    ) -> None:
+        """Append what a restart keeps of an output."""
         if not copied:
             return
         tail, after = self._tail(pending, successor), pending.loaded.version
@@ -153,5 +165,15 @@ class Outputs:
         tail = tails.get(of)
         if tail is None:
             tail = tails[of] = OutputTail()
-        pending.outputs[of] = tail
+        pending.outputs[of] = _undamaged(tail)
         return tail
+
+
+def _is_open(loaded: LoadedObject, of: InvocationId) -> bool:
+    return loaded.open_state(of) is not None
+
+
+def _undamaged(tail: OutputTail) -> OutputTail:
+    if tail.damage is not None:
+        raise tail.damage
+    return tail

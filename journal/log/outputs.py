@@ -1,7 +1,7 @@
 """Reads the outputs of invocations (``journal.output``) from a store.
 
 Everything that is read is checked: an output has no gap and reaches as far as its head says. Wrong bytes raise ``DamagedOutput`` with the
-stream of the object and the invocation.
+stream of the object and the invocation; where the outputs of several invocations are read, each has its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from journal.ids import stream_of_invocation
 from journal.output import OutputHead, OutputRun, decode_head, decode_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from journal.ids import InvocationId, StreamId
     from journal.kv.store import Readable
@@ -31,18 +31,25 @@ def read_output_head(store: Readable, partition: int, of: InvocationId) -> Outpu
         raise _damaged(of, error) from error
 
 
-def read_output_heads(store: Readable, partition: int, stream: StreamId) -> Iterator[tuple[InvocationId, OutputHead]]:
-    """Yield the head of each output of an object's invocations. Raises ``DamagedOutput``."""
+def read_output_heads(
+    store: Readable, partition: int, stream: StreamId, wanted: Callable[[InvocationId], bool]
+) -> Iterator[tuple[InvocationId, OutputHead | DamagedOutput]]:
+    """Yield the head of each output of those invocations of an object that are ``wanted``, or what is wrong with it."""
     start = keys.output_heads_of(partition, stream)
     stop = keys.after_prefix(start)
     while page := store.scan(start, stop):
         for key, data in page:
             of = keys.invocation_of_output_head(key)
-            try:
-                yield of, decode_head(data)
-            except CorruptRecord as error:
-                raise _damaged(of, error) from error
+            if wanted(of):
+                yield of, _head_or_damage(of, data)
         start = page[-1][0] + b"\x00"
+
+
+def _head_or_damage(of: InvocationId, data: bytes) -> OutputHead | DamagedOutput:
+    try:
+        return decode_head(data)
+    except CorruptRecord as error:
+        return _damaged(of, error)
 
 
 def read_output(store: Readable, partition: int, of: InvocationId, after: int = 0) -> list[OutputRun]:

@@ -260,4 +260,16 @@ FAULTS = (
         "What waited for a missing class was paused without naming the class.",
         "tests/engine/test_unserved.py::test_what_waits_says_which_class_is_missing_and_goes_on_with_it",
     ),
+    Fault(
+        "damaged-output-disabled-its-object",
+        "The damaged head of one output refused every command on its object, also the purge that its error message advises.",
+        "tests/engine/test_damaged_output.py::test_the_damaged_head_of_one_that_has_completed_disturbs_no_other_and_can_be_purged",
+        "tests/engine/test_damaged_output.py::test_one_that_is_open_and_has_a_damaged_head_is_paused_alone_and_can_be_killed_and_purged",
+    ),
+    Fault(
+        "restart-with-damaged-output-hung",
+        "A restart whose original has damaged output kept its history and never set its timers, calls and steps.",
+        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_with_the_reason_and_copies_it_once_it_is_repaired[kill]",
+        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_with_the_reason_and_copies_it_once_it_is_repaired[None]",
+    ),
 )
