@@ -53,7 +53,8 @@ class RunKind(enum.IntEnum):
 class OutputRun(msgspec.Struct, array_like=True, gc=False):
     """Entries of one output at the positions from ``first`` on: ``values`` of pieces, or one mark.
 
-    ``at`` is wall seconds. ``after`` is the number of the last event of the object when they were recorded. ``attempt`` is the try of
+    ``at`` is wall seconds. ``after`` is the number of the last event of the object when they were recorded; for a handler's own
+    pieces that a restart has copied, of the copied event after which they come. ``attempt`` is the try of
     the ``step`` that emitted them, 0 for the handler itself, and ``offset`` the index of the first in that try, or among the
     handler's own.
     """

@@ -116,6 +116,7 @@ PURE = {
 PURE_LIBRARIES = {
     "__future__",
     "attrs",
+    "bisect",
     "collections",
     "contextlib",
     "contextvars",

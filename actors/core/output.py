@@ -13,6 +13,7 @@ when the output of a step so far has become void.
 from __future__ import annotations
 
 import enum
+from bisect import bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -220,10 +221,11 @@ class WholeView(Generic[M]):
 @attrs.frozen
 class KeptOutput:
     """The part of an output that a restart keeps: the handler's own pieces that were recorded before event ``before``, and the pieces
-    of ``steps`` that are not void."""
+    of ``steps`` that are not void. ``events`` are the numbers of the kept events in the original, in order."""
 
     before: int
     steps: frozenset[StepId]
+    events: tuple[int, ...] = ()
 
     def of(self, runs: Iterable[OutputRun]) -> list[OutputRun]:
         """Return the kept runs, which are all pieces, in order."""
@@ -243,6 +245,11 @@ class KeptOutput:
             if run.kind is RunKind.PIECES
             and (run.step in self.steps and index not in void if run.attempt else run.after < self.before)
         ]
+
+    def after_in_copy(self, run: OutputRun, before_first: int) -> int:
+        """Return the number of the copied event after which the run comes in the copy. ``before_first`` is the number before the
+        first copied event."""
+        return before_first + bisect_right(self.events, run.after)
 
 
 NO_OUTPUT = KeptOutput(0, frozenset())

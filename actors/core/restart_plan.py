@@ -130,7 +130,7 @@ def plan_restart(
     anew = next((ref for ref in dropped if step == f"{ANEW}{ref.step}"), None)
     # A piece of the handler's own was recorded with its turn: the turns up to the cut are replayed, and those after it run again.
     cut_off = history[cut.at].number if cut.at < len(history) else history[-1].number + 1
-    output = KeptOutput(cut_off, _steps_with_outcome(chosen))
+    output = KeptOutput(cut_off, _steps_with_outcome(chosen), tuple(recorded.number for recorded in chosen))
     return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew, output)
 
 

@@ -100,10 +100,11 @@ class HistoryEffects:
             return
         for event in beginning.rewound:
             self._machine.apply(loaded, Stamp(self._machine.now, "restart", of), [event])
+        before_first = loaded.version
         for stamp, event in beginning.kept:
             self._machine.apply(loaded, stamp, [event], _no_reaction)
         pending_append = self._machine.batch.pending_append(loaded)
-        self._machine.outputs.copy(pending_append, of, output)
+        self._machine.outputs.copy(pending_append, of, output, beginning.output, before_first)
         for stamp, signal in deferred:
             self._machine.apply(loaded, stamp, [received_signal(invocation, signal)], _no_reaction)
         again = (Recorded(loaded.version, Stamp(self._machine.now, "restart", of), event) for event in beginning.again)

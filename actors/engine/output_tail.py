@@ -56,6 +56,7 @@ class OutputTail:
             and run.kind is RunKind.PIECES
             and run.step == step
             and run.attempt == attempt
+            and (attempt or run.after == after)
             and run.offset + len(run.values) == offset
             and self.run_bytes < ROW_BYTES
             and at - run.at < _ONE_TIME_SECONDS

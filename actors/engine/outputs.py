@@ -119,17 +119,20 @@ class Outputs:
         pending: PendingAppend,
         successor: InvocationId,
         copied: Sequence[OutputRun],
+        kept: KeptOutput,
+        before_first: int,
     ) -> None:
-        """Append what a restart keeps of an output."""
+        """Append what a restart keeps of an output. The number before its first copied event is ``before_first``."""
         if not copied:
             return
         tail, after = self._tail(pending, successor), pending.loaded.version
         for run in copied:
+            place = kept.after_in_copy(run, before_first)
             for index, value in enumerate(run.values):
                 if run.attempt:
                     tail.add(value, run.step, run.attempt, run.offset + index, run.at, after)
                 else:
-                    tail.add(value, ROOT_STEP, 0, tail.own, run.at, after)
+                    tail.add(value, ROOT_STEP, 0, tail.own, run.at, place)
                     tail.own += 1
         for step in sorted({run.step for run in copied if run.attempt}):
             tail.mark(RunKind.FINAL, step, 0, copied[-1].at, after)

@@ -140,6 +140,11 @@ def test_a_restart_keeps_own_pieces_before_the_cut_and_the_pieces_that_count_of_
     assert [run.values for run in kept.of(runs)] == [[b"0"], [b"x"], [b"y"]]
 
 
+def test_own_pieces_that_a_restart_copies_come_after_the_copies_of_the_same_events() -> None:
+    kept = KeptOutput(before=20, steps=frozenset(), events=(4, 5, 9))
+    assert [kept.after_in_copy(own("x", after=after), 100) for after in (3, 4, 6, 9, 12)] == [100, 101, 102, 103, 103]
+
+
 @pytest.mark.parametrize(
     ("event", "kind"),
     [

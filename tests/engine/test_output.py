@@ -188,3 +188,65 @@ async def test_a_restart_keeps_the_line_of_a_kept_step_alone(lab: Lab) -> None:
         assert await live(again) == ["begin", "a2", "b2", "c2", "end"]
         await quiet()
         assert WORLD.count("run") == 2
+
+
+@step
+async def say_once(word: str) -> None:
+    if word:
+        actors.emit(word)
+
+
+class Counter(Service):
+    @handler
+    async def count(self) -> str:
+        actors.emit("1")
+        await actors.run(say_once.function, "a", name="a")
+        actors.emit("2")
+        await actors.run(say_once.function, "b", name="b")
+        actors.emit("3")
+        await actors.run(say_once.function, "", name="c")
+        actors.emit("4")
+        return "counted"
+
+
+@pytest.mark.parametrize("points", [["c", "b"], ["c", "b", "a"], ["c", "c"], ["end", "c", "b"], ["c", "entry 4", "b"]])
+async def test_a_restart_of_a_restart_emits_in_the_order_of_the_original(points: list[str]) -> None:
+    lab = Lab(Counter)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Counter).count.send()
+        await handle.result()
+        for point in points:
+            answer = await handle.restart(point)
+            handle = runtime.client.invocation(answer.successor.invocation_id)
+            await handle.result()
+            assert await output(handle) == ["1", "a", "2", "b", "3", "4"], point
+
+
+@step
+async def speak_the_second_time() -> None:
+    WORLD.note("try")
+    if WORLD.count("try") > 1:
+        actors.emit("a")
+
+
+class Learner(Service):
+    @handler
+    async def learn(self) -> str:
+        actors.emit("1")
+        await speak_the_second_time()
+        actors.emit("2")
+        await actors.run(say_once.function, "b", name="b")
+        return "learned"
+
+
+async def test_pieces_that_a_restart_copies_together_are_told_apart_by_the_next() -> None:
+    lab = Lab(Learner)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Learner).learn.send()
+        await handle.result()
+        assert await output(handle) == ["1", "2", "b"]
+        for point, expected in (("b", ["1", "2", "b"]), ("speak_the_second_time", ["1", "a", "2", "b"])):
+            answer = await handle.restart(point)
+            handle = runtime.client.invocation(answer.successor.invocation_id)
+            await handle.result()
+            assert await output(handle) == expected

@@ -260,4 +260,10 @@ FAULTS = (
         "Code that blocked the loop was interrupted in the engine's own listener of a garbage collection, and Python dropped it.",
         "tests/engine/test_blocking.py::test_a_collection_in_the_midst_of_a_users_code_is_not_interrupted",
     ),
+    Fault(
+        "restart-of-a-restart-reordered-output",
+        "A restart of a restart emitted the handler's own pieces behind those of the kept steps.",
+        "tests/engine/test_output.py::test_a_restart_of_a_restart_emits_in_the_order_of_the_original",
+        "tests/engine/test_output.py::test_pieces_that_a_restart_copies_together_are_told_apart_by_the_next",
+    ),
 )
