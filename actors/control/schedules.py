@@ -68,7 +68,8 @@ class ScheduleClient:
         ``all``, the last ``missed_limit``, one after the other. ``overlap`` is what happens at a nominal time while an earlier run is
         open: ``skip``, ``queue``, ``allow`` or ``cancel_previous``.
 
-        The same call again changes nothing. Raises :class:`actors.InvalidArgumentError`, :class:`actors.NotFoundError`,
+        The same call again changes nothing, also after ``end_at`` and when the handler's signature has changed: a program may create
+        its schedules at each start. Raises :class:`actors.InvalidArgumentError`, :class:`actors.NotFoundError`,
         :class:`actors.ConflictError` if the name is taken, and :class:`actors.LimitExceededError`.
         """
         handle = self.schedule(name)

@@ -97,7 +97,7 @@ class Timing:
 class ScheduleSpec:
     """The description of a schedule, checked.
 
-    ``argument`` is the JSON of the target's argument, as ``parameter`` says (:class:`actors.values.Signature`), without the
+    ``said`` is the argument as the caller wrote it, as JSON. ``argument`` is the JSON of the target's argument, as ``parameter`` says (:class:`actors.values.Signature`), without the
     parameter ``time_parameter``, which gets the nominal time.
     """
 
@@ -111,6 +111,7 @@ class ScheduleSpec:
     missed_limit: int = 100
     overlap: OverlapPolicy = OverlapPolicy.SKIP
     note: str = ""
+    said: bytes = b""
 
 
 @attrs.frozen(kw_only=True)

@@ -167,18 +167,18 @@ class ScheduleOptions:
         if self.anchor is not None and self.cron:
             raise InvalidArgumentError("anchor is given with cron; it is the start of an interval", path="anchor")
 
-    def timing(self, now: float) -> Timing:
-        """Return the nominal times of a schedule that is created or changed now. Raises :class:`InvalidArgumentError` if there is
-        none after now."""
+    def timing(self, now: float, own: Timing | None) -> Timing:
+        """Return the nominal times of a schedule that is created or changed now; ``own`` are those that it has. Raises
+        :class:`InvalidArgumentError` if others are given of which none is after now."""
         timing = Timing(
             cron=self.cron,
             every=self.every,
-            anchor=now if self.anchor is None else self.anchor,
+            anchor=self._anchor(now, own),
             zone=self.zone,
             start_at=self.start_at,
             end_at=self.end_at,
         )
-        if Timetable(timing).after(now) is None:
+        if timing != own and Timetable(timing).after(now) is None:
             if self.end_at is not None:
                 raise InvalidArgumentError(
                     "end_at is before the next time of the schedule, so it would never run: give a later end",
@@ -188,6 +188,11 @@ class ScheduleOptions:
                 f"cron is {self.cron!r}, which no date of the next 50 years matches", path="cron"
             )
         return timing
+
+    def _anchor(self, now: float, own: Timing | None) -> float:
+        if self.anchor is not None:
+            return self.anchor
+        return now if own is None or own.every != self.every else own.anchor
 
 
 def _from(value: Instant) -> float:

@@ -14,7 +14,8 @@ from actors.model.fields import FieldKind
 from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.timetable import Timetable
 from actors.query.objects import object_names
-from actors.system.schedule import Schedule, unknown_schedule
+from actors.system.schedule import Schedule
+from actors.system.scheduled_runs import unknown_schedule
 from actors.values import parse
 from actors.values.arguments import MAX_COUNT
 
@@ -46,6 +47,12 @@ async def schedule_infos(snapshot: JournalSnapshot) -> tuple[ScheduleInfo, ...]:
 async def count_schedules(snapshot: JournalSnapshot) -> int:
     """Return the number of schedules."""
     return len(await schedule_infos(snapshot))
+
+
+def stored_spec(snapshot: JournalSnapshot, name: str) -> ScheduleSpec | None:
+    """Return the description of a schedule, None if there is none with this name."""
+    spec: ScheduleSpec | None = _stored(snapshot, name)["spec"]
+    return spec
 
 
 def _names(snapshot: JournalSnapshot) -> list[str]:

@@ -9,7 +9,8 @@ from actors.model.classes import ObjectBase
 from actors.system.code import Code
 from actors.system.job import Job
 from actors.system.registry import Registry
-from actors.system.schedule import Schedule, ScheduledCall
+from actors.system.schedule import Schedule
+from actors.system.scheduled_calls import ScheduledCall
 
 SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job, Schedule, ScheduledCall)
 """The built-in classes."""

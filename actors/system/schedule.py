@@ -11,12 +11,15 @@ run that it starts and its next wake are in one commit: a crash leaves all of it
 schedule and the nominal time, so a message that arrives twice finds the run. Time goes forward only: if the clock is set back,
 times that have been reached do not come again; if it is set forward, the times between count as missed.
 
+A run is open until its end is told. ``ScheduledCall.run`` tells it; but someone may kill that invocation. So a minute after a run has
+started, and each hour from then on, the schedule sends ``ScheduledCall.watch`` for each open run, which tells the end as well.
+
 A schedule's state is bounded, and its own invocations are purged after a minute; what was asked of it is in the audit log.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
 from itertools import islice, takewhile
 from typing import ClassVar
 
@@ -38,30 +41,31 @@ from actors.core.schedules import (
     TriggeredRun,
     WaitingRun,
 )
-from actors.errors import (
-    ConflictError,
-    ErrorCode,
-    InvalidArgumentError,
-    LimitExceededError,
-    NotFoundError,
-    ResourceKind,
-)
-from actors.model.classes import Actor, Service, definition_of, service_name
+from actors.errors import InvalidArgumentError, LimitExceededError
+from actors.model.classes import Actor, definition_of
 from actors.model.fields import FieldKind, Map, field
 from actors.model.handlers import handler
 from actors.model.timetable import Timetable
-from actors.model.verbs.calls import actor, invocation, service
+from actors.model.verbs.calls import service
 from actors.model.verbs.context import uuid4
-from actors.model.verbs.stored_calls import call_stored, id_of_stored_call
+from actors.model.verbs.stored_calls import id_of_stored_call
 from actors.model.verbs.time import current_time
-from actors.system.scheduled_runs import argument_at, is_same, request_of, times_within, too_many_wait
+from actors.system.scheduled_calls import FORGET_SECONDS, ScheduledCall, id_of_call
+from actors.system.scheduled_runs import (
+    another_exists,
+    argument_at,
+    changed_since,
+    derived_from_handler,
+    is_same,
+    late_to_run,
+    request_of,
+    still_open,
+    times_within,
+    too_many_wait,
+    unknown_schedule,
+)
 from actors.values.names import SYSTEM_NAMESPACE
-from actors.values.texts import failure_in_words, shown
-from journal.events import Target
 from journal.ids import InvocationId
-
-FORGET_SECONDS = 60.0
-"""How long the invocations of a schedule itself are kept."""
 
 _TIMES_IN_A_TURN = 1_000
 """How many nominal times a turn decides on, which takes less than 50 ms; after a long stop the next turn goes on."""
@@ -70,7 +74,9 @@ _LONGEST_NAP_SECONDS = 86_400.0
 """So that a wake that is out of date does not stay for years."""
 
 _TROUBLED_NAP_SECONDS = 60.0
-_FAILURE_SHOWN = 300
+
+_WATCH_SECONDS, _WATCH_AGAIN_SECONDS = 60.0, 3_600.0
+"""When the first watch of an open run is sent, and how long after it each further one."""
 
 
 class Schedule(Actor):
@@ -98,6 +104,8 @@ class Schedule(Actor):
     behind: int = 0
     """The keys of ``waiting`` are the numbers from ``first`` up to, and without, ``behind``."""
     open: list[ScheduledRun] = field(factory=list)
+    watch_at: float = 0.0
+    """When to watch the open runs."""
     recent: list[ScheduledRun] = field(factory=list)
     counts: RunCounts = field(default=RunCounts())
     trouble: str = ""
@@ -109,11 +117,8 @@ class Schedule(Actor):
         """Begin the schedule. The same description again changes nothing."""
         if self.spec is not None:
             if is_same(self.spec, spec, is_anchored):
-                return ScheduleChange(changed=False, revision=self.revision)
-            raise ConflictError(
-                f"there is a schedule {self.key!r} already, and it is another one: update it, or choose another name",
-                code=ErrorCode.ALREADY_EXISTS,
-            )
+                return self._unchanged(spec)
+            raise another_exists(self.key)
         now = current_time()
         self.spec, self.life, self.reached = spec, uuid4().hex[:12], now
         self.created_at, self.created_by = now, by
@@ -124,13 +129,9 @@ class Schedule(Actor):
         """Change the description. Runs that are open or wait stay."""
         own = self._existing()
         if if_revision is not None and if_revision != self.revision:
-            raise ConflictError(
-                f"the schedule {self.key!r} has changed since it was read: its revision is {self.revision}, expected "
-                f"{if_revision}; read it again",
-                code=ErrorCode.VERSION_CONFLICT,
-            )
+            raise changed_since(self.key, self.revision, if_revision)
         if is_same(own, spec, is_anchored):
-            return ScheduleChange(changed=False, revision=self.revision)
+            return self._unchanged(spec)
         if not is_anchored and spec.timing.every == own.timing.every:
             spec = attrs.evolve(spec, timing=attrs.evolve(spec.timing, anchor=own.timing.anchor))
         if spec.timing != own.timing:
@@ -162,18 +163,17 @@ class Schedule(Actor):
         """Start a run now, if the overlap policy permits it."""
         spec = self._existing()
         if self.open and (spec.overlap is OverlapPolicy.SKIP or self.paused is not None):
-            raise ConflictError(
-                f"the schedule {self.key!r} has an open run, {self.open[-1].invocation_id}, and "
-                + ("is paused" if self.paused is not None else "its overlap policy is skip")
-                + ": wait for the run, or cancel it",
-                code=ErrorCode.STILL_OPEN,
-            )
+            raise still_open(self.key, self.open[-1].invocation_id, is_paused=self.paused is not None)
         if self._is_full:
             raise too_many_wait(self.key, self.behind - self.first, 1)
+        planned = WaitingRun(nominal=current_time(), cause=RunCause.TRIGGER, mark=f"trigger {self.revision + 1}")
+        of = id_of_stored_call(
+            spec.target, self._request(planned)
+        )  # before any change: it raises if the zone is unknown here
         self.revision += 1
-        planned = WaitingRun(nominal=current_time(), cause=RunCause.TRIGGER, mark=f"trigger {self.revision}")
-        of = id_of_stored_call(spec.target, self._request(planned))
-        return TriggeredRun(invocation_id=of, waits=not await self._plan(planned))
+        has_started = await self._plan(planned)
+        await self._wake_to_watch()
+        return TriggeredRun(invocation_id=of, waits=not has_started)
 
     @handler(retention=FORGET_SECONDS)
     async def backfill(self, start: float, end: float, by: str) -> int:
@@ -196,6 +196,7 @@ class Schedule(Actor):
         mark = f"backfill {self.revision}"
         for nominal in times:
             await self._plan(WaitingRun(nominal=nominal, cause=RunCause.BACKFILL, mark=mark))
+        await self._wake_to_watch()
         return len(times)
 
     @handler(retention=FORGET_SECONDS)
@@ -218,20 +219,20 @@ class Schedule(Actor):
         if token != self.wake_token:
             return  # a later message wakes it, or it was deleted
         self.wake_token = ""
-        if self.spec is not None and self.paused is None:
-            await self._go_on()
+        await self._go_on()
 
     @handler(retention=FORGET_SECONDS)
     async def ended(self, of: InvocationId, outcome: str, failure: str) -> None:
         """Note the outcome of a run, and start the next one that waits."""
         run = next((run for run in self.open if run.invocation_id == of), None)
         if run is None:
-            return  # of a schedule that was deleted
+            return  # it was told already, or the schedule was deleted
         self.open = [other for other in self.open if other is not run]
         ended = attrs.evolve(run, ended_at=current_time(), outcome=outcome, failure=failure)
         self.recent = [*self.recent, ended][-RUNS_SHOWN:]
         self._count(**{outcome: 1})
         await self._start_waiting()
+        await self._wake_to_watch()
 
     # Inside.
 
@@ -243,20 +244,30 @@ class Schedule(Actor):
     async def _changed(self, by: str) -> ScheduleChange:
         self.revision += 1
         self.changed_at, self.changed_by, self.trouble = current_time(), by, ""
-        if self.paused is None:
-            await self._go_on()
+        await self._go_on()
         return ScheduleChange(changed=True, revision=self.revision)
 
+    def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
+        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now."""
+        self.spec = attrs.evolve(self._existing(), **derived_from_handler(same))
+        return ScheduleChange(changed=False, revision=self.revision)
+
     async def _go_on(self) -> None:
-        """Decide on the nominal times up to now, and arrange the next wake."""
-        spec, now = self._existing(), current_time()
+        """Watch the open runs, decide on the nominal times up to now, and arrange the next wake."""
+        await self._watch_open()
+        if self.paused is None:
+            await self._go_on_to(current_time())
+        await self._wake_to_watch()
+
+    async def _go_on_to(self, now: float) -> None:
+        spec = self._existing()
         try:
             table = Timetable(spec.timing)
-        except InvalidArgumentError as error:  # the zone is not known here: the time zone database is another one
-            self.trouble = str(error)
-            await self._wake_at(now + _TROUBLED_NAP_SECONDS)
+        except InvalidArgumentError as error:
+            await self._wait_for_zone(error)
             return
         self.trouble = ""
+        await self._start_waiting()  # those that could not start while the zone was unknown
         due = [*islice(takewhile(lambda at: at <= now, table.times_after(self.reached)), _TIMES_IN_A_TURN)]
         if due:
             self.reached = due[-1]
@@ -269,7 +280,27 @@ class Schedule(Actor):
             self.late = []
         following = table.after(self.reached)
         if following is not None:
-            await self._wake_at(following)
+            await self._wake_at(min(following, self.watch_at) if self.open else following)
+
+    async def _wait_for_zone(self, error: InvalidArgumentError) -> None:  # the time zone database is another one
+        self.trouble = str(error)
+        await self._wake_at(current_time() + _TROUBLED_NAP_SECONDS)
+
+    async def _watch_open(self) -> None:
+        """Let the end of each open run be told, if it is time, also if the invocation that calls it was killed."""
+        now = current_time()
+        if not self.open or now < self.watch_at:
+            return
+        watching = service(ScheduledCall).watch
+        for run in self.open:
+            of = run.invocation_id
+            # The delay lets messages arrive that were under way when the process died.
+            await watching.options(delay=_WATCH_SECONDS, idempotency_key=of).send(self.key, of, id_of_call(of))
+        self.watch_at = now + _WATCH_AGAIN_SECONDS
+
+    async def _wake_to_watch(self) -> None:
+        if self.open:
+            await self._wake_at(self.watch_at)
 
     def _keep_late(self, times: list[float]) -> None:
         """Keep the last times for the turn that decides, as many as it may run, and count the others as missed."""
@@ -282,13 +313,7 @@ class Schedule(Actor):
         spec = self._existing()
         late = [at for at in times if now - at > LATE_SECONDS]
         in_time = times[len(late) :]
-        match spec.missed:
-            case MissedPolicy.SKIP:
-                chosen: list[float] = []
-            case MissedPolicy.ONE:
-                chosen = [] if in_time else late[-1:]
-            case MissedPolicy.ALL:
-                chosen = late[-spec.missed_limit :]
+        chosen = late_to_run(spec, late, has_newer=bool(in_time))
         self._count(missed=len(late) - len(chosen))
         for nominal in chosen:
             await self._plan(WaitingRun(nominal=nominal, cause=RunCause.MISSED))
@@ -319,8 +344,7 @@ class Schedule(Actor):
     async def _cancel_previous(self) -> None:
         """Cancel the open runs, and drop a run that waits for its turn since an earlier nominal time."""
         for run in self.open:
-            reason = f"the schedule {self.key} begins its next run"
-            await service(ScheduledCall).cancel.send(run.invocation_id, reason)
+            await service(ScheduledCall).cancel.send(run.invocation_id, f"the schedule {self.key} begins its next run")
         while self.first < self.behind and self.waiting[self.behind - 1].cause is RunCause.TIME:
             self.behind -= 1
             del self.waiting[self.behind]
@@ -331,17 +355,23 @@ class Schedule(Actor):
             return
         together = MAX_OPEN_RUNS if self.spec.overlap is OverlapPolicy.ALLOW else 1
         while self.first < self.behind and len(self.open) < together:
-            run = self.waiting[self.first]
+            try:
+                await self._start(self.waiting[self.first])
+            except InvalidArgumentError as error:
+                await self._wait_for_zone(error)
+                return
             del self.waiting[self.first]
             self.first += 1
-            await self._start(run)
 
     async def _start(self, run: WaitingRun) -> None:
-        spec, request = self._existing(), self._request(run)
+        """Start the run. Raises :class:`InvalidArgumentError`, and has changed nothing, if the zone is not known here."""
+        spec, request, now = self._existing(), self._request(run), current_time()
         argument, parameter = argument_at(spec, run.nominal)
         of = id_of_stored_call(spec.target, request)
-        await service(ScheduledCall).run.send(self.key, request, spec.target, argument, parameter)
-        started = ScheduledRun(nominal=run.nominal, cause=run.cause, invocation_id=of, started_at=current_time())
+        calling = service(ScheduledCall).run.options(idempotency_key=of)
+        await calling.send(self.key, request, spec.target, argument, parameter)
+        self.watch_at = min(self.watch_at if self.open else math.inf, now + _WATCH_SECONDS)
+        started = ScheduledRun(nominal=run.nominal, cause=run.cause, invocation_id=of, started_at=now)
         self.open = [*self.open, started]
         self._count(started=1)
 
@@ -361,33 +391,3 @@ class Schedule(Actor):
         if any(more.values()):
             values = {name: getattr(self.counts, name) + number for name, number in more.items()}
             self.counts = attrs.evolve(self.counts, **values)
-
-
-class ScheduledCall(Service):
-    """The calls of schedules: each waits for one run, and tells its schedule the outcome."""
-
-    _namespace: ClassVar[str] = SYSTEM_NAMESPACE
-
-    @handler(retention=FORGET_SECONDS)
-    async def run(self, schedule: str, request: str, target: Target, argument: bytes, parameter: str) -> None:
-        """Call the target, and report how it ended."""
-        of = id_of_stored_call(target, request)
-        outcome = await call_stored(target, argument, parameter, request, {"schedule": schedule})
-        failure = "" if outcome.failure is None else failure_in_words(outcome.failure)[:_FAILURE_SHOWN]
-        await actor(Schedule, schedule).ended.send(of, outcome.kind.value, failure)
-
-    @handler(retention=FORGET_SECONDS)
-    async def cancel(self, of: InvocationId, reason: str) -> None:
-        """Cancel a run, if it has not ended."""
-        with suppress(ConflictError, NotFoundError):
-            await invocation(of).cancel(reason=reason)
-
-
-def schedule_target(name: str, handler_name: str) -> Target:
-    """Return the target of a handler of a schedule."""
-    return Target(service_name(Schedule), name, handler_name)
-
-
-def unknown_schedule(name: str) -> NotFoundError:
-    """Return the error to raise for an unknown schedule."""
-    return NotFoundError(f"there is no schedule {shown(name)}", kind=ResourceKind.SCHEDULE)

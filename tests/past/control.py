@@ -312,4 +312,34 @@ FAULTS = (
         "After a wait for the results of a job was cancelled, the iterator ended as if there were no more.",
         "tests/aio/test_client.py::test_the_results_of_a_job_go_on_after_a_wait_that_was_cancelled",
     ),
+    Fault(
+        "same-schedule-was-refused-after-its-end",
+        "A program that creates its schedule at each start failed to start once the schedule's end had passed, and so did an update.",
+        "tests/engine/test_schedule_repairs.py::test_the_same_create_changes_nothing_after_the_end",
+        "tests/engine/test_schedule_repairs.py::test_a_schedule_that_has_ended_takes_a_note_and_no_other_end_in_the_past",
+    ),
+    Fault(
+        "same-schedule-was-one-too-many",
+        "With the greatest number of schedules, a create that changed nothing was refused by the limit.",
+        "tests/engine/test_schedule_repairs.py::test_the_same_create_changes_nothing_when_there_are_as_many_schedules_as_may_be",
+    ),
+    Fault(
+        "same-schedule-was-another-after-an-upgrade",
+        "When a handler had got an optional parameter, the same create of its schedule was refused as another one.",
+        "tests/engine/test_schedule_repairs.py::test_the_same_create_changes_nothing_when_the_handler_has_another_signature",
+    ),
+    Fault(
+        "killed-call-stopped-its-schedule",
+        "A kill or cancel of the invocation that called a scheduled run left the run open, and the schedule skipped every time after it.",
+        "tests/engine/test_schedule_repairs.py::test_a_schedule_goes_on_when_the_call_of_its_run_is_stopped",
+        "tests/engine/test_schedule_repairs.py::test_the_end_is_told_within_minutes_whatever_the_state_of_the_schedule",
+        "tests/engine/test_schedule_repairs.py::test_a_run_that_is_purged_before_its_end_was_told_counts_as_failed_and_says_so",
+        "tests/engine/test_schedule_repairs.py::test_a_long_run_has_one_watch_which_stops_nothing_and_is_replaced_if_it_is_killed",
+    ),
+    Fault(
+        "unknown-zone-lost-a-waiting-run",
+        "A scheduled run whose turn came while the time zone was unknown to the process was lost, and those behind it waited for ever.",
+        "tests/engine/test_schedule_repairs.py::test_a_run_that_waits_is_not_lost_while_the_zone_is_unknown",
+        "tests/engine/test_schedule_repairs.py::test_a_schedule_is_resumed_while_its_zone_is_unknown_and_loses_nothing",
+    ),
 )

@@ -11,9 +11,9 @@ from actors.core.schedules import MAX_SCHEDULES, ScheduleChange, ScheduleSpec, T
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, RefusedError
 from actors.model.targets import parse_target
 from actors.model.timetable import Timetable
-from actors.query.schedules import count_schedules, schedule_info, schedule_infos
+from actors.query.schedules import count_schedules, schedule_info, schedule_infos, stored_spec
 from actors.rows.audit import ControlAction
-from actors.system.schedule import schedule_target
+from actors.system.scheduled_calls import schedule_target
 from actors.system.scheduled_runs import time_in
 from actors.values import ValueProblem, encode_json
 from actors.values.limits import within_limit
@@ -36,9 +36,11 @@ class LocalSchedules(LocalCalls, LocalRegistry):
         act = _act("create-schedule", name, options.reason, _in_words(options))
         async with self.engine.one_job_at_a_time:
             try:
-                self.check_room()
-                await self._check_number()
-                spec = self._spec(options)
+                own = await self._own_spec(name)
+                if own is None:  # else it changes nothing, or is refused
+                    self.check_room()
+                    await self._check_number()
+                spec = self._spec(options, own)
             except RefusedError as refusal:
                 await self.note_refusal(act, refusal)
                 raise
@@ -50,7 +52,7 @@ class LocalSchedules(LocalCalls, LocalRegistry):
         """Change a schedule, once its new options are checked against the handler."""
         act = _act("update-schedule", name, options.reason, _in_words(options))
         try:
-            spec = self._spec(options)
+            spec = self._spec(options, await self._own_spec(name))
         except RefusedError as refusal:
             await self.note_refusal(act, refusal)
             raise
@@ -97,6 +99,10 @@ class LocalSchedules(LocalCalls, LocalRegistry):
         _, answer = await self.call_built_in(schedule_target(name, handler), act, by=self.who.by, **arguments)
         return answer
 
+    async def _own_spec(self, name: str) -> ScheduleSpec | None:
+        async with self.snapshot() as snapshot:
+            return stored_spec(snapshot, name)
+
     async def _check_number(self) -> None:
         async with self.snapshot() as snapshot:
             count = await count_schedules(snapshot)
@@ -109,8 +115,9 @@ class LocalSchedules(LocalCalls, LocalRegistry):
                 code=ErrorCode.TOO_MANY,
             )
 
-    def _spec(self, options: ScheduleOptions) -> ScheduleSpec:
-        """Check the options against the handler that is served now. Raises a :class:`actors.RefusedError`."""
+    def _spec(self, options: ScheduleOptions, own: ScheduleSpec | None) -> ScheduleSpec:
+        """Check the options against the handler that is served now; ``own`` is the description that the schedule has. Raises a
+        :class:`actors.RefusedError`."""
         definition, target = self._named(parse_target(options.target))
         if definition.kind is Kind.WORKFLOW and target.handler == "run":
             raise InvalidArgumentError(
@@ -118,7 +125,7 @@ class LocalSchedules(LocalCalls, LocalRegistry):
                 "a service or an actor",
                 path="target",
             )
-        timing = options.timing(self.environment.clock.now())
+        timing = options.timing(self.environment.clock.now(), None if own is None else own.timing)
         signature = definition.handler(target.handler).signature
         check = _with_time if options.time_parameter else _without_time
         argument, parameter, form = self.engine.run_watched(
@@ -135,6 +142,7 @@ class LocalSchedules(LocalCalls, LocalRegistry):
             missed_limit=options.missed_limit,
             overlap=options.overlap,
             note=options.note,
+            said=b"" if options.argument is None else encode_json(options.argument),
         )
 
 

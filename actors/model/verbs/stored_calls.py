@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.model.contexts import context_of
 from actors.model.new_ids import new_id
 from actors.model.verbs.branches import branch_for
+from actors.model.verbs.operations import AttachOperation
 from actors.replay.branches import Operation
 from journal import events as e
 
@@ -63,4 +64,11 @@ async def call_stored(
         asked_key=idempotency_key,
         tags=tags,
     )
+    return completed.outcome
+
+
+async def outcome_of(of: InvocationId) -> e.Outcome:
+    """Wait until an invocation completes and return its outcome, whatever it is: ``NotFoundError`` if there is none."""
+    branch = branch_for("invocation")
+    completed: e.CallCompleted = await AttachOperation(branch, branch.following_step, callee=of, source="")
     return completed.outcome
