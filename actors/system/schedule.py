@@ -117,7 +117,7 @@ class Schedule(Actor):
         """Begin the schedule. The same description again changes nothing."""
         if self.spec is not None:
             if is_same(self.spec, spec, is_anchored):
-                return self._unchanged(spec)
+                return await self._unchanged(spec)
             raise another_exists(self.key)
         now = current_time()
         self.spec, self.life, self.reached = spec, uuid4().hex[:12], now
@@ -131,7 +131,7 @@ class Schedule(Actor):
         if if_revision is not None and if_revision != self.revision:
             raise changed_since(self.key, self.revision, if_revision)
         if is_same(own, spec, is_anchored):
-            return self._unchanged(spec)
+            return await self._unchanged(spec)
         if not is_anchored and spec.timing.every == own.timing.every:
             spec = attrs.evolve(spec, timing=attrs.evolve(spec.timing, anchor=own.timing.anchor))
         if spec.timing != own.timing:
@@ -167,9 +167,7 @@ class Schedule(Actor):
         if self._is_full:
             raise too_many_wait(self.key, self.behind - self.first, 1)
         planned = WaitingRun(nominal=current_time(), cause=RunCause.TRIGGER, mark=f"trigger {self.revision + 1}")
-        of = id_of_stored_call(
-            spec.target, self._request(planned)
-        )  # before any change: it raises if the zone is unknown here
+        of = id_of_stored_call(spec.target, self._request(planned))  # it raises if the zone is not known here
         self.revision += 1
         has_started = await self._plan(planned)
         await self._wake_to_watch()
@@ -247,9 +245,12 @@ class Schedule(Actor):
         await self._go_on()
         return ScheduleChange(changed=True, revision=self.revision)
 
-    def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
-        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now."""
+    async def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
+        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now. If the next wake
+        is overdue, because someone killed its message, the schedule goes on from here."""
         self.spec = attrs.evolve(self._existing(), **derived_from_handler(same))
+        if self.wake_token and self.wake_at < current_time() - LATE_SECONDS:
+            await self._go_on()
         return ScheduleChange(changed=False, revision=self.revision)
 
     async def _go_on(self) -> None:

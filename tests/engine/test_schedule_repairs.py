@@ -139,6 +139,20 @@ async def test_a_create_with_another_argument_is_still_refused() -> None:
             await schedules.create("s", "Sales/of", "us", every=HOUR)
 
 
+async def test_the_same_create_wakes_a_schedule_whose_wake_was_killed() -> None:
+    async with Lab(Report).running() as runtime:
+        client = runtime.client
+        schedule = await client.schedules.create("hourly", "Report/run", cron="0 * * * *")
+        (wake,) = await client.invocations(service="playhead.Schedule", status=[Status.SCHEDULED])
+        await client.invocation(wake.id).kill()
+        await trio.sleep(3.5 * HOUR)
+        await client.schedules.create("hourly", "Report/run", cron="0 * * * *")
+        await trio.sleep(HOUR)
+        assert WORLD.entries == [EPOCH + 3.5 * HOUR, EPOCH + 4 * HOUR]
+        counts = (await schedule.info()).counts
+        assert (counts.started, counts.missed) == (2, 2)
+
+
 # Runs whose end nobody tells.
 
 

@@ -342,4 +342,9 @@ FAULTS = (
         "tests/engine/test_schedule_repairs.py::test_a_run_that_waits_is_not_lost_while_the_zone_is_unknown",
         "tests/engine/test_schedule_repairs.py::test_a_schedule_is_resumed_while_its_zone_is_unknown_and_loses_nothing",
     ),
+    Fault(
+        "killed-wake-stopped-its-schedule",
+        "After a kill of its wake, a schedule started nothing any more, and the create at the next start of the program did not help.",
+        "tests/engine/test_schedule_repairs.py::test_the_same_create_wakes_a_schedule_whose_wake_was_killed",
+    ),
 )
