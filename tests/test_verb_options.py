@@ -145,6 +145,7 @@ OF_EVERY_COMMAND = {
     "token",
     "data",
     "context",
+    "tags",
 }
 SAID_OTHERWISE = {"hand_over", "input"}
 """Help that says more than the schema: of a flag that turns off, and of what is for ids alone."""

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from actors.http.closing import Closing
 from actors.http.messages import HttpRequest, HttpResponse, UnreadableRequest
 from actors.http.problems import respond_unreadable
-from actors.http.server.connection import HttpConnection
-from actors.http.server.connections import DEFAULT_LIMITS, Connections, Seat
+from actors.http.server.connection import ConnectionEnds, HttpConnection
+from actors.http.server.connections import Connections, Seat
+from actors.http.server_options import DEFAULT_LIMITS
 
 PIECES = [
     b"GET / HTTP/1.1\r\n",
@@ -70,10 +71,8 @@ async def answer_to(pieces: list[bytes]) -> bytes:
     ours.setblocking(False)
     stream: Any = SimpleNamespace(socket=ours)
     seat = Seat("peer", stream, Connections(DEFAULT_LIMITS), DEFAULT_LIMITS)
-    address = ("127.0.0.1", 1)
-    connection = HttpConnection(
-        echo, ours.fileno(), seat, Closing(), DEFAULT_LIMITS, client=address, server="127.0.0.1"
-    )
+    ends = ConnectionEnds(client=("127.0.0.1", 1), server="127.0.0.1")
+    connection = HttpConnection(echo, ours.fileno(), seat, Closing(), DEFAULT_LIMITS, ends=ends)
     with ours, theirs:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.serve)

@@ -8,7 +8,7 @@ import pytest
 
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.statement import query
-from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status
+from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status, TraceContext
 from journal.ids import StepId
 from journal.rows import AwaitedSignal
 from tests.sql.kept import NOW, in_memory, on_disk, row
@@ -182,6 +182,9 @@ def test_a_join_looks_each_partner_up(source: JournalSnapshot) -> None:
     assert result.rows_read <= 7 * 3
 
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
 @pytest.mark.parametrize("column", INVOCATIONS.columns, ids=lambda column: column.name)
 def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
     failure = Failure("builtins.ConnectionError", "refused")
@@ -189,7 +192,7 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
         row(1, key="k", started_at=NOW, completed_at=NOW + 2, last_failure=failure, request="once", purge_at=NOW + 9),
         row(2, outcome=Outcome(OutcomeKind.FAILED, failure=Failure("A", "no"), reason="because"), attempts=3),
         row(3, status=Status.PAUSED, pause_reason="look", cancel_reason="stop", scheduled_for=NOW, deployment="dep_1"),
-        row(5, status=Status.SUSPENDED, awaited=[AwaitedSignal("approval", NOW)]),
+        row(5, status=Status.SUSPENDED, awaited=[AwaitedSignal("approval", NOW)], trace=TraceContext(TRACEPARENT)),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]
     source = in_memory(rows)
