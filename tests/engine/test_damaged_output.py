@@ -111,7 +111,7 @@ async def test_one_whose_head_was_mended_goes_on_where_it_was() -> None:
 
 
 @pytest.mark.parametrize("stop", ["kill", None])
-async def test_a_restart_that_cannot_copy_its_output_is_paused_with_the_reason_and_copies_it_once_it_is_repaired(
+async def test_a_restart_that_cannot_copy_its_output_is_paused_until_it_is_repaired(
     stop: str | None,
 ) -> None:
     lab = Lab(Patient)

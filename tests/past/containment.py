@@ -269,7 +269,7 @@ FAULTS = (
     Fault(
         "restart-with-damaged-output-hung",
         "A restart whose original has damaged output kept its history and never set its timers, calls and steps.",
-        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_with_the_reason_and_copies_it_once_it_is_repaired[kill]",
-        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_with_the_reason_and_copies_it_once_it_is_repaired[None]",
+        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_until_it_is_repaired[kill]",
+        "tests/engine/test_damaged_output.py::test_a_restart_that_cannot_copy_its_output_is_paused_until_it_is_repaired[None]",
     ),
 )
