@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant("emits-again-in-a-replay", "Requests._emit", "if self._emitted:", "if False:"),
     # Output.
     Mutant("keeps-the-output-of-what-is-purged", "HistoryEffects._erase_history", "gone.update(self._machine.outputs.forget(pending_append, invocation_id))", "pass", "tests/engine/test_streams.py"),
-    Mutant("calls-no-cut-off-try-void", "Executor._run_step", "self._begin_output(loaded, of, step, wait.attempts + 1)", "pass", "tests/engine/test_streams.py"),
+    Mutant("calls-no-cut-off-try-void", "Executor._run_step", "self._begin_output(loaded, of, step, number)", "pass", "tests/engine/test_streams.py"),
     Mutant("keeps-the-output-of-a-void-turn", "Executor._record_output", "if any(isinstance(event, e.CancelDeliveredEarlier) for event in events):", "if False:", "tests/engine/test_streams.py"),
     Mutant("copies-no-output-into-a-restart", "KeptOutput.of", "runs = [*runs]", "runs = []", "tests/engine/test_streams.py"),
     Mutant("ends-a-step-without-its-pieces", "Outputs.settle", "tails = self.of(pending.loaded)", "tails = {}", "tests/engine/test_streams.py"),

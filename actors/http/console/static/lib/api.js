@@ -71,7 +71,7 @@ export async function send(method, path, { query = {}, body, headers = {}, abort
     for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
   }
   /** @type {Record<string, string>} */
-  const all = { ...headers };
+  const all = { accept: "application/json", ...headers }; // without it, what the server also streams would come as a stream
   const secret = token();
   if (secret) all.authorization = `Bearer ${secret}`;
   if (key) all["idempotency-key"] = key;
