@@ -1,4 +1,4 @@
-"""Objects that asyncio programs of the tests call, and the loops that run these programs."""
+"""Objects that programs of the tests call which do not run on trio, and the loops that run those on asyncio."""
 
 from __future__ import annotations
 

@@ -15,44 +15,16 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Service, Workflow, handler, shared
+from actors import Workflow, handler
 from actors.control.client import Client as AsyncClient
 from actors.model.handles import InvocationHandle as AsyncHandle
+from tests.aio.programs import Waiter, Wallet
 from tests.http.served import serving
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-class Wallet(Actor):
-    coins: int = 0
-
-    @handler
-    async def add(self, coins: int, *, note: str = "") -> int:
-        self.coins += coins
-        return self.coins
-
-    @shared
-    async def count(self) -> int:
-        return self.coins
-
-    @handler
-    async def refuse(self) -> None:
-        raise actors.TerminalError("empty")
-
-
-class Waiter(Service):
-    @handler
-    async def wait(self) -> str:
-        return await actors.signal("go", str)
-
-    @handler
-    async def count(self, to: int) -> int:
-        for number in range(to):
-            actors.emit(number)
-        return to
 
 
 class Signup(Workflow):
