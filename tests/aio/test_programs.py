@@ -109,6 +109,8 @@ def test_the_web_app_of_the_readme_keeps_its_data_under_uvicorn(tmp_path: Path, 
         with started(tmp_path, "-m", "uvicorn", "web:web", "--port", "0", "--loop", loop) as server:
             url = printed_line(server, r"http://127\.0\.0\.1:\d+")
             assert post(f"{url}/counters/alice/add?amount=5") == total
+            with urllib.request.urlopen(f"{url}/playhead/ui/", timeout=LONGEST_SECONDS) as page:
+                assert page.headers.get_content_type() == "text/html"
             server.send_signal(signal.SIGINT)
             server.communicate(timeout=LONGEST_SECONDS)
 
