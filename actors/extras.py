@@ -15,6 +15,7 @@ EXTRAS = {
     "server": ("h11",),
     "sql": ("apsw",),
     "cli": ("click", "rich", "watchfiles"),
+    "mcp": ("mcp",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
 }

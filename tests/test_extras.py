@@ -28,6 +28,7 @@ NEEDED_BY = {
     "server": "actors.http.server",
     "sql": "actors.query.sql",
     "cli": "cli",
+    "mcp": "actors.integrations.mcp",
     "otel": "actors.telemetry",
     "pydantic-ai": "actors.integrations.pydantic_ai",
 }

@@ -85,6 +85,9 @@ ARROWS = {
     ),
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
     "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
+    "actors.integrations.mcp": (
+        "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.values journal"
+    ),
     "actors.aio": (
         "actors.aio.handler actors.control actors.control.offline actors.endpoints actors.event_loop actors.http.client"
         " actors.loop_thread actors.model actors.query actors.runtime"
@@ -96,7 +99,7 @@ ARROWS = {
     ),
     "cli": (
         "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors"
-        " actors.http actors.http.client actors.http.server actors.model actors.query actors.rows actors.runtime"
+        " actors.http actors.http.client actors.http.server actors.integrations.mcp actors.model actors.query actors.rows actors.runtime"
         " actors.values journal journal.kv journal.log"
     ),
 }
