@@ -18,6 +18,7 @@ EXTRAS = {
     "mcp": ("mcp",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
+    "openai-agents": ("agents",),
 }
 """For each extra, the packages that it adds, by the names under which they are imported."""
 

@@ -84,6 +84,7 @@ ARROWS = {
         " journal.kv journal.log"
     ),
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
+    "actors.integrations.openai_agents": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
     "actors.integrations.mcp": (
         "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.values journal"
@@ -277,7 +278,7 @@ def test_imports_within_a_room_go_one_way(room: str) -> None:
 
 # What nobody may do.
 
-ASYNCIO = ("actors.aio.", "actors.engine.asyncio_steps", "actors.http.server.asgi_from_asyncio")
+ASYNCIO = ("actors.aio.", "actors.integrations.", "actors.engine.asyncio_steps", "actors.http.server.asgi_from_asyncio")
 """Where asyncio may be used; everything else runs on trio, and a module that imports asyncio is slow to import."""
 
 FORBIDDEN_LIBRARIES = {"cloudpickle", "dill", "marshal", "pickle", "shelve", "yaml"}

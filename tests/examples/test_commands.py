@@ -55,6 +55,14 @@ EXPECTED = {
         answers=("null", "null", "", "70"),
         refused=('playhead call Transfer/run \'{"source": "alice", "target": "bob", "amount": 1000}\'',),
     ),
+    "openai_agents_handoff": Expected(
+        script=(
+            "refunds: Sorry about that. 40 for order 17 were refunded.",
+            *("1.2.1 model request", "1.3.1 model request", "1.3.2 model request", "1.3.3 model request"),
+            *("1.4.1 tool price", "1.5.1 tool refund"),
+        ),
+        answers=('"refunds: Sorry about that. 40 for order 17 were refunded."', "(?s).*Support/ask.*succeeded.*"),
+    ),
     "approval": Expected(
         script=("a pencil: paid", "a chair: paid, says ada", "a yacht: no decision in time"),
         answers=("inv_1.*", "inv_1.* changed .*", "(?s).*SignalReceived.*"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +18,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 import actors
 from actors import RetryPolicy, Service, handler
 from actors.integrations.pydantic_ai import PlayheadDurability
+from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
 from tests.terminal import ROOT
 
@@ -234,64 +234,14 @@ def test_a_missing_package_names_its_extra() -> None:
     assert "pip install 'playhead[pydantic-ai]'" in done.stderr
 
 
-LIFE = """
-import os, sys
-import trio
-from pydantic_ai.models.function import FunctionModel
-import actors
-from examples.agent import Forecast
-
-ask = FunctionModel.request
-
-async def counted(self, *args, **options):
-    with open(sys.argv[2], "a") as calls:
-        print(actors.step_key(), file=calls)
-    return await ask(self, *args, **options)
-
-FunctionModel.request = counted
-
-async def main():
-    async with actors.open_runtime(Forecast, path=sys.argv[1], durability="os") as runtime:
-        asked = await runtime.client.service(Forecast).ask.options(idempotency_key="once").send("Where is it warmer?")
-        async for entry in asked.follow():
-            if entry.name == "StepCompleted":
-                print("recorded", entry.details["step"], flush=True)
-        print("result", await asked.result(), flush=True)
-
-trio.run(main)
-"""
-
-
 def test_a_process_killed_at_each_recorded_step_repeats_no_recorded_model_call(tmp_path: Path) -> None:
-    """The model calls are counted outside of the process."""
-    calls = tmp_path / "calls"
-    calls.touch()
-    recorded: set[str] = set()
-    result, kills = "", 0
-    while not result:
-        known, before = set(recorded), len(calls.read_text().splitlines())
-        with subprocess.Popen(
-            [sys.executable, "-c", LIFE, str(tmp_path / "data"), str(calls)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": str(kills + 1)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as life:
-            assert life.stdout is not None
-            for line in life.stdout:
-                kind, _, text = line.strip().partition(" ")
-                if kind == "result":
-                    result = text
-                else:
-                    recorded.add(text)
-                if recorded - known:
-                    life.kill()
-                    kills += 1
-                    break
-        asked = [key.rpartition("/")[2] for key in calls.read_text().splitlines()[before:]]
-        assert not known & {*asked}, "a recorded model request was made again"
-        assert kills <= 6
-    assert result == "It is 17 degrees warmer in Rome."
-    assert len(recorded) == 6
-    assert kills >= 5
+    story = killed_at_each_recorded_step(
+        tmp_path,
+        "examples.agent:Forecast.ask",
+        "Where is it warmer?",
+        "pydantic_ai.models.function:FunctionModel.request",
+    )
+    assert story.result == "It is 17 degrees warmer in Rome."
+    assert story.asked_again == []
+    assert (len(story.recorded), len(set(story.asked))) == (6, 3)
+    assert story.kills >= 5
