@@ -1,4 +1,5 @@
-"""Every key layout of the store, in one place, each with the order that it promises.
+"""The layout of every key of the store, each with the order that it promises. Those of invocations are in
+:mod:`journal.invocation_keys`.
 
 The first byte is the kind of the key and never gets another meaning. The partition is next, so that the owner of a partition
 reads one contiguous range. Numbers are big endian, so that bytes sort as numbers do.
@@ -13,25 +14,25 @@ from typing import TYPE_CHECKING
 from journal.ids import InvocationId, object_prefix
 
 if TYPE_CHECKING:
-    from journal.events import Status
     from journal.ids import StreamId
 
 STORE = b"\x00store"
 """The only key outside the partitions: its value is the identity of the store (``rows.StoreIdentity``)."""
 
-_PARTITION = struct.Struct(">cH")
+PARTITION = struct.Struct(">cH")
 _OF_STREAM = struct.Struct(">cHQ")
 _IN_STREAM = struct.Struct(">cHQQ")
-_DATED = struct.Struct(">cHQ")
-_INDEX = struct.Struct(">Q")
+DATED = struct.Struct(">cHQ")
+INDEX = struct.Struct(">Q")
 
+# The kinds of all keys, also of those in journal.invocation_keys: a new kind takes a byte that is not here.
 _RECORD = b"e"
 _HEAD = b"h"
 _SNAPSHOT = b"s"
-_INVOCATION = b"i"
-_CREATED = b"c"
-_OPEN = b"a"
-_PURGE = b"p"
+INVOCATION = b"i"
+CREATED = b"c"
+OPEN = b"a"
+PURGE = b"p"
 _OWING = b"o"
 _ITEM = b"v"
 _MESSAGE = b"l"
@@ -39,25 +40,15 @@ _DATED_MESSAGE = b"t"
 _SEEN = b"d"
 _SEEN_BY_TIME = b"D"
 _PARTITION_STATE = b"m"
-_PINNED = b"b"
+PINNED = b"b"
 _AUDIT = b"u"
 _NAME = b"n"
-_AWAITING = b"w"
-_FAILED = b"f"
-_COUNTER = b"k"
-_TAG = b"g"
+AWAITING = b"w"
+FAILED = b"f"
+COUNTER = b"k"
+TAG = b"g"
 _OUTPUT = b"r"
 _OUTPUT_HEAD = b"q"
-
-_STATUS_BYTES = {
-    "scheduled": b"\x01",
-    "queued": b"\x02",
-    "running": b"\x03",
-    "suspended": b"\x04",
-    "backing_off": b"\x05",
-    "paused": b"\x06",
-    "completed": b"\x07",
-}
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
@@ -68,19 +59,19 @@ def object_name(partition: int, service: str, key: str) -> bytes:
 
 def object_names(partition: int, service: str | None) -> bytes:
     """Return the prefix of the keys of all objects of a partition, or of one service."""
-    prefix = _PARTITION.pack(_NAME, partition)
+    prefix = PARTITION.pack(_NAME, partition)
     return prefix if service is None else prefix + service.encode() + b"\x00"
 
 
 def parts_of_object_name(key: bytes) -> tuple[str, str]:
     """Return the service and the key in an object's name."""
-    service, _, name = key[_PARTITION.size :].partition(b"\x00")
+    service, _, name = key[PARTITION.size :].partition(b"\x00")
     return service.decode(), name.decode()
 
 
 def partition_state(partition: int) -> bytes:
     """Return the key of the partition's epoch and counters."""
-    return _PARTITION.pack(_PARTITION_STATE, partition)
+    return PARTITION.pack(_PARTITION_STATE, partition)
 
 
 def record(partition: int, stream: StreamId, first_number: int) -> bytes:
@@ -106,7 +97,7 @@ def of_append(partition: int, stream: StreamId, first_number: int) -> tuple[byte
 
 def heads(partition: int) -> bytes:
     """Return the prefix of the heads of a partition."""
-    return _PARTITION.pack(_HEAD, partition)
+    return PARTITION.pack(_HEAD, partition)
 
 
 def stream_of_head(head_key: bytes) -> int:
@@ -124,201 +115,19 @@ def number_of_snapshot(key: bytes) -> int:
     return int.from_bytes(key[-8:], "big")
 
 
-def invocation(partition: int, invocation_id: InvocationId) -> bytes:
-    """Return the key of an invocation's row, ordered by object, then by age (except for ids that were made from an
-    idempotency key)."""
-    return _PARTITION.pack(_INVOCATION, partition) + invocation_id.encode()
-
-
-def is_invocation(key: bytes) -> bool:
-    """Report whether the key is that of an invocation's row."""
-    return key.startswith(_INVOCATION)
-
-
-def invocations(partition: int) -> bytes:
-    """Return the prefix of the invocation rows of a partition."""
-    return _PARTITION.pack(_INVOCATION, partition)
-
-
-def invocations_of(partition: int, stream: StreamId) -> bytes:
-    """Return the prefix of the invocation rows of an object."""
-    return _PARTITION.pack(_INVOCATION, partition) + object_prefix(stream).encode()
-
-
-def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
-    """Return the index key of an invocation, ordered by the time of acceptance to the microsecond, then by id."""
-    return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
-
-
-def of_ended(
-    partition: int, created_at: float, purge_at: float, invocation_id: InvocationId
-) -> tuple[bytes, bytes, bytes]:
-    """Return the keys of a completed invocation: :func:`invocation`, :func:`created` and :func:`purge`."""
-    name = invocation_id.encode()
-    if 0.0 <= created_at <= purge_at < _LAST_SECOND:
-        created, due = ceil(created_at * 1e6), ceil(purge_at * 1e6)  # as microseconds() does
-    else:
-        created, due = microseconds(created_at), microseconds(purge_at)
-    return (
-        _PARTITION.pack(_INVOCATION, partition) + name,
-        _DATED.pack(_CREATED, partition, created) + name,
-        _DATED.pack(_PURGE, partition, due) + name,
-    )
-
-
-def created_prefix(partition: int) -> bytes:
-    """Return the prefix of the index by time of acceptance."""
-    return _PARTITION.pack(_CREATED, partition)
-
-
-def created_from(partition: int, at: float) -> bytes:
-    """Return the first possible key of invocations accepted at or after this time."""
-    return _DATED.pack(_CREATED, partition, microseconds(at))
-
-
-def created_behind(partition: int, at: float) -> bytes:
-    """Return the first key after those of invocations accepted at or before this time."""
-    return _DATED.pack(_CREATED, partition, microseconds(at) + 1)
-
-
-def microsecond_of_created(key: bytes) -> int:
-    """Return the time of acceptance in a key, in microseconds, rounded up."""
-    return int.from_bytes(key[3:11], "big")
-
-
-def open_by_status(partition: int, status: Status, invocation_id: InvocationId) -> bytes:
-    """Return the index key of an open invocation, ordered by status, then as the invocation rows."""
-    return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value] + invocation_id.encode()
-
-
-def open_prefix(partition: int, status: Status) -> bytes:
-    """Return the prefix of the open invocations with one status."""
-    return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value]
-
-
-def pinned(partition: int, deployment: str, invocation_id: InvocationId) -> bytes:
-    """Return the index key of an open invocation, ordered by the deployment that it runs on. All ids of deployments
-    have the same length."""
-    return pinned_prefix(partition, deployment) + invocation_id.encode()
-
-
-def pinned_prefix(partition: int, deployment: str) -> bytes:
-    """Return the prefix of the open invocations on one deployment."""
-    return _PARTITION.pack(_PINNED, partition) + deployment.encode()
-
-
-def awaiting(partition: int, since: float, invocation_id: InvocationId) -> bytes:
-    """Return the index key of an invocation that waits for a signal, ordered by the start of the wait to the
-    microsecond, then by id."""
-    return _DATED.pack(_AWAITING, partition, microseconds(since)) + invocation_id.encode()
-
-
-def awaiting_prefix(partition: int) -> bytes:
-    """Return the prefix of the invocations that wait for a signal."""
-    return _PARTITION.pack(_AWAITING, partition)
-
-
-def failed(partition: int, at: float, invocation_id: InvocationId) -> bytes:
-    """Return the index key of an invocation that has failed, ordered by the time of its end to the microsecond, then by
-    id."""
-    return _DATED.pack(_FAILED, partition, microseconds(at)) + invocation_id.encode()
-
-
-def failed_prefix(partition: int) -> bytes:
-    """Return the prefix of the invocations that have failed."""
-    return _PARTITION.pack(_FAILED, partition)
-
-
-def failed_from(partition: int, at: float) -> bytes:
-    """Return the first possible key of invocations that failed at or after this time."""
-    return _DATED.pack(_FAILED, partition, microseconds(at))
-
-
-def microseconds_of_failed(key: bytes) -> int:
-    """Return the time of the end in a key of :func:`failed`, in microseconds, rounded up."""
-    return int.from_bytes(key[3:11], "big")
-
-
-def tag(partition: int, name: str, value: str, at: float, invocation_id: InvocationId) -> bytes:
-    """Return the index key of a tag of an invocation, ordered by name, then by value, then by the time of acceptance to the
-    microsecond, then by id. Neither the name nor the value contains a NUL."""
-    return tag_prefix(partition, name, value) + _INDEX.pack(microseconds(at)) + invocation_id.encode()
-
-
-def tag_prefix(partition: int, name: str | None = None, value: str | None = None) -> bytes:
-    """Return the prefix of the tags of a partition, of those with this name, or of those with this name and value."""
-    prefix = _PARTITION.pack(_TAG, partition)
-    if name is None:
-        return prefix
-    prefix += name.encode() + b"\x00"
-    return prefix if value is None else prefix + value.encode() + b"\x00"
-
-
-def parts_of_tag(key: bytes) -> tuple[str, str]:
-    """Return the name and the value in a key of :func:`tag`."""
-    name, value = key[_PARTITION.size : -_INDEX.size - 39].split(b"\x00")
-    return name.decode(), value.decode()
-
-
-def microseconds_of_tag(key: bytes) -> int:
-    """Return the time of acceptance in a key of :func:`tag`, in microseconds, rounded up."""
-    return int.from_bytes(key[-46:-38], "big")
-
-
-def counter(partition: int, group: bytes, *, by_signal: bool) -> bytes:
-    """Return the key of the number of invocations in a group. The groups of those that wait for a signal, by the name of the
-    signal, follow after all others: they may be many."""
-    return counters(partition, by_signal=by_signal) + group
-
-
-def counters(partition: int, *, by_signal: bool) -> bytes:
-    """Return the prefix of the counters of a partition, one of two."""
-    return _PARTITION.pack(_COUNTER, partition) + (b"\x01" if by_signal else b"\x00")
-
-
-def group_of_counter(key: bytes) -> bytes:
-    """Return the group in a counter's key."""
-    return key[_PARTITION.size + 1 :]
-
-
-def microseconds_of_awaiting(key: bytes) -> int:
-    """Return the start of the wait in a key of :func:`awaiting`, in microseconds, rounded up."""
-    return int.from_bytes(key[3:11], "big")
-
-
-def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:
-    """Return the index key of a completed invocation, ordered by the end of its retention."""
-    return _DATED.pack(_PURGE, partition, microseconds(due_at)) + invocation_id.encode()
-
-
-def purge_prefix(partition: int) -> bytes:
-    """Return the prefix of the index by end of retention."""
-    return _PARTITION.pack(_PURGE, partition)
-
-
-def date_of_purge(key: bytes) -> float:
-    """Return the end of a retention in a key, in wall seconds."""
-    return int.from_bytes(key[3:11], "big") / 1e6
-
-
-def id_at_end(key: bytes) -> str:
-    """Return the invocation id at the end of an index key."""
-    return key[-38:].decode()
-
-
 def output(partition: int, of: InvocationId, first_position: int) -> bytes:
     """Return the key of a row of an invocation's output, ordered by object, invocation, then position."""
-    return output_of(partition, of) + _INDEX.pack(first_position)
+    return output_of(partition, of) + INDEX.pack(first_position)
 
 
 def output_of(partition: int, of: InvocationId) -> bytes:
     """Return the prefix of the rows of an invocation's output."""
-    return _PARTITION.pack(_OUTPUT, partition) + of.encode()
+    return PARTITION.pack(_OUTPUT, partition) + of.encode()
 
 
 def outputs(partition: int) -> bytes:
     """Return the prefix of the rows of the outputs of a partition."""
-    return _PARTITION.pack(_OUTPUT, partition)
+    return PARTITION.pack(_OUTPUT, partition)
 
 
 def position_of_output(key: bytes) -> int:
@@ -328,27 +137,27 @@ def position_of_output(key: bytes) -> int:
 
 def invocation_of_output(key: bytes) -> InvocationId:
     """Return the invocation in the key of a row of its output."""
-    return InvocationId(key[_PARTITION.size : -8].decode())
+    return InvocationId(key[PARTITION.size : -8].decode())
 
 
 def output_head(partition: int, of: InvocationId) -> bytes:
     """Return the key of the head of an invocation's output, ordered by object, then by invocation."""
-    return _PARTITION.pack(_OUTPUT_HEAD, partition) + of.encode()
+    return PARTITION.pack(_OUTPUT_HEAD, partition) + of.encode()
 
 
 def output_heads(partition: int) -> bytes:
     """Return the prefix of the heads of the outputs of a partition."""
-    return _PARTITION.pack(_OUTPUT_HEAD, partition)
+    return PARTITION.pack(_OUTPUT_HEAD, partition)
 
 
 def output_heads_of(partition: int, stream: StreamId) -> bytes:
     """Return the prefix of the heads of the outputs of an object's invocations."""
-    return _PARTITION.pack(_OUTPUT_HEAD, partition) + object_prefix(stream).encode()
+    return PARTITION.pack(_OUTPUT_HEAD, partition) + object_prefix(stream).encode()
 
 
 def invocation_of_output_head(key: bytes) -> InvocationId:
     """Return the invocation in the key of the head of its output."""
-    return InvocationId(key[_PARTITION.size :].decode())
+    return InvocationId(key[PARTITION.size :].decode())
 
 
 def owing(partition: int, stream: StreamId) -> bytes:
@@ -359,7 +168,7 @@ def owing(partition: int, stream: StreamId) -> bytes:
 
 def owing_prefix(partition: int) -> bytes:
     """Return the prefix of the objects that recovery must load."""
-    return _PARTITION.pack(_OWING, partition)
+    return PARTITION.pack(_OWING, partition)
 
 
 def stream_of_owing(key: bytes) -> int:
@@ -369,7 +178,7 @@ def stream_of_owing(key: bytes) -> int:
 
 def log_item(partition: int, stream: StreamId, field: str, index: int) -> bytes:
     """Return the key of an item of a ``Log`` field, ordered by object, field, index."""
-    return items(partition, stream, field) + _INDEX.pack(index)
+    return items(partition, stream, field) + INDEX.pack(index)
 
 
 def map_item(partition: int, stream: StreamId, field: str, key: bytes) -> bytes:
@@ -384,7 +193,7 @@ def stream_of_record(record_key: bytes) -> int:
 
 def records(partition: int) -> bytes:
     """Return the prefix of the records of a partition."""
-    return _PARTITION.pack(_RECORD, partition)
+    return PARTITION.pack(_RECORD, partition)
 
 
 def records_of(partition: int, stream: StreamId) -> bytes:
@@ -405,7 +214,7 @@ def items(partition: int, stream: StreamId, field: str) -> bytes:
 
 def all_items(partition: int) -> bytes:
     """Return the prefix of the items of a partition."""
-    return _PARTITION.pack(_ITEM, partition)
+    return PARTITION.pack(_ITEM, partition)
 
 
 def stream_of_item(item_key: bytes) -> int:
@@ -425,12 +234,12 @@ def items_of_object(partition: int, stream: StreamId) -> bytes:
 
 def message(partition: int, arrival: int) -> bytes:
     """Return the key of a message without a due time, ordered by arrival."""
-    return _DATED.pack(_MESSAGE, partition, arrival)
+    return DATED.pack(_MESSAGE, partition, arrival)
 
 
 def messages(partition: int) -> bytes:
     """Return the prefix of the messages without a due time."""
-    return _PARTITION.pack(_MESSAGE, partition)
+    return PARTITION.pack(_MESSAGE, partition)
 
 
 def arrival_of_message(key: bytes) -> int:
@@ -440,12 +249,12 @@ def arrival_of_message(key: bytes) -> int:
 
 def dated_message(partition: int, at: float, message_id: str) -> bytes:
     """Return the key of a message with a due time, ordered by that time to the microsecond, then by id."""
-    return _DATED.pack(_DATED_MESSAGE, partition, microseconds(at)) + message_id.encode()
+    return DATED.pack(_DATED_MESSAGE, partition, microseconds(at)) + message_id.encode()
 
 
 def dated_messages(partition: int) -> bytes:
     """Return the prefix of the messages with a due time."""
-    return _PARTITION.pack(_DATED_MESSAGE, partition)
+    return PARTITION.pack(_DATED_MESSAGE, partition)
 
 
 def has_date(message_key: bytes) -> bool:
@@ -466,17 +275,17 @@ def id_of_dated_message(key: bytes) -> str:
 def seen(partition: int, message_id: str) -> bytes:
     """Return the key that records the arrival of a message without a due time, so that a repetition is recognised;
     ordered by id."""
-    return _PARTITION.pack(_SEEN, partition) + message_id.encode()
+    return PARTITION.pack(_SEEN, partition) + message_id.encode()
 
 
 def seen_by_time(partition: int, at: float, message_id: str) -> bytes:
     """Return the index key of an arrived message, ordered by time of arrival, so that old ids are forgotten in order."""
-    return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + message_id.encode()
+    return DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + message_id.encode()
 
 
 def seen_by_time_prefix(partition: int) -> bytes:
     """Return the prefix of the index of arrived messages by time."""
-    return _PARTITION.pack(_SEEN_BY_TIME, partition)
+    return PARTITION.pack(_SEEN_BY_TIME, partition)
 
 
 def microseconds_of_seen(key: bytes) -> int:
@@ -497,12 +306,12 @@ def message_id_of_seen(key: bytes) -> str:
 def audit(partition: int, number: int) -> bytes:
     """Return the key of a row of the audit log, ordered by number and not by time: setting back a clock must not change
     the order of the chain."""
-    return _DATED.pack(_AUDIT, partition, number)
+    return DATED.pack(_AUDIT, partition, number)
 
 
 def audit_prefix(partition: int) -> bytes:
     """Return the prefix of the audit log of a partition."""
-    return _PARTITION.pack(_AUDIT, partition)
+    return PARTITION.pack(_AUDIT, partition)
 
 
 def after_prefix(prefix: bytes) -> bytes:
@@ -512,7 +321,7 @@ def after_prefix(prefix: bytes) -> bytes:
 
 
 _LAST_MICROSECOND = 2**63 - 1
-_LAST_SECOND = _LAST_MICROSECOND / 1e6
+LAST_SECOND = _LAST_MICROSECOND / 1e6
 
 
 def microseconds(at: float) -> int:
@@ -521,4 +330,4 @@ def microseconds(at: float) -> int:
 
     A time too large to be stored, including infinity, becomes the last one, which never comes.
     """
-    return _LAST_MICROSECOND if at >= _LAST_SECOND else max(0, ceil(at * 1e6))
+    return _LAST_MICROSECOND if at >= LAST_SECOND else max(0, ceil(at * 1e6))

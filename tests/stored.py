@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from journal import codec, keys
+from journal import codec, invocation_keys, keys
 from journal.ids import StreamId
 from journal.rows import InvocationRow, decode_row
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from journal.kv.memory import MemoryStore
 
 _RECORD = keys.record(0, StreamId(0), 0)[:1]
-_INVOCATION = keys.invocations(0)[:1]
+_INVOCATION = invocation_keys.invocations(0)[:1]
 
 _TRACEBACK = re.compile(r"traceback=(['\"]).*?\1, details")
 
@@ -30,7 +30,7 @@ def stored(store: MemoryStore) -> Stored:
             for recorded in codec.decode_record(value, keys.first_number_of(key)):
                 found[f"event {key[3:11].hex()} {recorded.number:6}"] = recorded
         elif kind == _INVOCATION:
-            found[f"row {keys.id_at_end(key)}"] = decode_row(InvocationRow, value)
+            found[f"row {invocation_keys.id_at_end(key)}"] = decode_row(InvocationRow, value)
         else:
             found[f"other {kind!r} {key[1:].hex()}"] = value
     return found

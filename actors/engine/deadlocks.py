@@ -16,7 +16,7 @@ from actors.core.deadlocks import Edge, ObjectNotLoaded, WaitCycle, WaitGraph
 from actors.core.fold import fold
 from actors.engine.requests import ObjectRequest
 from actors.values.failures import failed, failure_of
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -99,12 +99,12 @@ class DeadlockBreaker:
 
     async def run(self) -> None:
         """Check every queued invocation: each cycle that involves a key passes through one."""
-        prefix = keys.open_prefix(self._partition, Status.QUEUED)
+        prefix = invocation_keys.open_prefix(self._partition, Status.QUEUED)
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.scan(start, stop, limit=_READ_TOGETHER):
             start = page[-1][0] + b"\x00"
             for key, _ in page:
-                circle = await self._around(InvocationId(keys.id_at_end(key)))
+                circle = await self._around(InvocationId(invocation_keys.id_at_end(key)))
                 if circle is not None:
                     await self._break(circle)
 

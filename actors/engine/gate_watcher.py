@@ -16,7 +16,7 @@ from actors.core import commands as c
 from actors.engine.requests import ObjectRequest
 from actors.engine.waiter import Reply
 from actors.errors import TerminalError
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -72,11 +72,11 @@ class GateWatcher:
                 await self._wake(status, left)
 
     async def _wake(self, status: Status, left: list[Gates]) -> None:
-        prefix = keys.open_prefix(self._machine.partition.number, status)
+        prefix = invocation_keys.open_prefix(self._machine.partition.number, status)
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.scan(start, stop, limit=_WOKEN_TOGETHER):
             start = page[-1][0] + b"\x00"
-            ids = [InvocationId(keys.id_at_end(key)) for key, _ in page]
+            ids = [InvocationId(invocation_keys.id_at_end(key)) for key, _ in page]
             await self.start_waiting(dict.fromkeys(self._released(ids, left)), "a gate has opened")
 
     def _released(self, ids: list[InvocationId], left: list[Gates]) -> Iterator[StreamId]:
@@ -84,7 +84,7 @@ class GateWatcher:
             stream = stream_of_invocation(invocation_id)
             if self._journal.get(keys.owing(self._machine.partition.number, stream)) is None:
                 continue  # there is nothing to start: what it waits for has not come
-            data = self._journal.get(keys.invocation(self._machine.partition.number, invocation_id))
+            data = self._journal.get(invocation_keys.invocation(self._machine.partition.number, invocation_id))
             if data is None:
                 continue
             try:

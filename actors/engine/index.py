@@ -9,7 +9,7 @@ from actors.core.owed import owes
 from actors.core.state import existing
 from actors.rows.counters import Counts, failed_key, group_of_success, groups_of_listed, groups_of_row, recount
 from actors.rows.index import IndexedState, Rows, listing_of, row_of, tag_keys
-from journal import keys
+from journal import invocation_keys, keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def index_invocation(
     listing = listing_of(invocation)
     if listing == listed:
         return
-    key = keys.invocation(partition, invocation_id)
+    key = invocation_keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row_of(state, invocation))
     loaded.listings[invocation_id] = listing
     service, handler = state.service, invocation.handler
@@ -48,8 +48,8 @@ def index_invocation(
         if invocation.tags:
             _index_tags(rows, new, partition, invocation.tags, invocation.accepted_at, invocation_id)
     elif listed.status is not listing.status:
-        rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
-    rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
+        rows[invocation_keys.open_by_status(partition, listed.status, invocation_id)] = None
+    rows[invocation_keys.open_by_status(partition, listing.status, invocation_id)] = b""
     _index_pinned(rows, partition, invocation_id, "" if listed is None else listed.deployment, listing.deployment)
     _index_awaiting(rows, partition, invocation_id, () if listed is None else listed.awaited, listing.awaited)
 
@@ -57,7 +57,7 @@ def index_invocation(
 def _index_created(
     rows: Rows, new: list[bytes], key: bytes, partition: int, at: float, invocation_id: InvocationId
 ) -> None:
-    created = keys.created(partition, at, invocation_id)
+    created = invocation_keys.created(partition, at, invocation_id)
     rows[created] = b""
     new += (key, created)
 
@@ -74,9 +74,9 @@ def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, befor
     if before == now:
         return
     if before:
-        rows[keys.pinned(partition, before, invocation_id)] = None
+        rows[invocation_keys.pinned(partition, before, invocation_id)] = None
     if now:
-        rows[keys.pinned(partition, now, invocation_id)] = b""
+        rows[invocation_keys.pinned(partition, now, invocation_id)] = b""
 
 
 def _index_awaiting(
@@ -90,9 +90,9 @@ def _index_awaiting(
     if before[:1] == now[:1]:
         return
     if before:
-        rows[keys.awaiting(partition, before[0].since, invocation_id)] = None
+        rows[invocation_keys.awaiting(partition, before[0].since, invocation_id)] = None
     if now:
-        rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
+        rows[invocation_keys.awaiting(partition, now[0].since, invocation_id)] = b""
 
 
 def _index_ended(
@@ -100,7 +100,7 @@ def _index_ended(
 ) -> None:
     """Write the row of a completed invocation, which was ``listed`` as open on disk, or is not there yet."""
     invocation_id = row.invocation_id
-    key = keys.invocation(partition, invocation_id)
+    key = invocation_keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row)
     recount(counts, groups_of_listed(row.target.service, row.target.handler, listed), groups_of_row(row))
     if listed is None:
@@ -110,7 +110,7 @@ def _index_ended(
     else:
         _unlist(rows, partition, invocation_id, listed)
     if row.purge_at is not None:
-        due = keys.purge(partition, row.purge_at, invocation_id)
+        due = invocation_keys.purge(partition, row.purge_at, invocation_id)
         rows[due] = b""
         new.append(due)
     failed = failed_key(partition, row)
@@ -123,7 +123,7 @@ def index_whole(
     rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, purge_at: float
 ) -> None:
     """Write the row of an invocation that has begun and succeeded since the last commit: :func:`_index_ended` in short."""
-    key, created, due = keys.of_ended(partition, row.created_at, purge_at, row.invocation_id)
+    key, created, due = invocation_keys.of_ended(partition, row.created_at, purge_at, row.invocation_id)
     rows[key] = encode_row(row)
     rows[created] = rows[due] = b""
     new += (key, created, due)
@@ -135,7 +135,7 @@ def index_whole(
 
 def _unlist(rows: Rows, partition: int, invocation_id: InvocationId, listed: IndexedState) -> None:
     """Remove an invocation from the indexes of open ones."""
-    rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
+    rows[invocation_keys.open_by_status(partition, listed.status, invocation_id)] = None
     _index_pinned(rows, partition, invocation_id, listed.deployment, "")
     _index_awaiting(rows, partition, invocation_id, listed.awaited, ())
 
@@ -175,10 +175,10 @@ def forget_invocation(rows: Rows, counts: Counts, partition: int, loaded: Loaded
     # The counters include the row on disk or in a sealed batch: the completed one, the open one before it, or none.
     open_groups = groups_of_listed(row.target.service, row.target.handler, listed)
     recount(counts, groups_of_row(row) if is_written else open_groups, ())
-    rows[keys.invocation(partition, row.invocation_id)] = None
-    rows[keys.created(partition, row.created_at, row.invocation_id)] = None
+    rows[invocation_keys.invocation(partition, row.invocation_id)] = None
+    rows[invocation_keys.created(partition, row.created_at, row.invocation_id)] = None
     if row.purge_at is not None:
-        rows[keys.purge(partition, row.purge_at, row.invocation_id)] = None
+        rows[invocation_keys.purge(partition, row.purge_at, row.invocation_id)] = None
     failed = failed_key(partition, row)
     if failed is not None:
         rows[failed] = None

@@ -50,7 +50,7 @@ from actors.rows.index import index_items, rewind_items, row_of, row_of_whole
 from actors.rows.layers import LayeredRows
 from actors.rows.timers import timer_message
 from journal import events as e
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord
 from journal.events import Outcome, OutcomeKind, Recorded, Stamp
 from journal.fused import RequestedStep
@@ -284,7 +284,7 @@ class Machine:
         if of in loaded.ended:
             loaded.ended[of] = row
         else:
-            self._batch.rows[keys.invocation(self.partition.number, of)] = encode_row(row)
+            self._batch.rows[invocation_keys.invocation(self.partition.number, of)] = encode_row(row)
 
     def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
         invocation = state.invocations[event.invocation_id]
@@ -485,7 +485,7 @@ class Machine:
         row = loaded.ended.get(of)
         if row is not None or (loaded.state is not None and of in loaded.state.invocations):
             return row
-        data = self.rows.get(keys.invocation(self.partition.number, of))
+        data = self.rows.get(invocation_keys.invocation(self.partition.number, of))
         if data is None:
             return None
         row = decode_row(InvocationRow, data)
@@ -496,7 +496,7 @@ class Machine:
     def row_of(self, of: InvocationId) -> InvocationRow | None:
         """The latest row of any invocation of this journal."""
         partition = stream_of_invocation(of) % self._partitions
-        data = self.rows.get(keys.invocation(partition, of))
+        data = self.rows.get(invocation_keys.invocation(partition, of))
         return None if data is None else decode_row(InvocationRow, data)
 
     def purge_sooner(self, due_at: float | None) -> trio.Event:
@@ -597,7 +597,7 @@ class Machine:
         if state is None or state.invocations or state.fields or state.lengths or loaded.waiters:
             return False
         prefixes = (
-            keys.invocations_of(self.partition.number, loaded.stream),
+            invocation_keys.invocations_of(self.partition.number, loaded.stream),
             keys.items_of_object(self.partition.number, loaded.stream),
         )
         return not any(self.rows.scan(p, keys.after_prefix(p), limit=1) for p in prefixes)

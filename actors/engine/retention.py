@@ -11,7 +11,7 @@ from actors.core import commands as c
 from actors.engine.requests import ObjectRequest
 from actors.engine.waiter import Reply
 from actors.errors import TerminalError
-from journal import keys
+from journal import invocation_keys, keys
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -38,10 +38,12 @@ class Retention:
     async def purge_what_is_over(self) -> None:
         """Purge each invocation when its retention ends. Runs forever."""
         while True:
-            start = keys.purge_prefix(self._machine.partition.number)
-            now = keys.purge(self._machine.partition.number, self._clock.now() + _MICROSECOND, InvocationId(""))
+            start = invocation_keys.purge_prefix(self._machine.partition.number)
+            now = invocation_keys.purge(
+                self._machine.partition.number, self._clock.now() + _MICROSECOND, InvocationId("")
+            )
             while page := self._journal.scan(start, now, limit=_PURGED_TOGETHER):
-                await self._purge([InvocationId(keys.id_at_end(key)) for key, _ in page])
+                await self._purge([InvocationId(invocation_keys.id_at_end(key)) for key, _ in page])
                 start = page[-1][0] + b"\x00"
             await self._wait_for_purge(now)
 
@@ -60,9 +62,9 @@ class Retention:
                 await last.wait()
 
     async def _wait_for_purge(self, now: bytes) -> None:
-        later = keys.after_prefix(keys.purge_prefix(self._machine.partition.number))
+        later = keys.after_prefix(invocation_keys.purge_prefix(self._machine.partition.number))
         following = self._journal.scan(now, later, limit=1)
-        due_at = keys.date_of_purge(following[0][0]) if following else None
+        due_at = invocation_keys.date_of_purge(following[0][0]) if following else None
         seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
         with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):
             await self._machine.purge_sooner(due_at).wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from journal import keys
+from journal import invocation_keys, keys
 from journal.ids import stream_of, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -28,4 +28,4 @@ class StoredNames:
 
     def has_invocation(self, of: InvocationId) -> bool:
         partition = stream_of_invocation(of) % self._journal.partitions
-        return self._journal.get(keys.invocation(partition, of)) is not None
+        return self._journal.get(invocation_keys.invocation(partition, of)) is not None

@@ -8,7 +8,7 @@ import attrs
 
 from actors.system.registry import registry_stream
 from actors.values.names import is_system
-from journal import keys
+from journal import invocation_keys
 from journal.events import OutcomeKind, Status, Target
 from journal.ids import InvocationId, object_prefix, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
@@ -64,7 +64,7 @@ def changes_since(journal: Journal, after: int | None) -> ChangeSet:
     gone: list[InvocationId] = []
     listed = changed.invocations if changed.is_complete else changed.invocations[-SAMPLE:]
     for of in listed:
-        data = journal.get(keys.invocation(stream_of_invocation(of) % journal.partitions, of))
+        data = journal.get(invocation_keys.invocation(stream_of_invocation(of) % journal.partitions, of))
         row = None if data is None else decode_row(InvocationRow, data)
         if row is None:
             gone.append(of)

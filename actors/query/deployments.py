@@ -9,7 +9,7 @@ import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from journal import keys
+from journal import invocation_keys, keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def is_drained(snapshot: JournalSnapshot, deployment: str) -> bool:
     """Report whether no open invocation is pinned to the deployment, from the index."""
     return all(
         snapshot.first(prefix, keys.after_prefix(prefix)) is None
-        for prefix in (keys.pinned_prefix(partition, deployment) for partition in range(snapshot.partitions))
+        for prefix in (invocation_keys.pinned_prefix(partition, deployment) for partition in range(snapshot.partitions))
     )
 
 

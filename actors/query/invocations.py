@@ -10,7 +10,7 @@ from actors.core.deadlocks import WaitGraph
 from actors.model.info import info_of
 from actors.query.counts import invocation_counts
 from actors.rows.counters import STATUS
-from journal import keys
+from journal import invocation_keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Status
 from journal.ids import InvocationId, stream_of, stream_of_invocation
@@ -76,14 +76,14 @@ def _count_of(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> int:
 
 def _of_object(snapshot: JournalSnapshot, service: str, key: str) -> Iterator[InvocationRow]:
     stream = stream_of(service, key)
-    for _, data in snapshot.rows_under(keys.invocations_of(snapshot.partition_of(stream), stream)):
+    for _, data in snapshot.rows_under(invocation_keys.invocations_of(snapshot.partition_of(stream), stream)):
         yield decode_row(InvocationRow, data)
 
 
 def _by_status(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> Iterator[InvocationRow]:
     for partition in range(snapshot.partitions):
         for status in statuses:
-            for name, _ in snapshot.rows_under(keys.open_prefix(partition, status)):
+            for name, _ in snapshot.rows_under(invocation_keys.open_prefix(partition, status)):
                 yield from _named(snapshot, partition, name)
 
 
@@ -97,8 +97,8 @@ def _by_tag(snapshot: JournalSnapshot, name: str, value: str) -> Iterator[Invoca
 
 
 def _tagged(snapshot: JournalSnapshot, partition: int, name: str, value: str) -> Iterator[tuple[int, int, bytes]]:
-    for key, _ in snapshot.rows_under(keys.tag_prefix(partition, name, value), reverse=True):
-        yield keys.microseconds_of_tag(key), partition, key
+    for key, _ in snapshot.rows_under(invocation_keys.tag_prefix(partition, name, value), reverse=True):
+        yield invocation_keys.microseconds_of_tag(key), partition, key
 
 
 def _by_time(snapshot: JournalSnapshot) -> Iterator[InvocationRow]:
@@ -109,8 +109,8 @@ def _by_time(snapshot: JournalSnapshot) -> Iterator[InvocationRow]:
 
 
 def _created(snapshot: JournalSnapshot, partition: int) -> Iterator[tuple[int, int, bytes]]:
-    for name, _ in snapshot.rows_under(keys.created_prefix(partition), reverse=True):
-        yield keys.microsecond_of_created(name), partition, name
+    for name, _ in snapshot.rows_under(invocation_keys.created_prefix(partition), reverse=True):
+        yield invocation_keys.microsecond_of_created(name), partition, name
 
 
 def _newest(listing: Listing, rows: Iterator[InvocationRow]) -> list[InvocationRow]:
@@ -118,6 +118,6 @@ def _newest(listing: Listing, rows: Iterator[InvocationRow]) -> list[InvocationR
 
 
 def _named(snapshot: JournalSnapshot, partition: int, name: bytes) -> Iterator[InvocationRow]:
-    data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
+    data = snapshot.get(invocation_keys.invocation(partition, InvocationId(invocation_keys.id_at_end(name))))
     if data is not None:  # fsck reports an index entry without a row; a list shows the rows that exist
         yield decode_row(InvocationRow, data)

@@ -18,7 +18,7 @@ import trio
 from actors.query.counts import invocation_counts, signal_counts
 from actors.rows import counters
 from actors.values.names import is_system
-from journal import keys
+from journal import invocation_keys, keys
 from journal.events import OutcomeKind, Status
 from journal.ids import InvocationId
 from journal.rows import InvocationRow, decode_row
@@ -172,7 +172,7 @@ def _stuck(snapshot: JournalSnapshot, counts: Counts, status: Status) -> tuple[S
     entries = (
         (partition, key)
         for partition in range(snapshot.partitions)
-        for key, _ in snapshot.rows_under(keys.open_prefix(partition, status))
+        for key, _ in snapshot.rows_under(invocation_keys.open_prefix(partition, status))
     )
     found = _grouped(_users(snapshot, islice(entries, EXAMINED)))
     largest = heapq.nlargest(GROUPS, _summed(of_status, _WHY).items(), key=lambda item: item[1])
@@ -186,7 +186,7 @@ def _failed(snapshot: JournalSnapshot) -> tuple[float, tuple[StuckGroup, ...]]:
     entries = heapq.merge(*parts, reverse=True)
     latest = [(partition, key) for _, partition, key in islice(entries, EXAMINED)]
     if len(latest) == EXAMINED:
-        since = keys.microseconds_of_failed(latest[-1][1]) / 1e6
+        since = invocation_keys.microseconds_of_failed(latest[-1][1]) / 1e6
     found = _grouped(_users(snapshot, latest))
     groups = [_stuck_group(group, len(rows), rows) for group, rows in found.items()]
     return since, tuple(heapq.nlargest(GROUPS, groups, key=lambda group: group.newest or 0.0))
@@ -197,14 +197,14 @@ _Entry: TypeAlias = tuple[int, int, bytes]
 
 
 def _failures_since(snapshot: JournalSnapshot, partition: int, since: float) -> Iterator[_Entry]:
-    stop = keys.after_prefix(keys.failed_prefix(partition))
-    for key, _ in snapshot.rows(keys.failed_from(partition, since), stop, reverse=True):
-        yield keys.microseconds_of_failed(key), partition, key
+    stop = keys.after_prefix(invocation_keys.failed_prefix(partition))
+    for key, _ in snapshot.rows(invocation_keys.failed_from(partition, since), stop, reverse=True):
+        yield invocation_keys.microseconds_of_failed(key), partition, key
 
 
 def _waits(snapshot: JournalSnapshot, partition: int) -> Iterator[_Entry]:
-    for key, _ in snapshot.rows_under(keys.awaiting_prefix(partition)):
-        yield keys.microseconds_of_awaiting(key), partition, key
+    for key, _ in snapshot.rows_under(invocation_keys.awaiting_prefix(partition)):
+        yield invocation_keys.microseconds_of_awaiting(key), partition, key
 
 
 def _waiting(snapshot: JournalSnapshot) -> tuple[WaitingGroup, ...]:
@@ -239,7 +239,7 @@ def _waiting_group(group: Group, number: int, first: InvocationRow | None) -> Wa
 def _users(snapshot: JournalSnapshot, entries: Iterable[tuple[int, bytes]]) -> Iterator[InvocationRow]:
     """The rows that the entries of an index name, except those of built-in objects."""
     for partition, key in entries:
-        data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(key))))
+        data = snapshot.get(invocation_keys.invocation(partition, InvocationId(invocation_keys.id_at_end(key))))
         row = None if data is None else decode_row(InvocationRow, data)
         if row is not None and not is_system(row.target.service):
             yield row

@@ -45,7 +45,7 @@ from actors.rows.objects import load_state
 from actors.system.code import read_code
 from actors.system.registry import registry_stream
 from actors.system.registry_rows import deployments_of, gates_of
-from journal import keys
+from journal import invocation_keys, keys
 from journal.ids import StreamId, stream_of, stream_of_invocation
 from journal.log.outputs import read_whole_output
 from journal.log.streams import read_events, read_head
@@ -136,7 +136,7 @@ class JournalSnapshot:
 
     def find_invocation(self, of: InvocationId) -> InvocationRow | None:
         """Return the row of an invocation, or None if it does not exist."""
-        data = self.get(keys.invocation(self.partition_of(stream_of_invocation(of)), of))
+        data = self.get(invocation_keys.invocation(self.partition_of(stream_of_invocation(of)), of))
         return None if data is None else decode_row(InvocationRow, data)
 
     def output(self, of: InvocationId, after: int = 0) -> Iterator[OutputRun]:

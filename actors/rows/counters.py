@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord
 from journal.events import OutcomeKind, Status
 from journal.kv.store import scan_all
@@ -119,24 +119,26 @@ def add_counts(counts: Counts, changes: Counts, times: int = 1) -> None:
 def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
     """Return the rows that store these counts. A group without invocations has no row."""
     return {
-        keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL): _NUMBER.pack(number) if number else None
+        invocation_keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL): _NUMBER.pack(number)
+        if number
+        else None
         for group, number in counts.items()
     }
 
 
 def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:
     """Return the counts of a partition, with or without those by awaited signal. Raises ``CorruptRecord``."""
-    prefix = keys.counters(partition, by_signal=False)
+    prefix = invocation_keys.counters(partition, by_signal=False)
     counts = _decoded(scan_all(rows, prefix, keys.after_prefix(prefix)))
     if with_signals:
-        prefix = keys.counters(partition, by_signal=True)
+        prefix = invocation_keys.counters(partition, by_signal=True)
         counts |= _decoded(scan_all(rows, prefix, keys.after_prefix(prefix)))
     return counts
 
 
 def load_signal_counts(rows: Readable, partition: int, *, at_most: int) -> Counts:
     """Return the first counts of a partition by awaited signal, at most this number. Raises ``CorruptRecord``."""
-    prefix = keys.counters(partition, by_signal=True)
+    prefix = invocation_keys.counters(partition, by_signal=True)
     return _decoded(rows.scan(prefix, keys.after_prefix(prefix), limit=at_most))
 
 
@@ -148,12 +150,12 @@ def failed_key(partition: int, row: InvocationRow) -> bytes | None:
     """Return the key of an ended invocation in the index of failures; None if it did not fail."""
     if row.outcome is None or row.outcome.kind is not OutcomeKind.FAILED or row.completed_at is None:
         return None
-    return keys.failed(partition, row.completed_at, row.invocation_id)
+    return invocation_keys.failed(partition, row.completed_at, row.invocation_id)
 
 
 def _group_of(key: bytes) -> Group:
     try:
-        return _decode(keys.group_of_counter(key))
+        return _decode(invocation_keys.group_of_counter(key))
     except ValueError as error:
         raise CorruptRecord(f"the key of a counter cannot be decoded: {error}. {_REMEDY}") from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.state import WaitKind
-from journal import keys
+from journal import invocation_keys, keys
 from journal.events import Caller, Outcome, Status, Target
 from journal.rows import AwaitedSignal, InvocationRow
 
@@ -108,7 +108,7 @@ def row_of_whole(
 
 def tag_keys(partition: int, tags: dict[str, str], created_at: float, of: InvocationId) -> list[bytes]:
     """Return the keys of the index of tags for one invocation."""
-    return [keys.tag(partition, name, value, created_at, of) for name, value in tags.items()]
+    return [invocation_keys.tag(partition, name, value, created_at, of) for name, value in tags.items()]
 
 
 def awaited_signals(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:

@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING
 import attrs
 import msgspec
 
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import StoreDamaged, StoreError
 from journal.events import Status
 from journal.kv.data_directory import DataDirectory, HeldDirectory, OpenDirectory
@@ -186,9 +186,9 @@ def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
         return None
     newest, states = 0, [PartitionState()] * partitions
     for partition in range(partitions):
-        prefix = keys.created_prefix(partition)
+        prefix = invocation_keys.created_prefix(partition)
         for key, _ in rows.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
-            newest = max(newest, keys.microsecond_of_created(key))
+            newest = max(newest, invocation_keys.microsecond_of_created(key))
         state = rows.get(keys.partition_state(partition))
         if state is not None:
             states[partition] = decode_row(PartitionState, state)
@@ -200,7 +200,7 @@ def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
 
 
 def _has_work(rows: RocksReader, partition: int) -> bool:
-    places = [keys.open_prefix(partition, status) for status in Status if status is not Status.COMPLETED]
+    places = [invocation_keys.open_prefix(partition, status) for status in Status if status is not Status.COMPLETED]
     places += [keys.messages(partition), keys.dated_messages(partition)]
     return any(rows.scan(place, keys.after_prefix(place), limit=1) for place in places)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from journal import keys
+from journal import invocation_keys, keys
 from journal.ids import InvocationId, StreamId
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class ChangeFeed:
             self._streams[stream] = (self._position, head.last)
             self._streams.move_to_end(stream)
         for key in rows:
-            if keys.is_invocation(key):
-                of = InvocationId(keys.id_at_end(key))
+            if invocation_keys.is_invocation(key):
+                of = InvocationId(invocation_keys.id_at_end(key))
                 self._invocations[of] = self._position
                 self._invocations.move_to_end(of)
         self._forget_oldest()

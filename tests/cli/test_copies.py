@@ -16,7 +16,7 @@ from actors.errors.base import code_of
 from actors.http.server.backups import ConflictError, noted
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import ControlAction, Principal
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status
 from journal.kv.store import Batch, scan_all
@@ -96,14 +96,14 @@ async def mended(path: Path) -> FsckReport:
 
 
 INDEXES = {
-    "by status": keys.open_prefix(0, Status.PAUSED),
-    "by time": keys.created_prefix(0),
-    "by deployment": keys.pinned_prefix(0, ""),
-    "by end of retention": keys.purge_prefix(0),
+    "by status": invocation_keys.open_prefix(0, Status.PAUSED),
+    "by time": invocation_keys.created_prefix(0),
+    "by deployment": invocation_keys.pinned_prefix(0, ""),
+    "by end of retention": invocation_keys.purge_prefix(0),
     "of what a start looks at": keys.owing_prefix(0),
-    "of what waits for a signal": keys.awaiting_prefix(0),
+    "of what waits for a signal": invocation_keys.awaiting_prefix(0),
     "of objects by name": keys.object_names(0, None),
-    "rows of invocations": keys.invocations(0),
+    "rows of invocations": invocation_keys.invocations(0),
 }
 
 
@@ -145,8 +145,8 @@ async def test_an_index_that_is_lost_is_found_missing_and_built_anew_as_it_was(t
 async def test_what_an_index_has_too_much_is_taken_out(tmp_path: Path) -> None:
     await kept(tmp_path)
     before = rows_of(tmp_path)
-    (paused,) = [key for key in before if key.startswith(keys.open_prefix(0, Status.PAUSED))]
-    wrong = keys.open_prefix(0, Status.QUEUED) + paused[-38:]
+    (paused,) = [key for key in before if key.startswith(invocation_keys.open_prefix(0, Status.PAUSED))]
+    wrong = invocation_keys.open_prefix(0, Status.QUEUED) + paused[-38:]
     await change(tmp_path, {wrong: b""})
     (finding,) = look(tmp_path).findings
     assert finding.where == "the index by status"
@@ -160,7 +160,7 @@ async def test_a_row_that_says_another_status_than_its_object_is_found_and_mende
     key = next(
         key
         for key, data in before.items()
-        if key.startswith(keys.invocations(0)) and decode_row(InvocationRow, data).status is Status.PAUSED
+        if key.startswith(invocation_keys.invocations(0)) and decode_row(InvocationRow, data).status is Status.PAUSED
     )
     row = decode_row(InvocationRow, before[key])
     row.status = Status.QUEUED
@@ -182,7 +182,7 @@ async def test_a_hole_in_a_log_is_found_and_not_made_up(tmp_path: Path) -> None:
 async def test_a_rebuild_is_in_the_audit_and_changes_no_event(tmp_path: Path) -> None:
     await kept(tmp_path)
     before = rows_of(tmp_path)
-    await change(tmp_path, dict.fromkeys(key for key in before if key.startswith(keys.created_prefix(0))))
+    await change(tmp_path, dict.fromkeys(key for key in before if key.startswith(invocation_keys.created_prefix(0))))
     await mended(tmp_path)
     events = {key: data for key, data in rows_of(tmp_path).items() if key.startswith(keys.records(0))}
     assert events == {key: data for key, data in before.items() if key.startswith(keys.records(0))}

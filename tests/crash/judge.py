@@ -13,7 +13,7 @@ import attrs
 from actors.core.fold import fold
 from actors.core.snapshots import encode_snapshot
 from journal import events as e
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import Damaged, DamagedOutput
 from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
@@ -129,7 +129,7 @@ def read(directory: Path) -> Remains:
         rows = [
             decode_row(InvocationRow, value)
             for partition in partitions
-            for _, value in _under(reader, keys.invocations(partition))
+            for _, value in _under(reader, invocation_keys.invocations(partition))
         ]
         items = {s.id: dict(_under(reader, keys.items_of_object(s.partition, s.id))) for s in streams}
         outputs, damaged = dict[InvocationId, list[bytes]](), list[str]()

@@ -15,7 +15,7 @@ from actors.errors import ActorError, TerminalError
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import Principal
 from actors.rows.counters import load_counts
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch, scan_all
@@ -162,9 +162,9 @@ def prefixes() -> list[bytes]:
         prefix
         for number in range(PARTITIONS)
         for prefix in (
-            keys.counters(number, by_signal=False),
-            keys.counters(number, by_signal=True),
-            keys.failed_prefix(number),
+            invocation_keys.counters(number, by_signal=False),
+            invocation_keys.counters(number, by_signal=True),
+            invocation_keys.failed_prefix(number),
         )
     ]
 
@@ -204,6 +204,6 @@ async def test_the_doctor_finds_and_rebuilds_wrong_counters() -> None:
 
 def test_a_counter_of_another_length_is_refused() -> None:
     store = MemoryStore()
-    store.apply(Batch({keys.counters(0, by_signal=False) + b"\x96": b"1"}))
+    store.apply(Batch({invocation_keys.counters(0, by_signal=False) + b"\x96": b"1"}))
     with pytest.raises(CorruptRecord):
         load_counts(store, 0)

@@ -14,7 +14,7 @@ from actors.core import commands as c
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import Principal
 from actors.rows.timers import postponed_message
-from journal import keys
+from journal import invocation_keys, keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of
 from journal.kv.store import Batch, scan_all
@@ -255,7 +255,9 @@ async def test_a_caller_whose_callee_is_gone_is_found() -> None:
     lab = await lived()
     asked = stream_of("Patient", "asked")
     gone = dict(scan_all(lab.store, b"", b"\xff"))
-    of = next(keys.id_at_end(key) for key in gone if key.startswith(keys.invocations_of(0, asked)))
+    of = next(
+        invocation_keys.id_at_end(key) for key in gone if key.startswith(invocation_keys.invocations_of(0, asked))
+    )
     plant(
         lab,
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.engine.index import forget_invocation
 from actors.engine.loaded_object import LoadedObject
 from actors.rows.index import IndexedState, Rows
-from journal import keys
+from journal import invocation_keys
 from journal.events import Kind, Mode, Status, Target
 from journal.ids import InvocationId, stream_of
 from journal.rows import InvocationRow
@@ -33,10 +33,10 @@ def test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index() -
     forget_invocation(rows, {}, 0, loaded, row)
     assert rows == dict.fromkeys(
         [
-            keys.open_by_status(0, Status.QUEUED, IT),
-            keys.pinned(0, "dep_1", IT),
-            keys.invocation(0, IT),
-            keys.created(0, 1.0, IT),
-            keys.purge(0, 3.0, IT),
+            invocation_keys.open_by_status(0, Status.QUEUED, IT),
+            invocation_keys.pinned(0, "dep_1", IT),
+            invocation_keys.invocation(0, IT),
+            invocation_keys.created(0, 1.0, IT),
+            invocation_keys.purge(0, 3.0, IT),
         ]
     )

@@ -15,7 +15,7 @@ from actors import Actor, InvocationHandle, handler
 from actors.core.jobs import ItemResult, JobVerb
 from actors.errors.base import code_of
 from actors.model.verb_options import parse_options
-from journal import keys
+from journal import invocation_keys
 from journal.ids import stream_of_invocation
 from journal.log.streams import load_stream, read_head
 from journal.rows import InvocationRow, decode_row
@@ -156,7 +156,7 @@ def events_of(lab: Lab, handle: InvocationHandle[Any]) -> list[Any]:
 
 
 def row_of(lab: Lab, handle: InvocationHandle[Any]) -> Any:
-    data = lab.store.get(keys.invocation(0, handle.id))
+    data = lab.store.get(invocation_keys.invocation(0, handle.id))
     return (
         None
         if data is None

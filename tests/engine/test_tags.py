@@ -11,7 +11,7 @@ from actors import Actor, InvalidArgumentError, LimitExceededError, Service, han
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS
 from actors.query.fsck.doctor import examine, rebuild
 from actors.rows.audit import Principal
-from journal import keys
+from journal import invocation_keys, keys
 from journal.ids import InvocationId
 from journal.kv.memory import MemoryView
 from journal.kv.store import Batch
@@ -110,7 +110,7 @@ async def test_a_search_by_tag_reads_the_index_and_not_every_invocation(monkeypa
         read = rows_read(monkeypatch)
         assert len(await client.invocations(where=BY_TAG)) == 1
         assert len(await client.invocations(tags=ADA)) == 1
-        assert 0 < len([key for key in read if keys.is_invocation(key)]) < 10
+        assert 0 < len([key for key in read if invocation_keys.is_invocation(key)]) < 10
 
 
 async def test_calls_and_sends_inherit_the_tags_also_after_a_restart() -> None:
@@ -157,10 +157,10 @@ async def test_the_index_of_tags_is_rebuilt_from_the_events() -> None:
     async with lab.running() as runtime:
         await runtime.client.actor(Tool, "a").use.options(tags=ADA)()
         await runtime.client.service(Agent).wait.options(tags=ADA).send()
-    prefix = keys.tag_prefix(0)
+    prefix = invocation_keys.tag_prefix(0)
     stored = dict(lab.store.scan(prefix, keys.after_prefix(prefix), limit=10))
     assert len(stored) == 4
-    strange = keys.tag(0, "user", "eve", 1.0, InvocationId(keys.id_at_end(next(iter(stored)))))
+    strange = invocation_keys.tag(0, "user", "eve", 1.0, InvocationId(invocation_keys.id_at_end(next(iter(stored)))))
     lab.store.apply(Batch({**dict.fromkeys(stored), strange: b""}))
     assert {finding.where for finding in examine(lab.store, 1).findings} == {"the index by tag"}
     journal = KvJournal(lab.store, partitions=1, clock=lab.clock, secret="lab")

@@ -9,7 +9,7 @@ import actors
 from actors import Actor, InvocationHandle, RetryPolicy, Service, handler, step
 from actors.model.explain import reasons
 from actors.types import WaitCause
-from journal import keys
+from journal import invocation_keys
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
 
@@ -182,7 +182,7 @@ async def test_what_waits_for_a_signal_is_listed_with_its_name_and_since_when_un
         await client.invocation(second.id).result()
         await client.invocation(first.id).kill()
         assert (await client.query(listed)).rows == []
-    assert not any(key.startswith(keys.awaiting_prefix(0)) for key, _ in lab.store.contents())
+    assert not any(key.startswith(invocation_keys.awaiting_prefix(0)) for key, _ in lab.store.contents())
 
 
 async def test_one_that_pauses_says_by_whom_though_its_step_has_not_ended() -> None:

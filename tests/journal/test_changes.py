@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from journal import events as e
-from journal import keys
+from journal import invocation_keys
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, invocation_id
 from journal.kv.memory import MemoryStore
@@ -47,7 +47,7 @@ async def append(partition: Partition, stream: int, *, expected: int = 0, rows: 
                 stream=StreamId(stream),
                 expected=expected,
                 events=[(Stamp(1.0, "test", "test"), event)],
-                rows={keys.invocation(0, of): b"row" for of in rows},
+                rows={invocation_keys.invocation(0, of): b"row" for of in rows},
             )
         ]
     )

@@ -31,7 +31,7 @@ from actors.engine.faults import log as faults_log
 from actors.errors import ActorError
 from actors.model.info import belongs_to
 from actors.query.fsck.doctor import examine
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import Conflict, JournalError
 from journal.events import Status
 from journal.ids import stream_of_invocation
@@ -360,7 +360,7 @@ class Storm:
     def _status_of(self, of: InvocationId) -> str:
         partition = stream_of_invocation(of) % self.lab.partitions
         try:
-            data = self._journal.get(keys.invocation(partition, of))
+            data = self._journal.get(invocation_keys.invocation(partition, of))
             status = None if data is None else _status_in(data)
             if status is Status.COMPLETED:
                 self.seen_ends.append((of, trio.current_time()))
@@ -476,10 +476,10 @@ class Storm:
         """All that has not ended, from the rows: a query in SQL takes its turns by the real clock."""
         found: list[InvocationId] = []
         for partition in range(self.lab.partitions):
-            prefix = keys.invocations(partition)
+            prefix = invocation_keys.invocations(partition)
             for key, value in scan_all(self.disk, prefix, keys.after_prefix(prefix)):
                 if decode_row(InvocationRow, value).outcome is None:
-                    found.append(keys.id_at_end(key))
+                    found.append(invocation_keys.id_at_end(key))
         return found
 
     async def _let_all_end(self) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 import actors
-from journal import keys
+from journal import invocation_keys
 from journal.ids import stream_of, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 from tests.simulation.cast import Tally
@@ -178,7 +178,7 @@ def _check_rows(storm: Storm, runtime: Runtime, own: list[Life]) -> None:
     """The row of an invocation says what its events say."""
     for life in own:
         partition = stream_of_invocation(life.id) % storm.lab.partitions
-        data = runtime.engine.journal.get(keys.invocation(partition, life.id))
+        data = runtime.engine.journal.get(invocation_keys.invocation(partition, life.id))
         row = None if data is None else decode_row(InvocationRow, data)
         storm.law(
             "a row says what its events say", row is not None and row.outcome == life.outcome, f"{life.id}: {row}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.query.snapshot import JournalSnapshot
 from journal import events as e
-from journal import keys
+from journal import invocation_keys, keys
 from journal.codec import encode_record
 from journal.events import Kind, Mode, Outcome, OutcomeKind, Status, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of, stream_of_invocation
@@ -57,12 +57,12 @@ def stored(rows: Iterable[InvocationRow], partitions: int = 1) -> dict[bytes, by
         stream = stream_of_invocation(one.invocation_id)
         partition = stream % partitions
         found[keys.record(partition, stream, 1)] = encode_record([(STAMP, event) for event in _beginning(one)])
-        found[keys.invocation(partition, one.invocation_id)] = encode_row(one)
-        found[keys.created(partition, one.created_at, one.invocation_id)] = b""
+        found[invocation_keys.invocation(partition, one.invocation_id)] = encode_row(one)
+        found[invocation_keys.created(partition, one.created_at, one.invocation_id)] = b""
         if one.status is not Status.COMPLETED:
-            found[keys.open_by_status(partition, one.status, one.invocation_id)] = b""
+            found[invocation_keys.open_by_status(partition, one.status, one.invocation_id)] = b""
         if one.awaited:
-            found[keys.awaiting(partition, one.awaited[0].since, one.invocation_id)] = b""
+            found[invocation_keys.awaiting(partition, one.awaited[0].since, one.invocation_id)] = b""
     known = MemoryView(found, sorted(found))
     for partition in range(partitions):
         beside: dict[bytes, bytes | None] = {}

@@ -12,7 +12,7 @@ from actors.errors import InvalidArgumentError
 from actors.query.counts import open_by_deployment, open_by_status
 from actors.query.sql.counted import as_counts
 from actors.query.sql.statement import query
-from journal import keys
+from journal import invocation_keys
 from journal.events import Failure, Outcome, OutcomeKind, Status
 from journal.kv.store import SCAN_PAGE
 from journal.rows import AwaitedSignal
@@ -33,7 +33,7 @@ class Watched:
     invocations: int = 0
 
     def get(self, key: bytes) -> bytes | None:
-        self.invocations += keys.is_invocation(key)
+        self.invocations += invocation_keys.is_invocation(key)
         return self.rows.get(key)
 
     def scan(
@@ -41,7 +41,7 @@ class Watched:
     ) -> list[tuple[bytes, bytes]]:
         found = self.rows.scan(start, stop, limit=limit, reverse=reverse)
         if limit > 1:  # one is read to see whether there are any
-            self.invocations += sum(keys.is_invocation(key) for key, _ in found)
+            self.invocations += sum(invocation_keys.is_invocation(key) for key, _ in found)
         return found
 
 

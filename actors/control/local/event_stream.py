@@ -12,7 +12,7 @@ from actors.model.history import JournalEntry, entry_of
 from actors.model.info import belongs_to
 from actors.model.output import OutputChunk, chunk_of
 from journal import events as e
-from journal import keys
+from journal import invocation_keys
 from journal.errors import BrokenInvariant
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
@@ -130,7 +130,7 @@ class Marks:
         appended = self._journal.appended(self._stream) if self._follow else None
         # No wait between the two reads: they see the same commits.
         runs = read_output(self._journal, self._partition, self._of, self._after)
-        row = self._journal.get(keys.invocation(self._partition, self._of))
+        row = self._journal.get(invocation_keys.invocation(self._partition, self._of))
         if runs:
             self._page.extend(mark for run in runs for mark in marks_of(run, self._after))
         elif row is None:

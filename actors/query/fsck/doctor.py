@@ -31,7 +31,7 @@ from actors.rows.counters import Counts, counter_rows, failed_key, groups_of_row
 from actors.rows.index import row_of, tag_keys
 from actors.rows.timers import invocation_of_timer, is_postponed, timer_message
 from journal import events as e
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord, Damaged
 from journal.events import Recorded, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -223,9 +223,9 @@ class _Partition:
 
     def _examine_rows(self) -> None:
         missing = dict(self._open)
-        for key, data in self._under(keys.invocations(self.partition)):
+        for key, data in self._under(invocation_keys.invocations(self.partition)):
             self.invocations += 1
-            of = InvocationId(keys.id_at_end(key))
+            of = InvocationId(invocation_keys.id_at_end(key))
             missing.pop(of, None)
             self._ended.pop(of, None)
             is_unread = stream_of_invocation(of) in self.unread
@@ -247,10 +247,12 @@ class _Partition:
                     of, key, f"its row says {row.status.value}, but its object says {self._open[of].status.value}"
                 )
         for of in missing:
-            self._mend(of, keys.invocation(self.partition, of), "it is open, but has no row")
+            self._mend(of, invocation_keys.invocation(self.partition, of), "it is open, but has no row")
         for of in self._ended.keys() - self._open.keys():
             self._mend(
-                of, keys.invocation(self.partition, of), "it has completed and its history is stored, but it has no row"
+                of,
+                invocation_keys.invocation(self.partition, of),
+                "it has completed and its history is stored, but it has no row",
             )
         for row in self._open.values():
             self._expect_open(row)
@@ -300,23 +302,23 @@ class _Partition:
     def _expect_open(self, row: InvocationRow) -> None:
         of = row.invocation_id
         recount(self._counts, (), groups_of_row(row))
-        self._expected[keys.created(self.partition, row.created_at, of)] = b""
-        self._expected[keys.open_by_status(self.partition, row.status, of)] = b""
+        self._expected[invocation_keys.created(self.partition, row.created_at, of)] = b""
+        self._expected[invocation_keys.open_by_status(self.partition, row.status, of)] = b""
         if row.deployment:
-            self._expected[keys.pinned(self.partition, row.deployment, of)] = b""
+            self._expected[invocation_keys.pinned(self.partition, row.deployment, of)] = b""
         if row.awaited:
-            self._expected[keys.awaiting(self.partition, row.awaited[0].since, of)] = b""
+            self._expected[invocation_keys.awaiting(self.partition, row.awaited[0].since, of)] = b""
         self._expect_tags(row)
 
     def _expect_ended(self, row: InvocationRow) -> None:
         of = row.invocation_id
         recount(self._counts, (), groups_of_row(row))
-        self._expected[keys.created(self.partition, row.created_at, of)] = b""
+        self._expected[invocation_keys.created(self.partition, row.created_at, of)] = b""
         failed = failed_key(self.partition, row)
         if failed is not None:
             self._expected[failed] = b""
         if row.purge_at is not None:
-            self._expected[keys.purge(self.partition, row.purge_at, of)] = b""
+            self._expected[invocation_keys.purge(self.partition, row.purge_at, of)] = b""
         self._expect_tags(row)
 
     def _expect_tags(self, row: InvocationRow) -> None:
@@ -326,18 +328,20 @@ class _Partition:
     def _examine_indexes(self) -> None:
         partition = self.partition
         named = [
-            ("by status", keys.open_prefix(partition, status)) for status in Status if status is not Status.COMPLETED
+            ("by status", invocation_keys.open_prefix(partition, status))
+            for status in Status
+            if status is not Status.COMPLETED
         ]
         named += [
-            ("by time", keys.created_prefix(partition)),
-            ("by deployment", keys.pinned_prefix(partition, "")),
-            ("of failures", keys.failed_prefix(partition)),
-            ("by end of retention", keys.purge_prefix(partition)),
-            ("of what waits for a signal", keys.awaiting_prefix(partition)),
-            ("by tag", keys.tag_prefix(partition)),
+            ("by time", invocation_keys.created_prefix(partition)),
+            ("by deployment", invocation_keys.pinned_prefix(partition, "")),
+            ("of failures", invocation_keys.failed_prefix(partition)),
+            ("by end of retention", invocation_keys.purge_prefix(partition)),
+            ("of what waits for a signal", invocation_keys.awaiting_prefix(partition)),
+            ("by tag", invocation_keys.tag_prefix(partition)),
         ]
         for name, prefix in named:
-            self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
+            self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(invocation_keys.id_at_end(key))))
         self._compare("of what a start looks at", keys.owing_prefix(partition), keys.stream_of_owing)
         self._examine_counts()
         # The name of an object does not show its stream, so if a stream cannot be read, no name counts as superfluous.
@@ -347,7 +351,7 @@ class _Partition:
         rows = counter_rows(self.partition, self._counts)
         expected = {key: number for key, number in rows.items() if number is not None}
         for by_signal in (False, True):
-            prefix = keys.counters(self.partition, by_signal=by_signal)
+            prefix = invocation_keys.counters(self.partition, by_signal=by_signal)
             of_kind = {key: number for key, number in expected.items() if key.startswith(prefix)}
             self._compare_rows("the counts of invocations", self._under(prefix), of_kind)
 

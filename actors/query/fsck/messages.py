@@ -13,7 +13,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.rows.timers import is_postponed
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.kv.store import scan_all
@@ -122,7 +122,7 @@ class MessageCheck:
         stream = stream_of_invocation(wait.of)
         if stream in self.unread or wait.of in self._asked or (wait.by, wait.step) in self._answered:
             return True
-        data = self.rows.get(keys.invocation(stream % self.partitions, wait.of))
+        data = self.rows.get(invocation_keys.invocation(stream % self.partitions, wait.of))
         try:
             return data is not None and decode_row(InvocationRow, data).outcome is None
         except CorruptRecord:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord, Damaged
 from journal.kv.store import scan_all
 from journal.log.outputs import read_whole_output
@@ -32,7 +32,7 @@ class OutputProblem:
 def problems_of_outputs(rows: Readable, partition: int) -> Iterator[OutputProblem]:
     """Yield the problems of the outputs of a partition. Raises ``CorruptRecord`` if the store cannot be read on."""
     for of in _invocations_with_output(rows, partition):
-        if rows.get(keys.invocation(partition, of)) is None:
+        if rows.get(invocation_keys.invocation(partition, of)) is None:
             mended: dict[bytes, bytes | None] = {keys.output_head(partition, of): None}
             prefix = keys.output_of(partition, of)
             mended.update((key, None) for key, _ in scan_all(rows, prefix, keys.after_prefix(prefix)))

@@ -13,7 +13,7 @@ from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from actors.query.sql.invocation_rows import Row, StoredFailure, StoredTarget, json_text, part_of, row_with
 from actors.query.sql.records import column_of
 from journal import events as e
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
 from journal.events import OutcomeKind, Status
 from journal.ids import InvocationId, parse_invocation_id, stream_of, stream_of_invocation
@@ -67,7 +67,7 @@ def _by_id(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
         of = parse_invocation_id(wanted.equal["id"])
     except MalformedIdError:
         return
-    data = snapshot.get(keys.invocation(snapshot.partition_of(stream_of_invocation(of)), of))
+    data = snapshot.get(invocation_keys.invocation(snapshot.partition_of(stream_of_invocation(of)), of))
     if data is not None:
         yield decode_row(_kind_for(wanted), data)
 
@@ -75,13 +75,13 @@ def _by_id(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
 def _by_object(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     service, name = wanted.equal["service"], wanted.equal["key"]
     stream = stream_of(service, name)
-    prefix = keys.invocations_of(snapshot.partition_of(stream), stream)
+    prefix = invocation_keys.invocations_of(snapshot.partition_of(stream), stream)
     if not {*(wanted.columns or ("argument",))} <= {"id", "service", "key"}:
         yield from _under(snapshot, wanted, prefix)
         return
     target = _target_in_part(service=service, key=name)
     for key, _ in snapshot.rows_under(prefix):
-        yield _row_of_object(invocation_id=InvocationId(keys.id_at_end(key)), target=target)
+        yield _row_of_object(invocation_id=InvocationId(invocation_keys.id_at_end(key)), target=target)
 
 
 def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
@@ -92,9 +92,9 @@ def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
         kind = _kind_for(wanted)
         is_in_key = {*(wanted.columns or ("argument",))} <= {"id", "status"}
         for partition in range(snapshot.partitions):
-            for key, _ in snapshot.rows_under(keys.open_prefix(partition, _OPEN[status])):
+            for key, _ in snapshot.rows_under(invocation_keys.open_prefix(partition, _OPEN[status])):
                 if is_in_key:
-                    yield _row_in_key(invocation_id=InvocationId(keys.id_at_end(key)), status=status)
+                    yield _row_in_key(invocation_id=InvocationId(invocation_keys.id_at_end(key)), status=status)
                 else:
                     yield _indexed(snapshot, kind, partition, key)
 
@@ -105,8 +105,8 @@ def _failures(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
         return
     kind = _kind_for(wanted)
     for partition in range(snapshot.partitions):
-        prefix = keys.failed_prefix(partition)
-        start = prefix if wanted.low is None else keys.failed_from(partition, min(wanted.low, _LATEST))
+        prefix = invocation_keys.failed_prefix(partition)
+        start = prefix if wanted.low is None else invocation_keys.failed_from(partition, min(wanted.low, _LATEST))
         for key, _ in snapshot.rows(start, keys.after_prefix(prefix)):
             yield _indexed(snapshot, kind, partition, key)
 
@@ -115,7 +115,7 @@ def _by_awaited(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     """Yield the invocations that wait for the signal, longest waiting first in each partition."""
     kind = _kind_for(wanted)
     for partition in range(snapshot.partitions):
-        for key, _ in snapshot.rows_under(keys.awaiting_prefix(partition)):
+        for key, _ in snapshot.rows_under(invocation_keys.awaiting_prefix(partition)):
             yield _indexed(snapshot, kind, partition, key)
 
 
@@ -129,16 +129,16 @@ def _of_partition_by_time(snapshot: JournalSnapshot, kind: type[Row], partition:
     """Yield the invocations of a partition by time. The index has microseconds and a row has more digits, so rows of
     one microsecond are sorted here.
     """
-    prefix = keys.created_prefix(partition)
+    prefix = invocation_keys.created_prefix(partition)
     start, stop = prefix, keys.after_prefix(prefix)
     if wanted.low is not None:
-        start = keys.created_from(partition, min(wanted.low, _LATEST))
+        start = invocation_keys.created_from(partition, min(wanted.low, _LATEST))
     if wanted.high is not None and wanted.high < _LATEST:
-        stop = keys.created_behind(partition, wanted.high)
+        stop = invocation_keys.created_behind(partition, wanted.high)
     if start >= stop:
         return
     entries = (key for key, _ in snapshot.rows(start, stop, reverse=wanted.descending))
-    for _, group in itertools.groupby(entries, keys.microsecond_of_created):
+    for _, group in itertools.groupby(entries, invocation_keys.microsecond_of_created):
         rows = [_indexed(snapshot, kind, partition, key) for key in group]
         if len(rows) > 1:
             rows.sort(key=_age, reverse=wanted.descending)
@@ -153,8 +153,8 @@ def _age(row: Row) -> tuple[float, str]:
 
 
 def _indexed(snapshot: JournalSnapshot, kind: type[Row], partition: int, index_key: bytes) -> Row:
-    of = InvocationId(keys.id_at_end(index_key))
-    data = snapshot.get(keys.invocation(partition, of))
+    of = InvocationId(invocation_keys.id_at_end(index_key))
+    data = snapshot.get(invocation_keys.invocation(partition, of))
     if data is None:
         raise CorruptRecord(
             f"an index names invocation {of}, which has no row; rebuild the indexes with 'playhead doctor --rebuild'"
@@ -164,7 +164,7 @@ def _indexed(snapshot: JournalSnapshot, kind: type[Row], partition: int, index_k
 
 def _every(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     return itertools.chain.from_iterable(
-        _under(snapshot, wanted, keys.invocations(partition)) for partition in range(snapshot.partitions)
+        _under(snapshot, wanted, invocation_keys.invocations(partition)) for partition in range(snapshot.partitions)
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from actors.query.sql.invocation_rows import json_text
-from journal import keys
+from journal import invocation_keys, keys
 from journal.errors import Damaged, MalformedIdError
 from journal.events import Kind, Status
 from journal.ids import InvocationId, StreamId, parse_invocation_id, stream_of, stream_of_invocation
@@ -171,8 +171,8 @@ def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
         if status in (Status.COMPLETED, Status.SCHEDULED):
             continue
         for partition in range(snapshot.partitions):
-            for key, _data in snapshot.rows_under(keys.open_prefix(partition, status)):
-                stream = stream_of_invocation(InvocationId(keys.id_at_end(key)))
+            for key, _data in snapshot.rows_under(invocation_keys.open_prefix(partition, status)):
+                stream = stream_of_invocation(InvocationId(invocation_keys.id_at_end(key)))
                 if stream not in seen:
                     seen.add(stream)
                     state = snapshot.object(stream)

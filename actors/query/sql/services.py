@@ -9,7 +9,7 @@ import msgspec
 
 from actors.query.objects import first_objects_in
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
-from journal import keys
+from journal import invocation_keys
 from journal.events import Kind
 from journal.rows import InvocationRow, decode_row
 
@@ -47,7 +47,7 @@ def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Servi
     }
     handlers: dict[tuple[str, str], str] = {}
     for partition in range(snapshot.partitions):
-        for _key, data in snapshot.rows_under(keys.invocations(partition)):
+        for _key, data in snapshot.rows_under(invocation_keys.invocations(partition)):
             row = decode_row(InvocationRow, data)
             name = row.target.service
             if name not in served:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.query.sql.columns import Column, Path, Table, Type
-from journal import keys
+from journal import invocation_keys
 from journal.errors import MalformedIdError
 from journal.ids import InvocationId, parse_invocation_id, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
@@ -33,7 +33,7 @@ def _of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[_Tag]:
         of = parse_invocation_id(wanted.equal["invocation_id"])
     except MalformedIdError:
         return
-    data = snapshot.get(keys.invocation(snapshot.partition_of(stream_of_invocation(of)), of))
+    data = snapshot.get(invocation_keys.invocation(snapshot.partition_of(stream_of_invocation(of)), of))
     if data is not None:
         for name, value in (decode_row(InvocationRow, data).tags or {}).items():
             yield _Tag(of, name, value)
@@ -45,8 +45,8 @@ def _under(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[_Tag]:
     if "\x00" in (name or "") or "\x00" in (value or ""):
         return  # no tag has one, and in a key it would end the name
     for partition in range(snapshot.partitions):
-        for key, _ in snapshot.rows_under(keys.tag_prefix(partition, name, value)):
-            yield _Tag(InvocationId(keys.id_at_end(key)), *keys.parts_of_tag(key))
+        for key, _ in snapshot.rows_under(invocation_keys.tag_prefix(partition, name, value)):
+            yield _Tag(InvocationId(invocation_keys.id_at_end(key)), *invocation_keys.parts_of_tag(key))
 
 
 TAGS = Table[_Tag](
