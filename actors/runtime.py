@@ -17,7 +17,8 @@ from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import CodeRegistry
 from actors.control.local.backend import LocalBackend
 from actors.control.local.client import LocalClient
-from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
+from actors.control.local.start_gates import gate_at_start, hold_backlog
+from actors.core.gates import Gate
 from actors.endpoints import Endpoints, serve_options
 from actors.engine.engine import Engine
 from actors.engine.engine_context import EngineContext
@@ -231,7 +232,7 @@ class _Start:
                 trio.open_nursery() as nursery,
             ):
                 who = Principal(f"user:{_user()}", "process")
-                closed = _gate_at_start(self.environment, who) if self.is_paused else None
+                closed = gate_at_start(self.environment, who) if self.is_paused else None
                 engine = Engine(
                     opened,
                     self.applications,
@@ -280,35 +281,9 @@ async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | No
     if closed is not None:
         await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
         await engine.registry.trust()
-    await _hold_backlog(backend, engine.journal.directory)
+    await hold_backlog(backend, engine.journal)
     if snapshot is not None:
         await backend.serve_as(snapshot)
-
-
-async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) -> None:
-    """Hold the unfinished work of a restored copy once, because the original may still be doing it. From then on the
-    gate decides.
-    """
-    identity = None if directory is None else directory.identity()
-    if directory is None or identity is None or identity.backlog is None or not identity.is_held:
-        return
-    await backend.close_gate(BACKLOG, GateOptions(reason=_WHY_HELD), since=identity.backlog.before)
-    directory.check()
-    directory.write_identity(attrs.evolve(identity, is_held=False))
-    log.warning(
-        "%s is a copy: the gate 'backlog' holds invocations accepted before the backup; new ones run. "
-        "'playhead gates open backlog' resumes the held ones",
-        directory.path,
-    )
-
-
-_WHY_HELD = "restored from a backup: its open invocations may still run in the original"
-
-
-def _gate_at_start(environment: Environment, who: Principal) -> Gate:
-    return Gate(
-        scope=EVERYTHING, state=GateState.CLOSED, since=environment.clock.now(), by=who.by, reason="started paused"
-    )
 
 
 def _snapshot(

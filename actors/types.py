@@ -60,7 +60,7 @@ from actors.model.verbs.scopes import FailingBlock
 from actors.model.verbs.steps import Step
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
 from actors.query.changes import ChangedInvocation, ChangeSet
-from actors.query.fsck.doctor import FsckFinding, FsckReport
+from actors.query.fsck.report import FsckFinding, FsckReport
 from actors.query.sql.result import Parameters, QueryResult, Value
 from actors.query.unserved import UnservedClass
 from actors.replay.scopes import NurseryManager

@@ -1,8 +1,8 @@
 """Encodes events as bytes and decodes them.
 
 A record holds the events of one append as frames: a tag byte, a length, and a msgpack map of the class's fields. A stamp is a
-frame of its own and applies to the events after it. A frame may stand for several events (``journal.fused``). Tags are permanent:
-never reused and never renumbered (0x16 was an event that is no longer written). The bytes of each are in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
+frame of its own and applies to the events after it. A frame may stand for several events (``journal.fused``). Decoding raises
+:class:`CorruptRecord` for wrong bytes, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,75 +14,20 @@ import msgspec
 
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
-from journal.fused import Fused, OpenedInvocation, StepTurn, WholeInvocation
+from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from journal.events import Event, Recorded, Stamp
+    from journal.fused import Fused
 
-TAGS: dict[type, int] = {
-    e.Erased: 0x01,
-    e.ObjectCreated: 0x02,
-    e.InvocationAccepted: 0x03,
-    e.InvocationDue: 0x04,
-    e.InvocationStarted: 0x05,
-    e.StepScheduled: 0x06,
-    e.StepCompleted: 0x07,
-    e.StepAttemptFailed: 0x08,
-    e.StepRetried: 0x09,
-    e.StepAborted: 0x0A,
-    e.SleepScheduled: 0x0B,
-    e.DeadlineScheduled: 0x0C,
-    e.TimerFired: 0x0D,
-    e.WaitDropped: 0x0E,
-    e.CallScheduled: 0x0F,
-    e.AttachScheduled: 0x10,
-    e.CallCompleted: 0x11,
-    e.CallCancelRequested: 0x12,
-    e.SendScheduled: 0x13,
-    e.SignalAwaited: 0x14,
-    e.SignalReceived: 0x15,
-    e.VerbScheduled: 0x17,
-    e.VerbAnswered: 0x18,
-    e.PatchMarked: 0x19,
-    e.FieldsChanged: 0x1A,
-    e.LogExtended: 0x1B,
-    e.MapChanged: 0x1C,
-    e.ReadsPinned: 0x1D,
-    e.ItemsPinned: 0x1E,
-    e.AttemptFailed: 0x1F,
-    e.AttemptRetried: 0x20,
-    e.InvocationSuspended: 0x21,
-    e.CancelRequested: 0x22,
-    e.PauseRequested: 0x23,
-    e.InvocationPaused: 0x24,
-    e.InvocationResumed: 0x25,
-    e.AttachRequested: 0x26,
-    e.InvocationCompleted: 0x27,
-    e.InvocationsPurged: 0x28,
-    e.InvocationRestarted: 0x29,
-    e.FieldsRewound: 0x2A,
-    e.HistoryCopied: 0x2B,
-    e.CallTransferred: 0x2C,
-    e.InvocationMoved: 0x2D,
-    e.CancelDeadlineMoved: 0x2E,
-    e.CancelDeliveredEarlier: 0x30,
-    e.CallsDetached: 0x31,
-    e.FieldsInitialized: 0x38,
-    e.LogConverted: 0x39,
-    e.MapConverted: 0x3A,
-    e.SignalReassigned: 0x40,
-}
-
-_FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52}
-_STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
 _FUSED_DECODERS: dict[int, Callable[[bytes], Any]] = {
-    tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in _FUSED_TAGS.items()
+    tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in FUSED_TAGS.items()
 }
 _WITHOUT_USERS_TEXTS = frozenset(
     {
@@ -193,7 +138,7 @@ class Record(msgspec.Struct, eq=False):
         try:
             if self._stamp is not stamp:
                 body = _encode(stamp)
-                frames.append(_pack_head(_STAMP_TAG, len(body)) + body)
+                frames.append(_pack_head(STAMP_TAG, len(body)) + body)
             for event in events:
                 tag, decode, is_without = _CODES[event.__class__]
                 body = _encode(event)
@@ -219,7 +164,7 @@ class Record(msgspec.Struct, eq=False):
             body = _encode(fused)
         except BaseException as error:
             raise Unwritable(type(fused).__name__, _reason(error)) from error
-        frame = _pack_head(_FUSED_TAGS[fused.__class__], len(body)) + body
+        frame = _pack_head(FUSED_TAGS[fused.__class__], len(body)) + body
         self._frames.append(frame)
         self._entries.append(fused)
         self._stamp = None
@@ -279,7 +224,7 @@ class Record(msgspec.Struct, eq=False):
 def _stamp_bytes(frame: bytes) -> int:
     """Return the length of the stamp in front of an event."""
     tag, length = _HEAD.unpack_from(frame)
-    return _HEAD.size + length if tag == _STAMP_TAG else 0
+    return _HEAD.size + length if tag == STAMP_TAG else 0
 
 
 def _frame(event: Event) -> bytes:
@@ -320,7 +265,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
             position = start + length
             if position > end:
                 raise CorruptRecord(f"the record ends inside event {number}")
-            if tag == _STAMP_TAG:
+            if tag == STAMP_TAG:
                 stamp = _decode_stamp(record[start:position])
                 continue
             decode = decoders.get(tag)
@@ -374,7 +319,7 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
         position = start + _HEAD.size + length
         if position > len(record):
             raise CorruptRecord(f"the record ends inside event {number}")
-        if tag == _STAMP_TAG:
+        if tag == STAMP_TAG:
             frames.append(record[start:position])
             continue
         if tag not in _FUSED_DECODERS:

@@ -334,6 +334,48 @@ def test_rocksdict_is_known_to_five_modules_and_always_in_raw_mode() -> None:
             assert "options" in ast.unparse(node.args[1]), f"{module}: Rdict in line {node.lineno} has its own options"
 
 
+# Sizes.
+
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+ONE_LIST = "journal.events"
+"""Every event in one module, most of its lines being docstrings: a reader looks for one there, and need not know its kind."""
+
+
+STILL_LONG = {
+    "actors.engine.dispatcher",
+    "actors.engine.executor",
+    "actors.engine.machine",
+    "actors.engine.processor",
+    "actors.engine.steps",
+    "actors.replay.execution",
+}
+"""To be split; no other may join them."""
+
+
+@pytest.mark.parametrize("module", sorted({*ALL, *modules("playhead")} - STILL_LONG))
+def test_a_module_is_one_idea_long(module: str) -> None:
+    lines = len(file_of(module).read_text().splitlines())
+    assert lines <= LONGEST_MODULE or module == ONE_LIST, (
+        f"{module} has {lines} lines: split it where a second idea begins"
+    )
+
+
+@pytest.mark.parametrize("module", sorted({*ALL, *modules("playhead")} - STILL_LONG))
+def test_a_function_fits_on_a_screen(module: str) -> None:
+    functions = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert {node.name: lines for node in functions if (lines := lines_of(node)) > LONGEST_FUNCTION} == {}
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many lines of code it has; its docstring is not code."""
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    if ast.get_docstring(function) is None:
+        return lines
+    docstring = function.body[0]
+    return lines - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
+
+
 # Limits.
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.fields import Field, FieldKind, view_of
-from actors.model.items import MapView
+from actors.model.map_view import MapView
 from actors.values import ValueProblem, check_restored
 from journal.errors import BrokenInvariant
 

@@ -16,7 +16,9 @@ import msgspec
 from actors.errors import ErrorCode, FieldMisuseError, MisuseError, NoLongerFitsError
 from actors.model.contexts import current_step
 from actors.model.fields import FieldKind
-from actors.model.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
+from actors.model.items import IMMUTABLE, may_only_read
+from actors.model.log_view import LogView
+from actors.model.map_view import UNREAD, MapView
 from actors.model.own_changes import Own
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem, says_the_same

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from actors.query.fsck.doctor import FsckFinding, FsckReport
+    from actors.query.fsck.report import FsckFinding, FsckReport
     from journal.kv.data_directory import DataDirectory
     from journal.kv.inventory import Stranger
 
@@ -64,7 +64,7 @@ def look(data: Path) -> FsckReport:
 
 
 def _of_directory(directory: DataDirectory) -> Iterator[FsckFinding]:
-    from actors.query.fsck.doctor import FsckFinding
+    from actors.query.fsck.report import FsckFinding
 
     if not directory.is_backup():
         for path, mode in directory.writable_by_others():
@@ -77,7 +77,7 @@ def _of_directory(directory: DataDirectory) -> Iterator[FsckFinding]:
 
 
 def _of_stranger(stranger: Stranger) -> FsckFinding:
-    from actors.query.fsck.doctor import FsckFinding
+    from actors.query.fsck.report import FsckFinding
     from journal.kv.inventory import FileDisposition
 
     remedies = {

@@ -12,7 +12,7 @@ import click
 from cli.render.output import err, out, when
 
 if TYPE_CHECKING:
-    from actors.query.fsck.doctor import FsckReport
+    from actors.query.fsck.report import FsckReport
     from journal.kv.backup import Restored
     from journal.kv.data_directory import DataDirectory
     from journal.kv.rocks_reader import RocksReader

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.render.output import counted, out, safe
 
 if TYPE_CHECKING:
-    from actors.query.fsck.doctor import FsckReport
+    from actors.query.fsck.report import FsckReport
 
 
 _SHOWN_OF_A_KIND = 20

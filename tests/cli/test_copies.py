@@ -26,7 +26,7 @@ from tests.counter import Counter
 from tests.http.served import serving
 
 if TYPE_CHECKING:
-    from actors.query.fsck.doctor import FsckReport
+    from actors.query.fsck.report import FsckReport
     from tests.cli.shell import Shell
 
 ME = Principal("user:me", "process")

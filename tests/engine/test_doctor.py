@@ -28,7 +28,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.query.fsck.doctor import FsckFinding
+    from actors.query.fsck.report import FsckFinding
 
 ME = Principal("user:me", "process")
 DAY = 86_400.0

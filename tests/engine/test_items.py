@@ -11,7 +11,7 @@ import pytest
 
 import actors
 from actors import Actor, InvocationHandle, Log, Map, handler, shared
-from actors.model import items as items_module
+from actors.model import log_view
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -157,8 +157,8 @@ async def test_what_was_just_appended_may_be_changed_until_it_is_recorded(lab: L
 
 @pytest.mark.parametrize("how", ["walk", "list", "later"])
 async def test_no_change_is_forgotten_among_many_items(how: str, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(items_module, "MAX_WATCHED", 2)
-    monkeypatch.setattr(items_module, "PAGE", 2)
+    monkeypatch.setattr(log_view, "MAX_WATCHED", 2)
+    monkeypatch.setattr(log_view, "PAGE", 2)
     async with lab.running() as runtime:
         book = runtime.client.actor(Book, "k")
         await book.fill(9)
@@ -170,8 +170,8 @@ async def test_no_change_is_forgotten_among_many_items(how: str, lab: Lab, monke
 
 
 async def test_a_walk_over_many_items_holds_few(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(items_module, "MAX_WATCHED", 2)
-    monkeypatch.setattr(items_module, "PAGE", 2)
+    monkeypatch.setattr(log_view, "MAX_WATCHED", 2)
+    monkeypatch.setattr(log_view, "PAGE", 2)
     async with lab.running() as runtime:
         book = runtime.client.actor(Book, "k")
         await book.fill(9)

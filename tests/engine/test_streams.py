@@ -9,7 +9,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, Status, handler, step
-from actors.query.fsck.doctor import FsckFinding, examine, rebuild
+from actors.query.fsck.doctor import examine, rebuild
+from actors.query.fsck.report import FsckFinding
 from actors.rows.audit import Principal
 from journal import keys
 from journal.errors import DamagedOutput

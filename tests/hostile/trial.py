@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 
 import actors
 from actors import Actor, handler
-from actors.query.fsck.doctor import FsckReport, examine, rebuild
+from actors.query.fsck.doctor import examine, rebuild
+from actors.query.fsck.report import FsckReport
 from actors.rows.audit import Principal
 from journal import keys
 from journal.events import Status

@@ -46,6 +46,7 @@ from journal.fused import (
     WholeInvocation,
 )
 from journal.ids import InvocationId, StepId
+from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
 from tests.journal.samples import EVENTS, STAMP
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,8 +54,8 @@ INVOCATION = InvocationId("inv_1" + "0" * 33)
 
 
 def test_every_event_has_a_tag_and_a_sample_and_no_tag_serves_twice() -> None:
-    assert set(codec.TAGS) == set(EVENT_TYPES) == {type(event) for event in EVENTS}
-    tags = [*codec.TAGS.values(), *codec._FUSED_TAGS.values(), codec._STAMP_TAG]
+    assert set(TAGS) == set(EVENT_TYPES) == {type(event) for event in EVENTS}
+    tags = [*TAGS.values(), *FUSED_TAGS.values(), STAMP_TAG]
     assert len(set(tags)) == len(tags)
 
 
@@ -68,7 +69,7 @@ def test_samples_fill_every_field_so_that_golden_bytes_show_all_of_them() -> Non
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
 def test_bytes_written_once_are_read_for_ever(event: Event) -> None:
-    path = GOLDEN / f"{codec.TAGS[type(event)]:02x}-{type(event).__name__}.bin"
+    path = GOLDEN / f"{TAGS[type(event)]:02x}-{type(event).__name__}.bin"
     if os.environ.get("WRITE_GOLDEN") and not path.exists():
         path.write_bytes(codec.encode_record([(STAMP, event)]))
     assert codec.encode_record([(STAMP, event)]) == path.read_bytes(), "the bytes of an event never change"

@@ -19,7 +19,7 @@ import trio
 
 from actors.code.registry import LATEST
 from actors.control.local.checks import Checker, last_of, loaded_aside
-from actors.control.offline.schedules import OfflineSchedules
+from actors.control.offline.refusals import OfflineRefusals
 from actors.core.jobs import JobPage, JobProgress
 from actors.core.output import Mark, OutputKind, marks_of
 from actors.errors import BrokenDeploymentError, NotFoundError
@@ -36,7 +36,8 @@ from actors.query.audit_chain import check_audit
 from actors.query.counts import open_by_deployment
 from actors.query.deployments import code_file, code_files, stored_deployment
 from actors.query.field_history import field_history
-from actors.query.fsck.doctor import FsckReport, examine
+from actors.query.fsck.doctor import examine
+from actors.query.fsck.report import FsckReport
 from actors.query.fsck.set_aside import find_set_aside
 from actors.query.invocations import invocation_info
 from actors.query.jobs import info_of_job, items_of, newest_jobs, run_of_job, unknown_job
@@ -55,41 +56,32 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.control.backend import Sent
-    from actors.core.deployments import DeploymentChange
-    from actors.core.gates import Gates, GateScope
-    from actors.core.jobs import Choice, JobSpec
+    from actors.core.gates import Gates
     from actors.environment import Environment
     from actors.model.checks import CheckReport, CheckSummary
-    from actors.model.control_options import EditOptions, GateOptions
     from actors.model.deployment_info import CodeFile, DeploymentInfo
-    from actors.model.edit import EditResult
-    from actors.model.gate_info import GateAnswer, GateInfo
-    from actors.model.handles import InvocationHandle
+    from actors.model.gate_info import GateInfo
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
-    from actors.model.job_info import JobInfo, JobPreview
+    from actors.model.job_info import JobInfo
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
-    from actors.model.requests import CallOptions, Request
-    from actors.model.verb_options import VerbOptions
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
-    from actors.query.changes import ChangeSet
     from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.result import Parameters, QueryResult
     from actors.values import Codec
     from actors.values.limits import Limits
     from actors.values.snapshot import Snapshot
-    from journal.events import ControlResult, Outcome, Recorded, Target
+    from journal.events import Outcome, Recorded
     from journal.ids import InvocationId
     from journal.rows import InvocationRow
 
 T = TypeVar("T")
 
 
-class OfflineBackend(OfflineSchedules):
-    """Reads a journal without an engine, and refuses everything else."""
+class OfflineBackend(OfflineRefusals):
+    """Reads a journal without an engine; :class:`OfflineRefusals` refuses everything else."""
 
     limits: Limits = DEFAULT_LIMITS
 
@@ -324,54 +316,6 @@ class OfflineBackend(OfflineSchedules):
 
         report: FsckReport = await self._environment.offload(work)
         return report
-
-    # Requests that need a server.
-
-    async def call(self, request: Request) -> Any:
-        self.refuse(f"a call of {request.target}")
-
-    async def send(self, request: Request) -> InvocationHandle[Any]:
-        self.refuse(f"a message to {request.target}")
-
-    async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
-        self.refuse(f"a call of {target}")
-
-    async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
-        self.refuse(f"a message to {target}")
-
-    async def execute(
-        self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
-    ) -> ControlResult:
-        self.refuse(f"a verb for {of}")
-
-    async def edit_object(
-        self, service: str, key: str, options: EditOptions, idempotency_key: str | None
-    ) -> EditResult:
-        self.refuse(f"an edit of {service}/{key}")
-
-    async def changes(self, after: int | None, wait: float) -> ChangeSet:
-        self.refuse("the change feed")
-
-    async def close_gate(self, scope: GateScope, options: GateOptions) -> GateAnswer:
-        self.refuse("closing a gate")
-
-    async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
-        self.refuse("opening a gate")
-
-    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
-        self.refuse("moving latest")
-
-    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
-        self.refuse("pruning a deployment")
-
-    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        self.refuse("a job")
-
-    async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
-        self.refuse("a job")
-
-    async def cancel_job(self, job: str, reason: str) -> ControlResult:
-        self.refuse("cancelling a job")
 
 
 class _Each(Generic[T]):

@@ -17,7 +17,7 @@ from journal.log.open import open_for_reading
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.query.fsck.doctor import FsckReport
+    from actors.query.fsck.report import FsckReport
 
 
 class OfflineClient(Client):

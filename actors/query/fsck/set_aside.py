@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.query.fsck.doctor import FsckFinding
+from actors.query.fsck.report import FsckFinding
 from actors.rows.audit import place_of_set_aside
 from journal import keys
 from journal.errors import CorruptRecord
