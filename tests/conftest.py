@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,11 +61,17 @@ def empty_world() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests without looking for garbage: the objects that this makes live until the end. Nor are they looked through later."""
+    """Collect tests without looking for garbage: the objects that this makes live until the end. Nor are they looked through later.
+
+    The bytecode of tests with pytest's assertions is kept, also where PYTHONDONTWRITEBYTECODE is set: each process of each run would
+    make all of it again.
+    """
     gc.disable()
+    writes_none, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     try:
         return (yield)
     finally:
+        sys.dont_write_bytecode = writes_none
         gc.enable()
         gc.collect()  # a class with slots is made twice, and the first one is found among its bases' subclasses until then
         gc.freeze()
