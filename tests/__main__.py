@@ -45,20 +45,25 @@ TOGETHER = (
 
 OPTIMIZED = (
     *("-W", "ignore::pytest.PytestConfigWarning"),
-    *("tests/core", "tests/journal", "tests/engine"),
-    "--ignore=tests/journal/test_agreement.py",
-    "--ignore=tests/journal/test_power.py",
+    *("tests/core", "tests/journal/test_contract.py", "tests/journal/test_codec.py", "tests/journal/test_logs.py"),
+    *("tests/engine/test_fold.py", "tests/engine/test_every_verb.py"),
+    "--ignore=tests/core/test_random_walks.py",
     "--deselect=tests/journal/test_contract.py::test_a_million_sleepers_cost_memory_for_the_next_ones_only",
 )
 """Run once more under ``python -O``: nothing may rest on what the interpreter leaves out then. pytest rewrites the assertions of
 tests and of their helpers (``tests/conftest.py``), so these hold there, too; its warning says that those of other modules do not.
 
-Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
-rest together, and what they search through is the same code under other dates."""
+``tests/test_house.py`` allows no ``assert`` and no ``__debug__`` in the packages, so little can differ. These are the parts that
+read what is stored and decide by it, and each verb once through a whole engine."""
 
-LONG_WAY = ("--long-way", "tests/engine", "tests/simulation/test_storms.py")
+LONG_WAY = (
+    *("--long-way", "tests/engine", "tests/simulation/test_storms.py"),
+    "--ignore=tests/engine/test_blocking.py",
+    "--ignore=tests/engine/test_timetable.py",
+)
 """Run once more with the engine deciding each call before it runs (``tests/long_way.py``): what is recorded as a whole is only an
-abridgement. Other suites hardly run the engine, or take too long."""
+abridgement. Other suites hardly run the engine, or take too long. Left out are the interruptions of users' code, which wait for real
+time and are the same for every turn, and the times of schedules, which run no handler."""
 
 LONG_WAY_SEEDS = "0-300"
 """Of the storms on the long way."""
