@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = on_virtual_time
 
 MINUTE = 60.0
-END = EPOCH + 6.5 * MINUTE
+END = EPOCH + 4.5 * MINUTE
 
 
 class Report(Service):
@@ -103,7 +103,7 @@ async def commits_of_a_life(partitions: int) -> int:
 @pytest.mark.parametrize("partitions", [1, 4])
 async def test_a_death_at_any_commit_loses_no_time_and_repeats_none(partitions: int, is_written: bool) -> None:
     commits = await commits_of_a_life(partitions)
-    assert commits >= 20
+    assert commits >= 15
     for number in range(1, commits + 1):
         store = Dying(number, is_written=is_written)
         lab = new_lab(store, partitions)
@@ -126,7 +126,7 @@ async def test_a_death_at_any_commit_loses_no_time_and_repeats_none(partitions: 
         assert not info.waiting, number
         decided = info.counts.started + info.counts.missed + info.counts.skipped
         by_hand = {run.nominal for run in info.recent if run.cause in (RunCause.TRIGGER, RunCause.BACKFILL)}
-        nominal = {EPOCH + minute * MINUTE for minute in range(1, 7)}
+        nominal = {EPOCH + minute * MINUTE for minute in range(1, 5)}
         assert nominal - {*ran} == set(), number
         assert decided == len(ran) == len(nominal | by_hand)
 

@@ -179,12 +179,11 @@ def over_long_time(test: Callable[[], Awaitable[None]]) -> None:
     trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
-def test_a_year_of_nights_has_a_run_each_also_when_clocks_change(zone: str) -> None:
+def test_a_year_of_nights_has_a_run_each_also_when_clocks_change() -> None:
     async def year() -> None:
         async with lab(retention=HOUR).running() as runtime:
             schedule = await runtime.client.schedules.create(
-                "nightly", "Report/of", cron="30 2 * * *", zone=zone, time_parameter="day"
+                "nightly", "Report/of", cron="30 2 * * *", zone="Europe/Berlin", time_parameter="day"
             )
             await trio.sleep(366 * DAY)
             counts = (await runs_of(schedule)).counts
@@ -556,7 +555,7 @@ def test_a_schedule_of_years_does_not_fill_its_own_history() -> None:
             await runtime.client.schedules.create("often", "Report/run", every=60)
             sizes: list[int] = []
             for _ in range(4):
-                await trio.sleep(250 * 60)
+                await trio.sleep(100 * 60)
                 sizes.append(sum(len(key) + len(value) for key, value in own.store.contents()))
             assert max(sizes) <= 1.2 * sizes[0]
             assert len(await runtime.client.invocations(system=True)) <= 20
