@@ -33,6 +33,7 @@ from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.values.limits import too_large, within_limit
+from actors.values.retry_after import retry_after
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
 from journal.in_flight import turn_mark
@@ -367,6 +368,7 @@ class StepTask:
             policy=attrs.evolve(policy),  # checked again, because the engine computes with it
             jitter=self._context.environment.random.random(),
             attributes=b"" if self._attributes is None else self._recorded_attributes(),
+            retry_after=retry_after(error, self._context.environment.clock.now),
         )
 
     def _ended(self, outcome: Outcome) -> Command:

@@ -67,6 +67,10 @@ class RetryPolicy:
     together is not retried together. ``max_attempts`` includes the first; None means no limit. ``terminal`` is a class of
     exceptions, or several, that are not worth a retry, in addition to ``TerminalError``.
 
+    An error that a step raises may ask for a longer delay, of at most a day: by an attribute ``retry_after``, in seconds or as a timedelta, or by the
+    header ``Retry-After`` of its ``response``, which the errors of httpx, requests, openai and anthropic have. Then the next try begins after
+    that delay and up to a tenth more, also beyond ``max_delay``.
+
     With ``fail_fast``, errors that show a mistake in the code are not retried either, because every attempt would raise them
     again: an unknown name or module, a missing attribute of a module or class, a call whose arguments do not fit the function, a
     ``NotImplementedError``. Such an error is the outcome at once, whatever ``on_exhausted`` says. None leaves the choice to the
@@ -94,14 +98,18 @@ DEFAULT_RETRY = RetryPolicy()
 """Ten attempts within about forty seconds, then paused."""
 
 
-def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> float:
-    """Return the delay after this number of failures, in seconds; ``jitter`` in [0, 1) selects from the upper half."""
+def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float, retry_after: float | None = None) -> float:
+    """Return the delay after this number of failures, in seconds; ``jitter`` in [0, 1) selects from the upper half.
+
+    It is not shorter than ``retry_after``, the delay that the error asks for. Then the jitter adds up to a tenth of it.
+    """
     exponent = min(max(failed_attempts - 1, 0), 1000)  # factor ** 1000 is practically infinite, and still a float
     try:
         full = min(policy.max_delay, policy.initial_delay * policy.factor**exponent)
     except OverflowError:
         full = policy.max_delay
-    return full * (0.5 + jitter / 2)
+    delay = full * (0.5 + jitter / 2)
+    return delay if retry_after is None else max(delay, retry_after * (1 + jitter / 10))
 
 
 def is_exhausted(policy: RetryPolicy, failed_attempts: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from actors.errors import InvalidArgumentError
 from actors.values.retries import DEFAULT_RETRY, Exhausted, RetryPolicy, delay_seconds, is_exhausted
+from actors.values.retry_after import retry_after
 from tests.raising import raises
 
 ALMOST_ONE = math.nextafter(1.0, 0.0)
@@ -53,6 +56,53 @@ def test_a_huge_number_of_attempts_is_a_number_like_any_other(failed: int) -> No
 
 def test_an_initial_delay_beyond_the_longest_one_is_cut() -> None:
     assert delay_seconds(RetryPolicy(initial_delay=100.0, max_delay=8.0), 1, 0.0) == 4.0
+
+
+def test_the_delay_that_an_error_asks_for_is_kept_also_beyond_the_longest_one() -> None:
+    policy = RetryPolicy(initial_delay=4.0, max_delay=8.0)
+    assert delay_seconds(policy, 1, 0.0, 100.0) == 100.0
+    assert 109 < delay_seconds(policy, 1, ALMOST_ONE, 100.0) <= 110.1, "so that not all try again together"
+    assert delay_seconds(policy, 1, 0.0, 1.0) == delay_seconds(policy, 1, 0.0), "the policy's own delay is longer"
+
+
+class Busy(Exception):
+    retry_after = 7
+
+
+class Answer:
+    def __init__(self, **headers: str) -> None:
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def asking(**attributes: Any) -> Exception:
+    error = Exception("busy")
+    vars(error).update(attributes)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "delay"),
+    [
+        (Busy(), 7.0),
+        (asking(retry_after=2.5), 2.5),
+        (asking(retry_after=timedelta(minutes=1)), 60.0),
+        (asking(retry_after=10**9), 86_400.0),
+        (asking(retry_after=-1), 0.0),
+        (asking(response=Answer(retry_after="30")), 30.0),
+        (asking(response=Answer(retry_after="30", retry_after_ms="1500")), 1.5),
+        (asking(response=Answer(retry_after="Thu, 01 Jan 1970 00:17:00 GMT")), 20.0),
+        (ExceptionGroup("both", [Busy(), asking(retry_after=9)]), 9.0),
+        (asking(retry_after="soon"), None),
+        (asking(retry_after=math.nan), None),
+        (asking(response=Answer(retry_after="soon")), None),
+        (asking(response=Answer(retry_after="nan")), None),
+        (asking(response=Answer(retry_after="9" * 100)), None),
+        (asking(response=object()), None),
+        (Exception(), None),
+    ],
+)
+def test_an_error_says_when_to_try_again(error: Exception, delay: float | None) -> None:
+    assert retry_after(error, lambda: 1_000.0) == delay
 
 
 @pytest.mark.parametrize("limit", [1, 2, 10])

@@ -225,6 +225,30 @@ async def test_a_step_that_fails_is_tried_again_and_what_came_before_is_not(lab:
     assert WORLD.count("begin before") == 1
 
 
+class Patient(Service):
+    @handler
+    async def ask(self) -> float:
+        return await actors.run(self.answer, retry=RetryPolicy(max_attempts=2, max_delay=1.0))
+
+    async def answer(self) -> float:
+        if WORLD.count("busy") == 0:
+            WORLD.note("busy")
+            error = Broken("busy")
+            error.retry_after = 3_600.0  # type: ignore[attr-defined]
+            raise error
+        return trio.current_time()
+
+
+async def test_an_error_that_asks_for_a_delay_is_given_it_also_over_a_crash() -> None:
+    lab = Lab(Patient)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Patient).ask.send()
+        await trio.sleep(5)
+        assert (await handle.info()).status is Status.BACKING_OFF
+    async with lab.running() as runtime:
+        assert 3_600 <= await runtime.client.invocation(handle.id).result() < 3_600 * 1.1
+
+
 async def test_attempts_are_counted_over_a_crash(lab: Lab) -> None:
     FAILURES["x"] = 99
     async with lab.running() as runtime:

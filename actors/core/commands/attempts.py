@@ -70,7 +70,8 @@ class CompleteStep:
 
 @attrs.frozen(kw_only=True)
 class FailStep:
-    """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1)."""
+    """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``retry_after`` is the delay
+    in seconds that the error asks for."""
 
     invocation_id: InvocationId
     step: StepId
@@ -78,6 +79,7 @@ class FailStep:
     policy: RetryPolicy
     jitter: float
     attributes: bytes = b""
+    retry_after: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -58,7 +58,9 @@ def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, 
         step=command.step,
         attempt=attempt,
         failure=command.failure,
-        retry_at=None if exhausted else min(now + delay_seconds(command.policy, attempt, command.jitter), NEVER),
+        retry_at=None
+        if exhausted
+        else min(now + delay_seconds(command.policy, attempt, command.jitter, command.retry_after), NEVER),
         max_attempts=command.policy.max_attempts,
         attributes=command.attributes,
     )
