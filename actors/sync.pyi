@@ -58,6 +58,7 @@ class Client:
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> Any: ...
     def send(
         self,
@@ -67,6 +68,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> InvocationHandle[Any]: ...
     def call_by_name(
         self,
@@ -75,6 +77,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> tuple[InvocationId, OutcomeInfo]: ...
     def send_by_name(
         self,
@@ -84,6 +87,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> Sent: ...
     def execute(
         self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None

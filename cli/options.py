@@ -95,6 +95,14 @@ def tag_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", callback=_tags, help=about)
 
 
+max_duration_option = click.option(
+    "--max-duration",
+    type=DURATION,
+    default=None,
+    help="Cancel the invocation if it has not ended after 30s, 5m, 2h or 3d.",
+)
+
+
 def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option for the data directory, for commands that use no server."""
     return click.option(

@@ -139,12 +139,14 @@ class Failure:
 
 @attrs.define(unsafe_hash=True)
 class Outcome:
-    """How an invocation or a step ended: with a value, with a failure, or stopped, with the reason."""
+    """How an invocation or a step ended: with a value, with a failure, or stopped, with the reason. ``expired`` says that the
+    invocation was cancelled because its ``max_duration`` was over."""
 
     kind: OutcomeKind
     value: bytes = b""
     failure: Failure | None = None
     reason: str = ""
+    expired: bool = False
 
 
 @attrs.define(unsafe_hash=True)
@@ -270,7 +272,8 @@ class InvocationAccepted:
     on; empty means the code that is served. ``restarts`` names the invocation that this one repeats; it starts once
     ``behind`` has ended. ``parameter`` is the parameter whose value ``argument`` is, or empty if ``argument`` is an
     object of parameters; None means that ``argument`` is as the caller wrote it. ``tags`` are its tags by name, or None.
-    ``trace`` is the span of the requester, or None.
+    ``trace`` is the span of the requester, or None. ``expires_at`` is the time at which it is cancelled if it has not completed,
+    and ``max_duration`` the seconds from which that time follows, so that a restart has as long.
     """
 
     invocation_id: InvocationId
@@ -288,6 +291,8 @@ class InvocationAccepted:
     parameter: str | None = None
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
+    expires_at: Date | None = None
+    max_duration: float | None = None
 
 
 @attrs.define(kw_only=True)
@@ -421,6 +426,7 @@ class CallScheduled:
     parameter: str | None = None
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
+    max_duration: float | None = None
 
 
 @attrs.define(kw_only=True)
@@ -466,6 +472,7 @@ class SendScheduled:
     parameter: str | None = None
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
+    max_duration: float | None = None
 
 
 @attrs.define(kw_only=True)
@@ -666,7 +673,7 @@ class CancelRequested:
 
     ``kill_at`` is the time at which it is killed if it has not completed. ``overtakes`` counts the latest completions
     that its handler had not received because it was paused: the cancel is delivered before them, at the await where the
-    handler is.
+    handler is. ``expired`` says that the ``max_duration`` of the invocation was over.
     """
 
     invocation_id: InvocationId
@@ -674,6 +681,7 @@ class CancelRequested:
     children: Children = Children.CALLED
     kill_at: Date | None = None
     overtakes: int = 0
+    expired: bool = False
 
 
 @attrs.define(kw_only=True)

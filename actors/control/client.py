@@ -111,6 +111,7 @@ class Client:
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,  # noqa: ASYNC109 - as of every call
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> Any:
         """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as a plain JSON
         value.
@@ -124,7 +125,7 @@ class Client:
             total = await client.call("Counter/bob/add", 5)
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout, tags=tags)
+        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration)
         of, outcome = await self._backend.call_by_name(asked, body, options)
         return parse(value_of(outcome, of))
 
@@ -136,6 +137,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> InvocationHandle[Any]:
         """Send a message to a handler by its name, as :meth:`call` does; it is durable on return.
 
@@ -144,7 +146,9 @@ class Client:
             task = await client.send("Agent/run_task", "hello")
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        sent = await self.send_by_name(asked, body, idempotency_key=idempotency_key, delay=delay, tags=tags)
+        sent = await self.send_by_name(
+            asked, body, idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration
+        )
         return InvocationHandle(self._backend, sent.invocation_id)
 
     async def call_by_name(
@@ -154,10 +158,11 @@ class Client:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> tuple[InvocationId, OutcomeInfo]:
         """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, also if it failed.
         Raises a ``RefusedError`` if the call was not accepted."""
-        options = CallOptions(idempotency_key=idempotency_key, tags=tags)
+        options = CallOptions(idempotency_key=idempotency_key, tags=tags, max_duration=max_duration)
         of, outcome = await self._backend.call_by_name(target, argument, options)
         return of, outcome_info(outcome)
 
@@ -169,9 +174,10 @@ class Client:
         idempotency_key: str | None = None,
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> Sent:
         """Send with the argument as JSON bytes; returns whether the message is new. ``delay`` is in seconds or a timedelta."""
-        options = CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags)
+        options = CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
         return await self._backend.send_by_name(target, argument, options)
 
     async def execute(

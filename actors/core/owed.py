@@ -50,6 +50,8 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
     of, is_held = invocation.invocation_id, invocation.status is Status.PAUSED
     if invocation.scheduled_for is not None:
         yield f.SetTimer(invocation.scheduled_for, c.StartDue(invocation_id=of))
+    if invocation.expires_at is not None:
+        yield f.SetTimer(invocation.expires_at, c.ExpireInvocation(invocation_id=of))
     if invocation.cancel is not None and invocation.cancel.kill_at is not None:
         yield f.SetTimer(invocation.cancel.kill_at, kill_when_impatient(of))
     if invocation.retry_at is not None and not is_held:

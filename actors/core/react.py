@@ -38,9 +38,12 @@ def _of(state: ObjectState | None, event: Any) -> InvocationState:
 
 
 def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Effect]:
-    if event.scheduled_for is None:
-        return []
-    return [f.SetTimer(event.scheduled_for, c.StartDue(invocation_id=event.invocation_id))]
+    owed: list[Effect] = []
+    if event.scheduled_for is not None:
+        owed.append(f.SetTimer(event.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
+    if event.expires_at is not None:
+        owed.append(f.SetTimer(event.expires_at, c.ExpireInvocation(invocation_id=event.invocation_id)))
+    return owed
 
 
 def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
@@ -126,6 +129,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         parameter=event.parameter,
         tags=event.tags,
         trace=event.trace,
+        max_duration=event.max_duration,
         caller=Caller(event.invocation_id, event.step),
         chain=[*invocation.chain, link],
         request=event.request,
@@ -142,6 +146,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         parameter=event.parameter,
         tags=event.tags,
         trace=event.trace,
+        max_duration=event.max_duration,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )
@@ -198,7 +203,7 @@ def _retract_retry(invocation: InvocationState) -> list[Effect]:
 
 def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effect]:
     invocation = _of(state, event)
-    owed: list[Effect] = _retract_retry(invocation)
+    owed: list[Effect] = [*_retract_retry(invocation), *_retract_expiry(invocation)]
     if event.kill_at is not None:
         owed.append(f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)))
     if event.children is Children.ALL:
@@ -216,6 +221,12 @@ def _on_hastened(state: ObjectState | None, event: e.CancelDeadlineMoved) -> lis
 
 def _on_overtook(_: ObjectState | None, event: e.CancelDeliveredEarlier) -> list[Effect]:
     return [f.EndAttempt(event.invocation_id, abort_steps=False), f.StartAttempt(event.invocation_id)]
+
+
+def _retract_expiry(invocation: InvocationState) -> list[Effect]:
+    if invocation.expires_at is None:
+        return []
+    return [f.RetractTimer(invocation.expires_at, c.ExpireInvocation(invocation_id=invocation.invocation_id))]
 
 
 def _retract_kill(invocation: InvocationState) -> list[Effect]:
@@ -284,7 +295,7 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
     state = existing(state)
     invocation = state.invocations[event.invocation_id]
-    owed: list[Effect] = []
+    owed = _retract_expiry(invocation)
     if invocation.is_started:
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
         changes = invocation.changes

@@ -80,13 +80,15 @@ class Wait:
 
 @attrs.define
 class Cancel:
-    """A cancel that was requested. ``overtook`` says that the handler returned once without meeting it."""
+    """A cancel that was requested. ``overtook`` says that the handler returned once without meeting it, and ``expired`` that
+    the ``max_duration`` of the invocation was over."""
 
     reason: str
     by: str
     at: float
     kill_at: float | None = None
     overtook: bool = False
+    expired: bool = False
 
 
 @attrs.define
@@ -137,7 +139,8 @@ class InvocationState:
     ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats,
     ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
-    is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none.
+    is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
+    ``expires_at`` it is cancelled.
     """
 
     invocation_id: InvocationId
@@ -184,6 +187,7 @@ class InvocationState:
     spares: bool = False
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
+    expires_at: float | None = None
 
     @property
     def is_started(self) -> bool:

@@ -147,16 +147,21 @@ class Dispatcher:
         service = command.target.service
         deployment, app = self._machine.applications.for_new_work(service)
         definition, handler = app.handler(service, command.target.handler)
+        max_duration, longest = command.max_duration, handler.options.max_duration
+        if max_duration is None or (longest is not None and longest < max_duration):
+            max_duration = longest
         resolved = c.ResolvedInvoke(
             asked=command,
             kind=definition.kind,
             mode=handler.mode,
             atomic=handler.options.atomic,
             deployment=deployment,
+            max_duration=max_duration,
         )
         if (
             request.is_fresh
             and request.act is None
+            and max_duration is None
             and self._first_turns.take(loaded, request, resolved, app, definition, handler)
         ):
             return
@@ -189,6 +194,10 @@ class Dispatcher:
         self._machine.decide(loaded, command, request.stamp)
         for caller, error in deadlocks:
             self._machine.complete_call(loaded, caller, failed(error))
+
+    def _expire(self, loaded: LoadedObject, request: ObjectRequest, command: c.ExpireInvocation) -> None:
+        held_back = loaded.held_back.get(command.invocation_id, 0)
+        self._machine.decide(loaded, attrs.evolve(command, held_back=held_back), request.stamp)
 
     def _deadlocks_when_due(self, loaded: LoadedObject, of: InvocationId) -> Iterator[tuple[Caller, DeadlockError]]:
         state, due = loaded.state, loaded.open_state(of)
@@ -421,6 +430,7 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     AuditOnly: Dispatcher._note,
     c.StartWaiting: Dispatcher._start_waiting,
     c.StartDue: Dispatcher._start_due,
+    c.ExpireInvocation: Dispatcher._expire,
     c.Invoke: Dispatcher._invoke,
     c.Attach: Dispatcher._attach,
     c.CompleteStep: Dispatcher._complete_step,

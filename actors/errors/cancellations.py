@@ -18,13 +18,15 @@ class CancelledError(BaseException):
             raise
 
     ``errors`` are terminal errors that occurred in a nursery while the cancel passed through it; they are kept in the outcome.
+    ``expired`` says that the ``max_duration`` of the invocation is over.
     """
 
     errors: tuple[BaseException, ...] = ()
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", *, expired: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.expired = expired
 
 
 class Cancelled(BaseException):

@@ -191,18 +191,21 @@ class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
     parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
-    several times."""
+    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
     tag: TagPairs = attrs.field(factory=list)
+    max_duration: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
 
     def options(self, idempotency_key: str | None) -> CallOptions:
         """Return the options of the call or the message, with the key of the request."""
         delay = None if self.delay is None else parse_duration(self.delay, bare="ms")
         tags = tags_of_pairs(self.tag, "tag") if self.tag else None
-        return CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags)
+        bound = self.max_duration
+        max_duration = None if bound is None else parse_duration(bound, bare="ms", name="max_duration")
+        return CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
 
 
 @attrs.frozen(kw_only=True)

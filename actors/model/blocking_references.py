@@ -51,9 +51,12 @@ class BlockingHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> BlockingHandler[P, R_co]:
         """Return the handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
-        options = self._of.options(delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags)
+        options = self._of.options(
+            delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration
+        )
         return BlockingHandler(options, self._loop)
 
 

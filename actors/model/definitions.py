@@ -31,6 +31,7 @@ class HandlerOptions:
     retry: RetryPolicy | None = None
     atomic: bool = False
     retention: float | None = None
+    max_duration: float | None = None
 
 
 # With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.

@@ -127,6 +127,7 @@ def handler(
     retry: RetryPolicy | None = None,
     atomic: bool = False,
     retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
 ) -> _Decorator: ...
 def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -137,13 +138,15 @@ def handler(
     retry: RetryPolicy | None = None,
     atomic: bool = False,
     retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
     ``name`` is its public name, if it differs from the code; ``aliases`` are former names: calls and histories under those names
     belong to it. ``retry`` is the policy for its errors, and for steps without a policy of their own. With ``atomic``, its writes
-    are dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds or as a
-    timedelta.
+    are dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, and ``max_duration``
+    how long an invocation may take, from its acceptance (or its date, if it was delayed) to its end, all tries and waits included;
+    then it is cancelled. Both are in seconds, or timedeltas.
 
     ::
 
@@ -155,7 +158,7 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, atomic=atomic)
+    options = _handler_options(name, aliases, retry, retention, max_duration, atomic=atomic)
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -170,6 +173,7 @@ def shared(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
 ) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -179,6 +183,7 @@ def shared(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable beside the exclusive handlers of its object. It may only read. The options are those of
     :func:`handler`.
@@ -194,7 +199,7 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention)
+    options = _handler_options(name, aliases, retry, retention, max_duration)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
@@ -205,6 +210,7 @@ def _handler_options(
     aliases: Sequence[str],
     retry: RetryPolicy | None,
     retention: Seconds | None,
+    max_duration: Seconds | None,
     *,
     atomic: bool = False,
 ) -> HandlerOptions:
@@ -212,4 +218,5 @@ def _handler_options(
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     kept = None if retention is None else checked_seconds(retention, "retention")
     called = naming(name, aliases, "a handler")
-    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept)
+    bound = None if max_duration is None else checked_seconds(max_duration, "max_duration", is_above_zero=True)
+    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound)

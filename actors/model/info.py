@@ -128,12 +128,14 @@ class FailureInfo:
 
 @attrs.frozen(kw_only=True)
 class OutcomeInfo:
-    """The public record of an outcome: a value, a failure, or the reason why it was stopped."""
+    """The public record of an outcome: a value, a failure, or the reason why it was stopped. ``expired`` says that it was
+    cancelled because its ``max_duration`` was over."""
 
     kind: OutcomeKind
     value: Any = None
     failure: FailureInfo | None = None
     reason: str = ""
+    expired: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -148,7 +150,7 @@ class InvocationInfo:
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
-    ``tags`` are its tags by name.
+    ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -188,6 +190,7 @@ class InvocationInfo:
     unwinding: tuple[InvocationId, ...] = ()
     waits: tuple[WaitInfo, ...] = ()
     tags: Annotated[dict[str, str], described("its tags by name")] = attrs.field(factory=dict)
+    expires_at: Annotated[float | None, moment("when it is cancelled if it has not ended")] = None
     first_event: int = 0
     last_event: int = 0
 
@@ -248,6 +251,7 @@ def info_of(
         unwinding=left.unwinding,
         waits=waits,
         tags=row.tags or {},
+        expires_at=row.expires_at,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
@@ -284,6 +288,7 @@ def outcome_info(outcome: Outcome) -> OutcomeInfo:
         value=plain(outcome.value),
         failure=failure_info(outcome.failure),
         reason=outcome.reason,
+        expired=outcome.expired,
     )
 
 

@@ -65,20 +65,25 @@ class BoundHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
+        max_duration: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
         """Return the handler with options for the call.
 
         ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
         continues. Both may be timedeltas. ``tags`` are short texts by name, by which the invocation can be found; the invocations
-        that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256. Raises
-        ``InvalidArgumentError`` and ``LimitExceededError``.
+        that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256.
+        ``max_duration`` is how long the invocation may take in seconds, or as a timedelta, from its acceptance (or from its date,
+        if it has a delay) to its end, all tries and waits included; then it is cancelled, whoever waits for it. The handler may
+        have a smaller one of its own. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
 
         ::
 
             await actors.actor(Reminder, "bob").ring.options(delay=3600, tags={"user": "bob"}).send("tea")
         """
-        options = CallOptions(delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags)
+        options = CallOptions(
+            delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration
+        )
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
 
 

@@ -11,7 +11,7 @@ from actors.errors import InvalidArgumentError
 from actors.model.keys import checked_request_key
 from actors.model.tags import checked_tags
 from actors.values import ValueProblem
-from actors.values.arguments import Seconds, seconds_or_none
+from actors.values.arguments import Seconds, checked_seconds, seconds_or_none
 from actors.values.limits import within_limit
 from journal.events import Target
 
@@ -28,10 +28,14 @@ def _timeout(value: Seconds | None) -> float | None:
     return seconds_or_none(value, "timeout")
 
 
+def _max_duration(value: Seconds | None) -> float | None:
+    return None if value is None else checked_seconds(value, "max_duration", is_above_zero=True)
+
+
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The options of one call or message, checked: ``delay`` and ``timeout`` in seconds. A timedelta is converted.
-    ``tags`` is None if there are none.
+    """The options of one call or message, checked: ``delay``, ``timeout`` and ``max_duration`` in seconds. A timedelta is
+    converted. ``tags`` is None if there are none.
 
     Raises :class:`InvalidArgumentError`.
     """
@@ -40,6 +44,7 @@ class CallOptions:
     idempotency_key: str | None = attrs.field(default=None, converter=checked_request_key)
     timeout: float | None = attrs.field(default=None, converter=_timeout)
     tags: dict[str, str] | None = attrs.field(default=None, converter=checked_tags)
+    max_duration: float | None = attrs.field(default=None, converter=_max_duration)
 
 
 NO_OPTIONS = CallOptions()

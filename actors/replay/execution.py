@@ -383,7 +383,7 @@ class Execution(Interruptions):
         if kind is e.SignalReceived:
             self._guarded(self._give_signal, completion)
         elif kind is e.CancelRequested:
-            self._guarded(self._cancel_root, completion.reason)
+            self._guarded(self._cancel_root, completion.reason, completion.expired)
         elif kind is e.HistoryCopied:
             self._go_on_living()
         elif kind is e.TimerFired and completion.step in self._deadlines:

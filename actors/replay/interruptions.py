@@ -161,9 +161,9 @@ class Interruptions(Requests):
             return Cancelled()
         return None if self._pending_cancel is None else self.take_pending_cancel(branch)
 
-    def _cancel_root(self, reason: str) -> None:
+    def _cancel_root(self, reason: str, expired: bool) -> None:
         self.has_been_given_cancel = True
-        self._pending_cancel = CancelledError(reason)
+        self._pending_cancel = CancelledError(reason, expired=expired)
         self._interrupt_root()
 
     def _interrupt_root(self) -> None:

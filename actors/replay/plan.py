@@ -186,7 +186,7 @@ class _Order:
         """Insert the cancel before the completions from ``first`` on, and mark those as superseded. If ``first`` is
         negative, the handler has no await yet, so the cancel ends it before its first line."""
         if first < 0:
-            self.cancelled = CancelledError(cancel.reason)
+            self.cancelled = CancelledError(cancel.reason, expired=cancel.expired)
             return
         self.superseded |= {overtaken.number for overtaken in [*self.deliveries][first:]}
         self.deliveries.insert(first, recorded)

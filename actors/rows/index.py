@@ -77,6 +77,7 @@ def row_of(
         step_tries=0 if outcome is not None else _step_tries(invocation),
         tags=invocation.tags,
         trace=invocation.trace,
+        expires_at=invocation.expires_at,
     )
 
 

@@ -47,6 +47,8 @@ def _timer_id(command: Command) -> str:
             return f"{command.invocation_id}/{command.step}"
         case c.StartDue():
             return f"{command.invocation_id}/due"
+        case c.ExpireInvocation():
+            return f"{command.invocation_id}/expiry"
         case c.RetryAttempt():
             return f"{command.invocation_id}/retry"
         case c.KillInvocation():

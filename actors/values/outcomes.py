@@ -69,7 +69,8 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
                 raise CorruptRecord("an outcome of kind 'failed' has no failure")
             raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
-            raise _ended(ErrorCode.CANCELLED, outcome, invocation_id)
+            code = ErrorCode.DEADLINE_EXCEEDED if outcome.expired else ErrorCode.CANCELLED
+            raise _ended(code, outcome, invocation_id)
         case OutcomeKind.KILLED:
             raise _ended(ErrorCode.KILLED, outcome, invocation_id)
 

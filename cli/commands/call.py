@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import server_options, tag_option
+from cli.options import max_duration_option, server_options, tag_option
 from cli.render.output import err, out_json
 from cli.targets import parse_argument, parse_target
 
@@ -28,12 +28,14 @@ _PATIENCE_SECONDS = 3.0
 @click.argument("argument", required=False)
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @tag_option("Tag the invocation; repeatable.")
+@max_duration_option
 @server_options
 def command(
     target: str,
     argument: str | None,
     idempotency_key: str | None,
     tags: dict[str, str] | None,
+    max_duration: float | None,
     server: ServerOptions,
 ) -> None:
     """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON and print the result.
@@ -51,7 +53,9 @@ def command(
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
 
     async def call(client: Client) -> Any:
-        sent = await client.send_by_name(called, body, idempotency_key=idempotency_key, tags=tags)
+        sent = await client.send_by_name(
+            called, body, idempotency_key=idempotency_key, tags=tags, max_duration=max_duration
+        )
         handle = client.invocation(sent.invocation_id)
         return result_of(await _outcome(handle), handle.id)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import DURATION, server_options, tag_option
+from cli.options import DURATION, max_duration_option, server_options, tag_option
 from cli.render.output import err, out
 from cli.targets import parse_argument, parse_target
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--delay", type=DURATION, default=None, help="Deliver the message after 10s, 5m, 2h or 3d.")
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @tag_option("Tag the invocation; repeatable.")
+@max_duration_option
 @server_options
 def command(
     target: str,
@@ -28,6 +29,7 @@ def command(
     delay: float | None,
     idempotency_key: str | None,
     tags: dict[str, str] | None,
+    max_duration: float | None,
     server: ServerOptions,
 ) -> None:
     """Send a one-way message to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
@@ -40,7 +42,9 @@ def command(
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
     sent = ask(
         server,
-        lambda client: client.send_by_name(called, body, idempotency_key=idempotency_key, delay=delay, tags=tags),
+        lambda client: client.send_by_name(
+            called, body, idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration
+        ),
     )
     out(sent.invocation_id)
     if not sent.is_new:

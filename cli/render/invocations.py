@@ -51,6 +51,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("started", when(info.started_at)),
         ("completed", when(info.completed_at)),
         ("due", when(info.scheduled_for)),
+        ("expires", when(info.expires_at) if info.completed_at is None else ""),
         ("called by", "" if info.caller is None else f"{info.caller.invocation_id} at step {info.caller.step}"),
         ("key", info.idempotency_key or ""),
         ("tags", ", ".join(pairs_of_tags(info.tags))),

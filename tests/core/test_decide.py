@@ -475,6 +475,7 @@ BY_ITSELF: dict[str, Command] = {
     "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.FinishDrain(invocation_id=IT),
+    "its max_duration is over": c.ExpireInvocation(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
 }
 
@@ -524,6 +525,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.PAUSED_HEAD: ([WITHDRAWN, NEXT], None),
     },
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
+    "its max_duration is over": {},
     "a gate opens": {},
 }
 """What it leads to. Everywhere else it comes too late, or for somebody else, and leads to nothing."""
@@ -591,6 +593,21 @@ def test_an_answer_is_recorded_whatever_the_handler_is_doing(held: list[Event]) 
         .when(c.CompleteVerb(invocation_id=IT, step=STEP, answer=answer))
         .then(e.VerbAnswered(invocation_id=IT, step=STEP, answer=answer))
     )
+
+
+@pytest.mark.parametrize("begun", [[], [started()]], ids=["queued", "running"])
+def test_what_takes_too_long_is_cancelled_once(begun: list[Event]) -> None:
+    bounded = attrs.evolve(accepted(), expires_at=DUE, max_duration=1.0)
+    story = given(bounded, *begun).when(BY_ITSELF["its max_duration is over"])
+    (event,) = story.events
+    if begun:
+        assert isinstance(event, e.CancelRequested)
+        assert event.expired
+        story.when(BY_ITSELF["its max_duration is over"]).then()
+    else:
+        assert isinstance(event, e.InvocationCompleted)
+        assert event.outcome.kind is OutcomeKind.CANCELLED
+        assert event.outcome.expired
 
 
 # Failures.

@@ -372,6 +372,8 @@ def _dates_of(invocation: InvocationState) -> list[tuple[float, Command]]:
     dates: list[tuple[float, Command]] = []
     if invocation.scheduled_for is not None:
         dates.append((invocation.scheduled_for, c.StartDue(invocation_id=of)))
+    if invocation.expires_at is not None:
+        dates.append((invocation.expires_at, c.ExpireInvocation(invocation_id=of)))
     if invocation.cancel is not None and invocation.cancel.kill_at is not None:
         impatient = c.KillInvocation(invocation_id=of, reason="cancelled, but not completed in time")
         dates.append((invocation.cancel.kill_at, impatient))

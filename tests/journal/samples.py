@@ -17,7 +17,7 @@ FAILURE = e.Failure(
     b'{"account": 7}',
     b'{"args": ["no such account"], "attributes": {"account": 7}}',
 )
-OUTCOME = e.Outcome(e.OutcomeKind.SUCCEEDED, b"[1, 2]")
+OUTCOME = e.Outcome(e.OutcomeKind.SUCCEEDED, b"[1, 2]", expired=True)
 
 STAMP = e.Stamp(1_700_000_000.25, "cause", "user:alice")
 
@@ -40,6 +40,8 @@ EVENTS: list[e.Event] = [
         parameter="amount",
         tags={"user": "ada"},
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        expires_at=1_700_000_060.5,
+        max_duration=60.0,
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -84,9 +86,12 @@ EVENTS: list[e.Event] = [
         parameter="amount",
         tags={"user": "ada"},
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        max_duration=60.0,
     ),
     e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
-    e.CallCompleted(invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE)),
+    e.CallCompleted(
+        invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE, expired=True)
+    ),
     e.CallCancelRequested(invocation_id=INVOCATION, step=STEP),
     e.SendScheduled(
         invocation_id=INVOCATION,
@@ -100,6 +105,7 @@ EVENTS: list[e.Event] = [
         parameter="amount",
         tags={"user": "ada"},
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        max_duration=60.0,
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,
@@ -162,7 +168,12 @@ EVENTS: list[e.Event] = [
     e.AttemptRetried(invocation_id=INVOCATION),
     e.InvocationSuspended(invocation_id=INVOCATION),
     e.CancelRequested(
-        invocation_id=INVOCATION, reason="superseded", children=e.Children.ALL, kill_at=1_700_000_030.5, overtakes=2
+        invocation_id=INVOCATION,
+        reason="superseded",
+        children=e.Children.ALL,
+        kill_at=1_700_000_030.5,
+        overtakes=2,
+        expired=True,
     ),
     e.PauseRequested(invocation_id=INVOCATION, reason="maintenance"),
     e.InvocationPaused(
@@ -170,7 +181,9 @@ EVENTS: list[e.Event] = [
     ),
     e.InvocationResumed(invocation_id=INVOCATION, reason="fixed"),
     e.AttachRequested(invocation_id=INVOCATION, by=CALLER),
-    e.InvocationCompleted(invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck")),
+    e.InvocationCompleted(
+        invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck", expired=True)
+    ),
     e.InvocationsPurged(invocation_ids=[INVOCATION, OTHER]),
     e.InvocationMoved(invocation_id=INVOCATION, deployment="dep_0123456789abcdef"),
     e.InvocationRestarted(invocation_id=INVOCATION, successor=OTHER, step=STEP, reason="fixed", hands_over=True),

@@ -107,7 +107,7 @@ class LocalCalls(LocalServices):
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
         secret = self._secret_of(definition, target)
         now = self.environment.clock.now()
-        return self.command(target, request_key, argument, parameter, options.delay, secret, now, options.tags, trace)
+        return self.command(target, request_key, argument, parameter, options, secret, now, trace)
 
     def command(
         self,
@@ -115,10 +115,9 @@ class LocalCalls(LocalServices):
         request_key: str | None,
         argument: bytes,
         parameter: str,
-        delay: float | None,
+        options: CallOptions,
         secret: str,
         now: float,
-        tags: dict[str, str] | None = None,
         trace: TraceContext | None = None,
     ) -> c.Invoke:
         self.check_room()
@@ -131,9 +130,10 @@ class LocalCalls(LocalServices):
             target=target,
             argument=argument,
             parameter=parameter,
-            scheduled_for=now + delay if delay else None,
+            scheduled_for=now + options.delay if options.delay else None,
             request=request_key,
-            tags=tags,
+            tags=options.tags,
+            max_duration=options.max_duration,
             trace=current_trace() if trace is None and OPENTELEMETRY in sys.modules else trace,
         )
 
@@ -147,7 +147,7 @@ class LocalCalls(LocalServices):
         key, parameter = request.request_key, request.handler.signature.parameter
         secret = "" if key is None or request.is_once else self.engine.journal.secret
         options = request.options
-        return self.command(target, key, argument, parameter, options.delay, secret, now, options.tags)
+        return self.command(target, key, argument, parameter, options, secret, now)
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
         """Resolve a target by name to its definition and its stored names."""

@@ -9,6 +9,7 @@ import msgspec
 from actors.control.local.calls import LocalCalls
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.keys import checked_key
+from actors.model.requests import NO_OPTIONS
 from actors.query.field_history import field_history
 from actors.query.objects import checked_limit, object_info, object_items, object_names
 from actors.rows.audit import ControlAction
@@ -87,7 +88,7 @@ class LocalObjects(LocalCalls):
         request = self.in_namespace(idempotency_key)
         secret = self.engine.journal.secret
         now = self.environment.clock.now()
-        command = self.command(target, request, argument, handler.signature.parameter, None, secret, now)
+        command = self.command(target, request, argument, handler.signature.parameter, NO_OPTIONS, secret, now)
         command = msgspec.structs.replace(command, if_free=not options.queue)
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=options.reason)
         is_fresh = command.request is None

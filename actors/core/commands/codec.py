@@ -21,6 +21,7 @@ from actors.core.commands.work import (
     Attach,
     CompleteCall,
     CompleteVerb,
+    ExpireInvocation,
     FireTimer,
     Invoke,
     RetryAttempt,
@@ -52,6 +53,7 @@ _TAGS: dict[type, int] = {
     RestartInvocation: 0x0E,
     TransferCall: 0x0F,
     WithdrawCall: 0x10,
+    ExpireInvocation: 0x41,
 }
 
 

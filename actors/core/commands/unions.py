@@ -9,6 +9,7 @@ from actors.core.commands import attempts, verbs, work
 Command: TypeAlias = (
     work.Invoke
     | work.StartDue
+    | work.ExpireInvocation
     | work.StartWaiting
     | work.FireTimer
     | work.RetryAttempt

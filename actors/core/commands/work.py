@@ -14,7 +14,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
-    invocation is repeated as well. ``parameter``, ``tags`` and ``trace`` are as in
+    invocation is repeated as well. ``parameter``, ``tags``, ``trace`` and ``max_duration`` are as in
     :class:`journal.events.InvocationAccepted`.
     """
 
@@ -30,17 +30,20 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     parameter: str | None = None
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
+    max_duration: float | None = None
 
 
 class ResolvedInvoke(msgspec.Struct, frozen=True, kw_only=True):
     """An invocation with the values that the receiving processor adds: ``kind``, ``mode`` and ``atomic`` come from the
-    class, and ``deployment`` is the code that new work runs on."""
+    class, ``deployment`` is the code that new work runs on, and ``max_duration`` is the smaller one of the caller's and
+    the handler's."""
 
     asked: Invoke
     kind: Kind = Kind.ACTOR
     mode: Mode = Mode.EXCLUSIVE
     atomic: bool = False
     deployment: str = ""
+    max_duration: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +51,15 @@ class StartDue:
     """The scheduled time of an invocation has come: queue it, or start it."""
 
     invocation_id: InvocationId
+
+
+@attrs.frozen(kw_only=True)
+class ExpireInvocation:
+    """The ``max_duration`` of an invocation is over: cancel it. The processor adds ``held_back``, the completions that its
+    handler has not received because of a gate."""
+
+    invocation_id: InvocationId
+    held_back: int = 0
 
 
 @attrs.frozen(kw_only=True)

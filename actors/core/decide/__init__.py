@@ -24,7 +24,7 @@ from actors.core.decide.purge import purge
 from actors.core.decide.restart import restart
 from actors.core.decide.steps import abort_step, complete_step, fail_step, fire_timer
 from actors.core.decide.turns import start_due, start_waiting
-from actors.core.decide.verbs import cancel_invocation, kill_invocation, resume_invocation
+from actors.core.decide.verbs import cancel_invocation, expire_invocation, kill_invocation, resume_invocation
 from actors.core.decide.work import invoke
 from actors.core.gates import NO_GATES, Gates
 from actors.core.state import ObjectState
@@ -68,7 +68,7 @@ def _decide(state: ObjectState | None, command: Decidable, now: float, limits: L
 def _decide_of_object(state: ObjectState | None, command: Decidable, now: float, limits: Limits) -> list[Event]:
     match command:
         case c.ResolvedInvoke():
-            return invoke(state, command, limits)
+            return invoke(state, command, now, limits)
         case c.StartWaiting():
             return start_waiting(state)
         case c.PurgeInvocations():
@@ -98,6 +98,7 @@ _FROM_OUTSIDE = (
 
 _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.StartDue: start_due,
+    c.ExpireInvocation: expire_invocation,
     c.RecordProgress: record_progress,
     c.FinishAttempt: finish_attempt,
     c.FailAttempt: fail_attempt,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from actors.core import commands as c
 from actors.core.decide.pauses import paused_when_exhausted
 from actors.core.decide.turns import complete
@@ -34,6 +36,8 @@ def finish_attempt(
     outcome = outcome_when_cancelled(command, cancel.reason)
     if outcome is not command.outcome and not cancel.overtook:
         return [e.CancelDeliveredEarlier(invocation_id=invocation.invocation_id, handed_over=command.handed_over)]
+    if cancel.expired and outcome.kind is OutcomeKind.CANCELLED:
+        outcome = attrs.evolve(outcome, expired=True)
     return [*command.events, *complete(state, invocation, outcome)]
 
 

@@ -9,6 +9,7 @@ import attrs
 from actors.core import commands as c
 from actors.core.decide.turns import is_free_without
 from actors.core.decide.verbs import cancel_invocation, kill_invocation
+from actors.core.decide.work import expiry
 from actors.core.state import InvocationState, ObjectState
 from actors.core.traces import linked, trace_of
 from actors.errors import ConflictError, ErrorCode, LimitExceededError
@@ -68,6 +69,8 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
         behind=None if is_over else asked.invocation_id,
         tags=command.original.tags,
         trace=_trace_of_original(command.original),
+        expires_at=expiry(now, None, command.original.max_duration),
+        max_duration=command.original.max_duration,
     )
     restarted = e.InvocationRestarted(
         invocation_id=asked.invocation_id,

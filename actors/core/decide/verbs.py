@@ -39,6 +39,25 @@ def cancel_invocation(
     ]
 
 
+def expire_invocation(
+    state: ObjectState, invocation: InvocationState, command: c.ExpireInvocation, _: float, __: Limits
+) -> list[Event]:
+    """Cancel an invocation whose ``max_duration`` is over, unless it is being cancelled already."""
+    if invocation.expires_at is None:  # it is being cancelled already
+        return []
+    reason = "it did not complete within its max_duration"
+    if not invocation.is_started:
+        return complete(state, invocation, Outcome(OutcomeKind.CANCELLED, reason=reason, expired=True))
+    return [
+        e.CancelRequested(
+            invocation_id=invocation.invocation_id,
+            reason=reason,
+            overtakes=invocation.held_back + command.held_back,
+            expired=True,
+        )
+    ]
+
+
 def _hasten(
     invocation: InvocationState, cancel: Cancel, command: c.CancelInvocation, kill_at: float | None
 ) -> list[Event]:

@@ -9,6 +9,7 @@ from actors.core.deadlocks import deadlock
 from actors.core.inputs import has_digest
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import CircleLink, ConflictError, ErrorCode, LimitExceededError
+from actors.values.limits import NEVER
 from journal import events as e
 from journal.events import Caller, Kind, Mode
 
@@ -27,7 +28,7 @@ def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
         )
 
 
-def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> list[Event]:
+def invoke(state: ObjectState | None, command: c.ResolvedInvoke, now: float, limits: Limits) -> list[Event]:
     asked = command.asked
     if len(asked.chain) > limits.call_depth:
         raise LimitExceededError(
@@ -39,7 +40,7 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits)
         )
     if state is None:
         created = e.ObjectCreated(service=asked.target.service, key=asked.target.key, kind=command.kind)
-        return [created, *_accept(None, command)]
+        return [created, *_accept(None, command, now)]
     if (state.service, state.key) != (asked.target.service, asked.target.key) and state.kind is not Kind.SERVICE:
         raise ConflictError(
             f"{asked.target} and {state.name} have the same 64-bit stream number by accident. "
@@ -62,7 +63,7 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits)
                 found=len(state.queue),
                 code=ErrorCode.BUSY,
             )
-    return _accept(state, command)
+    return _accept(state, command, now)
 
 
 def _join(asked_for: InvocationState, caller: Caller | None) -> list[Event]:
@@ -83,7 +84,7 @@ def _check_free(state: ObjectState) -> None:
     )
 
 
-def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]:
+def _accept(state: ObjectState | None, command: c.ResolvedInvoke, now: float) -> list[Event]:
     asked = command.asked
     accepted = e.InvocationAccepted(
         invocation_id=asked.invocation_id,
@@ -99,11 +100,20 @@ def _accept(state: ObjectState | None, command: c.ResolvedInvoke) -> list[Event]
         parameter=asked.parameter,
         tags=asked.tags,
         trace=asked.trace,
+        expires_at=expiry(now, asked.scheduled_for, command.max_duration),
+        max_duration=command.max_duration,
     )
     is_free = state is None or (state.holder is None and not state.queue)
     if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
         return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
     return [accepted]
+
+
+def expiry(now: float, scheduled_for: float | None, max_duration: float | None) -> float | None:
+    """Return the time at which an invocation that is accepted now is cancelled. It counts from its date if it has one."""
+    if max_duration is None:
+        return None
+    return min((now if scheduled_for is None else scheduled_for) + max_duration, NEVER)
 
 
 def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:

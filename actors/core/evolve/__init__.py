@@ -153,6 +153,7 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         value_bytes=len(event.argument),
         tags=event.tags,
         trace=event.trace,
+        expires_at=event.expires_at,
     )
     if not is_scheduled and event.mode is Mode.EXCLUSIVE:
         state.queue.append(event.invocation_id)
@@ -200,8 +201,8 @@ def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationS
 
 
 def _on_cancel(state: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
-    invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at)
-    invocation.pending_pause = None
+    invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at, expired=event.expired)
+    invocation.pending_pause = invocation.expires_at = None
     invocation.held_back = 0
     if invocation.status is Status.PAUSED:
         _start_over(invocation)

@@ -185,7 +185,7 @@ class HttpBackend(RemoteControl):
         return await self._sent(target, argument, options, {})
 
     async def _sent(self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]) -> Sent:
-        params: dict[str, Any] = {**form, **_tags_of(options)}
+        params: dict[str, Any] = {**form, **_shared_params(options)}
         if options.delay is not None:
             params["delay"] = f"{options.delay:.6f}s"
         headers = key_header(options.idempotency_key) | _trace_header()
@@ -215,7 +215,7 @@ class HttpBackend(RemoteControl):
             _path("call", target),
             patience=options.timeout,
             headers=key_header(key) | _trace_header(),
-            params={**_WAITS, **form, **_tags_of(options)},
+            params={**_WAITS, **form, **_shared_params(options)},
             content=argument,
         )
 
@@ -295,8 +295,12 @@ def _trace_header() -> dict[str, bytes]:
     return {} if trace is None else {"traceparent": trace.traceparent.encode()}
 
 
-def _tags_of(options: CallOptions) -> dict[str, list[str]]:
-    return {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
+def _shared_params(options: CallOptions) -> dict[str, Any]:
+    """The parameters that calls and messages have in common."""
+    params: dict[str, Any] = {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
+    if options.max_duration is not None:
+        params["max_duration"] = f"{options.max_duration:.6f}s"
+    return params
 
 
 def _form_of(request: Request) -> dict[str, str]:

@@ -84,6 +84,7 @@ async def call(
     idempotency_key: str | None = None,
     timeout: Seconds | None = None,
     tags: Mapping[str, str] | None = None,
+    max_duration: Seconds | None = None,
 ) -> Any:
     """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``; see :meth:`Client.call`.
 
@@ -95,7 +96,8 @@ async def call(
         total = await actors.call("Counter/bob/add", 5)
     """
     handler, arguments = _by_name("call", target, argument)
-    return await handler.options(idempotency_key=idempotency_key, timeout=timeout, tags=tags)(**arguments)
+    options = handler.options(idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration)
+    return await options(**arguments)
 
 
 async def send(
@@ -105,6 +107,7 @@ async def send(
     idempotency_key: str | None = None,
     delay: Seconds | None = None,
     tags: Mapping[str, str] | None = None,
+    max_duration: Seconds | None = None,
 ) -> InvocationHandle[Any]:
     """Send a message to a handler by its name, as :func:`call`.
 
@@ -113,7 +116,8 @@ async def send(
         task = await actors.send("Agent/run_task", "hello")
     """
     handler, arguments = _by_name("send", target, argument)
-    return await handler.options(idempotency_key=idempotency_key, delay=delay, tags=tags).send(**arguments)
+    options = handler.options(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
+    return await options.send(**arguments)
 
 
 def _by_name(verb: str, target: str | e.Target, argument: Any) -> tuple[BoundHandler[..., Any], dict[str, Any]]:

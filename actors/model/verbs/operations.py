@@ -55,6 +55,7 @@ class CallOperation(_Asked):
             request=asked.request_key,
             tags=self.tags,
             trace=self.trace,
+            max_duration=asked.options.max_duration,
             source=self.source,
         )
 
@@ -78,6 +79,7 @@ class SendOperation(_Asked):
             request=asked.request_key,
             tags=self.tags,
             trace=self.trace,
+            max_duration=asked.options.max_duration,
             source=self.source,
         )
 

@@ -25,6 +25,7 @@ class StoredOutcome(msgspec.Struct, gc=False):
     value: bytes = b""
     failure: StoredFailure | None = None
     reason: str = ""
+    expired: bool = False
 
 
 class StoredTarget(msgspec.Struct, gc=False):
@@ -80,6 +81,7 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     step_tries: int = 0
     tags: dict[str, str] | None = None
     trace: StoredTrace | None = None
+    expires_at: float | None = None
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

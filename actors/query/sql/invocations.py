@@ -214,6 +214,7 @@ INVOCATIONS = Table[Row](
         _recorded("completed_at"),
         _recorded("modified_at"),
         _recorded("scheduled_for"),
+        _recorded("expires_at"),
         _recorded("purge_at"),
         Column(
             "duration",
