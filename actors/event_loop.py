@@ -48,7 +48,7 @@ def require_asyncio(name: str, in_trio: str) -> None:
     found = library()
     if found == TRIO:
         raise MisuseError(
-            f"{name} needs an asyncio task, and this one is of trio; use {in_trio}", code=ErrorCode.WRONG_LOOP
+            f"{name} needs an asyncio task, but this is a trio task; use {in_trio}", code=ErrorCode.WRONG_LOOP
         )
     if found is None:
         raise MisuseError(

@@ -50,7 +50,7 @@ class Mode(Constant):
 
 
 class Status(Constant):
-    """The status of an invocation: what it does, whether or not it is in memory. While running, its code or a step of it
+    """The status of an invocation, whether or not it is in memory. While running, its code or a step of it
     runs; while suspended, everything that it waits for is up to others. ``core.transitions`` draws the transitions."""
 
     SCHEDULED = "scheduled"

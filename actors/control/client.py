@@ -88,7 +88,12 @@ class Client:
         return self._backend.limits
 
     def actor(self, cls: type[A], key: str) -> A:
-        """Return a reference to a keyed object, for calls and messages."""
+        """Return a reference to a keyed object, for calls and messages.
+
+        To a type checker the reference is an instance of the class, so it accepts ``reference.value`` of a field; Python has no
+        type for the handlers of a class alone. When it runs, that raises :class:`actors.errors.FieldMisuseError`: read a field
+        through a ``@shared`` handler, or with :meth:`object`.
+        """
         return self._reference(cls, key, Kind.ACTOR)
 
     def service(self, cls: type[S]) -> S:

@@ -260,7 +260,7 @@ class JobHandle:
 
 
 class _Items:
-    """Iterates over the results of a job, page by page. It holds nothing open, and goes on after a wait that was cancelled."""
+    """Iterates over the results of a job, page by page. It holds nothing open, and continues after a cancelled wait."""
 
     def __init__(self, job: JobHandle) -> None:
         self._job = job

@@ -150,7 +150,7 @@ class ScheduledRun:
 
 @attrs.frozen(kw_only=True)
 class RunCounts:
-    """What became of the nominal times and the requests of a schedule since it was created.
+    """Counts of the nominal times and the requests of a schedule since it was created, by result.
 
     ``started`` runs are open or have ended as ``succeeded``, ``failed``, ``cancelled`` or ``killed``. ``missed`` nominal times
     passed without a run while no process was running; ``skipped`` ones because an earlier run was open, or too many waited.

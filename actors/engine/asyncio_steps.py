@@ -67,7 +67,7 @@ class AsyncioSteps:
 
     async def run(self, of: InvocationId, step: str, call: Callable[[], Any]) -> Any:
         """Await the result of the call in the asyncio loop and return it. A cancel of the caller cancels the body, and waits for
-        its end: a body that ends otherwise has a result all the same."""
+        its end. If the body returns or raises in spite of the cancel, that is the result."""
         body = _Body(self._loop, of, step, call)
         self._bodies[body] = None
         try:
@@ -116,7 +116,7 @@ class AsyncioSteps:
                 try:
                     self._loop.run_forever()
                 except BaseException:  # SystemExit, of a task that a body has started
-                    log.exception("a task in the asyncio loop of steps has raised; the loop goes on")
+                    log.exception("a task in the asyncio loop of steps raised; the loop continues")
             self._loop.run_until_complete(_end_all())
             self._loop.close()
         finally:

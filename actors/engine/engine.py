@@ -282,7 +282,7 @@ class Engine:
         the command's number.
 
         All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs whose answers
-        were not told may be applied all the same.
+        got no answer may be applied nevertheless.
         """
         asked: dict[int, Reply[ControlResult]] = {}
         try:

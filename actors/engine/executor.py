@@ -5,7 +5,7 @@
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
 Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it
-only waits for others it may be in memory or not, and nobody outside the engine can tell. A step may outlive its attempt:
+only waits for others it may be in memory or not, and the difference cannot be seen from outside the engine. A step may outlive its attempt:
 while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and none of its results
 count, and the next invocation of the key waits for its end, up to a limit.
 

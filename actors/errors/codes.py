@@ -6,7 +6,7 @@ import enum
 
 
 class ErrorCode(enum.StrEnum):
-    """What happened. Codes may be added, but are never renamed and never change their meaning."""
+    """The cause of an error, for programs. Codes may be added, but are never renamed and never change their meaning."""
 
     INTERNAL = "internal"
     """The engine failed: a fault of playhead."""

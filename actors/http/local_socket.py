@@ -121,7 +121,7 @@ def _bound(directory: HeldDirectory) -> BoundSocket:
     if owner != os.geteuid():
         raise _UnusableError(f"the directory belongs to user {_name_of(owner)}, not to {_name_of(os.geteuid())}")
     if not hasattr(socket, "SO_PEERCRED"):
-        raise _UnusableError("this system does not tell who has connected to a socket")
+        raise _UnusableError("this system does not say which user has connected to a socket")
     path = directory.root / SOCKET
     _remove_left(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -30,7 +30,7 @@ def _queue(value: bool) -> bool:
 
 @attrs.frozen(kw_only=True)
 class GateOptions:
-    """How to close a gate: what happens to running steps."""
+    """How to close a gate, and whether running steps end or are aborted."""
 
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
     mode: PauseMode = attrs.field(default=PauseMode.DRAIN, converter=checked_mode)

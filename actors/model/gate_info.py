@@ -17,7 +17,10 @@ class GateInfo:
     gate."""
 
     scope: Annotated[
-        str, described("what it holds: everything, backlog, or service:, handler:, key: or deployment: and a name")
+        str,
+        described(
+            "the scope that it holds: everything, backlog, or service:, handler:, key: or deployment: and a name"
+        ),
     ]
     state: Annotated[GateState, described("closed, or open for an exception to a wider gate")]
     mode: Annotated[

@@ -1,6 +1,18 @@
 """Public records of invocations, the same from a live runtime, over HTTP, or from a data directory at rest.
 
 The classes are plain data and are sent as JSON unchanged. User values in them are plain Python values that JSON represents.
+
+::
+
+    InvocationRow (journal.rows) ──┐
+    InvocationState, while open ───┼─► InvocationInfo ──► client, HTTP and the command line, as JSON
+    gates, running steps, code ────┘          └─────────► the columns of sys_invocation: names, types, descriptions
+
+:class:`InvocationInfo` is the one public record. It is not the row that is stored, for two reasons. The row holds what a commit knew:
+whether the key, a gate or the code holds an invocation, what its steps are doing, and its waits change without a write to the row, so
+they are added when the record is read. And the row is bytes on disk that every commit of an invocation writes: a short array of
+fields that keep their order forever, with outcomes as the bytes that the handler produced. Decoding these into values costs
+more than the rest of the row; only a reader pays for it. A common class would be half empty on disk, or half wrong in memory.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from journal.ids import InvocationId
 
 @attrs.frozen(kw_only=True)
 class JobPreview:
-    """What a job would select now: the number of invocations, and the first of them: the oldest matches, or the first named.
+    """A preview of a job's selection: the number of invocations now, and the first of them: the oldest matches, or the first named.
     Nothing has changed."""
 
     count: int
@@ -64,7 +64,9 @@ def words_of(chosen: JobSpec | JobInfo, named: int) -> str:
     """Describe the selection in words; ``named`` is the number of its ids."""
     if named:
         return f"of {named} named"
-    return f"of those that {chosen.refused_by} could not change" if chosen.refused_by else f"where {chosen.where}"
+    return (
+        f"the invocations that {chosen.refused_by} could not change" if chosen.refused_by else f"where {chosen.where}"
+    )
 
 
 @attrs.frozen(kw_only=True)

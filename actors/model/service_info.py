@@ -37,7 +37,7 @@ class FieldInfo:
 
 @attrs.frozen(kw_only=True)
 class ServiceInfo:
-    """A served class; or, without ``is_served``, a class that the app lacks although objects of it are stored, of which only the
+    """A served class; or, without ``is_served``, a class that has stored objects and is not in the app; only its
     name and the kind are known."""
 
     name: str

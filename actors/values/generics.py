@@ -40,8 +40,8 @@ def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
 
 
 def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
-    """Return the annotation with its type variables replaced. Raises :class:`DefinitionError`, with ``what``, if one
-    has no type."""
+    """Return the annotation with its type variables replaced. Raises :class:`DefinitionError` if a variable has no type;
+    ``what`` names the annotated thing in its message."""
     given = with_types(annotation, known)
     open_variables = () if isinstance(given, type) else getattr(given, "__parameters__", ())
     if isinstance(given, typing.TypeVar) or open_variables:

@@ -53,7 +53,7 @@ def problem_of_lost(lost: str) -> ValueProblem:
     """Return the error for a reader whose type does not name the lost types."""
     place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
     return ValueProblem(
-        f"it was sent with a type that JSON does not keep ({kind}), and the reader does not name that type", place
+        f"the sender used a type that JSON does not keep ({kind}), and the reader does not name that type", place
     )
 
 

@@ -21,7 +21,7 @@ def command() -> None:
     """Name servers, and choose the one that commands use.
 
     Commands use --url, then --data, then PLAYHEAD_URL, then --context or PLAYHEAD_CONTEXT, then the context in use;
-    without any of these they use the data directory ./playhead-data.
+    otherwise they use the data directory ./playhead-data.
     """
 
 

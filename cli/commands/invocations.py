@@ -225,7 +225,7 @@ def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -
 def output_command(
     invocation_id: str, after: int, live: bool, follow: bool, output: str, server: ServerOptions
 ) -> None:
-    """Print what one invocation has emitted, and go on until it ends.
+    """Print the output of one invocation, and follow it until it ends.
 
     Each piece is printed once, when it is final: the pieces of a step when the step has ended. Texts follow each other as they were
     emitted; other values are lines of JSON. With --live, a remark says which pieces are void. As JSON: one line per piece.

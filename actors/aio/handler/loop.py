@@ -153,8 +153,8 @@ class HostedLoop(LoopOfBranches):
         execution.stall(stalled(self.branch.name, [place_of(task) for task in self.tasks]))
 
     def _run_ready(self) -> None:
-        """Run what is ready until nothing is, or until only the end of an operation that is being stopped can change that: a cancelled
-        scope of anyio asks again and again whether its tasks have ended."""
+        """Run ready callbacks until there are none, or until those left only poll for the end of an operation that is being stopped:
+        a cancelled scope of anyio asks again and again whether its tasks have ended."""
         execution, ready = self.execution, self._ready
         self.advance_to(execution.now)
         outer_branch, outer_loop, outer_library = (

@@ -95,7 +95,7 @@ class _InAsyncio:
         return call.result.unwrap()
 
     async def _end_cancelled(self, call: _CallInAsyncio) -> None:
-        """Cancel the call and wait for its end. One that ends otherwise has its result all the same."""
+        """Cancel the call and wait for its end. If it returns or raises in spite of the cancel, that is its result."""
         try:
             self._loop.call_soon_threadsafe(call.cancel)
         except RuntimeError:  # the loop is closed, and nothing will call back

@@ -8,7 +8,7 @@ from actors.query.overview import Overview
 
 
 async def get_overview(exchange: Exchange) -> Overview:
-    """Show how many invocations there are, what is stuck and why, what waits for a signal, and what has failed.
+    """Show the number of invocations, and which are stuck and why, wait for a signal, or have failed.
 
     Built-in objects are left out. The answer is shared by all clients and at most two seconds old.
     """

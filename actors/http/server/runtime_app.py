@@ -85,7 +85,7 @@ def _is_loopback(server: str) -> bool:
 
 def _beyond_loopback() -> AccessDeniedError:
     return AccessDeniedError(
-        "without tokens (open=True) a runtime is served on loopback only, and this request came by another address, or its server "
-        "does not tell",
+        "without tokens (open=True) a runtime is served on loopback only, but this request came to another address, or the server "
+        "does not report the address",
         code=ErrorCode.FORBIDDEN,
     )

@@ -144,7 +144,7 @@ class DurableMCPServer(MCPServer):
 
     async def _connected(self, call: Callable[[MCPServer], Awaitable[Any]]) -> Any:
         """Call the server, and return its result. An answer that is an error is no reason to try again; after any other error
-        the session is opened anew."""
+        the session is opened again."""
         keeper = await self._session.opened()
         try:
             return await call(self.server)

@@ -26,7 +26,7 @@ export function Check({ report }) {
     </p>
     ${at
       ? html`<table class="plain diff">
-          <caption>behind ${at.position} operations</caption>
+          <caption>after ${at.position} operations</caption>
           <tbody>
             <tr class="minus"><th scope="row">recorded</th><td>${visible(at.recorded)}</td><td class="mono">${visible(at.recorded_source)}</td></tr>
             <tr class="plus"><th scope="row">attempted</th><td>${visible(at.attempted)}</td><td class="mono">${visible(at.attempted_source)}</td></tr>

@@ -145,7 +145,7 @@ function Plan({ successor }) {
     <${Steps} title="run again if the new invocation reaches them" mood="calm" sign="−" steps=${successor.dropped} />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
     <${Steps} title="called with an idempotency key, and continues: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
-    <${Steps} title="called with an idempotency key and stopped before: repeated when it is called again" mood="warn" sign="↻" steps=${successor.repeated} />
+    <${Steps} title="calls with an idempotency key that were stopped: a repeated call runs again" mood="warn" sign="↻" steps=${successor.repeated} />
     ${successor.kept.length + successor.again.length + successor.dropped.length === 0
       ? html`<p class="faint">Everything runs again from the beginning.</p>`
       : null}`;
