@@ -4,8 +4,8 @@
                                                                   ├──► actors.http.server ──► client ──► engine
     DIR/SOCKET ── bound when the engine runs ── first connection ─┘
 
-Both lead to one server, with one set of limits. Without a port, the server is imported when somebody connects: a program that
-nobody controls pays for a file and a descriptor. When the runtime ends, it accepts no more connections first, then lets running
+Both lead to one server, with one set of limits. Without a port, the server is imported when the first client connects: a
+program without clients pays for a file and a descriptor. When the runtime ends, it accepts no more connections first, then lets running
 requests end, and removes the socket.
 """
 

@@ -1,4 +1,4 @@
-"""Tells which event loop runs the caller, for errors that name what to use instead."""
+"""Determines which event loop runs the caller, for errors that name what to use instead."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class LoopThread(Generic[T]):
             raise self._closed() from self._reason()
 
     def cancel(self, work: LoopWork[Any]) -> None:
-        """Cancel the work, if it has not ended: its caller no longer waits. It is delivered all the same."""
+        """Cancel the work, if it has not ended: its caller no longer waits. It is delivered nevertheless."""
         self._run_soon(work.scope.cancel)
 
     def stop(self) -> None:

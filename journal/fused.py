@@ -90,7 +90,7 @@ class WholeInvocation(_Call, array_like=True, gc=False):
 
     @property
     def count(self) -> int:
-        """The number of events that it stands for."""
+        """The number of events in the frame."""
         return 3 + (self.created is not None) + (self.fields is not None)
 
     def expand(self, first: int) -> list[tuple[Stamp, Any]]:
@@ -115,7 +115,7 @@ class RequestedStep(msgspec.Struct, array_like=True, gc=False, tag=1):
 
     @classmethod
     def of(cls, event: e.StepScheduled) -> RequestedStep | None:
-        """Return the request as a part of a frame. None if it has arguments that are no values or are too large, or a text
+        """Return the request as a part of a frame. None if it has arguments that are not values or are too large, or a text
         of a class of the author's: those are written as events."""
         if (
             event.opaque
@@ -200,7 +200,7 @@ class OpenedInvocation(_Call, array_like=True, gc=False):
 
     @property
     def count(self) -> int:
-        """The number of events that it stands for."""
+        """The number of events in the frame."""
         return 3 + (self.created is not None) + (self.fields is not None)
 
     def expand(self, first: int) -> list[tuple[Stamp, Any]]:
@@ -230,7 +230,7 @@ class StepTurn(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def count(self) -> int:
-        """The number of events that it stands for."""
+        """The number of events in the frame."""
         return 2 if self.fields is None else 3
 
     def expand(self, first: int) -> list[tuple[Stamp, Any]]:

@@ -5,7 +5,7 @@
                            └───────────────── row 1 ──────────────────────┘ └─── row 6 ───┘
     its head              last 6, 5 pieces, 18 bytes, 1 of the handler's own, no step undecided
 
-A piece is no event: it changes no state, and a replay does not read it. Each entry of an output has a *position*: 1, 2, 3 … without
+A piece is not an event: it changes no state, and a replay does not read it. Each entry of an output has a *position*: 1, 2, 3 … without
 a gap, for pieces and marks alike. A *mark* says that the pieces of a step so far are void (the try failed, or was cut off) or that
 they are final. Entries of one kind that follow each other are one *run*, and a commit appends its runs to the last row until that
 row has :data:`ROW_BYTES`; then another row begins. So an output of any length is a few rows of a few KiB at every moment, also
@@ -15,8 +15,8 @@ Rows are written in the batch of the events that belong to them: the pieces of a
 step. They are ordinary rows of the sealed commit, so a journal that replicates commits replicates outputs. The head is written with
 them, and has what the next try of the handler needs to know without reading the pieces: how many of its own are recorded.
 
-Invariants. Positions are never reused and never change, so a reader that has come to position n continues after n, whatever happened
-meanwhile. A mark comes after the pieces that it decides on. Rows begin where the row before ends, and the last one ends where the head
+Invariants. Positions are never reused and never change, so a reader that has come to position n continues after n, with or
+without a crash in between. A mark comes after the pieces that it decides on. Rows begin where the row before ends, and the last one ends where the head
 says. Rows and head live as long as the row of their invocation: a purge deletes all of them at once.
 
 Prior art: a Kafka partition, read by offset; the aborted transactions of Kafka, whose records stay and are marked. Alternatives

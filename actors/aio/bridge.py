@@ -155,7 +155,7 @@ class _Block:
             self._is_cancelled = self._task.cancel("the runtime or the connection has ended by an error")
 
     def leave(self) -> None:
-        """Cancel nothing any more. A cancel by this block is not left over for the code behind it."""
+        """Cancel nothing any more. A cancel by this block is not left over for the code after it."""
         self._has_left = True
         if self._is_cancelled and self._task is asyncio.current_task() and self._task is not None:
             self._task.uncancel()

@@ -1,4 +1,4 @@
-"""Names the effects that the state of a loaded object requires, whichever events led to it."""
+"""Names the effects that the state of a loaded object requires, independent of the events that led to it."""
 
 from __future__ import annotations
 

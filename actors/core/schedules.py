@@ -125,7 +125,7 @@ class SchedulePause:
 
 @attrs.frozen(kw_only=True)
 class WaitingRun:
-    """A run that starts when the earlier ones have ended. ``mark`` tells the trigger or the backfill that asked for it."""
+    """A run that starts when the earlier ones have ended. ``mark`` names the trigger or the backfill that requested it."""
 
     nominal: float
     cause: RunCause

@@ -51,7 +51,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class WaitKind(Constant):
-    """What an invocation waits for."""
+    """The kinds of wait of an invocation."""
 
     STEP = "step"
     STEP_RETRY = "step_retry"

@@ -10,7 +10,7 @@
 
 The thread starts with the first such step and ends with the engine. So what a body keeps in a global, a pool of connections or a
 session, belongs to the loop of all later steps as well. The end of a body is awaited also after a cancel, as that of every step. asyncio
-cancels a task once: a body that swallows it goes on to its end, and is cancelled again when the runtime ends.
+cancels a task once: a body that swallows it continues to its end, and is cancelled again when the runtime ends.
 
 Under a virtual clock the bodies are work: time stands still while one of them runs, and asyncio's own time is real.
 """
@@ -77,7 +77,7 @@ class AsyncioSteps:
             del self._bodies[body]
 
     async def close(self) -> None:
-        """Cancel what still runs, and end the thread. What has not ended after ``CLOSE_SECONDS`` is left behind."""
+        """Cancel the bodies that still run, and end the thread. Those that have not ended after ``CLOSE_SECONDS`` are abandoned."""
         self._is_closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         with trio.move_on_after(CLOSE_SECONDS, shield=True):

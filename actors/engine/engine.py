@@ -278,7 +278,7 @@ class Engine:
         *,
         request: str | None = None,
     ) -> None:
-        """Apply verbs to several invocations, as :meth:`obey` does to one. Each answer, or the exception in its place, is told by
+        """Apply verbs to several invocations, as :meth:`obey` does to one. Each answer, or the exception in its place, is reported by
         the command's number.
 
         All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs whose answers

@@ -1,4 +1,4 @@
-"""What a handler is called with: its object, the fields that it sees, and its arguments."""
+"""The object that a handler is called with, the fields that it sees, and its arguments."""
 
 from __future__ import annotations
 

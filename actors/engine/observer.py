@@ -1,4 +1,4 @@
-"""What an engine tells an observer, such as an exporter of spans."""
+"""The notices that an engine gives to an observer, such as an exporter of spans."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class RegistryView:
         await self._applications.obey(self._read_deployments())
 
     async def trust(self) -> None:
-        """The gate that was closed at the start is in the registry now."""
+        """Follow the registry from now on: it has the gate that was closed at the start."""
         self._closed_at_start = None
         await self._turn()
 

@@ -17,7 +17,7 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
     """One task waits for one answer. The answer is given once; an answer after the task has left is dropped.
 
     ``of`` is the invocation that the answer is about, if it is about one. With ``leaves_at_pause``, a pause of the invocation is
-    an answer as well. ``among`` is a set of replies, which this one leaves once it is answered or nobody waits for it any more.
+    an answer as well. ``among`` is a set of replies, which this one leaves once it is answered or its caller no longer waits.
     """
 
     of: InvocationId | None = None
@@ -60,7 +60,7 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
         return value
 
     def forget(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Forget the answer: its caller no longer waits."""
         if self.among is not None:
             self.among.discard(self)
 

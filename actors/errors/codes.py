@@ -1,4 +1,4 @@
-"""What happened, and what was not found, for programs to compare."""
+"""The codes of errors and the kinds of missing resources, for programs to compare."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class ErrorCode(enum.StrEnum):
 
 
 class ResourceKind(enum.StrEnum):
-    """What was not found."""
+    """The kind of a resource that was not found."""
 
     INVOCATION = "invocation"
     SERVICE = "service"

@@ -1,8 +1,8 @@
 """The Unix socket of a data directory, through which programs of its owner control the process that holds it.
 
 The process that holds the lock of the directory owns the file ``SOCKET`` in it. A file that a killed process has left is
-replaced. Nobody else is let in: the file has the mode 0600 from its first moment, the directory must belong to the user of the
-process, and the kernel tells who is at the other end (``SO_PEERCRED``), so no token is needed.
+replaced. No other user can connect: the file has the mode 0600 from its first moment, the directory must belong to the user of the
+process, and the kernel reports the user at the other end (``SO_PEERCRED``), so no token is needed.
 
 The kernel takes only 107 bytes of a path. Both ends reach the directory through a descriptor, so the path that they use is short
 whatever that of the directory is.

@@ -229,7 +229,7 @@ def respond_with(
 
 
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
-    """Return the headers that tell how to repeat the request. A recorded failure of the same class says nothing about
+    """Return the headers that say how to repeat the request. A recorded failure of the same class says nothing about
     the request that reads it.
     """
     if code_of(error) in _PASSING:

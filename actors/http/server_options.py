@@ -44,7 +44,7 @@ class ServerLimits:
             check(getattr(self, field.name), field.name)
 
     def within(self, drain: float) -> ServerLimits:
-        """Return these limits for a server that stops within ``drain`` seconds, of which steps keep a part."""
+        """Return these limits for a server that stops within ``drain`` seconds, part of which is kept for steps."""
         return attrs.evolve(
             self,
             grace_seconds=min(self.grace_seconds, 0.7 * drain),

@@ -74,7 +74,7 @@ class BoundHandler(Generic[P, R_co]):
         continues. Both may be timedeltas. ``tags`` are short texts by name, by which the invocation can be found; the invocations
         that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256.
         ``max_duration`` is how long the invocation may take in seconds, or as a timedelta, from its acceptance (or from its date,
-        if it has a delay) to its end, all tries and waits included; then it is cancelled, whoever waits for it. The handler may
+        if it has a delay) to its end, all tries and waits included; then it is cancelled, also if callers wait for it. The handler may
         have a smaller one of its own. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
 
         ::

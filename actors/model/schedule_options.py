@@ -169,7 +169,7 @@ class ScheduleOptions:
 
     def timing(self, now: float, own: Timing | None) -> Timing:
         """Return the nominal times of a schedule that is created or changed now; ``own`` are those that it has. Raises
-        :class:`InvalidArgumentError` if others are given of which none is after now."""
+        :class:`InvalidArgumentError` if others are given and none of them is after now."""
         timing = Timing(
             cron=self.cron,
             every=self.every,

@@ -5,7 +5,7 @@ A field has its type, its limits and its description in its annotation, which th
 command line are made from. Its converter is the check of what a caller in Python passes, and takes what that one may write
 (``"all"`` for an enumeration, a timedelta for seconds). What is read from JSON passes the same converters.
 
-A class tells the command that its verb becomes. The ids of an invocation and of a successor are not among the options.
+Each class names the command that its verb becomes. The ids of an invocation and of a successor are not among the options.
 """
 
 from __future__ import annotations

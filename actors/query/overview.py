@@ -1,6 +1,6 @@
 """The overview of a runtime: what there is and what needs attention, at a cost that does not grow with the number of invocations.
 
-All numbers come from counters. Texts and times come from rows, of which at most ``EXAMINED`` are read for each part, through an
+All numbers come from counters. Texts and times come from rows; at most ``EXAMINED`` of them are read for each part, through an
 index: so a part with more says how many there are, and gives an example where it has read one.
 
 Built-in objects are left out.

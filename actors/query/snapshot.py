@@ -12,7 +12,7 @@
 partitions together, and nothing that a crash could still take back. A commit is in it whole or not at all, rows, indexes and events
 alike, so a row never names an event that is not there.
 
-**During a commit** a reader does not wait and holds up nobody. The view is taken between two flushes (``RocksStore.view``); from
+**During a commit** a reader does not wait and delays no other. The view is taken between two flushes (``RocksStore.view``); from
 then on it shows that state, however many commits return meanwhile, for as long as it is open. It keeps what has been
 overwritten since from being cleaned up, so it is opened for one answer and closed with it (:func:`open_snapshot`).
 

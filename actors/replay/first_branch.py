@@ -188,5 +188,5 @@ class FirstResult:
 
     @property
     def cr_await(self) -> Any:
-        """What the coroutine awaits, for messages."""
+        """The object that the coroutine awaits, for messages."""
         return self._coroutine.cr_await

@@ -11,8 +11,8 @@ run that it starts and its next wake are in one commit: a crash leaves all of it
 schedule and the nominal time, so a message that arrives twice finds the run. Time goes forward only: if the clock is set back,
 times that have been reached do not come again; if it is set forward, the times between count as missed.
 
-A run is open until its end is told. ``ScheduledCall.run`` tells it; but someone may kill that invocation. So a minute after a run has
-started, and each hour from then on, the schedule sends ``ScheduledCall.watch`` for each open run, which tells the end as well.
+A run is open until its end is reported. ``ScheduledCall.run`` reports it; but someone may kill that invocation. So a minute after a run has
+started, and each hour from then on, the schedule sends ``ScheduledCall.watch`` for each open run, which reports the end as well.
 
 A schedule's state is bounded, and its own invocations are purged after a minute; what was asked of it is in the audit log.
 """
@@ -247,7 +247,7 @@ class Schedule(Actor):
 
     async def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
         """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now. If the next wake
-        is overdue, because someone killed its message, the schedule goes on from here."""
+        is overdue, because someone killed its message, the schedule continues from here."""
         self.spec = attrs.evolve(self._existing(), **derived_from_handler(same))
         if self.wake_token and self.wake_at < current_time() - LATE_SECONDS:
             await self._go_on()
@@ -288,7 +288,7 @@ class Schedule(Actor):
         await self._wake_at(current_time() + _TROUBLED_NAP_SECONDS)
 
     async def _watch_open(self) -> None:
-        """Let the end of each open run be told, if it is time, also if the invocation that calls it was killed."""
+        """Have the end of each open run reported, if it is time, also if the invocation that calls it was killed."""
         now = current_time()
         if not self.open or now < self.watch_at:
             return

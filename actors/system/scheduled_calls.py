@@ -22,7 +22,7 @@ _FAILURE_SHOWN = 300
 
 
 class ScheduledCall(Service):
-    """The calls of schedules: each waits for one run, and tells its schedule the outcome. The schedule takes the first word."""
+    """The calls of schedules: each waits for one run, and reports the outcome to its schedule. The schedule takes the first word."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
@@ -34,7 +34,7 @@ class ScheduledCall(Service):
 
     @handler(retention=FORGET_SECONDS)
     async def watch(self, schedule: str, of: InvocationId, call: InvocationId) -> None:
-        """Report how a run ended once ``call``, which calls it, has ended in whatever way. A run that is not found has failed."""
+        """Report how a run ended once ``call``, which calls it, has ended in any way. A run that is not found has failed."""
         await outcome_of(call)
         await _tell(schedule, of, await outcome_of(of))
 

@@ -36,7 +36,7 @@ class Limits:
     ``payload_bytes``           10 MiB       ``LimitExceededError`` (each argument, result, signal, field and item)
     ``payload_values``          200,000      ``LimitExceededError`` (numbers, texts, lists … in one JSON body over HTTP)
     ``mailbox``                 10,000       ``LimitExceededError`` (invocations that wait for one object)
-    ``signals``                 1,000        ``LimitExceededError`` (that nobody has waited for yet)
+    ``signals``                 1,000        ``LimitExceededError`` (not yet awaited)
     ``call_depth``              100          ``LimitExceededError``
     ``history_events``          100,000      the invocation is paused, saying so
     ``history_bytes``           64 MiB       the invocation is paused, saying so
@@ -58,8 +58,8 @@ class Limits:
     ``query_seconds``           10           ``LimitExceededError``
     ``query_rows``              10,000       ``LimitExceededError``
     ``query_bytes``             32 MiB       ``LimitExceededError`` (all values of a query's answer)
-    ``queries``                 2            further queries wait for their turn; a token of which none runs
-                                             has one place more
+    ``queries``                 2            further queries wait for their turn; a token that runs none has
+                                             one place more
     ==========================  ===========  =============================================================
 
     ::

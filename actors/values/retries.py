@@ -62,7 +62,7 @@ def _terminal(value: ErrorClasses) -> tuple[type[BaseException], ...]:
 class RetryPolicy:
     """How often to try, and how long to wait between tries; delays in seconds or as timedeltas.
 
-    The n-th delay is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``, of which a random part between half and all is
+    The n-th delay is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``; a random part of it, between half and all, is
     used ("equal jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that work that failed
     together is not retried together. ``max_attempts`` includes the first; None means no limit. ``terminal`` is a class of
     exceptions, or several, that are not worth a retry, in addition to ``TerminalError``.
@@ -73,7 +73,7 @@ class RetryPolicy:
 
     With ``fail_fast``, errors that show a mistake in the code are not retried either, because every attempt would raise them
     again: an unknown name or module, a missing attribute of a module or class, a call whose arguments do not fit the function, a
-    ``NotImplementedError``. Such an error is the outcome at once, whatever ``on_exhausted`` says. None leaves the choice to the
+    ``NotImplementedError``. Such an error is the outcome at once, independent of ``on_exhausted``. None leaves the choice to the
     runtime: ``playhead dev`` fails fast, so that a typing error is answered at once. ``playhead serve`` does not: the invocation
     is finally paused, and continues where it stopped when it is resumed on corrected code. A failed one would be lost.
 

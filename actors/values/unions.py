@@ -18,8 +18,8 @@ class UnionShape(Shape):
 
     If every member has a sort of JSON of its own (``int | str | None``), the sort decides. Otherwise the members are tried from
     narrow to broad, and the first wins that would write exactly the value at hand. A value that would be read as another member
-    (the text ``"2030-01-02"`` for ``date | str``) is found by comparison and refused. Unions whose members could never be told
-    apart are refused with the class.
+    (the text ``"2030-01-02"`` for ``date | str``) is found by comparison and refused. Unions whose members cannot be distinguished are
+    refused with the class.
     """
 
     def __init__(self, members: Sequence[Shape]) -> None:

@@ -11,8 +11,8 @@ be served by accident. A store that is restored from it has an id and an epoch o
 
 The contents of a backup are not trusted: it may have been stored anywhere. Links are not followed, only plain files are read,
 only names that RocksDB uses are written, and a file that is missing, changed, or not in the manifest ends the restore. A backup
-contains no tokens, because they belong to a server and not to a store. The hashes show accidents and not intent: whoever can
-write to a backup can also write its manifest.
+contains no tokens, because they belong to a server and not to a store. The hashes show accidents and not intent: a person
+who can write to a backup can also write its manifest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compares the files of a store with those that RocksDB's manifest, CURRENT and MARK name.
 
 A process that writes by path into a directory that is not its own leaves tables, manifests and logs in it. Their numbers mean
-nothing to the store, or worse: RocksDB reads every log whose number is not below the oldest that the manifest asks for, whichever
-process wrote it. A crash leaves such files as well, unfinished tables and old logs, which the next start removes; nothing shows
+nothing to the store, or worse: RocksDB reads every log whose number is not below the oldest that the manifest asks for, independent
+of the process that wrote it. A crash leaves such files as well, unfinished tables and old logs, which the next start removes; nothing shows
 which process left a file. A log that MARK does not name yet belongs to the store if its changes continue those before: with
 durability ``os`` MARK names none, and a crash can come before the mark. A log whose changes do not continue is set aside by the
 next start (``preflight``). If a crash came before the first change, the log is an empty file after one with changes; a store that

@@ -1,4 +1,4 @@
-"""What waits for the committer's thread: batches with their tasks, and views."""
+"""The work that waits for the committer's thread: batches with their tasks, and views."""
 
 from __future__ import annotations
 

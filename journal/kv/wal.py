@@ -4,7 +4,7 @@
 
 RocksDB numbers its changes 1, 2, 3 …; a record of a log is a batch of them, headed by the number of its first change. A
 log is begun together with a memtable, so several logs exist until their memtables are written as tables. If a log ends
-too soon, RocksDB assumes that a crash has torn it, and reads the next log all the same (observed with 9.8, in the mode
+too soon, RocksDB assumes that a crash has torn it, and still reads the next log (observed with 9.8, in the mode
 that ``rocks_reader`` sets): the changes between are missing, and no error says so. Therefore the numbers are compared
 here: each batch must begin where the batch before it ends.
 

@@ -57,7 +57,7 @@ class MessageExchange:
             owner.inbox.put(position, message)
 
     def withdraw(self, position: bytes, partition: int) -> None:
-        """Tell the owner of the partition that the message was removed."""
+        """Notify the owner of the partition that the message was removed."""
         owner = self.claims.get(partition)
         if owner is None:
             return

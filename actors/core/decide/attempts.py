@@ -42,8 +42,8 @@ def finish_attempt(
 
 
 def outcome_when_cancelled(command: c.FinishAttempt, reason: str) -> Outcome:
-    """Return the outcome of a cancelled invocation: it succeeds only if its handler met the cancel and returned a value
-    all the same."""
+    """Return the outcome of a cancelled invocation: it succeeds only if its handler met the cancel and still returned a
+    value."""
     if command.has_met_cancel or command.outcome.kind is not OutcomeKind.SUCCEEDED:
         return command.outcome
     return Outcome(OutcomeKind.CANCELLED, reason=reason)

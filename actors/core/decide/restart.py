@@ -92,7 +92,7 @@ def with_input(command: c.ResolvedRestart) -> e.InvocationAccepted:
 
 
 def _trace_of_original(original: e.InvocationAccepted) -> e.TraceContext | None:
-    """Return the original's own span, to which the successor's trace is linked; None if its id alone tells it."""
+    """Return the original's own span, to which the successor's trace is linked; None if it follows from its id."""
     return None if original.trace is None else linked(trace_of(original.invocation_id, original.trace))
 
 

@@ -82,7 +82,7 @@ async def connect(
     """Connect a client to a server. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
 
     ``path`` is a data directory instead: the client controls the process that holds it, through the Unix socket in the directory.
-    No token is needed, because the kernel tells who connects; a given one limits the client to its scope.
+    No token is needed, because the kernel reports the user that connects; a given one limits the client to its scope.
 
     ``user`` is recorded beside the token in histories and in the audit log, if the token has the scope *admin*.
 

@@ -93,7 +93,7 @@ def closed() -> HttpResponse:
 
 
 def server_of(scope: Message) -> str:
-    """Return the address that the peer has connected to; empty if the server does not tell it."""
+    """Return the address that the peer has connected to; empty if the server does not report it."""
     server: str = (scope.get("server") or ("", 0))[0]
     return server
 

@@ -10,7 +10,7 @@
       cancelled ─────────────── run_sync_soon ──────────► its scope is cancelled
 
 A call in the other direction that trio cancels is cancelled in asyncio as well, and its end is waited for, up to a limit: the server's
-loop may have stopped or be blocked, and the runtime must end all the same.
+loop may have stopped or be blocked, and the runtime must end nevertheless.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CANCEL_SECONDS = 2.0
 
 
 async def carry(portal: Portal, app: AsgiCallable, scope: Message, receive: Receive, send: Send) -> None:
-    """Let the application, which is of trio, answer a request of this asyncio task."""
+    """Let the application, which runs on trio, answer a request of this asyncio task."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[bool] = loop.create_future()
     scope_of_request = trio.CancelScope()

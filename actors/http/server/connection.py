@@ -17,7 +17,7 @@ when to read, how long to wait, and what to do when the client leaves:
   head that has begun is waited for.
 - While ANSWERING, nothing is read unless the application asks for the body. A client that sends more (pipelining) fills the kernel's
   buffer and then waits: there is no queue here to limit. A client that leaves is reported by :class:`DisconnectWatch`, which
-  cancels a call that waits and a stream; work that does not wait for anybody ends anyway.
+  cancels a call that waits and a stream; work that does not wait ends by itself.
 - A client that asks for permission to send its body (``Expect: 100-continue``) gets it when the body is read. If the
   request is refused before that, the client keeps its body and the connection is closed.
 - A response that ends the connection before the request has been read whole is followed by a pause: closing a socket with unread bytes

@@ -1,4 +1,4 @@
-"""The API in front of one runtime: its tokens and its guard, behind listeners of its own or in an application of ASGI."""
+"""The API in front of one runtime: its tokens and its guard, served by its own listeners or by an ASGI application."""
 
 from __future__ import annotations
 

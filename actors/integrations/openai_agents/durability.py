@@ -67,7 +67,7 @@ def durable(
     Models, tools and MCP servers run on the asyncio loop that the process keeps for such steps, plain functions in a thread. An MCP
     server is connected by the first step that uses it and stays connected.
 
-    ``in_handler`` names the tools that are no steps, because they use durable verbs: they wait for a signal or call an object. An agent that is
+    ``in_handler`` names the tools that are not steps, because they use durable verbs: they wait for a signal or call an object. An agent that is
     used as a tool runs in the handler, and must be durable itself: ``durable(expert).as_tool(…)``. ``provider`` knows the models that
     are given by name, by default those of openai-agents.
 
@@ -79,7 +79,7 @@ def durable(
     A model response that is streamed is recorded when it is complete, and then given to the agent. ``event_handler`` is awaited in the step
     with each event as it arrives: ``actors.emit`` there shows the tokens to readers of ``handle.output()`` at once.
 
-    Raises :class:`DefinitionError` for a tool that runs in the process and is no function, such as a shell.
+    Raises :class:`DefinitionError` for a tool that runs in the process and is not a function, such as a shell.
     """
     return _Durability(
         in_handler=frozenset(in_handler),
@@ -188,7 +188,7 @@ def _parsed(arguments: str) -> Any:
 
 
 def _storable(tool: FunctionTool, output: Any) -> Any:
-    """Return the output as JSON, of which the framework makes for the model what it would have made of the output itself."""
+    """Return the output as JSON. From it the framework makes the same text for the model as from the output itself."""
     if isinstance(output, str):
         return output
     has_schema = tool.output_json_schema is not None or tool._output_type_adapter is not None

@@ -143,7 +143,7 @@ class DurableMCPServer(MCPServer):
         return codec.validate_python(await self._steps.run(step, body, *recorded))
 
     async def _connected(self, call: Callable[[MCPServer], Awaitable[Any]]) -> Any:
-        """Call the server, and return its result. An answer that is an error is no reason to try again; after any other error
+        """Call the server, and return its result. An answer that is an error is not a reason to try again; after any other error
         the session is opened again."""
         keeper = await self._session.opened()
         try:

@@ -190,7 +190,7 @@ def step(
 ) -> Step[P, Any] | _StepMaker:
     """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
 
-    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` run at a time. Each sees
+    An async function runs as a trio task, a plain one in a worker thread; at most ``Limits.threads`` of these run at a time. Each sees
     the context variables of the handler at that moment; its own changes to them stay in the step. ``retry`` is its policy (by
     default the handler's). ``timeout`` limits one try, in seconds or as a timedelta, without the wait for a thread. A thread
     cannot be stopped: when a plain step times out or is cancelled, that takes effect at once and its thread is abandoned. Call
@@ -256,7 +256,7 @@ async def run(
 
     The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
     ``result_type``. Its changes to the arguments are therefore not visible in the handler, and it cannot reach the fields of the
-    object. The variables of a closure, and the object that a method is bound to, are not copied, because they cannot be told from
+    object. The variables of a closure, and the object that a method is bound to, are not copied, because they look the same as
     a client or a connection: changes to them are visible in the first run and missing in a replay. Return results from the step
     instead.
 
@@ -321,7 +321,7 @@ async def _run_step(
 
 
 class StepOperation(Operation, kw_only=True):
-    """A handler awaits a step. ``argument`` are its arguments as JSON, of which the ``opaque`` ones are not values."""
+    """A handler awaits a step. ``argument`` are its arguments as JSON; those named in ``opaque`` are not values and are shown only."""
 
     call: StepCall
     options: StepOptions

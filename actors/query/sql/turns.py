@@ -83,7 +83,7 @@ class Turns:
 
 
 async def _rest(seconds: float) -> None:
-    """Let other tasks run for so long, in real time. A mocked clock stands still while the thread is waited for, and no sleep ends."""
+    """Let other tasks run for this time, in real seconds. A mocked clock stands still while the thread is waited for, and no sleep ends."""
     if not is_mocked():
         await trio.sleep(seconds)
         return

@@ -174,7 +174,7 @@ function Form({ service, handler, objectKey }) {
           <${Field} label="Idempotency key" hint="Asking again under the same key finds the same invocation, and starts nothing.">
             <input maxlength="256" spellcheck=${false} value=${idempotencyKey} onInput=${(/** @type {Event} */ e) => setIdempotencyKey(value(e))} />
           <//>
-          <${Field} label="Delay" hint="For what is sent: 10s, 500ms, 2h or PT10S.">
+          <${Field} label="Delay" hint="Only for Send: 10s, 500ms, 2h or PT10S.">
             <input maxlength="64" spellcheck=${false} placeholder="none" value=${delay} onInput=${(/** @type {Event} */ e) => setDelay(value(e))} />
           <//>
         </details>
