@@ -19,6 +19,7 @@ EXTRAS = {
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
     "openai-agents": ("agents",),
+    "langgraph": ("langgraph", "langchain_core"),
 }
 """For each extra, the packages that it adds, by the names under which they are imported."""
 

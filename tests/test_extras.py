@@ -32,6 +32,7 @@ NEEDED_BY = {
     "otel": "actors.telemetry",
     "pydantic-ai": "actors.integrations.pydantic_ai",
     "openai-agents": "actors.integrations.openai_agents",
+    "langgraph": "actors.integrations.langgraph",
 }
 """The folder that may import the packages of an extra. Above it, all may."""
 ALSO = {"server": {"actors.http.problems"}, "otel": {"actors.runtime"}}  # for type checkers only
@@ -39,7 +40,7 @@ NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "structlog", "typing_ext
 """Looked up in what an application has imported, or imported for type checkers only."""
 
 
-INSTALLED_AS = {"pydantic_ai": "pydantic-ai-slim", "agents": "openai-agents"}
+INSTALLED_AS = {"pydantic_ai": "pydantic-ai-slim", "agents": "openai-agents", "langchain_core": "langchain-core"}
 
 
 def tops(packages: Iterable[str]) -> set[str]:

@@ -84,6 +84,7 @@ ARROWS = {
         " journal.kv journal.log"
     ),
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
+    "actors.integrations.langgraph": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.openai_agents": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
     "actors.integrations.mcp": (

@@ -63,6 +63,14 @@ EXPECTED = {
         ),
         answers=('"refunds: Sorry about that. 40 for order 17 were refunded."', "(?s).*Support/ask.*succeeded.*"),
     ),
+    "langgraph_approval": Expected(
+        script=(
+            "A PENCIL: PAID",
+            "{'node': 'approve', 'interrupt': 'May we pay A DESK FOR 900?'}",
+            "A DESK: THE DESK IS FINE",
+        ),
+        answers=("inv_1.*", "(?s).*", "inv_1.* changed .*", "(?s).*A DESK: THE DESK IS FINE.*"),
+    ),
     "approval": Expected(
         script=("a pencil: paid", "a chair: paid, says ada", "a yacht: no decision in time"),
         answers=("inv_1.*", "inv_1.* changed .*", "(?s).*SignalReceived.*"),

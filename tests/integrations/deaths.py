@@ -2,7 +2,7 @@
 
     python -m tests.integrations.deaths FOLDER MODULE:SERVICE.HANDLER ARGUMENT MODULE:CLASS.METHOD SIGNALS
 
-The fourth word names the method that asks the model. Each of its calls is written to a file, with the key of its step, so they are
+The fourth word names the method, or with ``MODULE:NAME`` the function, that asks the model. Each of its calls is written to a file, with the key of its step, so they are
 counted outside of the process. The frameworks are imported once, and each life is a fork, which makes it cheap.
 """
 
@@ -86,10 +86,11 @@ def _tell(folder: Path, handler: str, argument: Any, counted: str, signals: dict
 
 
 def _found(text: str) -> tuple[Any, str]:
-    """Return the class and the name that ``MODULE:CLASS.NAME`` means."""
+    """Return the class, or the module, and the name that ``MODULE:CLASS.NAME`` or ``MODULE:NAME`` means."""
     module, _, path = text.partition(":")
-    owner, _, name = path.partition(".")
-    return getattr(import_module(module), owner), name
+    owner, _, name = path.rpartition(".")
+    found = import_module(module)
+    return (getattr(found, owner) if owner else found), name
 
 
 def _count(counted: str, calls: Path) -> None:
@@ -106,7 +107,8 @@ def _count(counted: str, calls: Path) -> None:
 
 async def _live(data: Path, service: Any, name: str, argument: Any, signals: dict[str, Any], writing: int) -> None:
     async with actors.open_runtime(service, path=data, durability="os", code=None) as runtime:
-        sent = await getattr(runtime.client.service(service), name).options(idempotency_key="once").send(argument)
+        send = getattr(runtime.client.service(service), name).options(idempotency_key="once").send
+        sent = await (send(**argument) if isinstance(argument, dict) else send(argument))
         for signalled, value in signals.items():
             await sent.signal(signalled, value)
         async for entry in sent.follow():
