@@ -10,27 +10,23 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
-from actors.core.decide import unknown_invocation
-from actors.core.decide.purge import needed_by
 from actors.core.decide.work import check_same_request
 from actors.core.owed import pending
-from actors.core.state import InvocationState, existing
+from actors.core.state import existing
+from actors.engine.control_verbs import ControlVerbs
 from actors.engine.exceptions import passes
 from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
-from actors.engine.restart_history import calls_of, is_to_be_repeated, repetition_of, was_stopped
-from actors.engine.restart_preparation import prepare_restart, resolve
+from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
 from actors.errors import (
-    ConflictError,
     DeadlockError,
-    ErrorCode,
     TerminalError,
 )
 from actors.model.info import info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
-from journal.events import ControlResult, Mode, Status
+from journal.events import Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
@@ -63,6 +59,7 @@ class Dispatcher:
         self._first_turns = first_turns
         self._refusals = Refusals(machine, faults)
         self._detector = detector
+        self._verbs = ControlVerbs(machine)
 
     async def take(self, request: ObjectRequest) -> None:
         """Dispatch a request to the function for its kind."""
@@ -104,9 +101,9 @@ class Dispatcher:
         be delivered again."""
         try:
             if isinstance(request.command, c.RestartInvocation):
-                await self._restart(loaded, request, request.command)
+                await self._verbs.restart(loaded, request, request.command)
             elif isinstance(request.command, c.PurgeInvocations):
-                await self._purge(loaded, request, request.command)
+                await self._verbs.purge(loaded, request, request.command)
             elif missing is not None:
                 await self._take_with(loaded, request, missing)
         except (TerminalError, CorruptRecord, Damaged) as refusal:
@@ -165,7 +162,7 @@ class Dispatcher:
             and self._first_turns.take(loaded, request, resolved, app, definition, handler)
         ):
             return
-        ended = None if request.is_fresh else self._machine.ended(loaded, command.invocation_id)
+        ended = None if request.is_fresh else self._machine.completed.row(loaded, command.invocation_id)
         if ended is not None:
             check_same_request(ended.argument_digest, command)
             latest = self._latest_of(loaded, command, ended)
@@ -228,10 +225,10 @@ class Dispatcher:
     def _latest_of(self, loaded: LoadedObject, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
         """The row that answers a repeated request: that of the completed invocation. If the call is made again by a restart and
         was stopped with the caller's earlier invocation, how to repeat it."""
-        if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._machine.row_of):
+        if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._machine.completed.latest_row):
             return ended
         while ended.successors:
-            row = self._machine.ended(loaded, ended.successors[-1])
+            row = self._machine.completed.row(loaded, ended.successors[-1])
             if row is None:
                 return c.Attach(invocation_id=ended.successors[-1], by=command.caller)
             ended = row
@@ -261,7 +258,7 @@ class Dispatcher:
         if loaded.open_state(watch.invocation_id) is not None:
             self._wait(loaded, watch.invocation_id, watch.waiter)
             return
-        ended = self._known(loaded, watch.invocation_id)
+        ended = self._machine.completed.known_row(loaded, watch.invocation_id)
         if ended.outcome is None:
             raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.when_durable(partial(watch.waiter.set, ended.outcome))
@@ -276,12 +273,12 @@ class Dispatcher:
     def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
         open_state = loaded.open_state(look.invocation_id)
         executor = self._executor
-        left = executor.left_behind(loaded, look.invocation_id)
+        left = executor.steps.left_behind(loaded, look.invocation_id)
         if open_state is None:
-            info = info_of(self._known(loaded, look.invocation_id), None, left=left)
+            info = info_of(self._machine.completed.known_row(loaded, look.invocation_id), None, left=left)
         else:
             row = row_of(existing(loaded.state), open_state)
-            doing, code_wait = executor.doing(loaded, open_state), executor.code_waits.of(open_state)
+            doing, code_wait = executor.steps.doing(loaded, open_state), executor.code_waits.of(open_state)
             info = info_of(
                 row,
                 open_state,
@@ -294,16 +291,13 @@ class Dispatcher:
             )
         self._machine.when_durable(partial(look.reply.set, info))
 
-    def _known(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow:
-        ended = self._machine.ended(loaded, of)
-        if ended is None:
-            raise unknown_invocation(of)
-        return ended
-
     # Verbs.
 
+    def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
+        self._verbs.obey(loaded, request, command)
+
     def _attach(self, loaded: LoadedObject, request: ObjectRequest, command: c.Attach) -> None:
-        ended = self._machine.ended(loaded, command.invocation_id)
+        ended = self._machine.completed.row(loaded, command.invocation_id)
         if ended is None:
             opened = loaded.open_state(command.invocation_id)
             if opened is not None and loaded.state is not None:
@@ -314,111 +308,6 @@ class Dispatcher:
         if ended.outcome is None:
             raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.complete_call(loaded, command.by, ended.outcome)
-
-    def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
-        of: InvocationId = command.invocation_id
-        before = loaded.open_state(of)
-        if before is None:
-            applied = self._known(loaded, of).applied_requests.get(request.stamp.cause)
-            if applied is not None:
-                self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, Status.COMPLETED))
-                return
-            verb = c.VERB_OF_COMMAND[type(command)].value
-            raise ConflictError(
-                f"{of} has completed, so there is nothing to {verb}. Its outcome can be read; purge deletes it",
-                status=Status.COMPLETED,
-                code=ErrorCode.ALREADY_COMPLETED,
-            )
-        status_before = before.status
-        applied = before.applied_requests.get(request.stamp.cause)
-        if applied is not None:
-            self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, status_before))
-            return
-        events = self._machine.decide(loaded, self._resolved(loaded, before, command), request.stamp)
-        after = loaded.open_state(of)
-        status_after = Status.COMPLETED if after is None else after.status
-        self._answer(loaded, request, command.reply_to, of, ControlResult(bool(events), status_before, status_after))
-
-    def _resolved(self, loaded: LoadedObject, invocation: InvocationState, command: c.Decidable) -> c.Decidable:
-        """The verb with the values that only this processor knows."""
-        match command:
-            case c.CancelInvocation(invocation_id=of):
-                return c.ResolvedCancel(asked=command, held_back=loaded.held_back.get(of, 0))
-            case c.ResumeInvocation(deployment=None):
-                return c.ResolvedResume(asked=command)
-            case c.ResumeInvocation(deployment=str(wanted)):
-                deployment = resolve(self._machine, existing(loaded.state), invocation.handler, wanted)
-                return c.ResolvedResume(asked=command, deployment=deployment)
-            case _:
-                return command
-
-    async def _restart(self, loaded: LoadedObject, request: ObjectRequest, command: c.RestartInvocation) -> None:
-        of = command.invocation_id
-        history = await self._machine.history_of(loaded, of)
-        state = loaded.state
-        if state is None:
-            raise unknown_invocation(of)
-        is_made = self._is_known(loaded, command.successor)
-        resolved, kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
-        before = _status_of(loaded, of)
-        made = InvocationId("") if command.dry_run else command.successor
-        waits = calls_of(history, kept, loaded.open_state(of), self._machine.row_of)
-        successor = attrs.evolve(
-            kept.successor(made),
-            stopped=waits.stopped,
-            spared=waits.spared,
-            repeated=waits.repeated,
-            deployment=resolved.deployment,
-        )
-        answer = ControlResult(False, before, before, successor)
-        if not command.dry_run and not is_made:
-            self._machine.decide(loaded, resolved, request.stamp)
-        if not command.dry_run:
-            answer = attrs.evolve(answer, changed=True, after=_status_of(loaded, of))
-        self._answer(loaded, request, command.reply_to, of, answer)
-
-    def _is_known(self, loaded: LoadedObject, of: InvocationId) -> bool:
-        return loaded.open_state(of) is not None or self._machine.ended(loaded, of) is not None
-
-    async def _purge(self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations) -> None:
-        ended = [i for i in command.invocation_ids if self._machine.ended(loaded, i) is not None]
-        is_asked_for = request.stamp.by != "engine"  # the engine purges invocations whose retention is over
-        if is_asked_for and not ended and loaded.open_state(command.invocation_ids[0]) is None:
-            raise unknown_invocation(command.invocation_ids[0])
-        if is_asked_for:
-            for (
-                invocation_id
-            ) in ended:  # a history that cannot be read cannot be erased: refuse before anything is decided
-                await self._machine.history_of(loaded, invocation_id)
-        state = loaded.state
-        over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
-        purged = command.invocation_ids if is_asked_for else over
-        answer = ControlResult(True, Status.COMPLETED, Status.COMPLETED)
-        if purged:
-            self._machine.decide(loaded, attrs.evolve(command, invocation_ids=purged), request.stamp)
-            self._machine.answer_purge(loaded, request, command, answer)
-        elif request.reply is not None:
-            self._machine.when_durable(partial(request.reply.set, answer))
-
-    def _answer(
-        self,
-        loaded: LoadedObject,
-        request: ObjectRequest,
-        reply_to: Caller | None,
-        of: InvocationId,
-        answer: ControlResult,
-    ) -> None:
-        self._machine.audit(request, answer=answer)
-        if request.reply is not None:
-            self._machine.when_durable(partial(request.reply.set, answer))
-        if reply_to is not None:
-            command = c.CompleteVerb(invocation_id=reply_to.invocation_id, step=reply_to.step, answer=answer)
-            self._machine.deliver(loaded, stream_of_invocation(reply_to.invocation_id), command, by=of)
-
-
-def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:
-    state = loaded.open_state(of)
-    return Status.COMPLETED if state is None else state.status
 
 
 _TAKEN_LATER = frozenset({c.RestartInvocation, c.PurgeInvocations})

@@ -30,6 +30,7 @@ from actors.core.fused import opened_invocation, starts_at_once, whole_invocatio
 from actors.core.state import ObjectState
 from actors.engine.attempt import Attempt
 from actors.engine.exceptions import effect_lost, passes
+from actors.engine.fused_records import FusedRecords
 from actors.engine.handler_object import instance_of, root_of
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
@@ -65,6 +66,7 @@ class FirstTurns:
 
     def __init__(self, machine: Machine, executor: Executor, context: EngineContext, faults: Faults) -> None:
         self._machine = machine
+        self._records = FusedRecords(machine)
         self._executor = executor
         self._faults = faults
         self._context = context
@@ -194,7 +196,7 @@ class FirstTurns:
             loaded.state, command, request.stamp, ran_at=machine.now, fields=fields or None, result=result
         )
         try:
-            outcome = machine.record_whole(loaded, whole, retention=handler.options.retention)
+            outcome = self._records.record_whole(loaded, whole, retention=handler.options.retention)
         except Unwritable:
             return False  # the long way names the event
         if asked.caller is not None:
@@ -228,7 +230,7 @@ class FirstTurns:
         if opened is None:
             return False
         try:
-            machine.record_opened(loaded, opened)
+            self._records.record_opened(loaded, opened)
         except Unwritable:
             return False  # the long way names the event
         self._promise(loaded, request, of, is_new=True)

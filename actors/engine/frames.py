@@ -26,8 +26,8 @@ _CALLERS = frozenset(
     {
         ("actors.engine.watchdog", "Watchdog.run"),
         ("actors.engine.handler_object", "root_of"),
-        ("actors.engine.steps", "_await"),
-        ("actors.engine.steps", "_begin"),
+        ("actors.engine.step_bodies", "_await"),
+        ("actors.engine.step_bodies", "_begin"),
         ("trio._core._run", "unrolled_run"),
     }
 )

@@ -125,7 +125,7 @@ class HistoryEffects:
     async def _erase_history(self, loaded: LoadedObject, effect: f.EraseHistory) -> None:
         pending_append = self._machine.batch.pending_append(loaded)
         for invocation_id in effect.invocation_ids:
-            row = self._machine.ended(loaded, invocation_id)
+            row = self._machine.completed.row(loaded, invocation_id)
             if row is None:
                 continue
             try:

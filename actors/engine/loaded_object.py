@@ -14,7 +14,7 @@ from journal.ids import object_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.core.state import InvocationState, ObjectState
+    from actors.core.state import InvocationState, ObjectState, Wait
     from actors.engine.attempt import Attempt
     from actors.engine.output_tail import OutputTail
     from actors.engine.steps import StepTask
@@ -176,6 +176,11 @@ class LoadedObject:
     def open_state(self, of: InvocationId) -> InvocationState | None:
         """The state of an invocation of the object; None once it has completed."""
         return None if self.state is None else self.state.invocations.get(of)
+
+    def wait_of(self, of: InvocationId, step: StepId) -> Wait | None:
+        """What an open invocation waits for under the id of this step."""
+        invocation = self.open_state(of)
+        return None if invocation is None else invocation.waits.get(step)
 
     def forget_rows_of_open(self) -> None:
         """Drop the rows of invocations that did not complete after all."""

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from sniffio import thread_local as library_of_thread
 
+from actors.engine.commits import Commits
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
 from actors.engine.dispatcher import Dispatcher
@@ -50,16 +51,14 @@ from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
-from journal.errors import BrokenInvariant, Damaged, JournalError
 from journal.ids import StreamId
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Container, Iterable
 
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gates
-    from actors.engine.batch import CommitBatch
     from actors.engine.deadlocks import DirectoryOf
     from actors.engine.engine_context import EngineContext
     from actors.engine.running_steps import RunningSteps
@@ -86,9 +85,6 @@ _ENOUGH_TO_COMMIT = 128
 """The number of these that justifies a commit while none is on its way. A smaller commit costs more than an earlier start of the
 disk gains."""
 
-_WAKE_TOGETHER = 128
-"""How many waiting clients are woken in one tick; waking ten thousand at once would block the loop for a tenth of a second."""
-
 
 class PartitionProcessor:
     """Runs the objects of one claimed partition for as long as :meth:`run` does."""
@@ -108,8 +104,6 @@ class PartitionProcessor:
         opened: trio.Event,
         directory_of: DirectoryOf,
     ) -> None:
-        self._counters = counters
-        self._observer = context.observer
         self._opened = opened
         self._journal = journal
         self._partition = partition
@@ -139,6 +133,15 @@ class PartitionProcessor:
             client=client,
             is_busy=self._is_busy,
         )
+        self._commits = Commits(
+            partition,
+            self._machine,
+            self._faults,
+            counters,
+            context.observer,
+            refuse=self._refuse_from_now_on,
+            wake=self._wake,
+        )
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
@@ -153,11 +156,7 @@ class PartitionProcessor:
         self._turns: deque[tuple[Gates, Reply[None]]] = deque()
         self._resting: list[Reply[None]] = []
         self._inbox: deque[ObjectRequest] = deque()
-        self._sealed: CommitBatch | None = None
-        self._released: deque[Callable[[], None]] = deque()
         self._arrived = trio.Event()
-        self._seal_wanted = trio.Event()
-        self._release_wanted = trio.Event()
         self._replies: set[Reply[Any]] = set()
         self._is_deciding = False
         self._is_closed = False
@@ -243,8 +242,8 @@ class PartitionProcessor:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._decide_in_rounds, nursery)
-                nursery.start_soon(self._commit_what_is_sealed)
-                nursery.start_soon(self._release)
+                nursery.start_soon(self._commits.commit_what_is_sealed)
+                nursery.start_soon(self._commits.release)
                 await self._take_up(_NEEDED_TO_OPEN)
                 nursery.start_soon(self._go_on_when_opened)
                 nursery.start_soon(self._unload_what_idles)
@@ -255,7 +254,7 @@ class PartitionProcessor:
             self._close()
             if not self._steps.is_draining:
                 with trio.CancelScope(shield=True):
-                    await self._executor.unwind()
+                    await self._executor.steps.unwind()
 
     # Rounds.
 
@@ -272,6 +271,7 @@ class PartitionProcessor:
 
     @trio.lowlevel.enable_ki_protection
     async def _decide_in_rounds(self, nursery: trio.Nursery) -> None:
+        machine, commits = self._machine, self._commits
         while True:
             await self._arrived.wait()
             self._arrived = trio.Event()
@@ -283,9 +283,8 @@ class PartitionProcessor:
             else:
                 while self._resting:
                     self._resting.pop().set(None)
-            if self._sealed is None and self._machine.has_news:
-                self._sealed = self._machine.seal()
-                self._seal_wanted.set()
+            if not commits.is_busy and machine.has_news:
+                commits.begin(machine.seal())
             await trio.lowlevel.checkpoint()
 
     async def _round(self, nursery: trio.Nursery) -> None:
@@ -297,7 +296,7 @@ class PartitionProcessor:
             turned.set(None)
         in_a_row = 0
         for done in range(_ROUND):
-            if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
+            if done >= _ENOUGH_TO_COMMIT and not self._commits.is_busy:
                 break  # the disk is idle: it can write this while the rest is decided
             if self._faults.waiting:
                 await self._containment.settle()
@@ -327,52 +326,6 @@ class PartitionProcessor:
             else:
                 await self._history_effects.carry_out(source, delivery)
                 self._executor.carry_out()
-
-    async def _commit_what_is_sealed(self) -> None:
-        while True:
-            await self._seal_wanted.wait()
-            self._seal_wanted = trio.Event()
-            sealed = self._sealed
-            if sealed is None:
-                raise BrokenInvariant("a commit was requested, but no batch is sealed")
-            if sealed.is_written:
-                began = trio.current_time()
-                try:
-                    await self._commit(sealed)
-                except JournalError:
-                    self._refuse_from_now_on()  # steps may take long to stop, and clients should not wait for that
-                    raise
-                self._counters.count(sealed, trio.current_time() - began)
-                if self._observer is not None:
-                    self._observer.committed(sealed.ended, sealed.changes())
-            self._machine.settle(sealed)
-            self._sealed = None
-            self._released.extend(sealed.released)
-            self._release_wanted.set()
-            self._wake()
-
-    async def _commit(self, sealed: CommitBatch) -> None:
-        while True:
-            try:
-                await self._partition.commit(self._machine.appends(sealed), sealed.messages, sealed.retracted)
-            except Damaged as damage:
-                # An event that was to be overwritten cannot be read. The other objects' events must not wait for that, nor this
-                # object's own.
-                pending_append = sealed.pending_appends.get(StreamId(damage.stream))
-                if pending_append is None or not sealed.forgo_rewriting(pending_append, damage):
-                    raise
-                self._faults.blame(pending_append.loaded, None, damage, is_whole=True)
-            else:
-                return
-
-    async def _release(self) -> None:
-        while True:
-            await self._release_wanted.wait()
-            self._release_wanted = trio.Event()
-            while self._released:
-                for _ in range(min(_WAKE_TOGETHER, len(self._released))):
-                    self._released.popleft()()
-                await trio.lowlevel.checkpoint()
 
     # Background tasks.
 

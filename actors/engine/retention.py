@@ -67,4 +67,4 @@ class Retention:
         due_at = invocation_keys.date_of_purge(following[0][0]) if following else None
         seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
         with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):
-            await self._machine.purge_sooner(due_at).wait()
+            await self._machine.completed.purge_sooner(due_at).wait()

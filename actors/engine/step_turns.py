@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.decide.pauses import beyond_limits
 from actors.core.fused import goes_on_at_once, step_turn
+from actors.engine.fused_records import FusedRecords
 from journal import events as e
 from journal.errors import Unwritable
 from journal.events import OutcomeKind
@@ -60,6 +61,7 @@ class StepTurns:
         hold_if_too_long: Callable[[LoadedObject, InvocationId], None],
     ) -> None:
         self._machine = machine
+        self._records = FusedRecords(machine)
         self._limits = limits
         self._faults = faults
         self._ready = ready
@@ -116,7 +118,7 @@ class StepTurns:
         if turn is None:
             return False
         try:
-            machine.record_step_turn(loaded, turn)
+            self._records.record_step_turn(loaded, turn)
         except Unwritable:
             return False  # the long way names the event
         attempt.last_active = machine.now

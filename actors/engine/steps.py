@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import types
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import trio
 
 from actors.core import commands as c
 from actors.engine.exceptions import passes
+from actors.engine.step_bodies import abandon_open_nurseries, in_turns, is_stopped
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import (
@@ -30,7 +30,6 @@ from actors.model.verbs.attributes import check_attribute_count
 from actors.model.verbs.steps import StepBody, StepLoop, is_async
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
-from actors.values.error_groups import is_group, leaves_of
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.values.limits import too_large, within_limit
 from actors.values.retry_after import retry_after
@@ -40,14 +39,13 @@ from journal.in_flight import turn_mark
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable
 
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt
     from actors.engine.engine_context import EngineContext
     from actors.engine.output_room import HasOutputs, OutputRoom
     from actors.engine.step_scope import StepScope
-    from actors.engine.watchdog import Watchdog
     from actors.model.inside import InsideClient
     from journal.ids import StepId
 
@@ -188,7 +186,7 @@ class StepTask:
                 error = raised
             finally:
                 self._scope = None  # the next step may be in it
-                _abandon_open_nurseries()
+                abandon_open_nurseries()
             if error is None and not scope.cancelled_caught:
                 if self._body.result.is_plain(value):
                     return self._succeeded(value)
@@ -258,8 +256,8 @@ class StepTask:
         if is_async(body.call.function):
             self._note_begin()
             if body.options.timeout is None:
-                return await _in_turns(self._context.watchdog, self, body.call)
-            return await self._in_time(partial(_in_turns, self._context.watchdog, self, body.call))
+                return await in_turns(self._context.watchdog, self, body.call)
+            return await self._in_time(partial(in_turns, self._context.watchdog, self, body.call))
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
         self._note_begin()
@@ -297,7 +295,7 @@ class StepTask:
         result = await self._context.threads.run(thread, self._body.call)
         if not inspect.isawaitable(result):
             return result
-        return await _in_turns(self._context.watchdog, self, lambda: result)
+        return await in_turns(self._context.watchdog, self, lambda: result)
 
     async def _call_in_asyncio(self) -> Any:
         return await self._context.asyncio_steps.run(self.invocation_id, self.name, self._body.call)
@@ -352,7 +350,7 @@ class StepTask:
             place = interruption.args[0] if interruption.args else watchdog.take_interrupted()
             name = f"step {self.name!r} of {self._of}"
             return held_for_blocking(self.invocation_id, blocked_error(name, self._context.limits, place), place)
-        if not _is_stopped(error):
+        if not is_stopped(error):
             log.warning("%s: while it was stopped, step %r raised %s", self.key, self.name, text_of(error))
         return None
 
@@ -374,54 +372,3 @@ class StepTask:
     def _ended(self, outcome: Outcome) -> Command:
         attributes = b"" if self._attributes is None else self._recorded_attributes()
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome, attributes=attributes)
-
-
-async def _await(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
-
-
-@types.coroutine
-def _in_turns(watchdog: Watchdog, turn: StepTask, call: Callable[[], Awaitable[Any]]) -> Generator[Any, Any, Any]:
-    """Await the result of a call, with the watchdog informed while its code has the event loop. That includes the classes of its
-    arguments, which copy them before the body begins."""
-    begun: list[Coroutine[Any, Any, Any]] = []
-    try:
-        yielded = watchdog.run(turn, _begin, call, begun)
-    except StopIteration as stop:
-        if not begun:
-            raise  # raised by the class of an argument, so it is an error and not a result
-        return stop.value
-    coroutine = begun[0]
-    while True:
-        try:
-            resume, value = coroutine.send, (yield yielded)
-        except BaseException as error:
-            resume, value = coroutine.throw, error
-        try:
-            yielded = watchdog.run(turn, resume, value)
-        except StopIteration as stop:
-            return stop.value
-
-
-def _begin(call: Callable[[], Awaitable[Any]], begun: list[Coroutine[Any, Any, Any]]) -> Any:
-    awaitable: Any = call()
-    begun.append(awaitable if type(awaitable) is types.CoroutineType else _await(awaitable))
-    return begun[0].send(None)
-
-
-def _abandon_open_nurseries() -> None:
-    """Close the nurseries that a body leaves open, as an async generator with a nursery does that is left by ``break``. trio
-    would end the task with an error for that, and with the task the processor. The rules that trio has for such a nursery are
-    applied before the task ends."""
-    task = trio.lowlevel.current_task()
-    if not task._child_nurseries:
-        return
-    for nursery in task.child_nurseries:
-        nursery.cancel_scope.cancel()
-        nursery._closed = True  # otherwise leaving it later would wait in it for this task
-    task._child_nurseries.clear()
-
-
-def _is_stopped(error: BaseException) -> bool:
-    """Whether the error is only trio's cancellation, possibly in groups of the body's own nurseries."""
-    return is_group(error) and all(issubclass(type(leaf), trio.Cancelled) for leaf in leaves_of(error))

@@ -16,8 +16,8 @@ the code can produce.
 
 A replay *passes by* an operation that is next in the journal as a request and whose completion is the next one: no other branch
 can run between the two, so the branch gets the completion at once. The result is that of a turn for each completion, at a
-fraction of its cost; every other operation is begun and awaited. ``Interruptions`` and ``Requests`` are the parts of this class
-about cancellations and about the comparison with the journal.
+fraction of its cost; every other operation is begun and awaited. ``Completions``, ``Interruptions`` and ``Requests`` are the parts
+of this class about the ends of waits, about cancellations and about the comparison with the journal.
 
 Prior art: the state machine of restatedev/sdk-shared-core and the workflow machines of temporalio/sdk-core. Both run the code in
 an event loop of its own. Alternative refused: such a loop. Its scheduling would have to be deterministic too, and a handler that
@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any
 from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, Hosting, JoinChildren, Operation, Pumped
+from actors.replay.completions import Completions
 from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators, run_with_hook
-from actors.replay.interruptions import Interruptions, gave_way
 from actors.replay.misuse import foreign_await
 from journal import events as e
 from journal.errors import BrokenInvariant
@@ -63,7 +63,7 @@ class Progress(enum.Enum):
     STALLED = "stalled"
 
 
-class Execution(Interruptions):
+class Execution(Completions):
     """One attempt of a handler. It takes what it replays out of the plan.
 
     ``replay`` takes the turns of the plan and ``hand_over`` one more. Each runs the handler to a standstill and returns
@@ -375,52 +375,3 @@ class Execution(Interruptions):
             self.error = error
         else:
             self.result = value
-
-    # Completions.
-
-    def _complete(self, completion: Any, superseded: bool) -> None:
-        kind = completion.__class__
-        if kind is e.SignalReceived:
-            self._guarded(self._give_signal, completion)
-        elif kind is e.CancelRequested:
-            self._guarded(self._cancel_root, completion.reason, completion.expired)
-        elif kind is e.HistoryCopied:
-            self._go_on_living()
-        elif kind is e.TimerFired and completion.step in self._deadlines:
-            self._guarded(self._deadlines.pop(completion.step).expire)
-        else:
-            self._end_wait(completion, superseded)
-
-    def _give_signal(self, signal: e.SignalReceived) -> None:
-        step, is_reassigned = self._signals.receive(signal)
-        if is_reassigned:
-            self._match(
-                e.SignalReassigned(invocation_id=self.invocation_id, signal=signal.signal, name=signal.name, step=step)
-            )
-        if step is not None:
-            self.make_ready(self.parked.pop(step).branch, signal)
-
-    def _end_wait(self, completion: Any, superseded: bool) -> None:
-        step = completion.step
-        parked = self.parked.get(step)
-        if parked is None:
-            if step not in self._dropped and not isinstance(completion, e.StepAborted):
-                recorded = self._recorded[0] if self._recorded else None
-                waits = [parked.event for parked in self.parked.values()]
-                self.mismatch = mismatches.waits_elsewhere(self._full_name, completion, recorded, waits)
-            return
-        interruption = parked.interruption
-        if isinstance(completion, e.StepAborted) and interruption is None:
-            return  # this code does not stop the step any more: it has no outcome, so it runs again
-        del self.parked[step]
-        if interruption is None or not (superseded or gave_way(completion)):
-            self._hand_back(parked, interruption, completion)
-        else:
-            self.make_ready(parked.branch, error=interruption)
-
-    def _hand_back(self, parked: Operation, interruption: BaseException | None, completion: Any) -> None:
-        """Resume the branch with the completion that it waits for. If the invocation's cancel was about to end the
-        wait, the cancel becomes pending for the next await."""
-        if isinstance(interruption, CancelledError):
-            self._pending_cancel = interruption
-        self.make_ready(parked.branch, completion)

@@ -100,12 +100,12 @@ def _keep_messages() -> None:
 
 def _run_steps_again() -> None:
     from actors.core.state import Wait, WaitKind, existing
-    from actors.engine.executor import Executor
+    from actors.engine.step_runner import StepRunner
     from journal import events as e
 
     recorded: set[Any] = set()
 
-    def take_up(self: Executor, loaded: Any, attempt: Any, steps: Any) -> None:
+    def take_up(self: StepRunner, loaded: Any, attempt: Any, steps: Any) -> None:
         for step in sorted(recorded & attempt.execution.parked.keys()):
             existing(loaded.state).invocations[attempt.invocation_id].waits[step] = Wait(WaitKind.STEP, 0.0)
             self.run_step(loaded, attempt.invocation_id, step)
@@ -119,7 +119,7 @@ def _run_steps_again() -> None:
 
     real = attempts.replay_plan
     attempts.replay_plan = replay_plan
-    Executor._take_up_steps = take_up
+    StepRunner.take_up = take_up
 
 
 def _forget_timers() -> None:
@@ -186,13 +186,13 @@ def _lose_output() -> None:
 
 
 def _forget_in_snapshots() -> None:
-    from actors.engine import machine
+    from actors.engine import sealer
 
     def encode(state: Any) -> bytes:
         return real(attrs.evolve(state, fields=dict(list(state.fields.items())[:-1])))
 
-    real = machine.encode_snapshot
-    machine.encode_snapshot = encode
+    real = sealer.encode_snapshot
+    sealer.encode_snapshot = encode
 
 
 def _lose_signals() -> None:

@@ -13,6 +13,7 @@ import trio
 import actors
 import actors.engine.executor
 import actors.engine.machine
+import actors.engine.sealer
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
 from actors.core import effects as f
@@ -228,16 +229,16 @@ class Faults:
 
         self._monkeypatch.setitem(deeds, kind, broken)
 
-    def break_in(self, name: str, applies: Callable[..., bool]) -> None:
-        """A function that the ledger uses."""
-        done = getattr(actors.engine.machine, name)
+    def break_in(self, name: str, applies: Callable[..., bool], module: Any = actors.engine.machine) -> None:
+        """A function that the machine, or another module, uses."""
+        done = getattr(module, name)
 
         def broken(*args: Any, **kwargs: Any) -> Any:
             if self.armed and applies(*args, **kwargs):
                 raise ZeroDivisionError("planted")
             return done(*args, **kwargs)
 
-        self._monkeypatch.setattr(actors.engine.machine, name, broken)
+        self._monkeypatch.setattr(module, name, broken)
 
 
 @pytest.fixture
@@ -381,7 +382,7 @@ async def test_a_log_handler_that_raises_stops_nothing(raises: str, monkeypatch:
 
 
 async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_built_again(faults: Faults) -> None:
-    faults.break_in("index_invocation", lambda *args: args[3].state.service == "Account")
+    faults.break_in("index_invocation", lambda *args: args[3].state.service == "Account", actors.engine.sealer)
     lab = Lab(Account, Bystander)
     async with lab.running() as runtime:
         account = runtime.client.actor(Account, "alice")

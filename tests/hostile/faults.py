@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+import actors.engine.completed_invocations as completed_invocations
 import actors.engine.executor as executor
 import actors.engine.machine as machine
+import actors.engine.sealer as sealer
 import journal.codec as codec
 from actors.core import effects as f
 from journal import events as e
@@ -42,14 +44,21 @@ EVENTS: tuple[type, ...] = (
 )
 READ_AGAIN = tuple(kind for kind in EVENTS if codec._CODES[kind][1] is not None)
 EFFECTS: tuple[type, ...] = (f.StartAttempt, f.Continue, f.EndAttempt, f.Deliver, f.SetTimer, f.RunStep, f.WriteItems)
-FUNCTIONS = ("index_invocation", "index_name", "index_owing", "index_items", "note", "row_of")
+FUNCTIONS = {
+    "index_invocation": sealer,
+    "index_name": sealer,
+    "index_owing": sealer,
+    "index_items": machine,
+    "note": machine,
+    "row_of": completed_invocations,
+}
 
 PLACES: dict[str, tuple[str, ...]] = {
     "evolving": tuple(kind.__name__ for kind in EVENTS),
     "encoding": tuple(kind.__name__ for kind in EVENTS),
     "what_is_encoded": tuple(kind.__name__ for kind in READ_AGAIN),
     "doing": tuple(kind.__name__ for kind in EFFECTS),
-    "calling": FUNCTIONS,
+    "calling": tuple(FUNCTIONS),
 }
 """Where the engine can be made to fail, and at what."""
 
@@ -147,10 +156,11 @@ class Fault:
         patch.setitem(deeds, kind, broken)
 
     def _in_calling(self, patch: pytest.MonkeyPatch) -> None:
-        done = getattr(machine, self.what)
+        module = FUNCTIONS[self.what]
+        done = getattr(module, self.what)
 
         def broken(*args: Any, **kwargs: Any) -> Any:
             self._meet(*args)
             return done(*args, **kwargs)
 
-        patch.setattr(machine, self.what, broken)
+        patch.setattr(module, self.what, broken)

@@ -86,8 +86,8 @@ class Builder:
     async def commit(self) -> None:
         """Write it down."""
         sealed = self._machine.seal()
-        await self._partition.commit(self._machine.appends(sealed), sealed.messages, sealed.retracted)
-        self._machine.settle(sealed)
+        await self._partition.commit(self._machine.sealer.appends(sealed), sealed.messages, sealed.retracted)
+        self._machine.sealer.settle(sealed)
         self._cache.shrink()
 
     def _decide(self, loaded: LoadedObject, command: Any) -> None:

@@ -1,0 +1,136 @@
+"""The rows of completed invocations: written at the end, read until their retention is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from actors.core.decide import unknown_invocation
+from actors.core.evolve import spans_with
+from actors.core.state import existing, with_request
+from actors.errors import NotFoundError
+from actors.rows.index import row_of
+from journal import invocation_keys
+from journal.errors import CorruptRecord
+from journal.ids import stream_of_invocation
+from journal.rows import InvocationRow, decode_row, encode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.code.registry import CodeRegistry
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.batch import CommitBatch
+    from actors.engine.loaded_object import LoadedObject
+    from actors.rows.layers import LayeredRows
+    from journal import events as e
+    from journal.events import Stamp
+    from journal.ids import InvocationId
+
+
+class CompletedInvocations:
+    """The completed invocations of one processor's objects. They are kept for ``retention_seconds``, unless their handlers say
+    otherwise. ``batch`` returns the batch that is forming."""
+
+    def __init__(
+        self,
+        rows: LayeredRows,
+        applications: CodeRegistry,
+        *,
+        partition: int,
+        partitions: int,
+        retention_seconds: float,
+        batch: Callable[[], CommitBatch],
+    ) -> None:
+        self._rows = rows
+        self._applications = applications
+        self._partition = partition
+        self._partitions = partitions
+        self._retention_seconds = retention_seconds
+        self._batch = batch
+        self._purge_due_at: float | None = None
+        self._purge_sooner = trio.Event()
+
+    def add(self, loaded: LoadedObject, number: int, event: e.InvocationCompleted, stamp: Stamp) -> None:
+        """Note the row of an invocation that completes with this event, from the state before it."""
+        row = loaded.ended[event.invocation_id] = self._row_at_end(existing(loaded.state), number, event, stamp)
+        self._batch().ended.append(row)
+
+    def row(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow | None:
+        """The row of a completed invocation whose retention has not ended. Raises ``CorruptRecord``."""
+        row = loaded.ended.get(of)
+        if row is not None or (loaded.state is not None and of in loaded.state.invocations):
+            return row
+        data = self._rows.get(invocation_keys.invocation(self._partition, of))
+        if data is None:
+            return None
+        row = decode_row(InvocationRow, data)
+        if row.outcome is None:
+            raise CorruptRecord(f"the row of {of} says that it is {row.status.value}, but its object does not know it")
+        return row
+
+    def known_row(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow:
+        """The row of a completed invocation. Raises ``NotFoundError``."""
+        row = self.row(loaded, of)
+        if row is None:
+            raise unknown_invocation(of)
+        return row
+
+    def latest_row(self, of: InvocationId) -> InvocationRow | None:
+        """The latest row of any invocation of this journal."""
+        partition = stream_of_invocation(of) % self._partitions
+        data = self._rows.get(invocation_keys.invocation(partition, of))
+        return None if data is None else decode_row(InvocationRow, data)
+
+    def add_successor(self, loaded: LoadedObject, number: int, event: e.InvocationRestarted) -> None:
+        """Note in the row of an invocation that it was restarted."""
+        of = event.invocation_id
+        row = self.row(loaded, of)
+        if row is None:
+            return
+        successors = [*row.successors, event.successor]
+        row = msgspec.structs.replace(row, successors=successors, spans=spans_with(row.spans, number))
+        if of in loaded.ended:
+            loaded.ended[of] = row
+        else:
+            self._batch().rows[invocation_keys.invocation(self._partition, of)] = encode_row(row)
+
+    def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
+        invocation = state.invocations[event.invocation_id]
+        purge_at = self.purge_at(stamp.at, self._retention_of(state, invocation))
+        row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
+        row.applied_requests = with_request(row.applied_requests, stamp.cause, invocation.status)
+        row.spans = spans_with(row.spans, number)
+        return row
+
+    def purge_sooner(self, due_at: float | None) -> trio.Event:
+        """An event that is set when a retention ends before ``due_at``, the earliest end known so far."""
+        self._purge_due_at = due_at
+        self._purge_sooner = trio.Event()
+        return self._purge_sooner
+
+    def purge_at(self, completed_at: float, retention: float | None) -> float:
+        """When the retention of an invocation ends, and so that the search for such ends knows. ``retention`` is its handler's, if it
+        has one of its own."""
+        purge_at = completed_at + (self._retention_seconds if retention is None else retention)
+        if self._purge_due_at is None or purge_at < self._purge_due_at:
+            self._purge_sooner_than(purge_at)
+        return purge_at
+
+    def _purge_sooner_than(self, due_at: float) -> None:
+        self._purge_due_at = due_at
+        self._batch().released.append(self._hurry_purge)  # the search reads rows from the disk
+
+    def _hurry_purge(self) -> None:
+        self._purge_sooner.set()
+
+    def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float | None:
+        applications = self._applications
+        app = applications.find(invocation.deployment, state.service) or applications.newest
+        try:
+            _, handler = app.handler(state.service, invocation.handler)
+        except NotFoundError:
+            return None
+        return handler.options.retention

@@ -1,0 +1,94 @@
+"""Records frames that stand for several events: what a short way has done is recorded at once.
+
+``Machine.apply`` records events one by one, and derives their effects and rows from each. Here the frame is applied to the
+object as a whole, and its row and effects are known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.fused import with_opened, with_step_turn, with_whole
+from actors.core.state import existing
+from actors.engine.index import index_whole
+from actors.rows.index import row_of_whole
+from journal.events import Outcome, OutcomeKind
+from journal.fused import RequestedStep
+
+if TYPE_CHECKING:
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from journal.fused import OpenedInvocation, StepTurn, WholeInvocation
+
+
+class FusedRecords:
+    """Records frames in the batch of a machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> Outcome:
+        """Record an invocation that has begun and ended, with its row. ``retention`` is its handler's, if it has one of its own.
+        Returns its outcome.
+
+        Raises ``Unwritable``, and leaves everything as it was. Any other exception leaves the batch as it was and the object torn,
+        as in :meth:`Machine.apply`.
+        """
+        machine = self._machine
+        batch = machine.batch
+        pending_append = batch.pending_append(loaded)
+        first = pending_append.expected + pending_append.events.count + 1
+        last = first - 1 + pending_append.events.add_fused(whole)
+        try:
+            loaded.recent.append_fused(first, last, whole)
+            state = loaded.state = with_whole(loaded.state, whole, last)
+            purge_at = machine.completed.purge_at(whole.ran_at, retention)
+            outcome = Outcome(OutcomeKind.SUCCEEDED, whole.result)
+            row = row_of_whole(state, whole, outcome, first, last, purge_at=purge_at)
+            index_whole(batch.rows, batch.new, batch.counts, machine.partition.number, row, purge_at)
+        except BaseException:
+            pending_append.events.cut(first - 1 - pending_append.expected)
+            loaded.recent.drop_after(first - 1)
+            loaded.is_torn = True
+            raise
+        batch.ended.append(row)
+        return outcome
+
+    def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> None:
+        """Record an invocation that has begun, and its first turn. Raises as :meth:`record_whole`."""
+        pending_append = self._machine.batch.pending_append(loaded)
+        record = pending_append.events
+        before = pending_append.expected + record.count
+        last = before + record.add_fused(opened)
+        try:
+            loaded.recent.append_fused(before + 1, last, opened)
+            loaded.state = with_opened(loaded.state, opened, last)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        pending_append.touched[opened.invocation_id] = None
+
+    def record_step_turn(self, loaded: LoadedObject, turn: StepTurn) -> None:
+        """Record the end of a step and the turn after it. Raises as :meth:`record_whole`."""
+        if loaded.outputs is None:
+            self._machine.outputs.of(loaded)
+        pending_append = self._machine.batch.pending_append(loaded)
+        state, record = existing(loaded.state), pending_append.events
+        before = state.version
+        last = before + record.add_fused(turn)
+        try:
+            loaded.recent.append_fused(before + 1, last, turn)
+            with_step_turn(state, turn, before + 1)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        if loaded.outputs:
+            self._machine.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
+        if isinstance(turn.request, RequestedStep):
+            pending_append.has_turns = True  # its row says the same as before
+        else:
+            pending_append.touched[turn.invocation_id] = None

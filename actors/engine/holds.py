@@ -1,0 +1,96 @@
+"""Pauses invocations that must not go on: their code is lacking or does not fit, they are too long, or they end the process."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.decide.pauses import beyond_limits
+from actors.core.owed import may_run
+from actors.errors import BlockedLoopError, NotFoundError, ResourceKind
+from actors.values.failures import failure_of, text_of
+from actors.values.names import is_system
+from journal.events import PauseCause
+from journal.ids import ROOT_STEP
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.commands import Command
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.engine_context import EngineContext
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from journal.ids import InvocationId, StepId
+
+log = SafeLogger(__name__)
+
+_STRIKES = 2
+"""How many processes in a row may die while an invocation has the event loop. The next process pauses it."""
+
+
+class Holds:
+    """The pauses that the engine itself decides on, in one processor. ``carry_out`` carries out the effects of a decision."""
+
+    def __init__(self, machine: Machine, context: EngineContext, carry_out: Callable[[], None]) -> None:
+        self._machine = machine
+        self._context = context
+        self._limits = context.limits
+        self._carry_out = carry_out
+
+    def decide(self, loaded: LoadedObject, command: Command) -> None:
+        """Decide on a command of the engine itself, and carry out its effects."""
+        self._machine.decide_as_engine(loaded, command)
+        self._carry_out()
+
+    def hold(self, of: InvocationId, loaded: LoadedObject, cause: PauseCause, error: BaseException) -> None:
+        """Pause an invocation because of an error."""
+        held = c.PauseAttempt(invocation_id=of, cause=cause, reason=text_of(error), failure=failure_of(error))
+        self.decide(loaded, held)
+
+    def if_too_long(self, loaded: LoadedObject, of: InvocationId) -> None:
+        """Pause an invocation whose history, or whose output, is beyond its limits."""
+        invocation = loaded.open_state(of)
+        if invocation is None:
+            return  # it has ended, and its attempt is left because that effect was lost
+        reason = beyond_limits(invocation, self._limits) or self._machine.outputs.beyond_limits(loaded, of)
+        if reason is not None:
+            held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
+            self.decide(loaded, held)
+
+    def if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
+        """Pause an invocation whose handler or step had the event loop when each of the last processes died. Returns whether it
+        was paused. The step's own policy comes first."""
+        in_flight = self._context.in_flight
+        if in_flight is None or not in_flight.strikes:
+            return False
+        count = in_flight.strikes_of(of, step)
+        invocation = loaded.open_state(of)
+        if count < _STRIKES or loaded.state is None or invocation is None or not may_run(invocation):
+            return False
+        if is_system(loaded.state.service) or (step and loaded.wait_of(of, step) is None):
+            return False
+        whose = f"step {step} of " if step else ""
+        error = BlockedLoopError(
+            f"{whose}{loaded.state.name}/{invocation.handler} had the event loop when the process died, {count} times in a row: its "
+            "code crashed the process, or blocked the loop in a call that cannot be interrupted. Correct the code, then resume"
+        )
+        log.error("%s: %s", of, error)
+        self.hold(of, loaded, PauseCause.BLOCKED, error)
+        self._machine.when_durable(partial(in_flight.forget_strikes, of))
+        return True
+
+    def unserved(
+        self, loaded: LoadedObject, state: ObjectState, invocation: InvocationState, error: NotFoundError
+    ) -> None:
+        """Pause an invocation whose class or handler is not in the code that it runs on."""
+        code = f"deployment {invocation.deployment}" if invocation.deployment else "what is served"
+        if error.kind is ResourceKind.SERVICE:
+            lacking, name = f"no class named {state.service} in {code}", state.service
+        else:
+            lacking, name = f"no handler named {invocation.handler} of {state.service} in {code}", invocation.handler
+        reason = f"{lacking}. Serve it, or the renamed class with aliases=({name!r},), then resume; or resume on another deployment"
+        of, failure = invocation.invocation_id, failure_of(error)
+        self.decide(loaded, c.PauseAttempt(invocation_id=of, cause=PauseCause.CODE, reason=reason, failure=failure))

@@ -1,0 +1,130 @@
+"""Completes a batch with what follows from its events, and keeps what depends on commits: snapshots, the audit trail, the counts.
+
+Invariant: the events are the truth. If a row of an object cannot be derived from them, the events are written all the same, and
+the object is blamed (``Faults``).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING
+
+from actors.core.snapshots import encode_snapshot
+from actors.core.state import existing
+from actors.engine.index import index_invocation, index_name, index_owing
+from actors.engine.stored_counts import StoredCounts
+from actors.rows.audit import AuditTrail
+from journal import invocation_keys, keys
+
+if TYPE_CHECKING:
+    from actors.engine.batch import CommitBatch, PendingAppend
+    from actors.engine.faults import Faults
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.object_cache import ObjectCache
+    from actors.engine.outputs import Outputs
+    from actors.rows.layers import LayeredRows
+    from journal.log.protocol import Append, Journal
+
+SNAPSHOT_EVENTS = 128
+"""The number of events after the last snapshot at which a new one is due; later if the snapshot is larger than they are."""
+
+
+class Sealer:
+    """The sealed batches of one processor, from their last row to their commit."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        partition: int,
+        cache: ObjectCache,
+        rows: LayeredRows,
+        outputs: Outputs,
+        faults: Faults,
+    ) -> None:
+        self._partition = partition
+        self._cache = cache
+        self._rows = rows
+        self._outputs = outputs
+        self._faults = faults
+        self._trail = self._next_trail = AuditTrail(journal, partition)
+        self._counts = StoredCounts(journal, partition)
+
+    def complete(self, sealed: CommitBatch) -> None:
+        """Add the rows that follow from the events of the batch, and the snapshots that are due."""
+        for pending_append in sealed.pending_appends.values():
+            try:
+                if pending_append.outputs or pending_append.loaded.outputs:
+                    self._outputs.seal(sealed, pending_append)
+                self._complete_append(sealed, pending_append)
+            except BaseException as error:
+                # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
+                sealed.forgo_rewriting(pending_append, error)
+                self._faults.blame(pending_append.loaded, None, error, is_whole=True)
+
+    def appends(self, sealed: CommitBatch) -> list[Append]:
+        """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
+        durable counts."""
+        self._next_trail = copy(self._trail)
+        sealed.rows.update(self._counts.rows_after(sealed.counts))
+        return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))
+
+    def settle(self, sealed: CommitBatch) -> None:
+        """The commit is durable."""
+        self._trail = self._next_trail
+        self._counts.settle(sealed.counts)
+        for pending_append in sealed.pending_appends.values():
+            loaded = pending_append.loaded
+            loaded.pending_appends -= 1
+            if not pending_append.remove:
+                loaded.durable = pending_append.expected + pending_append.events.count
+                loaded.recent.drop_until(loaded.durable)
+            state = loaded.state
+            if (state is None or state.key is None) and loaded.is_over and loaded.is_idle:
+                self._cache.forget(loaded.stream)
+            else:
+                self._cache.weigh(loaded)
+        self._rows.pop()
+
+    def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
+        loaded, partition = pending_append.loaded, self._partition
+        for invocation_id in pending_append.touched:
+            index_invocation(sealed.rows, sealed.new, sealed.counts, partition, loaded, invocation_id)
+        if loaded.ended:
+            loaded.ended.clear()
+        if pending_append.expected == 0 and loaded.state is not None:
+            index_name(sealed.rows, partition, loaded.state, there=True)
+        if pending_append.may_be_empty and self._is_empty(loaded):
+            index_name(sealed.rows, partition, existing(loaded.state), there=False)
+            pending_append.remove = True
+            loaded.vanish()
+            return
+        # After turns and nothing else, the object waits for a step, as before.
+        still_owes = loaded.owing_on_disk and pending_append.has_turns and not pending_append.touched
+        if not still_owes and (loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations):
+            index_owing(sealed.rows, partition, loaded)
+        events = loaded.events_since_snapshot = loaded.events_since_snapshot + pending_append.events.count
+        size = loaded.bytes_since_snapshot = loaded.bytes_since_snapshot + pending_append.events.size
+        trimmed, covered = pending_append.trim_to, pending_append.covered
+        if ((trimmed or covered) and max(trimmed, covered) > loaded.snapshot_at) or (
+            events >= SNAPSHOT_EVENTS and size >= loaded.snapshot_bytes
+        ):
+            self._take_snapshot(loaded, pending_append)
+        if trimmed > loaded.trimmed:
+            loaded.trimmed = trimmed
+
+    def _take_snapshot(self, loaded: LoadedObject, pending_append: PendingAppend) -> None:
+        pending_append.snapshot = encode_snapshot(existing(loaded.state))
+        loaded.snapshot_at = loaded.version
+        loaded.snapshot_bytes = len(pending_append.snapshot)
+        loaded.events_since_snapshot = loaded.bytes_since_snapshot = 0
+
+    def _is_empty(self, loaded: LoadedObject) -> bool:
+        """Whether nothing of the object is left except its name."""
+        state = loaded.state
+        if state is None or state.invocations or state.fields or state.lengths or loaded.waiters:
+            return False
+        prefixes = (
+            invocation_keys.invocations_of(self._partition, loaded.stream),
+            keys.items_of_object(self._partition, loaded.stream),
+        )
+        return not any(self._rows.scan(p, keys.after_prefix(p), limit=1) for p in prefixes)
