@@ -153,10 +153,10 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
         notes, whole = runtime.client.actor(Notes, "broken"), runtime.client.actor(Notes, "whole")
         named = rf"stream {broken:016x}, event 1"
         waiting = runtime.client.invocation(handle.id)
-        with pytest.raises(actors.UnavailableError, match=f"Notes/broken/note: {named}"):
+        with raises(actors.UnavailableError, code="set_aside", match=f"Notes/broken/note: {named}"):
             await notes.note("refused")
         for use in (lambda: notes.note.send("refused"), waiting.kill, waiting.cancel, waiting.purge):
-            with pytest.raises(actors.UnavailableError, match=named):
+            with raises(actors.UnavailableError, code="set_aside", match=named):
                 await use()
         assert (await waiting.info()).status is Status.SUSPENDED, "what is known of it can be read"
         assert await whole.note("after") == 2

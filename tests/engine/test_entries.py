@@ -330,11 +330,11 @@ async def test_a_key_that_is_not_utf8_is_refused(lab: Lab, verb: str) -> None:
 
 async def test_an_int_that_cannot_be_written_is_refused_where_it_is_kept(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.errors.UnserializableError, match="an int of 16610 bits"):
+        with raises(actors.errors.UnserializableError, path="$"):
             await runtime.client.service(Giving).huge_result_of_a_step()
-        with pytest.raises(actors.errors.UnserializableError, match="field amount: an int of 16610 bits"):
+        with raises(actors.errors.UnserializableError, path="amount"):
             await runtime.client.actor(Grown, "a").become_huge()
-        with pytest.raises(actors.InvalidArgumentError, match=r"\$: an int of 16610 bits"):
+        with raises(actors.InvalidArgumentError, path="$"):
             await runtime.client.actor(Grown, "a").add(10**5000)
     await stays_well(lab)
 
@@ -363,7 +363,7 @@ async def test_the_largest_ints_come_back_equal_until_they_grow_too_long(lab: La
     async with lab.running() as runtime:
         await runtime.client.actor(Grown, "a").add(largest)
         assert (await runtime.client.object(Grown, "a").info()).fields == {"amount": largest}
-        with pytest.raises(actors.errors.UnserializableError, match="field amount"):
+        with raises(actors.errors.UnserializableError, path="amount"):
             await runtime.client.actor(Grown, "a").add(largest)
     async with lab.running() as runtime:
         assert (await runtime.client.object(Grown, "a").info()).fields == {"amount": largest}

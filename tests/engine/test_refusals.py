@@ -196,9 +196,9 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
                 await client.call_by_name(Target("Plain", key, "add"), b"1")
         with raises(actors.LimitExceededError, limit="key_bytes", found=1025):
             await client.call_by_name(Target("Plain", "x" * 1025, "add"), b"1")
-        with raises(actors.InvalidArgumentError, path="key", match="is a service and has no key"):
+        with raises(actors.InvalidArgumentError, path="key"):
             await client.call_by_name(Target("Odd", "k", "deep"), b"1")
-        with raises(actors.InvalidArgumentError, path="key", match="needs a key"):
+        with raises(actors.InvalidArgumentError, path="key"):
             await client.call_by_name(Target("Plain", None, "add"), b"1")
         with pytest.raises(actors.errors.DefinitionError, match="use client.service"):
             client.actor(Odd, "x")

@@ -324,7 +324,7 @@ async def test_a_step_sees_its_arguments_as_they_were_when_it_was_asked_for() ->
 @pytest.mark.parametrize("what", ["client", "generator", "nested"])
 async def test_what_cannot_be_copied_is_refused_with_the_step(what: str) -> None:
     async with Lab(Shop).running() as runtime:
-        with pytest.raises(actors.errors.UnserializableError, match=r"step '<lambda>': argument 0"):
+        with raises(actors.errors.UnserializableError, path="$.0"):
             await runtime.client.actor(Shop, "k").give(what)
 
 

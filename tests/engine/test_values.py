@@ -334,7 +334,7 @@ async def test_a_signal_that_waited_for_its_reader_keeps_what_its_json_loses(lab
         await second.signal("anything", (1, 2))
         await first.signal("anything", 1)
     async with lab.running() as runtime:
-        with pytest.raises(actors.errors.UnserializableError, match="tuple"):
+        with raises(actors.errors.UnserializableError, path="$"):
             await runtime.client.invocation(second.id).result()
 
 
@@ -374,7 +374,7 @@ async def test_equal_keys_of_a_map_are_one_item_or_refused(lab: Lab) -> None:
     async with lab.running() as runtime:
         shop = runtime.client.actor(Shop, "a")
         assert await shop.rate(decimal.Decimal("1.5"), 1) == 1
-        with pytest.raises(actors.errors.UnserializableError, match=r"Decimal\('1.5'\)"):
+        with raises(actors.errors.UnserializableError, path="by_rate"):
             await shop.rate(decimal.Decimal("1.50"), 2)
         assert await shop.rate(decimal.Decimal("1.5"), 3) == 1
 

@@ -42,7 +42,7 @@ def test_what_is_none_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["99999999d", "100000h", "9" * 30, "P10000D", "PT9999999999S", "P1DT1000000M"])
 def test_a_duration_that_is_too_long_is_told_the_limit(text: str) -> None:
-    with pytest.raises(actors.InvalidArgumentError, match="9999d") as raised:
+    with raises(actors.InvalidArgumentError, path="delay") as raised:
         parse_duration(text, bare="s", name="delay")
     assert raised.value.path == "delay"
 

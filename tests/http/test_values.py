@@ -14,6 +14,7 @@ import actors
 from actors import Actor, handler
 from journal.events import Target
 from tests.http.served import serving
+from tests.raising import raises
 from tests.values.promise import same
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ async def test_the_place_that_a_model_refuses_reaches_those_who_wrote_it(client:
 async def test_a_tuple_for_a_signal_without_a_type_is_refused_from_elsewhere(client: Client) -> None:
     task = await client.actor(Shop, "a").wait_untyped.send()
     await task.signal("anything", (1, "é"))
-    with pytest.raises(actors.errors.UnserializableError, match="tuple"):
+    with raises(actors.errors.UnserializableError, path="$"):
         await task.result()
 
 
@@ -124,5 +125,5 @@ async def test_a_restart_from_elsewhere_takes_the_types_of_the_handler(client: C
     await task.result()
     again = (await task.restart(input={"to": (3, 4), "why": ["x"]})).successor
     assert same(await client.invocation(again.invocation_id).result(), [3, 4])
-    with pytest.raises(actors.InvalidArgumentError, match="tuple"):
+    with raises(actors.InvalidArgumentError, path="$['to']"):
         await task.restart(input={"to": (3, 4), "why": ("x",)})

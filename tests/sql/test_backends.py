@@ -19,6 +19,7 @@ from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.asgi import AsgiApp
 from journal.events import Status
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -178,7 +179,7 @@ async def test_what_needs_a_server_says_so_and_changes_nothing(tmp_path: Path) -
             lambda: client.changes(),
         ]
         for ask in asked:
-            with pytest.raises(actors.UnavailableError, match="playhead serve") as refused:
+            with raises(actors.UnavailableError, code="offline") as refused:
                 await ask()
             assert refused.value.code is ErrorCode.OFFLINE
     assert _written(tmp_path) == before
