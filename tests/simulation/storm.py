@@ -197,9 +197,8 @@ class Storm:
 
     @asynccontextmanager
     async def _running(self, code: int) -> AsyncIterator[Runtime]:
-        with loaded(code) as classes:
-            async with self.lab.running(*classes, code=snapshot(code) if code else None) as runtime:
-                yield runtime
+        async with self.lab.running(*loaded(code), code=snapshot(code) if code else None) as runtime:
+            yield runtime
 
     def _mourn(self, scope: trio.CancelScope) -> None:
         self.world.die()

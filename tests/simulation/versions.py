@@ -6,16 +6,11 @@ import atexit
 import functools
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from actors.code.loading import load, unload
+from actors.code.loading import load
 from actors.values.snapshot import Snapshot
 from tests.simulation import cast
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 VERSIONS = (1, 2)
 """Those that do the same."""
@@ -34,17 +29,10 @@ def snapshot(version: int) -> Snapshot:
     return Snapshot(("storm_cast",), {"storm_cast.py": source.encode()})
 
 
-@contextmanager
-def loaded(version: int) -> Iterator[tuple[type, ...]]:
-    """The classes of this version, none for 0. They are unloaded afterwards, so that a storm is the same after others."""
-    if not version:
-        yield ()
-        return
-    deployment = load(snapshot(version), _folder(), shown_as=Path("storms"))
-    try:
-        yield deployment.classes
-    finally:
-        unload(deployment.deployment)
+@functools.cache
+def loaded(version: int) -> tuple[type, ...]:
+    """The classes of this version, none for 0. They stay loaded, as the code keeps nothing and takes long to execute."""
+    return load(snapshot(version), _folder(), shown_as=Path("storms")).classes if version else ()
 
 
 @functools.cache
