@@ -1,7 +1,8 @@
 """Bugs of one line, planted on purpose: which suite finds each of them, and after how many seeds or seconds?
 
 ``python -m tests.mutants`` plants one after the other, each in a process of its own, and prints what it broke, and where that was
-found. ``python -m tests.mutants fires-timers-early`` plants one. ``--table`` writes what was found into ``tests/README.md``. Exits
+found. ``python -m tests.mutants fires-timers-early`` plants one. ``--table`` writes what was found into ``tests/README.md``, with
+``--missing`` for those that its table does not have yet. Exits
 with 1 if any is not found within ``SEEDS`` storms or ``SECONDS`` of the processor.
 
 A bug is described by its place, which is the qualified name of a function of ``actors`` or ``journal``, by a text in that function
@@ -136,7 +137,7 @@ MUTANTS = (
     # Retention and rows.
     Mutant("halves-retention", "CompletedInvocations.purge_at", "if retention is None else retention", "if retention is None else retention / 2"),
     Mutant("keeps-what-is-past-its-retention", "CompletedInvocations.purge_at", "purge_at = completed_at +", "purge_at = completed_at + 3600.0 +"),
-    Mutant("leaves-rows-of-what-was-purged", "forget_invocation", "rows[keys.invocation(partition, row.invocation_id)] = None", "pass"),
+    Mutant("leaves-rows-of-what-was-purged", "forget_invocation", "rows[invocation_keys.invocation(partition, row.invocation_id)] = None", "pass"),
     Mutant("cuts-off-too-much", "HistoryEffects._erase_history", "self._machine.partition.snapshot(loaded.stream, first_kept - 1)", "self._machine.partition.snapshot(loaded.stream, loaded.durable)"),
     Mutant("purges-what-a-restart-needs", "purge", "if waiting is not None and", "if False and"),
     Mutant("purges-the-past-that-a-restart-needs", "needed_by", "needs_all =", "needs_all = False and", "tests/engine/test_restart.py"),
@@ -144,7 +145,7 @@ MUTANTS = (
     Mutant("counts-what-was-purged", "forget_invocation", "recount(counts, groups_of_row(row) if is_written else open_groups, ())", "pass"),
     Mutant("counts-an-invocation-in-each-status-it-had", "index_invocation", "recount(counts, groups_of_listed(service, handler, listed),", "recount(counts, (),", "tests/engine/test_counters.py"),
     Mutant("counts-a-purge-that-was-refused", "CommitBatch.forgo_rewriting", "add_counts(self.counts, pending_append.uncounted, -1)", "pass", "tests/engine/test_damage_and_doubt.py"),
-    Mutant("leaves-an-index-behind", "index_invocation", "rows[keys.open_by_status(partition, listed.status, invocation_id)] = None", "pass"),
+    Mutant("leaves-an-index-behind", "index_invocation", "rows[invocation_keys.open_by_status(partition, listed.status, invocation_id)] = None", "pass"),
     Mutant("starts-nobody-who-owes", "index_owing", "if owing != loaded.owing_on_disk:", "if False:"),
     # Gates and jobs.
     Mutant("forgets-a-gate", "Gates.holding_invocation", "return self.holding(", "return [] and self.holding("),
@@ -302,21 +303,32 @@ def _play_tests(mutant: Mutant) -> Hunt:
 # Telling.
 
 
-def table(found: list[tuple[Mutant, Hunt]]) -> str:
-    """What was found, in Markdown."""
-    lines = ["| bug | place | found by | after |", "| --- | --- | --- | --- |"]
-    for mutant, hunt in found:
-        by = f"law: {hunt.broken}" if hunt.seed is not None else f"`{hunt.broken}`" if hunt.broken else "**nothing**"
-        lines.append(f"| {mutant.name} | `{mutant.place}` | {by} | {hunt.after} |")
-    return "\n".join(lines)
+HEAD = ("| bug | place | found by | after |", "| --- | --- | --- | --- |")
+_TABLE = re.compile(r"(<!-- mutants -->\n)(.*)(<!-- /mutants -->)", re.DOTALL)
+
+
+def find(hunt: Hunt) -> str:
+    """What found a bug, as the last cells of a line of the table."""
+    by = f"law: {hunt.broken}" if hunt.seed is not None else f"`{hunt.broken}`" if hunt.broken else "**nothing**"
+    return f"{by} | {hunt.after} |"
+
+
+def finds_in_table() -> dict[str, str]:
+    """By the name of a bug, what ``tests/README.md`` says of how it was found. Raises ``LookupError`` where there is no place for
+    the table."""
+    marked = _TABLE.search(README.read_text())
+    if marked is None:
+        raise LookupError(f"{README} has no place for the table")
+    lines = marked[2].splitlines()[len(HEAD) :]
+    cells = [line.removeprefix("| ").split(" | ", 2) for line in lines]
+    return {name: found for name, _, found in cells}
 
 
 def _write_table(found: list[tuple[Mutant, Hunt]]) -> None:
-    marked = re.compile(r"(<!-- mutants -->\n).*(<!-- /mutants -->)", re.DOTALL)
-    text, count = marked.subn(lambda match: f"{match[1]}{table(found)}\n{match[2]}", README.read_text())
-    if not count:
-        raise LookupError(f"{README} has no place for the table")
-    README.write_text(text)
+    """Write how these were found; of the others, what is there stays. In the order of ``MUTANTS``, and with the places of today."""
+    finds = finds_in_table() | {mutant.name: find(hunt) for mutant, hunt in found}
+    lines = [*HEAD, *(f"| {m.name} | `{m.place}` | {finds[m.name]}" for m in MUTANTS if m.name in finds)]
+    README.write_text(_TABLE.sub(lambda match: f"{match[1]}{chr(10).join(lines)}\n{match[3]}", README.read_text()))
 
 
 def main(arguments: list[str]) -> int:
@@ -324,6 +336,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
     parser.add_argument("bug", nargs="*", help="one to plant; all of them if none is named")
     parser.add_argument("--table", action="store_true", help="write what was found into tests/README.md")
+    parser.add_argument("--missing", action="store_true", help="look for those alone that the table does not have")
     parser.add_argument("--play", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     names: list[str] = options.bug
@@ -335,7 +348,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(attrs.asdict(found)))
         return 0
     results: list[tuple[Mutant, Hunt]] = []
-    wanted = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    known = finds_in_table() if options.missing else {}
+    wanted = [m for m in MUTANTS if (not names or m.name in names) and m.name not in known]
     with ThreadPoolExecutor(TOGETHER) as pool:
         for mutant, found in zip(wanted, pool.map(hunt, wanted), strict=True):
             results.append((mutant, found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import MUTANTS, hunt, planted
+from tests.mutants import MUTANTS, finds_in_table, hunt, planted
 
 QUICK = (
     "answers-before-it-is-durable",
@@ -19,6 +19,10 @@ def test_each_bug_has_one_place_in_the_sources() -> None:
     for mutant in MUTANTS:
         path, source = planted(mutant)
         assert source != path.read_text()
+
+
+def test_the_table_has_each_bug_and_what_found_it() -> None:
+    assert [*finds_in_table()] == [mutant.name for mutant in MUTANTS], "python -m tests.mutants --missing --table"
 
 
 @pytest.mark.parametrize("name", QUICK)
