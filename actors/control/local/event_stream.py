@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from actors.core.output import Mark, OutputKind, marks_of
@@ -26,26 +27,24 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 
-class Events:
+@attrs.define(eq=False)
+class _Followed:
+    """An invocation, from the entry ``after`` on. ``info`` raises ``NotFoundError`` for an unknown one."""
+
+    _info: Callable[[InvocationId], Awaitable[InvocationInfo]]
+    _journal: Journal
+    _of: InvocationId
+    _after: int
+    _follow: bool = attrs.field(kw_only=True)
+
+
+@attrs.define(eq=False)
+class Events(_Followed):
     """Iterates over the events of an invocation."""
 
-    def __init__(
-        self,
-        info: Callable[[InvocationId], Awaitable[InvocationInfo]],
-        journal: Journal,
-        of: InvocationId,
-        after: int,
-        *,
-        follow: bool,
-    ) -> None:
-        self._info = info
-        self._journal = journal
-        self._of = of
-        self._after = after
-        self._follow = follow
-        self._source: AsyncIterator[e.Recorded] | None = None
-        self._last: int | None = None
-        self._has_ended = False
+    _source: AsyncIterator[e.Recorded] | None = attrs.field(default=None, init=False)
+    _last: int | None = attrs.field(default=None, init=False)
+    _has_ended: bool = attrs.field(default=False, init=False)
 
     def __aiter__(self) -> Events:
         return self
@@ -87,28 +86,13 @@ class Events:
         self._source = journal.read(stream, self._after)
 
 
-class Marks:
+@attrs.define(eq=False)
+class Marks(_Followed):
     """Iterates over the entries of an invocation's output: what is stored, then new entries as they become durable."""
 
-    def __init__(
-        self,
-        info: Callable[[InvocationId], Awaitable[InvocationInfo]],
-        journal: Journal,
-        of: InvocationId,
-        after: int,
-        *,
-        follow: bool,
-    ) -> None:
-        self._info = info
-        self._journal = journal
-        self._of = of
-        self._stream = stream_of_invocation(of)
-        self._partition = self._stream % journal.partitions
-        self._after = after
-        self._follow = follow
-        self._is_known = False
-        self._page: deque[Mark] = deque()
-        self._is_over = False
+    _is_known: bool = attrs.field(default=False, init=False)
+    _page: deque[Mark] = attrs.field(factory=deque, init=False)
+    _is_over: bool = attrs.field(default=False, init=False)
 
     def __aiter__(self) -> Marks:
         return self
@@ -127,10 +111,12 @@ class Marks:
     async def _read(self) -> None:
         if self._is_over:
             raise StopAsyncIteration
-        appended = self._journal.appended(self._stream) if self._follow else None
+        stream = stream_of_invocation(self._of)
+        partition = stream % self._journal.partitions
+        appended = self._journal.appended(stream) if self._follow else None
         # No wait between the two reads: they see the same commits.
-        runs = read_output(self._journal, self._partition, self._of, self._after)
-        row = self._journal.get(invocation_keys.invocation(self._partition, self._of))
+        runs = read_output(self._journal, partition, self._of, self._after)
+        row = self._journal.get(invocation_keys.invocation(partition, self._of))
         if runs:
             self._page.extend(mark for run in runs for mark in marks_of(run, self._after))
         elif row is None:
