@@ -344,12 +344,8 @@ ONE_LIST = "journal.events"
 
 
 STILL_LONG = {
-    "actors.engine.dispatcher",
-    "actors.engine.executor",
     "actors.engine.machine",
     "actors.engine.processor",
-    "actors.engine.steps",
-    "actors.replay.execution",
 }
 """To be split; no other may join them."""
 
