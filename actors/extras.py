@@ -16,6 +16,8 @@ EXTRAS = {
     "sql": ("apsw",),
     "cli": ("click", "rich", "watchfiles"),
     "mcp": ("mcp",),
+    "openai": ("openai",),
+    "anthropic": ("anthropic",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
     "openai-agents": ("agents",),

@@ -29,6 +29,8 @@ NEEDED_BY = {
     "sql": "actors.query.sql",
     "cli": "cli",
     "mcp": "actors.integrations.mcp",
+    "openai": "actors.integrations.openai",
+    "anthropic": "actors.integrations.anthropic",
     "otel": "actors.telemetry",
     "pydantic-ai": "actors.integrations.pydantic_ai",
     "openai-agents": "actors.integrations.openai_agents",

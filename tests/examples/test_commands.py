@@ -114,6 +114,10 @@ EXPECTED = {
         ),
         answers=('"It is 17 degrees warmer in Rome."', "(?s).*Forecast/ask.*succeeded.*"),
     ),
+    "chat_clients": Expected(
+        script=("A coat: it is -3 degrees.", "chat 5.8e-05", "execute_tool ", "chat 5.8e-05"),
+        answers=('"A coat: it is -3 degrees."', "(?s).*Packing/ask.*succeeded.*"),
+    ),
     "blocking": Expected(
         script=(
             "InvocationAccepted InvocationStarted FieldsChanged InvocationCompleted",

@@ -104,7 +104,7 @@ class Step(Generic[P, R]):
         self._result: Codec[Any] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        return _run_step(self.function, args, kwargs, self.options, self.name, self._codec, source_line(1))
+        return run_step(self.function, args, kwargs, self.options, self.name, self._codec, source_line(1))
 
     def _codec(self) -> Codec[Any]:
         if self._result is None:
@@ -274,7 +274,7 @@ async def run(
         codec = result_codec(inner, label)
     else:
         codec = codec_for(result_type, f"the result of step {label!r}")
-    return await _run_step(inner, args, {}, options, label, lambda: codec, source_line(1))
+    return await run_step(inner, args, {}, options, label, lambda: codec, source_line(1))
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -283,7 +283,7 @@ def _name_of(function: Callable[..., Any]) -> str:
     return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
 
 
-async def _run_step(
+async def run_step(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],

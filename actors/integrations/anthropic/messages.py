@@ -1,0 +1,138 @@
+"""The tool loop over Anthropic's messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import attrs
+import msgspec
+
+from actors.integrations.chat.errors import ModelResponseError, model_errors
+from actors.integrations.chat.loop import ModelTurn, ToolCall, converse
+from actors.integrations.chat.prices import checked_prices
+from actors.integrations.chat.records import RequestNotes, Usage
+from actors.integrations.chat.tools import tools_by_name
+from actors.model.verbs.output import emit
+from actors.model.verbs.steps import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from anthropic import AsyncAnthropic
+
+    from actors.integrations.chat.loop import Conversation
+    from actors.integrations.chat.prices import Prices
+    from actors.integrations.chat.tools import ToolLike, ToolResult
+    from actors.values.arguments import Seconds
+    from actors.values.retries import RetryPolicy
+
+
+async def run_tools(
+    client: AsyncAnthropic,
+    *,
+    model: str,
+    messages: Iterable[dict[str, Any]],
+    max_tokens: int = 4_096,
+    tools: Iterable[ToolLike] = (),
+    stream: bool = False,
+    max_turns: int = 20,
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,  # noqa: ASYNC109 - an option of the steps
+    prices: Prices | None = None,
+    **options: Any,
+) -> Conversation:
+    """In a handler: ask the model, carry out the tools that it calls, and repeat until it answers with a text.
+
+    The same as :func:`actors.integrations.openai.run_tools`, with the messages and the parameters of Anthropic's API: ``options`` are, for example,
+    ``system`` and ``temperature``. ``max_tokens`` limits each answer.
+
+    ::
+
+        answer = await run_tools(client, model="claude-sonnet-4-5", messages=[{"role": "user", "content": question}], tools=[weather])
+        return answer.text
+    """
+    by_name = tools_by_name(tools)
+    request = {"model": model, "max_tokens": max_tokens, **options}
+    if by_name:
+        request["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": tool.schema}
+            for tool in by_name.values()
+        ]
+    asking, table = client.with_options(max_retries=0), checked_prices(prices)
+
+    async def body(
+        request: dict[str, Any],
+    ) -> dict[str, Any]:  # a closure, whose client is not copied as an argument is
+        return await (_streamed if stream else _whole)(asking, table, request)
+
+    async def ask(said: list[dict[str, Any]]) -> ModelTurn:
+        asked = {**request, "messages": said}
+        return _turn(
+            await run(body, asked, name="model request", retry=retry, timeout=timeout, result_type=dict[str, Any])
+        )
+
+    return await converse(ask, _told, messages, by_name, max_turns)
+
+
+def _told(results: Sequence[ToolResult]) -> list[dict[str, Any]]:
+    content = [
+        {
+            "type": "tool_result",
+            "tool_use_id": result.call_id,
+            "content": result.text,
+            **({"is_error": True} if result.is_error else {}),
+        }
+        for result in results
+    ]
+    return [{"role": "user", "content": content}]
+
+
+def _turn(answer: dict[str, Any]) -> ModelTurn:
+    blocks = answer["message"]["content"]
+    calls = [
+        ToolCall(call_id=block["id"], name=block["name"], arguments=msgspec.json.encode(block["input"]))
+        for block in blocks
+        if block["type"] == "tool_use"
+    ]
+    text = "".join(block["text"] for block in blocks if block["type"] == "text")
+    return ModelTurn(message=answer["message"], text=text, calls=calls, usage=Usage(**answer["usage"]))
+
+
+# Requests: the bodies of steps.
+
+
+async def _whole(client: AsyncAnthropic, prices: Prices, request: dict[str, Any]) -> dict[str, Any]:
+    notes = RequestNotes(provider="anthropic", model=request["model"], prices=prices)
+    with model_errors(anthropic):
+        return _recorded(notes, await client.messages.create(**request))
+
+
+async def _streamed(client: AsyncAnthropic, prices: Prices, request: dict[str, Any]) -> dict[str, Any]:
+    notes = RequestNotes(provider="anthropic", model=request["model"], prices=prices)
+    with model_errors(anthropic):
+        async with client.messages.stream(**request) as stream:
+            async for event in stream:
+                if event.type == "content_block_delta":
+                    notes.token_came()
+                elif event.type == "text":
+                    emit(event.text)
+            return _recorded(notes, await stream.get_final_message())
+
+
+def _recorded(notes: RequestNotes, answer: Any) -> dict[str, Any]:
+    """Return what is recorded, after a check that the next turn can read it."""
+    if answer.stop_reason is None:
+        raise ModelResponseError("the model's answer ended before its stop_reason; expected a whole stream")
+    blocks = [block.model_dump(mode="json", exclude_none=True) for block in answer.content]
+    read, written = answer.usage.cache_read_input_tokens or 0, answer.usage.cache_creation_input_tokens or 0
+    spent = Usage(
+        input_tokens=answer.usage.input_tokens + read + written,
+        output_tokens=answer.usage.output_tokens,
+        cached_tokens=read,
+    )
+    spent = notes.answered(model=answer.model, answer_id=answer.id, finish_reason=answer.stop_reason, usage=spent)
+    message = {"role": "assistant", "content": blocks}
+    recorded = {"id": answer.id, "finish_reason": answer.stop_reason, "message": message, "usage": attrs.asdict(spent)}
+    _turn(recorded)
+    return recorded

@@ -1,0 +1,90 @@
+"""The loop of an agent: ask the model, carry out the tools that it calls, tell it the results, until it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.integrations.chat.errors import TooManyTurnsError
+from actors.integrations.chat.records import Usage
+from actors.integrations.chat.tools import ToolResult
+from actors.model.verbs.scopes import open_nursery
+from actors.values.arguments import checked_count
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from actors.integrations.chat.tools import Tool
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall:
+    """A call that the model asks for. ``arguments`` is an object as JSON."""
+
+    call_id: str
+    name: str
+    arguments: bytes
+
+
+@attrs.frozen(kw_only=True)
+class ModelTurn:
+    """One answer of the model: the ``message`` as the next request repeats it, its text, and the tools that it calls."""
+
+    message: dict[str, Any]
+    text: str
+    calls: Sequence[ToolCall]
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class Conversation:
+    """The end of a loop: the model's last text, all messages, the number of model requests, and their usage together."""
+
+    text: str
+    messages: list[dict[str, Any]]
+    turns: int
+    usage: Usage
+
+
+async def converse(
+    ask: Callable[[list[dict[str, Any]]], Awaitable[ModelTurn]],
+    tell: Callable[[Sequence[ToolResult]], Iterable[dict[str, Any]]],
+    messages: Iterable[dict[str, Any]],
+    tools: Mapping[str, Tool],
+    max_turns: int,
+) -> Conversation:
+    """Run the loop. ``ask`` sends the messages to the model, and ``tell`` returns the messages with the results of tools.
+
+    The tools of one answer run side by side. Raises :class:`TooManyTurnsError`.
+    """
+    checked_count(max_turns, "max_turns")
+    said, usage = [dict(message) for message in messages], Usage()
+    for number in range(1, max_turns + 1):
+        turn = await ask(said)
+        said.append(turn.message)
+        usage = usage.plus(turn.usage)
+        if not turn.calls:
+            return Conversation(text=turn.text, messages=said, turns=number, usage=usage)
+        said += tell(await _results(turn.calls, tools))
+    raise TooManyTurnsError(
+        f"the model still calls tools after {max_turns} requests; give it more with max_turns, or change its instructions",
+        turns=max_turns,
+    )
+
+
+async def _results(calls: Sequence[ToolCall], tools: Mapping[str, Tool]) -> list[ToolResult]:
+    found: dict[int, ToolResult] = {}
+
+    async def carry_out(number: int, call: ToolCall) -> None:
+        tool = tools.get(call.name)
+        if tool is None:
+            text = f"there is no tool {call.name[:80]!r}; there are {', '.join(tools) or 'none'}"
+            found[number] = ToolResult(call.call_id, text, is_error=True)
+        else:
+            found[number] = await tool.call(call.call_id, call.arguments)
+
+    async with open_nursery() as nursery:
+        for number, call in enumerate(calls):
+            nursery.start_soon(carry_out, number, call)
+    return [found[number] for number in range(len(calls))]

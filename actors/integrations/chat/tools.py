@@ -1,0 +1,146 @@
+"""Tools: functions that a model may call. Each call is a step of the handler."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import attrs
+import msgspec
+
+from actors.errors import InvalidArgumentError
+from actors.integrations.chat.errors import ToolError
+from actors.integrations.chat.records import describe_tool
+from actors.model.verbs.branches import source_line
+from actors.model.verbs.steps import Step, StepLoop, StepOptions, is_async, run_step
+from actors.values import ValueProblem
+from actors.values.arguments import checked_seconds, is_a
+from actors.values.retries import RetryPolicy
+from actors.values.signature import Signature
+from actors.values.texts import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.values.arguments import Seconds
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The names of tools that the protocols allow."""
+
+
+class Tool:
+    """A function that a model may call, with the options of its step.
+
+    Its parameters and their types are the schema that the model is given, its docstring the description. The call is a step named
+    ``tool NAME``; a plain function runs in a thread. ``retry`` and ``timeout`` are as for :func:`actors.step`, as is ``loop``. With ``in_handler``
+    the function runs in the handler itself and may use durable verbs, for example wait for a signal.
+
+    An error is retried by ``retry``. A :class:`ToolError` is given to the model instead.
+
+    ::
+
+        Tool(ask_a_person, in_handler=True)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: Seconds | None = None,
+        loop: Literal["trio", "asyncio"] = "trio",
+        in_handler: bool = False,
+    ) -> None:
+        declared = function.options if is_a(function, Step) else StepOptions()
+        self.function: Callable[..., Any] = function.function if is_a(function, Step) else function
+        chosen = name or getattr(function, "__name__", "")
+        if not is_a(chosen, str) or _NAME.fullmatch(chosen) is None:
+            raise InvalidArgumentError(
+                f"a tool is named {shown(chosen)}; expected 1 to 64 characters of a-z, A-Z, 0-9, '_' and '-'",
+                path="name",
+            )
+        self.name = chosen
+        self.description = description or inspect.getdoc(self.function) or ""
+        self.signature = Signature(self.function, skip_first=False, name=f"the tool {self.name!r}")
+        self._in_handler = in_handler
+        self._options = attrs.evolve(
+            declared,
+            retry=retry or declared.retry,
+            timeout=declared.timeout if timeout is None else checked_seconds(timeout, "timeout"),
+            loop=StepLoop.ASYNCIO if loop == "asyncio" else declared.loop,
+        )
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its parameters."""
+        properties, definitions = dict[str, Any](), dict[str, Any]()
+        for name, codec in self.signature.parameters.items():
+            properties[name] = msgspec.json.decode(codec.schema)
+            definitions |= properties[name].pop("$defs", {})
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": properties,
+            "required": list(self.signature.required),
+            "additionalProperties": False,
+        }
+        return schema if not definitions else {**schema, "$defs": definitions}
+
+    async def call(self, call_id: str, arguments: bytes) -> ToolResult:
+        """Carry out a call of the model in the running handler. ``arguments`` is what the model sends: an object as JSON."""
+        try:
+            given = self.signature.arguments(arguments, "")
+        except ValueProblem as problem:
+            return ToolResult(call_id, f"the arguments are wrong: {problem.path}: {problem.problem}", is_error=True)
+        try:
+            value = await (self.function(**given) if self._in_handler else self._step(call_id, given))
+        except ToolError as error:
+            return ToolResult(call_id, str(error), is_error=True)
+        return ToolResult(call_id, value if is_a(value, str) else self.signature.returns.encode(value).decode())
+
+    def _step(self, call_id: str, given: dict[str, Any]) -> Any:
+        function, name = self.function, f"tool {self.name}"
+
+        @functools.wraps(function)
+        async def in_task(**kwargs: Any) -> Any:
+            describe_tool(self.name, call_id)
+            return await function(**kwargs)
+
+        @functools.wraps(function)
+        def in_thread(**kwargs: Any) -> Any:
+            describe_tool(self.name, call_id)
+            return function(**kwargs)
+
+        body = in_task if is_async(function) else in_thread
+        return run_step(body, (), given, self._options, name, lambda: self.signature.returns, source_line(1))
+
+
+@attrs.frozen
+class ToolResult:
+    """What the model is told of a call: a text, which may be JSON, or an error."""
+
+    call_id: str
+    text: str
+    is_error: bool = attrs.field(default=False, kw_only=True)
+
+
+ToolLike: TypeAlias = Callable[..., Any] | Tool
+"""A function, a step, or a :class:`Tool`."""
+
+
+def tools_by_name(tools: Iterable[ToolLike]) -> dict[str, Tool]:
+    """Return the tools by their names. Raises :class:`actors.InvalidArgumentError` if two have the same, and
+    :class:`actors.DefinitionError` for parameters that cannot be read from JSON."""
+    found: dict[str, Tool] = {}
+    for given in tools:
+        tool = given if isinstance(given, Tool) else Tool(given)
+        if tool.name in found:
+            raise InvalidArgumentError(
+                f"two tools are named {tool.name!r}; give one of them another name", path="tools"
+            )
+        found[tool.name] = tool
+    return found
