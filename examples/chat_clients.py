@@ -12,6 +12,7 @@ real one. Anthropic's client has the same loop in ``actors.integrations.anthropi
 
 import json
 import tempfile
+from typing import Any
 
 import httpx2
 import trio
@@ -27,7 +28,8 @@ def think(request: httpx2.Request) -> httpx2.Response:
     said = json.loads(request.content)["messages"]
     if said[-1]["role"] == "user":
         call = {"index": 0, "id": "call_1", "function": {"name": "weather", "arguments": '{"city": "Oslo", "days": 2}'}}
-        deltas, reason = [{"tool_calls": [call]}], "tool_calls"
+        deltas: list[dict[str, Any]] = [{"tool_calls": [call]}]
+        reason = "tool_calls"
     else:
         coldest = min(json.loads(said[-1]["content"]))
         deltas, reason = [{"content": word} for word in ("A ", "coat: ", f"it is {coldest} degrees.")], "stop"
