@@ -43,11 +43,12 @@ ARROWS = {
     "actors.replay": "actors.core actors.errors actors.values journal",
     "actors.model": "actors.core actors.errors actors.replay actors.values journal",
     "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv",
+    "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
     "actors.code": (
         "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
     ),
     "actors.engine": (
-        "actors.code actors.core actors.environment actors.errors actors.event_loop actors.model actors.replay"
+        "actors.aio.handler actors.code actors.core actors.environment actors.errors actors.event_loop actors.model actors.replay"
         " actors.rows actors.system actors.values journal journal.log"
     ),
     "actors.query": (
@@ -83,7 +84,6 @@ ARROWS = {
         " actors.event_loop actors.extras actors.http actors.model actors.query actors.rows actors.system actors.telemetry actors.values journal"
         " journal.kv journal.log"
     ),
-    "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
     "actors.integrations.langgraph": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.openai_agents": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import NoLongerFitsError, UnserializableError
@@ -11,6 +12,7 @@ from actors.model.verbs.backend import HandlerBackend
 from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.limits import within_limit
+from actors.values.loops import EventLoop
 from actors.values.names import is_system
 from journal import events as e
 from journal.events import Kind, Mode
@@ -34,7 +36,12 @@ async def root_of(
     """Run the handler. Returns its result as JSON."""
     if view.prepares:
         view.prepare()
-    result = await handler.function(instance, **arguments)
+    if handler.options.loop is EventLoop.TRIO:
+        result = await handler.function(instance, **arguments)
+    else:
+        from actors.aio.handler.host import host  # asyncio is imported by those who use it
+
+        result = await host(partial(handler.function, instance, **arguments))
     try:
         data = handler.signature.returns.encode(result)
     except ValueProblem as error:

@@ -27,11 +27,12 @@ from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
 from actors.model.verbs.attributes import check_attribute_count
-from actors.model.verbs.steps import StepBody, StepLoop, is_async
+from actors.model.verbs.steps import StepBody, is_async
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.values.limits import too_large, within_limit
+from actors.values.loops import EventLoop
 from actors.values.retry_after import retry_after
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
@@ -250,7 +251,7 @@ class StepTask:
         body = self._body
         if self._follows_cancel:
             await self._let_cancelled_threads_end()
-        if body.options.loop is StepLoop.ASYNCIO:
+        if body.options.loop is EventLoop.ASYNCIO:
             self._note_begin()
             return await self._in_time(self._call_in_asyncio)
         if is_async(body.call.function):

@@ -13,6 +13,7 @@ from actors.model.fields import Field
 from actors.model.new_ids import new_id
 from actors.values import Signature
 from actors.values.failures import is_terminal
+from actors.values.loops import EventLoop
 from actors.values.names import AS_IN_CODE, Naming
 from actors.values.retries import DEFAULT_RETRY, RetryPolicy
 from journal.events import Kind, Mode, Target
@@ -32,6 +33,7 @@ class HandlerOptions:
     atomic: bool = False
     retention: float | None = None
     max_duration: float | None = None
+    loop: EventLoop = EventLoop.TRIO
 
 
 # With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.references import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
-from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a
+from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a, one_of
+from actors.values.loops import EventLoop
 from actors.values.names import naming
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
@@ -128,6 +129,7 @@ def handler(
     atomic: bool = False,
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> _Decorator: ...
 def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -139,6 +141,7 @@ def handler(
     atomic: bool = False,
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
@@ -146,7 +149,8 @@ def handler(
     belong to it. ``retry`` is the policy for its errors, and for steps without a policy of their own. With ``atomic``, its writes
     are dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, and ``max_duration``
     how long an invocation may take, from its acceptance (or its date, if it was delayed) to its end, all tries and waits included;
-    then it is cancelled. Both are in seconds, or timedeltas.
+    then it is cancelled. Both are in seconds, or timedeltas. With ``loop="asyncio"`` its code is asyncio's, and runs on a deterministic event
+    loop as by :func:`actors.aio.host`.
 
     ::
 
@@ -158,7 +162,7 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration, atomic=atomic)
+    options = _handler_options(name, aliases, retry, retention, max_duration, loop, atomic=atomic)
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -174,6 +178,7 @@ def shared(
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -184,6 +189,7 @@ def shared(
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
+    loop: Literal["trio", "asyncio"] = "trio",
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable beside the exclusive handlers of its object. It may only read. The options are those of
     :func:`handler`.
@@ -199,7 +205,7 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration)
+    options = _handler_options(name, aliases, retry, retention, max_duration, loop)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
@@ -211,6 +217,7 @@ def _handler_options(
     retry: RetryPolicy | None,
     retention: Seconds | None,
     max_duration: Seconds | None,
+    loop: Literal["trio", "asyncio"],
     *,
     atomic: bool = False,
 ) -> HandlerOptions:
@@ -219,4 +226,5 @@ def _handler_options(
     kept = None if retention is None else checked_seconds(retention, "retention")
     called = naming(name, aliases, "a handler")
     bound = None if max_duration is None else checked_seconds(max_duration, "max_duration", is_above_zero=True)
-    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound)
+    on = one_of(EventLoop, loop, "loop")
+    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound, loop=on)

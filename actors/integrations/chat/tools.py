@@ -15,9 +15,10 @@ from actors.errors import InvalidArgumentError
 from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
 from actors.model.verbs.branches import source_line
-from actors.model.verbs.steps import Step, StepLoop, StepOptions, is_async, run_step
+from actors.model.verbs.steps import Step, StepOptions, is_async, run_step
 from actors.values import ValueProblem
 from actors.values.arguments import checked_seconds, is_a
+from actors.values.loops import EventLoop
 from actors.values.retries import RetryPolicy
 from actors.values.signature import Signature
 from actors.values.texts import shown
@@ -72,7 +73,7 @@ class Tool:
             declared,
             retry=retry or declared.retry,
             timeout=declared.timeout if timeout is None else checked_seconds(timeout, "timeout"),
-            loop=StepLoop.ASYNCIO if loop == "asyncio" else declared.loop,
+            loop=EventLoop.ASYNCIO if loop == "asyncio" else declared.loop,
         )
 
     @property

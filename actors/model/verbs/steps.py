@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 import types
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +20,7 @@ from actors.model.verbs.branches import branch_for, source_line
 from actors.replay.branches import Operation, current_branch
 from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
 from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_seconds, is_a, one_of
+from actors.values.loops import EventLoop
 from actors.values.outcomes import step_error_of
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
@@ -45,13 +45,6 @@ class StepBody:
     name: str
 
 
-class StepLoop(enum.Enum):
-    """The event loop that runs the body of an async step."""
-
-    TRIO = "trio"
-    ASYNCIO = "asyncio"
-
-
 @attrs.frozen(kw_only=True)
 class StepOptions:
     """The options of a step; see :func:`step`."""
@@ -61,7 +54,7 @@ class StepOptions:
     retry: RetryPolicy | None = None
     timeout: float | None = None
     at_most_once: bool = False
-    loop: StepLoop = StepLoop.TRIO
+    loop: EventLoop = EventLoop.TRIO
 
 
 def _step_options(
@@ -84,7 +77,7 @@ def _step_options(
         retry=retry,
         timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
         at_most_once=at_most_once,
-        loop=StepLoop.TRIO if loop == "trio" else one_of(StepLoop, loop, "loop"),
+        loop=EventLoop.TRIO if loop == "trio" else one_of(EventLoop, loop, "loop"),
     )
 
 
@@ -130,7 +123,7 @@ def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
             f"step {made.name!r} is a generator, which cannot be recorded. Return a list, or emit each value with "
             "actors.emit()"
         )
-    if options.loop is StepLoop.ASYNCIO and type(function) is types.FunctionType and not is_async(function):
+    if options.loop is EventLoop.ASYNCIO and type(function) is types.FunctionType and not is_async(function):
         raise not_async(made.name)
     check_result(function, made.name)
     return made
