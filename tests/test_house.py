@@ -91,7 +91,8 @@ ARROWS = {
     "actors.integrations.openai": "actors.extras actors.integrations.chat actors.model actors.values",
     "actors.integrations.anthropic": "actors.extras actors.integrations.chat actors.model actors.values",
     "actors.integrations.mcp": (
-        "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.values journal"
+        "actors.control actors.core actors.errors actors.extras actors.http actors.integrations.chat actors.model actors.values"
+        " journal"
     ),
     "actors.aio": (
         "actors.aio.handler actors.control actors.control.offline actors.endpoints actors.event_loop actors.http.client"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -246,6 +246,32 @@ def output_command(
         printer.end()
 
     read(server, print_each)
+
+
+@command.command()
+@click.argument("invocation_id")
+@click.option("--no-wait", "wait", is_flag=True, default=True, flag_value=False, help="Fail if it has not ended.")
+@server_options
+def result(invocation_id: str, wait: bool, server: ServerOptions) -> None:
+    """Print the result of one invocation as JSON, once it has ended. Exit code 1 if it did not succeed."""
+    from actors.errors import ConflictError, ErrorCode
+    from cli.outcomes import result_of
+    from cli.run import read
+    from journal.ids import parse_invocation_id
+
+    of = parse_invocation_id(invocation_id)
+
+    async def find(client: Client) -> Any:
+        handle = client.invocation(of)
+        info = await handle.info()
+        if info.outcome is None and not wait:
+            raise ConflictError(
+                f"{of} is {info.status.value} and has no result yet; 'playhead why' says what it waits for",
+                code=ErrorCode.NOT_COMPLETED,
+            )
+        return result_of(info.outcome or await handle.outcome(), of)
+
+    out_json(read(server, find))
 
 
 @command.command()

@@ -159,6 +159,20 @@ def test_a_signal_without_a_type_arrives_as_its_json(shop: Shell) -> None:
     assert shop.done(f"playhead invocations follow {of}").endswith("\"[1, {'a': 0.5}]\"")
 
 
+def test_result_prints_what_a_call_would_have_printed(shop: Shell) -> None:
+    shop.done("playhead send Waiter/wait_untyped")
+    of = shop.done("playhead invocations list Waiter -o id")
+    assert shop.run(f"playhead invocations result {of} --no-wait").code == 3
+    shop.done(f"""playhead invocations signal {of} go '"now"'""")
+    assert shop.done(f"playhead invocations result {of}") == "\"'now'\""
+    shop.done("playhead send Waiter/wait_untyped")
+    other = shop.done("playhead invocations list Waiter --status suspended -o id")
+    shop.done(f"playhead invocations cancel {other}")
+    assert shop.run(f"playhead invocations result {other}").code == 1
+    shop.stop()
+    assert shop.done(f"playhead invocations result {of}") == "\"'now'\""
+
+
 def test_output_prints_texts_as_they_were_emitted_and_other_values_as_lines(shop: Shell) -> None:
     shop.done("""playhead call Waiter/recite '["one ", "two", "\\u001b[31m"]'""")
     of = shop.done("playhead invocations list Waiter -o id")

@@ -15,7 +15,7 @@ from actors.values.arguments import checked_count
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from actors.integrations.chat.tools import Tool
+    from actors.integrations.chat.tools import ModelTool
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +51,7 @@ async def converse(
     ask: Callable[[list[dict[str, Any]]], Awaitable[ModelTurn]],
     tell: Callable[[Sequence[ToolResult]], Iterable[dict[str, Any]]],
     messages: Iterable[dict[str, Any]],
-    tools: Mapping[str, Tool],
+    tools: Mapping[str, ModelTool],
     max_turns: int,
 ) -> Conversation:
     """Run the loop. ``ask`` sends the messages to the model, and ``tell`` returns the messages with the results of tools.
@@ -73,7 +73,7 @@ async def converse(
     )
 
 
-async def _results(calls: Sequence[ToolCall], tools: Mapping[str, Tool]) -> list[ToolResult]:
+async def _results(calls: Sequence[ToolCall], tools: Mapping[str, ModelTool]) -> list[ToolResult]:
     found: dict[int, ToolResult] = {}
 
     async def carry_out(number: int, call: ToolCall) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import inspect
 import re
@@ -32,7 +33,23 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The names of tools that the protocols allow."""
 
 
-class Tool:
+class ModelTool(abc.ABC):
+    """A tool as a loop uses it: what the model is told of it, and what carries out a call."""
+
+    name: str
+    description: str
+
+    @property
+    @abc.abstractmethod
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its arguments."""
+
+    @abc.abstractmethod
+    async def call(self, call_id: str, arguments: bytes) -> ToolResult:
+        """Carry out a call of the model in the running handler. ``arguments`` is what the model sends: an object as JSON."""
+
+
+class Tool(ModelTool):
     """A function that a model may call, with the options of its step.
 
     Its parameters and their types are the schema that the model is given, its docstring the description. The call is a step named
@@ -92,7 +109,7 @@ class Tool:
         return schema if not definitions else {**schema, "$defs": definitions}
 
     async def call(self, call_id: str, arguments: bytes) -> ToolResult:
-        """Carry out a call of the model in the running handler. ``arguments`` is what the model sends: an object as JSON."""
+        """Carry out a call as a step, or in the handler."""
         try:
             given = self.signature.arguments(arguments, "")
         except ValueProblem as problem:
@@ -129,16 +146,16 @@ class ToolResult:
     is_error: bool = attrs.field(default=False, kw_only=True)
 
 
-ToolLike: TypeAlias = Callable[..., Any] | Tool
-"""A function, a step, or a :class:`Tool`."""
+ToolLike: TypeAlias = Callable[..., Any] | ModelTool
+"""A function, a step, a :class:`Tool`, or a tool of a server of MCP."""
 
 
-def tools_by_name(tools: Iterable[ToolLike]) -> dict[str, Tool]:
+def tools_by_name(tools: Iterable[ToolLike]) -> dict[str, ModelTool]:
     """Return the tools by their names. Raises :class:`actors.InvalidArgumentError` if two have the same, and
     :class:`actors.DefinitionError` for parameters that cannot be read from JSON."""
-    found: dict[str, Tool] = {}
+    found: dict[str, ModelTool] = {}
     for given in tools:
-        tool = given if isinstance(given, Tool) else Tool(given)
+        tool = given if isinstance(given, ModelTool) else Tool(given)
         if tool.name in found:
             raise InvalidArgumentError(
                 f"two tools are named {tool.name!r}; give one of them another name", path="tools"

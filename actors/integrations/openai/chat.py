@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from actors.integrations.chat.loop import Conversation
     from actors.integrations.chat.prices import Prices
-    from actors.integrations.chat.tools import Tool, ToolLike, ToolResult
+    from actors.integrations.chat.tools import ModelTool, ToolLike, ToolResult
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
@@ -76,7 +76,7 @@ async def run_tools(
     return await converse(ask, _told, messages, by_name, max_turns)
 
 
-def _declared(tool: Tool) -> dict[str, Any]:
+def _declared(tool: ModelTool) -> dict[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": tool.schema}
     return {"type": "function", "function": function}
 

@@ -1,0 +1,118 @@
+"""The tools of a server of MCP in handlers: each call is a recorded step, and what goes wrong says which tool it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mcp
+import pytest
+import trio
+from mcp.server import MCPServer
+
+import actors
+import actors.integrations.openai
+from actors import Limits, RetryPolicy, Service, handler
+from actors.integrations.mcp import McpTools
+from tests.integrations.chat_models import MODEL, Says, openai_client
+from tests.lab import WORLD, Lab
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # as in test_chat_clients.py
+]
+SERVER = MCPServer("library")
+ONCE = RetryPolicy(max_attempts=1, on_exhausted="fail")
+
+
+@SERVER.tool()
+async def search(query: str) -> str:
+    """Search the library."""
+    WORLD.note(query)
+    if query == "nothing":
+        raise ValueError("no book has that title")
+    if query == "everything":
+        return "x" * 2_000_000
+    if query == "forever":
+        await trio.sleep_forever()
+    return f"a book on {query}"
+
+
+def library() -> mcp.Client:
+    WORLD.note("session")
+    return mcp.Client(SERVER)
+
+
+SHARED: list[mcp.Client] = []
+
+
+class Reader(Service):
+    @handler
+    async def read(self, query: str, tool: str = "search") -> Any:
+        tools = McpTools(SHARED[0] if SHARED else library, retry=ONCE, timeout=30)
+        return (await tools.call(tool, {"query": query}))["content"][0]["text"]
+
+    @handler
+    async def ask(self) -> str:
+        said = [{"role": "user", "content": "a book, please"}]
+        tools = await McpTools(library).tools()
+        answer = await actors.integrations.openai.run_tools(openai_client(), model="small", messages=said, tools=tools)
+        return answer.text
+
+
+async def test_a_call_of_a_tool_is_recorded_with_its_arguments_and_its_result() -> None:
+    lab = Lab(Reader)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Reader).read.send("tides")
+        assert await handle.result() == "a book on tides"
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        assert (await handle.check()).is_compatible
+        events = {entry.name: entry.details async for entry in handle.events()}
+    assert events["StepScheduled"]["name"] == "mcp tool search"
+    assert events["StepScheduled"]["argument"] == [{"query": "tides"}]
+    assert events["StepCompleted"]["outcome"]["value"]["content"][0]["text"] == "a book on tides"
+    assert events["StepCompleted"]["attributes"]["gen_ai.tool.name"] == "search"
+    assert WORLD.entries == ["session", "tides"]
+
+
+async def test_steps_may_share_a_session() -> None:
+    async with Lab(Reader).running() as runtime, mcp.Client(SERVER) as session:
+        SHARED.append(session)
+        try:
+            for query in ("tides", "moons"):
+                assert await runtime.client.service(Reader).read(query) == f"a book on {query}"
+        finally:
+            SHARED.clear()
+    assert "session" not in WORLD.entries
+
+
+@pytest.mark.parametrize(
+    ("query", "tool", "expected"),
+    [
+        ("nothing", "search", "ToolError"),
+        ("tides", "burn", "ToolError"),
+        ("everything", "search", "LimitExceededError"),
+        ("forever", "search", "StepTimeoutError"),
+    ],
+)
+async def test_what_goes_wrong_names_the_tool(query: str, tool: str, expected: str) -> None:
+    async with Lab(Reader, limits=Limits(payload_bytes=1 << 20)).running() as runtime:
+        handle = await runtime.client.service(Reader).read.send(query, tool=tool)
+        failure = (await handle.outcome()).failure
+    assert failure is not None
+    assert expected in f"{failure.type} {failure.message}"
+    assert tool in failure.message
+
+
+async def test_a_model_calls_the_tools_of_a_server() -> None:
+    MODEL.will(Says(calls=(("search", {"query": "tides"}), ("search", {"query": "nothing"}))), Says("take it"))
+    async with Lab(Reader).running() as runtime:
+        handle = await runtime.client.service(Reader).ask.send()
+        assert await handle.result() == "take it"
+        names = [entry.details["name"] async for entry in handle.events() if entry.name == "StepScheduled"]
+        assert (await handle.check()).is_compatible
+    assert names == ["mcp tools", "model request", "mcp tool search", "mcp tool search", "model request"]
+    assert MODEL.requests[0]["tools"][0]["function"]["parameters"]["required"] == ["query"]
+    told = [message["content"] for message in MODEL.requests[1]["messages"][2:]]
+    assert told[0] == "a book on tides"
+    assert "search" in told[1], "the error of a tool is for the model"
