@@ -35,6 +35,8 @@ from actors.control.gates import GateClient as AsyncGateClient
 from actors.control.jobs import JobClient as AsyncJobClient
 from actors.control.jobs import JobHandle as AsyncJobHandle
 from actors.control.jobs import JobSelection as AsyncJobSelection
+from actors.control.notifications import NotificationClient as AsyncNotificationClient
+from actors.control.notifications import NotificationHandle as AsyncNotificationHandle
 from actors.control.objects import ObjectHandle as AsyncObjectHandle
 from actors.control.schedules import ScheduleClient as AsyncScheduleClient
 from actors.control.schedules import ScheduleHandle as AsyncScheduleHandle
@@ -60,6 +62,8 @@ GateClient = blocking(AsyncGateClient)
 JobClient = blocking(AsyncJobClient)
 JobHandle = blocking(AsyncJobHandle)
 JobSelection = blocking(AsyncJobSelection)
+NotificationClient = blocking(AsyncNotificationClient)
+NotificationHandle = blocking(AsyncNotificationHandle)
 ObjectHandle = blocking(AsyncObjectHandle)
 ScheduleClient = blocking(AsyncScheduleClient)
 ScheduleHandle = blocking(AsyncScheduleHandle)
@@ -274,6 +278,8 @@ __all__ = [
     "JobClient",
     "JobHandle",
     "JobSelection",
+    "NotificationClient",
+    "NotificationHandle",
     "ObjectHandle",
     "Runtime",
     "ScheduleClient",

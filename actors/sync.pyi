@@ -9,6 +9,7 @@ from actors.control.backend import Sent
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
 from actors.core.jobs import Choice, JobVerb
+from actors.core.notifications import NoticeKind, NotificationChange, PostResult
 from actors.core.schedules import MissedPolicy, OverlapPolicy, ScheduleChange, TriggeredRun
 from actors.environment import Environment
 from actors.http.server_options import ServeOptions
@@ -21,6 +22,8 @@ from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.notification_info import NotificationInfo
+from actors.model.notification_options import NotificationOptions
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.schedule_info import ScheduleInfo
 from actors.model.schedule_options import ScheduleOptions
@@ -112,6 +115,8 @@ class Client:
     def jobs(self) -> JobClient: ...
     @property
     def schedules(self) -> ScheduleClient: ...
+    @property
+    def notifications(self) -> NotificationClient: ...
     def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
     def invocations(
         self,
@@ -221,6 +226,43 @@ class ObjectHandle:
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> EditResult: ...
+
+class NotificationClient:
+    def create(
+        self,
+        name: str,
+        url: str,
+        *,
+        on: str | NoticeKind | Iterable[str | NoticeKind],
+        service: str = "",
+        key: str | None = None,
+        handler: str = "",
+        tags: Mapping[str, str] | None = None,
+        note: str = "",
+        reason: str = "",
+    ) -> NotificationHandle: ...
+    def create_with(self, name: str, options: NotificationOptions) -> NotificationChange: ...
+    def list(self) -> tuple[NotificationInfo, ...]: ...
+    def notification(self, name: str) -> NotificationHandle: ...
+    def follow(
+        self,
+        *,
+        on: str | NoticeKind | Iterable[str | NoticeKind],
+        service: str = "",
+        key: str | None = None,
+        handler: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Iterator[InvocationInfo]: ...
+
+class NotificationHandle:
+    name: str
+    secret: str
+    def info(self) -> NotificationInfo: ...
+    def test(self) -> PostResult: ...
+    def update(self, *, reason: str = "", **changes: Any) -> NotificationChange: ...
+    def replace(self, options: NotificationOptions) -> NotificationChange: ...
+    def rotate(self, *, reason: str = "") -> NotificationChange: ...
+    def delete(self, *, reason: str = "") -> NotificationChange: ...
 
 class ScheduleClient:
     def create(

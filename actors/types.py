@@ -14,11 +14,13 @@ from actors.control.backend import Sent
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
+from actors.control.notifications import NotificationClient, NotificationHandle
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope, GateState, ScopeKind
 from actors.core.jobs import ItemResult, JobState, JobVerb
+from actors.core.notifications import NoticeKind, NotificationChange, PostResult
 from actors.core.output import OutputKind
 from actors.core.schedules import (
     MissedPolicy,
@@ -51,6 +53,7 @@ from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, OutcomeInfo, StepPhase, WaitInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
@@ -150,6 +153,11 @@ __all__ = [
     "Lineage",
     "MissedPolicy",
     "Mode",
+    "NoticeKind",
+    "NotificationChange",
+    "NotificationClient",
+    "NotificationHandle",
+    "NotificationInfo",
     "NurseryManager",
     "ObjectHandle",
     "ObjectInfo",
@@ -163,6 +171,7 @@ __all__ = [
     "OverlapPolicy",
     "Parameters",
     "PauseMode",
+    "PostResult",
     "QueryResult",
     "RestartResult",
     "RunCause",

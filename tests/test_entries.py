@@ -22,6 +22,7 @@ from actors.control.client import Client
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
+from actors.control.notifications import NotificationClient, NotificationHandle
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.http.client.backend import connect
@@ -63,6 +64,8 @@ CLASSES = (
     JobClient,
     JobSelection,
     JobHandle,
+    NotificationClient,
+    NotificationHandle,
     ObjectHandle,
     ScheduleClient,
     ScheduleHandle,
@@ -162,6 +165,8 @@ async def owners(client: Client) -> dict[str, Any]:
         "JobHandle": job,
         "ScheduleClient": client.schedules,
         "ScheduleHandle": await client.schedules.create("s", "Counter/a/add", 1, every=3600),
+        "NotificationClient": client.notifications,
+        "NotificationHandle": await client.notifications.create("n", "http://127.0.0.1:1/", on="failed"),
         "ObjectHandle": client.object(Counter, "a"),
         "BoundHandler": client.actor(Counter, "a").add,
         "id": waiting.id,
@@ -177,6 +182,8 @@ def given_in_vain(entry: Entry, method: Callable[..., Any], wrong: Any, of: str)
         "target": Target("Counter", "a", "add"),
         "sql": "select 1",
         "scope": "everything",
+        "url": "http://127.0.0.1:1/",
+        "on": "failed",
         "name": "go",
         "deployment": "latest",
         "path": "app.py",

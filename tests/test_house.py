@@ -57,7 +57,7 @@ ARROWS = {
     ),
     "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",
     "actors.control.local": (
-        "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model"
+        "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.extras actors.model"
         " actors.query actors.rows actors.system actors.values journal journal.log"
     ),
     "actors.control.offline": (

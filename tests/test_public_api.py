@@ -51,6 +51,8 @@ MADE_BY_US = {
         "Nursery",
         "ObjectHandle",
         "Runtime",
+        "NotificationClient",
+        "NotificationHandle",
         "ScheduleClient",
         "ScheduleHandle",
         "Snapshot",
@@ -69,6 +71,7 @@ NOT_NAMED = {
     "Journal",
     "KvJournal",
     "LocalClient",
+    "NotificationOptions",
     "ScheduleOptions",
     "VerbOptions",
 }

@@ -2,7 +2,7 @@
 
 ::
 
-    Client ── GateClient, JobClient, ScheduleClient, DeploymentClient, ObjectHandle, InvocationHandle
+    Client ── GateClient, JobClient, ScheduleClient, NotificationClient, DeploymentClient, ObjectHandle, InvocationHandle
        │
     Backend ─┬─ LocalBackend     the engine of this process
              ├─ HttpBackend      a server, over a connection
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
+    from actors.core.notifications import NotificationChange, PostResult
     from actors.core.schedules import ScheduleChange, TriggeredRun
     from actors.model.checks import CheckSummary
     from actors.model.control_options import EditOptions, GateOptions
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.listing import Listing
+    from actors.model.notification_info import NotificationInfo
+    from actors.model.notification_options import NotificationOptions
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.requests import CallOptions
     from actors.model.schedule_info import ScheduleInfo
@@ -291,4 +294,38 @@ class Backend(HandleBackend, Protocol):
 
     async def delete_schedule(self, name: str, reason: str) -> ScheduleChange:
         """Delete a schedule; durable on return. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    # Notifications.
+
+    async def create_notification(self, name: str, options: NotificationOptions) -> NotificationChange:
+        """Create a notification; durable and in force on return, with its secret if it is new. The same options again change
+        nothing.
+
+        Raises :class:`actors.InvalidArgumentError`, :class:`actors.ConflictError` and :class:`actors.LimitExceededError`.
+        """
+        ...
+
+    async def replace_notification(self, name: str, options: NotificationOptions) -> NotificationChange:
+        """Replace the options of a notification; durable on return. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def rotate_notification(self, name: str, reason: str) -> NotificationChange:
+        """Give a notification another secret; durable on return. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def list_notifications(self) -> tuple[NotificationInfo, ...]:
+        """Return all notifications, by name."""
+        ...
+
+    async def notification_info(self, name: str) -> NotificationInfo:
+        """Return a notification with its counts. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def test_notification(self, name: str) -> PostResult:
+        """Send a sample notice now, once. Raises :class:`actors.NotFoundError`."""
+        ...
+
+    async def delete_notification(self, name: str, reason: str) -> NotificationChange:
+        """Delete a notification; durable on return. Raises :class:`actors.NotFoundError`."""
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
+from actors.control.notifications import NotificationClient
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient
 from actors.core.jobs import MAX_ITEMS
@@ -241,6 +242,13 @@ class Client:
         :class:`actors.types.ScheduleClient`.
         """
         return ScheduleClient(self._backend)
+
+    @property
+    def notifications(self) -> NotificationClient:
+        """Notifications: changes of invocations that are reported to an address as signed webhooks, or followed here. See
+        :class:`actors.types.NotificationClient`.
+        """
+        return NotificationClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """Return the served classes with their handlers, inputs and outputs. With ``system``, includes the built-in

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.engine.engine_context import EngineContext
+    from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
     from actors.engine.requests import Accepted
     from actors.engine.steps import StepTask
@@ -81,7 +82,7 @@ class Engine:
         self.left: tuple[UnstoppedStep, ...] = ()
         # Listed before a processor takes up unfinished work, so that none misses a gate.
         self._gated: dict[int, PartitionProcessor] = {}
-        self.registry = RegistryView(journal, self._turn_gates, applications)
+        self.registry = RegistryView(journal, self._turn_gates, applications, context.notices)
         self.one_job_at_a_time = trio.Lock()
         """Held while a job is looked up and created, so that two equal requests at once create one."""
         applications.read_from(journal)
@@ -95,6 +96,11 @@ class Engine:
     def threads(self) -> Threads:
         """The threads of steps that are plain functions."""
         return self._context.threads
+
+    @property
+    def notices(self) -> Notices:
+        """The notifications in force."""
+        return self._context.notices
 
     @property
     def dropped_spans(self) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.engine.notices import Notices
 from actors.engine.threads import Threads
 from actors.model.definitions import NothingStored
 
@@ -35,6 +36,10 @@ class EngineContext:
     """Whether a mistake in the code fails an invocation at once, unless its policy says otherwise."""
     observer: Observer | None = None
     """Is told what is durable and which steps begin."""
+    notices: Notices = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Notices(self.environment.unique), takes_self=True)
+    )
+    """Reports changes of invocations to addresses outside."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.environment.offload_detached, self.limits), takes_self=True),

@@ -112,7 +112,7 @@ class Machine:
             retention_seconds=retention_seconds,
             batch=lambda: self.batch,
         )
-        self.sealer = Sealer(journal, partition.number, cache, self.rows, self.outputs, faults)
+        self.sealer = Sealer(journal, partition.number, cache, self.rows, self.outputs, faults, context.notices)
         """Completes the batches, and takes note when they are durable."""
 
     # Decisions.

@@ -14,7 +14,7 @@ from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of
+from actors.system.registry_rows import deployments_of, gates_of, notifications_of
 from journal.events import Erased, InvocationCompleted
 from journal.safe_logger import SafeLogger
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
+    from actors.engine.notices import Notices
     from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)
@@ -31,15 +32,20 @@ log = SafeLogger(__name__)
 
 class RegistryView:
     """The registry as of event ``version`` of its log, which is seldom more than a commit old. ``turn_gates`` applies other
-    gates."""
+    gates, and ``notices`` gets other notifications."""
 
     def __init__(
-        self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]], applications: CodeRegistry
+        self,
+        journal: Journal,
+        turn_gates: Callable[[Gates], Awaitable[None]],
+        applications: CodeRegistry,
+        notices: Notices,
     ) -> None:
         self.version = 0
         self._applications = applications
         self.gates: Gates = NO_GATES
         self._turn_gates = turn_gates
+        self._notices = notices
         self._closed_at_start: Gate | None = None
         self._journal = journal
         self._stream = registry_stream()
@@ -54,6 +60,7 @@ class RegistryView:
         self._closed_at_start = closed
         self.version = await self._read()
         self.gates = self._read_gates()
+        self._notices.rules = notifications_of(self._state)
         await self._applications.obey(self._read_deployments())
 
     async def trust(self) -> None:
@@ -97,6 +104,7 @@ class RegistryView:
         if [*gates] != [*self.gates]:
             self.gates = gates
             await self._turn_gates(gates)
+        self._notices.rules = notifications_of(self._state)
         deployments = self._read_deployments()
         if deployments != self._applications.registered:
             await self._applications.obey(deployments)

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from actors.engine.batch import CommitBatch, PendingAppend
     from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
+    from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
     from actors.engine.outputs import Outputs
+    from actors.rows.index import IndexedState
     from actors.rows.layers import LayeredRows
+    from journal.ids import InvocationId
     from journal.log.protocol import Append, Journal
 
 SNAPSHOT_EVENTS = 128
@@ -40,12 +43,14 @@ class Sealer:
         rows: LayeredRows,
         outputs: Outputs,
         faults: Faults,
+        notices: Notices,
     ) -> None:
         self._partition = partition
         self._cache = cache
         self._rows = rows
         self._outputs = outputs
         self._faults = faults
+        self._notices = notices
         self._trail = self._next_trail = AuditTrail(journal, partition)
         self._counts = StoredCounts(journal, partition)
 
@@ -60,6 +65,9 @@ class Sealer:
                 # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
                 sealed.forgo_rewriting(pending_append, error)
                 self._faults.blame(pending_append.loaded, None, error, is_whole=True)
+        if self._notices.rules:
+            for row in sealed.ended:
+                sealed.messages += self._notices.at_end(row)
 
     def appends(self, sealed: CommitBatch) -> list[Append]:
         """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
@@ -87,8 +95,11 @@ class Sealer:
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self._partition
+        listed = {of: loaded.listings.get(of) for of in pending_append.touched} if self._notices.rules else None
         for invocation_id in pending_append.touched:
             index_invocation(sealed.rows, sealed.new, sealed.counts, partition, loaded, invocation_id)
+        if listed is not None:
+            self._report(sealed, loaded, listed)
         if loaded.ended:
             loaded.ended.clear()
         if pending_append.expected == 0 and loaded.state is not None:
@@ -111,6 +122,17 @@ class Sealer:
             self._take_snapshot(loaded, pending_append)
         if trimmed > loaded.trimmed:
             loaded.trimmed = trimmed
+
+    def _report(
+        self, sealed: CommitBatch, loaded: LoadedObject, listed: dict[InvocationId, IndexedState | None]
+    ) -> None:
+        """Add the messages about open invocations whose rows have changed; ``listed`` are the rows before."""
+        for invocation_id, before in listed.items():
+            after = loaded.listings.get(invocation_id)
+            if after is not None and after is not before:
+                state = existing(loaded.state)
+                invocation = state.invocations[invocation_id]
+                sealed.messages += self._notices.at_change(state, invocation, before, after)
 
     def _take_snapshot(self, loaded: LoadedObject, pending_append: PendingAppend) -> None:
         pending_append.snapshot = encode_snapshot(existing(loaded.state))

@@ -122,6 +122,7 @@ class ResourceKind(enum.StrEnum):
     HISTORY = "history"
     JOB = "job"
     SCHEDULE = "schedule"
+    NOTIFICATION = "notification"
     DEPLOYMENT = "deployment"
     FILE = "file"
     TOKEN = "token"  # noqa: S105  # the name of a kind

@@ -14,6 +14,7 @@ from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
+from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
 from actors.model.schedule_info import ScheduleInfo
@@ -205,6 +206,13 @@ class ScheduleList:
     """Schedules, by name."""
 
     schedules: list[ScheduleInfo]
+
+
+@attrs.frozen(kw_only=True)
+class NotificationList:
+    """Notifications, by name."""
+
+    notifications: list[NotificationInfo]
 
 
 @attrs.frozen(kw_only=True)

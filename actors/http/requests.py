@@ -14,6 +14,7 @@ import msgspec
 from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
+from actors.model.notification_options import NotificationOptions
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
@@ -265,6 +266,13 @@ class ReplaceScheduleBody(ScheduleOptions):
     """The new options of a schedule; with ``if_revision``, only if it has not changed since."""
 
     if_revision: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CreateNotificationBody(NotificationOptions):
+    """A notification to create."""
+
+    name: Name
 
 
 class IdempotentTarget(

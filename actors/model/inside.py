@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from actors.core.jobs import Choice
+    from actors.core.notifications import Notice, PostResult
     from actors.model.handles import InvocationHandle
     from actors.model.verb_options import VerbOptions
     from journal.events import ControlResult
@@ -28,3 +29,4 @@ class InsideClient(Protocol):
         idempotency_key: str | None = None,
     ) -> None: ...
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...
+    async def post_notice(self, name: str, life: str, notice: Notice, *, is_last: bool) -> PostResult: ...

@@ -8,9 +8,10 @@ possible, a handler does its work in one turn, so that a new version of it has n
 from actors.model.classes import ObjectBase
 from actors.system.code import Code
 from actors.system.job import Job
+from actors.system.notification import Notification
 from actors.system.registry import Registry
 from actors.system.schedule import Schedule
 from actors.system.scheduled_calls import ScheduledCall
 
-SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job, Schedule, ScheduledCall)
+SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job, Schedule, ScheduledCall, Notification)
 """The built-in classes."""

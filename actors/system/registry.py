@@ -1,4 +1,4 @@
-"""The rules of the whole runtime as one object: its gates and its deployments.
+"""The rules of the whole runtime as one object: its gates, its deployments and its notifications.
 
 Only the object's handlers change the rules, so its log shows who changed what, when, and why. An engine does not call
 the object: it follows the log (``engine.registry``).
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import attrs
+
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
-from actors.errors import ErrorCode, LimitExceededError
+from actors.core.notifications import MAX_NOTIFICATIONS, NotificationRule
+from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
 from actors.model.handlers import handler
 from actors.model.verbs.time import current_time
 from actors.values.names import SYSTEM_NAMESPACE
+from actors.values.texts import shown
 from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of
 
@@ -30,13 +34,14 @@ MAX_GATES = 1_000
 
 
 class Registry(Actor):
-    """Gates and deployments, and the history of their changes."""
+    """Gates, deployments and notifications, and the history of their changes."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
     gates: list[Gate] = field(factory=list)
     deployments: list[Deployment] = field(factory=list)
     latest: str = ""
+    notifications: list[NotificationRule] = field(factory=list)
     revision: int = 0
     """Counts the requests. An object without state would be removed, and its log would start again from 1 under its followers."""
 
@@ -83,6 +88,70 @@ class Registry(Actor):
         """Remove the deployment; ``reason`` and ``by`` are for the log."""
         return self._take(self._deployments().pruned(deployment))
 
+    @handler(retention=AUDIT_SECONDS)
+    async def create_notification(self, rule: NotificationRule) -> bool:
+        """Begin a notification. The same rule again changes nothing. Returns whether it is new."""
+        self.revision += 1
+        own = self._notification(rule.name)
+        if own is not None:
+            if not is_same_rule(own, rule):
+                raise ConflictError(
+                    f"there is a notification {rule.name!r} already, and it is another one: update it, or choose another name",
+                    code=ErrorCode.ALREADY_EXISTS,
+                )
+            return False
+        if len(self.notifications) >= MAX_NOTIFICATIONS:
+            raise LimitExceededError(
+                f"there are {len(self.notifications)} notifications (limit {MAX_NOTIFICATIONS}); delete some first",
+                limit="notifications",
+                maximum=MAX_NOTIFICATIONS,
+                found=len(self.notifications),
+                code=ErrorCode.TOO_MANY,
+            )
+        self.notifications = sorted([*self.notifications, rule], key=lambda each: each.name)
+        return True
+
+    @handler(retention=AUDIT_SECONDS)
+    async def replace_notification(self, rule: NotificationRule) -> bool:
+        """Change a notification. Its life and its secret stay. Returns whether anything has changed."""
+        self.revision += 1
+        own = self._known_notification(rule.name)
+        if is_same_rule(own, rule):
+            return False
+        kept = {name: getattr(own, name) for name in ("life", "secret_number", "created_at", "created_by")}
+        self._put_notification(attrs.evolve(rule, **kept))
+        return True
+
+    @handler(retention=AUDIT_SECONDS)
+    async def rotate_notification(self, name: str, by: str) -> NotificationRule:
+        """Give a notification another secret. Returns its rule."""
+        self.revision += 1
+        own = self._known_notification(name)
+        number, now = own.secret_number + 1, current_time()
+        rotated = attrs.evolve(own, secret_number=number, changed_at=now, changed_by=by)
+        self._put_notification(rotated)
+        return rotated
+
+    @handler(retention=AUDIT_SECONDS)
+    async def delete_notification(self, name: str) -> bool:
+        """End a notification. Notices that wait are dropped."""
+        self.revision += 1
+        own = self._known_notification(name)
+        self.notifications = [rule for rule in self.notifications if rule is not own]
+        return True
+
+    def _notification(self, name: str) -> NotificationRule | None:
+        return next((rule for rule in self.notifications if rule.name == name), None)
+
+    def _known_notification(self, name: str) -> NotificationRule:
+        own = self._notification(name)
+        if own is None:
+            raise unknown_notification(name)
+        return own
+
+    def _put_notification(self, rule: NotificationRule) -> None:
+        self.notifications = [rule if each.name == rule.name else each for each in self.notifications]
+
     def _deployments(self) -> Deployments:
         return Deployments(tuple(self.deployments), self.latest)
 
@@ -113,3 +182,14 @@ def registry_stream() -> StreamId:
 def registry_target(handler_name: str) -> Target:
     """Return the target of a handler of the registry."""
     return Target(service_name(Registry), REGISTRY_KEY, handler_name)
+
+
+def is_same_rule(one: NotificationRule, other: NotificationRule) -> bool:
+    """Report whether both report the same changes to the same address, with the same note."""
+    names = ("name", "url", "on", "service", "key", "handler", "tags", "note")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
+def unknown_notification(name: str) -> NotFoundError:
+    """Return the error to raise for an unknown notification."""
+    return NotFoundError(f"there is no notification {shown(name)}", kind=ResourceKind.NOTIFICATION)

@@ -29,6 +29,7 @@ RESERVED = frozenset(
         "invocations",
         "jobs",
         "metrics",
+        "notifications",
         "overview",
         "objects",
         "query",

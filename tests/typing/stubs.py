@@ -29,6 +29,8 @@ CLIENTS = {
     "JobHandle": "control/jobs.py",
     "JobSelection": "control/jobs.py",
     "ObjectHandle": "control/objects.py",
+    "NotificationClient": "control/notifications.py",
+    "NotificationHandle": "control/notifications.py",
     "ScheduleClient": "control/schedules.py",
     "ScheduleHandle": "control/schedules.py",
 }

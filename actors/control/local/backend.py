@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
+from actors.control.local.notifications import LocalNotifications
 from actors.control.local.objects import LocalObjects
 from actors.control.local.schedules import LocalSchedules
 from actors.errors import NotFoundError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
 
 
-class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules):
+class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.core.deployments import DeploymentChange
+    from actors.core.notifications import Notice, PostResult
     from actors.model.checks import CheckSummary
     from actors.model.control_options import EditOptions
     from actors.model.edit import EditResult
@@ -132,6 +133,10 @@ class LocalClient(Client):
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """Count the selected invocations, and return the number with the first ids: the oldest matches of a condition."""
         return await self._backend.chosen(choice, at_most=at_most)
+
+    async def post_notice(self, name: str, life: str, notice: Notice, *, is_last: bool) -> PostResult:
+        """Send a notice once, for the object that sends the notices of a notification."""
+        return await self._backend.post_notice(name, life, notice, is_last=is_last)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
         """Replay the chosen invocations on a deployment, and yield the summary as it grows. See :meth:`check`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actors.control.offline.notifications import OfflineNotifications
 from actors.control.offline.schedules import OfflineSchedules
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-class OfflineRefusals(OfflineSchedules):
+class OfflineRefusals(OfflineSchedules, OfflineNotifications):
     """Refuses calls, messages, verbs, edits, gates, jobs, the change feed and moves of deployments."""
 
     async def call(self, request: Request) -> Any:

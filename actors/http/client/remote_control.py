@@ -1,4 +1,4 @@
-"""Gates, objects, deployments, jobs and schedules of a server, over a connection."""
+"""Gates, objects, deployments, jobs, schedules and notifications of a server, over a connection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from actors.core.deployments import DeploymentChange
 from actors.errors import UnavailableError
 from actors.http.client.connection import as_json, decoded, key_header, path_of
+from actors.http.client.notifications import RemoteNotifications
 from actors.http.client.schedules import RemoteSchedules
 from actors.http.models import (
     AnswerModel,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-class RemoteControl(RemoteSchedules):
-    """Controls and shows gates, objects, deployments, jobs and schedules."""
+class RemoteControl(RemoteSchedules, RemoteNotifications):
+    """Controls and shows gates, objects, deployments, jobs, schedules and notifications."""
 
     # Gates.
 
