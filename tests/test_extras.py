@@ -63,6 +63,13 @@ def test_extras_in_the_code_are_those_of_the_project() -> None:
     assert names_in(PROJECT["dependencies"]) == BASE - OF_TRIO
 
 
+def test_the_readme_lists_every_extra_and_every_required_package() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert {*re.findall(r"`playhead\[([\w-]+)\]`", readme)} == {*PROJECT["optional-dependencies"]}
+    alone = next(line for line in readme.splitlines() if line.startswith("`pip install .` alone installs"))
+    assert {*re.findall(r"\w+", alone.partition(":")[2].partition(".")[0])} - {"and"} == BASE - OF_TRIO
+
+
 def test_no_dependency_is_pinned_to_one_version() -> None:
     required = [
         *PROJECT["dependencies"],
