@@ -13,6 +13,7 @@ from actors import Limits
 from actors.environment import Environment, offload_inline
 from actors.runtime import Runtime, open_runtime
 from journal import keys
+from journal.events import PauseCause
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from actors.environment import Offload
+    from actors.model.handles import InvocationHandle
     from actors.values.snapshot import Snapshot
     from journal.in_flight import InFlight
 
@@ -147,6 +149,12 @@ async def until(condition: Callable[[], bool], *, within: float = 60.0) -> None:
     with trio.fail_after(within):
         while not condition():
             await trio.sleep(0.01)
+
+
+async def cause_of_pause(handle: InvocationHandle[Any]) -> PauseCause:
+    """Why it was paused last, from its history."""
+    causes = [event.details["cause"] async for event in handle.events() if event.name == "InvocationPaused"]
+    return PauseCause(causes[-1])
 
 
 async def quiet() -> None:

@@ -16,7 +16,7 @@ from actors.model.explain import WaitCause
 from journal.events import PauseCause, Status
 from tests.deployments.apps import snapshot
 from tests.deployments.shop import Shop, shop
-from tests.lab import WORLD, quiet
+from tests.lab import WORLD, cause_of_pause, quiet
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def test_it_is_imported_and_told_once_for_all_that_are_pinned_to_it(
         assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == LOAD_TRIES + 1
         info = await runtime.client.invocation(ids[-1]).info()
         assert info.status is Status.PAUSED
-        assert "Resume it on another deployment" in info.pause_reason
+        assert await cause_of_pause(runtime.client.invocation(ids[-1])) is PauseCause.CODE
         assert info.last_failure is not None
         assert info.last_failure.traceback == ""
 

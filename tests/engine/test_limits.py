@@ -9,7 +9,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, Log, Map, Status, handler, step
-from tests.lab import Lab
+from journal.events import PauseCause
+from tests.lab import Lab, cause_of_pause
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
@@ -103,8 +104,7 @@ async def test_a_history_of_many_bytes_is_paused_with_advice_and_goes_on_where_t
         await trio.sleep(10)
         info = await long.info()
         assert info.status is Status.PAUSED
-        assert "bytes of values, the limits are 100000 and 10000" in info.pause_reason
-        assert "raise the limit and resume" in info.pause_reason
+        assert await cause_of_pause(long) is PauseCause.LIMIT
     lab.limits = Limits(history_bytes=20_000)
     async with lab.running() as runtime:
         again = runtime.client.invocation(long.id)

@@ -12,8 +12,8 @@ import trio
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, shared, step
 from actors.errors import LimitExceededError
-from journal.events import Status, Target
-from tests.lab import WORLD, Lab, quiet
+from journal.events import PauseCause, Status, Target
+from tests.lab import WORLD, Lab, cause_of_pause, quiet
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
@@ -319,7 +319,7 @@ async def test_a_history_that_grows_for_ever_is_paused_with_advice() -> None:
         await trio.sleep(10)
         info = await handle.info()
         assert info.status is Status.PAUSED
-        assert "Continue a long life in a new invocation" in info.pause_reason
+        assert await cause_of_pause(handle) is PauseCause.LIMIT
 
 
 async def test_a_handler_that_blocks_the_loop_is_named(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:

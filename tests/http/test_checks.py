@@ -171,7 +171,6 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
                 await getattr(one, verb)(**options)
             assert raised.value.details["position"] == 0
             assert raised.value.details["recorded_source"] == "app.py:13"
-            assert "attempted a sleep" in str(raised.value)
         given = ["--from", options["from_step"], "--stop", "kill"] if verb == "restart" else []
         result = await asked(served, verb, handle.id, "--deployment", "latest", "--require-compatible", *given)
         assert (result.exit_code, "attempted a sleep" in result.stderr) == (3, True), result.output
@@ -198,8 +197,6 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
         items = {item.id: item async for item in job.items()}
         refused = items[diverges.id]
         assert (refused.result, refused.error) == (ItemResult.REFUSED, "incompatible")
-        assert refused.reason.startswith("diverges after 0 operations: recorded step 'fetch'")
-        assert "attempted a sleep" in refused.reason
         assert await diverges.info() == before
         if verb == "resume":
             assert result.exit_code == 6

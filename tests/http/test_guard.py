@@ -222,7 +222,7 @@ async def test_named_tokens_reach_as_far_as_they_say_until_they_are_revoked(tmp_
         headers = {"authorization": f"Bearer {secret}"}
         assert (await served.bare("GET", "/services", headers=headers)).status_code == 200
         refused = await served.bare("PATCH", f"/invocations/{GONE}/kill", headers=headers)
-        assert refused.json()["detail"] == "the request needs the scope admin, but the token 'ops' has read"
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         served.tokens.revoke("ops")
         assert (await served.bare("GET", "/services", headers=headers)).status_code == 401
 
