@@ -262,12 +262,12 @@ class Attempt:
 
     def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         progress = take(*args)
-        if self.execution.cleanup_failures:
+        if self.execution.generators.failures:
             self._warn_of_cleanups()
         return self._judge(progress)
 
     def _warn_of_cleanups(self) -> None:
-        for generator, error in self.execution.cleanup_failures if self.execution.is_aloud else ():
+        for generator, error in self.execution.generators.failures if self.execution.is_aloud else ():
             log.warning(
                 "%s (%s): the cleanup of async generator %s failed: %s. The generator was left before its end; leave it through "
                 "'async with contextlib.aclosing(...)'",

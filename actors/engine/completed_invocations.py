@@ -48,9 +48,10 @@ class CompletedInvocations:
         self._applications = applications
         self._partition = partition
         self._partitions = partitions
-        self._retention_seconds = retention_seconds
+        self.retention_seconds = retention_seconds
         self._batch = batch
-        self._purge_due_at: float | None = None
+        self.purge_due_at: float | None = None
+        """The earliest end of a retention that is known."""
         self._purge_sooner = trio.Event()
 
     def add(self, loaded: LoadedObject, number: int, event: e.InvocationCompleted, stamp: Stamp) -> None:
@@ -107,20 +108,21 @@ class CompletedInvocations:
 
     def purge_sooner(self, due_at: float | None) -> trio.Event:
         """An event that is set when a retention ends before ``due_at``, the earliest end known so far."""
-        self._purge_due_at = due_at
+        self.purge_due_at = due_at
         self._purge_sooner = trio.Event()
         return self._purge_sooner
 
     def purge_at(self, completed_at: float, retention: float | None) -> float:
         """When the retention of an invocation ends, and so that the search for such ends knows. ``retention`` is its handler's, if it
         has one of its own."""
-        purge_at = completed_at + (self._retention_seconds if retention is None else retention)
-        if self._purge_due_at is None or purge_at < self._purge_due_at:
-            self._purge_sooner_than(purge_at)
+        purge_at = completed_at + (self.retention_seconds if retention is None else retention)
+        if self.purge_due_at is None or purge_at < self.purge_due_at:
+            self.purge_sooner_than(purge_at)
         return purge_at
 
-    def _purge_sooner_than(self, due_at: float) -> None:
-        self._purge_due_at = due_at
+    def purge_sooner_than(self, due_at: float) -> None:
+        """Let the search for retentions that are over know of an earlier end, once that is durable."""
+        self.purge_due_at = due_at
         self._batch().released.append(self._hurry_purge)  # the search reads rows from the disk
 
     def _hurry_purge(self) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.fused import with_opened, with_step_turn, with_whole
-from actors.core.state import existing
 from actors.engine.index import index_whole
 from actors.rows.index import row_of_whole
 from journal.events import Outcome, OutcomeKind
 from journal.fused import RequestedStep
 
 if TYPE_CHECKING:
+    from actors.core.state import ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from journal.fused import OpenedInvocation, StepTurn, WholeInvocation
@@ -42,7 +42,10 @@ class FusedRecords:
         try:
             loaded.recent.append_fused(first, last, whole)
             state = loaded.state = with_whole(loaded.state, whole, last)
-            purge_at = machine.completed.purge_at(whole.ran_at, retention)
+            completed = machine.completed
+            purge_at = whole.ran_at + (completed.retention_seconds if retention is None else retention)
+            if completed.purge_due_at is None or purge_at < completed.purge_due_at:
+                completed.purge_sooner_than(purge_at)
             outcome = Outcome(OutcomeKind.SUCCEEDED, whole.result)
             row = row_of_whole(state, whole, outcome, first, last, purge_at=purge_at)
             index_whole(batch.rows, batch.new, batch.counts, machine.partition.number, row, purge_at)
@@ -70,12 +73,12 @@ class FusedRecords:
             raise
         pending_append.touched[opened.invocation_id] = None
 
-    def record_step_turn(self, loaded: LoadedObject, turn: StepTurn) -> None:
-        """Record the end of a step and the turn after it. Raises as :meth:`record_whole`."""
+    def record_step_turn(self, loaded: LoadedObject, state: ObjectState, turn: StepTurn) -> None:
+        """Record the end of a step and the turn after it, of the object with this state. Raises as :meth:`record_whole`."""
         if loaded.outputs is None:
             self._machine.outputs.of(loaded)
         pending_append = self._machine.batch.pending_append(loaded)
-        state, record = existing(loaded.state), pending_append.events
+        record = pending_append.events
         before = state.version
         last = before + record.add_fused(turn)
         try:

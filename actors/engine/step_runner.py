@@ -188,7 +188,7 @@ class StepRunner:
             self._go_on_after_unwinding(loaded, task.invocation_id)
             return
         if command is not None:
-            stamp = self._stamp_of(task)
+            stamp = Stamp(self._context.environment.clock.now(), f"step {task.step}", task.invocation_id)
             if isinstance(command, c.CompleteStep) and not self._is_busy():
                 self._machine.now = stamp.at
                 if self._turns.take(loaded, command, stamp):
@@ -235,9 +235,6 @@ class StepRunner:
         now, pending = self._context.environment.clock.now(), self._machine.batch.pending_append(loaded)
         self._machine.outputs.add_of_step(pending, of, step, task.number, offset, value, now)
         self._wake()
-
-    def _stamp_of(self, task: StepTask) -> Stamp:
-        return Stamp(self._context.environment.clock.now(), f"step {task.step}", task.invocation_id)
 
     def take_up(self, loaded: LoadedObject, attempt: Attempt, steps: set[StepId]) -> None:
         """Begin the steps that have no outcome: they began before this attempt, or their task was abandoned."""

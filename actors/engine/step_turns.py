@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.effects import Effect
+    from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
@@ -83,7 +84,7 @@ class StepTurns:
         number = state.version + 1
         completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome, attributes=command.attributes)
         commands = attempt.give(completed, number, stamp.at, self._machine.now)
-        if not self._record(loaded, attempt, completed, commands, stamp):
+        if not self._record(loaded, state, attempt, completed, commands, stamp):
             self._machine.apply(loaded, stamp, (completed,), _nothing)
             self._after_turn(loaded, attempt, commands, number)
         elif loaded.outputs or beyond_limits(invocation, self._limits) is not None:
@@ -103,6 +104,7 @@ class StepTurns:
     def _record(
         self,
         loaded: LoadedObject,
+        state: ObjectState,
         attempt: Attempt,
         completed: e.StepCompleted,
         commands: list[Command],
@@ -118,7 +120,7 @@ class StepTurns:
         if turn is None:
             return False
         try:
-            self._records.record_step_turn(loaded, turn)
+            self._records.record_step_turn(loaded, state, turn)
         except Unwritable:
             return False  # the long way names the event
         attempt.last_active = machine.now

@@ -43,7 +43,7 @@ from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from actors.replay.plan import ReplayPlan
     from actors.replay.requests import StateView
@@ -97,7 +97,8 @@ class Execution(Completions):
         self.context = context
         self.coming = plan.deliveries
         self._plan = plan
-        self._generators = Generators()
+        self.generators = Generators()
+        """The async generators of the handler."""
         if isinstance(handler, FirstBranch):
             root: Branch = handler
             self.resuming = root if handler.is_running else None
@@ -108,12 +109,7 @@ class Execution(Completions):
 
     def begin_generator(self, generator: Any) -> None:
         """Keep an async generator that the handler has begun."""
-        self._generators.begin(generator)
-
-    @property
-    def cleanup_failures(self) -> Sequence[tuple[str, BaseException]]:
-        """The errors that the cleanup of async generators raised when the handler ended."""
-        return self._generators.failures
+        self.generators.begin(generator)
 
     @cached_property
     def _ended_steps(self) -> frozenset[StepId]:
@@ -152,7 +148,7 @@ class Execution(Completions):
         run_with_hook(self.begin_generator, self._resume, branch, completed, None)
         self.resuming = None
         if self._ready:
-            self._generators.watch(self._resume_all)
+            self.generators.watch(self._resume_all)
         return self._end_turn()
 
     def _start(self, stamp: Stamp, live_now: float, cancelled: CancelledError | None) -> Progress:
@@ -179,7 +175,7 @@ class Execution(Completions):
         """End the attempt: close every branch, innermost first. Requests of their cleanup code have no effect."""
         self.closed = True
         self.parked.clear()
-        self._generators.watch(self._close_branches)
+        self.generators.watch(self._close_branches)
 
     def stall(self, error: BaseException) -> None:
         """End the attempt, because the handler waits for something that is not durable and may never come. The work of its last
@@ -205,7 +201,7 @@ class Execution(Completions):
         return Progress.RAISED
 
     def _take_turn(self) -> Progress:
-        self._generators.watch(self._resume_all)
+        self.generators.watch(self._resume_all)
         return self._end_turn()
 
     def _end_turn(self) -> Progress:
@@ -232,7 +228,7 @@ class Execution(Completions):
             branch, _ = self._branches.popitem()
             branch.context.run(branch.close)
             if not self._branches:
-                branch.context.run(self._generators.close_all)
+                branch.context.run(self.generators.close_all)
             branch.end()
 
     def _resume_all(self) -> None:
@@ -369,8 +365,8 @@ class Execution(Completions):
             self._guarded(branch.nursery.child_ended, branch, error)
             return
         self.resuming = None
-        if self._generators.have_begun:
-            context.run(self._generators.close_all)
+        if self.generators.have_begun:
+            context.run(self.generators.close_all)
         if error is not None:
             self.error = error
         else:

@@ -99,7 +99,7 @@ class Requests:
         parameters: Callable[[], tuple[str, ...]] = tuple,
     ) -> Event:
         self._made += 1
-        if not self.is_replaying:
+        if not self._recorded or not self.is_replaying:
             self._turn.append(event)
             return event
         while isinstance(self._recorded[0], e.PatchMarked):

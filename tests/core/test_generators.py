@@ -105,7 +105,7 @@ def test_a_generator_left_early_takes_no_answer_and_asks_for_nothing(cleanup: Ca
     machine.give(step_done("3", "b"))
     assert machine.result == ["page", "a", "b"]
     assert asked(machine) == [("StepScheduled", "1"), ("StepScheduled", "2"), ("StepScheduled", "3")]
-    ((name, failure),) = machine.execution.cleanup_failures
+    ((name, failure),) = machine.execution.generators.failures
     assert name == "pages"
     assert isinstance(failure, actors.errors.MisuseError)
     assert "aclosing" in str(failure)
@@ -126,7 +126,7 @@ def test_a_generator_that_is_closed_where_it_is_left_has_durable_cleanup(
     ends = {close_by_step: step_done("2"), close_by_sleep: timer("2"), close_by_call: call_done("2", "released")}
     machine.give(ends[cleanup], step_done("3", "done"))
     assert machine.result == "done"
-    assert not machine.execution.cleanup_failures
+    assert not machine.execution.generators.failures
 
 
 def test_cleanup_that_needs_nothing_durable_runs_once_when_the_handler_ends() -> None:
@@ -292,7 +292,7 @@ def test_a_cleanup_that_awaits_something_foreign_is_given_up_and_told() -> None:
 
     machine = Machine(it)
     assert machine.result == 1
-    assert [name.rpartition(".")[2] for name, _ in machine.execution.cleanup_failures] == ["numbers"]
+    assert [name.rpartition(".")[2] for name, _ in machine.execution.generators.failures] == ["numbers"]
 
 
 def test_a_scope_around_a_yield_that_is_left_early_is_the_handlers_mistake() -> None:
