@@ -253,6 +253,7 @@ async def test_model_requests_and_tools_are_steps_that_a_replay_does_not_repeat(
         "gen_ai.request.model": "scripted-1",
         "gen_ai.response.id": "resp-789",
         "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 0,
         "gen_ai.usage.output_tokens": 3,
     }
     assert {

@@ -152,7 +152,9 @@ async def test_model_requests_and_tools_are_steps_that_a_replay_does_not_repeat(
     async with Lab(Agents).running() as runtime:
         handle = await runtime.client.service(Agents).run.send()
         assert await handle.result() == "3 cold"
-        names = [entry.details["name"] async for entry in handle.events() if entry.name == "StepScheduled"]
+        events = [entry async for entry in handle.events()]
+        names = [entry.details["name"] for entry in events if entry.name == "StepScheduled"]
+        described = [entry.details["attributes"] for entry in events if entry.name == "StepCompleted"]
         ran = Counter(WORLD.entries)
         report = await handle.check()
     assert Counter(names) == {"model request": 3, "tool weather": 2, "tool add": 1}
@@ -161,6 +163,9 @@ async def test_model_requests_and_tools_are_steps_that_a_replay_does_not_repeat(
     assert ran == {"model": 3, "weather oslo": 1, "add": 1, "weather Oslo": 2}, (
         "a retry that the model is asked for is an outcome, and an error of a tool is tried again"
     )
+    assert described[0]["gen_ai.agent.name"] == "weather"
+    assert described[0]["gen_ai.usage.output_tokens"] > 0
+    assert {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "add"} in described
 
 
 @pytest.mark.virtual_time
@@ -194,6 +199,8 @@ async def test_a_streamed_response_is_recorded_whole() -> None:
     async with Lab(Agents).running() as runtime:
         handle = await runtime.client.service(Agents).stream.send()
         assert (await handle.result())[-1] == "it is warm"
+        [described] = [entry.details["attributes"] async for entry in handle.events() if entry.name == "StepCompleted"]
+        assert described["gen_ai.usage.output_tokens"] > 0
         assert (await handle.check()).is_compatible
     assert WORLD.entries == ["model"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from actors.model.verbs.attributes import MAX_ATTRIBUTE_VALUE, set_attributes
+from actors.model.verbs.attributes import describe_step
 
 if TYPE_CHECKING:
     from actors.integrations.chat.prices import Prices
@@ -44,7 +44,7 @@ class RequestNotes:
     _has_token: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        _describe(
+        describe_step(
             {"gen_ai.operation.name": "chat", "gen_ai.provider.name": self.provider, "gen_ai.request.model": self.model}
         )
 
@@ -52,7 +52,7 @@ class RequestNotes:
         """Note the time to the first token, in seconds."""
         if not self._has_token:
             self._has_token = True
-            _describe({"gen_ai.server.time_to_first_token": trio.current_time() - self.begun_at})
+            describe_step({"gen_ai.server.time_to_first_token": trio.current_time() - self.begun_at})
 
     def answered(self, *, model: str, answer_id: str, finish_reason: str, usage: Usage) -> Usage:
         """Note the answer. Returns the usage with its cost."""
@@ -62,8 +62,8 @@ class RequestNotes:
                 input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens
             )
             usage = attrs.evolve(usage, cost=cost)
-            _describe({"gen_ai.usage.cost": cost})
-        _describe(
+            describe_step({"gen_ai.usage.cost": cost})
+        describe_step(
             {
                 "gen_ai.response.model": model,
                 "gen_ai.response.id": answer_id,
@@ -78,11 +78,4 @@ class RequestNotes:
 
 def describe_tool(name: str, call_id: str) -> None:
     """Describe the running step, which carries out the call of a tool."""
-    _describe({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.id": call_id})
-
-
-def _describe(attributes: dict[str, Any]) -> None:
-    # A server's texts may be of any length; an attribute is for people and never the reason why a request fails.
-    set_attributes(
-        {name: value[:MAX_ATTRIBUTE_VALUE] if type(value) is str else value for name, value in attributes.items()}
-    )
+    describe_step({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.id": call_id})

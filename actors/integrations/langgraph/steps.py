@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 from actors.aio.handler.branches import TaskBranch
 from actors.errors import TerminalError
 from actors.integrations.langgraph.stored import restored, stored
-from actors.model.verbs.attributes import set_attributes
+from actors.model.verbs.attributes import describe_step
 from actors.model.verbs.output import emit
 from actors.model.verbs.signals import signal
 from actors.model.verbs.steps import run
@@ -100,7 +100,7 @@ class DurableNode(Runnable[Any, Any]):
         async def step() -> Any:
             outcome = await body()
             output = outcome.get("output")
-            set_attributes({"langgraph.node": self._node, **_usage(output)})
+            describe_step({"langgraph.node": self._node, **_usage(output)})
             return {**outcome, "output": stored(serde, output)} if "output" in outcome else outcome
 
         if self._node in self._options.in_handler:

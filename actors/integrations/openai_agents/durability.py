@@ -27,7 +27,7 @@ from actors.errors import DefinitionError
 from actors.integrations.openai_agents.mcp_servers import DurableMCPServer
 from actors.integrations.openai_agents.models import DurableModel
 from actors.integrations.openai_agents.steps import StepSettings, in_hosted_code
-from actors.model.verbs.attributes import set_attributes
+from actors.model.verbs.attributes import describe_step
 from actors.values.retries import RetryPolicy
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class _Durability:
                 return await original.on_invoke_tool(context, arguments)
 
             async def body(_: Any) -> Any:
-                set_attributes(
+                describe_step(
                     {
                         "gen_ai.operation.name": "execute_tool",
                         "gen_ai.tool.name": original.name,

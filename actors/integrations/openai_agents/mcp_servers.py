@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from actors.errors import TerminalError
 from actors.integrations.openai_agents.steps import StepSettings, in_hosted_code
-from actors.model.verbs.attributes import set_attributes
+from actors.model.verbs.attributes import describe_step
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,7 +136,7 @@ class DurableMCPServer(MCPServer):
         codec = _codec_of(method)
 
         async def body(*given: Any) -> Any:
-            set_attributes({"gen_ai.operation.name": "execute_tool", "mcp.method.name": method.replace("_", "/")})
+            describe_step({"gen_ai.operation.name": "execute_tool", "mcp.method.name": method.replace("_", "/")})
             result = await self._connected(lambda server: getattr(server, method)(*unrecorded, *given))
             return codec.dump_python(result, mode="json", by_alias=True, warnings=False)
 

@@ -10,7 +10,7 @@ from agents.items import TResponseStreamEvent
 from pydantic import TypeAdapter
 
 from actors.integrations.openai_agents.steps import StepSettings, in_hosted_code
-from actors.model.verbs.attributes import set_attributes
+from actors.model.verbs.attributes import describe_step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -55,8 +55,7 @@ class DurableModel(Model):
             self._describe(model)
             response = await model.get_response(*args, **options)
             _describe_usage(response.usage)
-            if response.response_id is not None:
-                set_attributes({"gen_ai.response.id": response.response_id})
+            describe_step({"gen_ai.response.id": response.response_id})
             return _responses().dump_python(response, mode="json", warnings=False)
 
         return _responses().validate_python(await self._steps.run("model request", body))
@@ -78,7 +77,7 @@ class DurableModel(Model):
                 response = getattr(event, "response", None)
                 if response is not None and response.usage is not None:
                     _describe_usage(response.usage)
-                    set_attributes({"gen_ai.response.id": response.id, "gen_ai.response.model": str(response.model)})
+                    describe_step({"gen_ai.response.id": response.id, "gen_ai.response.model": str(response.model)})
             return stored
 
         for stored in await self._steps.run("model stream", body):
@@ -86,7 +85,7 @@ class DurableModel(Model):
 
     def _describe(self, model: Model) -> None:
         name = self.model if isinstance(self.model, str) else getattr(model, "model", None)
-        set_attributes(
+        describe_step(
             {
                 "gen_ai.operation.name": "chat",
                 "gen_ai.agent.name": self._agent,
@@ -96,11 +95,13 @@ class DurableModel(Model):
 
 
 def _describe_usage(usage: Usage | Any) -> None:
-    attributes = {"gen_ai.usage.input_tokens": usage.input_tokens, "gen_ai.usage.output_tokens": usage.output_tokens}
-    cached = getattr(usage.input_tokens_details, "cached_tokens", None)
-    if cached:
-        attributes["gen_ai.usage.cache_read.input_tokens"] = cached
-    set_attributes(attributes)
+    describe_step(
+        {
+            "gen_ai.usage.input_tokens": usage.input_tokens,
+            "gen_ai.usage.cache_read.input_tokens": getattr(usage.input_tokens_details, "cached_tokens", None),
+            "gen_ai.usage.output_tokens": usage.output_tokens,
+        }
+    )
 
 
 def _append(stored: list[dict[str, Any]], event: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from pydantic_ai.tools import AgentDepsT
 from pydantic_core import to_jsonable_python
 
 from actors.aio.handler.branches import TaskBranch
+from actors.model.verbs.attributes import describe_step
 from actors.model.verbs.context import uuid4
 from actors.model.verbs.steps import run
 from actors.model.verbs.time import current_time
@@ -108,8 +109,8 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
     def get_durable_operation_backend(self) -> DurableOperationBackend[StepConfig]:
         """Return what runs the operations of pydantic-ai as steps."""
         return _Steps(
-            namer=_Names(self.name or "agent"),
-            config=RoleBasedOperationConfig(
+            self.name or "agent",
+            RoleBasedOperationConfig(
                 model=self._model_steps, event=self._other_steps, capability=self._other_steps, tool=self._tool_steps
             ),
         )
@@ -128,6 +129,10 @@ class _Names(JournalOperationNamer):
 
 
 class _Steps(CallableOperationBackend[StepConfig]):
+    def __init__(self, agent: str, config: RoleBasedOperationConfig[StepConfig]) -> None:
+        super().__init__(namer=_Names(agent), config=config)
+        self._agent = agent
+
     async def execute(
         self,
         *,
@@ -140,15 +145,48 @@ class _Steps(CallableOperationBackend[StepConfig]):
         """Run the body as a step, and return or raise its recorded outcome."""
 
         async def outcome() -> Any:
+            _describe_operation(operation_id, name, self._agent)
             try:
-                return {"value": await body()}
+                value = await body()
             except exceptions.AgentRunError as error:
                 return {"error": _stored(error)}
+            if isinstance(operation_id, ModelRequestId) and isinstance(value, dict):
+                _describe_response(value)
+            return {"value": value}
 
         recorded = await run(outcome, name=name, retry=config.retry, timeout=config.timeout, loop=config.loop)
         if "error" in recorded:
             raise _restored(recorded["error"])
         return recorded["value"]
+
+
+def _describe_operation(operation: DurableOperationId, name: str, agent: str) -> None:
+    """Note what the step does, by the conventions of OpenTelemetry."""
+    if isinstance(operation, ModelRequestId):
+        describe_step(
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.agent.name": agent,
+                "gen_ai.request.model": operation.model_name,
+            }
+        )
+    elif isinstance(operation, ToolsetCallToolId):
+        describe_step({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name.removeprefix("tool ")})
+
+
+def _describe_response(value: dict[str, Any]) -> None:
+    """Note the model and the tokens of a recorded response, which a stream has beside its events."""
+    response = value if "usage" in value else value.get("response", {})
+    usage = response.get("usage", {})
+    describe_step(
+        {
+            "gen_ai.response.model": response.get("model_name"),
+            "gen_ai.response.id": response.get("provider_response_id"),
+            "gen_ai.usage.input_tokens": usage.get("input_tokens"),
+            "gen_ai.usage.cache_read.input_tokens": usage.get("cache_read_tokens"),
+            "gen_ai.usage.output_tokens": usage.get("output_tokens"),
+        }
+    )
 
 
 def _stored(error: exceptions.AgentRunError) -> dict[str, Any]:

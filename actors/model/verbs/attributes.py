@@ -49,6 +49,18 @@ def set_attributes(attributes: Mapping[str, str | bool | int | float]) -> None:
     step.set_attributes(dict(_checked(name, value) for name, value in dict.items(attributes)))
 
 
+def describe_step(attributes: Mapping[str, str | bool | int | float | None]) -> None:
+    """Describe the running step with what others have said, such as a server: long texts are cut, and None is left out. An attribute is
+    for people, and never the reason why a request fails."""
+    set_attributes(
+        {
+            name: value[:MAX_ATTRIBUTE_VALUE] if type(value) is str else value
+            for name, value in attributes.items()
+            if value is not None
+        }
+    )
+
+
 def check_attribute_count(found: int) -> None:
     """Raise :class:`LimitExceededError` if a try of a step has too many attributes."""
     if found > MAX_ATTRIBUTES:
