@@ -347,14 +347,7 @@ ONE_LIST = "journal.events"
 """Every event in one module, most of its lines being docstrings: a reader looks for one there, and need not know its kind."""
 
 
-STILL_LONG = {
-    "actors.engine.machine",
-    "actors.engine.processor",
-}
-"""To be split; no other may join them."""
-
-
-@pytest.mark.parametrize("module", sorted({*ALL, *modules("playhead")} - STILL_LONG))
+@pytest.mark.parametrize("module", [*ALL, *modules("playhead")])
 def test_a_module_is_one_idea_long(module: str) -> None:
     lines = len(file_of(module).read_text().splitlines())
     assert lines <= LONGEST_MODULE or module == ONE_LIST, (
@@ -362,7 +355,7 @@ def test_a_module_is_one_idea_long(module: str) -> None:
     )
 
 
-@pytest.mark.parametrize("module", sorted({*ALL, *modules("playhead")} - STILL_LONG))
+@pytest.mark.parametrize("module", [*ALL, *modules("playhead")])
 def test_a_function_fits_on_a_screen(module: str) -> None:
     functions = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert {node.name: lines for node in functions if (lines := lines_of(node)) > LONGEST_FUNCTION} == {}

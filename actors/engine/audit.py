@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from actors.core import commands as c
 from actors.core.state import REQUEST
 from actors.engine.requests import AuditOnly
-from actors.rows.audit import ControlAction
+from actors.rows.audit import SET_ASIDE, ControlAction
 from journal.rows import AuditRow
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ def act_of(request: ObjectRequest) -> ControlAction | None:
         return request.command.act
     cause = request.stamp.cause
     return _act_of_command(request, cause[len(REQUEST) :] if cause.startswith(REQUEST) else None)
+
+
+def row_of_set_aside(name: str, *, at: float, detail: str, why: str) -> AuditRow:
+    """The audit entry of an object that the engine has set aside."""
+    return AuditRow(
+        number=0, at=at, by="engine", source="", verb=SET_ASIDE, target=name, detail=detail, reason=why, changed=True
+    )
 
 
 def _act_of_command(request: ObjectRequest, key: str | None) -> ControlAction | None:

@@ -30,7 +30,7 @@ from actors.core.decide import decide, unknown_invocation
 from actors.core.evolve import evolve
 from actors.core.react import react
 from actors.core.state import existing
-from actors.engine.audit import act_of, row_of_act
+from actors.engine.audit import act_of, row_of_act, row_of_set_aside
 from actors.engine.batch import CommitBatch, Purge
 from actors.engine.completed_invocations import CompletedInvocations
 from actors.engine.event_log import NOTED, note
@@ -39,7 +39,7 @@ from actors.engine.outputs import Outputs
 from actors.engine.requests import ObjectRequest
 from actors.engine.sealer import Sealer
 from actors.errors import InvocationPausedError
-from actors.rows.audit import SET_ASIDE, detail_of_set_aside
+from actors.rows.audit import detail_of_set_aside
 from actors.rows.index import index_items, rewind_items
 from actors.rows.layers import LayeredRows
 from actors.rows.timers import timer_message
@@ -330,18 +330,7 @@ class Machine:
         """Log and audit that an object is set aside."""
         self.cache.set_aside[loaded.stream] = name
         detail = detail_of_set_aside(loaded.stream, max(loaded.version, loaded.durable))
-        row = AuditRow(
-            number=0,
-            at=self.now,
-            by="engine",
-            source="",
-            verb=SET_ASIDE,
-            target=name,
-            detail=detail,
-            reason=why,
-            changed=True,
-        )
-        self.batch.audit.append(row)
+        self.batch.audit.append(row_of_set_aside(name, at=self.now, detail=detail, why=why))
 
     def when_durable(self, action: Callable[[], None]) -> None:
         """Run the action once every decision so far is durable."""

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Gates
     from actors.engine.deadlocks import DirectoryOf
     from actors.engine.engine_context import EngineContext
+    from actors.engine.observer import Observer
     from actors.engine.running_steps import RunningSteps
     from actors.engine.totals import EngineCounters
     from actors.model.inside import InsideClient
@@ -123,25 +124,8 @@ class PartitionProcessor:
             retention_seconds=retention_seconds,
             faults=self._faults,
         )
-        self._executor = Executor(
-            self._machine,
-            context,
-            self._take_in,
-            self._wake,
-            self._faults,
-            steps=steps,
-            client=client,
-            is_busy=self._is_busy,
-        )
-        self._commits = Commits(
-            partition,
-            self._machine,
-            self._faults,
-            counters,
-            context.observer,
-            refuse=self._refuse_from_now_on,
-            wake=self._wake,
-        )
+        self._executor = self._new_executor(context, steps, client)
+        self._commits = self._new_commits(counters, context.observer)
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
@@ -160,6 +144,29 @@ class PartitionProcessor:
         self._replies: set[Reply[Any]] = set()
         self._is_deciding = False
         self._is_closed = False
+
+    def _new_executor(self, context: EngineContext, steps: RunningSteps, client: InsideClient) -> Executor:
+        return Executor(
+            self._machine,
+            context,
+            self._take_in,
+            self._wake,
+            self._faults,
+            steps=steps,
+            client=client,
+            is_busy=self._is_busy,
+        )
+
+    def _new_commits(self, counters: EngineCounters, observer: Observer | None) -> Commits:
+        return Commits(
+            self._partition,
+            self._machine,
+            self._faults,
+            counters,
+            observer,
+            refuse=self._refuse_from_now_on,
+            wake=self._wake,
+        )
 
     @property
     def cache(self) -> ObjectCache:

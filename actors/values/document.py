@@ -68,7 +68,7 @@ def _write_readable(plain: Any) -> bytes:
     """Encode plain values as JSON that every process can read. Raises ``ValueError`` for an int with too many digits."""
     data = write_exact(plain)
     if len(data) > MAX_DIGITS and _has_long_integer(data):
-        raise ValueError(f"an integer has more than {MAX_DIGITS} digits, its sign among them")
+        raise ValueError(f"an integer has more than {MAX_DIGITS} digits, including the sign")
     return data
 
 

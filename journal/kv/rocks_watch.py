@@ -47,7 +47,7 @@ class StoreWatch:
         self.compacts = True
 
     def begin(self, db: Rdict) -> None:
-        """A handle was opened: tables have everything from before. Raises ``OSError`` and ``DirectoryLost``."""
+        """Note that the store was opened: its tables now contain all earlier commits. Raises ``OSError`` and ``DirectoryLost``."""
         oldest_log = _oldest_log(db)
         # Without the log of this handle: MARK names a log once a commit in it is on disk.
         self._write(HighWaterMark(db.latest_sequence_number(), oldest_log, self._mark.logs))
