@@ -129,6 +129,35 @@ def _by_repr(value: Any) -> bytes:
         return msgspec.json.encode(f"({type(value).__name__} that cannot be shown: {type(problem).__name__})")
 
 
+REDACTED = "[redacted]"
+"""What is recorded in place of a redacted argument."""
+
+
+def redacted(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], names: tuple[str, ...]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments with :data:`REDACTED` in place of those with these names."""
+    places = {place for place, name in enumerate(parameter_names(function)) if name in names}
+    shown = tuple(REDACTED if place in places else value for place, value in enumerate(args))
+    return shown, {name: REDACTED if name in names else value for name, value in kwargs.items()}
+
+
+def check_parameters(function: Any, names: tuple[str, ...], step: str) -> None:
+    """Check the names of redacted parameters: a wrong one would let a secret be recorded. Raises :class:`DefinitionError`."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"step {step!r} redacts {', '.join(names)}, but the parameters of its function are unknown"
+        ) from error
+    known = [name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_POSITIONAL]
+    for name in names:
+        if name not in known or parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            raise DefinitionError(
+                f"step {step!r} redacts {name!r}, which is not a parameter of it; it has {', '.join(known) or 'none'}"
+            )
+
+
 def parameter_names(function: Any) -> tuple[str, ...]:
     """Return the names of the parameters that can be given by position, as far as they are known."""
     try:

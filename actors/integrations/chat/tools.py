@@ -15,8 +15,9 @@ import msgspec
 from actors.errors import InvalidArgumentError
 from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
+from actors.model.step_options import StepOptions
 from actors.model.verbs.branches import source_line
-from actors.model.verbs.steps import Step, StepOptions, is_async, run_step
+from actors.model.verbs.steps import Step, is_async, run_step
 from actors.values import ValueProblem
 from actors.values.arguments import checked_seconds, is_a
 from actors.values.loops import EventLoop

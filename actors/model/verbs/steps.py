@@ -11,15 +11,16 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, TypeVarTuple, over
 import attrs
 
 from actors.core.requests import digest_of_values
-from actors.errors import DefinitionError, ErrorCode, InvalidArgumentError, MisuseError
+from actors.errors import DefinitionError, ErrorCode, MisuseError
 from actors.errors.names import name_alone, plain_text
 from actors.model.contexts import context_of, current_step
-from actors.model.step_arguments import encoded, parameter_names
+from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted
 from actors.model.step_copies import StepCall, call_of, with_copies
+from actors.model.step_options import StepOptions, step_options
 from actors.model.verbs.branches import branch_for, source_line
 from actors.replay.branches import Operation, current_branch
 from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
-from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_seconds, is_a, one_of
+from actors.values.arguments import MAX_WORDS, Seconds, is_a
 from actors.values.loops import EventLoop
 from actors.values.outcomes import step_error_of
 from actors.values.retries import RetryPolicy
@@ -43,42 +44,6 @@ class StepBody:
     retry: RetryPolicy
     result: Codec[Any]
     name: str
-
-
-@attrs.frozen(kw_only=True)
-class StepOptions:
-    """The options of a step; see :func:`step`."""
-
-    name: str | None = None
-    aliases: tuple[str, ...] = ()
-    retry: RetryPolicy | None = None
-    timeout: float | None = None
-    at_most_once: bool = False
-    loop: EventLoop = EventLoop.TRIO
-
-
-def _step_options(
-    *,
-    name: str | None = None,
-    aliases: Sequence[str] = (),
-    retry: RetryPolicy | None = None,
-    timeout: Seconds | None = None,
-    at_most_once: bool = False,
-    loop: Literal["trio", "asyncio"] = "trio",
-) -> StepOptions:
-    """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`."""
-    if retry is not None and not is_a(retry, RetryPolicy):
-        raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
-    if isinstance(aliases, str):
-        raise InvalidArgumentError(f"aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)", path="aliases")
-    return StepOptions(
-        name=None if name is None else checked_name(name, "name", MAX_WORDS),
-        aliases=tuple(checked_name(alias, "aliases", MAX_WORDS) for alias in aliases) if aliases else (),
-        retry=retry,
-        timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
-        at_most_once=at_most_once,
-        loop=EventLoop.TRIO if loop == "trio" else one_of(EventLoop, loop, "loop"),
-    )
 
 
 class Step(Generic[P, R]):
@@ -126,6 +91,8 @@ def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
     if options.loop is EventLoop.ASYNCIO and type(function) is types.FunctionType and not is_async(function):
         raise not_async(made.name)
     check_result(function, made.name)
+    if options.redact:
+        check_parameters(function, options.redact, made.name)
     return made
 
 
@@ -169,6 +136,7 @@ def step(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
+    redact: Sequence[str] = (),
 ) -> _StepMaker: ...
 def step(
     function: Callable[P, Any] | None = None,
@@ -180,6 +148,7 @@ def step(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
+    redact: Sequence[str] = (),
 ) -> Step[P, Any] | _StepMaker:
     """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
 
@@ -195,14 +164,18 @@ def step(
     :class:`StepOutcomeUnknownError` is raised. ``name`` is its recorded name, ``aliases`` are former recorded names. For its
     arguments and the objects that it cannot reach, see :func:`run`.
 
+    ``redact`` are the parameters whose values are not recorded: the history has ``[redacted]`` in their place, and a replay does not compare
+    them. The body gets the values. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
+    put a secret into either. An argument of the handler itself is recorded as well; pass the name of a secret there.
+
     ::
 
         @step(retry=actors.RetryPolicy(max_attempts=5))
         async def charge(card: str, amount: int) -> str:
             return await bank.charge(card, amount, idempotency_key=actors.step_key())
     """
-    options = _step_options(
-        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop
+    options = step_options(
+        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop, redact=redact
     )
     return _StepMaker(options) if function is None else _declared(function, options)
 
@@ -218,6 +191,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
+    redact: Sequence[str] = (),
     result_type: Any = None,
 ) -> R: ...
 @overload
@@ -231,6 +205,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
+    redact: Sequence[str] = (),
     result_type: Any = None,
 ) -> R: ...
 async def run(
@@ -243,6 +218,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
+    redact: Sequence[str] = (),
     result_type: Any = None,
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
@@ -258,8 +234,8 @@ async def run(
         body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
     """
     branch_for("run")
-    options = _step_options(
-        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop
+    options = step_options(
+        name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop, redact=redact
     )
     inner = function.function if is_a(function, Step) else function
     label = options.name or _name_of(function)
@@ -291,7 +267,11 @@ async def run_step(
         result = function(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
     call = call_of(function, args, kwargs)
-    argument, opaque = encoded(call.args, call.kwargs)
+    if options.redact:
+        check_parameters(call.function, options.redact, name)
+        argument, opaque = encoded(*redacted(call.function, call.args, call.kwargs, options.redact))
+    else:
+        argument, opaque = encoded(call.args, call.kwargs)
     returns = codec()
     operation = StepOperation(
         branch,
