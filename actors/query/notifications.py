@@ -42,7 +42,9 @@ def _info(snapshot: JournalSnapshot, rule: NotificationRule) -> NotificationInfo
     failed = max(lanes, key=lambda lane: lane["last_error_at"] or 0.0)
     return NotificationInfo(
         **{name: getattr(rule, name) for name in _OF_RULE},
-        **{name: sum(lane[name] for lane in lanes) for name in ("delivered", "failed_tries", "given_up")},
+        delivered=sum(lane["delivered"] for lane in lanes),
+        failed_tries=sum(lane["failed_tries"] for lane in lanes),
+        given_up=sum(lane["given_up"] for lane in lanes),
         waiting=sum(len(state.invocations) for state in states if state is not None),
         delivered_at=max((lane["delivered_at"] for lane in lanes if lane["delivered_at"]), default=None),
         failing_since=min((lane["failing_since"] for lane in lanes if lane["failing_since"]), default=None),
