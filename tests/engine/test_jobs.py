@@ -65,6 +65,12 @@ class Agent(Service):
         return number
 
 
+class Desk(Actor):
+    @handler
+    async def wait(self) -> None:
+        await actors.signal("go")
+
+
 class Chat(Actor):
     said: int = 0
 
@@ -103,6 +109,16 @@ async def test_all_that_fit_are_paused_by_one_call_and_resumed_by_another() -> N
         resumed = await (await jobs.where("status = 'paused'").resume()).result()
         assert resumed.changed == 1200
         assert await statuses(runtime, ids) == {Status.SUSPENDED: 1200}
+
+
+@pytest.mark.parametrize("verb", ["cancel", "kill"])
+async def test_those_that_wait_for_one_object_are_all_ended(verb: str) -> None:
+    async with Lab(Desk).running() as runtime:
+        handles = [await runtime.client.actor(Desk, "a").wait.send() for _ in range(4)]
+        job = await runtime.client.jobs.of(handle.id for handle in handles).start(verb, {})
+        assert (await job.result()).changed == 4
+        await trio.sleep(1.0)
+        assert [(await handle.info()).status for handle in handles] == [Status.COMPLETED] * 4
 
 
 async def test_cancelled_in_bulk_they_run_their_compensations() -> None:

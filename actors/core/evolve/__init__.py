@@ -80,7 +80,9 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     invocation.modified_at = stamp.at
     if invocation.unseen and event.__class__ in REQUESTS and _follows(stamp, invocation.unseen):
         invocation.unseen = 0
-    if stamp.cause.startswith(REQUEST):
+    if (
+        stamp.cause.startswith(REQUEST) and event.__class__ is not e.InvocationStarted
+    ):  # which a verb on another one lets begin
         invocation.applied_requests = with_request(invocation.applied_requests, stamp.cause, invocation.status)
     spans = invocation.spans
     first, last = spans[-1]
