@@ -40,7 +40,7 @@ def _possible(lives: dict[InvocationId, Life], of: InvocationId) -> list[Outcome
 def _what_was_awaited(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     """Whoever waits for an outcome gets the one that is recorded, or that of a restart."""
     for of, outcome in storm.outcomes:
-        if of in lives:
+        if of in lives and not storm.heirs(of) & storm.purged:  # nothing says any more how what was purged had ended
             is_so = outcome in _possible(lives, of)
             storm.law("who waits gets the recorded outcome", is_so, f"{of}: {outcome}")
 

@@ -301,7 +301,7 @@ class Storm:
                 deployment = await self._deployment(told.id, options)
                 self.unanswered[told.id] = trio.current_time()
                 answer = await handle.resume(deployment=deployment)
-                del self.unanswered[told.id]
+                self.unanswered.pop(told.id, None)  # two may have asked at the same time
             case "signal":
                 number = options["number"]
                 answer = await handle.signal(options["name"], [options["name"], number])
