@@ -37,7 +37,11 @@ NEEDED_BY = {
     "langgraph": "actors.integrations.langgraph",
 }
 """The folder that may import the packages of an extra. Above it, all may."""
-ALSO = {"server": {"actors.http.problems"}, "otel": {"actors.runtime"}}  # for type checkers only
+ALSO = {
+    "client": {"actors.control.local.webhooks"},  # actors.control.local.notifications requires the extra first
+    "server": {"actors.http.problems"},  # for type checkers only
+    "otel": {"actors.runtime"},  # likewise
+}
 NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "structlog", "typing_extensions"}
 """Looked up in what an application has imported, or imported for type checkers only."""
 
