@@ -7,6 +7,7 @@ import { Invocations } from "./invocations.js";
 import { Job, Jobs } from "./jobs.js";
 import { ObjectPage, Objects } from "./objects.js";
 import { Overview } from "./overview.js";
+import { SchedulePage, Schedules } from "./schedules.js";
 import { Sql } from "./sql.js";
 import { TryIt } from "./try.js";
 
@@ -31,4 +32,5 @@ export const PAGES = [
   { name: "audit", title: "Audit", key: "a", page: Audit },
   { name: "try", title: "Try it", key: "t", page: TryIt },
   { name: "jobs", title: "Jobs", key: "j", page: Jobs, detail: Job },
+  { name: "schedules", title: "Schedules", key: "c", page: Schedules, detail: SchedulePage },
 ];
