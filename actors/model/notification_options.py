@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 import msgspec
@@ -30,14 +30,8 @@ def checked_notification_name(name: str) -> str:
 
 def _url(value: str) -> str:
     url = checked_name(value, "url", MAX_URL)
-    try:
-        parts = urlsplit(url)
-        is_address = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        )
-    except ValueError:
-        is_address = False
-    if not is_address or _CONTROLS.search(url):
+    parts = _address_in(url)
+    if parts is None or _CONTROLS.search(url):
         raise InvalidArgumentError(
             f"url is {shown(url)}, expected an address such as https://example.org/hooks", path="url"
         )
@@ -48,6 +42,16 @@ def _url(value: str) -> str:
             path="url",
         )
     return url
+
+
+def _address_in(url: str) -> SplitResult | None:
+    """Return the parts of an address of HTTP, or None if it is none."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_address else None
 
 
 def kinds_of(on: str | NoticeKind | Iterable[str | NoticeKind]) -> tuple[NoticeKind, ...]:

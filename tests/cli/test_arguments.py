@@ -43,6 +43,7 @@ GROUPS = [
     ("invocations",),
     ("jobs",),
     ("schedules",),
+    ("notifications",),
     ("tokens",),
 ]
 

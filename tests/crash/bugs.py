@@ -237,7 +237,7 @@ def _forget_items() -> None:
 
 
 def _forget_rows() -> None:
-    from actors.engine import machine
+    from actors.engine import sealer
 
     is_due = _now_and_then(20)
 
@@ -245,8 +245,8 @@ def _forget_rows() -> None:
         if not is_due():
             real(*arguments)
 
-    real = machine.index_invocation
-    machine.index_invocation = index
+    real = sealer.index_invocation
+    sealer.index_invocation = index
 
 
 def _unchain_the_audit() -> None:

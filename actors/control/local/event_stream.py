@@ -35,7 +35,7 @@ class _Followed:
     _journal: Journal
     _of: InvocationId
     _after: int
-    _follow: bool = attrs.field(kw_only=True)
+    _follow: bool = attrs.field(kw_only=True, alias="follow")
 
 
 @attrs.define(eq=False)
