@@ -114,6 +114,17 @@ EXPECTED = {
         ),
         answers=('"It is 17 degrees warmer in Rome."', "(?s).*Forecast/ask.*succeeded.*"),
     ),
+    "agent_chat": Expected(
+        script=(
+            "  (looked up: what is new at sea?)",
+            "shown: take ",
+            "  (looked up: no: what is new in the hills?)",
+            "first: cancelled, a newer message",
+            "second: take 2: nothing new, and so on and so forth ",
+            "again: take 3: nothing new, and so on and so forth ",
+        ),
+        answers=('"inv_1.*"', '"inv_1.*"', '"inv_1.*"', "(?s).*Answer/write.*cancelled.*"),
+    ),
     "chat_clients": Expected(
         script=("A coat: it is -3 degrees.", "chat 5.8e-05", "execute_tool ", "chat 5.8e-05"),
         answers=('"A coat: it is -3 degrees."', "(?s).*Packing/ask.*succeeded.*"),

@@ -17,6 +17,7 @@ from pydantic_ai.durable_exec import (
     BaseDurabilityCapability,
     CallableOperationBackend,
     DurabilityEngineSpec,
+    EventStreamHandlerId,
     JournalOperationNamer,
     ModelRequestId,
     RoleBasedOperationConfig,
@@ -125,6 +126,8 @@ class _Names(JournalOperationNamer):
             return replace(name, operation_name="model stream" if operation_id.streaming else "model request")
         if isinstance(operation_id, ToolsetCallToolId) and label is not None:
             return replace(name, operation_name=f"tool {label}")
+        if isinstance(operation_id, EventStreamHandlerId):
+            return replace(name, operation_name="show events")
         return name
 
 
