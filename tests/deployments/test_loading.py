@@ -182,6 +182,7 @@ def test_code_that_fails_leaves_nothing_and_says_where(loading: Loading, tmp_pat
     broken = snapshot(
         tmp_path / "broken", app="import half\n", half="import json\nimport tenth\nclass X: pass\n", tenth="1/0\n"
     )
+    finders = list(sys.meta_path)
     for _ in range(2):
         with pytest.raises(actors.errors.BrokenDeploymentError, match="ZeroDivisionError: division by zero") as caught:
             load(broken, tmp_path / "cache")
@@ -189,7 +190,7 @@ def test_code_that_fails_leaves_nothing_and_says_where(loading: Loading, tmp_pat
         assert caught.value.deployment == broken.deployment
         assert find_loaded(broken.deployment) is None
         assert not [name for name in sys.modules if name.startswith(broken.deployment)]
-        assert not [finder for finder in sys.meta_path if isinstance(finder, Loaded)]
+        assert sys.meta_path == finders
 
 
 @pytest.mark.parametrize(
