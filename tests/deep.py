@@ -64,6 +64,9 @@ PROFILES = {
         {"CRASH_KILLS": "5000", "CRASH_KILLS_SECONDS": "7200"},
         "CRASH_KILLS_SECONDS",
     ),
+    "transactions": Profile(
+        ("pytest", "-s", "tests/integrations/test_transactions.py", "-k", "killed"), {"TRANSACTION_KILLS": "220"}
+    ),
     "bulk": Profile(("pytest", "tests/crash/test_bulk.py"), {"BULK_ITEMS": "10000"}),
     "mutants": Profile(("tests.mutants",)),
     "power": Profile(("pytest", "tests/journal/test_power.py"), {"POWER_DEATHS": "500"}),

@@ -129,6 +129,10 @@ EXPECTED = {
         script=("A coat: it is -3 degrees.", "chat 5.8e-05", "execute_tool ", "chat 5.8e-05"),
         answers=('"A coat: it is -3 degrees."', "(?s).*Packing/ask.*succeeded.*"),
     ),
+    "transaction": Expected(
+        script=("ada has ordered for 30", "ada has ordered for 42"),
+        answers=('"ada has ordered for .*"', "(?s).*Orders/book.*succeeded.*"),
+    ),
     "blocking": Expected(
         script=(
             "InvocationAccepted InvocationStarted FieldsChanged InvocationCompleted",
