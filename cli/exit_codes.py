@@ -89,6 +89,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
     **dict.fromkeys(
         (
             "already_completed",
+            "already_due",
             "already_exists",
             "broken_deployment",
             "busy",

@@ -107,6 +107,7 @@ class Verb(Constant):
     SIGNAL = "signal"
     PURGE = "purge"
     RESTART = "restart"
+    RESCHEDULE = "reschedule"
 
 
 class Stop(Constant):
@@ -300,6 +301,15 @@ class InvocationDue:
     """The scheduled time has come, and the invocation joins the queue."""
 
     invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class InvocationRescheduled:
+    """An invocation whose time has not come joins the queue at ``scheduled_for`` instead."""
+
+    invocation_id: InvocationId
+    scheduled_for: Date
+    reason: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -876,6 +886,7 @@ Event: TypeAlias = (
     | FieldsInitialized
     | LogConverted
     | MapConverted
+    | InvocationRescheduled
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

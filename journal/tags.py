@@ -61,6 +61,7 @@ TAGS: dict[type, int] = {
     e.LogConverted: 0x39,
     e.MapConverted: 0x3A,
     e.SignalReassigned: 0x40,
+    e.InvocationRescheduled: 0x48,
 }
 
 FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52}

@@ -26,6 +26,7 @@ VERBS: list[c.Command] = [
     c.PauseInvocation(invocation_id=OTHER, reason="look"),
     c.ResumeInvocation(invocation_id=OTHER, reason="seen", deployment="latest"),
     c.SignalInvocation(invocation_id=OTHER, name="approval", value=b'{"by": "anna"}'),
+    c.RescheduleInvocation(invocation_id=OTHER, reason="earlier", delay=3.0),
     c.PurgeInvocations(invocation_ids=[OTHER]),
     c.RestartInvocation(invocation_id=OTHER, successor=INVOCATION, reason="fixed", argument=b"[1]", stop=Stop.KILL),
 ]
@@ -36,6 +37,7 @@ OPTIONS = {
     Verb.PAUSE: {"reason": "look", "mode": "drain"},
     Verb.RESUME: {"reason": "seen", "deployment": "latest"},
     Verb.SIGNAL: {"name": "approval", "value": {"by": "anna"}},
+    Verb.RESCHEDULE: {"reason": "earlier", "delay": 3.0},
     Verb.PURGE: {"invocation_ids": [OTHER]},
     Verb.RESTART: {"successor": INVOCATION, "reason": "fixed", "argument": [1], "stop": "kill", "dry_run": False},
 }

@@ -71,7 +71,7 @@ def test_what_is_raised_is_in_the_golden_file(tmp_path: Path) -> None:
 
 # What help says.
 
-VERBS = """Back Call Cancel Create Delete Explain Export Follow Get Hold Kill List Name Offer Pause Print Query Read Replay Report Reset
+VERBS = """Back Call Cancel Create Delete Explain Export Follow Get Hold Kill List Move Name Offer Pause Print Query Read Replay Report Reset
 Restart Resume Revoke Run Send Serve Set Show Use Verify"""
 """What commands here may begin with. A new one is added if it is a verb that a colleague would say."""
 

@@ -22,6 +22,7 @@ from actors.model.verb_options import (
     KillOptions,
     PauseOptions,
     PurgeOptions,
+    RescheduleOptions,
     RestartOptions,
     ResumeOptions,
     SignalOptions,
@@ -32,6 +33,7 @@ from actors.values import Written, parse
 from actors.values.arguments import (
     MAX_COUNT,
     MAX_NAME,
+    Instant,
     Seconds,
     checked_count,
     checked_name,
@@ -189,6 +191,12 @@ class JobSelection:
         """Send each of them a signal with a plain JSON value."""
         name = checked_name(name, "name", MAX_NAME)
         return await self.ask(SignalOptions(name=name, value=Written(json_of(value, f"signal {name!r}"))))
+
+    async def reschedule(
+        self, *, at: Instant | None = None, delay: Seconds | None = None, reason: str = ""
+    ) -> JobHandle:
+        """Move those that wait for their time to another: ``at``, ``delay`` seconds from now, or now."""
+        return await self.ask(RescheduleOptions(at=at, delay=delay, reason=reason))
 
     async def purge(self) -> JobHandle:
         """Delete their histories and results; invocations that have not completed are refused."""

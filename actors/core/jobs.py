@@ -29,6 +29,7 @@ class JobVerb(enum.Enum):
     RESTART = "restart"
     SIGNAL = "signal"
     PURGE = "purge"
+    RESCHEDULE = "reschedule"
 
 
 class JobState(enum.Enum):

@@ -46,6 +46,13 @@ def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Eff
     return owed
 
 
+def _on_rescheduled(state: ObjectState | None, event: e.InvocationRescheduled) -> list[Effect]:
+    due = c.StartDue(invocation_id=event.invocation_id)
+    before = _of(state, event).scheduled_for
+    retracted: list[Effect] = [] if before is None else [f.RetractTimer(before, due)]
+    return [*retracted, f.SetTimer(event.scheduled_for, due)]
+
+
 def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
     # An invocation that was unknown until now restarts nothing.
     invocation = None if state is None else state.invocations.get(event.invocation_id)
@@ -346,6 +353,7 @@ def _on_purged(_: ObjectState | None, event: e.InvocationsPurged) -> list[Effect
 
 _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.InvocationAccepted: _on_accepted,
+    e.InvocationRescheduled: _on_rescheduled,
     e.InvocationStarted: _on_started,
     e.StepScheduled: _on_step_scheduled,
     e.StepCompleted: _continue,

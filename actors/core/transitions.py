@@ -50,6 +50,7 @@ _HAS_A_STEP = frozenset({Status.RUNNING, Status.BACKING_OFF})
 
 LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationDue: frozenset({Status.SCHEDULED, Status.PAUSED}),
+    e.InvocationRescheduled: frozenset({Status.SCHEDULED, Status.PAUSED}),
     e.InvocationStarted: frozenset({Status.QUEUED}),
     e.StepScheduled: STARTED,
     e.StepCompleted: _HAS_A_STEP | {Status.PAUSED},

@@ -49,7 +49,13 @@ def _act_of_command(request: ObjectRequest, key: str | None) -> ControlAction | 
             return ControlAction(
                 verb="restart", target=command.invocation_id, detail=detail, reason=reason, request=key
             )
-        case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation():
+        case (
+            c.CancelInvocation()
+            | c.KillInvocation()
+            | c.PauseInvocation()
+            | c.ResumeInvocation()
+            | c.RescheduleInvocation()
+        ):
             verb, of = c.VERB_OF_COMMAND[command.__class__].value, command.invocation_id
             return ControlAction(verb=verb, target=of, detail=_detail_of(command), reason=command.reason, request=key)
         case _:
@@ -65,6 +71,7 @@ _AUDITED = frozenset(
         c.KillInvocation,
         c.PauseInvocation,
         c.ResumeInvocation,
+        c.RescheduleInvocation,
     }
 )
 
@@ -109,5 +116,9 @@ def _detail_of(command: Any) -> str:
             return f"children {command.children.value}{after}"
         case c.PauseInvocation():
             return command.mode.value
+        case c.RescheduleInvocation(at=float(at)):
+            return f"to {at:.3f}"
+        case c.RescheduleInvocation():
+            return f"in {command.delay or 0:g} seconds"
         case _:
             return ""

@@ -41,6 +41,7 @@ VERBS = (
     c.PauseInvocation,
     c.ResumeInvocation,
     c.SignalInvocation,
+    c.RescheduleInvocation,
 )
 """The requests that change one open invocation."""
 

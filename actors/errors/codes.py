@@ -72,6 +72,8 @@ class ErrorCode(enum.StrEnum):
     """A queue is full: try again later."""
     ALREADY_COMPLETED = "already_completed"
     """The invocation has ended."""
+    ALREADY_DUE = "already_due"
+    """The invocation waits for no time."""
     NOT_COMPLETED = "not_completed"
     """The invocation has not ended."""
     STILL_RUNNING = "still_running"

@@ -95,6 +95,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
     **dict.fromkeys(
         (
             ErrorCode.ALREADY_COMPLETED,
+            ErrorCode.ALREADY_DUE,
             ErrorCode.ALREADY_EXISTS,
             ErrorCode.CANCELLED,
             ErrorCode.DEADLOCK,

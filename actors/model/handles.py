@@ -13,6 +13,7 @@ from actors.model.payloads import write_value
 from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
+    Instant,
     Seconds,
     checked_count,
     checked_name,
@@ -321,6 +322,21 @@ class InvocationHandle(Generic[R_co]):
         from actors.model.verb_options import SignalOptions
 
         options = SignalOptions(name=name, value=write_value(value, f"signal {name!r}"))
+        return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
+
+    async def reschedule(
+        self,
+        *,
+        at: Instant | None = None,
+        delay: Seconds | None = None,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> ControlResult:
+        """Move it to another time while it waits for its own: to ``at``, to ``delay`` seconds from now, or, without
+        either, to now. ``ConflictError`` (``already_due``) if it waits for no time."""
+        from actors.model.verb_options import RescheduleOptions
+
+        options = RescheduleOptions(at=at, delay=delay, reason=reason)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def purge(self) -> ControlResult:

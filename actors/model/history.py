@@ -121,6 +121,7 @@ def _because(reason: str) -> str:
 _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationAccepted: _accepted,
     e.InvocationDue: lambda _: "scheduled time reached",
+    e.InvocationRescheduled: lambda event: f"its time was moved{_because(event.reason)}",
     e.InvocationStarted: lambda _: "started",
     e.StepScheduled: _step,
     e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",

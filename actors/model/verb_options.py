@@ -25,7 +25,9 @@ from actors.values.arguments import (
     MAX_NAME,
     MAX_SECONDS,
     MAX_WORDS,
+    Instant,
     Seconds,
+    checked_instant,
     checked_name,
     checked_point,
     checked_text,
@@ -33,14 +35,11 @@ from actors.values.arguments import (
     one_of,
     seconds_or_none,
 )
-from actors.values.limits import within_limit
-from journal.events import Children, PauseMode, Stop
-from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
+from journal.events import LAST_DATE, Children, PauseMode, Stop
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.values.limits import Limits
+    pass
 
 MAX_REASON = 1_000
 """Characters of a reason that is sent over HTTP."""
@@ -86,6 +85,14 @@ def _kill_after(value: Seconds | None) -> float | None:
 def checked_mode(value: str | PauseMode) -> PauseMode:
     """Check the mode of a pause, or of a gate."""
     return one_of(PauseMode, value, "mode")
+
+
+def _at(value: Instant | None) -> float | None:
+    return None if value is None else checked_instant(value, "at")
+
+
+def _delay(value: Seconds | None) -> float | None:
+    return seconds_or_none(value, "delay")
 
 
 def _stop(value: str | Stop | None) -> Stop | None:
@@ -277,6 +284,29 @@ class SignalOptions:
 
 
 @attrs.frozen(kw_only=True)
+class RescheduleOptions:
+    """The options of a reschedule: ``at`` in wall seconds or ``delay`` in seconds, not both. Without either, now."""
+
+    verb: ClassVar[JobVerb] = JobVerb.RESCHEDULE
+
+    at: Annotated[float, msgspec.Meta(ge=0, le=LAST_DATE, description="The new time; by default now.")] | None = (
+        attrs.field(default=None, converter=_at)
+    )
+    delay: (
+        Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="The new time, counted from now.")] | None
+    ) = attrs.field(default=None, converter=_delay)
+    reason: ReasonText = attrs.field(default="", converter=checked_reason)
+
+    def __attrs_post_init__(self) -> None:
+        if self.at is not None and self.delay is not None:
+            raise InvalidArgumentError("at and delay were both given; pass one of them, or neither for now", path="at")
+
+    def command(self, of: InvocationId) -> c.RescheduleInvocation:
+        """Return the reschedule command for this invocation."""
+        return c.RescheduleInvocation(invocation_id=of, at=self.at, delay=self.delay, reason=self.reason)
+
+
+@attrs.frozen(kw_only=True)
 class PurgeOptions:
     """The options of a purge. There are none."""
 
@@ -288,7 +318,14 @@ class PurgeOptions:
 
 
 VerbOptions: TypeAlias = (
-    CancelOptions | KillOptions | PauseOptions | ResumeOptions | RestartOptions | SignalOptions | PurgeOptions
+    CancelOptions
+    | KillOptions
+    | PauseOptions
+    | ResumeOptions
+    | RestartOptions
+    | SignalOptions
+    | RescheduleOptions
+    | PurgeOptions
 )
 
 OPTIONS_OF: dict[JobVerb, type[VerbOptions]] = {
@@ -300,6 +337,7 @@ OPTIONS_OF: dict[JobVerb, type[VerbOptions]] = {
         ResumeOptions,
         RestartOptions,
         SignalOptions,
+        RescheduleOptions,
         PurgeOptions,
     )
 }
@@ -347,23 +385,3 @@ def _as_json(value: Any) -> Any:
 def _wanted(deployment: str) -> str | None:
     """Return the deployment as a command names it: None for the invocation's own."""
     return None if deployment == KEEP else deployment
-
-
-def check_value(command: c.Command, limits: Limits) -> None:
-    """Check the size of a verb's user value. Raises :class:`LimitExceededError`."""
-    match command:
-        case c.SignalInvocation():
-            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
-        case c.RestartInvocation(argument=bytes() as argument):
-            within_limit(argument, limits.payload_bytes, "the input of a restart")
-
-
-def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
-    """Return a restart with the id of its successor, which belongs to the same object as the original; other commands
-    unchanged.
-    """
-    if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
-        return command
-    of = command.invocation_id
-    number = unique() if idempotency_key is None else derived_unique("restarted", of, idempotency_key)
-    return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))

@@ -11,6 +11,7 @@ from cli.groups import Group
 from cli.options import DURATION, output_option, reason_option, report_option, server_options, with_options
 from cli.render.output import counted, err, out, out_json, safe
 from cli.targets import parse_value
+from cli.times import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ def next_command(cron: str, zone: str, start: str | None, count: int) -> None:
     from actors.model.timetable import Timetable, checked_cron, checked_zone
     from cli.render.schedules import at_in
 
-    after = time.time() if start is None else _instant(start, "start", zone)
+    after = time.time() if start is None else instant(start, "start", zone)
     table = Timetable(Timing(cron=checked_cron(cron), zone=checked_zone(zone)))
     for at in islice(table.times_after(after), count):
         out(at_in(zone, at))
@@ -198,7 +199,7 @@ def backfill(name: str, start: str, end: str, reason: str, server: ServerOptions
     async def planned(client: Client) -> int:
         handle = client.schedules.schedule(name)
         zone = (await handle.info(count=1)).zone
-        return await handle.backfill(_instant(start, "START", zone), _instant(end, "END", zone), reason=reason)
+        return await handle.backfill(instant(start, "START", zone), instant(end, "END", zone), reason=reason)
 
     out(counted(ask(server, planned), "run"))
 
@@ -246,23 +247,8 @@ def _given(options: dict[str, str | float | None], zone: str) -> dict[str, Any]:
     for word, name in _INSTANTS.items():
         if word in given:
             text = given.pop(word)
-            given[name] = _instant(text, word, zone) if text else None
+            given[name] = instant(text, word, zone) if text else None
     return given
-
-
-def _instant(text: str, name: str, zone: str) -> float:
-    """Parse a time; one without an offset is in the zone."""
-    import datetime
-
-    from actors.model.timetable import zone_named
-
-    try:
-        at = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"{name} is {text!r}, expected a time such as 2026-03-29, 2026-03-29T02:30 or 2026-03-29T02:30+02:00"
-        ) from None
-    return (at if at.tzinfo is not None else at.replace(tzinfo=zone_named(zone))).timestamp()
 
 
 def _next_of(info: ScheduleInfo) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 OPEN = "status <> 'completed'"
+SCHEDULED = "scheduled_for is not null and status <> 'completed'"
 ENDED = "status = 'completed'"
 HELD_BACK = "status in ('paused', 'backing_off')"
 """The invocations of a selection that a verb can change. Ids are never left out."""
@@ -164,6 +165,32 @@ def resume(selected: InvocationSelector, options: ExecOptions, server: ServerOpt
         check_by_server(server, selected.ids, None, asked["deployment"], 0, options.output)
         return
     _execute("resume", selected, server, options, asked)
+
+
+def _at(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    from cli.times import instant
+
+    return None if value is None else instant(value, "--at", None)
+
+
+@click.command()
+@_verb(SCHEDULED)
+@reason_option
+@click.option("--at", callback=_at, default=None, metavar="TIME", help="The new time; by default now.")
+@click.option("--delay", type=DURATION, default=None, help="The new time, counted from now.")
+def reschedule(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
+    """Move invocations that wait for their time to another time, or start them now.
+
+    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. A TIME without an offset is local.
+
+    \b
+        playhead invocations reschedule inv_1…
+        playhead invocations reschedule Mail/send --delay 2h
+        playhead invocations reschedule inv_1… --at 2026-03-29T08:30
+    """
+    if asked["at"] is not None and asked["delay"] is not None:
+        raise click.UsageError("pass --at or --delay, not both; neither means now")
+    _execute("reschedule", selected, server, options, asked)
 
 
 @click.command()
@@ -317,4 +344,4 @@ def signal(
     )
 
 
-VERBS = (cancel, kill, pause, resume, restart, signal, purge)
+VERBS = (cancel, kill, pause, resume, reschedule, restart, signal, purge)

@@ -259,3 +259,15 @@ def test_one_signal_goes_to_all_that_a_condition_fits(shop: Shell) -> None:
         assert shop.done(f"playhead invocations follow {of}").endswith('looked, on"')
     assert shop.run("playhead invocations signal --where 1 go 1 2").code == 2
     assert shop.run("playhead invocations signal Waiter").code == 2
+
+
+def test_a_delayed_one_is_moved_and_then_started_now(shop: Shell) -> None:
+    sent = shop.done("playhead send Waiter/wait '\"late\"' --delay 1d")
+    assert shop.done(f"playhead invocations reschedule {sent} --at 2100-01-01T08:00").endswith("scheduled -> scheduled")
+    assert "2100-01-01" in shop.done(f"playhead invocations describe {sent}")
+    assert shop.run(f"playhead invocations reschedule {sent} --at noon").code == 2
+    assert shop.run(f"playhead invocations reschedule {sent} --at 2100-01-01 --delay 2h").code == 2
+    shop.done("playhead invocations reschedule Waiter --yes")
+    shop.done(f"playhead invocations signal {sent} approved true")
+    refused = shop.run(f"playhead invocations reschedule {sent}")
+    assert refused.code == 3

@@ -84,6 +84,7 @@ VERBS: dict[str, Decidable] = {
     "resume": resume(),
     "move": resume(deployment="dep_b"),
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
+    "reschedule": c.RescheduleInvocation(invocation_id=IT, reason="why", delay=30.0),
     "purge": c.PurgeInvocations(invocation_ids=[IT]),
     "attach": c.Attach(invocation_id=IT, by=CALLER),
     "restart": restart(),
@@ -109,6 +110,7 @@ RETRIES = e.AttemptRetried(invocation_id=IT)
 SIGNALS = e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=1)
 ANSWERS = attrs.evolve(SIGNALS, step=STEP)
 ATTACHES = e.AttachRequested(invocation_id=IT, by=CALLER)
+RESCHEDULES = e.InvocationRescheduled(invocation_id=IT, scheduled_for=NOW + 30, reason="why")
 FORGETS = e.InvocationsPurged(invocation_ids=[IT])
 
 ENDED = None
@@ -279,6 +281,14 @@ TABLE: dict[str, dict[Situation, Cell]] = {
 }
 
 
+TABLE["reschedule"] = {
+    **dict.fromkeys(IS_OPEN, ErrorCode.ALREADY_DUE),
+    S.SCHEDULED: ([RESCHEDULES], Status.SCHEDULED),
+    S.PAUSED_SCHEDULED: ([RESCHEDULES], Status.PAUSED),
+    S.COMPLETED: ErrorCode.NOT_FOUND,
+    S.UNKNOWN: ErrorCode.NOT_FOUND,
+}
+
 _IMPATIENT = attrs.evolve(CANCELS, children=Children.ALL, kill_at=NOW + 30)
 
 
@@ -405,6 +415,14 @@ def test_of_two_cancels_the_earlier_end_of_patience_holds(
 def test_a_command_that_its_processor_has_not_resolved_is_a_fault(asked: Command) -> None:
     with pytest.raises(BrokenInvariant):
         given(*events_of(S.RUNNING_STEP)).when(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "moved_to"), [({}, NOW), ({"at": DUE - 1.0}, DUE - 1.0), ({"at": DUE}, None), ({"delay": 0.5}, NOW + 0.5)]
+)
+def test_a_reschedule_moves_the_time_to_that_one_or_to_now(asked: dict[str, float], moved_to: float | None) -> None:
+    moved = [] if moved_to is None else [attrs.evolve(RESCHEDULES, scheduled_for=moved_to)]
+    given(*events_of(S.SCHEDULED)).when(c.RescheduleInvocation(invocation_id=IT, reason="why", **asked)).then(*moved)
 
 
 def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
@@ -783,6 +801,7 @@ REFUSED_ONCE_ENDED = {
     "resume",
     "move",
     "signal",
+    "reschedule",
     "attach",
 }
 
@@ -825,6 +844,8 @@ def test_a_command_that_comes_twice_changes_nothing_the_second_time(what: str, s
         story.then_refused(ConflictError, code="still_running")
     elif what == "restart":
         story.then_refused(ConflictError, code="still_open")
+    elif what == "reschedule" and TABLE["reschedule"][situation] is ErrorCode.ALREADY_DUE:
+        story.then_refused(ConflictError, code="already_due")
     else:
         story.then_nothing()
 

@@ -68,6 +68,7 @@ _STAYS_ONCE_STARTED = {s: s for s in _STAYS if s not in (Status.SCHEDULED, Statu
 
 ARROWS: dict[type, dict[Status, Status | None]] = {
     e.InvocationDue: {Status.SCHEDULED: Status.QUEUED, Status.PAUSED: Status.PAUSED},
+    e.InvocationRescheduled: {Status.SCHEDULED: Status.SCHEDULED, Status.PAUSED: Status.PAUSED},
     e.InvocationStarted: {Status.QUEUED: Status.RUNNING},
     e.StepScheduled: {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING},
     e.StepCompleted: {**_OF_A_STEP},
@@ -142,9 +143,13 @@ WAITS_FOR: dict[type, WaitKind] = {
 EVERYWHERE = [*itertools.product(ARROWS, _STAYS)]
 
 
+DUE_LATER = (e.InvocationDue, e.InvocationRescheduled)
+"""What happens to an invocation that waits for its time."""
+
+
 def stands(status: Status, event: type) -> ObjectState:
     """An object with an invocation in this status, in which nothing but the status is in the event's way."""
-    is_started = status not in (Status.SCHEDULED, Status.QUEUED) and event is not e.InvocationDue
+    is_started = status not in (Status.SCHEDULED, Status.QUEUED) and event not in DUE_LATER
     invocation = InvocationState(
         invocation_id=IT,
         handler="open",
@@ -154,7 +159,7 @@ def stands(status: Status, event: type) -> ObjectState:
         accepted_by="tests",
         spans=[(2, 2)],
         started_at=2.0 if is_started else None,
-        scheduled_for=DUE if status is Status.SCHEDULED or event is e.InvocationDue else None,
+        scheduled_for=DUE if status is Status.SCHEDULED or event in DUE_LATER else None,
         retry_at=DUE if status is Status.BACKING_OFF and event is not e.StepRetried else None,
     )
     if event in WAITS_FOR:

@@ -227,6 +227,11 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([*RUNNING, paused()], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     ([accepted(), paused()], e.InvocationResumed(invocation_id=IT, reason="why"), []),
     ([*RUNNING, paused()], e.InvocationMoved(invocation_id=IT, deployment="dep_b"), [LEAVES_STEPS]),
+    (
+        [accepted(scheduled_for=DUE)],
+        e.InvocationRescheduled(invocation_id=IT, scheduled_for=DUE - 1),
+        [f.RetractTimer(DUE, BEGIN), f.SetTimer(DUE - 1, BEGIN)],
+    ),
     ([*RUNNING, STEP_SCHEDULED, PAUSE_REQUESTED], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     (RUNNING, e.AttachRequested(invocation_id=IT, by=CALLER), []),
     ([accepted(restarts=e.Lineage(AHEAD))], started(), [START]),

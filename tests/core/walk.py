@@ -653,6 +653,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "pause": _verb(_pause),
     "resume": _verb(lambda of, how: resume(of, DEPLOYMENTS[how % 3])),
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
+    "reschedule": _verb(lambda of, how: c.RescheduleInvocation(invocation_id=of, reason="why", delay=float(how % 3))),
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,
     "restart": _restart,
@@ -666,5 +667,5 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "a step is stopped": _step_is_stopped,
     "what is waited for comes": _what_it_waits_for_comes,
 }
-OFTEN = [*MOVES, *["invoke", "resume"] * 2, *["a handler goes on", "a step ends", "a date comes"] * 3]
+OFTEN = [*MOVES, *["invoke", "resume"] * 2, "reschedule", *["a handler goes on", "a step ends", "a date comes"] * 3]
 """The moves, those that get somewhere more often than those that end everything."""

@@ -140,6 +140,8 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("resume", (), {"dry_run": True}),
     ("check", (), {"deployment": "keep"}),
     ("signal", ("approve", True), {}),
+    ("reschedule", (), {}),
+    ("reschedule", (), {"delay": 1000.0}),
     ("purge", (), {}),
     ("info", (), {}),
     ("why", (), {}),

@@ -35,6 +35,7 @@ VERBS: list[tuple[JobVerb, dict[str, Any]]] = [
     (JobVerb.RESUME, {}),
     (JobVerb.CANCEL, {"reason": "over"}),
     (JobVerb.KILL, {}),
+    (JobVerb.RESCHEDULE, {"delay": 5.0}),
     (JobVerb.PURGE, {}),
     (JobVerb.SIGNAL, {"name": "approve", "value": True}),
 ]

@@ -185,6 +185,7 @@ EVENTS: list[e.Event] = [
         invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck", expired=True)
     ),
     e.InvocationsPurged(invocation_ids=[INVOCATION, OTHER]),
+    e.InvocationRescheduled(invocation_id=INVOCATION, scheduled_for=1_700_000_000.5, reason="earlier"),
     e.InvocationMoved(invocation_id=INVOCATION, deployment="dep_0123456789abcdef"),
     e.InvocationRestarted(invocation_id=INVOCATION, successor=OTHER, step=STEP, reason="fixed", hands_over=True),
     e.FieldsRewound(

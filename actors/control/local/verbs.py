@@ -14,7 +14,8 @@ from actors.core import commands as c
 from actors.errors import ActorError, IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.keys import checked_request_key
-from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions, check_value, with_successor
+from actors.model.verb_commands import check_value, with_successor
+from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions
 from actors.rows.audit import ControlAction
 from actors.values.snapshot import Snapshot
 from journal.errors import JournalError

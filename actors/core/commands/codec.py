@@ -13,6 +13,7 @@ from actors.core.commands.verbs import (
     KillInvocation,
     PauseInvocation,
     PurgeInvocations,
+    RescheduleInvocation,
     RestartInvocation,
     ResumeInvocation,
     SignalInvocation,
@@ -53,6 +54,7 @@ _TAGS: dict[type, int] = {
     RestartInvocation: 0x0E,
     TransferCall: 0x0F,
     WithdrawCall: 0x10,
+    RescheduleInvocation: 0x11,
     ExpireInvocation: 0x41,
 }
 
@@ -104,6 +106,7 @@ _VERBS: dict[Verb, type[Any]] = {
     Verb.SIGNAL: SignalInvocation,
     Verb.PURGE: PurgeInvocations,
     Verb.RESTART: RestartInvocation,
+    Verb.RESCHEDULE: RescheduleInvocation,
 }
 
 _VERB_DECODERS: dict[Verb, msgspec.msgpack.Decoder[Any]] = {v: msgspec.msgpack.Decoder(k) for v, k in _VERBS.items()}

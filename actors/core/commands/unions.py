@@ -21,6 +21,7 @@ Command: TypeAlias = (
     | verbs.PauseInvocation
     | verbs.ResumeInvocation
     | verbs.SignalInvocation
+    | verbs.RescheduleInvocation
     | verbs.PurgeInvocations
     | verbs.RestartInvocation
     | work.TransferCall

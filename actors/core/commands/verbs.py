@@ -1,4 +1,4 @@
-"""Commands of the remote control: cancel, kill, pause, resume, signal, purge and restart."""
+"""Commands of the remote control: cancel, kill, pause, resume, signal, reschedule, purge and restart."""
 
 from __future__ import annotations
 
@@ -93,6 +93,18 @@ class SignalInvocation:
     value: bytes
     reply_to: Caller | None = None
     json_loses: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class RescheduleInvocation:
+    """Move the time of an invocation that is not due: to ``at``, or to ``delay`` seconds from now. Without either, it is
+    due now."""
+
+    invocation_id: InvocationId
+    reason: str
+    at: float | None = None
+    delay: float | None = None
+    reply_to: Caller | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,13 @@ from actors.core.decide.purge import purge
 from actors.core.decide.restart import restart
 from actors.core.decide.steps import abort_step, complete_step, fail_step, fire_timer
 from actors.core.decide.turns import start_due, start_waiting
-from actors.core.decide.verbs import cancel_invocation, expire_invocation, kill_invocation, resume_invocation
+from actors.core.decide.verbs import (
+    cancel_invocation,
+    expire_invocation,
+    kill_invocation,
+    reschedule_invocation,
+    resume_invocation,
+)
 from actors.core.decide.work import invoke
 from actors.core.gates import NO_GATES, Gates
 from actors.core.state import ObjectState
@@ -94,6 +100,7 @@ _FROM_OUTSIDE = (
     c.PauseInvocation,
     c.ResolvedResume,
     c.SignalInvocation,
+    c.RescheduleInvocation,
 )
 
 _DECISIONS: dict[type, Callable[..., list[Event]]] = {
@@ -117,6 +124,7 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.FinishDrain: settle_pause,
     c.ResolvedResume: resume_invocation,
     c.SignalInvocation: signal_invocation,
+    c.RescheduleInvocation: reschedule_invocation,
     c.TransferCall: hand_over_call,
     c.WithdrawCall: withdraw_call,
 }

@@ -1,4 +1,4 @@
-"""Decides on the verbs: cancel, kill and resume."""
+"""Decides on the verbs: cancel, kill, resume and reschedule."""
 
 from __future__ import annotations
 
@@ -122,3 +122,19 @@ def _retry_now(invocation: InvocationState) -> list[Event]:
     if invocation.retry_at is not None:
         retried.append(e.AttemptRetried(invocation_id=invocation.invocation_id))
     return retried
+
+
+def reschedule_invocation(
+    _: ObjectState, invocation: InvocationState, command: c.RescheduleInvocation, now: float, __: Limits
+) -> list[Event]:
+    if invocation.scheduled_for is None:
+        raise ConflictError(
+            f"{invocation.invocation_id} is {invocation.status.value}: its time has come, or it never had one. Only an "
+            "invocation that waits for its time can be moved",
+            status=invocation.status,
+            code=ErrorCode.ALREADY_DUE,
+        )
+    at = now + (command.delay or 0.0) if command.at is None else command.at
+    if at == invocation.scheduled_for:
+        return []
+    return [e.InvocationRescheduled(invocation_id=invocation.invocation_id, scheduled_for=at, reason=command.reason)]

@@ -169,6 +169,12 @@ def _on_due(state: ObjectState, invocation: InvocationState, _: e.InvocationDue,
         state.queue.append(invocation.invocation_id)
 
 
+def _on_rescheduled(_: ObjectState, invocation: InvocationState, event: e.InvocationRescheduled, __: Stamp) -> None:
+    if invocation.scheduled_for is None:
+        raise IllegalEvent(f"{invocation.invocation_id} waits for no time, so its time cannot be moved")
+    invocation.scheduled_for = event.scheduled_for
+
+
 def _on_started(state: ObjectState, invocation: InvocationState, _: e.InvocationStarted, stamp: Stamp) -> None:
     invocation.status = Status.RUNNING
     invocation.started_at = stamp.at
@@ -315,6 +321,7 @@ def _on_completed(state: ObjectState, invocation: InvocationState, event: e.Invo
 
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
     e.InvocationDue: _on_due,
+    e.InvocationRescheduled: _on_rescheduled,
     e.InvocationStarted: _on_started,
     e.StepScheduled: on_step_scheduled,
     e.StepCompleted: on_outcome,

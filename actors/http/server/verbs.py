@@ -16,6 +16,7 @@ from actors.model.verb_options import (
     KillOptions,
     PauseOptions,
     PurgeOptions,
+    RescheduleOptions,
     RestartOptions,
     ResumeOptions,
     SignalOptions,
@@ -44,6 +45,11 @@ async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeOptions) ->
     """Resume an invocation where it stopped, or retry now if it is backing off."""
     is_required = body.require_compatible or query.require_compatible
     return await _execute(exchange, attrs.evolve(body, require_compatible=is_required))
+
+
+async def reschedule(exchange: Exchange, body: RescheduleOptions) -> AnswerModel:
+    """Move an invocation that waits for its time to another time, or start it now."""
+    return await _execute(exchange, body)
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartOptions) -> AnswerModel:
@@ -89,6 +95,7 @@ ROUTES = (
     Route("PATCH", _ONE + "/cancel", TokenScope.CONTROL, cancel, repeatable=True),
     Route("PATCH", _ONE + "/pause", TokenScope.CONTROL, pause, repeatable=True),
     Route("PATCH", _ONE + "/resume", TokenScope.CONTROL, resume, repeatable=True),
+    Route("PATCH", _ONE + "/reschedule", TokenScope.CONTROL, reschedule, repeatable=True),
     Route("PATCH", _ONE + "/restart-as-new", TokenScope.CONTROL, restart, holds_values=True, repeatable=True),
     Route("PATCH", _ONE + "/kill", TokenScope.ADMIN, kill, repeatable=True),
     Route("PATCH", _ONE + "/purge", TokenScope.ADMIN, purge),

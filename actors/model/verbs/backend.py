@@ -78,7 +78,8 @@ class HandlerBackend:
         self, of: InvocationId, options: VerbOptions, idempotency_key: str | None = None
     ) -> ControlResult:
         from actors.core import commands as c
-        from actors.model.verb_options import ResumeOptions, check_value, with_successor
+        from actors.model.verb_commands import check_value, with_successor
+        from actors.model.verb_options import ResumeOptions
 
         # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = branch_for("invocation")

@@ -54,6 +54,13 @@ export const VERBS = [
     options: ["deployment"],
   },
   {
+    name: "reschedule",
+    title: "Start now",
+    scope: "control",
+    does: "Starts an invocation that waits for its time now, or after those that are before it.",
+    options: [],
+  },
+  {
     name: "restart",
     key: "R",
     title: "Restart",
@@ -105,7 +112,9 @@ export function verbsFor(status) {
         ? ["resume", "cancel", "restart", "kill"]
         : status === "backing_off"
           ? ["resume", "pause", "cancel", "restart", "kill"]
-          : ["pause", "cancel", "restart", "kill"];
+          : status === "scheduled"
+            ? ["reschedule", "pause", "cancel", "restart", "kill"]
+            : ["pause", "cancel", "restart", "kill"];
   return fitting.map(verbOf).filter((verb) => may(verb.scope));
 }
 
