@@ -30,6 +30,7 @@ class Portal(Service):
     @handler
     async def enter(self) -> str:
         assert await actors.run(check_positional, "ada", SECRETS[-1], redact=("password",))
+        assert await actors.run(log_in, "ada", SECRETS[-1])
         return await log_in("ada", password=SECRETS[-1])
 
 
@@ -47,8 +48,8 @@ async def test_a_redacted_argument_reaches_the_body_and_nothing_that_is_stored()
         handle = await runtime.client.service(Portal).enter.send()
         assert await handle.result() == "session of ada"
         arguments: list[Any] = [e.details["argument"] async for e in handle.events() if e.name == "StepScheduled"]
-    assert arguments == [["ada", "[redacted]"], {"0": "ada", "password": "[redacted]"}]
-    assert WORLD.entries == [("ada", "hunter2")] * 2
+    assert arguments == [["ada", "[redacted]"], ["ada", "[redacted]"], {"0": "ada", "password": "[redacted]"}]
+    assert WORLD.entries == [("ada", "hunter2")] * 3
     assert b"ada" in stored(lab)
     assert b"hunter2" not in stored(lab)
 

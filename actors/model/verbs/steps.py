@@ -223,6 +223,8 @@ async def run(
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
 
+    Of a declared step, the function is run with the options given here. What that step redacts is redacted here as well.
+
     The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
     ``result_type``. Its changes to the arguments are therefore not visible in the handler, and it cannot reach the fields of the
     object. The variables of a closure, and the object that a method is bound to, are not copied, because they look the same as
@@ -237,7 +239,10 @@ async def run(
     options = step_options(
         name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once, loop=loop, redact=redact
     )
-    inner = function.function if is_a(function, Step) else function
+    inner: Callable[..., Any] = function
+    if is_a(function, Step):
+        inner = function.function
+        options = attrs.evolve(options, redact=(*function.options.redact, *options.redact))
     label = options.name or _name_of(function)
     if result_type is None:
         codec = result_codec(inner, label)
