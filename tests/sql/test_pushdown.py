@@ -192,7 +192,13 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
         row(1, key="k", started_at=NOW, completed_at=NOW + 2, last_failure=failure, request="once", purge_at=NOW + 9),
         row(2, outcome=Outcome(OutcomeKind.FAILED, failure=Failure("A", "no"), reason="because"), attempts=3),
         row(3, status=Status.PAUSED, pause_reason="look", cancel_reason="stop", scheduled_for=NOW, deployment="dep_1"),
-        row(5, status=Status.SUSPENDED, awaited=[AwaitedSignal("approval", NOW)], trace=TraceContext(TRACEPARENT)),
+        row(
+            5,
+            status=Status.SUSPENDED,
+            awaited=[AwaitedSignal("approval", NOW)],
+            trace=TraceContext(TRACEPARENT),
+            expires_at=NOW,
+        ),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]
     source = in_memory(rows)
