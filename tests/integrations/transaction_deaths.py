@@ -108,12 +108,12 @@ def main(folder: Path, kills: int) -> dict[str, Any]:
     while killed < kills:
         point = 0
         for _ in range(MOST_LIVES):
-            at_random = kills > 50 and killed % 4 == 3
+            at_random = rounds % 4 == 3
             ended, results = _life(
                 folder / f"data{rounds}",
                 orders,
                 -1 if at_random else point,
-                chance.uniform(0.05, 0.5) if at_random else None,
+                chance.uniform(0.05, 0.25) if at_random else None,
             )
             killed += ended
             if not at_random:
