@@ -42,7 +42,7 @@ ALSO = {
     "server": {"actors.http.problems"},  # for type checkers only
     "otel": {"actors.runtime"},  # likewise
 }
-NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "structlog", "typing_extensions"}
+NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "sqlalchemy", "structlog", "typing_extensions"}
 """Looked up in what an application has imported, or imported for type checkers only."""
 
 

@@ -9,7 +9,7 @@ from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.output import OutputChunk
-from actors.values.arguments import Seconds
+from actors.values.arguments import Instant, Seconds
 from actors.values.snapshot import Snapshot
 from journal.events import Children, ControlResult, PauseMode, Stop
 from journal.ids import InvocationId
@@ -70,6 +70,14 @@ class InvocationHandle(Generic[R_co]):
         idempotency_key: str | None = None,
     ) -> RestartResult: ...
     def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult: ...
+    def reschedule(
+        self,
+        *,
+        at: Instant | None = None,
+        delay: Seconds | None = None,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> ControlResult: ...
     def purge(self) -> ControlResult: ...
     def info(self) -> InvocationInfo: ...
     def why(self) -> tuple[WaitReason, ...]: ...

@@ -81,6 +81,7 @@ async def test_an_item_that_the_store_cannot_take_now_is_asked_again(
 OPTIONS: dict[JobVerb, dict[str, Any]] = {
     JobVerb.SIGNAL: {"name": "sold", "value": 5},
     JobVerb.RESTART: {"stop": "kill"},
+    JobVerb.RESCHEDULE: {"delay": 60},
 }
 
 
@@ -88,7 +89,8 @@ OPTIONS: dict[JobVerb, dict[str, Any]] = {
 async def test_a_damaged_object_refuses_every_verb_and_holds_up_no_other(verb: JobVerb) -> None:
     lab = Lab(Shop)
     async with lab.running() as runtime:
-        shops = [await runtime.client.actor(Shop, key).sell.send() for key in "abc"]
+        delay = 3600 if verb is JobVerb.RESCHEDULE else None
+        shops = [await runtime.client.actor(Shop, key).sell.options(delay=delay).send() for key in "abc"]
         await quiet()
         if verb is JobVerb.PURGE:
             for shop in shops:
