@@ -10,12 +10,15 @@ from actors.integrations.chat.errors import TooManyTurnsError
 from actors.integrations.chat.records import Usage
 from actors.integrations.chat.tools import ToolResult
 from actors.model.verbs.scopes import open_nursery
+from actors.model.verbs.steps import run
 from actors.values.arguments import checked_count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from actors.integrations.chat.tools import ModelTool
+    from actors.values.arguments import Seconds
+    from actors.values.retries import RetryPolicy
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +48,28 @@ class Conversation:
     messages: list[dict[str, Any]]
     turns: int
     usage: Usage
+
+
+def in_steps(
+    send: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+    read: Callable[[dict[str, Any]], ModelTurn],
+    request: dict[str, Any],
+    *,
+    retry: RetryPolicy | None,
+    timeout: Seconds | None,
+) -> Callable[[list[dict[str, Any]]], Awaitable[ModelTurn]]:
+    """Return what sends the request with the messages that it is given, in a step, and reads the recorded answer."""
+
+    async def body(whole: dict[str, Any]) -> dict[str, Any]:  # a closure: arguments are copied, and a client cannot be
+        return await send(whole)
+
+    async def ask(said: list[dict[str, Any]]) -> ModelTurn:
+        whole = {**request, "messages": said}
+        return read(
+            await run(body, whole, name="model request", retry=retry, timeout=timeout, result_type=dict[str, Any])
+        )
+
+    return ask
 
 
 async def converse(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import openai
 
 from actors.integrations.chat.errors import ModelResponseError, model_errors
-from actors.integrations.chat.loop import ModelTurn, ToolCall, converse
+from actors.integrations.chat.loop import ModelTurn, ToolCall, converse, in_steps
 from actors.integrations.chat.prices import checked_prices
 from actors.integrations.chat.records import RequestNotes, Usage
 from actors.integrations.chat.tools import tools_by_name
 from actors.model.verbs.output import emit
-from actors.model.verbs.steps import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,19 +60,8 @@ async def run_tools(
     request = {"model": model, **options}
     if by_name:
         request["tools"] = [_declared(tool) for tool in by_name.values()]
-    asking, table = client.with_options(max_retries=0), checked_prices(prices)
-
-    async def body(
-        request: dict[str, Any],
-    ) -> dict[str, Any]:  # a closure, whose client is not copied as an argument is
-        return await (_streamed if stream else _whole)(asking, table, request)
-
-    async def ask(said: list[dict[str, Any]]) -> ModelTurn:
-        asked = {**request, "messages": said}
-        return _turn(
-            await run(body, asked, name="model request", retry=retry, timeout=timeout, result_type=dict[str, Any])
-        )
-
+    send = partial(_streamed if stream else _whole, client.with_options(max_retries=0), checked_prices(prices))
+    ask = in_steps(send, _turn, request, retry=retry, timeout=timeout)
     return await converse(ask, _told, messages, by_name, max_turns)
 
 
