@@ -81,7 +81,8 @@ def _type(shell: Terminal, line: str) -> int:
     printed = shell.done(command)
     if not answer:
         return 0
-    assert printed.splitlines()[-1].strip('"') == answer, (line, printed)
+    answers = answer.split(", then ")
+    assert [line.strip('"') for line in printed.splitlines()[-len(answers) :]] == answers, (line, printed)
     return 1
 
 
