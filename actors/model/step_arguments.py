@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NULL = b"null"
 _EXACT = frozenset({int, str, bool, type(None)})
 _CONTAINERS = (dict, list, tuple, set, frozenset)
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[str, ...]]:
@@ -136,9 +137,18 @@ REDACTED = "[redacted]"
 def redacted(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], names: tuple[str, ...]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments with :data:`REDACTED` in place of those with these names."""
-    places = {place for place, name in enumerate(parameter_names(function)) if name in names}
-    shown = tuple(REDACTED if place in places else value for place, value in enumerate(args))
+    """Return the arguments with :data:`REDACTED` in place of those with these names.
+
+    A decorator may take ``*args`` and add an argument of its own, so the place of a parameter behind it is unknown: all of these
+    arguments are redacted then.
+    """
+    own = inspect.signature(function, follow_wrapped=False).parameters  # check_parameters has shown that there is one
+    by_position = [name for name, parameter in own.items() if parameter.kind in _BY_POSITION]
+    hides_rest = not own.keys() >= {*names}
+    shown = tuple(
+        REDACTED if (by_position[place] in names if place < len(by_position) else hides_rest) else value
+        for place, value in enumerate(args)
+    )
     return shown, {name: REDACTED if name in names else value for name, value in kwargs.items()}
 
 
@@ -168,5 +178,4 @@ def parameter_names(function: Any) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _names_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in by_position)
+    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in _BY_POSITION)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +11,9 @@ import actors
 from actors import Service, handler, step
 from actors.errors import DefinitionError, InvalidArgumentError
 from tests.lab import WORLD, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.virtual_time
 SECRETS = ["hunter2"]
@@ -63,6 +67,45 @@ async def test_a_replay_does_not_compare_it() -> None:
             assert (await handle.check()).is_compatible
         finally:
             SECRETS.pop()
+
+
+def with_vault(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the first argument, as decorators for connections and sessions do."""
+
+    @functools.wraps(function)
+    async def call(*args: Any, **options: Any) -> Any:
+        return await function("the vault", *args, **options)
+
+    return call
+
+
+async def unlock_door(vault: str, password: str, door: str = "front") -> str:
+    WORLD.note((vault, password, door))
+    return door
+
+
+unlock = step(redact=("password",))(with_vault(unlock_door))
+
+
+class Vault(Service):
+    @handler
+    async def enter(self, by: str) -> str:
+        match by:
+            case "position":
+                return str(await unlock(SECRETS[-1], "back"))
+            case "name":
+                return str(await unlock(password=SECRETS[-1], door="back"))
+            case _:
+                return str(await actors.run(with_vault(unlock_door), SECRETS[-1], redact=("password",)))
+
+
+@pytest.mark.parametrize("by", ["position", "name", "run"])
+async def test_a_decorator_that_adds_an_argument_leaves_no_secret_in_its_place(by: str) -> None:
+    lab = Lab(Vault)
+    async with lab.running() as runtime:
+        door = await runtime.client.service(Vault).enter(by)
+    assert WORLD.entries == [("the vault", "hunter2", door)]
+    assert b"hunter2" not in stored(lab)
 
 
 def test_a_name_that_is_not_a_parameter_is_refused_before_anything_is_recorded() -> None:

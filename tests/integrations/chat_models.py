@@ -41,16 +41,18 @@ class Model(httpx2.AsyncBaseTransport):
     def __init__(self) -> None:
         self.script: list[Says | httpx2.Response | Callable[[], httpx2.Response]] = []
         self.requests: list[dict[str, Any]] = []
+        self.headers: list[httpx2.Headers] = []
         self.at: list[float] = []
 
     def will(self, *script: Says | httpx2.Response) -> None:
         """Begin again with this script."""
         self.script = [*script]
-        self.requests, self.at = [], []
+        self.requests, self.headers, self.at = [], [], []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         asked = json.loads(await request.aread())
         self.requests.append(asked)
+        self.headers.append(request.headers)
         self.at.append(trio.current_time())
         says = self.script.pop(0)
         if not isinstance(says, Says):

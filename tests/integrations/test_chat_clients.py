@@ -14,7 +14,7 @@ import actors.integrations.openai
 from actors import Limits, RetryPolicy, Service, handler
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.integrations.openai import ModelRefusedError, Price, Tool, ToolError, TooManyTurnsError
-from tests.integrations.chat_models import MODEL, Says, anthropic_client, openai_client
+from tests.integrations.chat_models import ANTHROPIC, MODEL, OPENAI, Says, anthropic_client, openai_client
 from tests.lab import WORLD, Lab
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ def secret() -> object:
     return object()
 
 
+def burnt() -> str:
+    WORLD.note("burnt")
+    raise actors.TerminalError("it is burnt")
+
+
+async def shapeless() -> Any:
+    return object()
+
+
 TOOLS = [
     Tool(weather, retry=ONCE_AGAIN),
     add,
@@ -69,6 +78,8 @@ TOOLS = [
     Tool(endless, timeout=5, retry=RetryPolicy(max_attempts=1, on_exhausted="fail")),
     huge,
     secret,
+    burnt,
+    Tool(shapeless, in_handler=True),
 ]
 
 
@@ -206,6 +217,57 @@ async def test_garbage_of_a_model_is_an_error_of_its_own_type(which: str, stream
     assert len(MODEL.requests) == 2, "it is tried again"
 
 
+WRONG_TYPES = [
+    ("openai", ("choices", 0, "message", "content"), 5),
+    ("openai", ("choices", 0, "message", "tool_calls"), [{"id": "1", "function": {"name": 7, "arguments": "{}"}}]),
+    ("openai", ("choices", 0, "message", "tool_calls"), [{"id": "1", "function": {"name": "add", "arguments": {}}}]),
+    ("openai", ("choices", 0, "finish_reason"), 5),
+    ("openai", ("usage", "prompt_tokens"), "many"),
+    ("anthropic", ("content", 0, "text"), 5),
+    ("anthropic", ("content", 0), {"type": "tool_use", "id": "1", "name": 7, "input": {}}),
+    ("anthropic", ("usage", "output_tokens"), "many"),
+    ("anthropic", ("stop_reason",), 5),
+]
+
+
+@pytest.mark.parametrize(("which", "place", "value"), WRONG_TYPES)
+async def test_an_answer_of_wrong_types_is_an_error_of_its_own_type(which: str, place: Any, value: Any) -> None:
+    answer = (OPENAI if which == "openai" else ANTHROPIC).whole(Says("fine"))
+    at: Any = answer
+    for name in place[:-1]:
+        at = at[name]
+    at[place[-1]] = value
+    MODEL.will(*[httpx2.Response(200, json=answer)] * 2)
+    async with Lab(Chats).running() as runtime:
+        failure = await failure_of(await asked(runtime, which))
+    assert "ModelResponseError" in f"{failure.type} {failure.message}"
+
+
+async def test_a_model_that_is_overloaded_in_the_middle_of_a_stream_is_asked_again() -> None:
+    [begun, *_] = ANTHROPIC.pieces(Says("it is cold"))
+    overloaded = b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}\n\n'
+    MODEL.will(httpx2.Response(200, content=begun + overloaded, headers=EVENTS), Says("it is cold"))
+    async with Lab(Chats).running() as runtime:
+        handle = await asked(runtime, "anthropic", stream=True)
+        assert (await handle.result())[0] == "it is cold".replace(" ", "")
+
+
+@pytest.mark.parametrize("which", MODULES)
+async def test_a_call_in_which_the_answer_was_cut_off_is_not_carried_out(which: str) -> None:
+    api = OPENAI if which == "openai" else ANTHROPIC
+    answer = api.whole(Says(calls=(("add", {"a": 1, "b": 2}), ("weather", {"city": "Rome"}))))
+    if which == "openai":
+        answer["choices"][0]["finish_reason"] = "length"
+    else:
+        answer["stop_reason"] = "max_tokens"
+    MODEL.will(httpx2.Response(200, json=answer), Says("never mind"))
+    async with Lab(Chats).running() as runtime:
+        handle = await asked(runtime, which)
+        assert (await handle.result())[0] == "never mind"
+        assert await steps_of(handle) == ["model request", "tool add", "model request"]
+    assert "limit of tokens" in str(MODEL.requests[1]["messages"][-1])
+
+
 @pytest.mark.parametrize(
     ("tool", "expected"),
     [("endless", "StepTimeoutError"), ("huge", "LimitExceededError"), ("secret", "UnserializableError")],
@@ -229,6 +291,41 @@ async def test_the_model_is_told_of_wrong_calls_and_can_ask_again() -> None:
         assert await steps_of(handle) == ["model request", "model request"]
     results = MODEL.requests[1]["messages"][-1]["content"]
     assert [result["is_error"] for result in results] == [True, True, True]
+
+
+async def test_what_a_tool_in_the_handler_returns_and_json_cannot_have_is_named() -> None:
+    MODEL.will(Says(calls=(("shapeless", {}),)))
+    async with Lab(Chats).running() as runtime:
+        failure = await failure_of(await asked(runtime, "openai"))
+    assert (failure.type, "shapeless" in failure.message) == ("actors.errors.UnserializableError", True)
+
+
+async def test_the_error_of_a_tool_comes_out_of_the_loop_as_it_is() -> None:
+    MODEL.will(Says(calls=(("burnt", {}), ("endless", {}))))
+    async with Lab(Chats).running() as runtime:
+        failure = await failure_of(await asked(runtime, "openai"))
+    assert (failure.type, failure.message) == ("actors.errors.TerminalError", "it is burnt")
+    assert WORLD.count("burnt") == 1
+
+
+class Keyed(Service):
+    @handler
+    async def ask(self, which: str) -> str:
+        client: Any = openai_client() if which == "openai" else anthropic_client()
+        said = [{"role": "user", "content": "hello"}]
+        headers = {"x-team-key": "hunter2"}
+        answer = await MODULES[which].run_tools(client, model="small", messages=said, extra_headers=headers)
+        return f"{answer.text} {answer.finish_reason}"
+
+
+@pytest.mark.parametrize(("which", "ended"), [("openai", "stop"), ("anthropic", "end_turn")])
+async def test_headers_of_a_request_are_sent_and_not_recorded(which: str, ended: str) -> None:
+    MODEL.will(Says("hi"))
+    lab = Lab(Keyed)
+    async with lab.running() as runtime:
+        assert await runtime.client.service(Keyed).ask(which) == f"hi {ended}"
+    assert MODEL.headers[0]["x-team-key"] == "hunter2"
+    assert b"hunter2" not in b"".join(value for _, value in lab.store.contents())
 
 
 async def test_a_tool_in_the_handler_may_wait_for_a_person() -> None:

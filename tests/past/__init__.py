@@ -12,6 +12,7 @@ from tests.past import (
     containment,
     control,
     http,
+    integrations,
     journal,
     replay,
     resources,
@@ -36,6 +37,7 @@ GROUPS = {
     "console": console.FAULTS,
     "journal": journal.FAULTS,
     "simulation": simulation.FAULTS,
+    "integrations": integrations.FAULTS,
 }
 
 FAULTS = {fault.name: fault for faults in GROUPS.values() for fault in faults}

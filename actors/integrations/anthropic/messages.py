@@ -78,14 +78,39 @@ def _told(results: Sequence[ToolResult]) -> list[dict[str, Any]]:
 
 
 def _turn(answer: dict[str, Any]) -> ModelTurn:
+    read = msgspec.convert(answer, _MessageRead)
     blocks = answer["message"]["content"]
-    calls = [
-        ToolCall(call_id=block["id"], name=block["name"], arguments=msgspec.json.encode(block["input"]))
-        for block in blocks
-        if block["type"] == "tool_use"
-    ]
-    text = "".join(block["text"] for block in blocks if block["type"] == "text")
-    return ModelTurn(message=answer["message"], text=text, calls=calls, usage=Usage(**answer["usage"]))
+    calls = [msgspec.convert(block, _ToolUse) for block in blocks if block["type"] == "tool_use"]
+    return ModelTurn(
+        message=answer["message"],
+        text="".join(msgspec.convert(block, _Text).text for block in blocks if block["type"] == "text"),
+        calls=[ToolCall(call_id=call.id, name=call.name, arguments=msgspec.json.encode(call.input)) for call in calls],
+        finish_reason=read.finish_reason,
+        is_cut=read.finish_reason == "max_tokens",
+        usage=read.usage,
+    )
+
+
+class _ToolUse(msgspec.Struct):
+    id: str
+    name: str
+    input: Any
+
+
+class _Text(msgspec.Struct):
+    text: str
+
+
+class _Content(msgspec.Struct):
+    content: list[dict[str, Any]]
+
+
+class _MessageRead(msgspec.Struct):
+    """What the loop reads of a recorded answer. The client does not check what it is sent."""
+
+    message: _Content
+    finish_reason: str
+    usage: Usage
 
 
 # Requests: the bodies of steps.

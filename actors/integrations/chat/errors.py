@@ -54,8 +54,8 @@ def model_errors(client: ModuleType) -> Iterator[None]:
     except client.APIResponseValidationError as error:
         raise ModelResponseError(f"the model's answer cannot be read: {error}") from error
     except client.APIStatusError as error:
-        if error.status_code >= 500 or error.status_code in TRY_AGAIN:
-            raise
+        if error.status_code < 400 or error.status_code >= 500 or error.status_code in TRY_AGAIN:
+            raise  # below 400: an error in the middle of a stream, such as that of an overloaded server
         raise ModelRefusedError(
             f"the model's server refused the request with status {error.status_code}: {error.message}",
             status_code=error.status_code,

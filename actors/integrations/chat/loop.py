@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
+_UNRECORDED = ("extra_headers", "extra_query")
+"""The parameters of a request, beside those of its API, that may have a secret."""
+
 
 @attrs.frozen(kw_only=True)
 class ToolCall:
@@ -32,19 +35,27 @@ class ToolCall:
 
 @attrs.frozen(kw_only=True)
 class ModelTurn:
-    """One answer of the model: the ``message`` as the next request repeats it, its text, and the tools that it calls."""
+    """One answer of the model: the ``message`` as the next request repeats it, its text, and the tools that it calls. ``is_cut`` says
+    that it reached its limit of tokens, so that its last call may lack a part."""
 
     message: dict[str, Any]
     text: str
     calls: Sequence[ToolCall]
+    finish_reason: str
+    is_cut: bool
     usage: Usage
 
 
 @attrs.frozen(kw_only=True)
 class Conversation:
-    """The end of a loop: the model's last text, all messages, the number of model requests, and their usage together."""
+    """The end of a loop: the model's last text, all messages, the number of model requests, and their usage together.
+
+    ``finish_reason`` is why the last answer ended, in the words of its API: a text that reached its limit of tokens has ``length``
+    with OpenAI and ``max_tokens`` with Anthropic.
+    """
 
     text: str
+    finish_reason: str
     messages: list[dict[str, Any]]
     turns: int
     usage: Usage
@@ -58,13 +69,18 @@ def in_steps(
     retry: RetryPolicy | None,
     timeout: Seconds | None,
 ) -> Callable[[list[dict[str, Any]]], Awaitable[ModelTurn]]:
-    """Return what sends the request with the messages that it is given, in a step, and reads the recorded answer."""
+    """Return what sends the request with the messages that it is given, in a step, and reads the recorded answer.
+
+    The arguments of a step are recorded, and the headers and the query that a user adds may have a key: the step has them beside it.
+    """
+    unrecorded = {name: request[name] for name in _UNRECORDED if name in request}
+    recorded = {name: value for name, value in request.items() if name not in _UNRECORDED}
 
     async def body(whole: dict[str, Any]) -> dict[str, Any]:  # a closure: arguments are copied, and a client cannot be
-        return await send(whole)
+        return await send({**whole, **unrecorded})
 
     async def ask(said: list[dict[str, Any]]) -> ModelTurn:
-        whole = {**request, "messages": said}
+        whole = {**recorded, "messages": said}
         return read(
             await run(body, whole, name="model request", retry=retry, timeout=timeout, result_type=dict[str, Any])
         )
@@ -90,26 +106,39 @@ async def converse(
         said.append(turn.message)
         usage = usage.plus(turn.usage)
         if not turn.calls:
-            return Conversation(text=turn.text, messages=said, turns=number, usage=usage)
-        said += tell(await _results(turn.calls, tools))
+            return Conversation(
+                text=turn.text, finish_reason=turn.finish_reason, messages=said, turns=number, usage=usage
+            )
+        said += tell(await _results(turn, tools))
     raise TooManyTurnsError(
         f"the model still calls tools after {max_turns} requests; give it more with max_turns, or change its instructions",
         turns=max_turns,
     )
 
 
-async def _results(calls: Sequence[ToolCall], tools: Mapping[str, ModelTool]) -> list[ToolResult]:
+async def _results(turn: ModelTurn, tools: Mapping[str, ModelTool]) -> list[ToolResult]:
+    calls = turn.calls
     found: dict[int, ToolResult] = {}
 
     async def carry_out(number: int, call: ToolCall) -> None:
         tool = tools.get(call.name)
-        if tool is None:
+        # The arguments of a call that is cut off may be readable, and still lack the end of a number.
+        if turn.is_cut and number == len(calls) - 1:
+            text = "the call was not carried out: the answer reached its limit of tokens in it. Ask again with a shorter answer"
+            found[number] = ToolResult(call.call_id, text, is_error=True)
+        elif tool is None:
             text = f"there is no tool {call.name[:80]!r}; there are {', '.join(tools) or 'none'}"
             found[number] = ToolResult(call.call_id, text, is_error=True)
         else:
             found[number] = await tool.call(call.call_id, call.arguments)
 
-    async with open_nursery() as nursery:
-        for number, call in enumerate(calls):
-            nursery.start_soon(carry_out, number, call)
+    try:
+        async with open_nursery() as nursery:
+            for number, call in enumerate(calls):
+                nursery.start_soon(carry_out, number, call)
+    except ExceptionGroup as failed:
+        first, *others = failed.exceptions
+        if others:
+            raise
+        raise first from None  # as a tool that is called alone raises it
     return [found[number] for number in range(len(calls))]

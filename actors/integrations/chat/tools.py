@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 import msgspec
 
-from actors.errors import InvalidArgumentError
+from actors.errors import InvalidArgumentError, UnserializableError
 from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
 from actors.model.step_options import StepOptions
@@ -119,7 +119,15 @@ class Tool(ModelTool):
             value = await (self.function(**given) if self._in_handler else self._step(call_id, given))
         except ToolError as error:
             return ToolResult(call_id, str(error), is_error=True)
-        return ToolResult(call_id, value if is_a(value, str) else self.signature.returns.encode(value).decode())
+        return ToolResult(call_id, value if is_a(value, str) else self._encoded(value))
+
+    def _encoded(self, value: Any) -> str:
+        try:
+            return self.signature.returns.encode(value).decode()
+        except ValueProblem as error:
+            raise UnserializableError(
+                f"the result of the tool {self.name!r}: {error.path}: {error.problem}", path=error.path
+            ) from error
 
     def _step(self, call_id: str, given: dict[str, Any]) -> Any:
         function, name = self.function, f"tool {self.name}"

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import openai
 
 from actors.integrations.chat.errors import ModelResponseError, model_errors
@@ -45,7 +46,7 @@ async def run_tools(
 
     Each request is a step named ``model request``, each call of a tool a step named ``tool NAME``; see :class:`Tool`. ``retry`` and ``timeout``
     are those of a request: the client's own retries are off, and ``Retry-After`` is honoured. With ``stream`` the text is emitted while it
-    arrives (:func:`actors.emit`). ``options`` are further parameters of the API, such as ``temperature``.
+    arrives (:func:`actors.emit`). ``options`` are further parameters of the API, such as ``temperature``; ``extra_headers`` and ``extra_query`` are not recorded.
 
     The attributes of the step have the model, the tokens, the time to the first token of a stream, and the cost if ``prices`` has
     the model. Raises :class:`ModelRefusedError` and :class:`TooManyTurnsError`. An answer that is not what the API promises is a
@@ -82,12 +83,41 @@ def _told(results: Sequence[ToolResult]) -> list[dict[str, Any]]:
 
 
 def _turn(answer: dict[str, Any]) -> ModelTurn:
-    message = answer["message"]
-    calls = [
-        ToolCall(call_id=call["id"], name=call["function"]["name"], arguments=call["function"]["arguments"].encode())
-        for call in message.get("tool_calls", ())
-    ]
-    return ModelTurn(message=message, text=message.get("content") or "", calls=calls, usage=Usage(**answer["usage"]))
+    read = msgspec.convert(answer, _ChatAnswer)
+    return ModelTurn(
+        message=answer["message"],
+        text=read.message.content or "",
+        calls=[
+            ToolCall(call_id=call.id, name=call.function.name, arguments=call.function.arguments.encode())
+            for call in read.message.tool_calls
+        ],
+        finish_reason=read.finish_reason,
+        is_cut=read.finish_reason == "length",
+        usage=read.usage,
+    )
+
+
+class _ChatFunction(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class _ChatCall(msgspec.Struct):
+    id: str
+    function: _ChatFunction
+
+
+class _ChatMessage(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_ChatCall] = []
+
+
+class _ChatAnswer(msgspec.Struct):
+    """What the loop reads of a recorded answer. The client does not check what it is sent."""
+
+    message: _ChatMessage
+    finish_reason: str
+    usage: Usage
 
 
 # Requests: the bodies of steps.

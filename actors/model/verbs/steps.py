@@ -165,7 +165,7 @@ def step(
     arguments and the objects that it cannot reach, see :func:`run`.
 
     ``redact`` are the parameters whose values are not recorded: the history has ``[redacted]`` in their place, and a replay does not compare
-    them. The body gets the values. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
+    them. The body gets the values. If a decorator around the function takes ``*args``, all that it is given by position is redacted. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
     put a secret into either. An argument of the handler itself is recorded as well; pass the name of a secret there.
 
     ::

@@ -1,0 +1,38 @@
+"""Faults of what connects playhead with chat models, agents, assistants and addresses."""
+
+from __future__ import annotations
+
+from tests.past.fault import Fault
+
+FAULTS = (
+    Fault(
+        "secret-behind-a-decorator-was-recorded",
+        "A step whose decorator adds an argument had the value of a redacted parameter recorded.",
+        "tests/engine/test_redaction.py::test_a_decorator_that_adds_an_argument_leaves_no_secret_in_its_place",
+    ),
+    Fault(
+        "overloaded-model-was-not-asked-again",
+        "An error in the middle of a stream of Anthropic's was recorded as a refusal, and the request was not repeated.",
+        "tests/integrations/test_chat_clients.py::test_a_model_that_is_overloaded_in_the_middle_of_a_stream_is_asked_again",
+    ),
+    Fault(
+        "cut-off-call-was-carried-out",
+        "A call of a tool was carried out with the part of its arguments that had arrived when the answer reached its limit.",
+        "tests/integrations/test_chat_clients.py::test_a_call_in_which_the_answer_was_cut_off_is_not_carried_out",
+    ),
+    Fault(
+        "headers-of-model-requests-were-recorded",
+        "Headers that were added to a model request, such as keys of a gateway, were stored in the history.",
+        "tests/integrations/test_chat_clients.py::test_headers_of_a_request_are_sent_and_not_recorded",
+    ),
+    Fault(
+        "answer-of-wrong-types-failed-the-handler",
+        "An answer of a model with values of wrong types was recorded, and the handler failed on it in each attempt.",
+        "tests/integrations/test_chat_clients.py::test_an_answer_of_wrong_types_is_an_error_of_its_own_type",
+    ),
+    Fault(
+        "error-of-a-tool-came-out-in-a-group",
+        "A terminal error of a tool came out of run_tools in an ExceptionGroup, which no 'except' for it catches.",
+        "tests/integrations/test_chat_clients.py::test_the_error_of_a_tool_comes_out_of_the_loop_as_it_is",
+    ),
+)
