@@ -132,11 +132,13 @@ def _show(result: Result, output: str) -> None:
     elif not result.error:
         change = "changed" if result.changed else "unchanged"
         new = "" if result.new_invocation_id is None else f"  as {result.new_invocation_id}"
-        out(f"{result.id}  {change}  {_status(result.before)} -> {_status(result.after)}{new}")
+        out(f"{result.id}  {change}  {_statuses(result.before, result.after)}{new}")
 
 
-def _status(status: Status | None) -> str:
-    return "?" if status is None else status.value
+def _statuses(before: Status | None, after: Status | None) -> str:
+    """Return the arrow between two statuses; a verb may change an invocation and not its status, as a signal does."""
+    words = ["?" if status is None else status.value for status in (before, after)]
+    return words[0] if before == after else " -> ".join(words)
 
 
 # By a job.

@@ -30,7 +30,7 @@ def test_ids_come_from_stdin_and_each_says_what_became_of_it(shop: Shell) -> Non
     assert sorted(line.split()[0] for line in said.out.splitlines()) == sorted(ids)
     assert all(line.endswith("-> paused") for line in said.out.splitlines())
     again = shop.done(f"playhead invocations pause {ids[0]}")
-    assert again == f"{ids[0]}  unchanged  paused -> paused"
+    assert again == f"{ids[0]}  unchanged  paused"
     assert "a look first" in shop.done(f"playhead invocations describe {ids[0]}")
 
 
@@ -263,7 +263,7 @@ def test_one_signal_goes_to_all_that_a_condition_fits(shop: Shell) -> None:
 
 def test_a_delayed_one_is_moved_and_then_started_now(shop: Shell) -> None:
     sent = shop.done("playhead send Waiter/wait '\"late\"' --delay 1d")
-    assert shop.done(f"playhead invocations reschedule {sent} --at 2100-01-01T08:00").endswith("scheduled -> scheduled")
+    assert shop.done(f"playhead invocations reschedule {sent} --at 2100-01-01T08:00").endswith("changed  scheduled")
     assert "2100-01-01" in shop.done(f"playhead invocations describe {sent}")
     assert shop.run(f"playhead invocations reschedule {sent} --at noon").code == 2
     assert shop.run(f"playhead invocations reschedule {sent} --at 2100-01-01 --delay 2h").code == 2
