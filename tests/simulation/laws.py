@@ -284,6 +284,7 @@ def _known(storm: Storm, before: Life, after: Life, kept: set[Any], point: str) 
         storm.law("a restart keeps what was known", known <= kept, f"{after.id} from {point}: {known - kept} are lost")
     taken = _signals(after).get(point, b"-1")
     is_new = b"-1" in taken or taken not in [event.value for event in before.of(e.SignalReceived)]
+    is_new |= taken in storm.told_by_jobs  # which tell it to both
     is_new |= point not in {
         event.step for event in before.of(e.SignalAwaited)
     }  # other code may wait where there was no wait

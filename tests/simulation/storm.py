@@ -18,6 +18,7 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import trio
 import trio._core._run as trio_run  # the scheduler's dice have no public handle
 from trio.testing import MockClock
@@ -123,6 +124,8 @@ class Storm:
         self.seen_ends: list[tuple[InvocationId, float]] = []
         self.seen_open: list[tuple[InvocationId, float]] = []
         self.said: list[Said] = []
+        self.told_by_jobs: set[bytes] = set()
+        """The values of signals that jobs send."""
         self.histories: list[tuple[InvocationId, float, list[tuple[int, str]]]] = []
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
@@ -395,7 +398,9 @@ class Storm:
         ids = [t.id for t in self.told][-count:]
         if not ids:
             return
-        options = {"name": "s", "value": ["s", number]} if verb == "signal" else {}
+        value = ["s", number]
+        self.told_by_jobs.add(msgspec.json.encode(value))
+        options = {"name": "s", "value": value} if verb == "signal" else {}
         job = await self.client.jobs.of(ids).start(verb, options)
         with trio.move_on_after(20.0):
             await job.result()
