@@ -35,6 +35,7 @@ from actors.control.gates import GateClient as AsyncGateClient
 from actors.control.jobs import JobClient as AsyncJobClient
 from actors.control.jobs import JobHandle as AsyncJobHandle
 from actors.control.jobs import JobSelection as AsyncJobSelection
+from actors.control.limits import LimitClient as AsyncLimitClient
 from actors.control.notifications import NotificationClient as AsyncNotificationClient
 from actors.control.notifications import NotificationHandle as AsyncNotificationHandle
 from actors.control.objects import ObjectHandle as AsyncObjectHandle
@@ -59,6 +60,7 @@ R = TypeVar("R")
 
 DeploymentClient = blocking(AsyncDeploymentClient)
 GateClient = blocking(AsyncGateClient)
+LimitClient = blocking(AsyncLimitClient)
 JobClient = blocking(AsyncJobClient)
 JobHandle = blocking(AsyncJobHandle)
 JobSelection = blocking(AsyncJobSelection)
@@ -278,6 +280,7 @@ __all__ = [
     "JobClient",
     "JobHandle",
     "JobSelection",
+    "LimitClient",
     "NotificationClient",
     "NotificationHandle",
     "ObjectHandle",

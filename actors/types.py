@@ -14,12 +14,14 @@ from actors.control.backend import Sent
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
+from actors.control.limits import LimitClient
 from actors.control.notifications import NotificationClient, NotificationHandle
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope, GateState, ScopeKind
 from actors.core.jobs import ItemResult, JobState, JobVerb
+from actors.core.limits import LimitWait
 from actors.core.notifications import NoticeKind, NotificationChange, PostResult
 from actors.core.output import OutputKind
 from actors.core.schedules import (
@@ -53,6 +55,7 @@ from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, OutcomeInfo, StepPhase, WaitInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
@@ -150,6 +153,10 @@ __all__ = [
     "JournalEntry",
     "KeyWait",
     "Kind",
+    "LimitAnswer",
+    "LimitClient",
+    "LimitInfo",
+    "LimitWait",
     "Lineage",
     "MissedPolicy",
     "Mode",

@@ -21,6 +21,7 @@ COMMANDS = {
     "services": ("cli.commands.services", "List the services and their handlers."),
     "actors": ("cli.commands.objects", "Show and edit keyed objects and their fields."),
     "gates": ("cli.commands.gates", "Pause and resume a service, handler, key or deployment."),
+    "limits": ("cli.commands.limits", "Set how many invocations run at once."),
     "jobs": ("cli.commands.jobs", "List, follow and cancel bulk jobs."),
     "schedules": ("cli.commands.schedules", "Call handlers at the times of a cron line or an interval."),
     "notifications": ("cli.commands.notifications", "Report changes of invocations to an address."),

@@ -22,6 +22,7 @@ from actors.control.client import Client
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
+from actors.control.limits import LimitClient
 from actors.control.notifications import NotificationClient, NotificationHandle
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient, ScheduleHandle
@@ -60,6 +61,7 @@ CLASSES = (
     Client,
     InvocationHandle,
     GateClient,
+    LimitClient,
     DeploymentClient,
     JobClient,
     JobSelection,
@@ -159,6 +161,7 @@ async def owners(client: Client) -> dict[str, Any]:
         "Client": client,
         "InvocationHandle": waiting,
         "GateClient": client.gates,
+        "LimitClient": client.limits,
         "DeploymentClient": client.deployments,
         "JobClient": client.jobs,
         "JobSelection": client.jobs.where("key = 'nothing'"),

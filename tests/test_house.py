@@ -132,6 +132,7 @@ PURE_LIBRARIES = {
     "contextvars",
     "datetime",
     "enum",
+    "heapq",
     "functools",
     "hashlib",
     "math",

@@ -2,7 +2,8 @@
 
 ::
 
-    Client ── GateClient, JobClient, ScheduleClient, NotificationClient, DeploymentClient, ObjectHandle, InvocationHandle
+    Client ── GateClient, LimitClient, JobClient, ScheduleClient, NotificationClient, DeploymentClient, ObjectHandle,
+              InvocationHandle
        │
     Backend ─┬─ LocalBackend     the engine of this process
              ├─ HttpBackend      a server, over a connection
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from actors.model.gate_info import GateAnswer, GateInfo
     from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItems, JobPreview
+    from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
     from actors.model.listing import Listing
     from actors.model.notification_info import NotificationInfo
     from actors.model.notification_options import NotificationOptions
@@ -182,6 +184,20 @@ class Backend(HandleBackend, Protocol):
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
         """Return the closed gates, and the exceptions to them."""
+        ...
+
+    # Limits.
+
+    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+        """Set the limit. On return it is durable, and holds in this runtime. Raises :class:`actors.LimitExceededError`."""
+        ...
+
+    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+        """Delete the limit; durable on return."""
+        ...
+
+    async def list_limits(self) -> tuple[LimitInfo, ...]:
+        """Return the limits by name."""
         ...
 
     # Deployments.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
+from actors.control.limits import LimitClient
 from actors.control.notifications import NotificationClient
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient
@@ -84,8 +85,8 @@ class Client:
         return self
 
     @property
-    def limits(self) -> Limits:
-        """The limits of the runtime."""
+    def runtime_limits(self) -> Limits:
+        """The limits of the runtime: sizes, counts and times."""
         return self._backend.limits
 
     def actor(self, cls: type[A], key: str) -> A:
@@ -198,6 +199,11 @@ class Client:
         :class:`actors.types.GateClient`.
         """
         return GateClient(self._backend)
+
+    @property
+    def limits(self) -> LimitClient:
+        """The limits of how many invocations run at once. See :class:`actors.types.LimitClient`."""
+        return LimitClient(self._backend)
 
     async def check(
         self,
@@ -362,7 +368,9 @@ class Client:
             raise DefinitionError(
                 f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
             )
-        return cast("Object", Reference(self._backend, definition, checked_key(definition, key, self.limits.key_bytes)))
+        return cast(
+            "Object", Reference(self._backend, definition, checked_key(definition, key, self.runtime_limits.key_bytes))
+        )
 
 
 def _listing(

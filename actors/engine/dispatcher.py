@@ -15,6 +15,7 @@ from actors.core.owed import pending
 from actors.core.state import existing
 from actors.engine.control_verbs import ControlVerbs
 from actors.engine.exceptions import passes
+from actors.engine.places import leave_places, return_unused
 from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
@@ -70,6 +71,7 @@ class Dispatcher:
         try:
             if loaded.damage is not None:
                 is_done = self._refusals.turn_away(loaded, request, loaded.damage)
+                leave_places(self._machine.places, loaded)
             elif (command := request.command).__class__ in _TAKEN_LATER:
                 is_done = await self._read_and_take(loaded, request)
             else:
@@ -135,6 +137,8 @@ class Dispatcher:
         if loaded.state is not None:
             self._machine.decide(loaded, command, request.stamp)
             self._machine.owe(loaded, pending(loaded.state, self._machine.gates))
+            if self._machine.places.is_active:
+                return_unused(self._machine.places, self._machine.gates, loaded.state)
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, None))
 
@@ -288,6 +292,7 @@ class Dispatcher:
                 code_wait=code_wait,
                 circle=self._detector.around(look.invocation_id),
                 left=left,
+                limit_wait=self._machine.places.wait_of(look.invocation_id),
             )
         self._machine.when_durable(partial(look.reply.set, info))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from actors.core.limits import RunPlaces
 from actors.core.state import REQUEST
 from actors.engine.processor import PartitionProcessor
 from actors.engine.registry import RegistryView
@@ -23,12 +24,13 @@ from journal.ids import InvocationId, stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from actors.code.registry import CodeRegistry
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
+    from actors.core.limits import Limit
     from actors.engine.engine_context import EngineContext
     from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
@@ -82,7 +84,8 @@ class Engine:
         self.left: tuple[UnstoppedStep, ...] = ()
         # Listed before a processor takes up unfinished work, so that none misses a gate.
         self._gated: dict[int, PartitionProcessor] = {}
-        self.registry = RegistryView(journal, self._turn_gates, applications, context.notices)
+        self.places = RunPlaces(self._start_waiting)
+        self.registry = RegistryView(journal, self._turn_gates, self._turn_limits, applications, context.notices)
         self.one_job_at_a_time = trio.Lock()
         """Held while a job is looked up and created, so that two equal requests at once create one."""
         applications.read_from(journal)
@@ -199,6 +202,7 @@ class Engine:
                         steps=self._steps,
                         client=client,
                         gates=self.registry.gates,
+                        places=self.places,
                         counters=self.counters,
                         retention_seconds=self._retention_seconds,
                         opened=self._opened,
@@ -219,6 +223,7 @@ class Engine:
             finally:
                 self._processors.pop(number, None)
                 self._gated.pop(number, None)
+                self.places.leave_all(lambda of: stream_of_invocation(of) % self.journal.partitions == number)
             await trio.sleep(_CLAIM_AGAIN_SECONDS)
 
     def _cache_of(self, partition: int) -> ObjectCache | None:
@@ -231,6 +236,15 @@ class Engine:
                 UnknownOutcomeError
             ):  # it has ended, and the next one starts with the current gates
                 await processor.turn(gates)
+
+    def _turn_limits(self, limits: Iterable[Limit]) -> None:
+        self.places.set_limits(limits, [one for processor in self._gated.values() for one in processor.running()])
+
+    def _start_waiting(self, of: InvocationId) -> None:
+        stream = stream_of_invocation(of)
+        processor = self._gated.get(stream % self.journal.partitions)
+        if processor is not None:
+            processor.start_waiting(stream)
 
     # Requests.
 

@@ -20,7 +20,6 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import attrs
 import trio
 
 from actors.core import commands as c
@@ -33,15 +32,13 @@ from actors.engine.exceptions import effect_lost, passes
 from actors.engine.holds import Holds
 from actors.engine.live_attempts import LiveAttempts
 from actors.engine.next_attempt import next_attempt
+from actors.engine.places import has_place, leave_place, leave_place_if_suspended, leave_places
+from actors.engine.ready_attempt import ReadyAttempt
 from actors.engine.requests import ObjectRequest
 from actors.engine.step_runner import NO_STEPS, StepRunner, unfinished_steps
 from actors.engine.step_turns import StepTurns
 from actors.engine.unwinding import unwinding, unwinding_seconds
-from actors.errors import (
-    ActorError,
-    BlockedLoopError,
-    NotFoundError,
-)
+from actors.errors import ActorError, BlockedLoopError, NotFoundError
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
@@ -65,15 +62,6 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 log = SafeLogger(__name__)
-
-
-@attrs.define(eq=False)
-class ReadyAttempt:
-    """A handler that is ready to run: with one more event, or from the beginning of its history."""
-
-    loaded: LoadedObject
-    invocation_id: InvocationId
-    recorded: Recorded | None = None
 
 
 class Executor:
@@ -171,6 +159,8 @@ class Executor:
         """Drop the attempt; with ``abort_steps``, also drop its steps, and stop them once the decision is durable."""
         attempt = loaded.attempts.pop(of, None)
         self.live.remove(of)
+        if self._machine.places.is_active:
+            leave_place(self._machine.places, loaded, of)
         if loaded.held_back and (loaded.state is None or of not in loaded.state.invocations):
             loaded.held_back.pop(of, None)
         if attempt is not None:
@@ -209,6 +199,7 @@ class Executor:
             self.end_attempt(loaded, of, abort_steps=True)
             for task in loaded.steps.get(of, NO_STEPS).values():
                 task.abort()
+        leave_places(self._machine.places, loaded)
 
     def hold(self) -> None:
         """End the attempts that gates hold. Their steps end and are recorded, unless the mode of a gate is "now", which aborts
@@ -236,7 +227,7 @@ class Executor:
         """Run the first handler in line, if it still may run. What it must wait for, code or the end of steps, is waited for in
         tasks of the ``nursery``."""
         run = self.runs.popleft()
-        loaded, state = run.loaded, run.loaded.state
+        loaded, state, places = run.loaded, run.loaded.state, self._machine.places
         if self._machine.cache.find(loaded.stream) is not loaded:
             # The object left memory while the attempt was queued. Its effects are derived again when it is loaded.
             left = Stamp(self._context.environment.clock.now(), "it left memory", "engine")
@@ -244,12 +235,17 @@ class Executor:
             return
         invocation = None if state is None else state.invocations.get(run.invocation_id)
         if invocation is None or loaded.damage is not None or not may_run(invocation):
+            leave_place(places, loaded, run.invocation_id)
             return
         if state is None:
             raise BrokenInvariant("an open invocation has no object")
         if self._machine.holding(state, run.invocation_id):
-            if run.recorded is not None:
-                loaded.held_back[run.invocation_id] = loaded.held_back.get(run.invocation_id, 0) + 1
+            run.hold_back()
+            leave_place(places, loaded, run.invocation_id)
+            return
+        if places.is_active and not has_place(places, loaded, state, invocation, is_first=run.recorded is None):
+            run.hold_back()
+            self.end_attempt(loaded, run.invocation_id, abort_steps=False)
             return
         attempt = loaded.attempts.get(run.invocation_id)
         try:
@@ -351,6 +347,8 @@ class Executor:
                 for step in attempt.take_interrupted():
                     self.steps.interrupt(loaded, of, step)
             self._holds.if_too_long(loaded, of)
+        if self._machine.places.is_active:
+            leave_place_if_suspended(self._machine.places, loaded, of)
 
     def _record_output(
         self, loaded: LoadedObject, command: c.RecordProgress | c.FinishAttempt, events: list[Event]

@@ -90,6 +90,7 @@ class FirstTurns:
         if (
             self._left <= 0
             or not self._machine.gates.are_none
+            or (self._machine.places.is_active and self._is_limited(command.asked))
             or loaded.steps
             or (context.in_flight is not None and context.in_flight.strikes)
             or context.threads.abandoned
@@ -113,6 +114,10 @@ class FirstTurns:
             if result is not None or not self._open(loaded, request, command, attempt, commands):
                 self._decide(loaded, request, command, attempt, commands)
         return True
+
+    def _is_limited(self, asked: c.Invoke) -> bool:
+        target = asked.target
+        return self._machine.places.concerns(target.service, target.key, target.handler, asked.tags)
 
     def _run(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
         """Take the turn. Returns the commands that follow, or None if the handler has returned without a driver."""

@@ -36,6 +36,7 @@ from actors.engine.completed_invocations import CompletedInvocations
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.outputs import Outputs
+from actors.engine.places import apply_in_places
 from actors.engine.requests import ObjectRequest
 from actors.engine.sealer import Sealer
 from actors.errors import InvocationPausedError
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from actors.code.registry import CodeRegistry
     from actors.core.commands import Command, Decidable
     from actors.core.gates import Gate, Gates
+    from actors.core.limits import RunPlaces
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.engine_context import EngineContext
     from actors.engine.faults import Faults
@@ -84,10 +86,12 @@ class Machine:
         context: EngineContext,
         *,
         gates: Gates,
+        places: RunPlaces,
         retention_seconds: float,
         faults: Faults,
     ) -> None:
         self.gates = gates
+        self.places = places
         self.environment = context.environment
         self.now = self.environment.clock.now()
         self.partition = partition
@@ -120,6 +124,8 @@ class Machine:
     def decide(self, loaded: LoadedObject, command: Decidable, stamp: Stamp) -> list[Event]:
         """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
+        if events and self.places.is_active:
+            return apply_in_places(self.places, self._limits, loaded, stamp, events, self.apply)
         if events:
             self.apply(loaded, stamp, events)
         return events

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from sniffio import thread_local as library_of_thread
 
+from actors.core import commands as c
 from actors.engine.commits import Commits
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
@@ -42,6 +43,7 @@ from actors.engine.history_effects import HistoryEffects
 from actors.engine.machine import Machine
 from actors.engine.message_reader import MessageReader
 from actors.engine.object_cache import ObjectCache
+from actors.engine.places import running
 from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
 from actors.engine.waiter import Reply
@@ -51,14 +53,16 @@ from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
+from journal.events import Stamp
 from journal.ids import StreamId
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator
 
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gates
+    from actors.core.limits import Candidate, RunPlaces
     from actors.engine.deadlocks import DirectoryOf
     from actors.engine.engine_context import EngineContext
     from actors.engine.observer import Observer
@@ -100,6 +104,7 @@ class PartitionProcessor:
         steps: RunningSteps,
         client: InsideClient,
         gates: Gates,
+        places: RunPlaces,
         counters: EngineCounters,
         retention_seconds: float,
         opened: trio.Event,
@@ -121,6 +126,7 @@ class PartitionProcessor:
             applications,
             context,
             gates=gates,
+            places=places,
             retention_seconds=retention_seconds,
             faults=self._faults,
         )
@@ -206,6 +212,15 @@ class PartitionProcessor:
         if not inbox:  # otherwise a round is coming: each leaves a wake-up behind if it leaves a request
             self._wake()
         inbox.append(request)
+
+    def running(self) -> Iterator[Candidate]:
+        """Yield the invocations of the partition that run."""
+        return running(self._executor.live)
+
+    def start_waiting(self, stream: StreamId) -> None:
+        """Start what waits in an object: a limit has room for it."""
+        stamp = Stamp(self._clock.now(), "a limit has room", "engine")
+        self._take_in(ObjectRequest(stream, c.StartWaiting(), stamp))
 
     async def turn(self, gates: Gates) -> None:
         """Apply these gates. When this returns, nothing that they hold is running; steps may still be ending."""

@@ -14,7 +14,7 @@ from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of, notifications_of
+from actors.system.registry_rows import deployments_of, gates_of, limits_of, notifications_of
 from journal.events import Erased, InvocationCompleted
 from journal.safe_logger import SafeLogger
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gate
+    from actors.core.limits import Limit
     from actors.core.state import ObjectState
     from actors.engine.notices import Notices
     from journal.log.protocol import Journal
@@ -32,19 +33,22 @@ log = SafeLogger(__name__)
 
 class RegistryView:
     """The registry as of event ``version`` of its log, which is seldom more than a commit old. ``turn_gates`` applies other
-    gates, and ``notices`` gets other notifications."""
+    gates, ``turn_limits`` other limits, and ``notices`` gets other notifications."""
 
     def __init__(
         self,
         journal: Journal,
         turn_gates: Callable[[Gates], Awaitable[None]],
+        turn_limits: Callable[[tuple[Limit, ...]], None],
         applications: CodeRegistry,
         notices: Notices,
     ) -> None:
         self.version = 0
         self._applications = applications
         self.gates: Gates = NO_GATES
+        self.limits: tuple[Limit, ...] = ()
         self._turn_gates = turn_gates
+        self._turn_limits = turn_limits
         self._notices = notices
         self._closed_at_start: Gate | None = None
         self._journal = journal
@@ -60,6 +64,7 @@ class RegistryView:
         self._closed_at_start = closed
         self.version = await self._read()
         self.gates = self._read_gates()
+        self._read_limits()
         self._notices.rules = notifications_of(self._state)
         await self._applications.obey(self._read_deployments())
 
@@ -104,6 +109,7 @@ class RegistryView:
         if [*gates] != [*self.gates]:
             self.gates = gates
             await self._turn_gates(gates)
+        self._read_limits()
         self._notices.rules = notifications_of(self._state)
         deployments = self._read_deployments()
         if deployments != self._applications.registered:
@@ -112,6 +118,12 @@ class RegistryView:
     def _read_gates(self) -> Gates:
         gates = gates_of(self._state)
         return gates if self._closed_at_start is None else gates.with_closed(self._closed_at_start)
+
+    def _read_limits(self) -> None:
+        limits = limits_of(self._state)
+        if limits != self.limits:
+            self.limits = limits
+            self._turn_limits(limits)
 
     def _read_deployments(self) -> Deployments:
         return deployments_of(self._state)

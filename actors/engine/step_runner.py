@@ -21,6 +21,7 @@ import trio
 from actors.core import commands as c
 from actors.core.owed import owes_an_attempt
 from actors.core.state import WaitKind
+from actors.engine.places import leave_place
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
 from actors.engine.steps import StepTask
@@ -206,6 +207,8 @@ class StepRunner:
         if not tasks:
             del loaded.steps[of]
             self._live.after_last_step(loaded, of)
+            if self._machine.places.is_active and of not in loaded.attempts:
+                leave_place(self._machine.places, loaded, of)
         self._count -= 1
 
     def settle_pause(self, loaded: LoadedObject, of: InvocationId) -> None:

@@ -75,6 +75,8 @@ class StepTurns:
         of, step, outcome, state = command.invocation_id, command.step, command.outcome, loaded.state
         if outcome.kind is not OutcomeKind.SUCCEEDED or state is None or not self._is_first(loaded):
             return False
+        if self._machine.places.is_active and self._machine.places.has(of):
+            return False  # it may give its place to another
         attempt, invocation = loaded.attempts.get(of), state.invocations.get(of)
         if attempt is None or invocation is None or not goes_on_at_once(invocation, step, attempt.seen):
             return False

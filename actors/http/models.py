@@ -14,6 +14,7 @@ from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
+from actors.model.limit_info import LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
@@ -147,6 +148,13 @@ class GateList:
     """The closed gates and the exceptions to them."""
 
     gates: list[GateInfo]
+
+
+@attrs.frozen(kw_only=True)
+class LimitList:
+    """The limits by name."""
+
+    limits: list[LimitInfo]
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ class WaitCause(enum.Enum):
 
     NOTHING = "nothing"
     GATE = "gate"
+    LIMIT = "limit"
     RESUME = "resume"
     DATE = "date"
     KEY = "key"
@@ -61,6 +62,7 @@ def reasons(info: InvocationInfo) -> tuple[WaitReason, ...]:
         return (_ended(info), *_left_behind(info))
     found = [
         *_held(info),
+        *_limited(info),
         *_unwinding(info),
         *_in_a_circle(info),
         *_not_started(info),
@@ -133,6 +135,17 @@ def _held(info: InvocationInfo) -> Iterator[WaitReason]:
         )
 
 
+def _limited(info: InvocationInfo) -> Iterator[WaitReason]:
+    wait = info.limit_wait
+    if wait is not None:
+        ahead = "" if not wait.ahead else f", and {wait.ahead} {'waits' if wait.ahead == 1 else 'wait'} before it"
+        yield WaitReason(
+            waits_for=WaitCause.LIMIT,
+            text=f"limit {wait.name!r}: {wait.running} of {wait.concurrency} run{ahead}",
+            since=info.created_at if info.started_at is None else info.modified_at,
+        )
+
+
 def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.started_at is not None:
         return
@@ -147,8 +160,9 @@ def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:
             invocation_id=info.waits_for,
         )
     wait = info.key_wait
-    if wait is not None and (
-        info.target.key is not None or wait.holder is not None
+    is_limited = info.limit_wait is not None and wait is not None and wait.holder is None  # it is next
+    if (
+        wait is not None and not is_limited and (info.target.key is not None or wait.holder is not None)
     ):  # a service has no key to wait for
         name = info.target.service if info.target.key is None else f"{info.target.service}/{info.target.key}"
         holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"

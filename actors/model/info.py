@@ -24,6 +24,7 @@ import attrs
 import msgspec
 
 from actors.core.gates import NO_GATES, Gates
+from actors.core.limits import LimitWait
 from actors.core.state import REQUEST
 from actors.errors import CircleLink, ErrorCode
 from actors.model.gate_info import GateInfo, gate_info
@@ -162,7 +163,8 @@ class InvocationInfo:
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
-    ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
+    ``limit_wait`` is the limit
+    that it waits for. ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -189,6 +191,7 @@ class InvocationInfo:
     paused_at: float | None = None
     key_wait: KeyWait | None = None
     code_wait: CodeWait | None = None
+    limit_wait: LimitWait | None = None
     waits_for: InvocationId | None = None
     cancel_reason: Annotated[str | None, described("the reason of the requested cancel")] = None
     deployment: Annotated[str, described("the deployment whose code it runs on, once it has started")] = ""
@@ -217,6 +220,7 @@ def info_of(
     code_wait: CodeWait | None = None,
     circle: WaitCycle | None = None,
     left: LeftBehind = NOTHING_LEFT,
+    limit_wait: LimitWait | None = None,
 ) -> InvocationInfo:
     """Return the record of an invocation, from its row, its state and its object's while it is open, the gates that
     hold it, and from the process that runs its steps: what they are ``doing`` and have ``left``.
@@ -250,6 +254,7 @@ def info_of(
         paused_at=None if open_state is None else open_state.paused_at,
         code_wait=code_wait,
         key_wait=_key_wait(state, row.invocation_id),
+        limit_wait=limit_wait,
         waits_for=_waits_for(state, open_state),
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,

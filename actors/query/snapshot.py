@@ -44,7 +44,7 @@ from actors.query.stored_object import StoredObject
 from actors.rows.objects import load_state
 from actors.system.code import read_code
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of
+from actors.system.registry_rows import deployments_of, gates_of, limits_of
 from journal import invocation_keys, keys
 from journal.ids import StreamId, stream_of, stream_of_invocation
 from journal.log.outputs import read_whole_output
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from actors.core.deployments import Deployments
     from actors.core.gates import Gates
+    from actors.core.limits import Limit
     from actors.core.state import ObjectState
     from actors.model.service_info import ServiceInfo
     from actors.values.snapshot import Snapshot
@@ -182,6 +183,10 @@ class JournalSnapshot:
     def gates(self) -> Gates:
         """Return the closed gates."""
         return gates_of(self.object(registry_stream()))
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the limits of concurrency."""
+        return limits_of(self.object(registry_stream()))
 
     def code(self, deployment: str) -> Snapshot:
         """Return the code of a deployment. Raises :class:`actors.errors.BrokenDeploymentError`."""

@@ -1,4 +1,4 @@
-"""The rules of the whole runtime as one object: its gates, its deployments and its notifications.
+"""The rules of the whole runtime as one object: its gates, its limits, its deployments and its notifications.
 
 Only the object's handlers change the rules, so its log shows who changed what, when, and why. An engine does not call
 the object: it follows the log (``engine.registry``).
@@ -12,6 +12,7 @@ import attrs
 
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
+from actors.core.limits import Limit, LimitChange
 from actors.core.notifications import MAX_NOTIFICATIONS, NotificationRule
 from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
 from actors.model.classes import Actor, service_name
@@ -29,16 +30,20 @@ REGISTRY_KEY = "main"
 AUDIT_SECONDS = 90 * 24 * 3600.0
 """How long changes to the registry stay visible, independent of the retention of user invocations."""
 
+MAX_LIMITS = 100
+"""The number of limits that can be in force at a time. Each start of an invocation compares all of them."""
+
 MAX_GATES = 1_000
 """The number of rules that can be in force at a time."""
 
 
 class Registry(Actor):
-    """Gates, deployments and notifications, and the history of their changes."""
+    """Gates, limits, deployments and notifications, and the history of their changes."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
     gates: list[Gate] = field(factory=list)
+    limits: list[Limit] = field(factory=list)
     deployments: list[Deployment] = field(factory=list)
     latest: str = ""
     notifications: list[NotificationRule] = field(factory=list)
@@ -61,6 +66,37 @@ class Registry(Actor):
         self.revision += 1
         exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)
         return self._keep(*open_gate(Gates(self.gates), exception))
+
+    @handler(retention=AUDIT_SECONDS)
+    async def set_limit(self, name: str, scope: str, concurrency: int, reason: str, by: str) -> LimitChange:
+        """Let at most ``concurrency`` invocations of the scope run at once."""
+        before = self._limit(name)
+        if before is not None and (before.scope, before.concurrency) == (scope, concurrency):
+            return LimitChange(False, before, before)
+        if before is None and len(self.limits) >= MAX_LIMITS:
+            raise LimitExceededError(
+                f"there are {len(self.limits)} limits (limit {MAX_LIMITS}); delete some",
+                limit="limits",
+                maximum=MAX_LIMITS,
+                found=len(self.limits),
+                code=ErrorCode.TOO_MANY,
+            )
+        limit = Limit(name=name, scope=scope, concurrency=concurrency, since=current_time(), by=by, reason=reason)
+        self.revision += 1
+        self.limits = sorted([*(one for one in self.limits if one.name != name), limit], key=lambda one: one.name)
+        return LimitChange(True, before, limit)
+
+    @handler(retention=AUDIT_SECONDS)
+    async def delete_limit(self, name: str, reason: str, by: str) -> LimitChange:
+        """Remove the limit; ``reason`` and ``by`` are for the log."""
+        before = self._limit(name)
+        if before is not None:
+            self.revision += 1
+            self.limits = [one for one in self.limits if one.name != name]
+        return LimitChange(before is not None, before, None)
+
+    def _limit(self, name: str) -> Limit | None:
+        return next((limit for limit in self.limits if limit.name == name), None)
 
     @handler(retention=AUDIT_SECONDS)
     async def register_deployment(

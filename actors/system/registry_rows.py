@@ -1,4 +1,4 @@
-"""Reads the gates, the deployments and the notifications from the registry's state."""
+"""Reads the gates, the limits, the deployments and the notifications from the registry's state."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from actors.model.classes import definition_of
 from actors.system.registry import Registry
 
 if TYPE_CHECKING:
+    from actors.core.limits import Limit
     from actors.core.notifications import NotificationRule
     from actors.core.state import ObjectState
 
@@ -24,6 +25,11 @@ def deployments_of(registry: ObjectState | None) -> Deployments:
 def gates_of(registry: ObjectState | None) -> Gates:
     """Return the gates in the registry's state, which is None if the registry was never changed."""
     return NO_GATES if registry is None else Gates(_field(registry, "gates"))
+
+
+def limits_of(registry: ObjectState | None) -> tuple[Limit, ...]:
+    """Return the limits in the registry's state, which is None if the registry was never changed."""
+    return () if registry is None else tuple(_field(registry, "limits"))
 
 
 def notifications_of(registry: ObjectState | None) -> tuple[NotificationRule, ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actors.model.gate_info import GateInfo
     from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo, JobItem
+    from actors.model.limit_info import LimitInfo
     from actors.model.object_info import FieldChange, ItemInfo, ObjectName
     from actors.model.service_info import HandlerInfo, ServiceInfo
     from actors.query.audit import AuditEntry
@@ -95,6 +96,21 @@ GATES: TextTable[GateInfo] = TextTable(
         TextColumn("SINCE", lambda gate: when(gate.since)),
         TextColumn("BY", lambda gate: gate.by),
         TextColumn("REASON", lambda gate: gate.reason),
+    ),
+)
+
+
+LIMITS: TextTable[LimitInfo] = TextTable(
+    id_of=lambda limit: limit.name,
+    columns=(
+        TextColumn("NAME", lambda limit: limit.name),
+        TextColumn("SCOPE", lambda limit: limit.scope),
+        TextColumn("CONCURRENCY", lambda limit: str(limit.concurrency)),
+        TextColumn("RUNNING", lambda limit: str(limit.running)),
+        TextColumn("WAITING", lambda limit: str(limit.waiting)),
+        TextColumn("SINCE", lambda limit: when(limit.since), is_wide=True),
+        TextColumn("BY", lambda limit: limit.by, is_wide=True),
+        TextColumn("REASON", lambda limit: limit.reason),
     ),
 )
 

@@ -57,7 +57,7 @@ async def test_the_clients_are_those_of_trio_programs() -> None:
         task = await runtime.client.service(Waiter).wait.send()
         assert type(runtime.client) is actors.Client
         assert type(task) is actors.InvocationHandle
-        assert runtime.client.limits == actors.Limits()
+        assert runtime.client.runtime_limits == actors.Limits()
         assert runtime.unserved == ()
         job = await runtime.client.jobs.where("service = 'Waiter'").cancel()
         assert (await job.result()).done == 1

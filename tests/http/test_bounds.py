@@ -226,7 +226,7 @@ async def test_bodies_heads_keys_and_depths_have_limits_with_their_own_answers(t
         post, patch = served.http.post, served.http.patch
         gone = "inv_1" + "0" * 33
         kind = {"content-type": "application/json"}
-        limit = served.runtime.client.limits.payload_bytes
+        limit = served.runtime.client.runtime_limits.payload_bytes
         assert (await post("/Big/echo", content=b'"' + b"x" * limit + b'"', headers=kind)).status_code == 413
         assert (await post("/Big/echo", content=_chunks(limit + 2), headers=kind)).status_code == 413
         assert (await patch(f"/invocations/{gone}/cancel", json={"reason": "x" * 70_000})).status_code == 413

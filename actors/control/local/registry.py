@@ -13,6 +13,7 @@ from actors.core.gates import GateScope, ScopeKind
 from actors.errors import NotFoundError, RefusedError, ResourceKind
 from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
+from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions, limit_answer, limit_info
 from actors.model.new_ids import new_id
 from actors.rows.audit import ControlAction
 from actors.system.registry import registry_target
@@ -22,6 +23,7 @@ from actors.values.outcomes import value_of
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
+    from actors.core.limits import LimitChange
     from actors.model.control_options import GateOptions
     from journal.events import Target
     from journal.ids import InvocationId
@@ -115,6 +117,38 @@ class LocalRegistry(LocalServices):
         """Return the closed gates and the exceptions to them."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.engine.registry.gates)
+
+    # Limits.
+
+    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+        """Set the limit. On return it holds here."""
+        detail = f"{options.concurrency} of {options.scope}"
+        act = ControlAction(verb="set-limit", target=name, detail=detail, reason=options.reason)
+        change: LimitChange = await self.ask_registry(
+            "set_limit",
+            act,
+            name=name,
+            scope=options.scope,
+            concurrency=options.concurrency,
+            reason=options.reason,
+            by=self.who.by,
+        )
+        return limit_answer(name, change)
+
+    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+        """Delete the limit. On return it no longer holds here."""
+        act = ControlAction(verb="delete-limit", target=name, reason=reason)
+        change: LimitChange = await self.ask_registry("delete_limit", act, name=name, reason=reason, by=self.who.by)
+        return limit_answer(name, change)
+
+    async def list_limits(self) -> tuple[LimitInfo, ...]:
+        """Return the limits, with what runs under them and waits for them here."""
+        await trio.lowlevel.checkpoint()
+        places = self.engine.places
+        return tuple(
+            limit_info(limit, running=places.running(limit.name), waiting=places.waiting(limit.name))
+            for limit in places.limits
+        )
 
     def _check_scope(self, scope: GateScope) -> None:
         if is_system(scope.service):

@@ -28,6 +28,7 @@ from actors.model.gate_info import gate_info
 from actors.model.history import entry_of
 from actors.model.info import belongs_to, info_of
 from actors.model.job_info import JobItems
+from actors.model.limit_info import LimitInfo, limit_info
 from actors.model.output import chunk_of
 from actors.model.service_info import HandlerInfo, ServiceInfo
 from actors.model.verb_options import KEEP
@@ -243,6 +244,11 @@ class OfflineBackend(OfflineRefusals):
         """Return the gates as of the last stop, which also hold at the next start."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.snapshot.gates())
+
+    async def list_limits(self) -> tuple[LimitInfo, ...]:
+        """Return the limits as of the last stop, which also hold at the next start."""
+        await trio.lowlevel.checkpoint()
+        return tuple(map(limit_info, self.snapshot.limits()))
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         registered = self.snapshot.deployments()

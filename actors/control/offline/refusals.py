@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.model.gate_info import GateAnswer
     from actors.model.handles import InvocationHandle
     from actors.model.job_info import JobPreview
+    from actors.model.limit_info import LimitAnswer, LimitOptions
     from actors.model.requests import CallOptions, Request
     from actors.model.verb_options import VerbOptions
     from actors.query.changes import ChangeSet
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class OfflineRefusals(OfflineSchedules, OfflineNotifications):
-    """Refuses calls, messages, verbs, edits, gates, jobs, the change feed and moves of deployments."""
+    """Refuses calls, messages, verbs, edits, gates, limits, jobs, the change feed and moves of deployments."""
 
     async def call(self, request: Request) -> Any:
         self.refuse(f"a call of {request.target}")
@@ -57,6 +58,12 @@ class OfflineRefusals(OfflineSchedules, OfflineNotifications):
 
     async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
         self.refuse("opening a gate")
+
+    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+        self.refuse("setting a limit")
+
+    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+        self.refuse("deleting a limit")
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         self.refuse("moving latest")

@@ -20,6 +20,7 @@ from actors.http.models import (
     GateList,
     ItemList,
     JobList,
+    LimitList,
     ObjectList,
 )
 from actors.model.checks import CheckReport, CheckSummary
@@ -27,6 +28,7 @@ from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer
 from actors.model.job_info import JobInfo, JobItems, JobPreview
+from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
 from actors.model.object_info import ObjectInfo
 from journal.events import ControlResult
 
@@ -57,6 +59,17 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
         return tuple((await self._connection.get("/gates", GateList)).gates)
+
+    # Limits.
+
+    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+        return await self._connection.patch(path_of("limits", name, "set"), LimitAnswer, attrs.asdict(options))
+
+    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+        return await self._connection.patch(path_of("limits", name, "delete"), LimitAnswer, {"reason": reason})
+
+    async def list_limits(self) -> tuple[LimitInfo, ...]:
+        return tuple((await self._connection.get("/limits", LimitList)).limits)
 
     # Objects.
 

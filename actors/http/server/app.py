@@ -26,6 +26,7 @@ from actors.http.server import (
     gates,
     invocations,
     jobs,
+    limits,
     metrics,
     notifications,
     objects,
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *overview.ROUTES,
     *verbs.ROUTES,
     *gates.ROUTES,
+    *limits.ROUTES,
     *objects.ROUTES,
     *deployments.ROUTES,
     *jobs.ROUTES,
@@ -174,7 +176,7 @@ class Api:
 
     async def _body(self, exchange: Exchange, route: Route) -> Any:
         check_encoding(exchange.request)
-        limits, is_value = self._client.limits, route.body is JsonBody
+        limits, is_value = self._client.runtime_limits, route.body is JsonBody
         if exchange.request.headers.get("content-length", "0") != "0":
             check_media_type(exchange.request)
         values_bytes = limits.payload_bytes if is_value or route.holds_values else 0

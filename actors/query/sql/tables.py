@@ -10,6 +10,7 @@ from actors.query.sql.deployments import DEPLOYMENTS
 from actors.query.sql.gates import GATES
 from actors.query.sql.histories import HISTORIES
 from actors.query.sql.invocations import INVOCATIONS
+from actors.query.sql.limits import LIMITS
 from actors.query.sql.notifications import NOTIFICATIONS
 from actors.query.sql.objects import INBOXES, STATES
 from actors.query.sql.outputs import OUTPUTS
@@ -32,6 +33,7 @@ TABLES: tuple[AnyTable, ...] = (
     SERVICES,
     DEPLOYMENTS,
     GATES,
+    LIMITS,
     SCHEDULES,
     NOTIFICATIONS,
     AUDITS,

@@ -19,8 +19,8 @@ import { Table } from "../ui/table.js";
 const PAGE = 200;
 const INVOCATION = /^inv_1[0-9A-Za-z]{33}$/;
 const VERBS = [
-  "cancel", "kill", "pause", "resume", "restart", "reschedule", "signal", "purge", "edit", "close-gate", "open-gate",
-  "register-deployment", "make-latest", "prune-deployment", "start-job", "create-token", "revoke-token",
+  "cancel", "kill", "pause", "resume", "restart", "reschedule", "signal", "purge", "edit", "close-gate", "open-gate", "set-limit",
+  "delete-limit", "register-deployment", "make-latest", "prune-deployment", "start-job", "create-token", "revoke-token",
 ];
 
 /** @param {Entry} entry */

@@ -1,0 +1,28 @@
+"""``sys_limit``: one row for each limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.model.limit_info import LimitInfo, limit_info
+from actors.query.sql.columns import Path, Table, Wanted
+from actors.query.sql.records import column_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.query.snapshot import JournalSnapshot
+
+
+def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[LimitInfo]:
+    return map(limit_info, snapshot.limits())
+
+
+_STORED = ("name", "scope", "concurrency", "since", "by", "reason")
+
+LIMITS = Table[LimitInfo](
+    name="sys_limit",
+    about="One row for each limit of how many invocations run at once.",
+    columns=tuple(column_of(LimitInfo, name, name) for name in _STORED),
+    paths=(Path(name="every", scan=_every, cost=20),),
+)

@@ -1,0 +1,242 @@
+"""Limits of concurrency: at most so many run at once, the others in the order of their acceptance, and none forever."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, InvalidArgumentError, Service, handler, step
+from actors.core.limits import Candidate, Limit, RunPlaces
+from actors.model.explain import WaitCause, reasons
+from journal.events import Status
+from journal.ids import InvocationId
+from tests.lab import Lab, until
+from tests.raising import raises
+from tests.virtual import on_virtual_time
+
+pytestmark = on_virtual_time
+
+
+class Now:
+    """What runs at this moment, as the world outside sees it: in all, and at most by name."""
+
+    def __init__(self) -> None:
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.order: list[int] = []
+
+    def begin(self, name: str) -> None:
+        for each in (name, "all"):
+            self.running[each] += 1
+            self.most[each] = max(self.most[each], self.running[each])
+
+    def end(self, name: str) -> None:
+        self.running.subtract([name, "all"])
+
+
+NOW = Now()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs() -> None:
+    NOW.__init__()  # type: ignore[misc]
+
+
+@step
+async def work(name: str, number: int) -> None:
+    NOW.begin(name)
+    NOW.order.append(number)
+    try:
+        await trio.sleep(1.0)
+    finally:
+        NOW.end(name)
+
+
+class Agent(Service):
+    @handler
+    async def run(self, name: str, number: int) -> int:
+        await work(name, number)
+        return number
+
+    @handler
+    async def nap(self, name: str) -> None:
+        await work(name, 1)
+        await actors.signal("go")
+        await work(name, 2)
+
+    @handler
+    async def delegate(self, name: str) -> int:
+        await work(name, 1)
+        return await actors.service(Agent).run(name, 2)
+
+
+class Chat(Actor):
+    @handler
+    async def say(self, name: str, number: int) -> int:
+        await work(name, number)
+        return number
+
+
+async def test_no_more_run_than_allowed_and_they_run_in_order() -> None:
+    async with Lab(Agent, partitions=2).running() as runtime:
+        client = runtime.client
+        answer = await client.limits.set("agents", "service:Agent", concurrency=3, reason="a small model")
+        assert answer.changed
+        sent = [await client.service(Agent).run.send("a", number) for number in range(10)]
+        await until(lambda: len(NOW.order) == 3)
+        states = [(await handle.info()).status for handle in sent]
+        assert states == [Status.RUNNING] * 3 + [Status.QUEUED] * 7
+        last = await sent[-1].info()
+        (reason,) = reasons(last)
+        assert reason.waits_for is WaitCause.LIMIT
+        assert last.limit_wait is not None
+        assert (last.limit_wait.running, last.limit_wait.ahead) == (3, 6)
+        (info,) = await client.limits.list()
+        assert (info.running, info.waiting, info.reason) == (3, 7, "a small model")
+        assert [await handle.result() for handle in sent] == list(range(10))
+        assert NOW.most["all"] == 3
+        assert [sorted(NOW.order[at : at + 3]) for at in (0, 3, 6, 9)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+        assert [(one.running, one.waiting) for one in await client.limits.list()] == [(0, 0)]
+
+
+async def test_what_waits_gives_its_place_back_and_continues_in_turn() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        await client.limits.set("agents", "service:Agent", concurrency=1)
+        naps = [await client.service(Agent).nap.send("nap") for _ in range(3)]
+        await until(lambda: len(NOW.order) == 3)
+        run = await client.service(Agent).run.send("a", 7)
+        for nap in naps:
+            await nap.signal("go")
+        for handle in (*naps, run):
+            await handle.result()
+        assert NOW.most["all"] == 1
+        assert await client.service(Agent).delegate("d") == 2, "a caller does not keep its callee from running"
+        assert NOW.most["all"] == 1
+
+
+async def test_several_limits_hold_at_once_and_one_does_not_keep_the_others() -> None:
+    async with Lab(Agent, Chat).running() as runtime:
+        client = runtime.client
+        await client.limits.set("all", "everything", concurrency=4)
+        await client.limits.set("ada", "tag:user=ada", concurrency=1)
+        handles = [await client.service(Agent).run.options(tags={"user": "ada"}).send("ada", n) for n in range(5)]
+        handles += [await client.actor(Chat, f"{n}").say.send("chat", n) for n in range(5)]
+        for handle in handles:
+            await handle.result()
+        assert NOW.most["all"] == 4
+        assert NOW.most["ada"] == 1
+
+
+async def test_a_limit_is_changed_while_they_run() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        handles = [await client.service(Agent).run.send("a", n) for n in range(4)]
+        await until(lambda: NOW.running["all"] == 4)
+        await client.limits.set("agents", "service:Agent", concurrency=1)
+        handles += [await client.service(Agent).run.send("b", n) for n in range(4)]
+        await handles[3].result()
+        await until(lambda: NOW.running["b"] == 1)
+        assert NOW.most["b"] == 1, "those that ran already count"
+        await client.limits.set("agents", "service:Agent", concurrency=2)
+        await until(lambda: NOW.running["b"] == 2)
+        assert not (await client.limits.set("agents", "service:Agent", concurrency=2)).changed
+        assert (await client.limits.delete("agents")).changed
+        await until(lambda: NOW.running["b"] >= 2)
+        for handle in handles:
+            await handle.result()
+        assert not (await client.limits.delete("agents")).changed
+
+
+async def test_it_holds_after_a_death_and_a_pause_or_a_kill_frees_the_place() -> None:
+    lab = Lab(Agent, Chat)
+    async with lab.running() as runtime:
+        client = runtime.client
+        await client.limits.set("agents", "everything", concurrency=2)
+        sent = [await client.service(Agent).run.send("a", n) for n in range(6)]
+        await client.actor(Chat, "k").say.send("k", 10)
+        await client.actor(Chat, "k").say.send("k", 11)
+        await until(lambda: NOW.running["all"] == 2)
+    NOW.__init__()  # type: ignore[misc]
+    async with lab.running() as runtime:
+        client = runtime.client
+        await until(lambda: NOW.running["all"] == 2)
+        running = [h.id for h in sent if (await client.invocation(h.id).info()).status is Status.RUNNING]
+        await client.invocation(running[0]).pause(mode="now")
+        await client.invocation(running[1]).kill()
+        waiting = [h.id for h in sent if (await client.invocation(h.id).info()).status is Status.QUEUED]
+        await client.invocation(waiting[-1]).cancel()
+        await until(lambda: len(NOW.order) >= 4)
+        await client.invocation(running[0]).resume()
+        await trio.sleep(30)
+        assert {(await client.invocation(handle.id).info()).status for handle in sent} == {Status.COMPLETED}
+        assert NOW.most["all"] == 2
+        counted = await client.limits.list()
+        assert [(one.running, one.waiting) for one in counted] == [(0, 0)]
+
+
+async def test_a_gate_and_a_limit_together_lose_no_place() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        await client.limits.set("agents", "service:Agent", concurrency=1)
+        handles = [await client.service(Agent).run.send("a", n) for n in range(4)]
+        await until(lambda: NOW.running["all"] == 1)
+        await client.gates.close("service:Agent")
+        await trio.sleep(5)
+        assert len(NOW.order) == 1
+        await client.gates.open("service:Agent")
+        for handle in handles:
+            await handle.result()
+        assert NOW.most["all"] == 1
+
+
+async def test_a_call_that_no_limit_counts_is_not_slowed_down() -> None:
+    async with Lab(Agent, Chat).running() as runtime:
+        client = runtime.client
+        await client.limits.set("agents", "service:Agent", concurrency=1)
+        await client.service(Agent).run.send("a", 1)
+        assert await client.actor(Chat, "a").say("chat", 5) == 5
+
+
+async def test_what_cannot_be_a_limit_is_refused() -> None:
+    async with Lab(Agent).running() as runtime:
+        limits = runtime.client.limits
+        for scope in ("backlog", "deployment:dep_1", "tag:user", "Agent", ""):
+            with raises(InvalidArgumentError, path="scope"):
+                await limits.set("a", scope, concurrency=1)
+        with raises(InvalidArgumentError, path="concurrency"):
+            await limits.set("a", "everything", concurrency=0)
+
+
+def _candidate(number: int, *, user: str = "") -> Candidate:
+    of = InvocationId(f"inv_{number}")
+    tags = {"user": user} if user else None
+    return Candidate(invocation_id=of, service="Agent", key=None, handler="run", tags=tags, accepted_at=float(number))
+
+
+def test_ten_thousand_that_wait_run_in_order_and_each_costs_the_same() -> None:
+    woken: list[InvocationId] = []
+    places = RunPlaces(woken.append)
+    limit = Limit(name="agents", scope="service:Agent", concurrency=50, since=0.0, by="tests")
+    ada = Limit(name="ada", scope="tag:user=ada", concurrency=1, since=0.0, by="tests")
+    places.set_limits([limit, ada])
+    everybody = [_candidate(number, user="ada" if number % 10 == 0 else "") for number in range(10_000)]
+    began = time.process_time()
+    running = [one for one in everybody if places.take(one)]
+    assert len(running) == 50
+    left = 0
+    while running:
+        places.release(running.pop(0).invocation_id)
+        left += 1
+        for of in woken[:]:
+            assert places.take(everybody[int(of[4:])])
+            running.append(everybody[int(of[4:])])
+        woken.clear()
+        assert places.running("agents") <= 50
+        assert places.running("ada") <= 1
+    assert left == 10_000
+    assert time.process_time() - began < 3.0
