@@ -46,6 +46,7 @@ MADE_BY_US = {
         "JobClient",
         "JobHandle",
         "JobSelection",
+        "LimitClient",
         "LocalClient",
         "OfflineClient",
         "Nursery",

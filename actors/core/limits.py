@@ -26,9 +26,10 @@ from actors.core.gates import GateScope, ScopeKind, parse_scope
 from actors.errors import InvalidArgumentError
 from actors.values.names import EDIT, is_system
 from actors.values.texts import shown
+from journal.ids import StreamId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from journal.ids import InvocationId
 
@@ -124,7 +125,7 @@ class RunPlaces:
         self._waiting: dict[InvocationId, _InLine] = {}
         self._lines: dict[tuple[str, ...], list[_Entry]] = {}
         self._arrivals = 0
-        self._granted: set[InvocationId] = set()
+        self._granted: dict[StreamId, set[InvocationId]] = {}
 
     @property
     def limits(self) -> Iterable[Limit]:
@@ -151,7 +152,8 @@ class RunPlaces:
         for candidate in now_running.values():
             if names := self._names_of(candidate):
                 self._occupy(candidate, names)
-        self._granted &= self._running.keys()
+        for of in [of for woken in self._granted.values() for of in woken if of not in self._running]:
+            self._accept(of)
         freed = [one.candidate for one in waiting.values() if not self._names_of(one.candidate)]
         for one in waiting.values():
             if names := self._names_of(one.candidate):
@@ -172,7 +174,7 @@ class RunPlaces:
         """Give the invocation a place, unless it must wait for one. Returns whether it may run. It may take one again that it has."""
         of = candidate.invocation_id
         if of in self._running:
-            self._granted.discard(of)
+            self._accept(of)
             return True
         if of in self._waiting:
             return False
@@ -188,12 +190,12 @@ class RunPlaces:
     def give_up(self, of: InvocationId) -> None:
         """Forget an invocation that has ended before it ran."""
         self._waiting.pop(of, None)
-        if of in self._granted:
+        if self.unused(of):
             self.release(of)
 
     def release(self, of: InvocationId) -> None:
         """Take the place of an invocation back, and give it to the next one."""
-        self._granted.discard(of)
+        self._accept(of)
         found = self._running.pop(of, None)
         if found is not None:
             for name in found[1]:
@@ -207,9 +209,13 @@ class RunPlaces:
         for of in [of for of in self._running if is_gone(of)]:
             self.release(of)
 
+    def unused_in(self, stream: StreamId) -> Collection[InvocationId]:
+        """Return the invocations of an object that were woken with a place and have not taken it."""
+        return self._granted.get(stream, ())
+
     def unused(self, of: InvocationId) -> bool:
-        """Report whether the invocation was woken with a place that it has not taken."""
-        return of in self._granted
+        """Report whether the invocation was woken with a place and has not taken it."""
+        return of in self._granted.get(stream_of_invocation(of), ())
 
     def wait_of(self, of: InvocationId) -> LimitWait | None:
         """Return what the invocation waits for: of several limits, one that is full."""
@@ -220,6 +226,15 @@ class RunPlaces:
         full = next((name for name in names if not self._have_room((name,))), names[0])
         ahead = sum(one.entry < found.entry for one in self._waiting.values() if full in one.names)
         return LimitWait(full, self._limits[full].concurrency, self.running(full), ahead)
+
+    def _accept(self, of: InvocationId) -> None:
+        """Note that the invocation has taken the place with which it was woken, or lost it."""
+        stream = stream_of_invocation(of)
+        woken = self._granted.get(stream)
+        if woken is not None:
+            woken.discard(of)
+            if not woken:
+                del self._granted[stream]
 
     def _names_of(self, candidate: Candidate) -> tuple[str, ...]:
         if is_system(candidate.service) or candidate.handler == EDIT:
@@ -263,7 +278,7 @@ class RunPlaces:
             (_, _, of), names = min(heads)
             heapq.heappop(self._lines[names])
             self._occupy(self._waiting.pop(of).candidate, names)
-            self._granted.add(of)
+            self._granted.setdefault(stream_of_invocation(of), set()).add(of)
             self._wake(of)
 
 

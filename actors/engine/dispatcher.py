@@ -137,8 +137,8 @@ class Dispatcher:
         if loaded.state is not None:
             self._machine.decide(loaded, command, request.stamp)
             self._machine.owe(loaded, pending(loaded.state, self._machine.gates))
-            if self._machine.places.is_active:
-                return_unused(self._machine.places, self._machine.gates, loaded.state)
+        if self._machine.places.is_active:
+            return_unused(self._machine.places, self._machine.gates, loaded)
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, None))
 

@@ -82,10 +82,16 @@ def leave_places(places: RunPlaces, loaded: LoadedObject) -> None:
         places.leave_all(lambda of: stream_of_invocation(of) == stream and of not in steps)
 
 
-def return_unused(places: RunPlaces, gates: Gates, state: ObjectState) -> None:
-    """Take back the places of invocations that were woken for them and cannot run: paused meanwhile, or held by a gate."""
-    for of, invocation in state.invocations.items():
-        if places.unused(of) and (not owes_an_attempt(invocation) or gates.holding_invocation(state, invocation)):
+def return_unused(places: RunPlaces, gates: Gates, loaded: LoadedObject) -> None:
+    """Take back the places of invocations that were woken for them and cannot run: ended or paused meanwhile, or held by a gate."""
+    for of in [*places.unused_in(loaded.stream)]:
+        state, invocation = loaded.state, loaded.open_state(of)
+        if (
+            state is None
+            or invocation is None
+            or not owes_an_attempt(invocation)
+            or gates.holding_invocation(state, invocation)
+        ):
             places.release(of)
 
 

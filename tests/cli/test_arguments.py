@@ -42,6 +42,7 @@ GROUPS = [
     ("gates",),
     ("invocations",),
     ("jobs",),
+    ("limits",),
     ("schedules",),
     ("notifications",),
     ("tokens",),

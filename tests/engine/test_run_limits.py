@@ -9,11 +9,11 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, InvalidArgumentError, Service, handler, step
+from actors import Actor, InvalidArgumentError, Service, handler, shared, step
 from actors.core.limits import Candidate, Limit, RunPlaces
 from actors.model.explain import WaitCause, reasons
 from journal.events import Status
-from journal.ids import InvocationId
+from journal.ids import InvocationId, StreamId, invocation_id
 from tests.lab import Lab, until
 from tests.raising import raises
 from tests.virtual import on_virtual_time
@@ -78,6 +78,13 @@ class Chat(Actor):
     @handler
     async def say(self, name: str, number: int) -> int:
         await work(name, number)
+        return number
+
+
+class Reader(Actor):
+    @shared
+    async def read(self, number: int) -> int:
+        await work("read", number)
         return number
 
 
@@ -179,6 +186,18 @@ async def test_it_holds_after_a_death_and_a_pause_or_a_kill_frees_the_place() ->
         assert [(one.running, one.waiting) for one in counted] == [(0, 0)]
 
 
+async def test_a_message_that_is_refused_leaves_no_place_behind() -> None:
+    async with Lab(Reader, limits=actors.Limits(mailbox=2)).running() as runtime:
+        client = runtime.client
+        await client.limits.set("readers", "service:Reader", concurrency=1)
+        handles = [await client.actor(Reader, "k").read.send(n) for n in range(3)]
+        with pytest.raises(actors.LimitExceededError):
+            await client.actor(Reader, "k").read.send(3)
+        other = await client.actor(Reader, "other").read.send(4)
+        assert [await handle.result() for handle in (*handles, other)] == [0, 1, 2, 4]
+        assert [(one.running, one.waiting) for one in await client.limits.list()] == [(0, 0)]
+
+
 async def test_a_gate_and_a_limit_together_lose_no_place() -> None:
     async with Lab(Agent).running() as runtime:
         client = runtime.client
@@ -213,7 +232,7 @@ async def test_what_cannot_be_a_limit_is_refused() -> None:
 
 
 def _candidate(number: int, *, user: str = "") -> Candidate:
-    of = InvocationId(f"inv_{number}")
+    of = invocation_id(StreamId(number), number)
     tags = {"user": user} if user else None
     return Candidate(invocation_id=of, service="Agent", key=None, handler="run", tags=tags, accepted_at=float(number))
 
@@ -228,13 +247,14 @@ def test_ten_thousand_that_wait_run_in_order_and_each_costs_the_same() -> None:
     began = time.process_time()
     running = [one for one in everybody if places.take(one)]
     assert len(running) == 50
+    numbers = {one.invocation_id: number for number, one in enumerate(everybody)}
     left = 0
     while running:
         places.release(running.pop(0).invocation_id)
         left += 1
         for of in woken[:]:
-            assert places.take(everybody[int(of[4:])])
-            running.append(everybody[int(of[4:])])
+            assert places.take(everybody[numbers[of]])
+            running.append(everybody[numbers[of]])
         woken.clear()
         assert places.running("agents") <= 50
         assert places.running("ada") <= 1

@@ -97,6 +97,7 @@ QUESTIONS: dict[str, Question] = {
     "the audit": lambda client: client.audit(limit=3),
     "the audit's chain": lambda client: client.verify_audit(),
     "gates": lambda client: client.gates.list(),
+    "limits": lambda client: client.limits.list(),
     "a job": _job,
     "SQL": _state,
     "an unknown invocation": lambda client: client.invocation("inv_1000000000050000000000000000000005").info(),
@@ -131,6 +132,7 @@ async def _asked(path: Path) -> dict[str, dict[str, Any]]:
             for price in (1, 2, 3):
                 await client.actor(Basket, key).put(f"{key} {price % 2}", price)
         await client.gates.close("service:Basket", reason="stock-taking")
+        await client.limits.set("few", "tag:user=ada", concurrency=2)
         paying = await client.service(Till).pay.send(5)
         job = await client.jobs.where("service = 'Till'").pause(reason="no change")
         await job.result()

@@ -38,7 +38,7 @@ IN_PARTS = {
 """Fields of an invocation that are records themselves, and the columns that show them."""
 
 NOT_STORED = {
-    *("phase", "gate", "circle", "key_wait", "waits_for", "successors"),  # follow from other rows
+    *("phase", "gate", "circle", "key_wait", "limit_wait", "waits_for", "successors"),  # follow from other rows
     *("max_attempts", "retry_at", "paused_by", "paused_at"),  # in the object's state
     *("code_wait", "abandoned_steps", "unwinding"),  # known to the process that runs it
     *("requests", "first_event", "last_event"),  # sys_journal and sys_audit have them
