@@ -51,7 +51,6 @@ from actors.model.explain import WaitCause, WaitReason
 from actors.model.fields import FieldKind
 from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.handlers import Handler
-from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, OutcomeInfo, StepPhase, WaitInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
@@ -60,6 +59,7 @@ from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
+from actors.model.restart_result import RestartResult
 from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 from actors.model.verbs.scopes import FailingBlock

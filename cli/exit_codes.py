@@ -76,6 +76,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "nondeterminism",
             "outside_handler",
             "paused",
+            "signal_failed",
             "step_failed",
             "step_lost",
             "step_outcome_unknown",

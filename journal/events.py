@@ -515,6 +515,8 @@ class SignalReceived:
 
     ``deferred`` says that the signal arrived for a restart that had not begun, whose copied waits were still unknown.
     Such a signal has no number. It is received again, with a number, once the restart has copied its history.
+
+    If ``error`` is not None, the wait that takes the signal fails with this text, and ``value`` are the details of the error.
     """
 
     invocation_id: InvocationId
@@ -524,6 +526,7 @@ class SignalReceived:
     step: StepId | None = None
     json_loses: str = ""
     deferred: bool = False
+    error: str | None = None
 
 
 @attrs.define(kw_only=True)

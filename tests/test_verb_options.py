@@ -26,9 +26,9 @@ from actors.model.verb_options import (
     PauseOptions,
     RestartOptions,
     ResumeOptions,
-    options_as_json,
-    parse_options,
+    SignalOptions,
 )
+from actors.model.verb_options_json import options_as_json, parse_options
 from actors.values import Written
 from cli.commands.verbs import VERBS
 from cli.main import root
@@ -46,6 +46,7 @@ EXAMPLES: tuple[VerbOptions, ...] = (
     ResumeOptions(deployment="latest", require_compatible=True),
     RestartOptions(from_step="end", input={"a": 2**70}, stop="kill", hand_over=False, dry_run=True),
     RestartOptions(input=(1, 2)),
+    SignalOptions(name="approved", value={"left": 3}, error="no"),
     *(kind() for verb, kind in OPTIONS_OF.items() if verb is not JobVerb.SIGNAL),
 )
 

@@ -27,8 +27,8 @@ from actors.model.verb_options import (
     ResumeOptions,
     SignalOptions,
     VerbOptions,
-    options_as_json,
 )
+from actors.model.verb_options_json import options_as_json
 from actors.values import Written, parse
 from actors.values.arguments import (
     MAX_COUNT,
@@ -187,10 +187,10 @@ class JobSelection:
             )
         )
 
-    async def signal(self, name: str, value: Any = None) -> JobHandle:
-        """Send each of them a signal with a plain JSON value."""
+    async def signal(self, name: str, value: Any = None, *, error: str | None = None) -> JobHandle:
+        """Send each of them a signal with a plain JSON value; with ``error`` their waits fail, and the value are the details."""
         name = checked_name(name, "name", MAX_NAME)
-        return await self.ask(SignalOptions(name=name, value=Written(json_of(value, f"signal {name!r}"))))
+        return await self.ask(SignalOptions(name=name, value=Written(json_of(value, f"signal {name!r}")), error=error))
 
     async def reschedule(
         self, *, at: Instant | None = None, delay: Seconds | None = None, reason: str = ""

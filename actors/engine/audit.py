@@ -40,7 +40,13 @@ def _act_of_command(request: ObjectRequest, key: str | None) -> ControlAction | 
         case c.PurgeInvocations():
             return ControlAction(verb="purge", target=" ".join(command.invocation_ids), request=key)
         case c.SignalInvocation():
-            return ControlAction(verb="signal", target=command.invocation_id, detail=command.name, request=key)
+            return ControlAction(
+                verb="signal",
+                target=command.invocation_id,
+                detail=command.name,
+                reason=command.error or "",
+                request=key,
+            )
         case c.RestartInvocation():
             if command.dry_run:
                 return None

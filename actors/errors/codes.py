@@ -14,6 +14,8 @@ class ErrorCode(enum.StrEnum):
     """A handler or a step failed for good; the class is the application's."""
     STEP_FAILED = "step_failed"
     """A step has used up its attempts."""
+    SIGNAL_FAILED = "signal_failed"
+    """An awaited signal came as an error."""
     STEP_OUTCOME_UNKNOWN = "step_outcome_unknown"
     """An ``at_most_once`` step was interrupted."""
     STEP_LOST = "step_lost"

@@ -25,6 +25,25 @@ class StepFailedError(TerminalError):
     code = ErrorCode.STEP_FAILED
 
 
+class SignalFailedError(TerminalError):
+    """The sender of an awaited signal sent an error instead of a value. ``signal`` is the name, ``details`` are the sender's.
+
+    ::
+
+        try:
+            await actors.signal("approved", bool)
+        except actors.SignalFailedError as error:
+            return f"declined: {error}"
+    """
+
+    code = ErrorCode.SIGNAL_FAILED
+    signal: str = ""
+
+    def __init__(self, message: str = "", *, signal: str = "", details: Any = None) -> None:
+        super().__init__(message, details=details)
+        self.signal = signal
+
+
 class StepOutcomeUnknownError(TerminalError):
     """An ``at_most_once`` step was interrupted when the process died: whether it happened is unknown, so it is not repeated.
 

@@ -10,7 +10,6 @@ import msgspec
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.explain import WaitReason
 from actors.model.gate_info import GateInfo
-from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
@@ -18,6 +17,7 @@ from actors.model.limit_info import LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
+from actors.model.restart_result import RestartResult
 from actors.model.schedule_info import ScheduleInfo
 from actors.model.service_info import ServiceInfo
 from journal.events import ControlResult, OutcomeKind, Status, Successor

@@ -129,6 +129,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.NON_DURABLE_AWAIT,
             ErrorCode.NONDETERMINISM,
             ErrorCode.OUTSIDE_HANDLER,
+            ErrorCode.SIGNAL_FAILED,
             ErrorCode.STEP_FAILED,
             ErrorCode.STEP_LOST,
             ErrorCode.STEP_OUTCOME_UNKNOWN,

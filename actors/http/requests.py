@@ -18,7 +18,7 @@ from actors.model.notification_options import NotificationOptions
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
-from actors.model.verb_options import DeploymentWord, ReasonText, StepName
+from actors.model.verb_options import DeploymentWord, ErrorText, ReasonText, StepName
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
 from journal.ids import ID_PATTERN
@@ -230,6 +230,13 @@ class ResumeQuery:
     """``require_compatible``: only if the code replays the recorded history."""
 
     require_compatible: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class SignalQuery:
+    """``error``: the wait for the signal fails with this text, and the body are the details of the error."""
+
+    error: ErrorText | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -5,10 +5,10 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from actors.model.checks import CheckReport
 from actors.model.explain import WaitReason
-from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.output import OutputChunk
+from actors.model.restart_result import RestartResult
 from actors.values.arguments import Instant, Seconds
 from actors.values.snapshot import Snapshot
 from journal.events import Children, ControlResult, PauseMode, Stop
@@ -69,7 +69,9 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> RestartResult: ...
-    def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult: ...
+    def signal(
+        self, name: str, value: Any = None, *, error: str | None = None, idempotency_key: str | None = None
+    ) -> ControlResult: ...
     def reschedule(
         self,
         *,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
-import attrs
-
 from actors.errors import InternalError
 from actors.model.keys import checked_request_key
 from actors.model.payloads import write_value
+from actors.model.restart_result import RestartResult
 from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
@@ -18,7 +17,7 @@ from actors.values.arguments import (
     checked_count,
     checked_name,
 )
-from journal.events import Children, PauseMode, Status, Stop, Successor
+from journal.events import Children, PauseMode, Stop
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -39,23 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-
-
-@attrs.frozen
-class RestartResult:
-    """The result of a restart: whether anything changed, and the original's status before and after.
-
-    ``successor`` names the new invocation, and says what it keeps, what begins again, and what of the original is dropped; after
-    a dry run its id is empty::
-
-        plan = await client.invocation(id).restart("charge", dry_run=True)
-        print([step.name for step in plan.successor.again])
-    """
-
-    changed: bool
-    before: Status
-    after: Status
-    successor: Successor
 
 
 class HandleBackend(Protocol):
@@ -316,12 +298,21 @@ class InvocationHandle(Generic[R_co]):
             )
         return RestartResult(answer.changed, answer.before, answer.after, answer.successor)
 
-    async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult:
-        """Send it a value, which ``await actors.signal(name, type)`` in its handler returns. Buffered until awaited."""
+    async def signal(
+        self, name: str, value: Any = None, *, error: str | None = None, idempotency_key: str | None = None
+    ) -> ControlResult:
+        """Send it a value, which ``await actors.signal(name, type)`` in its handler returns. Buffered until awaited.
+
+        With ``error`` that await raises :class:`actors.SignalFailedError` with this text, and ``value``, plain JSON, as its ``details``.
+
+        ::
+
+            await handle.signal("approved", error="the budget is gone", value={"left": 3})
+        """
         name = checked_name(name, "name", MAX_NAME)
         from actors.model.verb_options import SignalOptions
 
-        options = SignalOptions(name=name, value=write_value(value, f"signal {name!r}"))
+        options = SignalOptions(name=name, value=write_value(value, f"signal {name!r}"), error=error)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def reschedule(

@@ -100,7 +100,8 @@ def show(value: bytes, limit: int = 80) -> str:
 
 def _signal(event: e.SignalReceived) -> str:
     taken = "is received again once the restart has begun" if event.deferred else _taken_by(event.step)
-    return f"signal {event.name!r}: {show(event.value)}, {taken}"
+    given = show(event.value) if event.error is None else f"error {event.error!r}"
+    return f"signal {event.name!r}: {given}, {taken}"
 
 
 def _taken_by(step: StepId | None) -> str:

@@ -10,15 +10,14 @@ Each class names the command that its verb becomes. The ids of an invocation and
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import attrs
 import msgspec
 
 from actors.core import commands as c
 from actors.core.jobs import JobVerb
-from actors.errors import InvalidArgumentError
+from actors.errors import InvalidArgumentError, UnserializableError
 from actors.model.payloads import write_value
 from actors.values import Written
 from actors.values.arguments import (
@@ -38,9 +37,6 @@ from actors.values.arguments import (
 from journal.events import LAST_DATE, Children, PauseMode, Stop
 from journal.ids import InvocationId
 
-if TYPE_CHECKING:
-    pass
-
 MAX_REASON = 1_000
 """Characters of a reason that is sent over HTTP."""
 
@@ -58,6 +54,12 @@ ReasonText = Annotated[
 ]
 KillAfter = Annotated[
     float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Kill an invocation that has not ended after this time.")
+]
+ErrorText = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=MAX_REASON, description="Let the wait fail with this text; the value are the details of the error."
+    ),
 ]
 StepName = Annotated[str, msgspec.Meta(max_length=MAX_STEP_NAME)]
 DeploymentWord = Annotated[
@@ -137,6 +139,10 @@ def _signal_name(value: str) -> str:
 
 def _signal_value(value: Any) -> Written:
     return write_value(value, "the value of a signal")
+
+
+def _signal_error(value: str | None) -> str | None:
+    return None if value is None else checked_text(value, "error")
 
 
 @attrs.frozen(kw_only=True)
@@ -269,17 +275,31 @@ class RestartOptions:
 
 @attrs.frozen(kw_only=True)
 class SignalOptions:
-    """The options of a signal: its name and its value, either plain JSON or already encoded."""
+    """The options of a signal: its name and its value, either plain JSON or already encoded. With ``error`` the value, which must
+    then be plain JSON, are the details of the error.
+    """
 
     verb: ClassVar[JobVerb] = JobVerb.SIGNAL
 
     name: str = attrs.field(converter=_signal_name)
     value: Any = attrs.field(default=None, converter=_signal_value)
+    error: ErrorText | None = attrs.field(default=None, converter=_signal_error)
+
+    def __attrs_post_init__(self) -> None:
+        if self.error is not None and isinstance(self.value, Written) and self.value.json_loses:
+            raise UnserializableError(
+                f"the details of the error of signal {self.name!r}: JSON has no {self.value.json_loses}; pass lists, "
+                "dictionaries, texts and numbers"
+            )
 
     def command(self, of: InvocationId) -> c.SignalInvocation:
         """Return the signal command for this invocation."""
         return c.SignalInvocation(
-            invocation_id=of, name=self.name, value=self.value.data, json_loses=self.value.json_loses
+            invocation_id=of,
+            name=self.name,
+            value=self.value.data,
+            json_loses=self.value.json_loses,
+            error=self.error,
         )
 
 
@@ -341,45 +361,6 @@ OPTIONS_OF: dict[JobVerb, type[VerbOptions]] = {
         PurgeOptions,
     )
 }
-
-
-def parse_options(verb: JobVerb, given: dict[str, Any]) -> VerbOptions:
-    """Parse the options of a verb by their names. Raises :class:`actors.InvalidArgumentError` for unknown names and
-    invalid values.
-    """
-    kind = OPTIONS_OF[verb]
-    known = attrs.fields_dict(kind)
-    unknown = [str(name)[:80] for name in given if name not in known]
-    if unknown:
-        raise InvalidArgumentError(
-            f"the verb {verb.value} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}", path="$.options"
-        )
-    lacking = [name for name, field in known.items() if field.default is attrs.NOTHING and name not in given]
-    if lacking:
-        raise InvalidArgumentError(f"the verb {verb.value} needs the option {lacking[0]!r}", path="$.options")
-    return kind(**given)
-
-
-def options_as_json(options: VerbOptions) -> dict[str, Any]:
-    """Return the options that are not at their defaults as JSON. A user value stays as it was encoded."""
-    found: dict[str, Any] = {}
-    for field in attrs.fields(type(options)):
-        value = getattr(options, field.name)
-        if value != field.default:
-            found[field.name] = _as_json(value)
-    if isinstance(options, RestartOptions) and options.input is not None:
-        found["json_loses"] = options.json_loses or options.input.json_loses
-    return found
-
-
-def _as_json(value: Any) -> Any:
-    match value:
-        case Written(data=data):
-            return msgspec.Raw(data)
-        case enum.Enum():
-            return value.value
-        case _:
-            return value
 
 
 def _wanted(deployment: str) -> str | None:

@@ -40,7 +40,7 @@ from actors.errors.base import code_of
 from actors.model.classes import Actor, service_name
 from actors.model.fields import Log, field
 from actors.model.handlers import handler, shared
-from actors.model.verb_options import parse_options
+from actors.model.verb_options_json import parse_options
 from actors.model.verbs.steps import run
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS

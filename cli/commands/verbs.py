@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from actors.control.client import Client
-    from actors.model.handles import RestartResult
+    from actors.model.restart_result import RestartResult
     from cli.backend import ServerOptions
     from cli.selection import InvocationSelector
     from cli.verbs import ExecOptions
@@ -81,7 +81,7 @@ def _execute(
     verb: str, selected: InvocationSelector, server: ServerOptions, options: ExecOptions, asked: dict[str, Any]
 ) -> None:
     from actors.core.jobs import JobVerb
-    from actors.model.verb_options import parse_options
+    from actors.model.verb_options_json import parse_options
     from cli.verbs import execute
 
     execute(selected, server, options, parse_options(JobVerb(verb), asked))
@@ -257,7 +257,7 @@ def restart(
 def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str, asked: dict[str, Any]) -> None:
     """Show what each restart would keep, what would run again, and what would be repeated if the code reaches it."""
     from actors.errors import RefusedError
-    from actors.model.handles import RestartResult
+    from actors.model.restart_result import RestartResult
     from cli.exit_codes import exit_code_of
     from cli.render.restart_plans import plan_lines
     from cli.run import ask
@@ -294,6 +294,7 @@ def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str,
 @click.option(
     "--where", "condition", default=None, help="Select by an SQL condition on sys_invocation; leave WHICH out."
 )
+@click.option("--error", default=None, metavar="TEXT", help="Let the wait fail with this text; VALUE are the details.")
 @_TAG
 @_YES
 @_DRY_RUN
@@ -304,6 +305,7 @@ def _show_plans(ids: Iterable[InvocationId], server: ServerOptions, output: str,
 def signal(
     words: tuple[str, ...],
     condition: str | None,
+    error: str | None,
     tags: dict[str, str] | None,
     yes: bool,
     dry_run: bool,
@@ -318,6 +320,7 @@ def signal(
 
     \b
         playhead invocations signal inv_1… approval true
+        playhead invocations signal inv_1… approval --error 'too late'
         playhead invocations signal approval true --yes \\
             --where "awaited_signal = 'approval'"
     """
@@ -340,7 +343,7 @@ def signal(
         select(which, condition, tags, OPEN),
         server,
         ExecOptions(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
-        {"name": name, "value": decoded},
+        {"name": name, "value": decoded, "error": error},
     )
 
 

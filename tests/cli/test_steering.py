@@ -257,6 +257,10 @@ def test_one_signal_goes_to_all_that_a_condition_fits(shop: Shell) -> None:
     assert (said.code, "3 changed" in said.out) == (0, True), said
     for of in ids:
         assert shop.done(f"playhead invocations follow {of}").endswith('looked, on"')
+    (other,) = send(shop, "dan")
+    shop.done(f"playhead invocations signal {other} go 3 --error 'too late'")
+    ended = shop.run(f"playhead invocations result {other}")
+    assert (ended.code, "too late" in ended.err) == (1, True), ended
     assert shop.run("playhead invocations signal --where 1 go 1 2").code == 2
     assert shop.run("playhead invocations signal Waiter").code == 2
 

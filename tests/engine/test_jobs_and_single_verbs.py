@@ -14,7 +14,7 @@ import actors
 from actors import Actor, InvocationHandle, handler
 from actors.core.jobs import ItemResult, JobVerb
 from actors.errors.base import code_of
-from actors.model.verb_options import parse_options
+from actors.model.verb_options_json import parse_options
 from journal import invocation_keys
 from journal.ids import stream_of_invocation
 from journal.log.streams import load_stream, read_head

@@ -117,6 +117,15 @@ async def test_json_that_others_write_is_taken_as_it_is(tmp_path: Path) -> None:
         task = await client.actor(Shop, "a").wait_untyped.send()
         assert (await served.http.post(f"/invocations/{task.id}/signals/anything", json=[1, 2])).is_success
         assert await task.result() == [1, 2]
+        task = await client.actor(Shop, "a").wait_untyped.send()
+        await client.invocation(task.id).signal("anything", {"left": 3}, error="gone, 50 % off")
+        with pytest.raises(actors.SignalFailedError) as failed:
+            await task.result()
+        assert (str(failed.value), failed.value.signal, failed.value.details) == (
+            "gone, 50 % off",
+            "anything",
+            {"left": 3},
+        )
         assert (await served.http.patch("/objects/Shop/a/fields", json={"set": {"point": [3, 4]}})).is_success
 
 

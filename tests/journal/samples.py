@@ -126,6 +126,7 @@ EVENTS: list[e.Event] = [
         step=STEP,
         json_loses="$: tuple #1",
         deferred=True,
+        error="too late",
     ),
     e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
     e.VerbScheduled(

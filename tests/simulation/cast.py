@@ -171,7 +171,10 @@ class Account(Actor):
         self._got(path, actors.current_time())
 
     async def _wait(self, path: str, name: str) -> None:
-        self._got(path, await actors.signal(name, list))
+        try:
+            self._got(path, await actors.signal(name, list))
+        except actors.SignalFailedError as error:
+            self._got(path, [str(error), error.details])
 
     async def _deadline(self, path: str, seconds: float, node: Node) -> None:
         with actors.move_on_after(seconds) as scope:

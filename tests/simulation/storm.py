@@ -307,7 +307,8 @@ class Storm:
                 self.unanswered.pop(told.id, None)  # two may have asked at the same time
             case "signal":
                 number = options["number"]
-                answer = await handle.signal(options["name"], [options["name"], number])
+                error = "refused" if number % 5 == 0 else None
+                answer = await handle.signal(options["name"], [options["name"], number], error=error)
             case "purge":
                 self.purged.add(told.id)  # also if the answer is lost
                 answer = await handle.purge()

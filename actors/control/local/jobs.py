@@ -17,7 +17,8 @@ from actors.errors import (
     UnserializableError,
 )
 from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
-from actors.model.verb_options import CancelOptions, RestartOptions, parse_options
+from actors.model.verb_options import CancelOptions, RestartOptions
+from actors.model.verb_options_json import parse_options
 from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_job, stored_items, unknown_job
 from actors.query.snapshot import open_snapshot
 from actors.rows.audit import ControlAction

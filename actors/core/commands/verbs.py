@@ -86,13 +86,14 @@ class ResolvedResume:
 
 @attrs.frozen(kw_only=True)
 class SignalInvocation:
-    """Deliver a value to the invocation under a signal name."""
+    """Deliver a value to the invocation under a signal name; with ``error``, let the wait fail, with the value as details."""
 
     invocation_id: InvocationId
     name: str
     value: bytes
     reply_to: Caller | None = None
     json_loses: str = ""
+    error: str | None = None
 
 
 @attrs.frozen(kw_only=True)

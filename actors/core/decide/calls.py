@@ -97,4 +97,5 @@ def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.
         signal=0 if deferred else invocation.signals_received + 1,
         step=next(waiting, None),
         deferred=deferred,
+        error=signal.error,
     )

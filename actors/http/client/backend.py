@@ -46,7 +46,8 @@ from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.service_info import ServiceInfo
 from actors.model.tags import pairs_of_tags
-from actors.model.verb_options import SignalOptions, VerbOptions, options_as_json
+from actors.model.verb_options import SignalOptions, VerbOptions
+from actors.model.verb_options_json import options_as_json
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet
 from actors.query.sql.result import QueryResult
@@ -235,7 +236,8 @@ class HttpBackend(RemoteControl):
         if options.value.json_loses:
             headers[JSON_LOSES_HEADER] = quote(options.value.json_loses).encode()
         path = path_of("invocations", of, "signals", options.name)
-        response = await self._connection.send("POST", path, headers=headers, content=options.value.data)
+        params = {} if options.error is None else {"error": options.error}
+        response = await self._connection.send("POST", path, headers=headers, params=params, content=options.value.data)
         return answer_of(decoded(response, AnswerModel))
 
     # Reading.

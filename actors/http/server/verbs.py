@@ -8,7 +8,7 @@ import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.http.models import JSON_LOSES_HEADER, AnswerModel, answer_model
-from actors.http.requests import RestartQuery, ResumeQuery
+from actors.http.requests import RestartQuery, ResumeQuery, SignalQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_json
 from actors.model.verb_options import (
@@ -72,7 +72,7 @@ async def purge(exchange: Exchange) -> AnswerModel:
     return await _execute(exchange, PurgeOptions())
 
 
-async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
+async def signal(exchange: Exchange, query: SignalQuery, body: JsonBody) -> AnswerModel:
     """Send a signal to an invocation. The value is buffered until the invocation awaits it."""
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
@@ -81,7 +81,7 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
         )
     lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER)), JSON_LOSES_HEADER)
     value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)
-    return await _execute(exchange, SignalOptions(name=name, value=value))
+    return await _execute(exchange, SignalOptions(name=name, value=value, error=query.error))
 
 
 async def _execute(exchange: Exchange, options: VerbOptions) -> AnswerModel:

@@ -13,7 +13,8 @@ from actors.http.requests import IdText, InvocationsQuery
 from actors.integrations.mcp.answers import first_of
 from actors.model.explain import reasons
 from actors.model.tags import tags_of_pairs
-from actors.model.verb_options import OPTIONS_OF, parse_options
+from actors.model.verb_options import OPTIONS_OF
+from actors.model.verb_options_json import parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from actors.errors import UnserializableError
+import msgspec
+
+from actors.errors import SignalFailedError, UnserializableError
 from actors.model.verbs.branches import branch_for, source_line
 from actors.replay.branches import Branch, Operation
 from actors.values import Codec, ValueProblem, check_restored, codec_for
@@ -32,7 +34,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
 
     A value that does not fit the type is skipped, and the next one awaited, so a mistyped approval blocks nothing. Without a
     type, or with ``Any``, only plain JSON values are accepted: to receive a tuple, for example, name its type, or
-    :class:`UnserializableError` is raised.
+    :class:`UnserializableError` is raised. Raises :class:`SignalFailedError` if the client sent an error instead of a value.
 
     ::
 
@@ -43,6 +45,8 @@ async def signal(name: str, kind: Any = Any) -> Any:
     codec, source = codec_for(kind, f"signal {name!r}"), source_line(1)
     while True:
         received = await _next_signal(branch, name, source, codec.schema)
+        if received.error is not None:
+            raise SignalFailedError(received.error, signal=name, details=msgspec.json.decode(received.value or b"null"))
         try:
             value = codec.decode(received.value)
         except ValueProblem as error:

@@ -106,8 +106,10 @@ export function timelineOf(entries) {
   /** @param {Span} span @param {Entry} received */
   function handOver(span, received) {
     span.to = Math.max(span.from, received.at);
-    span.state = "succeeded";
-    span.output = received.details.value;
+    const { error = null, value } = received.details;
+    span.state = error === null ? "succeeded" : "failed";
+    span.output = error === null ? value : undefined;
+    span.failure = error === null ? null : { type: "actors.errors.SignalFailedError", message: error };
     open.delete(span.step);
   }
 
