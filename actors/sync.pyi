@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from actors.control.backend import Sent
+from actors.control.limits import LimitClient
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
 from actors.core.jobs import Choice, JobVerb
@@ -22,7 +23,6 @@ from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
-from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.notification_options import NotificationOptions
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -161,11 +161,6 @@ class DeploymentClient:
     def read(self, deployment: str, path: str) -> CodeFile: ...
     def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange: ...
     def prune(self, deployment: str, *, reason: str = "") -> DeploymentChange: ...
-
-class LimitClient:
-    def set(self, name: str, scope: str, *, concurrency: int, reason: str = "") -> LimitAnswer: ...
-    def delete(self, name: str, *, reason: str = "") -> LimitAnswer: ...
-    def list(self) -> tuple[LimitInfo, ...]: ...
 
 class GateClient:
     def close(self, scope: str | GateScope, *, mode: str | PauseMode = ..., reason: str = "") -> GateAnswer: ...

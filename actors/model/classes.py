@@ -12,6 +12,7 @@ from actors.model.definitions import Definition, HandlerDefinition, HandlerOptio
 from actors.model.edit import edit_fields
 from actors.model.fields import Field, FieldAccess, FieldKind, view_of
 from actors.model.shared_handlers import check_assigns_no_field
+from actors.values.arguments import checked_truth
 from actors.values.frozen_errors import permit_raising_all
 from actors.values.generics import NO_TYPES, concrete, type_arguments
 from actors.values.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
@@ -32,8 +33,11 @@ class ObjectBase:
     _fields: ClassVar[dict[str, Field]] = {}
     _namespace: ClassVar[str] = ""
     _naming: ClassVar[Naming] = AS_IN_CODE
+    _private: ClassVar[bool] = False
 
-    def __init_subclass__(cls, *, name: str | None = None, aliases: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, name: str | None = None, aliases: Sequence[str] = (), private: bool | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         called = naming(name, aliases, cls.__qualname__)
         kinds = [base.__name__ for base in cls.__mro__ if base in _BASES[1:]]
@@ -42,6 +46,8 @@ class ObjectBase:
         known = {base: base._declared for base in cls.__mro__[1:] if issubclass(base, ObjectBase)}
         cls._declared = declare_fields(cls, known, _TAKEN)
         cls._naming = called
+        if private is not None:
+            cls._private = checked_truth(private, "private")
         cls._fields = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
         if cls._fields and getattr(cls, "_kind", None) is Kind.SERVICE:
             name = next(iter(cls._fields))
@@ -93,7 +99,8 @@ class Actor(ObjectBase):
 
     The name of the class identifies the stored objects. To rename the class and keep its objects, write ``class Account(Actor,
     name="Konto")``. To reach objects stored under an old name and store new ones under the new name, write ``class Account(Actor,
-    aliases=("Konto",))``. Services and workflows take the same options.
+    aliases=("Konto",))``. With ``private=True`` its handlers, and those of its subclasses, are private; see :func:`handler`. Services and
+    workflows take the same options.
 
     ::
 
@@ -185,7 +192,7 @@ def _define(cls: Any) -> Definition:
     check_methods(cls)
     types = type_arguments(cls)
     attributes = {
-        attribute: found.define(attribute, types.get(nearest(cls, attribute), NO_TYPES))
+        attribute: found.define(attribute, types.get(nearest(cls, attribute), NO_TYPES), is_private=cls._private)
         for attribute, found in handlers_in(cls).items()
     }
     if not attributes:

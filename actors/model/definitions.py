@@ -34,6 +34,7 @@ class HandlerOptions:
     retention: float | None = None
     max_duration: float | None = None
     loop: EventLoop = EventLoop.TRIO
+    private: bool = False
 
 
 # With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.
@@ -49,6 +50,9 @@ class HandlerDefinition:
 
     attribute: str = ""
     """The name of the handler in the code."""
+
+    is_private: bool = False
+    """Whether only handlers, and the process that runs it, may call it."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.references import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
-from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a, one_of
+from actors.values.arguments import Seconds, checked_name, checked_seconds, checked_truth, is_a, one_of
 from actors.values.loops import EventLoop
 from actors.values.names import naming
 from actors.values.retries import RetryPolicy
@@ -52,8 +52,8 @@ class Handler(Generic[P, R_co]):
     def __isabstractmethod__(self) -> bool:
         return getattr(self.function, "__isabstractmethod__", False)
 
-    def define(self, attribute: str, types: Mapping[Any, Any]) -> HandlerDefinition:
-        """Return the definition of this handler in a class that has it under this attribute name."""
+    def define(self, attribute: str, types: Mapping[Any, Any], *, is_private: bool) -> HandlerDefinition:
+        """Return the definition of this handler in a class that has it under this attribute name, and may be private."""
         return HandlerDefinition(
             name=self.options.naming.of(attribute),
             attribute=attribute,
@@ -61,6 +61,7 @@ class Handler(Generic[P, R_co]):
             options=self.options,
             function=self.function,
             types=types,
+            is_private=is_private or self.options.private,
         )
 
     # To type checkers, a reference of the blocking client is the class itself, so the handlers of a class are typed as
@@ -130,6 +131,7 @@ def handler(
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
+    private: bool = False,
 ) -> _Decorator: ...
 def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -142,6 +144,7 @@ def handler(
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
+    private: bool = False,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
@@ -162,7 +165,7 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration, loop, atomic=atomic)
+    options = _handler_options(name, aliases, retry, retention, max_duration, loop, atomic=atomic, private=private)
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -179,6 +182,7 @@ def shared(
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
+    private: bool = False,
 ) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -190,6 +194,7 @@ def shared(
     retention: Seconds | None = None,
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
+    private: bool = False,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable beside the exclusive handlers of its object. It may only read. The options are those of
     :func:`handler`.
@@ -205,7 +210,7 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration, loop)
+    options = _handler_options(name, aliases, retry, retention, max_duration, loop, private=private)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
@@ -220,6 +225,7 @@ def _handler_options(
     loop: Literal["trio", "asyncio"],
     *,
     atomic: bool = False,
+    private: bool,
 ) -> HandlerOptions:
     if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
@@ -227,4 +233,7 @@ def _handler_options(
     called = naming(name, aliases, "a handler")
     bound = None if max_duration is None else checked_seconds(max_duration, "max_duration", is_above_zero=True)
     on = one_of(EventLoop, loop, "loop")
-    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound, loop=on)
+    hidden = checked_truth(private, "private")
+    return HandlerOptions(
+        naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound, loop=on, private=hidden
+    )

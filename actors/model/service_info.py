@@ -12,7 +12,8 @@ from journal.events import Kind, Mode
 
 @attrs.frozen(kw_only=True)
 class HandlerInfo:
-    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters."""
+    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters. One that is
+    ``private`` cannot be called over HTTP."""
 
     name: str
     mode: Mode
@@ -21,6 +22,7 @@ class HandlerInfo:
     required: tuple[str, ...] = ()
     result: Any = None
     doc: str = ""
+    private: bool = False
 
 
 @attrs.frozen(kw_only=True)

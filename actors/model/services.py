@@ -45,6 +45,7 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
         required=signature.required,
         result=plain(signature.returns.schema),
         doc=_first_line(handler.function),
+        private=handler.is_private,
     )
 
 

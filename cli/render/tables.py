@@ -198,7 +198,7 @@ HANDLERS: TextTable[OfferedHandler] = TextTable(
     id_of=lambda one: f"{one.service}/{one.handler.name}",
     columns=(
         TextColumn("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),
-        TextColumn("MODE", lambda one: one.handler.mode.value),
+        TextColumn("MODE", lambda one: f"{one.handler.mode.value}{', private' if one.handler.private else ''}"),
         TextColumn("TAKES", lambda one: ", ".join(_taken(one.handler))),
         TextColumn("GIVES", lambda one: _named(one.handler.result)),
         TextColumn("WHAT", lambda one: one.handler.doc),

@@ -12,6 +12,7 @@ from actors.control.local.health import Health, HealthReason, health_of
 from actors.control.local.metrics import EndedSecond, Figures, ended_lately, figures_of
 from actors.core import commands as c
 from actors.core.jobs import Choice
+from actors.errors import AccessDeniedError
 from actors.model.keys import checked_request_key
 from actors.model.listing import Listing
 from actors.rows.audit import ControlAction, Principal
@@ -65,8 +66,14 @@ class LocalClient(Client):
         """Return the command for a call or a message, with the id of its existing or new invocation.
 
         ``parameter`` names the parameter whose value ``argument`` is, empty for an object of parameters; None means
-        as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`.
+        as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`, of a private
+        handler :class:`actors.errors.AccessDeniedError`: the request comes from outside of the program.
         """
+        if self._backend.definition_of(target.service).handler(target.handler).is_private:
+            raise AccessDeniedError(
+                f"{target} is private: only handlers, and the program that runs it, may call it. Call a handler that is not, "
+                "or remove 'private' where it is defined"
+            )
         return self._backend.invoke_by_name(target, argument, options, parameter, trace)
 
     async def send_command(self, command: c.Invoke) -> Sent:

@@ -54,7 +54,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
     for route in documented:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, known, components)
     for service in services:
-        for handler in service.handlers:
+        for handler in (each for each in service.handlers if not each.private):
             for path, operation in _handler_operations(service, handler, known, components):
                 paths[path] = {"post": operation}
     document = {

@@ -15,7 +15,7 @@ import { Json, visible } from "../ui/json.js";
 import { SchemaForm, beginningOf } from "../ui/schema.js";
 
 /**
- * @typedef {{ name: string, mode: string, parameters: Record<string, any>, required: string[], result: any, doc: string }} Handler
+ * @typedef {{ name: string, mode: string, parameters: Record<string, any>, required: string[], result: any, doc: string, private: boolean }} Handler
  * @typedef {{ name: string, kind: string, is_served: boolean, handlers: Handler[], doc: string }} Service
  * @typedef {{ did: "call" | "send", seconds: number, invocation: string | null, value?: any, isNew?: boolean, error?: unknown }} Outcome
  */
@@ -32,7 +32,7 @@ export function TryIt({ path, params: given }) {
   // `#/try/Chat/say` names a handler as `#/try?service=Chat&handler=say` does.
   const params = path.length > 1 ? { ...given, service: given.service ?? path[1], handler: given.handler ?? path.at(-1) ?? "" } : given;
   const [filter, setFilter] = useState("");
-  const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services).filter((one) => one.is_served), { when: (changes) => changes.registry });
+  const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services).filter((one) => one.is_served).map((one) => ({ ...one, handlers: one.handlers.filter((each) => !each.private) })), { when: (changes) => changes.registry });
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const service = data.find((one) => one.name === params.service) ?? data[0];
   if (service === undefined) {
@@ -67,7 +67,7 @@ export function TryIt({ path, params: given }) {
       </nav>
       ${handler
         ? html`<${Form} key=${`${service.name}/${handler.name}`} service=${service} handler=${handler} objectKey=${params.key ?? ""} />`
-        : html`<${Empty} title="It has no handlers"><p>A handler is an async method with <span class="mono">@handler</span>.</p><//>`}
+        : html`<${Empty} title="It has no handlers"><p>A handler is an async method with <span class="mono">@handler</span>. Private ones cannot be called here.</p><//>`}
     </div>
   </div>`;
 }
