@@ -38,7 +38,7 @@ def _rules(snapshot: JournalSnapshot) -> tuple[NotificationRule, ...]:
 
 def _info(snapshot: JournalSnapshot, rule: NotificationRule) -> NotificationInfo:
     states = [snapshot.stored_object(service_name(Notification), lane).state() for lane in lanes_of(rule.name)]
-    lanes = [_fields(state) for state in states]
+    lanes = [fields for fields in map(_fields, states) if fields["life"] == rule.life] or [_fields(None)]
     failed = max(lanes, key=lambda lane: lane["last_error_at"] or 0.0)
     return NotificationInfo(
         **{name: getattr(rule, name) for name in _OF_RULE},

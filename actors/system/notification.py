@@ -7,6 +7,8 @@
 The message is in the batch of the change (``actors.engine.notices``), so neither exists without the other. A try that a crash
 interrupted is repeated: a notice arrives at least once, always with the same id. A notice that fails waits behind the others of
 its lane, so that one that its address never takes holds up nothing.
+
+A name may be used again after its notification was deleted. The counts of a lane are those of one ``life``, and begin again with the next.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class Notification(Actor):
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
+    life: str = ""
     delivered: int = 0
     failed_tries: int = 0
     given_up: int = 0
@@ -61,14 +64,15 @@ class Notification(Actor):
     @handler(retention=FORGET_SECONDS)
     async def deliver(self, name: str, life: str, notice: Notice, tries: int = 0) -> None:
         """Send a notice. If its address does not take it, send it again later, ten times in all."""
-        is_last = tries >= len(DELAYS)
 
         async def post() -> PostResult:
-            return await current_client().post_notice(name, life, notice, is_last=is_last)
+            return await current_client().post_notice(name, life, notice)
 
         result = await run(post, name="post", retry=_STEADFAST)
         if result.is_dropped:
             return
+        if self.life != life:
+            self._begin(life)
         now = current_time()
         if not result.error:
             self.delivered, self.delivered_at, self.failing_since = self.delivered + 1, now, None
@@ -76,15 +80,25 @@ class Notification(Actor):
         self.failed_tries, self.last_error, self.last_error_at = self.failed_tries + 1, result.error, now
         if self.failing_since is None:
             self.failing_since = now
-        if is_last or result.is_final:
+        if tries >= len(DELAYS) or result.is_final:
             self.given_up += 1
+
+            async def give_up() -> None:
+                await current_client().give_up_notice(name, notice, result.error)
+
+            await run(give_up, name="give up", retry=_STEADFAST)  # after the end of the last try is on disk
             return
         delay = DELAYS[tries] * (1.0 + _JITTER * random().random())
         await self.deliver.options(delay=delay).send(name, life, notice, tries + 1)
 
     @handler(retention=FORGET_SECONDS)
-    async def forget(self) -> None:
+    async def forget(self, life: str) -> None:
         """Delete the counts, because the notification is deleted."""
+        if self.life == life:
+            self._begin("")
+
+    def _begin(self, life: str) -> None:
+        self.life = life
         self.delivered = self.failed_tries = self.given_up = 0
         self.delivered_at = self.failing_since = self.last_error_at = None
         self.last_error = ""

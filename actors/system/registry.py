@@ -18,7 +18,9 @@ from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFound
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
 from actors.model.handlers import handler
+from actors.model.verbs.calls import actor
 from actors.model.verbs.time import current_time
+from actors.system.notification import Notification, lanes_of
 from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.texts import shown
 from journal.events import PauseMode, Target
@@ -174,6 +176,8 @@ class Registry(Actor):
         self.revision += 1
         own = self._known_notification(name)
         self.notifications = [rule for rule in self.notifications if rule is not own]
+        for lane in lanes_of(name):
+            await actor(Notification, lane).forget.send(own.life)
         return True
 
     def _notification(self, name: str) -> NotificationRule | None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 from typing import Any
 
 import httpx2
@@ -13,8 +14,18 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, ConflictError, InvalidArgumentError, LimitExceededError, NotFoundError, Service, handler
+from actors import (
+    Actor,
+    ConflictError,
+    InvalidArgumentError,
+    LimitExceededError,
+    Limits,
+    NotFoundError,
+    Service,
+    handler,
+)
 from actors.control.local import webhooks
+from actors.control.local.notifications import LocalNotifications
 from actors.core.notifications import MAX_NOTIFICATIONS
 from actors.system.notification import DELAYS
 from tests.lab import Lab
@@ -190,6 +201,82 @@ async def test_after_three_days_a_notice_is_given_up_and_that_is_audited(inbox: 
         await runtime.client.service(Quick).run()
         await trio.sleep(60)
         assert (await pager.info()).given_up == 2
+
+
+async def test_a_notice_is_given_up_once_though_a_crash_comes_between_the_entry_and_its_record(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_up = LocalNotifications.give_up_notice
+
+    async def give_up_and_hang(*args: Any) -> None:
+        await give_up(*args)
+        await trio.sleep_forever()
+
+    inbox.answers = [410]
+    lab = Lab(Quick)
+    monkeypatch.setattr(LocalNotifications, "give_up_notice", give_up_and_hang)
+    async with lab.running() as runtime:
+        await runtime.client.notifications.create("pager", URL, on="succeeded")
+        await runtime.client.service(Quick).run()
+        await trio.sleep(1)
+    monkeypatch.undo()
+    async with lab.running() as runtime:
+        await trio.sleep(1)
+        [info] = await runtime.client.notifications.list()
+        assert (info.given_up, info.waiting) == (1, 0)
+        assert len((await runtime.client.audit(verb="give-up-notice")).entries) == 1
+    assert inbox.tries == 1, "the try itself was on record"
+
+
+async def test_without_the_extra_a_notice_says_what_is_missing_and_is_sent_once_it_is_there(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    lab = Lab(Quick)
+    async with lab.running() as runtime:
+        with monkeypatch.context() as installed:
+            installed.setitem(sys.modules, "httpx2", httpx2)
+            pager = await runtime.client.notifications.create("pager", URL, on="succeeded")
+        await runtime.client.service(Quick).run()
+        await trio.sleep(1)
+        info = await pager.info()
+        assert (info.failed_tries, info.waiting) == (1, 1)
+        assert "playhead[client]" in info.last_error
+        monkeypatch.setitem(sys.modules, "httpx2", httpx2)
+        await trio.sleep(DELAYS[0] * 2)
+        assert (await pager.info()).delivered == 1
+
+
+async def test_a_name_that_is_used_again_begins_with_no_counts_whenever_its_deletion_ends(inbox: Inbox) -> None:
+    async with Lab(Quick).running() as runtime:
+        notifications = runtime.client.notifications
+        pager = await notifications.create("pager", URL, on="succeeded")
+        for _ in range(20):
+            await runtime.client.service(Quick).run()
+        await trio.sleep(1)
+        assert (await pager.info()).delivered == 20
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pager.delete)
+            while await notifications.list():
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        again = await notifications.create("pager", URL, on="succeeded")
+        assert (await again.info()).delivered == 0
+        await trio.sleep(1)
+        await runtime.client.service(Quick).run()
+        await trio.sleep(1)
+        assert (await again.info()).delivered == 1
+
+
+async def test_notices_beyond_the_limit_of_a_mailbox_are_kept(inbox: Inbox) -> None:
+    async with Lab(Quick, limits=Limits(mailbox=5)).running() as runtime:
+        await runtime.client.notifications.create("pager", URL, on="succeeded")
+        inbox.answers = [None] * 8
+        for _ in range(100):
+            await runtime.client.service(Quick).run()
+        await trio.sleep(600)
+        [info] = await runtime.client.notifications.list()
+        assert (info.delivered, info.waiting) == (100, 0)
 
 
 @pytest.mark.parametrize("partitions", [1, 3])

@@ -35,4 +35,19 @@ FAULTS = (
         "A terminal error of a tool came out of run_tools in an ExceptionGroup, which no 'except' for it catches.",
         "tests/integrations/test_chat_clients.py::test_the_error_of_a_tool_comes_out_of_the_loop_as_it_is",
     ),
+    Fault(
+        "notice-was-given-up-before-its-last-try-ended",
+        "The audit log had a given-up notice twice, or one that was then delivered, if a crash came before the last try was on disk.",
+        "tests/engine/test_notifications.py::test_a_notice_is_given_up_once_though_a_crash_comes_between_the_entry_and_its_record",
+    ),
+    Fault(
+        "notices-without-the-extra-failed-in-silence",
+        "A store with a notification that was served without the extra 'client' tried its notices for ever, and said nothing.",
+        "tests/engine/test_notifications.py::test_without_the_extra_a_notice_says_what_is_missing_and_is_sent_once_it_is_there",
+    ),
+    Fault(
+        "deleted-notification-left-its-counts",
+        "A notification whose name was used before had the counts of the earlier one, if a crash had cut its deletion short.",
+        "tests/engine/test_notifications.py::test_a_name_that_is_used_again_begins_with_no_counts_whenever_its_deletion_ends",
+    ),
 )

@@ -141,9 +141,13 @@ class LocalClient(Client):
         """Count the selected invocations, and return the number with the first ids: the oldest matches of a condition."""
         return await self._backend.chosen(choice, at_most=at_most)
 
-    async def post_notice(self, name: str, life: str, notice: Notice, *, is_last: bool) -> PostResult:
+    async def post_notice(self, name: str, life: str, notice: Notice) -> PostResult:
         """Send a notice once, for the object that sends the notices of a notification."""
-        return await self._backend.post_notice(name, life, notice, is_last=is_last)
+        return await self._backend.post_notice(name, life, notice)
+
+    async def give_up_notice(self, name: str, notice: Notice, error: str) -> None:
+        """Write the audit entry of a notice that is given up, for the same object."""
+        await self._backend.give_up_notice(name, notice, error)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
         """Replay the chosen invocations on a deployment, and yield the summary as it grows. See :meth:`check`."""

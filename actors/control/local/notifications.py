@@ -14,12 +14,14 @@ from actors.core.notifications import (
 from actors.extras import require
 from actors.model.notification_info import NotificationInfo
 from actors.model.notification_options import NotificationOptions
+from actors.query.audit import AuditQuery, list_audit
 from actors.query.notifications import each_notification, notification_info
 from actors.rows.audit import ControlAction
-from actors.system.notification import lane_target, lanes_of
 from actors.system.registry import unknown_notification
 from journal.events import Target
 from journal.ids import InvocationId
+
+_GIVE_UP = "give-up-notice"
 
 
 class LocalNotifications(LocalRegistry):
@@ -49,8 +51,6 @@ class LocalNotifications(LocalRegistry):
     async def delete_notification(self, name: str, reason: str) -> NotificationChange:
         """Delete a notification with its counts. Notices that wait are dropped."""
         await self.ask_registry("delete_notification", _act("delete-notification", name, reason), name=name)
-        for lane in lanes_of(name):
-            await self.call_built_in(lane_target(lane, "forget"), None)
         return NotificationChange(changed=True)
 
     async def list_notifications(self) -> tuple[NotificationInfo, ...]:
@@ -83,16 +83,21 @@ class LocalNotifications(LocalRegistry):
         )
         return await self._post(rule, sample)
 
-    async def post_notice(self, name: str, life: str, notice: Notice, *, is_last: bool) -> PostResult:
-        """Send a notice once, unless its notification was deleted. A last failure is audited: the notice is given up."""
+    async def post_notice(self, name: str, life: str, notice: Notice) -> PostResult:
+        """Send a notice once, unless its notification was deleted."""
         rule = self._rule_named(name)
         if rule is None or rule.life != life:
             return PostResult(is_dropped=True)
-        result = await self._post(rule, notice)
-        if result.error and (is_last or result.is_final):
-            detail = f"{notice.id}: {notice.kind.value} {notice.invocation_id}"
-            await self.engine.note(_act("give-up-notice", name, result.error, detail), self.who)
-        return result
+        return await self._post(rule, notice)
+
+    async def give_up_notice(self, name: str, notice: Notice, error: str) -> None:
+        """Write the audit entry of a notice that is given up, once: a crash may have come after the entry and before its step's
+        outcome, and few others can have been written since."""
+        detail = f"{notice.id}: {notice.kind.value} {notice.invocation_id}"
+        async with self.snapshot() as snapshot:
+            latest = list_audit(snapshot, AuditQuery()).entries
+        if all((entry.verb, entry.detail) != (_GIVE_UP, detail) for entry in latest):
+            await self.engine.note(_act(_GIVE_UP, name, error, detail), self.who)
 
     async def _post(self, rule: NotificationRule, notice: Notice) -> PostResult:
         body = payload_of(notice, rule.name)

@@ -13,6 +13,8 @@ import msgspec
 import trio
 
 from actors.core.notifications import Notice, NotificationRule, PostResult
+from actors.errors import MissingExtraError
+from actors.extras import require
 
 if TYPE_CHECKING:
     import ssl
@@ -76,7 +78,11 @@ def signed_headers(secret: str, message_id: str, at: float, body: bytes) -> dict
 
 async def post(url: str, body: bytes, headers: dict[str, str]) -> PostResult:
     """POST once. A redirect is not followed, so that no address but the given one gets the body. 410 says that no further try is
-    wanted. Never raises, except for a cancel."""
+    wanted. Never raises, except for a cancel: a store may be served where the extra is not installed."""
+    try:
+        require("client")
+    except MissingExtraError as error:
+        return PostResult(error=f"MissingExtraError: {error}")
     import httpx2
 
     answer = None
