@@ -16,6 +16,9 @@ import click
 from actors.model.handler_log import BOUND_NAMES, LogFilter
 from cli.render.output import safe
 
+_TALKATIVE = ("mcp",)
+"""Libraries that log each request as something worth knowing."""
+
 _COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red", "critical": "red"}
 
 
@@ -27,6 +30,8 @@ def set_up_logs(*, verbose: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):

@@ -70,8 +70,13 @@ ARROWS = {
         "actors.control actors.core actors.errors actors.event_loop actors.extras actors.http actors.model"
         " actors.query actors.values journal"
     ),
+    "actors.integrations.chat": "actors.errors actors.model actors.values",
+    "actors.integrations.mcp": (
+        "actors.control actors.core actors.errors actors.extras actors.http actors.integrations.chat actors.model actors.values"
+        " journal"
+    ),
     "actors.http.server": (
-        "actors.control actors.control.local actors.core actors.errors actors.extras actors.http actors.model"
+        "actors.control actors.control.local actors.core actors.errors actors.extras actors.http actors.integrations.mcp actors.model"
         " actors.query actors.rows actors.values journal journal.kv"
     ),
     "actors.http.console": "",
@@ -87,14 +92,9 @@ ARROWS = {
     "actors.integrations.langgraph": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.openai_agents": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
-    "actors.integrations.chat": "actors.errors actors.model actors.values",
     "actors.integrations.transactions": "actors.errors actors.model actors.values",
     "actors.integrations.openai": "actors.extras actors.integrations.chat actors.model actors.values",
     "actors.integrations.anthropic": "actors.extras actors.integrations.chat actors.model actors.values",
-    "actors.integrations.mcp": (
-        "actors.control actors.core actors.errors actors.extras actors.http actors.integrations.chat actors.model actors.values"
-        " journal"
-    ),
     "actors.aio": (
         "actors.aio.handler actors.control actors.control.offline actors.endpoints actors.event_loop actors.http.client"
         " actors.loop_thread actors.model actors.query actors.runtime"

@@ -28,6 +28,7 @@ RESERVED = frozenset(
         "health",
         "invocations",
         "jobs",
+        "mcp",
         "metrics",
         "notifications",
         "overview",

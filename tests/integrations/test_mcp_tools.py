@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp
 import pytest
 import trio
-from mcp.server import MCPServer
+from mcp.server import MCPServer, Server
+from mcp.types import CallToolResult, ListToolsResult
 
 import actors
 import actors.integrations.openai
@@ -15,6 +16,9 @@ from actors import Limits, RetryPolicy, Service, handler
 from actors.integrations.mcp import McpTools
 from tests.integrations.chat_models import MODEL, Says, openai_client
 from tests.lab import WORLD, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [
     pytest.mark.virtual_time,
@@ -37,9 +41,18 @@ async def search(query: str) -> str:
     return f"a book on {query}"
 
 
+SERVED: list[MCPServer | Server[Any]] = [SERVER]
+
+
 def library() -> mcp.Client:
     WORLD.note("session")
-    return mcp.Client(SERVER)
+    return mcp.Client(SERVED[-1])
+
+
+@pytest.fixture(autouse=True)
+def the_library() -> Iterator[None]:
+    yield
+    del SERVED[1:]
 
 
 SHARED: list[mcp.Client] = []
@@ -50,6 +63,10 @@ class Reader(Service):
     async def read(self, query: str, tool: str = "search") -> Any:
         tools = McpTools(SHARED[0] if SHARED else library, retry=ONCE, timeout=30)
         return (await tools.call(tool, {"query": query}))["content"][0]["text"]
+
+    @handler
+    async def list_tools(self) -> int:
+        return len(await McpTools(library, retry=ONCE).tools())
 
     @handler
     async def ask(self) -> str:
@@ -102,6 +119,33 @@ async def test_what_goes_wrong_names_the_tool(query: str, tool: str, expected: s
     assert failure is not None
     assert expected in f"{failure.type} {failure.message}"
     assert tool in failure.message
+
+
+async def test_a_list_of_tools_that_never_ends_is_ended() -> None:
+    async def page(_: Any, __: Any) -> ListToolsResult:
+        WORLD.note("page")
+        return ListToolsResult(tools=[], next_cursor="again")
+
+    SERVED.append(Server("endless", on_list_tools=page))
+    async with Lab(Reader).running() as runtime:
+        failure = (await (await runtime.client.service(Reader).list_tools.send()).outcome()).failure
+    assert failure is not None
+    assert failure.type == "actors.errors.LimitExceededError"
+    assert WORLD.count("page") == 100
+
+
+async def test_a_result_without_texts_is_told_by_its_structure() -> None:
+    async def carry_out(_: Any, __: Any) -> CallToolResult:
+        return CallToolResult(content=[], structured_content={"books": 2})
+
+    async def tools(_: Any, __: Any) -> ListToolsResult:
+        return ListToolsResult(tools=[mcp.types.Tool(name="search", input_schema={"type": "object"})])
+
+    SERVED.append(Server("terse", on_list_tools=tools, on_call_tool=carry_out))
+    MODEL.will(Says(calls=(("search", {}),)), Says("two"))
+    async with Lab(Reader).running() as runtime:
+        assert await runtime.client.service(Reader).ask() == "two"
+    assert MODEL.requests[1]["messages"][-1]["content"] == '{"books":2}'
 
 
 async def test_a_model_calls_the_tools_of_a_server() -> None:

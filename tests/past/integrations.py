@@ -36,6 +36,16 @@ FAULTS = (
         "tests/integrations/test_chat_clients.py::test_the_error_of_a_tool_comes_out_of_the_loop_as_it_is",
     ),
     Fault(
+        "endless-list-of-tools-was-read",
+        "A server of MCP that returned the same page of its tools again and again filled the memory of the process.",
+        "tests/integrations/test_mcp_tools.py::test_a_list_of_tools_that_never_ends_is_ended",
+    ),
+    Fault(
+        "structured-result-was-told-as-nothing",
+        "A result of a tool of MCP that has a structure and no text was an empty text for the model.",
+        "tests/integrations/test_mcp_tools.py::test_a_result_without_texts_is_told_by_its_structure",
+    ),
+    Fault(
         "notice-was-given-up-before-its-last-try-ended",
         "The audit log had a given-up notice twice, or one that was then delivered, if a crash came before the last try was on disk.",
         "tests/engine/test_notifications.py::test_a_notice_is_given_up_once_though_a_crash_comes_between_the_entry_and_its_record",

@@ -6,6 +6,7 @@ To add a route, write a function in the module for its subject, and add an entry
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ from actors.http.problems import respond_unreadable, respond_with
 from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
 from actors.http.server import (
+    assistants,
     backups,
     calls,
     changes,
@@ -70,6 +72,7 @@ ROUTES: tuple[Route, ...] = (
     *queries.ROUTES,
     *token_routes.ROUTES,
     *backups.ROUTES,
+    *assistants.ROUTES,
     *openapi.ROUTES,
     *changes.ROUTES,
     *console.ROUTES,
@@ -154,11 +157,13 @@ class Api:
             if missing is None:
                 raise BrokenInvariant("the route of the request is unknown after it was found")
             raise missing
+        client = asking or self._client.acting_as("anonymous", address_of(request))
         return route, Exchange(
-            asking or self._client.acting_as("anonymous", address_of(request)),
+            client,
             request,
             path,
             self._closing,
+            partial(self._guard.note, client, request),
             self._router.routes,
             grant,
             self._guard.is_open,

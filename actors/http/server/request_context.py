@@ -20,9 +20,10 @@ from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from actors.control.local.client import LocalClient
+    from actors.errors import RefusedError
     from actors.http.closing import Closing
     from actors.http.messages import HttpRequest
     from actors.http.routes import Route
@@ -39,7 +40,7 @@ BODY_SECONDS = 30.0
 @attrs.define(eq=False)
 class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
-    ``routes`` all routes. ``grant`` are the permissions of the token, if the route needs one; ``is_open``: no route
+    ``routes`` all routes. ``note_denied`` audits that a part of the request is denied. ``grant`` are the permissions of the token, if the route needs one; ``is_open``: no route
     needs one. ``tokens`` are those of the data directory, if there is one. ``traffic`` counts the server's responses.
     """
 
@@ -47,6 +48,7 @@ class Exchange:
     request: HttpRequest
     path: dict[str, str]
     closing: Closing
+    note_denied: Callable[[RefusedError], Awaitable[None]]
     routes: tuple[Route, ...] = ()
     grant: Grant | None = None
     is_open: bool = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import mcp
 import msgspec
 
+from actors.errors import ErrorCode, LimitExceededError
 from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
 from actors.integrations.chat.tools import ModelTool, ToolResult
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
+
+_MOST_PAGES = 100
+"""The most pages of a list of tools."""
 
 _REFUSED = frozenset({-32_600, -32_601, -32_602})
 """The errors of JSON-RPC that another try does not change: a wrong request, an unknown method, wrong parameters."""
@@ -51,17 +55,24 @@ class McpTools:
         self._timeout = timeout
 
     async def tools(self) -> list[ModelTool]:
-        """Return the tools that the server lists, for a tool loop. The list is a recorded step, named ``mcp tools``."""
+        """Return the tools that the server lists, for a tool loop. The list is a recorded step, named ``mcp tools``. Raises
+        :class:`actors.LimitExceededError` for a list that does not end."""
 
         async def body() -> list[dict[str, Any]]:
             found, cursor = list[dict[str, Any]](), None
             async with self._session() as session:
-                while True:
+                for _ in range(_MOST_PAGES):
                     page = await session.list_tools(cursor=cursor, cache_mode="bypass")
                     found += [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in page.tools]
                     cursor = page.next_cursor
                     if cursor is None:
                         return found
+            raise LimitExceededError(
+                f"the server of MCP lists its tools on more than {_MOST_PAGES} pages; does it return the same page again?",
+                limit="pages",
+                maximum=_MOST_PAGES,
+                code=ErrorCode.TOO_MANY,
+            )
 
         listed: list[dict[str, Any]] = await run(
             body, name="mcp tools", retry=self._retry, timeout=self._timeout, result_type=list[dict[str, Any]]
@@ -131,6 +142,8 @@ class _ServerTool(ModelTool):
         except ToolError as error:
             return ToolResult(call_id, str(error), is_error=True)
         texts = [block["text"] for block in answer["content"] if block["type"] == "text"]
-        if len(texts) == len(answer["content"]):
-            return ToolResult(call_id, "\n".join(texts))
-        return ToolResult(call_id, msgspec.json.encode(answer["content"]).decode())
+        if len(texts) < len(answer["content"]):
+            return ToolResult(call_id, msgspec.json.encode(answer["content"]).decode())
+        if not texts and "structuredContent" in answer:
+            return ToolResult(call_id, msgspec.json.encode(answer["structuredContent"]).decode())
+        return ToolResult(call_id, "\n".join(texts))

@@ -20,7 +20,7 @@ from actors.values.failures import type_of
 from journal.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from mcp.server import ServerRequestContext
@@ -49,6 +49,26 @@ def remote_control(
         async with mcp.Client(remote_control(runtime.client)) as assistant:
             print(await assistant.call_tool("list", {"status": ["paused"]}))
     """
+
+    async def denied(tool: str) -> AccessDeniedError:
+        return AccessDeniedError(
+            f"the tool {tool!r} is not offered: this server only reads. Its operator can start it with 'allow control'",
+            code=ErrorCode.FORBIDDEN,
+        )
+
+    def here() -> AbstractAsyncContextManager[Client]:
+        return nullcontext(client) if isinstance(client, Client) else client()
+
+    return control_server(here, allow=allow, denied=denied)
+
+
+def control_server(
+    open_client: Callable[[], AbstractAsyncContextManager[Client]],
+    *,
+    allow: Literal["read", "control"],
+    denied: Callable[[str], Awaitable[AccessDeniedError]],
+) -> Server[Any]:
+    """Return the server of :func:`remote_control`. ``denied`` returns the error for a tool that is not allowed."""
     offered = {tool.name: tool for tool in TOOLS if allow == "control" or not tool.changes}
     withheld = {tool.name for tool in TOOLS} - {*offered}
 
@@ -72,15 +92,12 @@ def remote_control(
     async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         try:
             if params.name in withheld:
-                raise AccessDeniedError(
-                    f"the tool {params.name!r} is not offered: this server only reads. Its operator can start it with 'allow control'",
-                    code=ErrorCode.FORBIDDEN,
-                )
+                raise await denied(params.name)
             if params.name not in offered:
                 raise NotFoundError(
                     f"there is no tool {params.name[:80]!r}; there are {', '.join(offered)}", kind=ResourceKind.PATH
                 )
-            async with nullcontext(client) if isinstance(client, Client) else client() as opened:
+            async with open_client() as opened:
                 answer = await offered[params.name].run(opened, dict(params.arguments or {}))
         except (ActorError, JournalError) as error:
             failure = {"code": code_of(error).value, "type": type_of(error), "message": str(error)}
