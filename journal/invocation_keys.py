@@ -74,6 +74,7 @@ def of_ended(
     name = invocation_id.encode()
     if 0.0 <= created_at <= purge_at < LAST_SECOND:
         created, due = ceil(created_at * 1e6), ceil(purge_at * 1e6)  # as microseconds() does
+        created, due = created + (created / 1e6 < created_at), due + (due / 1e6 < purge_at)
     else:
         created, due = microseconds(created_at), microseconds(purge_at)
     return (

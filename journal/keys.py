@@ -330,4 +330,7 @@ def microseconds(at: float) -> int:
 
     A time too large to be stored, including infinity, becomes the last one, which never comes.
     """
-    return _LAST_MICROSECOND if at >= LAST_SECOND else max(0, ceil(at * 1e6))
+    if at >= LAST_SECOND:
+        return _LAST_MICROSECOND
+    rounded = ceil(at * 1e6)
+    return max(0, rounded + (rounded / 1e6 < at))  # the product may have been rounded down

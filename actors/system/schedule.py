@@ -70,10 +70,8 @@ from journal.ids import InvocationId
 _TIMES_IN_A_TURN = 1_000
 """How many nominal times a turn decides on, which takes less than 50 ms; after a long stop the next turn goes on."""
 
-_LONGEST_NAP_SECONDS = 86_400.0
-"""So that a wake that is out of date does not stay for years."""
-
-_TROUBLED_NAP_SECONDS = 60.0
+_LONGEST_NAP_SECONDS, _TROUBLED_NAP_SECONDS = 86_400.0, 60.0
+"""The first, so that a wake that is out of date does not stay for years; the other, while the zone is unknown."""
 
 _WATCH_SECONDS, _WATCH_AGAIN_SECONDS = 60.0, 3_600.0
 """When the first watch of an open run is sent, and how long after it each further one."""
@@ -167,10 +165,11 @@ class Schedule(Actor):
         if self._is_full:
             raise too_many_wait(self.key, self.behind - self.first, 1)
         planned = WaitingRun(nominal=current_time(), cause=RunCause.TRIGGER, mark=f"trigger {self.revision + 1}")
-        of = id_of_stored_call(spec.target, self._request(planned))  # it raises if the zone is not known here
+        request = request_of(self.key, self.life, spec, planned)  # it raises if the zone is not known here
+        of = id_of_stored_call(spec.target, request)
         self.revision += 1
         has_started = await self._plan(planned)
-        await self._wake_to_watch()
+        await self._stay_awake()
         return TriggeredRun(invocation_id=of, waits=not has_started)
 
     @handler(retention=FORGET_SECONDS)
@@ -194,7 +193,7 @@ class Schedule(Actor):
         mark = f"backfill {self.revision}"
         for nominal in times:
             await self._plan(WaitingRun(nominal=nominal, cause=RunCause.BACKFILL, mark=mark))
-        await self._wake_to_watch()
+        await self._stay_awake()
         return len(times)
 
     @handler(retention=FORGET_SECONDS)
@@ -230,7 +229,7 @@ class Schedule(Actor):
         self.recent = [*self.recent, ended][-RUNS_SHOWN:]
         self._count(**{outcome: 1})
         await self._start_waiting()
-        await self._wake_to_watch()
+        await self._stay_awake()
 
     # Inside.
 
@@ -246,19 +245,32 @@ class Schedule(Actor):
         return ScheduleChange(changed=True, revision=self.revision)
 
     async def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
-        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now. If the next wake
-        is overdue, because someone killed its message, the schedule continues from here."""
+        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now."""
         self.spec = attrs.evolve(self._existing(), **derived_from_handler(same))
-        if self.wake_token and self.wake_at < current_time() - LATE_SECONDS:
-            await self._go_on()
+        await self._stay_awake()
         return ScheduleChange(changed=False, revision=self.revision)
+
+    async def _stay_awake(self) -> None:
+        """Wake in time for the open runs. If the time of a wake has come, do here what it would do."""
+        if self._is_due:
+            await self._go_on()
+        elif self.open:
+            await self._wake_at(self.watch_at)
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the time of the next wake has come. Its message may be under way, or someone may have killed it."""
+        return bool(self.wake_token) and self.wake_at <= current_time()
 
     async def _go_on(self) -> None:
         """Watch the open runs, decide on the nominal times up to now, and arrange the next wake."""
+        if self._is_due:
+            self.wake_token = ""
         await self._watch_open()
         if self.paused is None:
             await self._go_on_to(current_time())
-        await self._wake_to_watch()
+        if self.open:
+            await self._wake_at(self.watch_at)
 
     async def _go_on_to(self, now: float) -> None:
         spec = self._existing()
@@ -283,8 +295,8 @@ class Schedule(Actor):
         if following is not None:
             await self._wake_at(min(following, self.watch_at) if self.open else following)
 
-    async def _wait_for_zone(self, error: InvalidArgumentError) -> None:  # the time zone database is another one
-        self.trouble = str(error)
+    async def _wait_for_zone(self, error: InvalidArgumentError) -> None:
+        self.trouble = str(error)  # the time zone database is another one
         await self._wake_at(current_time() + _TROUBLED_NAP_SECONDS)
 
     async def _watch_open(self) -> None:
@@ -298,10 +310,6 @@ class Schedule(Actor):
             # The delay lets messages arrive that were under way when the process died.
             await watching.options(delay=_WATCH_SECONDS, idempotency_key=of).send(self.key, of, id_of_call(of))
         self.watch_at = now + _WATCH_AGAIN_SECONDS
-
-    async def _wake_to_watch(self) -> None:
-        if self.open:
-            await self._wake_at(self.watch_at)
 
     def _keep_late(self, times: list[float]) -> None:
         """Keep the last times for the turn that decides, as many as it may run, and count the others as missed."""
@@ -366,7 +374,8 @@ class Schedule(Actor):
 
     async def _start(self, run: WaitingRun) -> None:
         """Start the run. Raises :class:`InvalidArgumentError`, and has changed nothing, if the zone is not known here."""
-        spec, request, now = self._existing(), self._request(run), current_time()
+        spec, now = self._existing(), current_time()
+        request = request_of(self.key, self.life, spec, run)
         argument, parameter = argument_at(spec, run.nominal)
         of = id_of_stored_call(spec.target, request)
         calling = service(ScheduledCall).run.options(idempotency_key=of)
@@ -376,14 +385,11 @@ class Schedule(Actor):
         self.open = [*self.open, started]
         self._count(started=1)
 
-    def _request(self, run: WaitingRun) -> str:
-        return request_of(self.key, self.life, self._existing(), run)
-
     async def _wake_at(self, at: float) -> None:
         """Arrange a message at this time, unless one comes before it."""
-        now = current_time()
-        if self.wake_token and now < self.wake_at <= at:
+        if self.wake_token and self.wake_at <= at:
             return
+        now = current_time()
         self.wakes += 1
         self.wake_at, self.wake_token = min(at, now + _LONGEST_NAP_SECONDS), f"{self.life} {self.wakes}"
         await self.wake.options(delay=max(0.0, self.wake_at - now)).send(self.wake_token)

@@ -10,6 +10,7 @@ import trio
 
 import actors
 from actors import ConflictError, InvalidArgumentError, Service, handler
+from actors.core.schedules import RunCause
 from actors.query.fsck.doctor import examine
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
@@ -151,6 +152,44 @@ async def test_the_same_create_wakes_a_schedule_whose_wake_was_killed() -> None:
         assert WORLD.entries == [EPOCH + 3.5 * HOUR, EPOCH + 4 * HOUR]
         counts = (await schedule.info()).counts
         assert (counts.started, counts.missed) == (2, 2)
+
+
+# A wake whose time has come.
+
+
+@pytest.mark.parametrize("happens", ["trigger", "backfill", "end"])
+async def test_what_happens_just_before_a_wake_delays_no_run(happens: str) -> None:
+    own = Lab(Report)
+    async with own.running() as runtime:
+        client = runtime.client
+        schedule = await client.schedules.create("often", "Report/wait", every=20.0, overlap="allow")
+        runs = [await schedule.trigger(), await schedule.trigger()]
+        await trio.sleep(10.0)
+        own.clock.shift(20.0)  # the message that wakes it does not know this yet
+        match happens:
+            case "trigger":
+                await schedule.trigger()
+            case "backfill":
+                await schedule.backfill(EPOCH + 20.0, EPOCH + 20.0)
+            case "end":
+                await client.invocation(runs[0].invocation_id).signal("go", "on")
+        await trio.sleep(15.0)
+        nominal = [run.nominal for run in (await schedule.info()).open if run.cause is RunCause.TIME]
+        assert nominal == [EPOCH + 20.0, EPOCH + 40.0]
+    assert examine(own.store, 1).findings == ()
+
+
+async def test_all_missed_times_are_decided_on_at_once_while_an_earlier_run_is_open() -> None:
+    own = Lab(Report)
+    async with own.running() as runtime:
+        await runtime.client.schedules.create("often", "Report/wait", every=1.0, missed="all", overlap="queue")
+        await trio.sleep(1.5)
+    own.clock.shift(2_500.0)
+    async with own.running() as runtime:
+        await trio.sleep(1.0)
+        info = await runtime.client.schedules.schedule("often").info()
+        assert own.clock.now() - info.reached < 1.0
+        assert info.counts.missed > 2_000
 
 
 # Runs whose end nobody tells.

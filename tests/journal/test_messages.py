@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from journal import keys
-from journal.ids import StreamId
+from journal import invocation_keys, keys
+from journal.ids import InvocationId, StreamId
 from journal.kv import rocks
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch, Durability
@@ -46,6 +47,15 @@ class Held(MemoryStore):
 @pytest.fixture
 def store() -> Held:
     return Held()
+
+
+def test_a_key_names_no_moment_before_its_date() -> None:
+    random = Random(1)
+    dates = [1_800_000_007.0740001, *(1_800_000_000.0 + random.random() * 100 for _ in range(1_000))]
+    for date in dates:
+        assert date <= keys.microseconds(date) / 1e6 < date + 2e-6
+        _, created, _ = invocation_keys.of_ended(0, date, date, InvocationId("inv_1"))
+        assert created == invocation_keys.created(0, date, InvocationId("inv_1"))
 
 
 @pytest.fixture

@@ -348,6 +348,17 @@ FAULTS = (
         "tests/engine/test_schedule_repairs.py::test_the_same_create_wakes_a_schedule_whose_wake_was_killed",
     ),
     Fault(
+        "wake-came-before-its-time",
+        "A timer could be due up to a quarter of a microsecond early, and on virtual time a schedule then woke again and again for ever.",
+        "tests/journal/test_messages.py::test_a_key_names_no_moment_before_its_date",
+    ),
+    Fault(
+        "end-of-a-run-put-off-the-next-ones",
+        "A run that ended, or was asked for by hand, when the next wake of its schedule was due put off all further runs for up to an hour.",
+        "tests/engine/test_schedule_repairs.py::test_what_happens_just_before_a_wake_delays_no_run",
+        "tests/engine/test_schedule_repairs.py::test_all_missed_times_are_decided_on_at_once_while_an_earlier_run_is_open",
+    ),
+    Fault(
         "job-passed-by-what-it-let-begin",
         "A job that cancelled or killed several invocations of one object took the next one, which began when the first had ended, for done.",
         "tests/engine/test_jobs.py::test_those_that_wait_for_one_object_are_all_ended",
