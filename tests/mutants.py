@@ -87,7 +87,7 @@ MUTANTS = (
     # Running.
     Mutant("does-an-at-most-once-step-again", "StepRunner.take_up", "and parked.event.at_most_once:", "and False:"),
     Mutant("takes-no-step-up-again", "Executor._start", "if unfinished:", "if False:"),
-    Mutant("runs-one-step-more-than-may-run", "StepRunner._run_step", ">= self._limits.running_steps", "> self._limits.running_steps"),
+    Mutant("runs-one-step-more-than-may-run", "StepRunner._begin", ">= self._limits.running_steps", "> self._limits.running_steps"),
     Mutant("forgets-steps-that-wait-for-their-turn", "StepRunner._supervise", "while self._waiting and", "while False and"),
     Mutant("lets-steps-of-a-killed-one-run-on", "Executor.end_attempt", "if abort_steps:", "if False:"),
     Mutant("lets-the-next-one-begin-too-soon", "Executor._waits_for_unwinding", "if seconds <= 0:", "if True:"),
@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant("emits-again-in-a-replay", "Requests._emit", "if self._emitted:", "if False:"),
     # Output.
     Mutant("keeps-the-output-of-what-is-purged", "HistoryEffects._erase_history", "gone.update(self._machine.outputs.forget(pending_append, invocation_id))", "pass", "tests/engine/test_streams.py"),
-    Mutant("calls-no-cut-off-try-void", "StepRunner._run_step", "self._begin_output(loaded, of, step, number)", "pass", "tests/engine/test_streams.py"),
+    Mutant("calls-no-cut-off-try-void", "StepRunner._begin", "self._begin_output(loaded, of, step, number)", "pass", "tests/engine/test_streams.py"),
     Mutant("keeps-the-output-of-a-void-turn", "Executor._record_output", "if any(isinstance(event, e.CancelDeliveredEarlier) for event in events):", "if False:", "tests/engine/test_streams.py"),
     Mutant("copies-no-output-into-a-restart", "KeptOutput.of", "runs = [*runs]", "runs = []", "tests/engine/test_streams.py"),
     Mutant("ends-a-step-without-its-pieces", "Outputs.settle", "tails = self.of(pending.loaded)", "tails = {}", "tests/engine/test_streams.py"),
@@ -115,7 +115,7 @@ MUTANTS = (
     Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < _RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
     # The short way of a step.
     Mutant("hands-a-step-over-before-a-signal", "StepTurns._is_first", "self._ready", "False", "tests/engine/test_step_turns.py"),
-    Mutant("begins-a-step-before-it-is-durable", "StepRunner.run_when_durable", "self._machine.when_durable(partial(self.run_step, loaded, of, step))", "self.run_step(loaded, of, step)", "tests/engine/test_step_turns.py"),
+    Mutant("begins-a-step-before-it-is-durable", "StepRunner.run_when_durable", "self._machine.batch.released.append(partial(self.run_step, loaded, of, step))", "self.run_step(loaded, of, step)", "tests/engine/test_step_turns.py"),
     Mutant("leaves-the-output-of-a-step-open", "FusedRecords.record_step_turn", "self._machine.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)", "pass", "tests/engine/test_step_turns.py"),
     Mutant("hands-a-step-over-in-spite-of-a-pause", "goes_on_at_once", "and invocation.pending_pause is None", "", "tests/core/test_fused.py"),
     Mutant("hands-a-step-over-beside-another", "goes_on_at_once", "and len(waits) == 1", "", "tests/core/test_fused.py"),

@@ -239,7 +239,7 @@ class Attempt:
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         self._waits = False
         try:
-            commands: list[Command] = self._context.watchdog.run(self, outside_trio, self._take_turn, take, *args)
+            commands: list[Command] = self._context.watchdog.run(self, self._take_turn_outside_trio, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
@@ -259,6 +259,15 @@ class Attempt:
         self._waits = False
         place = self._context.watchdog.take_interrupted()
         return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
+
+    def _take_turn_outside_trio(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+        context = vars(GLOBAL_RUN_CONTEXT)
+        task = context.pop("task", None)  # as outside_trio() does
+        try:
+            return self._take_turn(take, *args)
+        finally:
+            if task is not None:
+                context["task"] = task
 
     def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         progress = take(*args)

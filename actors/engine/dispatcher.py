@@ -253,7 +253,7 @@ class Dispatcher:
     # Steps.
 
     def _complete_step(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteStep) -> None:
-        if not self._executor.step_turns.take(loaded, command, request.stamp):
+        if not self._executor.step_turns.take(loaded, command, request.stamp.at):
             self._machine.decide(loaded, command, request.stamp)
 
     # Questions.

@@ -27,7 +27,6 @@ _CALLERS = frozenset(
         ("actors.engine.watchdog", "Watchdog.run"),
         ("actors.engine.handler_object", "root_of"),
         ("actors.engine.step_bodies", "_await"),
-        ("actors.engine.step_bodies", "_begin"),
         ("trio._core._run", "unrolled_run"),
     }
 )

@@ -10,7 +10,7 @@ import trio
 from actors.values.error_groups import is_group, leaves_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from actors.engine.watchdog import Turn, Watchdog
 
@@ -19,42 +19,32 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-@types.coroutine
-def in_turns(watchdog: Watchdog, turn: Turn, call: Callable[[], Awaitable[Any]]) -> Generator[Any, Any, Any]:
+async def in_turns(watchdog: Watchdog, turn: Turn, call: Callable[[], Awaitable[Any]]) -> Any:
     """Await the result of a call, with the watchdog informed while its code has the event loop. That includes the classes of its
     arguments, which copy them before the body begins."""
-    begun: list[Coroutine[Any, Any, Any]] = []
-    try:
-        yielded = watchdog.run(turn, _begin, call, begun)
-    except StopIteration as stop:
-        if not begun:
-            raise  # raised by the class of an argument, so it is an error and not a result
-        return stop.value
-    coroutine = begun[0]
+    return await body_in_turns(watchdog, turn, watchdog.run(turn, call))
+
+
+@types.coroutine
+def body_in_turns(watchdog: Watchdog, turn: Turn, body: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """Await a body, with the watchdog informed while its code has the event loop."""
+    coroutine: Any = body if type(body) is types.CoroutineType else _await(body)
+    resume, value = coroutine.send, None
     while True:
-        try:
-            resume, value = coroutine.send, (yield yielded)
-        except BaseException as error:
-            resume, value = coroutine.throw, error
         try:
             yielded = watchdog.run(turn, resume, value)
         except StopIteration as stop:
             return stop.value
+        try:
+            resume, value = coroutine.send, (yield yielded)
+        except BaseException as error:
+            resume, value = coroutine.throw, error
 
 
-def _begin(call: Callable[[], Awaitable[Any]], begun: list[Coroutine[Any, Any, Any]]) -> Any:
-    awaitable: Any = call()
-    begun.append(awaitable if type(awaitable) is types.CoroutineType else _await(awaitable))
-    return begun[0].send(None)
-
-
-def abandon_open_nurseries() -> None:
+def abandon_open_nurseries(task: trio.lowlevel.Task) -> None:
     """Close the nurseries that a body leaves open, as an async generator with a nursery does that is left by ``break``. trio
     would end the task with an error for that, and with the task the processor. The rules that trio has for such a nursery are
     applied before the task ends."""
-    task = trio.lowlevel.current_task()
-    if not task._child_nurseries:
-        return
     for nursery in task.child_nurseries:
         nursery.cancel_scope.cancel()
         nursery._closed = True  # otherwise leaving it later would wait in it for this task

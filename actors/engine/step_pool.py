@@ -63,7 +63,7 @@ class StepPool:
 
     async def _work(self, step: StepTask, supervise: Supervisor) -> None:
         task = trio.lowlevel.current_task()
-        scope = StepScope()
+        scope = StepScope(task)
         job: tuple[StepTask, Supervisor] | None = (step, supervise)
         del step, supervise
         try:

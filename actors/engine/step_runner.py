@@ -24,7 +24,7 @@ from actors.core.state import WaitKind
 from actors.engine.places import leave_place
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
-from actors.engine.steps import StepTask
+from actors.engine.steps import StepHost, StepTask
 from actors.engine.threads import UNWIND_SECONDS, has_abandoned, key_of
 from actors.engine.unwinding import left_behind
 from actors.errors import StepLostError, StepOutcomeUnknownError
@@ -86,15 +86,14 @@ class StepRunner:
         self._live = live
         self._turns = turns
         self._running = running
-        self._client = client
         self._submit = submit
         self._run_soon = run_soon
         self._wake = wake
         self._is_busy = is_busy
         self._waiting: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
-        self._count = 0
-        self._tasks: dict[StepTask, None] = {}
-        self._token = trio.lowlevel.current_trio_token()
+        self._tasks: dict[StepTask, LoadedObject] = {}
+        token = trio.lowlevel.current_trio_token()
+        self._host = StepHost(context, client, self._emit, machine.outputs.room, token)
         self._is_closed = False
 
     def close(self) -> None:
@@ -110,58 +109,52 @@ class StepRunner:
     def run_when_durable(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
         """Begin a step that was requested now, once that is durable."""
         loaded.due_steps.add((of, step))
-        self._machine.when_durable(partial(self.run_step, loaded, of, step))
+        self._machine.batch.released.append(partial(self.run_step, loaded, of, step))
 
     def run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
         """Begin a side effect, now that its events are durable, unless it was stopped meanwhile. Never raises."""
         if loaded.damage is not None:
             return
         try:
-            self._run_step(loaded, of, step)
+            loaded.due_steps.discard((of, step))
+            attempt = loaded.attempts.get(of)
+            if attempt is None:
+                self._run_soon(loaded, of)  # if the invocation may run, its attempt begins the step
+                self.settle_pause(loaded, of)
+            else:
+                self._begin(loaded, attempt, step)
         except BaseException as error:
             self._faults.blame(loaded, of, error)
 
-    def _run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
-        loaded.due_steps.discard((of, step))
-        attempt = loaded.attempts.get(of)
-        if attempt is None:
-            self._run_soon(loaded, of)  # if the invocation may run, its attempt begins the step
-            self.settle_pause(loaded, of)
+    def _begin(self, loaded: LoadedObject, attempt: Attempt, step: StepId) -> None:
+        of, state = attempt.invocation_id, loaded.state
+        parked, invocation = attempt.execution.parked.get(step), None if state is None else state.invocations.get(of)
+        tasks = loaded.steps.get(of)
+        if parked is None or parked.interruption is not None or (tasks is not None and step in tasks):
             return
-        parked, invocation = attempt.execution.parked.get(step), loaded.open_state(of)
-        if parked is None or parked.interruption is not None or step in loaded.steps.get(of, NO_STEPS):
-            return
-        if invocation is None or step not in invocation.waits:
+        wait = None if invocation is None else invocation.waits.get(step)
+        if invocation is None or wait is None:
             return  # it has its outcome, which the handler has not received yet
         if self._running.is_draining:
             return  # the next start begins it
-        if self._count >= self._limits.running_steps:
+        if len(self._tasks) >= self._limits.running_steps:
             self._waiting[of, step] = loaded
             return
-        self._count += 1
-        number = invocation.waits[step].attempts + 1
+        number = wait.attempts + 1
         if loaded.outputs or loaded.outputs is None:
             self._begin_output(loaded, of, step, number)
-        task = StepTask(
-            attempt,
-            step,
-            parked.body,
-            self._context,
-            client=self._client,
-            number=number,
-            emit=partial(self._emit, loaded),
-            loaded=loaded,
-            room=self._machine.outputs.room,
-            token=self._token,
-            follows_cancel=invocation.cancel is not None,
-        )
-        loaded.steps.setdefault(of, {})[step] = task
+        follows_cancel = invocation.cancel is not None
+        task = StepTask(self._host, loaded, attempt, step, parked.body, number=number, follows_cancel=follows_cancel)
+        if tasks is None:
+            loaded.steps[of] = {step: task}
+        else:
+            tasks[step] = task
         self._live.after_step_began(of)
-        self._tasks[task] = None
-        self._running.start(task, partial(self._supervise, loaded), parked.body.context)
+        self._tasks[task] = loaded
+        self._running.start(task, self._supervise, parked.body.context)
 
-    async def _supervise(self, loaded: LoadedObject, task: StepTask, scope: StepScope) -> None:
-        command: Command | None = None
+    async def _supervise(self, task: StepTask, scope: StepScope) -> None:
+        loaded, command = self._tasks[task], None
         try:
             command = await task.run(scope)
         except (
@@ -172,9 +165,9 @@ class StepRunner:
             if task.is_wanted:
                 self._faults.blame(loaded, task.invocation_id, error, cause=PauseCause.HANDLER)
         finally:
-            self._forget_step(loaded, task)
+            self._forget(loaded, task)
         # No checkpoint from here on: tasks that wait for this one to end run after its outcome was taken.
-        while self._waiting and self._count < self._limits.running_steps:
+        while self._waiting and len(self._tasks) < self._limits.running_steps:
             (of, step), waiting = self._waiting.popitem(last=False)
             self.run_step(waiting, of, step)
         try:
@@ -189,16 +182,17 @@ class StepRunner:
             self._go_on_after_unwinding(loaded, task.invocation_id)
             return
         if command is not None:
-            stamp = Stamp(self._context.environment.clock.now(), f"step {task.step}", task.invocation_id)
+            now = self._context.environment.clock.now()
             if isinstance(command, c.CompleteStep) and not self._is_busy():
-                self._machine.now = stamp.at
-                if self._turns.take(loaded, command, stamp):
+                self._machine.now = now
+                if self._turns.take(loaded, command, now):
                     self._wake()
                     return
+            stamp = Stamp(now, f"step {task.step}", task.invocation_id)
             self._submit(ObjectRequest(loaded.stream, command, stamp))
         self.settle_pause(loaded, task.invocation_id)
 
-    def _forget_step(self, loaded: LoadedObject, task: StepTask) -> None:
+    def _forget(self, loaded: LoadedObject, task: StepTask) -> None:
         self._running.forget(task)
         of = task.invocation_id
         tasks = loaded.steps[of]
@@ -209,7 +203,6 @@ class StepRunner:
             self._live.after_last_step(loaded, of)
             if self._machine.places.is_active and of not in loaded.attempts:
                 leave_place(self._machine.places, loaded, of)
-        self._count -= 1
 
     def settle_pause(self, loaded: LoadedObject, of: InvocationId) -> None:
         """Let a draining pause take effect once no step runs, also if a step was requested and never began."""
@@ -229,9 +222,9 @@ class StepRunner:
             self._machine.outputs.begin_try(self._machine.batch.pending_append(loaded), of, step, attempt, now)
             self._wake()
 
-    def _emit(self, loaded: LoadedObject, task: StepTask, value: bytes, offset: int) -> None:
+    def _emit(self, task: StepTask, value: bytes, offset: int) -> None:
         """Put a piece into the batch that is forming. The end of the step follows in the same batch, or in a later one."""
-        of, step = task.invocation_id, task.step
+        loaded, of, step = self._tasks[task], task.invocation_id, task.step
         wait = loaded.wait_of(of, step)
         if not task.is_wanted or self._is_closed or loaded.damage is not None or wait is None:
             return

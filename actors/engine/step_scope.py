@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StepScope:
-    """A cancel scope around one step after the other. It stays entered as long as nothing was cancelled in it."""
+    """A cancel scope of a task, around one step after the other. It stays entered as long as nothing was cancelled in it."""
 
     cancelled_caught = False
     """Whether the last step has given way to the cancellation."""
@@ -19,12 +19,15 @@ class StepScope:
     _scope: trio.CancelScope | None = None
     _status: object = None
 
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self.task = task
+
     def __enter__(self) -> StepScope:
         self.cancelled_caught = False
         if self._scope is None:
             self._scope = trio.CancelScope()
             self._scope.__enter__()
-            self._status = trio.lowlevel.current_task()._cancel_status
+            self._status = self.task._cancel_status
         return self
 
     def __exit__(
@@ -33,8 +36,8 @@ class StepScope:
         scope = self._scope
         if scope is None:
             return False
-        is_clean = trio.lowlevel.current_task()._cancel_status is self._status
-        if error is None and is_clean and not scope.cancel_called:
+        # trio's own word for "cancelled" would also look at the time, for a deadline that this scope does not have.
+        if error is None and self.task._cancel_status is self._status and not scope._cancel_called:
             return False
         self._scope = self._status = None
         is_caught = scope.__exit__(kind, error, traceback)

@@ -23,7 +23,7 @@ from actors.core.fused import goes_on_at_once, step_turn
 from actors.engine.fused_records import FusedRecords
 from journal import events as e
 from journal.errors import Unwritable
-from journal.events import OutcomeKind
+from journal.events import OutcomeKind, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.values.limits import Limits
-    from journal.events import Event, Stamp
+    from journal.events import Event
     from journal.fused import Requested
     from journal.ids import InvocationId
 
@@ -70,8 +70,9 @@ class StepTurns:
         self._follow = follow
         self._hold_if_too_long = hold_if_too_long
 
-    def take(self, loaded: LoadedObject, command: c.CompleteStep, stamp: Stamp) -> bool:
-        """Give the value of a step that has ended to its handler, if nothing else is to come first. Returns whether it did."""
+    def take(self, loaded: LoadedObject, command: c.CompleteStep, at: float) -> bool:
+        """Give the value of a step that has ended at this time to its handler, if nothing else is to come first. Returns whether it
+        did."""
         of, step, outcome, state = command.invocation_id, command.step, command.outcome, loaded.state
         if outcome.kind is not OutcomeKind.SUCCEEDED or state is None or not self._is_first(loaded):
             return False
@@ -85,8 +86,9 @@ class StepTurns:
             return False
         number = state.version + 1
         completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome, attributes=command.attributes)
-        commands = attempt.give(completed, number, stamp.at, self._machine.now)
-        if not self._record(loaded, state, attempt, completed, commands, stamp):
+        commands = attempt.give(completed, number, at, self._machine.now)
+        if not self._record(loaded, state, attempt, completed, commands, at):
+            stamp = Stamp(at, f"step {step}", of)
             self._machine.apply(loaded, stamp, (completed,), _nothing)
             self._after_turn(loaded, attempt, commands, number)
         elif loaded.outputs or beyond_limits(invocation, self._limits) is not None:
@@ -110,7 +112,7 @@ class StepTurns:
         attempt: Attempt,
         completed: e.StepCompleted,
         commands: list[Command],
-        stamp: Stamp,
+        at: float,
     ) -> bool:
         """Record the step and the turn together, if the handler has requested one thing. Returns whether it has."""
         if len(commands) != 1 or attempt.execution.interrupted:
@@ -118,7 +120,7 @@ class StepTurns:
         command, machine = commands[0], self._machine
         if not isinstance(command, c.RecordProgress) or command.output:
             return False
-        turn = step_turn(completed, command.events, at=stamp.at, turned_at=machine.now)
+        turn = step_turn(completed, command.events, at=at, turned_at=machine.now)
         if turn is None:
             return False
         try:

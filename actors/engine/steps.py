@@ -13,7 +13,7 @@ import trio
 
 from actors.core import commands as c
 from actors.engine.exceptions import passes
-from actors.engine.step_bodies import abandon_open_nurseries, in_turns, is_stopped
+from actors.engine.step_bodies import abandon_open_nurseries, body_in_turns, in_turns, is_stopped
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import (
@@ -49,12 +49,26 @@ if TYPE_CHECKING:
     from actors.engine.step_scope import StepScope
     from actors.model.inside import InsideClient
     from journal.ids import StepId
+    from journal.in_flight import InFlight
 
 log = SafeLogger(__name__)
 
 
+@attrs.frozen(eq=False)
+class StepHost:
+    """What the steps of one processor use. ``client`` is for those of built-in objects. ``emit`` records a piece of output, which has
+    ``room`` in the output of its invocation."""
+
+    context: EngineContext
+    client: InsideClient
+    emit: Callable[[StepTask, bytes, int], None]
+    room: OutputRoom
+    token: trio.lowlevel.TrioToken
+
+
 class StepTask:
-    """The try with this ``number`` of a step. The starter receives its result exactly once, even if the body misbehaves."""
+    """The try with this ``number`` of a step of an invocation of the object ``loaded``. The starter receives its result exactly once,
+    even if the body misbehaves."""
 
     progress = 0
     is_wanted = True
@@ -74,36 +88,33 @@ class StepTask:
 
     def __init__(
         self,
+        host: StepHost,
+        loaded: HasOutputs,
         attempt: Attempt,
         step: StepId,
         body: StepBody,
-        context: EngineContext,
         *,
-        client: InsideClient,
         number: int,
-        emit: Callable[[StepTask, bytes, int], None],
-        loaded: HasOutputs,
-        room: OutputRoom,
-        token: trio.lowlevel.TrioToken,
         follows_cancel: bool,
     ) -> None:
-        self.invocation_id = attempt.invocation_id
+        of = self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
-        self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
-        self.client = client
-        """The client of a built-in object's step."""
+        context = self._context = host.context
+        self.mark = b"" if context.in_flight is None else turn_mark(of, step)
         self.number = number
-        self._emit = emit
         self._loaded = loaded
-        self._room = room
+        self._host = host
         self._follows_cancel = follows_cancel
-        self._token = token
         self._body = body
-        self._context = context
         self._offsets = itertools.count()
+
+    @property
+    def client(self) -> InsideClient:
+        """The client of a built-in object's step."""
+        return self._host.client
 
     @property
     def key(self) -> str:
@@ -176,7 +187,11 @@ class StepTask:
                     if self._is_aborted:
                         scope.cancel()
                     try:
-                        value = await self._try()
+                        if self._body.is_plain and not self._follows_cancel:
+                            self._note_begin()
+                            value = await body_in_turns(self._context.watchdog, self, self._body.call())
+                        else:
+                            value = await self._try()
                     except BaseException as raised:
                         if passes(raised):
                             raise
@@ -187,7 +202,8 @@ class StepTask:
                 error = raised
             finally:
                 self._scope = None  # the next step may be in it
-                abandon_open_nurseries()
+                if scope.task._child_nurseries:
+                    abandon_open_nurseries(scope.task)
             if error is None and not scope.cancelled_caught:
                 if self._body.result.is_plain(value):
                     return self._succeeded(value)
@@ -201,7 +217,8 @@ class StepTask:
             return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
         finally:
             self._is_over = True
-            self._note_end()
+            if self._context.in_flight is not None:
+                self._note_end(self._context.in_flight)
 
     def emit(self, value: bytes) -> None:
         """Record a piece of output from the body's task or thread. Raises :class:`LimitExceededError`, and
@@ -210,21 +227,21 @@ class StepTask:
         if self._is_over:
             raise self._emitted_late()
         if trio.lowlevel.in_trio_task():
-            self._room.check(self._loaded, self.invocation_id, len(value))
-            self._emit(self, value, next(self._offsets))
+            self._host.room.check(self._loaded, self.invocation_id, len(value))
+            self._host.emit(self, value, next(self._offsets))
             return
-        self._room.queue(self._loaded, self.invocation_id, len(value))
+        self._host.room.queue(self._loaded, self.invocation_id, len(value))
         try:
-            self._token.run_sync_soon(self._emit_from_thread, value, next(self._offsets))
+            self._host.token.run_sync_soon(self._emit_from_thread, value, next(self._offsets))
         except trio.RunFinishedError as error:
             raise self._emitted_late() from error
 
     def _emit_from_thread(self, value: bytes, offset: int) -> None:
-        with self._room.dequeued(self.invocation_id, len(value)):
+        with self._host.room.dequeued(self.invocation_id, len(value)):
             if self._is_over:  # since it was emitted
                 log.warning("%s: %s", self.key, self._emitted_late())
             else:
-                self._emit(self, value, offset)
+                self._host.emit(self, value, offset)
 
     def _emitted_late(self) -> MisuseError:
         return MisuseError(
@@ -307,11 +324,8 @@ class StepTask:
         if self._context.in_flight is not None:
             self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self.number)
 
-    def _note_end(self) -> None:
+    def _note_end(self, in_flight: InFlight) -> None:
         """Record that the try, and the decoding of its result, did not end the process."""
-        in_flight = self._context.in_flight
-        if in_flight is None:
-            return
         if self._slot is not None:
             in_flight.end(self._slot)
         if in_flight.strikes:
@@ -336,7 +350,10 @@ class StepTask:
         limit = self._context.limits.payload_bytes
         if len(data) > limit:
             return self._ended(failed(too_large(data, limit, f"the result of step {self.name!r}")))
-        return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
+        outcome = Outcome(OutcomeKind.SUCCEEDED, data)
+        if self._attributes is not None:
+            return self._ended(outcome)
+        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
 
     def _command_after(self, error: BaseException) -> Command | None:
         """The command for an error of the body; None if the body gave way because it was stopped."""

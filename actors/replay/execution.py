@@ -268,7 +268,7 @@ class Execution(Completions):
                     if value is not None and kind.completion is not None:
                         foreign = 0  # another turn has begun
                     continue
-                error = self.due_at(branch)
+                error = None if branch.scope is None and self._pending_cancel is None else self.due_at(branch)
                 if error is None:
                     if not self.begin(branch, yielded):
                         return
@@ -333,10 +333,16 @@ class Execution(Completions):
         """Begin the operation. Returns whether the branch continues at once, with the operation's event."""
         if operation.event.__class__ is e.SignalAwaited:
             operation.event = self._signals.with_kept(operation.event, self.handed_over)
-        try:
-            event: Any = self._match(operation.event, operation.also_known_as, operation.parameters)
-        except AttemptEnded:
-            return False
+        event: Any
+        if not self._recorded:
+            event = operation.event
+            self._made += 1
+            self._turn.append(event)
+        else:
+            try:
+                event = self._match(operation.event, operation.also_known_as, operation.parameters)
+            except AttemptEnded:
+                return False
         branch.next_step()
         kind = event.__class__
         if kind is e.SendScheduled:

@@ -1,4 +1,5 @@
-"""Commands of a running handler and of its steps to their own object."""
+"""Commands of a running handler and of its steps to their own object. Those that come with each step are not frozen, because a frozen
+class costs twice as much to make."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from journal.events import Event, Failure, Outcome, PauseCause
 from journal.ids import InvocationId, StepId
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class RecordProgress:
     """Record the events of one turn, in order, and the pieces of ``output`` that the handler emitted in it. The handler has run
     until all of its branches wait."""
@@ -21,7 +22,7 @@ class RecordProgress:
     output: Sequence[bytes] = ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class FinishAttempt:
     """The handler has returned or raised. ``events`` are the events of its last turn and ``output`` the pieces that it emitted
     in it, ``handed_over`` counts the completions that it received, and ``has_met_cancel`` says whether a pending cancel
@@ -58,7 +59,7 @@ class PauseAttempt:
     failure: Failure | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class CompleteStep:
     """The body of a step has ended with a final outcome. ``attributes`` are as in :class:`journal.events.StepCompleted`."""
 

@@ -45,6 +45,19 @@ class StepBody:
     result: Codec[Any]
     name: str
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether to run it is to await its coroutine, which is made without running any code of the author's."""
+        options, call = self.options, self.call
+        function = call.function
+        return (
+            type(function) is types.FunctionType
+            and function.__code__.co_flags & inspect.CO_COROUTINE != 0
+            and not call.has_copies
+            and options.timeout is None
+            and options.loop is EventLoop.TRIO
+        )
+
 
 class Step(Generic[P, R]):
     """A function whose calls in a handler are steps. Elsewhere it is a plain async function."""
