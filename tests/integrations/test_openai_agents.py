@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +19,10 @@ from agents.tool import ApplyPatchTool
 from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, TextContent, Tool
 
 import actors
-from actors import RetryPolicy, Service, handler
+from actors import Actor, Map, RetryPolicy, Service, handler
 from actors.errors import DefinitionError
-from actors.integrations.openai_agents import durable
+from actors.integrations.openai_agents import MapSession, durable
+from actors.integrations.openai_agents.mcp_servers import KeptSession
 from actors.integrations.openai_agents.models import _append
 from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
@@ -196,8 +198,26 @@ reader = durable(
     tool_retry=RetryPolicy(max_attempts=3, initial_delay=0.001),
 )
 
+
+def remember(call: ModelCall) -> Any:
+    said = [item["content"] for item in call.input if item.get("role") == "user"]  # type: ignore[union-attr,typeddict-item]
+    return [assistant_message(f"heard {', '.join(map(str, said))}")]
+
+
+listener = durable(Agent(name="listener", model=Scripted(remember)))
+
 AGENTS = {agent.name: agent for agent in (forecaster, circle, approver, chief, confused, refused, shown, reader)}
 QUIET = RunConfig(tracing_disabled=True)
+
+
+class Conversation(Actor):
+    messages: Map[int, dict[str, Any]]
+
+    @handler
+    async def say(self, text: str, limit: int | None = None) -> str:
+        session = MapSession(self.messages, limit=limit)
+        ask = partial(Runner.run, listener, text, session=session, run_config=QUIET)
+        return str((await actors.aio.host(ask)).final_output)
 
 
 class Agents(Service):
@@ -346,6 +366,55 @@ async def test_a_session_of_mcp_outlives_its_steps_and_is_opened_anew_when_it_is
         WORLD.clear()
         assert await runtime.client.service(Agents).run("reader") == "3"
     assert WORLD.count("connect") >= 1, "another process, or another loop, connects again"
+
+
+def test_a_connection_to_mcp_that_ends_in_a_cancel_is_tried_again() -> None:
+    class Shaky(Notes):
+        async def connect(self) -> None:
+            await super().connect()
+            if WORLD.count("connect") == 1:
+                raise asyncio.CancelledError("cancelled by a scope")
+
+    async def main() -> None:
+        session = KeptSession(Shaky())
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(session.opened(), 1)
+        await session.drop(await asyncio.wait_for(session.opened(), 1))
+
+    WORLD.clear()
+    asyncio.run(main())
+    assert WORLD.entries == ["connect", "connect", "cleanup"]
+
+
+@pytest.mark.virtual_time
+async def test_a_session_in_a_field_remembers_what_was_said_in_another_process() -> None:
+    lab = Lab(Conversation)
+    async with lab.running() as runtime:
+        ada = runtime.client.actor(Conversation, "ada")
+        assert await ada.say("one") == "heard one"
+        assert await ada.say("two") == "heard one, two"
+    async with lab.running() as runtime:
+        ada = runtime.client.actor(Conversation, "ada")
+        handle = await ada.say.send("three")
+        assert await handle.result() == "heard one, two, three"
+        assert (await handle.check()).is_compatible
+        assert await ada.say("four", limit=2) == "heard three, four"
+        assert await runtime.client.actor(Conversation, "bob").say("one") == "heard one"
+
+
+async def test_a_session_in_a_mapping_keeps_the_order_at_any_length() -> None:
+    kept: dict[int, dict[str, Any]] = {}
+    session = MapSession(kept)
+    for length in range(40):
+        items = await session.get_items()
+        assert [item["content"] for item in items] == list(range(length))  # type: ignore[typeddict-item]
+        await session.add_items([{"role": "user", "content": length}])  # type: ignore[typeddict-item]
+    assert [item["content"] for item in await session.get_items(2)] == [38, 39]  # type: ignore[typeddict-item]
+    assert await session.get_items(0) == []
+    assert await session.pop_item() == {"role": "user", "content": 39}
+    assert len(kept) == 39
+    await session.clear_session()
+    assert (kept, await session.pop_item()) == ({}, None)
 
 
 def test_a_tool_that_cannot_be_recorded_is_refused() -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from mcp.server import MCPServer
 from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
@@ -108,6 +110,35 @@ shown = Agent(
 )
 
 
+library = MCPServer("library")
+
+
+@library.tool()
+async def search(query: str) -> str:
+    """Search the library."""
+    WORLD.note(f"search {query}")
+    if query == "Tides":
+        raise ValueError("no title begins with a capital letter")
+    return f"a book on {query}"
+
+
+async def read(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    await asyncio.sleep(0)
+    WORLD.note("model")
+    told = [str(part.content) for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    if not told or not told[-1].startswith("a book"):
+        return ModelResponse(parts=[ToolCallPart("search", {"query": "Tides" if len(messages) == 1 else "tides"})])
+    return ModelResponse(parts=[TextPart(told[-1])])
+
+
+librarian = Agent(
+    FunctionModel(read),
+    name="librarian",
+    toolsets=[MCPToolset(library, id="library")],
+    capabilities=[PlayheadDurability()],
+)
+
+
 @ordinary.tool_plain
 async def look() -> str:
     await asyncio.sleep(0)
@@ -115,6 +146,10 @@ async def look() -> str:
 
 
 class Agents(Service):
+    @handler
+    async def ask_the_library(self) -> str:
+        return (await actors.aio.host(librarian.run, "a book, please")).output
+
     @handler
     async def in_asyncio(self, which: str) -> str:
         return (await actors.aio.host((ordinary if which == "ordinary" else shown).run, "how is it?")).output
@@ -233,6 +268,20 @@ async def test_models_and_tools_run_on_asyncio_unless_they_ask_for_trio(which: s
         pieces = [value async for value in handle.output()]
         assert ("PartDeltaEvent" in pieces) == (which == "shown")
         assert (await handle.check(deployment="keep")).is_compatible
+
+
+async def test_the_tools_of_an_mcp_server_are_steps(tmp_path: Path) -> None:
+    WORLD.clear()
+    async with actors.open_runtime(Agents, path=tmp_path, durability="os", code=None) as runtime:
+        handle = await runtime.client.service(Agents).ask_the_library.send()
+        with trio.fail_after(60):
+            assert await handle.result() == "a book on tides"
+        names = [entry.details["name"] async for entry in handle.events() if entry.name == "StepScheduled"]
+        ran = [*WORLD.entries]
+        assert (await handle.check(deployment="keep")).is_compatible
+    assert [name for name in names if name != "model request"] == ["tools of library", "tool search", "tool search"]
+    assert Counter(ran) == {"model": 3, "search Tides": 1, "search tides": 1}
+    assert ran == WORLD.entries, "a replay repeats nothing"
 
 
 def test_a_missing_package_names_its_extra() -> None:

@@ -21,17 +21,18 @@ from actors.extras import require
 
 if TYPE_CHECKING:
     from actors.integrations.openai_agents.durability import durable
+    from actors.integrations.openai_agents.sessions import MapSession
 
 require("openai-agents")
 
 
 def __getattr__(name: str) -> object:
-    if name != "durable":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from actors.integrations.openai_agents.durability import durable  # after the check of the extra
+    from actors.integrations.openai_agents import durability, sessions  # after the check of the extra
 
-    globals()[name] = durable
-    return durable
+    globals().update(durable=durability.durable, MapSession=sessions.MapSession)
+    return globals()[name]
 
 
-__all__ = ["durable"]
+__all__ = ["MapSession", "durable"]

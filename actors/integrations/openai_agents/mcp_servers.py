@@ -64,11 +64,16 @@ class KeptSession:
     async def _keep(self, connected: asyncio.Future[None]) -> None:
         try:
             await self._server.connect()  # type: ignore[no-untyped-call]  # declared without a type
-        except Exception as error:
+        except BaseException as error:
             if self._connected is connected:
                 self._keeper = None
-            connected.set_exception(error)
-            return
+            is_ordinary = isinstance(error, Exception)
+            # A scope of anyio in the SDK of MCP raises CancelledError for a connection that fails.
+            connected.set_exception(error if is_ordinary else ConnectionError(f"connecting was ended by {error!r}"))
+            connected.exception()  # or it is logged as one that nobody has looked at, if the step has gone
+            if is_ordinary:
+                return
+            raise
         try:
             connected.set_result(None)
             await asyncio.get_running_loop().create_future()  # until it is cancelled

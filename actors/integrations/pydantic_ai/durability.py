@@ -22,6 +22,7 @@ from pydantic_ai.durable_exec import (
     ModelRequestId,
     RoleBasedOperationConfig,
     ToolsetCallToolId,
+    ToolsetGetToolsId,
 )
 from pydantic_ai.tools import AgentDepsT
 from pydantic_core import to_jsonable_python
@@ -57,7 +58,8 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
     """Makes an agent durable in handlers: each model request, each call of a tool and each call of an MCP server is a step.
 
     Give it to the agent, which needs a name, and run the agent through :func:`actors.aio.host`. Anywhere else the agent runs as without
-    it. The steps are named ``model request``, ``model stream`` and ``tool <name>``; a restart from one of them keeps what came before.
+    it. The steps are named ``model request``, ``model stream``, ``tool <name>`` and, for the list of an MCP server, ``tools of <id>``; a
+    restart from one of them keeps what came before. An ``MCPToolset`` needs an id, and each of its steps opens a session.
 
     ``loop`` is the event loop of models and tools: ``asyncio`` for the loop that the process keeps for such steps, or ``trio`` for those
     that use trio or anyio alone. A plain function runs in a thread. An error of pydantic-ai itself, such
@@ -126,6 +128,8 @@ class _Names(JournalOperationNamer):
             return replace(name, operation_name="model stream" if operation_id.streaming else "model request")
         if isinstance(operation_id, ToolsetCallToolId) and label is not None:
             return replace(name, operation_name=f"tool {label}")
+        if isinstance(operation_id, ToolsetGetToolsId):
+            return replace(name, operation_name=f"tools of {operation_id.toolset_id}")
         if isinstance(operation_id, EventStreamHandlerId):
             return replace(name, operation_name="show events")
         return name
