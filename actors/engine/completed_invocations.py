@@ -79,6 +79,18 @@ class CompletedInvocations:
             raise unknown_invocation(of)
         return row
 
+    def latest_restart(self, loaded: LoadedObject, of: InvocationId) -> InvocationId | None:
+        """The last restart that is known of an invocation, of its restart, and so on; None if there is none."""
+        latest: InvocationId | None = None
+        while True:
+            known: InvocationState | InvocationRow | None = loaded.open_state(of) or self.row(loaded, of)
+            if known is None:
+                return latest
+            successors = [each for each in known.successors if loaded.open_state(each) or self.row(loaded, each)]
+            if not successors:
+                return latest
+            latest = of = successors[-1]
+
     def latest_row(self, of: InvocationId) -> InvocationRow | None:
         """The latest row of any invocation of this journal."""
         partition = stream_of_invocation(of) % self._partitions

@@ -14,7 +14,8 @@ from actors.core.state import InvocationState, existing
 from actors.engine.restart_history import calls_of
 from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import ConflictError, ErrorCode
-from journal.events import ControlResult, Status
+from actors.model.definitions import RUN
+from journal.events import ControlResult, Kind, Status
 from journal.ids import InvocationId, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class ControlVerbs:
                 await self._machine.history_of(loaded, invocation_id)
         state = loaded.state
         over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
+        over = [i for i in over if not self._leads_to_restart(loaded, i)]
         purged = command.invocation_ids if is_asked_for else over
         answer = ControlResult(True, Status.COMPLETED, Status.COMPLETED)
         if purged:
@@ -114,6 +116,14 @@ class ControlVerbs:
             self._machine.answer_purge(loaded, request, command, answer)
         elif request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, answer))
+
+    def _leads_to_restart(self, loaded: LoadedObject, of: InvocationId) -> bool:
+        """Report whether the key of a workflow leads to a restart of this run, which is known: without the run, the key would
+        run again."""
+        row = self._machine.completed.row(loaded, of)
+        if row is None or row.kind is not Kind.WORKFLOW or row.target.handler != RUN:
+            return False
+        return self._machine.completed.latest_restart(loaded, of) is not None
 
     def _answer(
         self,

@@ -167,6 +167,8 @@ class Dispatcher:
         ):
             return
         ended = None if request.is_fresh else self._machine.completed.row(loaded, command.invocation_id)
+        if definition.is_once(handler) and self._lead_to_restart(loaded, request, command, ended):
+            return
         if ended is not None:
             check_same_request(ended.argument_digest, command)
             latest = self._latest_of(loaded, command, ended)
@@ -225,6 +227,25 @@ class Dispatcher:
             self._machine.when_durable(partial(request.outcome.set, ended.outcome))
         if command.caller is not None:
             self._machine.complete_call(loaded, command.caller, ended.outcome)
+
+    def _lead_to_restart(
+        self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke, ended: InvocationRow | None
+    ) -> bool:
+        """Answer the request of a workflow's run by the latest restart of the run, if there is one. Returns whether there is."""
+        opened = loaded.open_state(command.invocation_id)
+        first = ended if opened is None else opened
+        latest = None if first is None else self._machine.completed.latest_restart(loaded, command.invocation_id)
+        if first is None or latest is None:
+            return False
+        check_same_request(first.argument_digest, command)
+        self._machine.audit(request, changed=False)
+        if request.reply is not None:
+            self._machine.when_durable(partial(request.reply.set, Accepted(latest, is_new=False)))
+        if request.outcome is not None:
+            self._watch(loaded, request, AwaitOutcome(latest, request.outcome))
+        if command.caller is not None:
+            self._call_again(loaded, request, command, c.Attach(invocation_id=latest, by=command.caller))
+        return True
 
     def _latest_of(self, loaded: LoadedObject, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
         """The row that answers a repeated request: that of the completed invocation. If the call is made again by a restart and

@@ -6,9 +6,11 @@ import inspect
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import attrs
+
 from actors.errors import DefinitionError, FieldMisuseError
 from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
-from actors.model.definitions import Definition, HandlerDefinition, HandlerOptions
+from actors.model.definitions import RUN, RUN_RETENTION_SECONDS, Definition, HandlerDefinition, HandlerOptions
 from actors.model.edit import edit_fields
 from actors.model.fields import Field, FieldAccess, FieldKind, view_of
 from actors.model.shared_handlers import check_assigns_no_field
@@ -133,6 +135,9 @@ class Service(ObjectBase):
 class Workflow(ObjectBase):
     """A keyed object whose ``run`` handler executes once for each key. Its ``@shared`` handlers can be called meanwhile.
 
+    A repeated ``run`` of a key returns the first one, or its latest restart, until that is purged: 30 days after its end, or as
+    ``@handler(retention=…)`` says.
+
     ::
 
         class Signup(Workflow):
@@ -195,6 +200,8 @@ def _define(cls: Any) -> Definition:
         attribute: found.define(attribute, types.get(nearest(cls, attribute), NO_TYPES), is_private=cls._private)
         for attribute, found in handlers_in(cls).items()
     }
+    if cls._kind is Kind.WORKFLOW:
+        attributes = {attribute: _kept_longer(declared) for attribute, declared in attributes.items()}
     if not attributes:
         raise DefinitionError(f"{name} has no handlers; decorate its methods with @handler or @shared")
     called = _called(cls, attributes.values())
@@ -242,6 +249,13 @@ def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinit
         raise DefinitionError(
             f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared"
         )
+
+
+def _kept_longer(handler: HandlerDefinition) -> HandlerDefinition:
+    """Return the handler of a workflow with the retention of a run, if it is one that names none."""
+    if handler.name != RUN or handler.options.retention is not None:
+        return handler
+    return attrs.evolve(handler, options=attrs.evolve(handler.options, retention=RUN_RETENTION_SECONDS))
 
 
 def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any]]) -> None:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
+RUN = "run"
+"""The handler of a workflow that runs once for each key."""
+
+RUN_RETENTION_SECONDS = 30 * 24 * 3600.0
+"""How long a workflow's run is kept unless its handler says otherwise: as long, its key runs nothing again."""
+
+
 @attrs.frozen(kw_only=True)
 class HandlerOptions:
     """The options of a handler; see :func:`handler`."""
@@ -136,6 +143,10 @@ class Definition:
     def deployment(self) -> str:
         """The deployment that the class's module was loaded for. Empty for an imported module."""
         return deployment_of_module(module_of(self.cls))
+
+    def is_once(self, handler: HandlerDefinition) -> bool:
+        """Report whether the handler runs once for each key, as the ``run`` of a workflow does."""
+        return self.kind is Kind.WORKFLOW and handler.name == RUN
 
     def handler(self, name: str) -> HandlerDefinition:
         """Return the handler with this name or alias. Raises :class:`NotFoundError`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
 from actors.model.requests import NO_OPTIONS, CallOptions, Request
 from actors.values.arguments import Seconds
-from journal.events import Kind, Target
+from journal.events import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -37,7 +37,7 @@ class BoundHandler(Generic[P, R_co]):
         self._handler = handler
         self._options = options
         self._target = Target(definition.name, key, handler.name)
-        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
+        is_once = definition.is_once(handler)
         request_key = f"workflow {key}" if is_once else options.idempotency_key
         self._request = partial(
             Request, self._target, definition, handler, options=options, request_key=request_key, is_once=is_once

@@ -8,7 +8,21 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, InvocationHandle, Log, Map, Service, Status, Workflow, handler, shared, step
+from actors import (
+    Actor,
+    ConflictError,
+    InvocationHandle,
+    Log,
+    Map,
+    NotFoundError,
+    Service,
+    Status,
+    Workflow,
+    handler,
+    shared,
+    step,
+)
+from actors.errors import ErrorCode
 from actors.types import OutcomeKind
 from journal import events as e
 from journal import keys
@@ -173,6 +187,26 @@ class Once(Workflow):
     @handler
     async def run(self, name: str) -> str:
         return await work(name)
+
+
+class Asker(Service):
+    @handler
+    async def ask(self) -> str:
+        return await actors.workflow(Once, "a").run("job")
+
+
+class Brief(Workflow):
+    @handler(retention=100.0)
+    async def run(self, name: str) -> str:
+        return await work(name)
+
+
+async def gone(handle: InvocationHandle[Any]) -> bool:
+    try:
+        await handle.info()
+    except NotFoundError:
+        return True
+    return False
 
 
 async def ended(handle: InvocationHandle[Any]) -> actors.types.InvocationInfo:
@@ -488,12 +522,50 @@ async def test_a_restart_of_a_restart_keeps_what_both_have_lived() -> None:
         assert (await fourth.result())[:4] == ["assess 1", "agent True", "lawyer False", "boss True"]
 
 
-async def test_a_workflow_can_be_done_again() -> None:
-    async with Lab(Once).running() as runtime:
-        assert await runtime.client.workflow(Once, "a").run("job") == "job 1"
-        first = runtime.client.invocation(actors.workflow_id(Once, "a"))
+async def test_the_key_of_a_workflow_leads_to_its_latest_restart() -> None:
+    lab = Lab(Once, Asker)
+    async with lab.running() as runtime:
+        once, first = runtime.client.workflow(Once, "a"), runtime.client.invocation(actors.workflow_id(Once, "a"))
+        assert await once.run("job") == "job 1"
         assert await successor(runtime.client, await first.restart()).result() == "job 2"
+        assert await once.run("job") == "job 2"
+        with pytest.raises(ConflictError) as other:
+            await once.run("another job")
+        assert other.value.code is ErrorCode.IDEMPOTENCY_CONFLICT
+        await runtime.client.gates.close("service:Once")
+        latest = successor(runtime.client, await successor(runtime.client, await first.restart()).restart(stop="kill"))
+        assert (await once.run.send("job")).id == latest.id  # it is still open
+        asker = await runtime.client.service(Asker).ask.send()
+        await quiet()
+        await runtime.client.gates.open("service:Once")
+        assert (await asker.result(), await first.result()) == ("job 3", "job 1")
+    async with lab.running() as runtime:
+        assert await runtime.client.workflow(Once, "a").run("job") == "job 3"
+
+
+async def test_a_workflow_does_not_run_again_while_its_restart_is_kept() -> None:
+    lab = Lab(Brief)
+    async with lab.running() as runtime:
+        brief, first = runtime.client.workflow(Brief, "a"), runtime.client.invocation(actors.workflow_id(Brief, "a"))
+        assert await brief.run("job") == "job 1"
+        await trio.sleep(80.0)
+        again = successor(runtime.client, await first.restart())
+        assert await again.result() == "job 2"
+        await trio.sleep(80.0)  # that of the first one is over
+        assert await brief.run("job") == "job 2"
+        await trio.sleep(2 * 3600.0)
+        assert await gone(again)
+        assert await gone(first)
+        assert await brief.run("job") == "job 3"
+
+
+async def test_a_run_is_kept_for_thirty_days_and_other_handlers_for_one() -> None:
+    async with Lab(Once, Account).running() as runtime:
         assert await runtime.client.workflow(Once, "a").run("job") == "job 1"
+        info = await runtime.client.invocation(actors.workflow_id(Once, "a")).info()
+        assert info.purge_at is not None
+        assert info.completed_at is not None
+        assert info.purge_at - info.completed_at == pytest.approx(30 * 24 * 3600.0)
 
 
 # Fields.

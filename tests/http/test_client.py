@@ -521,6 +521,6 @@ async def test_the_history_of_a_handler_that_steers_another_says_what_it_asked_f
         assert [details["argument"]["reason"] for details in asked if details["verb"] != "signal"] == [
             "look", "seen", "wrong", "enough"
         ]  # fmt: skip
-        assert asked[2]["argument"] == {"name": "approval", "value": False}
+        assert asked[2]["argument"] == {"name": "approval", "value": False, "error": None}
         rows = await client.query("SELECT details FROM sys_journal WHERE name = 'VerbScheduled' ORDER BY number")
         assert [json.loads(str(details)) for (details,) in rows.rows] == asked

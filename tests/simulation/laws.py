@@ -114,7 +114,14 @@ def _what_was_told(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     storm.law("asked for once, done once", not twice or storm.has_restarted, f"{twice}")  # a restart sends again
     storm.law("what was refused is not done", not storm.refused & {*numbers}, f"{storm.refused & {*numbers}}")
     for request, found in storm.found.items():
-        storm.law("one request is one invocation", len({*found}) == 1, f"{request}: {found}")
+        first = {_original(lives, of) for of in found}  # the key of a workflow leads to its restart
+        storm.law("one request is one invocation", len(first) == 1, f"{request}: {found}")
+
+
+def _original(lives: dict[InvocationId, Life], of: InvocationId) -> InvocationId:
+    life = lives.get(of)
+    repeated = None if life is None else life.accepted.restarts
+    return of if repeated is None else _original(lives, repeated.invocation_id)
 
 
 def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:

@@ -12,6 +12,7 @@ from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
 from actors.model.caller_trace import OPENTELEMETRY, current_trace
+from actors.model.definitions import RUN
 from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
 from actors.values import ValueProblem, decode_kept
@@ -175,4 +176,4 @@ async def _outcome_within(seconds: float, reply: Reply[Outcome], command: c.Invo
 
 
 def _is_once(definition: Definition, target: Target) -> bool:
-    return definition.kind is Kind.WORKFLOW and target.handler == "run"
+    return definition.kind is Kind.WORKFLOW and target.handler == RUN

@@ -167,9 +167,14 @@ async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
 
 
 async def _run_of(exchange: Exchange, workflow: str, key: str) -> InvocationId:
-    of = exchange.client.id_of_request(Target(workflow, key, "run"), None)
-    await exchange.client.invocation(of).info()
-    return of
+    """Return the run of a workflow that its key leads to: the first one, or its latest restart."""
+    run = await exchange.client.invocation(exchange.client.id_of_request(Target(workflow, key, "run"), None)).info()
+    while run.successors:
+        try:
+            run = await exchange.client.invocation(run.successors[-1]).info()
+        except NotFoundError:
+            break  # it has been purged
+    return run.id
 
 
 def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool = True) -> tuple[Target, bool]:
