@@ -1,8 +1,8 @@
 """Records in which one frame stands for several events.
 
-Three histories are the most frequent by far: a call that ends in its first turn (accepted, started, fields changed, completed), a
-call whose first turn requests something (accepted, started, a step), and the end of a step after which the handler requests
-something. Written as one frame each takes a fraction of the bytes and of the time. The frame is only another spelling of these
+Four histories are the most frequent by far: a call that ends in its first turn (accepted, started, fields changed, completed), a
+call whose first turn requests something (accepted, started, a step), the end of a step after which the handler requests
+something, and the end of a step after which the handler returns. Written as one frame each takes a fraction of the bytes and of the time. The frame is only another spelling of these
 events: a reader gets the events, with the numbers and stamps that they would have had one by one, and an event of a frame that is
 erased turns the frame into single events.
 """
@@ -248,5 +248,42 @@ class StepTurn(msgspec.Struct, array_like=True, gc=False):
         return entries
 
 
-Fused = WholeInvocation | OpenedInvocation | StepTurn
+class LastTurn(msgspec.Struct, array_like=True, gc=False):
+    """A step ended with a value, and the handler, which waited for it alone, took a turn and returned ``result``.
+
+    The other fields are those of :class:`StepTurn`.
+    """
+
+    invocation_id: InvocationId
+    at: Date
+    step: StepId
+    value: bytes
+    result: bytes
+    fields: dict[str, bytes] | None = None
+    turned_at: Date | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of events in the frame."""
+        return 2 if self.fields is None else 3
+
+    @property
+    def ended_at(self) -> float:
+        """When the invocation completed, in wall seconds."""
+        return self.at if self.turned_at is None else self.turned_at
+
+    def expand(self, first: int) -> list[tuple[Stamp, Any]]:
+        """Return the events with their stamps; the first has the number ``first``."""
+        of, succeeded = self.invocation_id, e.OutcomeKind.SUCCEEDED
+        ended, turned = Stamp(self.at, f"step {self.step}", of), Stamp(self.ended_at, f"#{first}", of)
+        completed = e.StepCompleted(invocation_id=of, step=self.step, outcome=e.Outcome(succeeded, self.value))
+        entries: list[tuple[Stamp, Any]] = [(ended, completed)]
+        if self.fields is not None:
+            entries.append((turned, FieldsChanged(invocation_id=of, fields=self.fields)))
+        outcome = e.Outcome(succeeded, self.result)
+        entries.append((turned, InvocationCompleted(invocation_id=of, outcome=outcome)))
+        return entries
+
+
+Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn
 """Every frame that stands for several events."""

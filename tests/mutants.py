@@ -120,6 +120,9 @@ MUTANTS = (
     Mutant("hands-a-step-over-in-spite-of-a-pause", "goes_on_at_once", "and invocation.pending_pause is None", "", "tests/core/test_fused.py"),
     Mutant("hands-a-step-over-beside-another", "goes_on_at_once", "and len(waits) == 1", "", "tests/core/test_fused.py"),
     Mutant("forgets-what-a-handler-changed-in-a-turn", "_go_on", "invocation.changes.write(fields, size)", "pass", "tests/core/test_fused.py"),
+    Mutant("answers-a-last-turn-before-it-is-durable", "StepTurns._record_end", "machine.when_durable(partial(waiter.set, outcome))", "waiter.set(outcome)", "tests/engine/test_step_turns.py"),
+    Mutant("starts-nobody-after-a-last-turn", "ends_at_once", "not state.queue", "True", "tests/core/test_fused.py"),
+    Mutant("answers-no-caller-after-a-last-turn", "StepTurns._record_end", "if ended.caller is not None:", "if False:", "tests/engine/test_step_turns.py"),
     Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and wait.name in received)", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),

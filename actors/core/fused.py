@@ -5,10 +5,10 @@ record what it requests. Here the same is said at once: whether the call would s
 of it (:func:`whole_invocation`, :func:`opened_invocation`), and what becomes of the object (:func:`with_whole`,
 :func:`with_opened`).
 
-Most steps end with a value that their handler waits for, and waits for alone, and most handlers then request something else.
-``decide`` would complete the step and record the request when the handler has taken its turn. Here too: whether the turn follows
-at once (:func:`goes_on_at_once`), what is recorded of it (:func:`step_turn`), and what becomes of the object
-(:func:`with_step_turn`).
+Most steps end with a value that their handler waits for, and waits for alone, and most handlers then request something else or
+return. ``decide`` would complete the step, and record the request or the result when the handler has taken its turn. Here too:
+whether the turn follows at once (:func:`goes_on_at_once`) and whether it may be the last (:func:`ends_at_once`), what is recorded
+of it (:func:`step_turn`, :func:`last_turn`), and what becomes of the object (:func:`with_step_turn`, :func:`with_last_turn`).
 
 Invariant: a short way is the long way, abridged. For every object to which it applies, the events of the frame are those that
 ``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for random
@@ -22,11 +22,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.evolve import SPAN_GAP
+from actors.core.evolve.fields import keep_changes
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.events import Caller, Kind, Link, Mode, Status
-from journal.fused import OpenedInvocation, RequestedSleep, RequestedStep, StepTurn, WholeInvocation, requested_in
+from journal.fused import (
+    LastTurn,
+    OpenedInvocation,
+    RequestedSleep,
+    RequestedStep,
+    StepTurn,
+    WholeInvocation,
+    requested_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,6 +246,23 @@ def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> boo
     )
 
 
+def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
+    """Report whether the invocation, whose last step has ended, would complete with a value now and nothing would follow but the
+    answer to its caller.
+
+    What this leaves to ``decide``: an object whose next invocation waits, items of collections that were changed, a time at which the
+    invocation would expire, and calls that attached to it.
+    """
+    changes, of = invocation.changes, invocation.invocation_id
+    return (
+        not state.queue
+        and invocation.expires_at is None
+        and invocation.retry_at is None
+        and not (changes.logs or changes.maps or invocation.attached)
+        and (len(state.invocations) == 1 or all(other.waits_for != of for other in state.invocations.values()))
+    )
+
+
 def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
     """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these
     requests; None if they are other than one request that can be a part of a frame, and a change of fields, or if the step has
@@ -255,11 +281,46 @@ def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
     invocation.event_count += count
     invocation.unseen = 0
     invocation.value_bytes += len(turn.value)
+    _add_span(invocation, first, last)
+    del invocation.waits[turn.step]
+    at = invocation.modified_at = turn.at if turn.turned_at is None else turn.turned_at
+    _go_on(invocation, turn.request, turn.fields, at)
+
+
+def last_turn(
+    completed: e.StepCompleted, changes: Sequence[Event], result: bytes, *, at: float, turned_at: float
+) -> LastTurn | None:
+    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these changes
+    and returned ``result``; None if they are other than a change of fields, or if the step has attributes."""
+    fields = None
+    if changes:
+        changed = changes[0]
+        if len(changes) != 1 or not isinstance(changed, e.FieldsChanged):
+            return None
+        fields = changed.fields
+    if completed.attributes:
+        return None
+    turned = None if turned_at == at else turned_at
+    return LastTurn(completed.invocation_id, at, completed.step, completed.outcome.value, result, fields, turned)
+
+
+def with_last_turn(state: ObjectState, turn: LastTurn, first: int) -> InvocationState:
+    """Change the object as the turn does, whose first event has the number ``first``. Returns the invocation as it was at its end."""
+    invocation = state.invocations.pop(turn.invocation_id)
+    last = state.version = first + turn.count - 1
+    _add_span(invocation, first, last)
+    if state.holder == turn.invocation_id:
+        state.holder = None
+    if turn.fields is not None:
+        invocation.changes.write(turn.fields, sum(map(len, turn.fields.values())))
+    if invocation.changes:
+        keep_changes(state, invocation.changes)
+    return invocation
+
+
+def _add_span(invocation: InvocationState, first: int, last: int) -> None:
     since, until = invocation.spans[-1]
     if first - until <= SPAN_GAP:
         invocation.spans[-1] = (since, last)
     else:
         invocation.spans.append((first, last))
-    del invocation.waits[turn.step]
-    at = invocation.modified_at = turn.at if turn.turned_at is None else turn.turned_at
-    _go_on(invocation, turn.request, turn.fields, at)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.rows.layers import LayeredRows
     from journal import events as e
-    from journal.events import Stamp
+    from journal.events import Outcome, Stamp
     from journal.ids import InvocationId
 
 
@@ -56,7 +56,21 @@ class CompletedInvocations:
 
     def add(self, loaded: LoadedObject, number: int, event: e.InvocationCompleted, stamp: Stamp) -> None:
         """Note the row of an invocation that completes with this event, from the state before it."""
-        row = loaded.ended[event.invocation_id] = self._row_at_end(existing(loaded.state), number, event, stamp)
+        state = existing(loaded.state)
+        invocation = state.invocations[event.invocation_id]
+        row = self._row_at_end(state, invocation, event.outcome, stamp.at)
+        row.applied_requests = with_request(row.applied_requests, stamp.cause, invocation.status)
+        row.spans = spans_with(row.spans, number)
+        self._add(loaded, row)
+
+    def add_ended(
+        self, loaded: LoadedObject, state: ObjectState, invocation: InvocationState, outcome: Outcome, at: float
+    ) -> None:
+        """Note the row of an invocation that its object, with this state, has no longer."""
+        self._add(loaded, self._row_at_end(state, invocation, outcome, at))
+
+    def _add(self, loaded: LoadedObject, row: InvocationRow) -> None:
+        loaded.ended[row.invocation_id] = row
         self._batch().ended.append(row)
 
     def row(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow | None:
@@ -110,13 +124,11 @@ class CompletedInvocations:
         else:
             self._batch().rows[invocation_keys.invocation(self._partition, of)] = encode_row(row)
 
-    def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
-        invocation = state.invocations[event.invocation_id]
-        purge_at = self.purge_at(stamp.at, self._retention_of(state, invocation))
-        row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
-        row.applied_requests = with_request(row.applied_requests, stamp.cause, invocation.status)
-        row.spans = spans_with(row.spans, number)
-        return row
+    def _row_at_end(
+        self, state: ObjectState, invocation: InvocationState, outcome: Outcome, at: float
+    ) -> InvocationRow:
+        purge_at = self.purge_at(at, self._retention_of(state, invocation))
+        return row_of(state, invocation, outcome=outcome, completed_at=at, purge_at=purge_at)
 
     def purge_sooner(self, due_at: float | None) -> trio.Event:
         """An event that is set when a retention ends before ``due_at``, the earliest end known so far."""

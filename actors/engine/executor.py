@@ -100,6 +100,7 @@ class Executor:
             self.runs,
             after_turn=self._after_turn,
             follow=self.follow,
+            end=partial(self.end_attempt, abort_steps=True),
             hold_if_too_long=self._holds.if_too_long,
         )
         self.steps = StepRunner(

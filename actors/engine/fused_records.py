@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.fused import with_opened, with_step_turn, with_whole
+from actors.core.fused import with_last_turn, with_opened, with_step_turn, with_whole
 from actors.engine.index import index_whole
 from actors.rows.index import row_of_whole
 from journal.events import Outcome, OutcomeKind
 from journal.fused import RequestedStep
 
 if TYPE_CHECKING:
-    from actors.core.state import ObjectState
+    from actors.core.state import InvocationState, ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
-    from journal.fused import OpenedInvocation, StepTurn, WholeInvocation
+    from journal.fused import LastTurn, OpenedInvocation, StepTurn, WholeInvocation
 
 
 class FusedRecords:
@@ -95,3 +95,29 @@ class FusedRecords:
             pending_append.has_turns = True  # its row says the same as before
         else:
             pending_append.touched[turn.invocation_id] = None
+
+    def record_last_turn(
+        self, loaded: LoadedObject, state: ObjectState, turn: LastTurn, outcome: Outcome
+    ) -> InvocationState:
+        """Record the end of a step and of its invocation, with its row. Returns the invocation as it was at its end. Raises as
+        :meth:`record_whole`."""
+        machine = self._machine
+        if loaded.outputs is None:
+            machine.outputs.of(loaded)
+        pending_append = machine.batch.pending_append(loaded)
+        record = pending_append.events
+        before = state.version
+        last = before + record.add_fused(turn)
+        try:
+            loaded.recent.append_fused(before + 1, last, turn)
+            invocation = with_last_turn(state, turn, before + 1)
+            machine.completed.add_ended(loaded, state, invocation, outcome, turn.ended_at)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        if loaded.outputs:
+            machine.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
+        pending_append.touched[turn.invocation_id] = None
+        return invocation

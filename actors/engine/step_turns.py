@@ -1,7 +1,7 @@
 """Hands the value of a step to its handler before anything is decided. ::
 
     value of a step ──► turn of the handler ──┬─ requests one thing ──► one record: completed, scheduled, fields
-                                              │
+                                              ├─ returns ──► one record: completed, fields, completed as a whole
                                               └─ anything else ──► record: completed; then decide on the commands of the turn
 
 Most handlers wait for one step after the other. If the end of such a step were decided first, it would wait in the inbox for a round,
@@ -15,11 +15,13 @@ not handed over, or a fault. Behind a request that is being decided, or waits to
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
 from actors.core.decide.pauses import beyond_limits
-from actors.core.fused import goes_on_at_once, step_turn
+from actors.core.fused import ends_at_once, goes_on_at_once, last_turn, step_turn
+from actors.engine.exceptions import effect_lost, passes
 from actors.engine.fused_records import FusedRecords
 from journal import events as e
 from journal.errors import Unwritable
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.effects import Effect
-    from actors.core.state import ObjectState
+    from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
@@ -47,7 +49,8 @@ class StepTurns:
     """The turns of one processor's handlers that follow at once from the end of a step.
 
     ``ready`` are the handlers that wait for a turn. ``after_turn`` decides on the commands of a turn, whose completion has the given
-    number. ``follow`` carries out the effects of a recorded request, and ``hold_if_too_long`` pauses an invocation whose history is too long.
+    number. ``follow`` carries out the effects of a recorded request, ``end`` drops the attempt of an invocation that has completed, and
+    ``hold_if_too_long`` pauses one whose history is too long.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class StepTurns:
         *,
         after_turn: Callable[[LoadedObject, Attempt, list[Command], int], None],
         follow: Callable[[LoadedObject, InvocationId, Requested], None],
+        end: Callable[[LoadedObject, InvocationId], None],
         hold_if_too_long: Callable[[LoadedObject, InvocationId], None],
     ) -> None:
         self._machine = machine
@@ -68,6 +72,7 @@ class StepTurns:
         self._ready = ready
         self._after_turn = after_turn
         self._follow = follow
+        self._end = end
         self._hold_if_too_long = hold_if_too_long
 
     def take(self, loaded: LoadedObject, command: c.CompleteStep, at: float) -> bool:
@@ -87,7 +92,10 @@ class StepTurns:
         number = state.version + 1
         completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome, attributes=command.attributes)
         commands = attempt.give(completed, number, at, self._machine.now)
-        if not self._record(loaded, state, attempt, completed, commands, at):
+        done = commands[0] if len(commands) == 1 and not attempt.execution.interrupted else None
+        if isinstance(done, c.FinishAttempt) and self._record_end(loaded, state, invocation, completed, done, at):
+            return True
+        if not isinstance(done, c.RecordProgress) or not self._record(loaded, state, attempt, completed, done, at):
             stamp = Stamp(at, f"step {step}", of)
             self._machine.apply(loaded, stamp, (completed,), _nothing)
             self._after_turn(loaded, attempt, commands, number)
@@ -111,14 +119,12 @@ class StepTurns:
         state: ObjectState,
         attempt: Attempt,
         completed: e.StepCompleted,
-        commands: list[Command],
+        command: c.RecordProgress,
         at: float,
     ) -> bool:
         """Record the step and the turn together, if the handler has requested one thing. Returns whether it has."""
-        if len(commands) != 1 or attempt.execution.interrupted:
-            return False
-        command, machine = commands[0], self._machine
-        if not isinstance(command, c.RecordProgress) or command.output:
+        machine = self._machine
+        if command.output:
             return False
         turn = step_turn(completed, command.events, at=at, turned_at=machine.now)
         if turn is None:
@@ -129,6 +135,40 @@ class StepTurns:
             return False  # the long way names the event
         attempt.last_active = machine.now
         self._follow(loaded, turn.invocation_id, turn.request)
+        return True
+
+    def _record_end(
+        self,
+        loaded: LoadedObject,
+        state: ObjectState,
+        invocation: InvocationState,
+        completed: e.StepCompleted,
+        command: c.FinishAttempt,
+        at: float,
+    ) -> bool:
+        """Record the step and the end of the invocation together, and tell those who wait for it, if the handler has returned and
+        nothing else follows. Returns whether that is so."""
+        machine, outcome = self._machine, command.outcome
+        if outcome.kind is not OutcomeKind.SUCCEEDED or command.output or not ends_at_once(state, invocation):
+            return False
+        turn = last_turn(completed, command.events, outcome.value, at=at, turned_at=machine.now)
+        if turn is None:
+            return False
+        try:
+            ended = self._records.record_last_turn(loaded, state, turn, outcome)
+        except Unwritable:
+            return False  # the long way names the event
+        of = ended.invocation_id
+        try:
+            self._end(loaded, of)
+            if ended.caller is not None:
+                machine.complete_call(loaded, ended.caller, outcome, by=of)
+            for waiter in loaded.waiters.pop(of, ()):
+                machine.when_durable(partial(waiter.set, outcome))
+        except BaseException as error:
+            if passes(error):
+                raise
+            raise effect_lost(ended, loaded.stream, error) from error
         return True
 
 

@@ -16,11 +16,14 @@ from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve, spans_with
 from actors.core.fused import (
+    ends_at_once,
     goes_on_at_once,
+    last_turn,
     opened_invocation,
     starts_at_once,
     step_turn,
     whole_invocation,
+    with_last_turn,
     with_opened,
     with_step_turn,
     with_whole,
@@ -247,18 +250,80 @@ def check_law_of_steps(state: ObjectState) -> int:
     return compared
 
 
+def long_end(
+    state: ObjectState, completed: e.StepCompleted, changes: list[Event], *, at: float, ended_at: float
+) -> tuple[ObjectState, list[tuple[Stamp, Event]], InvocationRow, list[f.Effect]]:
+    """The object, the events with their stamps, the row and the effects of a step whose end is decided before the turn after it, in
+    which its handler returns."""
+    entries: list[tuple[Stamp, Event]] = []
+    effects: list[f.Effect] = []
+    of, step = completed.invocation_id, completed.step
+    row: InvocationRow | None = None
+
+    def apply(stamp: Stamp, events: list[Event]) -> None:
+        nonlocal row
+        for event in events:
+            effects.extend(react(state, event))
+            number = state.version + 1
+            if isinstance(event, e.InvocationCompleted):
+                row = row_of(
+                    state, state.invocations[of], outcome=event.outcome, completed_at=stamp.at, purge_at=PURGE_AT
+                )
+                row.spans = spans_with(row.spans, number)
+            evolve(state, number, stamp, event)
+            entries.append((stamp, event))
+
+    ended = c.CompleteStep(invocation_id=of, step=step, outcome=completed.outcome)
+    apply(Stamp(at, f"step {step}", of), decide(state, ended, at, LIMITS))
+    finished = c.FinishAttempt(invocation_id=of, events=changes, outcome=RETURNED)
+    apply(Stamp(ended_at, f"#{state.version}", of), decide(state, finished, ended_at, LIMITS))
+    assert row is not None
+    return state, entries, row, effects
+
+
+RETURNED = Outcome(OutcomeKind.SUCCEEDED, b"42")
+
+
+def check_law_of_ends(state: ObjectState) -> int:
+    """Both ways lead from the end of each step that may be the last to the same events, object and row. Returns how many ends were
+    compared."""
+    compared = 0
+    for of, invocation in state.invocations.items():
+        for step, fields in product(invocation.waits, CHANGES):
+            if not goes_on_at_once(invocation, step, state.version) or not ends_at_once(state, invocation):
+                continue
+            completed = e.StepCompleted(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"17"))
+            changes: list[Event] = [] if fields is None else [e.FieldsChanged(invocation_id=of, fields=fields)]
+            ended_at = RAN_AT if fields else ASKED.at
+            after, entries, row, effects = long_end(copied(state), completed, changes, at=ASKED.at, ended_at=ended_at)
+            turn = last_turn(completed, changes, RETURNED.value, at=ASKED.at, turned_at=ended_at)
+            assert turn is not None
+            assert turn.expand(state.version + 1) == entries
+            assert turn.count == len(entries)
+            assert turn.ended_at == ended_at
+            short = copied(state)
+            ended = with_last_turn(short, turn, state.version + 1)
+            assert short == after
+            assert row_of(short, ended, outcome=RETURNED, completed_at=ended_at, purge_at=PURGE_AT) == row
+            answers = [] if invocation.caller is None else [f.Deliver]
+            assert [type(effect) for effect in effects] == [f.Continue, f.EndAttempt, *answers, f.NotifyWaiters]
+            compared += 1
+    return compared
+
+
 class Comparing(Walker):
     """A walk that compares both ways at each place that it comes to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = self.openings = self.steps = 0
+        self.calls = self.openings = self.steps = self.ends = 0
 
     def _check(self, state: ObjectState) -> None:
         super()._check(state)
         self.calls += check_law(state)
         self.openings += check_law_of_openings(state)
         self.steps += check_law_of_steps(state)
+        self.ends += check_law_of_ends(state)
 
 
 def test_a_call_of_a_new_object_is_recorded_as_it_would_be_decided() -> None:
@@ -267,7 +332,7 @@ def test_a_call_of_a_new_object_is_recorded_as_it_would_be_decided() -> None:
 
 
 def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
-    calls = openings = steps = 0
+    calls = openings = steps = ends = 0
     for seed in range(60):
         random = Random(seed)
         walker = Comparing()
@@ -275,9 +340,11 @@ def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
         calls += walker.calls
         openings += walker.openings
         steps += walker.steps
+        ends += walker.ends
     assert calls > 500, "walks come to free objects often enough"
     assert openings > 500, "walks come to free objects often enough"
     assert steps > 300, "walks come to single steps often enough"
+    assert ends > 20, "walks come to single invocations that wait for a step often enough"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +354,7 @@ def test_a_call_is_left_to_decide_unless_it_would_start_now(situation: Situation
     state = fold(None, [CREATED, *events_of(situation, mode)])
     assert state is not None
     check_law_of_steps(state)
+    check_law_of_ends(state)
     if starts_at_once(state, call(state), LIMITS):
         check_law(state)
         check_law_of_openings(state)
@@ -341,6 +409,7 @@ def goes_on(state: ObjectState, seen: int | None = None) -> bool:
 def test_the_end_of_the_only_step_is_handed_over_at_once() -> None:
     assert goes_on(waiting())
     assert check_law_of_steps(waiting()) == len(CHANGES) * len(REQUESTS)
+    assert check_law_of_ends(waiting()) == len(CHANGES)
 
 
 @pytest.mark.parametrize(
@@ -372,6 +441,38 @@ def test_a_handler_that_has_not_been_given_all_before_is_left_to_decide() -> Non
     state = waiting(e.StepScheduled(invocation_id=IT, step=other, name="pay"), given)
     assert goes_on(state, seen=state.version)
     assert not goes_on(state, seen=state.version - 1)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        accepted(nth(5)),
+        e.LogExtended(invocation_id=IT, field="log", items=[b"1"]),
+        e.MapChanged(invocation_id=IT, field="map", items={"a": b"1"}),
+        e.AttachRequested(invocation_id=IT, by=Caller(CALLER.invocation_id, CALLER.step)),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_end_from_which_more_follows_is_left_to_decide(event: Event) -> None:
+    state = waiting()
+    assert ends_at_once(state, state.invocations[IT])
+    state = waiting(event)
+    assert goes_on(state)
+    assert not ends_at_once(state, state.invocations[IT])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [e.LogExtended(invocation_id=IT, field="log", items=[b"1"])],
+        [e.FieldsChanged(invocation_id=IT, fields={}), e.FieldsChanged(invocation_id=IT, fields={})],
+        [REQUESTED],
+    ],
+)
+def test_a_last_turn_with_more_than_a_change_of_fields_is_left_to_decide(changes: list[Event]) -> None:
+    completed = e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+    assert last_turn(completed, changes, b"42", at=1.0, turned_at=1.0) is None
+    assert last_turn(attrs.evolve(completed, attributes=b"{}"), [], b"42", at=1.0, turned_at=1.0) is None
 
 
 @pytest.mark.parametrize(

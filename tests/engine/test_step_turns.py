@@ -272,6 +272,10 @@ class Steps(Actor):
         return await act(number)
 
     @handler
+    async def call_one_that_takes_steps(self) -> int:
+        return await actors.actor(Steps, "other").change() + await actors.actor(Steps, "third").go_on()
+
+    @handler
     async def add(self, number: int) -> int:
         self.number += number
         return self.number
@@ -464,14 +468,22 @@ def frames_of(lab: Lab, key: str, tag: int) -> int:
 
 @on_virtual_time
 @pytest.mark.parametrize(
-    ("target", "turns"),
-    [("go_on", 2), ("change", 2), ("emit_in_steps", 1), ("emit_between", 0), ("run_side_by_side", 0)],
+    ("target", "turns", "last"),
+    [
+        ("go_on", 2, 1),
+        ("change", 2, 1),
+        ("emit_in_steps", 1, 1),
+        ("emit_between", 0, 1),
+        ("run_side_by_side", 0, 1),
+        ("write_lines", 0, 0),
+    ],
 )
-async def test_a_step_and_the_turn_after_it_are_one_frame(target: str, turns: int) -> None:
+async def test_a_step_and_the_turn_after_it_are_one_frame(target: str, turns: int, last: int) -> None:
     lab = Lab(Steps)
     async with lab.running() as runtime:
         await getattr(runtime.client.actor(Steps, "a"), target)()
     assert frames_of(lab, "a", 0x51) == turns
+    assert frames_of(lab, "a", 0x5A) == last
 
 
 @on_virtual_time
@@ -512,6 +524,26 @@ async def test_a_process_that_dies_before_a_turn_is_on_disk_takes_it_again() -> 
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 9
     assert WORLD.entries == ["act 1", "act 1", "act 2", "act 3"]
+    assert not examine(lab.store, 1).findings
+
+
+@on_virtual_time
+async def test_a_result_is_told_when_the_last_turn_is_on_disk() -> None:
+    lab = Lab(Steps, store=SlowDisk())
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Steps, "a").go_on.send()
+        await until(lambda: WORLD.count("act 3") == 1)
+        with trio.move_on_after(1.25) as patience:  # the step takes half a second, and the commit a second
+            await handle.result()
+        assert patience.cancelled_caught
+        before = lab.store.contents()
+        assert await handle.result() == 4
+    assert frames_of(lab, "a", 0x5A) == 1
+    lab.store = MemoryStore(before)
+    assert not frames_of(lab, "a", 0x5A)
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handle.id).result() == 4
+    assert WORLD.entries == ["act 1", "act 2", "act 3", "act 3"]
     assert not examine(lab.store, 1).findings
 
 

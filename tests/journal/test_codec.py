@@ -38,6 +38,7 @@ from journal.events import (
 )
 from journal.fused import (
     Fused,
+    LastTurn,
     OpenedInvocation,
     RequestedSignal,
     RequestedSleep,
@@ -200,6 +201,7 @@ OPENED = OpenedInvocation(
     {"session": "s1"},
     TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
 )
+LAST_TURN = LastTurn(INVOCATION, 1_700_000_001.25, StepId("2.1.3"), b"42", b'"done"', {"total": b"42"}, 1_700_000_002.5)
 SLEEPING = msgspec.structs.replace(OPENED, request=RequestedSleep(StepId("1"), 1_700_000_009.5, "app.py:33"))
 ASKING = msgspec.structs.replace(OPENED, request=RequestedSignal(StepId("1"), "go", "app.py:33", b'{"type":"integer"}'))
 FUSED = {
@@ -210,6 +212,8 @@ FUSED = {
     "opened": OPENED,
     "sleeping": SLEEPING,
     "asking": ASKING,
+    "last turn": LAST_TURN,
+    "shortest last turn": msgspec.structs.replace(LAST_TURN, fields=None, turned_at=None),
 }
 GOLDEN_FUSED = {
     "50-WholeInvocation": WHOLE,
@@ -217,6 +221,7 @@ GOLDEN_FUSED = {
     "52-OpenedInvocation": OPENED,
     "52-OpenedInvocation-sleep": SLEEPING,
     "52-OpenedInvocation-signal": ASKING,
+    "5a-LastTurn": LAST_TURN,
 }
 
 
