@@ -1,7 +1,8 @@
 """The long way: ``python -m pytest --long-way`` has the engine decide first, and run then.
 
 The engine runs a call of a free object first and records it as a whole (``actors.engine.first_turns``), and it hands the value of a
-step to its handler and records both together (``actors.engine.step_turns``). These are abridgements: what is decided one by one
+step to its handler and records both together (``actors.engine.step_turns``), and it pauses an invocation by its row
+(``actors.engine.row_pauses``). These are abridgements: what is decided one by one
 must come to the same, so every suite passes on both ways. The switch is here and not in the product, as nobody else needs it.
 """
 
@@ -30,7 +31,11 @@ def _decide(*_: object) -> bool:
     return False
 
 
-WAYS = {"actors.engine.first_turns": "FirstTurns", "actors.engine.step_turns": "StepTurns"}
+WAYS = {
+    "actors.engine.first_turns": "FirstTurns",
+    "actors.engine.row_pauses": "RowPauses",
+    "actors.engine.step_turns": "StepTurns",
+}
 """The class whose method ``take`` takes a short way, by module."""
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.output_tail import OutputTail
+    from actors.engine.row_pauses import RowPause
     from actors.engine.waiter import Reply
     from actors.rows.counters import Counts
     from journal.events import ControlResult
@@ -88,13 +89,14 @@ class PendingAppend(Append, eq=False, kw_only=True):
 @attrs.define(eq=False)
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are
-    messages to objects that have no append in it. The rows of its ``audit`` are chained when it goes to the disk.
+    messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit`` are chained when it goes to the disk.
     ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
     invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
     the service and handler of each failure."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
+    row_pauses: dict[StreamId, RowPause] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
     counts: Counts = attrs.field(factory=dict)
     audit: list[AuditRow] = attrs.field(factory=list)
@@ -113,7 +115,15 @@ class CommitBatch:
     @property
     def is_written(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.pending_appends or self.rows or self.audit or self.consumed or self.messages or self.retracted)
+        return bool(
+            self.pending_appends
+            or self.rows
+            or self.audit
+            or self.consumed
+            or self.messages
+            or self.retracted
+            or self.row_pauses
+        )
 
     def changes(self) -> Iterator[tuple[ObjectState, Record]]:
         """Yield the events of each object, with its state now."""
@@ -162,7 +172,7 @@ class CommitBatch:
 
     def appends(self, audit: Mapping[bytes, bytes]) -> list[Append]:
         """The appends for the journal, with the rows of the audit log. All rows go with the first: the commit is one."""
-        appends: list[Append] = [*self.pending_appends.values()]
+        appends: list[Append] = [*self.pending_appends.values(), *self.row_pauses.values()]
         if self.rows or audit or self.consumed:
             # The request to a damaged object is audited and the object itself left alone, so another stream carries the rows.
             carrier = appends[0] if appends else Append.of(StreamId(self.partition), 0)

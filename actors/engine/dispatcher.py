@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from actors.engine.first_turns import FirstTurns
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
+    from actors.engine.row_pauses import RowPauses
     from actors.engine.waiter import Reply
     from journal.events import Caller, Outcome
 
@@ -54,8 +55,10 @@ class Dispatcher:
         faults: Faults,
         detector: DeadlockDetector,
         first_turns: FirstTurns,
+        row_pauses: RowPauses,
     ) -> None:
         self._machine = machine
+        self._row_pauses = row_pauses
         self._executor = executor
         self._first_turns = first_turns
         self._refusals = Refusals(machine, faults)
@@ -67,6 +70,8 @@ class Dispatcher:
         cache = self._machine.cache
         loaded = cache.present(request.to)
         if loaded is None:
+            if isinstance(command := request.command, c.PauseInvocation) and self._row_pauses.take(request, command):
+                return
             loaded = await cache.get(request.to)
         try:
             if loaded.damage is not None:

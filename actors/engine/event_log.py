@@ -13,7 +13,7 @@ from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
-    from journal.events import Event, Failure, Stamp
+    from journal.events import Event, Failure, Recorded, Stamp, Target
 
 log = SafeLogger(__name__)
 
@@ -54,10 +54,22 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
         return  # a bulk job would make thousands of texts that nothing writes
     opened = None if state is None else state.invocations.get(event.invocation_id)
     target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
-    by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"
     is_own = state is not None and (is_system(state.service) or (opened is not None and opened.handler == EDIT))
     failure = None if is_own else _last_failure(opened, event)
     traceback = "" if failure is None else failure.traceback.rstrip()
+    _write(level, target, event, stamp, traceback)
+
+
+def note_pause(target: Target, recorded: Recorded) -> None:
+    """Log one line for a pause that was requested, of an invocation whose object is not in memory."""
+    level = _PAUSED[PauseCause.REQUESTED]
+    if log.isEnabledFor(level):
+        name = target.service if target.key is None else f"{target.service}/{target.key}"
+        _write(level, f" ({name}/{target.handler})", recorded.event, recorded.stamp, "")
+
+
+def _write(level: int, target: str, event: Any, stamp: Stamp, traceback: str) -> None:
+    by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"
     text = f"{event.invocation_id}{target}: {summary_of(event)}{by}"
     # Also in a field of its own, for log formats with one line per event.
     log.log(level, "%s%s", text, f"\n{traceback}" if traceback else "", extra={"traceback": traceback})

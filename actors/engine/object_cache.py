@@ -17,9 +17,11 @@ from journal.errors import Damaged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from actors.engine.row_pauses import RowPause
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
     from journal.log.protocol import Partition
+    from journal.stored_stream import StoredStream
 
 
 class ObjectCache:
@@ -31,6 +33,8 @@ class ObjectCache:
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._loaded: OrderedDict[StreamId, LoadedObject] = OrderedDict()
+        self.row_pauses: dict[StreamId, RowPause] = {}
+        """The pauses of objects that are not in memory, until they are durable."""
         self.set_aside: dict[StreamId, str] = {}
         """The names of the objects that the engine has set aside."""
 
@@ -128,20 +132,33 @@ class ObjectCache:
     async def _read(self, stream: StreamId) -> LoadedObject:
         try:
             stored = await self._partition.load(stream)
-            state = None if stored is None else fold(stream, stored)
+            if stored is None:
+                return LoadedObject(stream, None)
+            loaded = _loaded_from(stream, stored)
+            if self.row_pauses:
+                self._join(loaded)
         except Damaged as damage:
             return LoadedObject(stream, None, damage=damage)
-        if stored is None or state is None:
-            return LoadedObject(stream, None)
-        return LoadedObject(
-            stream,
-            state,
-            durable=stored.last,
-            trimmed=stored.trimmed,
-            listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
-            outputs=None if state.invocations else {},
-            owing_on_disk=None if owes(state) else False,
-            snapshot_at=stored.snapshot_at,
-            events_since_snapshot=len(stored.events),
-            snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
-        )
+        return loaded
+
+    def _join(self, loaded: LoadedObject) -> None:
+        """Add what is not durable yet to an object that has come from the disk."""
+        pause = self.row_pauses.get(loaded.stream)
+        if pause is not None and pause.join(loaded):
+            del self.row_pauses[loaded.stream]
+
+
+def _loaded_from(stream: StreamId, stored: StoredStream) -> LoadedObject:
+    state = fold(stream, stored)
+    return LoadedObject(
+        stream,
+        state,
+        durable=stored.last,
+        trimmed=stored.trimmed,
+        listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
+        outputs=None if state.invocations else {},
+        owing_on_disk=None if owes(state) else False,
+        snapshot_at=stored.snapshot_at,
+        events_since_snapshot=len(stored.events),
+        snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
+    )

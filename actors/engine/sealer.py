@@ -14,6 +14,7 @@ from actors.core.state import existing
 from actors.engine.index import index_invocation, index_name, index_owing
 from actors.engine.stored_counts import StoredCounts
 from actors.rows.audit import AuditTrail
+from actors.rows.pauses import index_paused
 from journal import invocation_keys, keys
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Sealer:
                 # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
                 sealed.forgo_rewriting(pending_append, error)
                 self._faults.blame(pending_append.loaded, None, error, is_whole=True)
+        for found in sealed.row_pauses.values():
+            index_paused(sealed.rows, sealed.counts, self._partition, found.row, found.before)
+            found.is_sealed = True
         if self._notices.rules:
             for row in sealed.ended:
                 sealed.messages += self._notices.at_end(row)
@@ -91,6 +95,9 @@ class Sealer:
                 self._cache.forget(loaded.stream)
             else:
                 self._cache.weigh(loaded)
+        for found in sealed.row_pauses.values():
+            found.settle()
+            del self._cache.row_pauses[found.stream]
         self._rows.pop()
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:

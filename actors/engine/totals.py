@@ -81,7 +81,8 @@ class EngineCounters:
     def count(self, kept: CommitBatch, seconds: float) -> None:
         """Count a commit that is durable after this time."""
         self.commit_seconds.add(seconds)
-        self.commit_events.add(sum([pending_append.events.count for pending_append in kept.pending_appends.values()]))
+        events = sum([pending_append.events.count for pending_append in kept.pending_appends.values()])
+        self.commit_events.add(events + len(kept.row_pauses))
         for (service, handler, kind, at), number in Counter(map(_END, kept.ended)).items():
             self.ended[service, handler, kind] += number
             if not is_system(service):

@@ -92,6 +92,10 @@ class KvPartition:
         if current is not self._claim:
             raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
 
+    def head(self, stream: StreamId) -> StreamHead:
+        """Return the end of the stored stream of the object; an empty one if there is none. Raises ``Damaged``."""
+        return self._head(stream)[0]
+
     async def load(self, stream: StreamId) -> StoredStream | None:
         """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""
         return load_stream(self._settled, self.number, stream, self._head(stream)[0])

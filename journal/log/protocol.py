@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Durability, Trouble
     from journal.log.changes import ChangeFeed
-    from journal.rows import Backlog
+    from journal.rows import Backlog, StreamHead
     from journal.stored_stream import StoredStream
 
 DEDUPLICATION_SECONDS = 600.0
@@ -109,6 +109,10 @@ class Partition(Protocol):
 
     def messages(self) -> AsyncIterator[Sequence[Due]]:
         """Iterate over the inbox: due messages in order, each once for this claim; waits for more."""
+        ...
+
+    def head(self, stream: StreamId) -> StreamHead:
+        """Return the end of the stored stream of the object; an empty one if there is none. Raises ``Damaged``."""
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:
