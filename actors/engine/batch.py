@@ -12,9 +12,11 @@ import attrs
 import msgspec
 
 from actors.core import commands as c
+from actors.core.fold import advance
 from actors.errors import ErrorCode, TerminalError, UnavailableError
 from actors.errors.base import code_of
 from actors.rows.counters import add_counts
+from actors.rows.index import listing_of
 from actors.values.failures import failure_of
 from journal.codec import Record
 from journal.errors import BrokenInvariant
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.output_tail import OutputTail
-    from actors.engine.row_pauses import RowPause
     from actors.engine.waiter import Reply
-    from actors.rows.counters import Counts
-    from journal.events import ControlResult
+    from actors.rows.counters import Counts, Group
+    from journal.events import ControlResult, Recorded
     from journal.rows import AuditRow, InvocationRow
 
 
@@ -86,11 +87,50 @@ class PendingAppend(Append, eq=False, kw_only=True):
         self.events.erase(number - self.expected - 1)
 
 
+class RowPause(Append, eq=False, kw_only=True):
+    """The pause in a ``batch`` of an invocation whose object is not in memory (``actors.engine.row_pauses``): the changed row, the
+    groups that the invocation was counted in ``before``, and the event. ``loaded`` is the object if it has been loaded while the
+    commit was on its way."""
+
+    batch: CommitBatch
+    row: InvocationRow
+    before: tuple[Group, ...]
+    recorded: Recorded
+    is_sealed: bool = False
+    loaded: LoadedObject | None = None
+
+    def join(self, loaded: LoadedObject) -> bool:
+        """Add the event to the object, which was loaded without it. Returns whether it is in the object's own append from now on.
+        Raises ``Damaged``."""
+        of = self.row.invocation_id
+        state = loaded.state = advance(loaded.stream, loaded.state, self.recorded)
+        loaded.recent.append(self.recorded)
+        loaded.pending_appends += 1
+        if self.is_sealed:
+            loaded.listings[of] = listing_of(state.invocations[of])
+            loaded.events_since_snapshot += 1
+            self.loaded = loaded
+            return False
+        append = PendingAppend(stream=self.stream, expected=self.expected, events=self.events, loaded=loaded)
+        append.touched[of] = None
+        del self.batch.row_pauses[self.stream]
+        self.batch.pending_appends[self.stream] = append
+        return True
+
+    def settle(self) -> None:
+        """Take note that the commit is durable."""
+        loaded = self.loaded
+        if loaded is not None:
+            loaded.pending_appends -= 1
+            loaded.durable = self.recorded.number
+            loaded.recent.drop_until(loaded.durable)
+
+
 @attrs.define(eq=False)
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are
-    messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit`` are chained when it goes to the disk.
-    ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
+    messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit``
+    are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
     invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
     the service and handler of each failure."""
 

@@ -19,6 +19,7 @@ from actors.engine.places import leave_places, return_unused
 from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
+from actors.engine.row_pauses import RowPauses
 from actors.errors import (
     DeadlockError,
     TerminalError,
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.engine.deadlocks import DeadlockDetector
+    from actors.engine.engine_context import EngineContext
     from actors.engine.executor import Executor
     from actors.engine.faults import Faults
     from actors.engine.first_turns import FirstTurns
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
-    from actors.engine.row_pauses import RowPauses
     from actors.engine.waiter import Reply
     from journal.events import Caller, Outcome
 
@@ -52,13 +53,13 @@ class Dispatcher:
         self,
         machine: Machine,
         executor: Executor,
+        context: EngineContext,
         faults: Faults,
         detector: DeadlockDetector,
         first_turns: FirstTurns,
-        row_pauses: RowPauses,
     ) -> None:
         self._machine = machine
-        self._row_pauses = row_pauses
+        self._row_pauses = RowPauses(machine, context)
         self._executor = executor
         self._first_turns = first_turns
         self._refusals = Refusals(machine, faults)

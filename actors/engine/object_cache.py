@@ -17,7 +17,7 @@ from journal.errors import Damaged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actors.engine.row_pauses import RowPause
+    from actors.engine.batch import RowPause
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
     from journal.log.protocol import Partition

@@ -46,7 +46,6 @@ from actors.engine.object_cache import ObjectCache
 from actors.engine.places import running
 from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
-from actors.engine.row_pauses import RowPauses
 from actors.engine.waiter import Reply
 from actors.errors import UnavailableError, UnknownOutcomeError
 from actors.event_loop import TRIO, require_own_client
@@ -137,14 +136,7 @@ class PartitionProcessor:
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
         self._first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
-        self._dispatcher = Dispatcher(
-            self._machine,
-            self._executor,
-            self._faults,
-            detector,
-            self._first_turns,
-            RowPauses(self._machine, context),
-        )
+        self._dispatcher = Dispatcher(self._machine, self._executor, context, self._faults, detector, self._first_turns)
         self._breaker = DeadlockBreaker(
             journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
         )

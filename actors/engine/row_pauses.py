@@ -12,68 +12,25 @@ event becomes a part of the object's own append, because a commit has one append
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actors.core import commands as c
-from actors.core.fold import advance
-from actors.engine.batch import CommitBatch, PendingAppend
+from actors.engine.batch import RowPause
 from actors.engine.event_log import note_pause
 from actors.engine.sealer import SNAPSHOT_EVENTS
-from actors.rows.counters import Group
-from actors.rows.index import listing_of
 from actors.rows.pauses import may_be_paused, pause, pause_requested
 from journal import invocation_keys, keys
 from journal.codec import Record
 from journal.errors import JournalError
 from journal.events import ControlResult, Recorded, Status
-from journal.log.protocol import Append
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
     from actors.engine.engine_context import EngineContext
-    from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.requests import ObjectRequest
 
 _PAUSED = ControlResult(True, Status.SUSPENDED, Status.PAUSED)
-
-
-class RowPause(Append, eq=False, kw_only=True):
-    """A pause in a ``batch``: the changed row, the groups that the invocation was counted in ``before``, and the event. ``loaded`` is
-    the object if it has been loaded while the commit was on its way."""
-
-    batch: CommitBatch
-    row: InvocationRow
-    before: tuple[Group, ...]
-    recorded: Recorded
-    is_sealed: bool = False
-    loaded: Any = None
-
-    def join(self, loaded: LoadedObject) -> bool:
-        """Add the event to the object, which was loaded without it. Returns whether it is in the object's own append from now on.
-        Raises ``Damaged``."""
-        of = self.row.invocation_id
-        state = loaded.state = advance(loaded.stream, loaded.state, self.recorded)
-        loaded.recent.append(self.recorded)
-        loaded.pending_appends += 1
-        if self.is_sealed:
-            loaded.listings[of] = listing_of(state.invocations[of])
-            loaded.events_since_snapshot += 1
-            self.loaded = loaded
-            return False
-        append = PendingAppend(stream=self.stream, expected=self.expected, events=self.events, loaded=loaded)
-        append.touched[of] = None
-        del self.batch.row_pauses[self.stream]
-        self.batch.pending_appends[self.stream] = append
-        return True
-
-    def settle(self) -> None:
-        """Take note that the commit is durable."""
-        loaded: LoadedObject | None = self.loaded
-        if loaded is not None:
-            loaded.pending_appends -= 1
-            loaded.durable = self.recorded.number
-            loaded.recent.drop_until(loaded.durable)
 
 
 class RowPauses:

@@ -98,5 +98,9 @@ async def test_a_damaged_object_refuses_every_verb_and_holds_up_no_other(verb: J
     Damage(lab, "Shop", "b")
     async with lab.running() as runtime:
         selection = runtime.client.jobs.where("service = 'Shop'")
+        if verb is JobVerb.PAUSE:  # needs no history of what waits for others; what comes next does
+            paused = await (await selection.pause()).result()
+            assert (paused.state, paused.changed) == (JobState.DONE, 3)
+            verb = JobVerb.RESUME
         info = await (await getattr(selection, verb.value)(**OPTIONS.get(verb, {}))).result()
         assert (info.state, info.total, info.refused) == (JobState.DONE, 3, {"set_aside": 1})
