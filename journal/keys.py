@@ -49,6 +49,7 @@ COUNTER = b"k"
 TAG = b"g"
 _OUTPUT = b"r"
 _OUTPUT_HEAD = b"q"
+_COUNTED_START = b"y"
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
@@ -158,6 +159,21 @@ def output_heads_of(partition: int, stream: StreamId) -> bytes:
 def invocation_of_output_head(key: bytes) -> InvocationId:
     """Return the invocation in the key of the head of its output."""
     return InvocationId(key[PARTITION.size :].decode())
+
+
+def counted_start(partition: int, end: float, of: InvocationId) -> bytes:
+    """Return the key of a start that rates count, ordered by the end of its longest period, then by invocation."""
+    return DATED.pack(_COUNTED_START, partition, microseconds(end)) + of.encode()
+
+
+def counted_starts(partition: int) -> bytes:
+    """Return the prefix of the starts that rates count."""
+    return PARTITION.pack(_COUNTED_START, partition)
+
+
+def end_of_counted_start(key: bytes) -> float:
+    """Return the end of the longest period in the key of a start, in wall seconds."""
+    return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def owing(partition: int, stream: StreamId) -> bytes:

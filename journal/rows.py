@@ -84,6 +84,13 @@ class AwaitedSignal:
     since: float
 
 
+class LimitStart(msgspec.Struct, array_like=True, gc=False):
+    """A start that the rates of limits count: its time, and what they count, such as ``tag:user=ada``."""
+
+    at: float
+    scopes: tuple[str, ...]
+
+
 class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """The summary of an invocation, readable without its history. Written whenever its status on disk changes, or the signals
     that it waits for.
@@ -159,7 +166,7 @@ FIRST_LINK = bytes(LINK_BYTES)
 """The link of the first row of a chain."""
 
 
-encode_row: Callable[[StoreIdentity | StreamHead | PartitionState | InvocationRow], bytes]
+encode_row: Callable[[StoreIdentity | StreamHead | PartitionState | LimitStart | InvocationRow], bytes]
 encode_row = msgspec.msgpack.Encoder().encode
 """Encodes a row as msgpack."""
 

@@ -198,7 +198,6 @@ def given_in_vain(entry: Entry, method: Callable[..., Any], wrong: Any, of: str)
         "verb": "pause",
         "options": {},
         "field": "value",
-        "concurrency": 1,
         "choice": None,
     }
     parameters = list(inspect.signature(method).parameters.values())

@@ -188,16 +188,16 @@ class Backend(HandleBackend, Protocol):
 
     # Limits.
 
-    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+    async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
         """Set the limit. On return it is durable, and holds in this runtime. Raises :class:`actors.LimitExceededError`."""
         ...
 
-    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+    async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
         """Delete the limit; durable on return."""
         ...
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
-        """Return the limits by name."""
+        """Return the limits by scope."""
         ...
 
     # Deployments.

@@ -202,7 +202,7 @@ class Client:
 
     @property
     def limits(self) -> LimitClient:
-        """The limits of how many invocations run at once. See :class:`actors.types.LimitClient`."""
+        """The limits of how many invocations run at once or start in a period. See :class:`actors.types.LimitClient`."""
         return LimitClient(self._backend)
 
     async def check(

@@ -1,11 +1,12 @@
-"""The client for limits: how many invocations run at once."""
+"""The client for limits: how many invocations run at once, and how many start in a period."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.core.limits import checked_limit_scope
 from actors.model.limit_info import LimitOptions
-from actors.values.arguments import checked_name, checked_text
+from actors.values.arguments import Seconds, checked_text
 
 if TYPE_CHECKING:
     from actors.control.backend import Backend
@@ -13,37 +14,53 @@ if TYPE_CHECKING:
 
 
 class LimitClient:
-    """The limits of a runtime: how many invocations of a scope run at once. The others wait, and start or continue in the order in
-    which they were accepted.
+    """The limits of a runtime: how many invocations of a scope run at once, and how many start in a period. The others wait, and start
+    or continue in the order in which they were accepted.
 
-    A scope is written ``everything``, ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice`` or ``tag:user=ada``. An
+    A scope is written ``everything``, ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice`` or ``tag:user=ada``.
+    ``key:Chat`` counts each key on its own, and ``tag:user`` each value of the tag; the limit of one of them replaces it there. An
     invocation counts while its handler has a turn or one of its steps runs or is retried. While it sleeps or waits for a signal or a
     call, is paused, or waits for the next attempt of its handler, its place is free for others. An invocation under several limits
-    runs when all have room. Limits are durable.
+    runs when all have room. Limits are durable, and so are the starts that a rate counts.
 
     ::
 
-        await client.limits.set("agents", "service:Agent", concurrency=50)
-        await client.limits.set("ada", "tag:user=ada", concurrency=2, reason="she has a free account")
-        await client.limits.delete("ada")
+        await client.limits.set("service:Agent", concurrency=50)
+        await client.limits.set("tag:user", concurrency=2, rate=100, period=60, reason="a fair share for each")
+        await client.limits.set("tag:user=ada", concurrency=10)
+        await client.limits.delete("tag:user=ada")
     """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def set(self, name: str, scope: str, *, concurrency: int, reason: str = "") -> LimitAnswer:
-        """Let at most ``concurrency`` invocations of the scope run at once, or change the limit of this name. It holds on return.
-        What runs already is not stopped.
+    async def set(
+        self,
+        scope: str,
+        *,
+        concurrency: int | None = None,
+        rate: int | None = None,
+        period: Seconds = 60.0,
+        reason: str = "",
+    ) -> LimitAnswer:
+        """Let at most ``concurrency`` invocations of the scope run at once, and at most ``rate`` start in any ``period`` of seconds.
+        It replaces the limit of the scope, and holds on return. What runs already is not stopped. None sets no bound: without both,
+        one key or value is exempt from the limit of each.
 
-        Raises ``InvalidArgumentError``, and ``LimitExceededError`` if there are too many limits.
+        A start is the beginning of an invocation, and not a further attempt. Raises ``InvalidArgumentError``, and
+        ``LimitExceededError`` if there are too many limits.
         """
-        options = LimitOptions(scope=scope, concurrency=concurrency, reason=reason)
-        return await self._backend.set_limit(checked_name(name, "name"), options)
+        options = LimitOptions(concurrency=concurrency, rate=rate, period=period, reason=reason)
+        return await self._backend.set_limit(_scope(scope), options)
 
-    async def delete(self, name: str, *, reason: str = "") -> LimitAnswer:
-        """Delete the limit. Deleting one that does not exist changes nothing."""
-        return await self._backend.delete_limit(checked_name(name, "name"), checked_text(reason, "reason"))
+    async def delete(self, scope: str, *, reason: str = "") -> LimitAnswer:
+        """Delete the limit of the scope. Deleting one that does not exist changes nothing."""
+        return await self._backend.delete_limit(_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[LimitInfo, ...]:
-        """Return the limits by name, with how many invocations run under each and wait for it."""
+        """Return the limits by scope, with how many invocations run under each and wait for it."""
         return await self._backend.list_limits()
+
+
+def _scope(scope: str) -> str:
+    return checked_limit_scope(checked_text(scope, "scope"))

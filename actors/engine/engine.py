@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actors.core.limits import RunPlaces
 from actors.core.state import REQUEST
 from actors.engine.processor import PartitionProcessor
 from actors.engine.registry import RegistryView
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
+from actors.engine.run_limits import RunLimits
 from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
 from actors.engine.waiter import Reply
@@ -20,17 +20,18 @@ from actors.errors import ActorError, Interruption, UnavailableError, UnknownOut
 from actors.rows.audit import NOBODY, ControlAction
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.events import Stamp
-from journal.ids import InvocationId, stream_of_invocation
+from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from actors.code.registry import CodeRegistry
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
-    from actors.core.limits import Limit
+    from actors.core.limits import Candidate
+    from actors.core.run_places import RunPlaces
     from actors.engine.engine_context import EngineContext
     from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
@@ -84,8 +85,8 @@ class Engine:
         self.left: tuple[UnstoppedStep, ...] = ()
         # Listed before a processor takes up unfinished work, so that none misses a gate.
         self._gated: dict[int, PartitionProcessor] = {}
-        self.places = RunPlaces(self._start_waiting)
-        self.registry = RegistryView(journal, self._turn_gates, self._turn_limits, applications, context.notices)
+        self._run_limits = RunLimits(journal, context.environment.clock, self._what_runs, self._start_waiting)
+        self.registry = RegistryView(journal, self._turn_gates, self._run_limits.apply, applications, context.notices)
         self.one_job_at_a_time = trio.Lock()
         """Held while a job is looked up and created, so that two equal requests at once create one."""
         applications.read_from(journal)
@@ -112,6 +113,11 @@ class Engine:
         return 0 if observer is None else observer.dropped
 
     @property
+    def places(self) -> RunPlaces:
+        """The places that limits leave to invocations."""
+        return self._run_limits.places
+
+    @property
     def objects_in_memory(self) -> int:
         """The number of objects in memory."""
         return sum(processor.objects_in_memory for processor in self._processors.values())
@@ -134,9 +140,11 @@ class Engine:
         self._is_running = True
         try:
             await self.registry.load(closed=self._closed)
+            self._run_limits.read_starts()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.registry.follow)
                 nursery.start_soon(self.applications.retry_latest)
+                nursery.start_soon(self._run_limits.let_start_in_time)
                 nursery.start_soon(self.journal.failed)  # an idle engine makes no commit that would show it
                 for number in range(self.journal.partitions):
                     await nursery.start(self._own, number, client)
@@ -194,6 +202,7 @@ class Engine:
         while True:
             try:
                 async with self.journal.claim(number, "engine") as partition:
+                    self._run_limits.places.begin_search(number)
                     processor = self._gated[number] = PartitionProcessor(
                         self.journal,
                         partition,
@@ -202,7 +211,7 @@ class Engine:
                         steps=self._steps,
                         client=client,
                         gates=self.registry.gates,
-                        places=self.places,
+                        run_limits=self._run_limits,
                         counters=self.counters,
                         retention_seconds=self._retention_seconds,
                         opened=self._opened,
@@ -223,7 +232,7 @@ class Engine:
             finally:
                 self._processors.pop(number, None)
                 self._gated.pop(number, None)
-                self.places.leave_all(lambda of: stream_of_invocation(of) % self.journal.partitions == number)
+                self._run_limits.leave(number)
             await trio.sleep(_CLAIM_AGAIN_SECONDS)
 
     def _cache_of(self, partition: int) -> ObjectCache | None:
@@ -237,11 +246,10 @@ class Engine:
             ):  # it has ended, and the next one starts with the current gates
                 await processor.turn(gates)
 
-    def _turn_limits(self, limits: Iterable[Limit]) -> None:
-        self.places.set_limits(limits, [one for processor in self._gated.values() for one in processor.running()])
+    def _what_runs(self) -> list[Candidate]:
+        return [one for processor in self._gated.values() for one in processor.running()]
 
-    def _start_waiting(self, of: InvocationId) -> None:
-        stream = stream_of_invocation(of)
+    def _start_waiting(self, stream: StreamId) -> None:
         processor = self._gated.get(stream % self.journal.partitions)
         if processor is not None:
             processor.start_waiting(stream)

@@ -58,12 +58,12 @@ if TYPE_CHECKING:
     from actors.code.registry import CodeRegistry
     from actors.core.commands import Command, Decidable
     from actors.core.gates import Gate, Gates
-    from actors.core.limits import RunPlaces
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.engine_context import EngineContext
     from actors.engine.faults import Faults
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.object_cache import ObjectCache
+    from actors.engine.run_limits import RunLimits
     from actors.engine.waiter import Reply
     from journal.events import Caller, ControlResult, Event
     from journal.log.protocol import Journal, Partition
@@ -86,12 +86,13 @@ class Machine:
         context: EngineContext,
         *,
         gates: Gates,
-        places: RunPlaces,
+        run_limits: RunLimits,
         retention_seconds: float,
         faults: Faults,
     ) -> None:
         self.gates = gates
-        self.places = places
+        self.places = run_limits.places
+        self.start_log = run_limits.start_logs[partition.number]
         self.environment = context.environment
         self.now = self.environment.clock.now()
         self.partition = partition
@@ -125,7 +126,8 @@ class Machine:
         """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events and self.places.is_active:
-            return apply_in_places(self.places, self._limits, loaded, stamp, events, self.apply)
+            log_start = partial(self.start_log.add, self.batch.rows)
+            return apply_in_places(self.places, self._limits, loaded, stamp, events, self.apply, log_start)
         if events:
             self.apply(loaded, stamp, events)
         return events

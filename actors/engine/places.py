@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from actors.core.gates import Gates
-    from actors.core.limits import Candidate, RunPlaces
+    from actors.core.limits import Candidate
+    from actors.core.run_places import RunPlaces
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.live_attempts import LiveAttempts
     from actors.engine.loaded_object import LoadedObject
@@ -33,16 +34,20 @@ def apply_in_places(
     stamp: Stamp,
     events: list[Event],
     apply: Callable[[LoadedObject, Stamp, list[Event]], None],
+    log_start: Callable[[InvocationId], None],
 ) -> list[Event]:
-    """Apply the events without the starts that must wait for a place. Returns those applied."""
+    """Apply the events without the starts that must wait for a place. ``log_start`` is called with each start. Returns the events
+    applied."""
     events = without_waiting(loaded.state, events, limits, places, stamp.at)
+    started = [event.invocation_id for event in events if isinstance(event, e.InvocationStarted)]
     try:
         apply(loaded, stamp, events)
     except BaseException:
-        for event in events:
-            if isinstance(event, e.InvocationStarted):
-                places.release(event.invocation_id)
+        for of in started:
+            places.release(of)
         raise
+    for of in started:
+        log_start(of)
     for event in events:
         if isinstance(event, e.InvocationCompleted):
             places.give_up(event.invocation_id)
@@ -56,7 +61,7 @@ def has_place(
     of = invocation.invocation_id
     has_turn = of not in loaded.attempts if is_first else owes_an_attempt(invocation)
     if has_turn:
-        return places.take(candidate_of(state, invocation))
+        return places.take(candidate_of(state, invocation), is_start=False)
     if of in loaded.attempts and places.unused(of):
         leave_place(places, loaded, of)
     return True

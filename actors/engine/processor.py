@@ -62,10 +62,11 @@ if TYPE_CHECKING:
 
     from actors.code.registry import CodeRegistry
     from actors.core.gates import Gates
-    from actors.core.limits import Candidate, RunPlaces
+    from actors.core.limits import Candidate
     from actors.engine.deadlocks import DirectoryOf
     from actors.engine.engine_context import EngineContext
     from actors.engine.observer import Observer
+    from actors.engine.run_limits import RunLimits
     from actors.engine.running_steps import RunningSteps
     from actors.engine.totals import EngineCounters
     from actors.model.inside import InsideClient
@@ -104,7 +105,7 @@ class PartitionProcessor:
         steps: RunningSteps,
         client: InsideClient,
         gates: Gates,
-        places: RunPlaces,
+        run_limits: RunLimits,
         counters: EngineCounters,
         retention_seconds: float,
         opened: trio.Event,
@@ -126,7 +127,7 @@ class PartitionProcessor:
             applications,
             context,
             gates=gates,
-            places=places,
+            run_limits=run_limits,
             retention_seconds=retention_seconds,
             faults=self._faults,
         )
@@ -355,8 +356,9 @@ class PartitionProcessor:
         await self._opened.wait()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._messages.read)
-            nursery.start_soon(self._take_up)
             nursery.start_soon(self._breaker.run)
+            await self._take_up()
+            self._machine.places.end_search(self._partition.number)
 
     async def _take_up(self, only: Container[str] | None = None) -> None:
         """Continue the unfinished work of the last process. Only objects that require effects are loaded, and of those only the

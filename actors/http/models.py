@@ -152,7 +152,7 @@ class GateList:
 
 @attrs.frozen(kw_only=True)
 class LimitList:
-    """The limits by name."""
+    """The limits by scope."""
 
     limits: list[LimitInfo]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.core.limits import written_rate
 from actors.model.info import StepPhase
 from actors.values.texts import failure_in_words
 from journal.events import Status
@@ -15,6 +16,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from actors.core.limits import LimitWait
     from actors.model.info import InvocationInfo, WaitInfo
 
 
@@ -141,9 +143,16 @@ def _limited(info: InvocationInfo) -> Iterator[WaitReason]:
         ahead = "" if not wait.ahead else f", and {wait.ahead} {'waits' if wait.ahead == 1 else 'wait'} before it"
         yield WaitReason(
             waits_for=WaitCause.LIMIT,
-            text=f"limit {wait.name!r}: {wait.running} of {wait.concurrency} run{ahead}",
+            text=f"the limit of {wait.scope}: {_fullness(wait)}{ahead}",
             since=info.created_at if info.started_at is None else info.modified_at,
+            until=wait.opens_at,
         )
+
+
+def _fullness(wait: LimitWait) -> str:
+    if wait.opens_at is not None and wait.rate is not None:
+        return f"as many have started as {written_rate(wait.rate, wait.period)} permits"
+    return f"{wait.running} run" if wait.concurrency is None else f"{wait.running} of {wait.concurrency} run"
 
 
 def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:

@@ -1,52 +1,70 @@
-"""The public record of a limit of concurrency, and the options with which it is set."""
+"""The public record of a limit, and the options with which it is set."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import msgspec
 
-from actors.core.limits import Limit, LimitChange, checked_limit_scope
 from actors.model.verb_options import ReasonText, checked_reason
-from actors.values.arguments import MAX_COUNT, checked_count, checked_text
+from actors.values.arguments import MAX_COUNT, Seconds, checked_seconds, count_or_none
 from journal.fields import described, moment
 
+if TYPE_CHECKING:
+    from actors.core.limits import Limit, LimitChange
 
-def _scope(value: str) -> str:
-    return checked_limit_scope(checked_text(value, "scope"))
+
+MAX_RATE = 10_000
+"""The highest rate of a limit. Each start within the period is a row on disk."""
+
+MAX_PERIOD = 31 * 24 * 3600.0
+"""The longest period of a rate, in seconds."""
 
 
-def _concurrency(value: int) -> int:
-    return checked_count(value, "concurrency")
+def _concurrency(value: int | None) -> int | None:
+    return count_or_none(value, "concurrency")
+
+
+def _rate(value: int | None) -> int | None:
+    return count_or_none(value, "rate", at_most=MAX_RATE)
+
+
+def _period(value: Seconds) -> float:
+    return checked_seconds(value, "period", is_above_zero=True, at_most=MAX_PERIOD)
 
 
 @attrs.frozen(kw_only=True)
 class LimitOptions:
-    """A limit to set: at most ``concurrency`` invocations of ``scope`` run at once."""
+    """The bounds of a limit: how many invocations of its scope run at once, and how many start in a period. Without both it permits
+    any number, which exempts a key or a value from the limit of each."""
 
-    scope: Annotated[
-        str,
-        msgspec.Meta(
-            description="The scope that it counts: everything, service:NAME, handler:NAME/HANDLER, key:NAME/KEY or tag:NAME=VALUE."
-        ),
-    ] = attrs.field(converter=_scope)
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT, description="How many of them may run at once.")] = (
-        attrs.field(converter=_concurrency)
+    concurrency: (
+        Annotated[
+            int, msgspec.Meta(ge=1, le=MAX_COUNT, description="How many invocations of the scope may run at once.")
+        ]
+        | None
+    ) = attrs.field(default=None, converter=_concurrency)
+    rate: (
+        Annotated[int, msgspec.Meta(ge=1, le=MAX_RATE, description="How many of them may start in any period.")] | None
+    ) = attrs.field(default=None, converter=_rate)
+    period: Annotated[float, msgspec.Meta(gt=0, le=MAX_PERIOD, description="The period of the rate, in seconds.")] = (
+        attrs.field(default=60.0, converter=_period)
     )
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
 
 @attrs.frozen(kw_only=True)
 class LimitInfo:
-    """A limit: at most ``concurrency`` invocations of ``scope`` run at once. ``running`` and ``waiting`` are as of now, in the
-    process that runs the invocations."""
+    """A limit: at most ``concurrency`` invocations of ``scope`` run at once, and at most ``rate`` start in any ``period`` of seconds.
+    ``running`` and ``waiting`` are as of now, in the process that runs the invocations."""
 
-    name: Annotated[str, described("its name")]
     scope: Annotated[
-        str, described("the scope that it counts: everything, or service:, handler:, key: or tag: and a name")
+        str, described("the invocations that it counts: everything, or service:, handler:, key: or tag: and a name")
     ]
-    concurrency: Annotated[int, described("how many invocations of the scope may run at once")]
+    concurrency: Annotated[int | None, described("how many invocations of the scope may run at once")]
+    rate: Annotated[int | None, described("how many invocations of the scope may start in any period")] = None
+    period: Annotated[float, described("the period of the rate, in seconds")] = 60.0
     since: Annotated[float, moment("when it was set")]
     by: Annotated[str, described("the principal who set it")]
     reason: Annotated[str, described("the reason given")] = ""
@@ -58,7 +76,7 @@ class LimitInfo:
 class LimitAnswer:
     """The result of setting or deleting a limit: whether it changed anything, and the limit before and after."""
 
-    name: str
+    scope: str
     changed: bool
     before: LimitInfo | None = None
     after: LimitInfo | None = None
@@ -67,9 +85,10 @@ class LimitAnswer:
 def limit_info(limit: Limit, *, running: int = 0, waiting: int = 0) -> LimitInfo:
     """Convert a limit to its public form."""
     return LimitInfo(
-        name=limit.name,
         scope=limit.scope,
         concurrency=limit.concurrency,
+        rate=limit.rate,
+        period=limit.period,
         since=limit.since,
         by=limit.by,
         reason=limit.reason,
@@ -78,11 +97,11 @@ def limit_info(limit: Limit, *, running: int = 0, waiting: int = 0) -> LimitInfo
     )
 
 
-def limit_answer(name: str, change: LimitChange) -> LimitAnswer:
+def limit_answer(scope: str, change: LimitChange) -> LimitAnswer:
     """Convert the change of a limit to its public form."""
     before, after = change.before, change.after
     return LimitAnswer(
-        name=name,
+        scope=scope,
         changed=change.changed,
         before=None if before is None else limit_info(before),
         after=None if after is None else limit_info(after),

@@ -32,8 +32,8 @@ REGISTRY_KEY = "main"
 AUDIT_SECONDS = 90 * 24 * 3600.0
 """How long changes to the registry stay visible, independent of the retention of user invocations."""
 
-MAX_LIMITS = 100
-"""The number of limits that can be in force at a time. Each start of an invocation compares all of them."""
+MAX_LIMITS = 1_000
+"""The number of limits that can be in force at a time."""
 
 MAX_GATES = 1_000
 """The number of rules that can be in force at a time."""
@@ -70,10 +70,21 @@ class Registry(Actor):
         return self._keep(*open_gate(Gates(self.gates), exception))
 
     @handler(retention=AUDIT_SECONDS)
-    async def set_limit(self, name: str, scope: str, concurrency: int, reason: str, by: str) -> LimitChange:
-        """Let at most ``concurrency`` invocations of the scope run at once."""
-        before = self._limit(name)
-        if before is not None and (before.scope, before.concurrency) == (scope, concurrency):
+    async def set_limit(
+        self, scope: str, concurrency: int | None, rate: int | None, period: float, reason: str, by: str
+    ) -> LimitChange:
+        """Let at most ``concurrency`` invocations of the scope run at once, and ``rate`` start in a ``period`` of seconds."""
+        before = self._limit(scope)
+        limit = Limit(
+            scope=scope,
+            concurrency=concurrency,
+            rate=rate,
+            period=period,
+            since=current_time(),
+            by=by,
+            reason=reason,
+        )
+        if before is not None and before.bounds == limit.bounds:
             return LimitChange(False, before, before)
         if before is None and len(self.limits) >= MAX_LIMITS:
             raise LimitExceededError(
@@ -83,22 +94,21 @@ class Registry(Actor):
                 found=len(self.limits),
                 code=ErrorCode.TOO_MANY,
             )
-        limit = Limit(name=name, scope=scope, concurrency=concurrency, since=current_time(), by=by, reason=reason)
         self.revision += 1
-        self.limits = sorted([*(one for one in self.limits if one.name != name), limit], key=lambda one: one.name)
+        self.limits = sorted([*(one for one in self.limits if one.scope != scope), limit], key=lambda one: one.scope)
         return LimitChange(True, before, limit)
 
     @handler(retention=AUDIT_SECONDS)
-    async def delete_limit(self, name: str, reason: str, by: str) -> LimitChange:
+    async def delete_limit(self, scope: str, reason: str, by: str) -> LimitChange:
         """Remove the limit; ``reason`` and ``by`` are for the log."""
-        before = self._limit(name)
+        before = self._limit(scope)
         if before is not None:
             self.revision += 1
-            self.limits = [one for one in self.limits if one.name != name]
+            self.limits = [one for one in self.limits if one.scope != scope]
         return LimitChange(before is not None, before, None)
 
-    def _limit(self, name: str) -> Limit | None:
-        return next((limit for limit in self.limits if limit.name == name), None)
+    def _limit(self, scope: str) -> Limit | None:
+        return next((limit for limit in self.limits if limit.scope == scope), None)
 
     @handler(retention=AUDIT_SECONDS)
     async def register_deployment(

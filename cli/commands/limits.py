@@ -1,8 +1,8 @@
-"""``playhead limits``: bound how many invocations run at once."""
+"""``playhead limits``: bound how many invocations run at once, and how many start in a period."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,31 @@ from cli.options import output_option, reason_option, report_option, server_opti
 from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
-    from actors.model.limit_info import LimitAnswer
+    from actors.model.limit_info import LimitAnswer, LimitInfo
     from cli.backend import ServerOptions
+
+
+class _StartRate(click.ParamType[tuple[int, float]]):
+    """A number of starts and a period, as ``100/1m``."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, float]:
+        from actors.errors import InvalidArgumentError
+        from actors.http.durations import parse_duration
+
+        number, slash, period = str(value).partition("/")
+        if not slash or not number.isascii() or not number.isdigit() or len(number) > 9:
+            self.fail(f"{value!r} is not a rate; write a number of starts and a period, such as 100/1m.", param, ctx)
+        try:
+            return int(number), parse_duration(period, bare="s", name="the period")
+        except InvalidArgumentError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """Set how many invocations run at once. The others wait, and run in the order in which they were accepted."""
+    """Set how many invocations run at once, and how many start in a period. The others wait in order."""
 
 
 @command.command("list")
@@ -32,47 +50,69 @@ def list_command(output: str, server: ServerOptions) -> None:
 
 
 @command.command("set")
-@click.argument("name")
 @click.argument("scope")
-@click.option("--concurrency", type=click.IntRange(min=1), required=True, help="How many may run at once.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="How many may run at once.")
+@click.option("--rate", type=_StartRate(), metavar="STARTS/PERIOD", help="How many may start in any period, as 100/1m.")
 @reason_option
 @report_option
 @server_options
-def set_command(name: str, scope: str, concurrency: int, reason: str, output: str, server: ServerOptions) -> None:
-    """Set the limit NAME: at most --concurrency invocations of SCOPE run at once.
+def set_command(
+    scope: str,
+    concurrency: int | None,
+    rate: tuple[int, float] | None,
+    reason: str,
+    output: str,
+    server: ServerOptions,
+) -> None:
+    """Set the limit of SCOPE, in place of its present limit.
 
-    A SCOPE is 'everything', service:NAME, handler:NAME/HANDLER, key:NAME/KEY or tag:NAME=VALUE. Invocations that run already
-    are not stopped.
+    A SCOPE is 'everything', service:NAME, handler:NAME/HANDLER, key:NAME/KEY or tag:NAME=VALUE. key:NAME counts each key on its
+    own, and tag:NAME each value. The limit of one key or value replaces that of each; with neither --concurrency nor --rate it is
+    exempt. Invocations that run already are not stopped.
 
     \b
-        playhead limits set agents service:Agent --concurrency 50
-        playhead limits set ada tag:user=ada --concurrency 2
+        playhead limits set service:Agent --concurrency 50
+        playhead limits set tag:user --concurrency 2 --rate 100/1m
+        playhead limits set tag:user=ada --concurrency 10
     """
     from cli.run import ask
 
-    answer = ask(server, lambda client: client.limits.set(name, scope, concurrency=concurrency, reason=reason))
+    starts, period = (None, 60.0) if rate is None else rate
+    answer = ask(
+        server,
+        lambda client: client.limits.set(scope, concurrency=concurrency, rate=starts, period=period, reason=reason),
+    )
     _show_change(answer, output)
 
 
 @command.command()
-@click.argument("name")
+@click.argument("scope")
 @reason_option
 @report_option
 @server_options
-def delete(name: str, reason: str, output: str, server: ServerOptions) -> None:
-    """Delete the limit NAME. Invocations that wait for it start."""
+def delete(scope: str, reason: str, output: str, server: ServerOptions) -> None:
+    """Delete the limit of SCOPE. Invocations that wait for it start."""
     from cli.run import ask
 
-    answer = ask(server, lambda client: client.limits.delete(name, reason=reason))
+    answer = ask(server, lambda client: client.limits.delete(scope, reason=reason))
     _show_change(answer, output)
     if answer.before is None:
-        err(f"there is no limit {name!r}; nothing was changed")
+        err(f"{scope} has no limit; nothing was changed")
 
 
 def _show_change(answer: LimitAnswer, output: str) -> None:
     if output == "json":
         out_json(answer)
         return
-    before, after = answer.before, answer.after
-    shown = ["none" if one is None else f"{one.concurrency} of {safe(one.scope)}" for one in (before, after)]
-    out(f"{safe(answer.name)}  {'changed' if answer.changed else 'unchanged'}  {shown[0]} -> {shown[1]}")
+    before, after = _in_words(answer.before), _in_words(answer.after)
+    out(f"{safe(answer.scope)}  {'changed' if answer.changed else 'unchanged'}  {before} -> {after}")
+
+
+def _in_words(limit: LimitInfo | None) -> str:
+    from actors.core.limits import written_rate
+
+    if limit is None:
+        return "none"
+    parts = [] if limit.concurrency is None else [f"{limit.concurrency} at once"]
+    parts += [] if limit.rate is None else [written_rate(limit.rate, limit.period)]
+    return ", ".join(parts) or "no bound"

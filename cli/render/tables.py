@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.core.limits import written_rate
 from actors.model.tags import pairs_of_tags
 from actors.values.texts import failure_in_words
 from cli.render.deployments import code_of, state_of
@@ -101,11 +102,11 @@ GATES: TextTable[GateInfo] = TextTable(
 
 
 LIMITS: TextTable[LimitInfo] = TextTable(
-    id_of=lambda limit: limit.name,
+    id_of=lambda limit: limit.scope,
     columns=(
-        TextColumn("NAME", lambda limit: limit.name),
         TextColumn("SCOPE", lambda limit: limit.scope),
-        TextColumn("CONCURRENCY", lambda limit: str(limit.concurrency)),
+        TextColumn("CONCURRENCY", lambda limit: "" if limit.concurrency is None else str(limit.concurrency)),
+        TextColumn("RATE", lambda limit: "" if limit.rate is None else written_rate(limit.rate, limit.period)),
         TextColumn("RUNNING", lambda limit: str(limit.running)),
         TextColumn("WAITING", lambda limit: str(limit.waiting)),
         TextColumn("SINCE", lambda limit: when(limit.since), is_wide=True),

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
 
 
 def test_a_limit_is_set_listed_and_deleted(shop: Shell) -> None:
-    assert "none -> 2 of service:Waiter" in shop.done("playhead limits set few service:Waiter --concurrency 2")
+    said = shop.done("playhead limits set service:Waiter --concurrency 2 --rate 100/1m")
+    assert "none -> 2 at once, 100/60s" in said
     (found,) = msgspec.json.decode(shop.done("playhead limits list -o json"))
-    assert (found["name"], found["concurrency"], found["waiting"]) == ("few", 2, 0)
-    assert "2 of service:Waiter -> none" in shop.done("playhead limits delete few")
-    assert shop.run("playhead limits set few Waiter --concurrency 2").code != 0
+    assert (found["scope"], found["concurrency"], found["rate"], found["waiting"]) == ("service:Waiter", 2, 100, 0)
+    assert "100/60s" in shop.done("playhead limits list")
+    assert "2 at once, 100/60s -> none" in shop.done("playhead limits delete service:Waiter")
+    for wrong in (
+        "Waiter --concurrency 2",
+        "everything --rate 100",
+        "everything --rate x/1m",
+        "everything --rate 1/0s",
+    ):
+        assert shop.run(f"playhead limits set {wrong}").code != 0

@@ -1,8 +1,7 @@
-"""Limits of concurrency: at most so many run at once, the others in the order of their acceptance, and none forever."""
+"""Limits: at most so many run at once or start in a period, the others in the order of their acceptance."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -10,10 +9,10 @@ import trio
 
 import actors
 from actors import Actor, InvalidArgumentError, Service, handler, shared, step
-from actors.core.limits import Candidate, Limit, RunPlaces
 from actors.model.explain import WaitCause, reasons
+from journal import keys
 from journal.events import Status
-from journal.ids import InvocationId, StreamId, invocation_id
+from journal.kv.store import scan_all
 from tests.lab import Lab, until
 from tests.raising import raises
 from tests.virtual import on_virtual_time
@@ -81,6 +80,12 @@ class Chat(Actor):
         return number
 
 
+class Instant(Service):
+    @handler
+    async def now(self) -> float:
+        return actors.current_time()
+
+
 class Reader(Actor):
     @shared
     async def read(self, number: int) -> int:
@@ -91,7 +96,7 @@ class Reader(Actor):
 async def test_no_more_run_than_allowed_and_they_run_in_order() -> None:
     async with Lab(Agent, partitions=2).running() as runtime:
         client = runtime.client
-        answer = await client.limits.set("agents", "service:Agent", concurrency=3, reason="a small model")
+        answer = await client.limits.set("service:Agent", concurrency=3, reason="a small model")
         assert answer.changed
         sent = [await client.service(Agent).run.send("a", number) for number in range(10)]
         await until(lambda: len(NOW.order) == 3)
@@ -113,7 +118,7 @@ async def test_no_more_run_than_allowed_and_they_run_in_order() -> None:
 async def test_what_waits_gives_its_place_back_and_continues_in_turn() -> None:
     async with Lab(Agent).running() as runtime:
         client = runtime.client
-        await client.limits.set("agents", "service:Agent", concurrency=1)
+        await client.limits.set("service:Agent", concurrency=1)
         naps = [await client.service(Agent).nap.send("nap") for _ in range(3)]
         await until(lambda: len(NOW.order) == 3)
         run = await client.service(Agent).run.send("a", 7)
@@ -129,8 +134,8 @@ async def test_what_waits_gives_its_place_back_and_continues_in_turn() -> None:
 async def test_several_limits_hold_at_once_and_one_does_not_keep_the_others() -> None:
     async with Lab(Agent, Chat).running() as runtime:
         client = runtime.client
-        await client.limits.set("all", "everything", concurrency=4)
-        await client.limits.set("ada", "tag:user=ada", concurrency=1)
+        await client.limits.set("everything", concurrency=4)
+        await client.limits.set("tag:user=ada", concurrency=1)
         handles = [await client.service(Agent).run.options(tags={"user": "ada"}).send("ada", n) for n in range(5)]
         handles += [await client.actor(Chat, f"{n}").say.send("chat", n) for n in range(5)]
         for handle in handles:
@@ -144,26 +149,26 @@ async def test_a_limit_is_changed_while_they_run() -> None:
         client = runtime.client
         handles = [await client.service(Agent).run.send("a", n) for n in range(4)]
         await until(lambda: NOW.running["all"] == 4)
-        await client.limits.set("agents", "service:Agent", concurrency=1)
+        await client.limits.set("service:Agent", concurrency=1)
         handles += [await client.service(Agent).run.send("b", n) for n in range(4)]
         await handles[3].result()
         await until(lambda: NOW.running["b"] == 1)
         assert NOW.most["b"] == 1, "those that ran already count"
-        await client.limits.set("agents", "service:Agent", concurrency=2)
+        await client.limits.set("service:Agent", concurrency=2)
         await until(lambda: NOW.running["b"] == 2)
-        assert not (await client.limits.set("agents", "service:Agent", concurrency=2)).changed
-        assert (await client.limits.delete("agents")).changed
+        assert not (await client.limits.set("service:Agent", concurrency=2)).changed
+        assert (await client.limits.delete("service:Agent")).changed
         await until(lambda: NOW.running["b"] >= 2)
         for handle in handles:
             await handle.result()
-        assert not (await client.limits.delete("agents")).changed
+        assert not (await client.limits.delete("service:Agent")).changed
 
 
 async def test_it_holds_after_a_death_and_a_pause_or_a_kill_frees_the_place() -> None:
-    lab = Lab(Agent, Chat)
+    lab = Lab(Agent, Chat, partitions=2)
     async with lab.running() as runtime:
         client = runtime.client
-        await client.limits.set("agents", "everything", concurrency=2)
+        await client.limits.set("everything", concurrency=2)
         sent = [await client.service(Agent).run.send("a", n) for n in range(6)]
         await client.actor(Chat, "k").say.send("k", 10)
         await client.actor(Chat, "k").say.send("k", 11)
@@ -189,7 +194,7 @@ async def test_it_holds_after_a_death_and_a_pause_or_a_kill_frees_the_place() ->
 async def test_a_message_that_is_refused_leaves_no_place_behind() -> None:
     async with Lab(Reader, limits=actors.Limits(mailbox=2)).running() as runtime:
         client = runtime.client
-        await client.limits.set("readers", "service:Reader", concurrency=1)
+        await client.limits.set("service:Reader", concurrency=1)
         handles = [await client.actor(Reader, "k").read.send(n) for n in range(3)]
         with pytest.raises(actors.LimitExceededError):
             await client.actor(Reader, "k").read.send(3)
@@ -198,10 +203,91 @@ async def test_a_message_that_is_refused_leaves_no_place_behind() -> None:
         assert [(one.running, one.waiting) for one in await client.limits.list()] == [(0, 0)]
 
 
+async def test_after_a_death_those_accepted_first_still_go_first() -> None:
+    lab = Lab(Agent, partitions=2)
+    async with lab.running() as runtime:
+        await runtime.client.limits.set("service:Agent", concurrency=1)
+        for number in range(150):  # more than are taken up together
+            await runtime.client.service(Agent).run.send("a", number)
+            await trio.sleep(0.001)
+        await until(lambda: NOW.running["all"] == 1)
+    NOW.__init__()  # type: ignore[misc]
+    async with lab.running():
+        await until(lambda: len(NOW.order) == 20)
+        assert NOW.order == [*range(20)]
+
+
+async def test_each_value_of_a_tag_is_counted_on_its_own_and_one_can_be_exempt() -> None:
+    async with Lab(Agent, partitions=2).running() as runtime:
+        client = runtime.client
+        await client.limits.set("tag:user", concurrency=2)
+        await client.limits.set("tag:user=eve", concurrency=3)
+        await client.limits.set("tag:user=root")
+        for number in range(5):
+            for user in ("ada", "bob", "eve", "root"):
+                await client.service(Agent).run.options(tags={"user": user}).send(user, number)
+        await until(lambda: NOW.running["all"] == 12)
+        assert {one.scope: (one.running, one.waiting) for one in await client.limits.list()} == {
+            "tag:user": (4, 6),
+            "tag:user=eve": (3, 2),
+            "tag:user=root": (5, 0),
+        }
+        await until(lambda: len(NOW.order) == 20)
+        assert (NOW.most["ada"], NOW.most["bob"], NOW.most["eve"], NOW.most["root"]) == (2, 2, 3, 5)
+
+
+async def test_no_more_start_in_any_period_than_the_rate_permits_also_after_a_death() -> None:
+    lab = Lab(Instant, partitions=2)
+    started: list[float] = []
+    async with lab.running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Instant", rate=3, period=60)
+        sent = []
+        for _ in range(8):
+            sent.append(await client.service(Instant).now.send())
+            await trio.sleep(0.001)
+        started += [await handle.result() for handle in sent[:3]]
+        await trio.sleep(10)
+        last = await sent[-1].info()
+        (reason,) = reasons(last)
+        assert reason.waits_for is WaitCause.LIMIT
+        assert last.limit_wait is not None
+        assert reason.until == last.limit_wait.opens_at == pytest.approx(started[0] + 60, abs=0.1)
+        assert last.limit_wait.ahead == 4
+    await trio.sleep(20)
+    async with lab.running() as runtime:
+        started += [await runtime.client.invocation(handle.id).result() for handle in sent[3:]]
+        assert [round(at - started[0]) for at in started] == [0, 0, 0, 60, 60, 60, 120, 120]
+        await trio.sleep(60)
+        last_one = await runtime.client.service(Instant).now()
+        assert last_one - started[-1] == pytest.approx(60, abs=1), "an unused rate makes nobody wait"
+        rows = [key for number in range(2) for key, _ in scan_all(lab.store, *_starts(number))]
+        assert len(rows) < 6, "starts whose period is over are removed"
+
+
+def _starts(partition: int) -> tuple[bytes, bytes]:
+    prefix = keys.counted_starts(partition)
+    return prefix, keys.after_prefix(prefix)
+
+
+async def test_what_has_started_continues_though_the_rate_is_spent() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Agent", rate=1, period=3600)
+        nap = await client.service(Agent).nap.send("nap")
+        await until(lambda: len(NOW.order) == 1)
+        later = await client.service(Agent).run.send("later", 9)
+        await nap.signal("go")
+        await nap.result()
+        assert NOW.order == [1, 2]
+        await client.limits.set("service:Agent", rate=2, period=3600)
+        assert await later.result() == 9
+
+
 async def test_a_gate_and_a_limit_together_lose_no_place() -> None:
     async with Lab(Agent).running() as runtime:
         client = runtime.client
-        await client.limits.set("agents", "service:Agent", concurrency=1)
+        await client.limits.set("service:Agent", concurrency=1)
         handles = [await client.service(Agent).run.send("a", n) for n in range(4)]
         await until(lambda: NOW.running["all"] == 1)
         await client.gates.close("service:Agent")
@@ -216,7 +302,7 @@ async def test_a_gate_and_a_limit_together_lose_no_place() -> None:
 async def test_a_call_that_no_limit_counts_is_not_slowed_down() -> None:
     async with Lab(Agent, Chat).running() as runtime:
         client = runtime.client
-        await client.limits.set("agents", "service:Agent", concurrency=1)
+        await client.limits.set("service:Agent", concurrency=1)
         await client.service(Agent).run.send("a", 1)
         assert await client.actor(Chat, "a").say("chat", 5) == 5
 
@@ -224,39 +310,12 @@ async def test_a_call_that_no_limit_counts_is_not_slowed_down() -> None:
 async def test_what_cannot_be_a_limit_is_refused() -> None:
     async with Lab(Agent).running() as runtime:
         limits = runtime.client.limits
-        for scope in ("backlog", "deployment:dep_1", "tag:user", "Agent", ""):
+        for scope in ("backlog", "deployment:dep_1", "tag:", "tag:user=", "key:", "Agent", ""):
             with raises(InvalidArgumentError, path="scope"):
-                await limits.set("a", scope, concurrency=1)
+                await limits.set(scope, concurrency=1)
         with raises(InvalidArgumentError, path="concurrency"):
-            await limits.set("a", "everything", concurrency=0)
-
-
-def _candidate(number: int, *, user: str = "") -> Candidate:
-    of = invocation_id(StreamId(number), number)
-    tags = {"user": user} if user else None
-    return Candidate(invocation_id=of, service="Agent", key=None, handler="run", tags=tags, accepted_at=float(number))
-
-
-def test_ten_thousand_that_wait_run_in_order_and_each_costs_the_same() -> None:
-    woken: list[InvocationId] = []
-    places = RunPlaces(woken.append)
-    limit = Limit(name="agents", scope="service:Agent", concurrency=50, since=0.0, by="tests")
-    ada = Limit(name="ada", scope="tag:user=ada", concurrency=1, since=0.0, by="tests")
-    places.set_limits([limit, ada])
-    everybody = [_candidate(number, user="ada" if number % 10 == 0 else "") for number in range(10_000)]
-    began = time.process_time()
-    running = [one for one in everybody if places.take(one)]
-    assert len(running) == 50
-    numbers = {one.invocation_id: number for number, one in enumerate(everybody)}
-    left = 0
-    while running:
-        places.release(running.pop(0).invocation_id)
-        left += 1
-        for of in woken[:]:
-            assert places.take(everybody[numbers[of]])
-            running.append(everybody[numbers[of]])
-        woken.clear()
-        assert places.running("agents") <= 50
-        assert places.running("ada") <= 1
-    assert left == 10_000
-    assert time.process_time() - began < 3.0
+            await limits.set("everything", concurrency=0)
+        with raises(InvalidArgumentError, path="rate"):
+            await limits.set("everything", rate=10_001)
+        with raises(InvalidArgumentError, path="period"):
+            await limits.set("everything", rate=1, period=0)

@@ -20,18 +20,17 @@ class Agent(Service):
 
 async def test_a_limit_is_set_listed_queried_and_deleted(tmp_path: Path) -> None:
     async with serving(tmp_path, Agent) as served, served.client() as client:
-        answer = await client.limits.set("agents", "service:Agent", concurrency=2, reason="small")
-        assert (answer.changed, answer.before, answer.after and answer.after.concurrency) == (True, None, 2)
-        assert [(one.name, one.scope, one.concurrency) for one in await client.limits.list()] == [
-            ("agents", "service:Agent", 2)
+        answer = await client.limits.set("key:Agent/a/b", concurrency=2, rate=100, period=30, reason="small")
+        assert answer.changed
+        assert answer.before is None
+        assert [(one.scope, one.concurrency, one.rate, one.period) for one in await client.limits.list()] == [
+            ("key:Agent/a/b", 2, 100, 30.0)
         ]
-        found = await client.query("SELECT name, scope, concurrency, reason FROM sys_limit")
-        assert found.rows == [["agents", "service:Agent", 2, "small"]] or [*map(tuple, found.rows)] == [
-            ("agents", "service:Agent", 2, "small")
-        ]
-        assert (await client.limits.delete("agents")).changed
-        assert not (await client.limits.delete("agents")).changed
+        found = await client.query("SELECT scope, concurrency, rate, period, reason FROM sys_limit")
+        assert [*map(list, found.rows)] == [["key:Agent/a/b", 2, 100, 30.0, "small"]]
+        assert (await client.limits.delete("key:Agent/a/b")).changed
+        assert not (await client.limits.delete("key:Agent/a/b")).changed
         verbs = [entry.verb for entry in (await client.audit()).entries]
         assert verbs == ["delete-limit", "delete-limit", "set-limit"]
-        refused = await served.http.patch("/limits/agents/set", json={"scope": "Agent", "concurrency": 1})
+        refused = await served.http.patch("/limits/Agent/set", json={"concurrency": 1})
         assert refused.status_code == 400

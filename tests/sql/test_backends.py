@@ -132,7 +132,7 @@ async def _asked(path: Path) -> dict[str, dict[str, Any]]:
             for price in (1, 2, 3):
                 await client.actor(Basket, key).put(f"{key} {price % 2}", price)
         await client.gates.close("service:Basket", reason="stock-taking")
-        await client.limits.set("few", "tag:user=ada", concurrency=2)
+        await client.limits.set("tag:user=ada", concurrency=2)
         paying = await client.service(Till).pay.send(5)
         job = await client.jobs.where("service = 'Till'").pause(reason="no change")
         await job.result()

@@ -120,33 +120,38 @@ class LocalRegistry(LocalServices):
 
     # Limits.
 
-    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+    async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
         """Set the limit. On return it holds here."""
-        detail = f"{options.concurrency} of {options.scope}"
-        act = ControlAction(verb="set-limit", target=name, detail=detail, reason=options.reason)
+        parts = [] if options.concurrency is None else [f"{options.concurrency} at once"]
+        parts += [] if options.rate is None else [f"{options.rate} in {options.period:g} s"]
+        act = ControlAction(
+            verb="set-limit", target=scope, detail=", ".join(parts) or "no bound", reason=options.reason
+        )
         change: LimitChange = await self.ask_registry(
             "set_limit",
             act,
-            name=name,
-            scope=options.scope,
+            scope=scope,
             concurrency=options.concurrency,
+            rate=options.rate,
+            period=options.period,
             reason=options.reason,
             by=self.who.by,
         )
-        return limit_answer(name, change)
+        return limit_answer(scope, change)
 
-    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+    async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
         """Delete the limit. On return it no longer holds here."""
-        act = ControlAction(verb="delete-limit", target=name, reason=reason)
-        change: LimitChange = await self.ask_registry("delete_limit", act, name=name, reason=reason, by=self.who.by)
-        return limit_answer(name, change)
+        act = ControlAction(verb="delete-limit", target=scope, reason=reason)
+        change: LimitChange = await self.ask_registry("delete_limit", act, scope=scope, reason=reason, by=self.who.by)
+        return limit_answer(scope, change)
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits, with what runs under them and waits for them here."""
         await trio.lowlevel.checkpoint()
         places = self.engine.places
+        figures = places.figures()
         return tuple(
-            limit_info(limit, running=places.running(limit.name), waiting=places.waiting(limit.name))
+            limit_info(limit, running=figures[limit.scope][0], waiting=figures[limit.scope][1])
             for limit in places.limits
         )
 

@@ -59,10 +59,10 @@ class OfflineRefusals(OfflineSchedules, OfflineNotifications):
     async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
         self.refuse("opening a gate")
 
-    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
+    async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
         self.refuse("setting a limit")
 
-    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
+    async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
         self.refuse("deleting a limit")
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from actors.core.gates import Gates
-from actors.core.limits import Candidate, RunPlaces
+from actors.core.limits import Candidate
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import ErrorCode, LimitExceededError
 from journal import events as e
@@ -15,6 +15,7 @@ from journal.events import Mode, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.core.run_places import RunPlaces
     from actors.values.limits import Limits
     from journal.events import Event
     from journal.ids import InvocationId
@@ -34,7 +35,10 @@ def without_waiting(
     """Return the events without the starts that must wait for a place, as :func:`without`. The others get one.
     ``accepted_at`` is the time at which what is new is accepted."""
     return without(
-        state, events, limits, lambda owner, known, _: not places.take(_candidate(owner, known, accepted_at))
+        state,
+        events,
+        limits,
+        lambda owner, known, _: not places.take(_candidate(owner, known, accepted_at), is_start=True),
     )
 
 

@@ -62,11 +62,11 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
 
     # Limits.
 
-    async def set_limit(self, name: str, options: LimitOptions) -> LimitAnswer:
-        return await self._connection.patch(path_of("limits", name, "set"), LimitAnswer, attrs.asdict(options))
+    async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
+        return await self._connection.patch(path_of("limits", scope, "set"), LimitAnswer, attrs.asdict(options))
 
-    async def delete_limit(self, name: str, reason: str) -> LimitAnswer:
-        return await self._connection.patch(path_of("limits", name, "delete"), LimitAnswer, {"reason": reason})
+    async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
+        return await self._connection.patch(path_of("limits", scope, "delete"), LimitAnswer, {"reason": reason})
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         return tuple((await self._connection.get("/limits", LimitList)).limits)

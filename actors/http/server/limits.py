@@ -1,4 +1,4 @@
-"""Limits of concurrency, each under its name."""
+"""Limits of concurrency and of rate, each of its scope."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ async def list_limits(exchange: Exchange) -> LimitList:
 
 
 async def set_limit(exchange: Exchange, body: LimitOptions) -> LimitAnswer:
-    """Let at most `concurrency` invocations of a scope run at once, or change the limit of this name."""
-    name = exchange.path["name"]
-    return await exchange.client.limits.set(name, body.scope, concurrency=body.concurrency, reason=body.reason)
+    """Set how many invocations of a scope run at once, and how many start in a period. It replaces the limit of the scope."""
+    return await exchange.client.limits.set(
+        exchange.path["limit"],
+        concurrency=body.concurrency,
+        rate=body.rate,
+        period=body.period,
+        reason=body.reason,
+    )
 
 
 async def delete_limit(exchange: Exchange, body: ReasonBody) -> LimitAnswer:
-    """Delete the limit. Deleting one that does not exist changes nothing."""
-    return await exchange.client.limits.delete(exchange.path["name"], reason=body.reason)
+    """Delete the limit of a scope. Deleting one that does not exist changes nothing."""
+    return await exchange.client.limits.delete(exchange.path["limit"], reason=body.reason)
 
 
 ROUTES = (
     Route("GET", "/limits", TokenScope.READ, list_limits),
-    Route("PATCH", "/limits/{name}/set", TokenScope.CONTROL, set_limit),
-    Route("PATCH", "/limits/{name}/delete", TokenScope.CONTROL, delete_limit),
+    Route("PATCH", "/limits/{limit}/set", TokenScope.CONTROL, set_limit),
+    Route("PATCH", "/limits/{limit}/delete", TokenScope.CONTROL, delete_limit),
 )

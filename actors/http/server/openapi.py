@@ -28,6 +28,7 @@ Schema = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _PATTERNS = {
     "id": ID_PATTERN,
+    "limit": "^(everything|service:[^/]+|handler:[^/]+/.+|key:[^/]+(/.+)?|tag:[^=]+(=.+)?)$",
     "scope": "^(everything|backlog|service:[^/]+|(handler|key):[^/]+/.+|deployment:.+)$",
 }
 

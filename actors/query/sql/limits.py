@@ -18,11 +18,11 @@ def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[LimitInfo]:
     return map(limit_info, snapshot.limits())
 
 
-_STORED = ("name", "scope", "concurrency", "since", "by", "reason")
+_STORED = ("scope", "concurrency", "rate", "period", "since", "by", "reason")
 
 LIMITS = Table[LimitInfo](
     name="sys_limit",
-    about="One row for each limit of how many invocations run at once.",
+    about="One row for each limit of how many invocations run at once or start in a period.",
     columns=tuple(column_of(LimitInfo, name, name) for name in _STORED),
     paths=(Path(name="every", scan=_every, cost=20),),
 )

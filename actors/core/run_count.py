@@ -1,0 +1,67 @@
+"""Counts what runs under one limit, and what has started within its period."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from actors.core.limits import Limit
+
+Entry: TypeAlias = tuple[float, int, InvocationId]
+"""A place in a line: the time of acceptance, the number of the arrival, and who it is. A line is a heap of them."""
+
+LineKey: TypeAlias = tuple[tuple[str, ...], bool]
+"""Identifies a line: the limits that count its invocations, and whether these are to start."""
+
+
+@attrs.define(eq=False)
+class RunCount:
+    """What one limit counts: of a limit for each value, one value. ``kept`` is 1 if a place is kept for the next one. ``reserved`` are the starts that have been let go on and have
+    not begun, ``starts`` the times of the others within the period, oldest first. The lines that wait for it are heaps, ordered by
+    their first: ``blocked[True]`` are those whose invocations are to start."""
+
+    scope: str
+    limit: Limit | None
+    running: int = 0
+    kept: int = 0
+    waiting: int = 0
+    reserved: int = 0
+    starts: deque[float] = attrs.field(factory=deque)
+    blocked: tuple[list[tuple[Entry, LineKey]], list[tuple[Entry, LineKey]]] = attrs.field(factory=lambda: ([], []))
+    alarm: float | None = None
+
+    def has_room(self, now: float, *, is_start: bool, is_next: bool = False) -> bool:
+        """Whether one more may run. ``is_next`` says that the place that is kept is for this one."""
+        limit = self.limit
+        if limit is None:
+            return True
+        kept = 0 if is_next else self.kept
+        if limit.concurrency is not None and self.running + kept >= limit.concurrency:
+            return False
+        return not (is_start and self.is_rate_spent(now, kept))
+
+    def is_rate_spent(self, now: float, kept: int = 0) -> bool:
+        """Whether as many have started as the period permits."""
+        if self.limit is None or self.limit.rate is None:
+            return False
+        starts, period = self.starts, self.limit.period
+        if starts and starts[-1] > now:  # the clock was set back
+            self.starts = starts = deque(min(start, now) for start in starts)
+        while starts and starts[0] + period <= now:
+            starts.popleft()
+        return len(starts) + self.reserved + kept >= self.limit.rate
+
+    def opens_at(self, now: float) -> float | None:
+        """When the rate permits a start again, if that is a matter of time."""
+        if not self.is_rate_spent(now) or not self.starts or self.limit is None:
+            return None
+        return self.starts[0] + self.limit.period
+
+    def is_unused(self, now: float) -> bool:
+        self.is_rate_spent(now)
+        return not (self.running or self.waiting or self.reserved or self.starts)
