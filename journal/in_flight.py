@@ -164,7 +164,7 @@ class InFlight:
     def end(self, slot: int) -> None:
         """Free the slot of a try that has ended."""
         if not self._is_closed:
-            self._clear(slot)
+            self._slot_memory[_SLOTS_AT + slot * _SLOT_BYTES] = 0
             self._free.append(slot)
 
     def forget(self, lost: LostTry) -> None:

@@ -276,7 +276,7 @@ def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: floa
 
 def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
     """Change the object as the turn does, whose first event has the number ``first``."""
-    invocation, count = state.invocations[turn.invocation_id], turn.count
+    invocation, count = state.invocations[turn.invocation_id], 2 if turn.fields is None else 3
     last = state.version = first + count - 1
     invocation.event_count += count
     invocation.unseen = 0

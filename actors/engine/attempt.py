@@ -239,7 +239,7 @@ class Attempt:
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         self._waits = False
         try:
-            commands: list[Command] = self._context.watchdog.run(self, self._take_turn_outside_trio, take, *args)
+            commands: list[Command] = self._context.watchdog.run(self, self._take_turn, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
@@ -260,20 +260,17 @@ class Attempt:
         place = self._context.watchdog.take_interrupted()
         return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
 
-    def _take_turn_outside_trio(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+    def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         context = vars(GLOBAL_RUN_CONTEXT)
         task = context.pop("task", None)  # as outside_trio() does
         try:
-            return self._take_turn(take, *args)
+            progress = take(*args)
+            if self.execution.generators.failures:
+                self._warn_of_cleanups()
+            return self._judge(progress)
         finally:
             if task is not None:
                 context["task"] = task
-
-    def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
-        progress = take(*args)
-        if self.execution.generators.failures:
-            self._warn_of_cleanups()
-        return self._judge(progress)
 
     def _warn_of_cleanups(self) -> None:
         for generator, error in self.execution.generators.failures if self.execution.is_aloud else ():

@@ -188,8 +188,10 @@ class StepTask:
                         scope.cancel()
                     try:
                         if self._body.is_plain and not self._follows_cancel:
+                            call = self._body.call
                             self._note_begin()
-                            value = await body_in_turns(self._context.watchdog, self, self._body.call())
+                            body = call.function(*call.args, **call.kwargs)
+                            value = await body_in_turns(self._context.watchdog, self, body)
                         else:
                             value = await self._try()
                     except BaseException as raised:

@@ -69,8 +69,6 @@ def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     """Return the call with all of its arguments: those in a ``partial`` as well, and for a method of a container the
     container itself.
     """
-    if type(function) is types.FunctionType:
-        return StepCall(function, args, kwargs)
     while isinstance(function, functools.partial):
         args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
     if isinstance(function, _METHODS_IN_C) and type(function.__self__) in _CONTAINERS:
@@ -82,7 +80,9 @@ def with_copies(call: StepCall, step: str) -> StepCall:
     """Return the call with copies of its arguments as of now, whatever the handler or earlier calls do with the
     objects. Raises :class:`UnserializableError` for an argument that cannot be copied.
     """
-    call = _with_defaults(call)
+    function = call.function
+    if type(function) is not types.FunctionType or function.__defaults__ or function.__kwdefaults__:
+        call = _with_defaults(call)
     if _UNCHANGEABLE.issuperset(map(type, (*call.args, *call.kwargs.values()))):
         return call
     try:

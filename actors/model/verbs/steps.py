@@ -13,7 +13,7 @@ import attrs
 from actors.core.requests import digest_of_values
 from actors.errors import DefinitionError, ErrorCode, MisuseError
 from actors.errors.names import name_alone, plain_text
-from actors.model.contexts import context_of, current_step
+from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted
 from actors.model.step_copies import StepCall, call_of, with_copies
 from actors.model.step_options import StepOptions, step_options
@@ -284,7 +284,7 @@ async def run_step(
     if branch is None:
         result = function(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
-    call = call_of(function, args, kwargs)
+    call = StepCall(function, args, kwargs) if type(function) is types.FunctionType else call_of(function, args, kwargs)
     if options.redact:
         check_parameters(call.function, options.redact, name)
         argument, opaque = encoded(*redacted(call.function, call.args, call.kwargs, options.redact))
@@ -334,7 +334,8 @@ class StepOperation(Operation, kw_only=True):
 
     def schedule(self) -> None:
         branch, name, argument, opaque = self.branch, self.name, self.argument, self.opaque
-        execution, context = branch.execution, context_of(branch)
+        execution = branch.execution
+        context: HandlerContext = execution.context
         is_kept = len(argument) <= context.limits.payload_bytes
         self.event = e.StepScheduled(
             invocation_id=execution.invocation_id,
