@@ -45,6 +45,23 @@ EXPECTED = {
             "(?s).*cancelled.*the endpoint is gone.*cancelled.*the endpoint is gone.*",
         ),
     ),
+    "batch": Expected(
+        script=(
+            "the batch: {'read': 297, 'failed': 3}",
+            "the job is done: 3 of 3 were restarted",
+            "still to be read: 0",
+        ),
+        answers=(
+            "reader .*",
+            ID,
+            "service:Document  changed  open -> closed",
+            "(?s).*",
+            "service:Document  changed  closed -> open",
+            r'(?s)\{\s*"read": 297,\s*"failed": 3\s*\}',
+            "",
+            r"job_\S+  done  3 changed, 0 unchanged, 0 refused",
+        ),
+    ),
     "new_message": Expected(
         script=("the first task: cancelled, a newer message came: no, to Oslo", "the second task: running"),
         answers=(f'"{ID}"', f'"{ID}"', "(?s).*running.*cancelled.*a newer message came: no, to Oslo.*", f'"{ID}"'),
@@ -102,8 +119,8 @@ def test_every_story_is_listed_and_expected() -> None:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda path: path.stem)
 def test_a_story_prints_what_it_says(story: Path, shell: Terminal) -> None:
-    script = commands_of(story)[0]
-    assert script == f"python examples/remote_control/{story.name}"
+    script = smaller(commands_of(story)[0])
+    assert script.split()[:2] == ["python", f"examples/remote_control/{story.name}"]
     printed = shell.done(script).split("\n")
     wanted = EXPECTED[story.stem].script
     assert [line for line in printed if line in wanted] == [*wanted], printed
@@ -122,11 +139,16 @@ def test_a_story_can_be_typed(story: Path, shell: Terminal) -> None:
             mend(shell.folder / "examples" / "remote_control" / story.name)
             shell.run("kill $!; wait $!")
             shell.done(f"{serve} > said-by-the-server &")
-        said = shell.run(line.replace("INVOCATION_ID", invocation_id))
+        said = shell.run(smaller(line).replace("INVOCATION_ID", invocation_id))
         assert said.code == 0, said
         assert re.fullmatch(pattern, said.out.strip()), said
         if line.startswith("playhead send"):
             invocation_id = said.out.strip()
+
+
+def smaller(line: str) -> str:
+    """The line with a batch that takes a moment."""
+    return line.replace("50000", "300")
 
 
 def mend(app: Path) -> None:
