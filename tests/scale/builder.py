@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.code.registry import CodeRegistry
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
+from actors.core.limits import RunPlaces
 from actors.engine.engine_context import EngineContext
 from actors.engine.faults import Faults
 from actors.engine.machine import Machine
@@ -54,6 +55,7 @@ class Builder:
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
             faults=Faults(lambda: None),
+            places=RunPlaces(lambda _: None),
         )
 
     async def begin(
