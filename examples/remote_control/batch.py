@@ -1,8 +1,8 @@
 """Fifty thousand documents: a limit on how many are read at once, and one job that reads again all that failed.
 
-Each document is an invocation. The batch calls them in parts, and waits for all. Scanned documents fail, because the scanner is broken, and
-do not hold up the others. A limit protects the reader, and a gate holds everything that has not begun. When the scanner works again, a job
-restarts what has failed: 500 of 50,000, however many there are.
+Each document is an invocation. The batch calls them in parts, a few parts at a time, and waits for all. Scanned documents fail, because
+the scanner is broken, and do not hold up the others. A limit protects the reader, and a gate holds everything that has not begun. When
+the scanner works again, a job restarts what has failed: 500 of 50,000, however many there are.
 
     python examples/remote_control/batch.py 50000
     playhead serve examples/remote_control/batch.py             # in another shell:
@@ -24,7 +24,8 @@ import trio
 import actors
 from actors import Service, handler, step
 
-PART = 500
+PART = 250
+WORKERS = 4
 SCANNED = 100
 """Each document with a number of which this is a divisor is scanned."""
 
@@ -54,13 +55,15 @@ class Batch(Service):
     async def run(self, count: int) -> dict[str, int]:
         """Read the documents from 1 to ``count``. Return how many were read."""
         done: list[int] = []
+        parts = iter(range(1, count + 1, PART))
 
-        async def part(begin: int) -> None:
-            done.append(await actors.service(Batch).part(begin, min(begin + PART, count + 1)))
+        async def work() -> None:
+            # Each worker takes the next part.
+            done.extend([await actors.service(Batch).part(begin, min(begin + PART, count + 1)) for begin in parts])
 
         async with actors.open_nursery() as nursery:
-            for begin in range(1, count + 1, PART):
-                nursery.start_soon(part, begin)
+            for _ in range(WORKERS):
+                nursery.start_soon(work)
         return {"read": sum(done), "failed": count - sum(done)}
 
     @handler

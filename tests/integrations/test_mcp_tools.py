@@ -8,7 +8,7 @@ import mcp
 import pytest
 import trio
 from mcp.server import MCPServer, Server
-from mcp.types import CallToolResult, ListToolsResult
+from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult
 
 import actors
 import actors.integrations.openai
@@ -135,17 +135,19 @@ async def test_a_list_of_tools_that_never_ends_is_ended() -> None:
 
 
 async def test_a_result_without_texts_is_told_by_its_structure() -> None:
-    async def carry_out(_: Any, __: Any) -> CallToolResult:
+    async def carry_out(_: Any, params: CallToolRequestParams) -> CallToolResult:
+        WORLD.note(params.name)
         return CallToolResult(content=[], structured_content={"books": 2})
 
     async def tools(_: Any, __: Any) -> ListToolsResult:
-        return ListToolsResult(tools=[mcp.types.Tool(name="search", input_schema={"type": "object"})])
+        return ListToolsResult(tools=[mcp.types.Tool(name="books/v2.search", input_schema={"type": "object"})])
 
     SERVED.append(Server("terse", on_list_tools=tools, on_call_tool=carry_out))
-    MODEL.will(Says(calls=(("search", {}),)), Says("two"))
+    MODEL.will(Says(calls=(("books_v2_search", {}),)), Says("two"))
     async with Lab(Reader).running() as runtime:
         assert await runtime.client.service(Reader).ask() == "two"
     assert MODEL.requests[1]["messages"][-1]["content"] == '{"books":2}'
+    assert WORLD.count("books/v2.search") == 1, "a model knows it by a name that its API permits"
 
 
 async def test_a_model_calls_the_tools_of_a_server() -> None:

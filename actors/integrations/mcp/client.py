@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _MOST_PAGES = 100
 """The most pages of a list of tools."""
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 64
 
 _REFUSED = frozenset({-32_600, -32_601, -32_602})
 """The errors of JSON-RPC that another try does not change: a wrong request, an unknown method, wrong parameters."""
@@ -122,8 +126,11 @@ def _text_of(content: Any) -> str:
 
 
 class _ServerTool(ModelTool):
+    """A tool of the server. Names of MCP may have dots and slashes and be long, and those of the models' APIs may not."""
+
     def __init__(self, server: McpTools, listed: dict[str, Any]) -> None:
-        self.name = listed["name"]
+        self._tool: str = listed["name"]
+        self.name = _NOT_IN_NAMES.sub("_", self._tool)[:_LONGEST_NAME]
         self.description = listed.get("description", "")
         self._schema: dict[str, Any] = listed["inputSchema"]
         self._server = server
@@ -138,7 +145,7 @@ class _ServerTool(ModelTool):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return ToolResult(call_id, f"the arguments are wrong: {error}", is_error=True)
         try:
-            answer = await self._server.call(self.name, given, call_id=call_id)
+            answer = await self._server.call(self._tool, given, call_id=call_id)
         except ToolError as error:
             return ToolResult(call_id, str(error), is_error=True)
         texts = [block["text"] for block in answer["content"] if block["type"] == "text"]
