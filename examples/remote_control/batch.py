@@ -6,7 +6,7 @@ the scanner works again, a job restarts what has failed: 500 of 50,000, however 
 
     python examples/remote_control/batch.py 50000
     playhead serve examples/remote_control/batch.py             # in another shell:
-    playhead limits set reader service:Document --concurrency 100
+    playhead limits set service:Document --concurrency 100
     playhead send Batch/run 50000 --tag batch=spring
     playhead gates close service:Document --reason 'a look first'
     playhead sql "select status, count(*) from sys_invocation where service = 'Document' group by 1"
@@ -87,7 +87,7 @@ async def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as data:
         async with actors.open_runtime(Batch, Document, path=data) as runtime:
             client = runtime.client
-            await client.limits.set("reader", "service:Document", concurrency=100)
+            await client.limits.set("service:Document", concurrency=100)
             batch = await client.service(Batch).run.options(tags={"batch": "spring"}).send(count)
             print(f"the batch: {await batch.result()}")
 

@@ -52,7 +52,7 @@ EXPECTED = {
             "still to be read: 0",
         ),
         answers=(
-            "reader .*",
+            "service:Document .*",
             ID,
             "service:Document  changed  open -> closed",
             "(?s).*",

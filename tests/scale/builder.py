@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from actors.code.registry import CodeRegistry
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
-from actors.core.limits import RunPlaces
 from actors.engine.engine_context import EngineContext
 from actors.engine.faults import Faults
 from actors.engine.machine import Machine
 from actors.engine.object_cache import ObjectCache
+from actors.engine.run_limits import RunLimits
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment
 from actors.model.app import App
@@ -55,7 +55,7 @@ class Builder:
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
             faults=Faults(lambda: None),
-            places=RunPlaces(lambda _: None),
+            run_limits=RunLimits(journal, self._world.clock, tuple, lambda _: None),
         )
 
     async def begin(
