@@ -47,7 +47,7 @@ from actors.model.handlers import handler, shared
 from actors.model.handles import InvocationHandle
 from actors.model.verbs.attributes import set_attributes
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
-from actors.model.verbs.context import current_invocation, patched, random, suspending, uuid4
+from actors.model.verbs.context import current_invocation, patched, random, set_status_text, suspending, uuid4
 from actors.model.verbs.output import emit
 from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_on_at, open_nursery
 from actors.model.verbs.signals import signal
@@ -165,6 +165,7 @@ __all__ = [
     "send",
     "service",
     "set_attributes",
+    "set_status_text",
     "shared",
     "signal",
     "sleep",

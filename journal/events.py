@@ -579,6 +579,14 @@ class PatchMarked:
 
 
 @attrs.define(kw_only=True)
+class StatusTextChanged:
+    """A handler said in a text, for people, what it does now. A replay does not compare it."""
+
+    invocation_id: InvocationId
+    text: str
+
+
+@attrs.define(kw_only=True)
 class FieldsChanged:
     """The handler changed fields of its object to these values."""
 
@@ -890,6 +898,7 @@ Event: TypeAlias = (
     | LogConverted
     | MapConverted
     | InvocationRescheduled
+    | StatusTextChanged
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

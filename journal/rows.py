@@ -100,7 +100,8 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     ``spans`` are ranges of event numbers that contain its events; others' may be between them. ``argument_digest`` shows whether
     a repeated request asks for the same thing. ``awaited`` are the signals that it waits for, longest first. ``step_tries``
     counts the failed tries of the steps that it waits for. ``tags`` are its tags by name, and ``trace`` is the span of
-    its requester; None if there are none. At ``expires_at`` it is cancelled if it has not completed.
+    its requester; None if there are none. At ``expires_at`` it is cancelled if it has not completed. ``status_text``
+    is the text that its handler has set to say what it does.
     """
 
     invocation_id: InvocationId
@@ -133,6 +134,7 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
     expires_at: float | None = None
+    status_text: str = ""
 
 
 @attrs.define(kw_only=True)

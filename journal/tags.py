@@ -62,6 +62,7 @@ TAGS: dict[type, int] = {
     e.MapConverted: 0x3A,
     e.SignalReassigned: 0x40,
     e.InvocationRescheduled: 0x48,
+    e.StatusTextChanged: 0x49,
 }
 
 FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52, LastTurn: 0x5A}

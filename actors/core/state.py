@@ -140,7 +140,7 @@ class InvocationState:
     ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
     is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
-    ``expires_at`` it is cancelled.
+    ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does.
     """
 
     invocation_id: InvocationId
@@ -188,6 +188,7 @@ class InvocationState:
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
     expires_at: float | None = None
+    status_text: str = ""
 
     @property
     def is_started(self) -> bool:

@@ -72,6 +72,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.VerbScheduled: STARTED,
     e.VerbAnswered: _STARTED_OR_HELD,
     e.PatchMarked: STARTED,
+    e.StatusTextChanged: STARTED,
     e.FieldsChanged: STARTED,
     e.LogExtended: STARTED,
     e.MapChanged: STARTED,

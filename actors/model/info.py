@@ -165,6 +165,7 @@ class InvocationInfo:
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
     ``limit_wait`` is the limit
     that it waits for. ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
+    ``status_text`` is the text of its handler, set with :func:`actors.set_status_text`.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -206,6 +207,7 @@ class InvocationInfo:
     waits: tuple[WaitInfo, ...] = ()
     tags: Annotated[dict[str, str], described("its tags by name")] = attrs.field(factory=dict)
     expires_at: Annotated[float | None, moment("when it is cancelled if it has not ended")] = None
+    status_text: Annotated[str, described("the text that its handler has set to say what it does")] = ""
     first_event: int = 0
     last_event: int = 0
 
@@ -269,6 +271,7 @@ def info_of(
         waits=waits,
         tags=row.tags or {},
         expires_at=row.expires_at,
+        status_text=row.status_text,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )

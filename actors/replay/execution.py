@@ -79,6 +79,9 @@ class Execution(Completions):
     live_now = 0.0
     handed_over = 0
     result: bytes | None = None
+    status_text: str | None = None
+    """What the handler has said that it does, in this attempt."""
+
     _has_stalled = False
 
     def __init__(
@@ -96,6 +99,7 @@ class Execution(Completions):
         self.is_terminal = is_terminal
         self.context = context
         self.coming = plan.deliveries
+        self._recorded_text = plan.status_text
         self._plan = plan
         self.generators = Generators()
         """The async generators of the handler."""
@@ -197,6 +201,8 @@ class Execution(Completions):
             return Progress.MISMATCHED
         if self._cannot_be_recorded:
             self._turn, self._turn_output = [], []
+        elif self.status_text is not None:
+            self._record_status_text()
         self._keep_turn()
         return Progress.RAISED
 
@@ -218,8 +224,18 @@ class Execution(Completions):
             self.mismatch = self._ended_early()
         if self.mismatch is not None:
             return Progress.MISMATCHED
+        if self.status_text is not None:
+            self._record_status_text()
         self._keep_turn()
         return Progress.RETURNED if has_ended else Progress.WAITING
+
+    def _record_status_text(self) -> None:
+        """Record what the handler says that it does, unless it is recorded. It is for people, so a replay does not compare it:
+        what counts is the text at the end of a turn that no journal has."""
+        text = self.status_text
+        if text is not None and text != self._recorded_text and not self.coming and not self.is_replaying:
+            self._recorded_text = text
+            self._turn.append(e.StatusTextChanged(invocation_id=self.invocation_id, text=text))
 
     # Branches.
 

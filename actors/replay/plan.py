@@ -30,6 +30,7 @@ _OTHERS = frozenset(
         e.CancelDeliveredEarlier,
         e.InvocationSuspended,
         e.InvocationResumed,
+        e.StatusTextChanged,
     }
 )
 """All other events that a plan depends on."""
@@ -57,7 +58,7 @@ class ReplayPlan:
     any. ``requests`` are the requests that the handler must make, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
     to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``. ``emitted`` is the number of pieces of
-    output that the handler has emitted and that are recorded.
+    output that the handler has emitted and that are recorded, and ``status_text`` the last recorded text in which it said what it does.
     """
 
     started: Stamp
@@ -68,6 +69,7 @@ class ReplayPlan:
     superseded: Set[int]
     lived_turns: int
     emitted: int = 0
+    status_text: str = ""
 
 
 def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) -> ReplayPlan:
@@ -106,6 +108,7 @@ def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) 
         order.superseded,
         order.lived_turns,
         emitted,
+        order.status_text,
     )
 
 
@@ -117,6 +120,7 @@ class _Order:
     lived_turns = 0
     kept_parts: Sequence[CopiedPart] = ()
     superseded: Set[int] = frozenset()
+    status_text = ""
     _failing_after: int | None = None
 
     def __init__(self, requests: deque[Event], deliveries: deque[Recorded]) -> None:
@@ -142,6 +146,8 @@ class _Order:
                 self.lived_turns = len(self.deliveries) + 1
             case e.CancelDeliveredEarlier() as earlier:
                 self._cancel_overtook(earlier.handed_over)
+            case e.StatusTextChanged(text=text):
+                self.status_text = text
             case e.AttemptRetried() | e.InvocationResumed():
                 self._failing_after = None
             case _:

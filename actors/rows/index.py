@@ -36,6 +36,7 @@ class IndexedState:
     deployment: str
     awaited: tuple[AwaitedSignal, ...] = ()
     step_tries: int = 0
+    status_text: str = ""
 
 
 def row_of(
@@ -78,6 +79,7 @@ def row_of(
         tags=invocation.tags,
         trace=invocation.trace,
         expires_at=invocation.expires_at,
+        status_text=invocation.status_text,
     )
 
 
@@ -135,6 +137,7 @@ def listing_of(invocation: InvocationState) -> IndexedState:
         invocation.deployment,
         awaited_signals(invocation),
         _step_tries(invocation),
+        invocation.status_text,
     )
 
 

@@ -58,6 +58,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("code", info.deployment),
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),
+        ("says", info.status_text),
         ("note", note_of(info)),
         ("result", _result(info)),
         ("purged", when(info.purge_at)),

@@ -43,7 +43,7 @@ def note_of(info: InvocationInfo) -> str:
     if info.outcome is not None:
         failure = info.outcome.failure
         return info.outcome.reason if failure is None else failure_in_words(failure)
-    return "" if info.last_failure is None else failure_in_words(info.last_failure)
+    return info.status_text if info.last_failure is None else failure_in_words(info.last_failure)
 
 
 INVOCATIONS: TextTable[InvocationInfo] = TextTable(

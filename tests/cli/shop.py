@@ -34,6 +34,7 @@ class Waiter(Service):
 
     @handler
     async def wait_untyped(self) -> str:
+        actors.set_status_text("ready to go")
         return repr(await actors.signal("go"))
 
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))

@@ -155,6 +155,7 @@ def test_what_is_not_understood_is_a_usage_error(shop: Shell) -> None:
 def test_a_signal_without_a_type_arrives_as_its_json(shop: Shell) -> None:
     shop.done("playhead send Waiter/wait_untyped")
     of = shop.done("playhead invocations list Waiter -o id")
+    assert shop.done("playhead invocations list Waiter").endswith("ready to go")
     shop.done(f"""playhead invocations signal {of} go '[1, {{"a": 0.5}}]'""")
     assert shop.done(f"playhead invocations follow {of}").endswith("\"[1, {'a': 0.5}]\"")
 

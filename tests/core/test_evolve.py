@@ -94,6 +94,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.VerbScheduled: {**_ASKS_OTHERS},
     e.VerbAnswered: {**_WAKES},
     e.PatchMarked: {**_SAID_BY_A_HANDLER},
+    e.StatusTextChanged: {**_SAID_BY_A_HANDLER},
     e.FieldsChanged: {**_SAID_BY_A_HANDLER},
     e.LogExtended: {**_SAID_BY_A_HANDLER},
     e.MapChanged: {**_SAID_BY_A_HANDLER},

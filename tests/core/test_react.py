@@ -163,6 +163,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, SIGNAL_AWAITED, []),
     (RUNNING, VERB, [f.Deliver(TO_CALLEE, attrs.evolve(ASKED, reply_to=Caller(IT, STEP)))]),
     (RUNNING, e.PatchMarked(invocation_id=IT, name="new"), []),
+    (RUNNING, e.StatusTextChanged(invocation_id=IT, text="x"), []),
     (RUNNING, e.FieldsChanged(invocation_id=IT, fields={}), []),
     (RUNNING, e.LogExtended(invocation_id=IT, field="lines", items=[]), []),
     (RUNNING, e.MapChanged(invocation_id=IT, field="items", items={}), []),

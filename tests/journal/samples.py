@@ -152,6 +152,7 @@ EVENTS: list[e.Event] = [
         ),
         refusal=FAILURE,
     ),
+    e.StatusTextChanged(invocation_id=INVOCATION, text="page 3 of 10"),
     e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
     e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),
     e.LogExtended(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),

@@ -198,6 +198,7 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
             awaited=[AwaitedSignal("approval", NOW)],
             trace=TraceContext(TRACEPARENT),
             expires_at=NOW,
+            status_text="page 3",
         ),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]

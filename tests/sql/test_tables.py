@@ -106,6 +106,7 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "modified_at": pytest.approx(EPOCH, abs=1),
             "scheduled_for": None,
             "expires_at": None,
+            "status_text": None,
             "duration": pytest.approx(0, abs=1),
             "deployment": None,
             "failed_attempts": 0,

@@ -319,6 +319,10 @@ def _on_completed(state: ObjectState, invocation: InvocationState, event: e.Invo
         keep_changes(state, invocation.changes)
 
 
+def _on_status_text(_: ObjectState, invocation: InvocationState, event: e.StatusTextChanged, __: Stamp) -> None:
+    invocation.status_text = event.text
+
+
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
     e.InvocationDue: _on_due,
     e.InvocationRescheduled: _on_rescheduled,
@@ -343,6 +347,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.VerbScheduled: on_verb,
     e.VerbAnswered: settle,
     e.PatchMarked: _nothing,
+    e.StatusTextChanged: _on_status_text,
     e.FieldsChanged: on_fields,
     e.LogExtended: on_log,
     e.MapChanged: on_map,

@@ -81,6 +81,7 @@ def _summary(info: InvocationInfo) -> dict[str, Any]:
         "outcome": None if outcome is None else outcome.kind.value,
         "last_failure": None if failure is None else f"{failure.type}: {failure.message}",
         "pause_reason": info.pause_reason,
+        "status_text": info.status_text,
         "tags": info.tags,
     }
     return {name: value for name, value in row.items() if value not in (None, "", {})}

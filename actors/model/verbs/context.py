@@ -8,8 +8,11 @@ import uuid
 from actors.model.contexts import context_of
 from actors.model.verbs.branches import branch_for, running_branch_for
 from actors.replay.branches import current_branch
-from actors.values.arguments import MAX_NAME, checked_name
+from actors.values.arguments import MAX_NAME, checked_name, checked_text
 from journal.ids import InvocationId
+
+MAX_STATUS_TEXT = 500
+"""The longest status text, in characters."""
 
 
 def current_invocation() -> InvocationId:
@@ -65,6 +68,23 @@ def suspending() -> bool:
     """
     branch = current_branch.get()
     return branch is not None and branch.execution.closed
+
+
+def set_status_text(text: str) -> None:
+    """Say what the handler does now, for people: lists, ``describe``, SQL (``sys_invocation.status_text``) and the console show it.
+
+    It is recorded at the end of the turn, with the handler's next wait, so several in a row leave the last one. A text has at most
+    500 characters. It is not compared in a replay: other words need no :func:`patched`. It stays after the end. Raises
+    :class:`InvalidArgumentError`, :class:`LimitExceededError`, and :class:`MisuseError` outside of a handler.
+
+    ::
+
+        for number, page in enumerate(pages):
+            actors.set_status_text(f"page {number} of {len(pages)}")
+            await convert(page)
+    """
+    branch = running_branch_for("set_status_text")
+    branch.execution.status_text = checked_text(text, "text", MAX_STATUS_TEXT)
 
 
 def patched(name: str) -> bool:

@@ -82,6 +82,7 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     tags: dict[str, str] | None = None
     trace: StoredTrace | None = None
     expires_at: float | None = None
+    status_text: str = ""
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

@@ -215,6 +215,7 @@ INVOCATIONS = Table[Row](
         _recorded("modified_at"),
         _recorded("scheduled_for"),
         _recorded("expires_at"),
+        _recorded("status_text"),
         _recorded("purge_at"),
         Column(
             "duration",

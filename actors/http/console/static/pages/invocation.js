@@ -261,6 +261,7 @@ function About({ info, entries }) {
       ["Created", html`<${Time} at=${info.created_at} both=${true} /> <span class="faint">by ${visible(info.created_by)}</span>`],
       ["Started", info.started_at === null ? null : html`<${Time} at=${info.started_at} both=${true} />`],
       ["Took", info.started_at === null ? null : html`<${Duration} from=${info.started_at} to=${info.completed_at} />`],
+      ["Status text", info.status_text ? visible(info.status_text) : null],
       ["Scheduled for", info.scheduled_for === null ? null : html`<${Time} at=${info.scheduled_for} both=${true} />`],
       [
         "Attempts failed",

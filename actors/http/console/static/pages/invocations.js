@@ -67,6 +67,7 @@ const COLUMNS = [
     sort: "awaited_since",
     cell: (row) => (row.awaited_signal ? html`signal <b>${visible(row.awaited_signal)}</b> <${Time} at=${row.awaited_since} />` : ""),
   },
+  { name: "says", title: "Status text", width: "minmax(120px, 1fr)", cell: (row) => visible(row.status_text ?? "") },
   { name: "attempts", title: "Failed", width: "58px", sort: "failed_tries", align: "right", cell: (row) => row.failed_tries || "" },
   { name: "created", title: "Created", width: "96px", sort: "created_at", cell: (row) => html`<${Time} at=${row.created_at} />` },
   {
