@@ -139,7 +139,9 @@ class Record(msgspec.Struct, eq=False):
         frames: list[bytes] = []
         try:
             if self._stamp is not stamp:
-                body = _encode(stamp)
+                body = _encode(
+                    {"at": stamp.at, "by": stamp.by, "cause": stamp.cause}
+                )  # in the order of the first stamps
                 frames.append(_pack_head(STAMP_TAG, len(body)) + body)
             for event in events:
                 tag, decode, is_without = _CODES[event.__class__]

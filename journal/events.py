@@ -904,8 +904,7 @@ Event: TypeAlias = (
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 
 
-@attrs.define
-class Stamp:
+class Stamp(msgspec.Struct, gc=False):
     """The time, the cause and the requester of an event."""
 
     at: Date

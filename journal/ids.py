@@ -43,7 +43,11 @@ ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 _STREAM_WIDTH = 11  # 62**11 > 2**64
 _UNIQUE_WIDTH = 22  # 62**22 > 2**128
-_LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
+OBJECT_PREFIX_LENGTH = len(_PREFIX) + _STREAM_WIDTH
+"""The length of the prefix that the ids of one object's invocations have."""
+
+_LENGTH = OBJECT_PREFIX_LENGTH + _UNIQUE_WIDTH
+_STREAM_BITS = 2**64 - 1
 _HALF = 62**_STREAM_WIDTH
 _FOUR_DIGITS = 62**4
 _ULID_RANDOM_BITS = 80
@@ -67,12 +71,27 @@ def stream_of(service: str, key: str) -> StreamId:
 
 def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
     """Return the stream of an invocation. The id must be parsed (:func:`parse_invocation_id`) or made here."""
-    return _stream_of_prefix(invocation_id[: len(_PREFIX) + _STREAM_WIDTH])
+    return stream_of_prefix(invocation_id[:OBJECT_PREFIX_LENGTH])
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
-def _stream_of_prefix(prefix: str) -> StreamId:
+def stream_of_prefix(prefix: str) -> StreamId:
+    """Return the stream of the invocations whose ids have this prefix (:func:`object_prefix`)."""
     return StreamId(_number(prefix[len(_PREFIX) :]))
+
+
+def new_invocation_id(service: str, key: str | None, unique: int) -> InvocationId:
+    """Return the id of a new invocation of an object, with these 128 bits. Every invocation of a service has a stream of its
+    own."""
+    stream = StreamId(unique & _STREAM_BITS) if key is None else stream_of(service, key)
+    # Four digits at a time: they fit into one digit of Python's own integers, by which division is fastest.
+    high, low = divmod(unique, _HALF)
+    first, low = divmod(low, _FOUR_DIGITS)
+    first, middle = divmod(first, _FOUR_DIGITS)
+    return InvocationId(
+        f"{object_prefix(stream)}{_first_half(high)}{_ALPHABET[first // 3844]}{_PAIRS[first % 3844]}"
+        f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
+    )
 
 
 def invocation_id(stream: StreamId, unique: int) -> InvocationId:
@@ -131,13 +150,11 @@ class Ulids:
 
 
 def _eleven(number: int) -> str:
-    # Four digits at a time at first; the rest then fits into one digit of Python's own integers, where arithmetic is fastest.
-    high, low = divmod(number, _FOUR_DIGITS)
-    high, middle = divmod(high, _FOUR_DIGITS)
-    return (
-        f"{_ALPHABET[high // 3844]}{_PAIRS[high % 3844]}"
-        f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
-    )
+    digits: list[str] = []
+    for _ in range(_STREAM_WIDTH):
+        number, digit = divmod(number, 62)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
 
 
 _first_half = functools.lru_cache(maxsize=_REMEMBERED_HALVES)(_eleven)

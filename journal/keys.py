@@ -8,13 +8,11 @@ reads one contiguous range. Numbers are big endian, so that bytes sort as number
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING
 
-from journal.ids import InvocationId, object_prefix
-
-if TYPE_CHECKING:
-    from journal.ids import StreamId
+from journal.ids import InvocationId, StreamId, object_prefix
 
 STORE = b"\x00store"
 """The only key outside the partitions: its value is the identity of the store (``rows.StoreIdentity``)."""
@@ -75,10 +73,9 @@ def partition_state(partition: int) -> bytes:
     return PARTITION.pack(_PARTITION_STATE, partition)
 
 
-def record(partition: int, stream: StreamId, first_number: int) -> bytes:
-    """Return the key of the events of one append, ordered by stream, then by number, so that scanning on from a key
-    reads the stream in order."""
-    return _IN_STREAM.pack(_RECORD, partition, stream, first_number)
+record: Callable[[int, StreamId, int], bytes] = partial(_IN_STREAM.pack, _RECORD)
+"""Returns the key of the events of one append, from the partition, the stream and the number of the first event. It is ordered by
+stream, then by number, so that scanning on from a key reads the stream in order."""
 
 
 def first_number_of(record_key: bytes) -> int:
@@ -86,14 +83,8 @@ def first_number_of(record_key: bytes) -> int:
     return int.from_bytes(record_key[-8:], "big")
 
 
-def head(partition: int, stream: StreamId) -> bytes:
-    """Return the key of a stream's head, ordered by stream."""
-    return _OF_STREAM.pack(_HEAD, partition, stream)
-
-
-def of_append(partition: int, stream: StreamId, first_number: int) -> tuple[bytes, bytes]:
-    """Return the keys of an append: :func:`record` and :func:`head`."""
-    return _IN_STREAM.pack(_RECORD, partition, stream, first_number), _OF_STREAM.pack(_HEAD, partition, stream)
+head: Callable[[int, StreamId], bytes] = partial(_OF_STREAM.pack, _HEAD)
+"""Returns the key of a stream's head, from the partition and the stream, ordered by stream."""
 
 
 def heads(partition: int) -> bytes:

@@ -151,6 +151,7 @@ ALLOWED_BESIDES = {
     "actors.replay.collection": {"gc", "threading"},  # what the collector runs must be told from what a handler runs
     "actors.replay.branches": {"random"},  # it is handed a source of chance, and names its type
     "actors.replay.generators": {"sys"},  # the hooks of async generators belong to the interpreter
+    "actors.replay.first_branch": {"sys"},  # as above
     "journal.ids": {"random"},  # as above
 }
 """What single modules may use besides, each for its reason."""

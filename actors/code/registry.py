@@ -14,6 +14,7 @@ from actors.code.loading import load, unload
 from actors.core.deployments import Deployment, Deployments
 from actors.errors import BrokenDeploymentError, NotFoundError, ResourceKind
 from actors.model.app import App
+from actors.model.definitions import Definition, HandlerDefinition
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
 from actors.values.names import is_system
@@ -21,6 +22,7 @@ from actors.values.retries import RetryPolicy, delay_seconds
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from actors.environment import Offload
@@ -62,6 +64,7 @@ class CodeRegistry:
         self._apps: dict[str, App] = {"": served, self.served_as: served}
         self.newest = served
         """The application that new invocations run on."""
+        self.new_work = NewWork(self.for_new_work)
         self._loaded: set[str] = set()
         self._known: set[str] = set()
         self._superseded: set[str] = set()
@@ -214,6 +217,7 @@ class CodeRegistry:
             self._latest_failed.set()
         else:
             self.latest, self.newest = latest, self._apps[latest]
+            self.new_work.clear()
 
     async def retry_latest(self) -> None:
         """Retry loading the latest code while that fails, with growing delays. Runs forever."""
@@ -242,6 +246,20 @@ class CodeRegistry:
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="playhead-code-")
         return Path(self._temporary.name), Path(self._temporary.name)
+
+
+class NewWork(dict[tuple[str, str], tuple[str, App, Definition, HandlerDefinition]]):
+    """What new invocations run on, by service and handler: the deployment, its application, the class and the handler. Each is found
+    when it is first asked for, and again after the latest deployment has changed; raises ``NotFoundError``."""
+
+    def __init__(self, for_service: Callable[[str], tuple[str, App]]) -> None:
+        super().__init__()
+        self._for_service = for_service
+
+    def __missing__(self, names: tuple[str, str]) -> tuple[str, App, Definition, HandlerDefinition]:
+        deployment, app = self._for_service(names[0])
+        found = self[names] = deployment, app, *app.handlers[names]
+        return found
 
 
 def _record_of(snapshot: Snapshot) -> Deployment:

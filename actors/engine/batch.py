@@ -150,7 +150,8 @@ class CommitBatch:
     failed_steps: list[tuple[str, str]] = attrs.field(factory=list)
 
     def __bool__(self) -> bool:
-        return self.is_written or bool(self.released)
+        """Whether there is anything to write or to release."""
+        return bool(self.released) or self.is_written
 
     @property
     def is_written(self) -> bool:

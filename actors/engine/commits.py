@@ -45,19 +45,16 @@ class Commits:
         self._observer = observer
         self._refuse = refuse
         self._wake = wake
+        self.is_busy = False
+        """Whether a batch is on its way to the disk."""
         self._sealed: CommitBatch | None = None
         self._released: deque[Callable[[], None]] = deque()
         self._seal_wanted = trio.Event()
         self._release_wanted = trio.Event()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a batch is on its way to the disk."""
-        return self._sealed is not None
-
     def begin(self, sealed: CommitBatch) -> None:
         """Write this batch. None may be on its way."""
-        self._sealed = sealed
+        self._sealed, self.is_busy = sealed, True
         self._seal_wanted.set()
 
     async def commit_what_is_sealed(self) -> None:
@@ -79,7 +76,7 @@ class Commits:
                 if self._observer is not None:
                     self._observer.committed(sealed.ended, sealed.changes())
             self._machine.sealer.settle(sealed)
-            self._sealed = None
+            self._sealed, self.is_busy = None, False
             self._released.extend(sealed.released)
             self._release_wanted.set()
             self._wake()

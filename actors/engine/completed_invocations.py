@@ -156,7 +156,7 @@ class CompletedInvocations:
         applications = self._applications
         app = applications.find(invocation.deployment, state.service) or applications.newest
         try:
-            _, handler = app.handler(state.service, invocation.handler)
+            _, handler = app.handlers[state.service, invocation.handler]
         except NotFoundError:
             return None
         return handler.options.retention

@@ -152,8 +152,7 @@ class Dispatcher:
 
     def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
         service = command.target.service
-        deployment, app = self._machine.applications.for_new_work(service)
-        definition, handler = app.handler(service, command.target.handler)
+        deployment, app, definition, handler = self._machine.applications.new_work[service, command.target.handler]
         max_duration, longest = command.max_duration, handler.options.max_duration
         if max_duration is None or (longest is not None and longest < max_duration):
             max_duration = longest

@@ -20,7 +20,7 @@ from actors.errors import ActorError, Interruption, UnavailableError, UnknownOut
 from actors.rows.audit import NOBODY, ControlAction
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.events import Stamp
-from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.ids import OBJECT_PREFIX_LENGTH, InvocationId, StreamId, stream_of_invocation, stream_of_prefix
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class Engine:
         paused before.
         """
         of = command.invocation_id
-        stream, stamp = stream_of_invocation(of), Stamp(at, of, who.by)
+        stream, stamp = stream_of_prefix(of[:OBJECT_PREFIX_LENGTH]), Stamp(at, of, who.by)
         reply: Reply[Outcome] = Reply(of, leaves_at_pause)
         request = ObjectRequest(stream, command, stamp, None, reply, None, is_fresh, who.source, act)
         self._processors[stream % self.journal.partitions].submit(request, reply)
@@ -286,7 +286,7 @@ class Engine:
         ``act`` is its audit entry.
         """
         of = command.invocation_id
-        stream, stamp = stream_of_invocation(of), Stamp(at, of, who.by)
+        stream, stamp = stream_of_prefix(of[:OBJECT_PREFIX_LENGTH]), Stamp(at, of, who.by)
         reply: Reply[Accepted] = Reply(of)
         request = ObjectRequest(stream, command, stamp, reply, None, None, is_fresh, who.source, act)
         self._processors[stream % self.journal.partitions].submit(request, reply)

@@ -179,8 +179,6 @@ class Executor:
     def unload(self) -> None:
         """Drop the attempts that are to leave memory, unless one has something to do now. Nothing is recorded."""
         leaving = self.live.leaving
-        if not leaving:
-            return
         ready = {run.invocation_id for run in self.runs}
         while leaving:
             of, loaded = leaving.popitem()

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from outcome import Value
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
@@ -41,7 +42,7 @@ from actors.rows.items import ObjectItems
 from actors.values.names import is_system
 from journal.errors import BrokenInvariant, Unwritable
 from journal.events import FieldsChanged, Outcome, OutcomeKind, PauseCause
-from journal.in_flight import turn_mark
+from journal.in_flight import TURN_BYTES
 
 if TYPE_CHECKING:
     from actors.core.commands import Command
@@ -71,10 +72,12 @@ class FirstTurns:
         self._faults = faults
         self._context = context
         self._left = 0
+        self._trio_context: dict[str, Any] = {}
 
     def begin_round(self) -> None:
         """Let the calls of another round run."""
         self._left = CALLS_A_ROUND
+        self._trio_context = vars(GLOBAL_RUN_CONTEXT)  # of this thread
 
     def take(
         self,
@@ -123,24 +126,19 @@ class FirstTurns:
         """Take the turn. Returns the commands that follow, or None if the handler has returned without a driver."""
         watchdog = self._context.watchdog
         commands: list[Command] | None
+        trio_context = self._trio_context
+        task = trio_context.pop("task")  # as outside_trio() does
         try:
-            commands = watchdog.run(branch, self._take_turn, branch)
+            commands = watchdog.run(branch, branch.take_turn)
         except Interruption:
             commands = []
         except BaseException as error:  # from its values or from its classes of errors, as in Attempt
             if passes(error):
                 raise
             commands = [branch.attempt().hold(PauseCause.HANDLER, error)]
-        return commands if watchdog.interrupted is None else [branch.attempt().hold_for_blocking()]
-
-    def _take_turn(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
-        context = vars(GLOBAL_RUN_CONTEXT)
-        task = context.pop("task")  # as outside_trio() does
-        try:
-            branch.take_turn()
-            return branch.attempt().take_over(self._machine.now) if branch.result is None else None
         finally:
-            context["task"] = task
+            trio_context["task"] = task
+        return commands if watchdog.interrupted is None else [branch.attempt().hold_for_blocking()]
 
     def _branch(
         self,
@@ -175,16 +173,14 @@ class FirstTurns:
         view = FieldView(
             of,
             state.fields,
-            partial(ObjectItems, machine.rows, machine.partition.number, loaded.stream, state, beside=None),
-            is_writer=True,
-            payload_bytes=context.limits.payload_bytes if is_users else sys.maxsize,
-            prepares=definition.prepared,
+            partial(ObjectItems, machine.rows, machine.partition.number, loaded.stream, state),
+            context.limits.payload_bytes if is_users else sys.maxsize,
+            definition.prepared,
         )
         coroutine = root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)
         make = partial(Attempt.of_call, context, definition, handler, state, asked, request.stamp, view, app.find)
-        mark = b"" if context.in_flight is None else turn_mark(of)
-        now = machine.now
-        return FirstBranch(of, name, coroutine, view, view, make, live_now=now, mark=mark, may_be_interrupted=is_users)
+        mark = b"" if context.in_flight is None else of.encode().ljust(TURN_BYTES, b"\0")  # as turn_mark() does
+        return FirstBranch(of, name, coroutine, view, make, machine.now, mark, is_users)
 
     def _record(
         self,
@@ -201,7 +197,7 @@ class FirstTurns:
             loaded.state, command, request.stamp, ran_at=machine.now, fields=fields or None, result=result
         )
         try:
-            outcome = self._records.record_whole(loaded, whole, retention=handler.options.retention)
+            outcome = self._records.record_whole(loaded, asked.target, whole, retention=handler.options.retention)
         except Unwritable:
             return False  # the long way names the event
         if asked.caller is not None:
@@ -211,10 +207,11 @@ class FirstTurns:
                 if passes(error):
                     raise
                 raise effect_lost(asked.caller, loaded.stream, error) from error
+        released = machine.batch.released  # as when_durable() does
         if request.reply is not None:
-            machine.when_durable(partial(request.reply.set, Accepted(asked.invocation_id, is_new=True)))
+            released.append(partial(request.reply.answer, Value(Accepted(asked.invocation_id, is_new=True))))
         if request.outcome is not None:
-            machine.when_durable(partial(request.outcome.set, outcome))
+            released.append(partial(request.outcome.answer, Value(outcome)))
         return True
 
     def _open(

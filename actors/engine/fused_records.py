@@ -9,16 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.fused import with_last_turn, with_opened, with_step_turn, with_whole
-from actors.engine.index import index_whole
+from actors.engine.index import index_tags
+from actors.rows.counters import group_of_success
 from actors.rows.index import row_of_whole
+from journal import invocation_keys
 from journal.events import Outcome, OutcomeKind
 from journal.fused import RequestedStep
+from journal.rows import encode_row
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
+    from journal.events import Target
     from journal.fused import LastTurn, OpenedInvocation, StepTurn, WholeInvocation
+
+_SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
 
 
 class FusedRecords:
@@ -27,9 +33,11 @@ class FusedRecords:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def record_whole(self, loaded: LoadedObject, whole: WholeInvocation, *, retention: float | None) -> Outcome:
-        """Record an invocation that has begun and ended, with its row. ``retention`` is its handler's, if it has one of its own.
-        Returns its outcome.
+    def record_whole(
+        self, loaded: LoadedObject, target: Target, whole: WholeInvocation, *, retention: float | None
+    ) -> Outcome:
+        """Record an invocation of the target that has begun and ended, with its row. ``retention`` is its handler's, if it has one of
+        its own. Returns its outcome.
 
         Raises ``Unwritable``, and leaves everything as it was. Any other exception leaves the batch as it was and the object torn,
         as in :meth:`Machine.apply`.
@@ -40,15 +48,24 @@ class FusedRecords:
         first = pending_append.expected + pending_append.events.count + 1
         last = first - 1 + pending_append.events.add_fused(whole)
         try:
-            loaded.recent.append_fused(first, last, whole)
+            loaded.recent.parts.append((first, last, whole))
             state = loaded.state = with_whole(loaded.state, whole, last)
             completed = machine.completed
             purge_at = whole.ran_at + (completed.retention_seconds if retention is None else retention)
             if completed.purge_due_at is None or purge_at < completed.purge_due_at:
                 completed.purge_sooner_than(purge_at)
-            outcome = Outcome(OutcomeKind.SUCCEEDED, whole.result)
-            row = row_of_whole(state, whole, outcome, first, last, purge_at=purge_at)
-            index_whole(batch.rows, batch.new, batch.counts, machine.partition.number, row, purge_at)
+            outcome = Outcome(_SUCCEEDED, whole.result)
+            row = row_of_whole(target, state.kind, whole, outcome, first, last, purge_at=purge_at)
+            # As index_invocation() does.
+            partition, rows, counts = machine.partition.number, batch.rows, batch.counts
+            key, created, due = invocation_keys.of_ended(partition, whole.asked_at, purge_at, whole.invocation_id)
+            rows[key] = encode_row(row)
+            rows[created] = rows[due] = b""
+            batch.new += (key, created, due)
+            if whole.tags:
+                index_tags(rows, batch.new, partition, whole.tags, whole.asked_at, whole.invocation_id)
+            group = group_of_success(target.service, target.handler, whole.deployment)
+            counts[group] = counts.get(group, 0) + 1
         except BaseException:
             pending_append.events.cut(first - 1 - pending_append.expected)
             loaded.recent.drop_after(first - 1)
@@ -64,7 +81,7 @@ class FusedRecords:
         before = pending_append.expected + record.count
         last = before + record.add_fused(opened)
         try:
-            loaded.recent.append_fused(before + 1, last, opened)
+            loaded.recent.parts.append((before + 1, last, opened))
             loaded.state = with_opened(loaded.state, opened, last)
         except BaseException:
             record.cut(before - pending_append.expected)
@@ -82,7 +99,7 @@ class FusedRecords:
         before = state.version
         last = before + record.add_fused(turn)
         try:
-            loaded.recent.append_fused(before + 1, last, turn)
+            loaded.recent.parts.append((before + 1, last, turn))
             with_step_turn(state, turn, before + 1)
         except BaseException:
             record.cut(before - pending_append.expected)
@@ -109,7 +126,7 @@ class FusedRecords:
         before = state.version
         last = before + record.add_fused(turn)
         try:
-            loaded.recent.append_fused(before + 1, last, turn)
+            loaded.recent.parts.append((before + 1, last, turn))
             invocation = with_last_turn(state, turn, before + 1)
             machine.completed.add_ended(loaded, state, invocation, outcome, turn.ended_at)
         except BaseException:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.owed import owes
 from actors.core.state import existing
-from actors.rows.counters import Counts, failed_key, group_of_success, groups_of_listed, groups_of_row, recount
+from actors.rows.counters import Counts, failed_key, groups_of_listed, groups_of_row, recount
 from actors.rows.index import IndexedState, Rows, listing_of, row_of, tag_keys
 from journal import invocation_keys, keys
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
@@ -46,7 +46,7 @@ def index_invocation(
     if listed is None:
         _index_created(rows, new, key, partition, invocation.accepted_at, invocation_id)
         if invocation.tags:
-            _index_tags(rows, new, partition, invocation.tags, invocation.accepted_at, invocation_id)
+            index_tags(rows, new, partition, invocation.tags, invocation.accepted_at, invocation_id)
     elif listed.status is not listing.status:
         rows[invocation_keys.open_by_status(partition, listed.status, invocation_id)] = None
     rows[invocation_keys.open_by_status(partition, listing.status, invocation_id)] = b""
@@ -62,9 +62,10 @@ def _index_created(
     new += (key, created)
 
 
-def _index_tags(
+def index_tags(
     rows: Rows, new: list[bytes], partition: int, tags: dict[str, str], at: float, invocation_id: InvocationId
 ) -> None:
+    """Index an invocation that was accepted at this time by its tags."""
     for key in tag_keys(partition, tags, at, invocation_id):
         rows[key] = b""
         new.append(key)
@@ -106,7 +107,7 @@ def _index_ended(
     if listed is None:
         _index_created(rows, new, key, partition, row.created_at, invocation_id)
         if row.tags:
-            _index_tags(rows, new, partition, row.tags, row.created_at, invocation_id)
+            index_tags(rows, new, partition, row.tags, row.created_at, invocation_id)
     else:
         _unlist(rows, partition, invocation_id, listed)
     if row.purge_at is not None:
@@ -117,20 +118,6 @@ def _index_ended(
     if failed is not None:
         rows[failed] = b""
         new.append(failed)
-
-
-def index_whole(
-    rows: Rows, new: list[bytes], counts: Counts, partition: int, row: InvocationRow, purge_at: float
-) -> None:
-    """Write the row of an invocation that has begun and succeeded since the last commit: :func:`_index_ended` in short."""
-    key, created, due = invocation_keys.of_ended(partition, row.created_at, purge_at, row.invocation_id)
-    rows[key] = encode_row(row)
-    rows[created] = rows[due] = b""
-    new += (key, created, due)
-    if row.tags:
-        _index_tags(rows, new, partition, row.tags, row.created_at, row.invocation_id)
-    group = group_of_success(row.target.service, row.target.handler, row.deployment)
-    counts[group] = counts.get(group, 0) + 1
 
 
 def _unlist(rows: Rows, partition: int, invocation_id: InvocationId, listed: IndexedState) -> None:

@@ -34,32 +34,25 @@ class RecentEvents:
     What was recorded as one frame stays one until it is read event by event.
     """
 
-    __slots__ = ("_has_fused", "_parts")
+    __slots__ = ("parts",)
 
     def __init__(self) -> None:
-        self._parts: deque[Recorded | tuple[int, int, Fused]] = (
-            deque()
-        )  # a frame is here with its first and last numbers
-        self._has_fused = False
+        self.parts: deque[Recorded | tuple[int, int, Fused]] = deque()
+        """The events; a frame is here with the numbers of its first and its last event."""
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.parts)
 
     def __iter__(self) -> Iterator[Recorded]:
         return iter(self._expanded())
 
     def append(self, recorded: Recorded) -> None:
         """Add the next event."""
-        self._parts.append(recorded)
-
-    def append_fused(self, first: int, last: int, fused: Fused) -> None:
-        """Add the next events, which have the numbers ``first`` to ``last``."""
-        self._parts.append((first, last, fused))
-        self._has_fused = True
+        self.parts.append(recorded)
 
     def extend(self, more: Iterable[Recorded]) -> None:
         """Add the next events."""
-        self._parts.extend(more)
+        self.parts.extend(more)
 
     def between(self, first: int, last: int) -> Iterator[Recorded]:
         """The events ``first`` to ``last``."""
@@ -71,7 +64,7 @@ class RecentEvents:
 
     def drop_until(self, number: int) -> None:
         """Drop the events up to this number."""
-        parts = self._parts
+        parts = self.parts
         while parts:
             part = parts[0]
             if (part[1] if isinstance(part, tuple) else part.number) > number:
@@ -86,21 +79,21 @@ class RecentEvents:
 
     def clear(self) -> None:
         """Drop all events."""
-        self._parts.clear()
+        self.parts.clear()
 
     def _expanded(self) -> deque[Recorded]:
-        parts: Any = self._parts
-        if self._has_fused:
-            single: deque[Recorded] = deque()
-            for part in parts:
-                if isinstance(part, Recorded):
-                    single.append(part)
-                else:
-                    first, _, fused = part
-                    single.extend(Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first)))
-            self._parts, self._has_fused = single, False  # type: ignore[assignment]  # deques are invariant
-            return single
-        return parts  # type: ignore[no-any-return]
+        parts: Any = self.parts
+        if not any(part.__class__ is tuple for part in parts):
+            return parts  # type: ignore[no-any-return]
+        single: deque[Recorded] = deque()
+        for part in parts:
+            if isinstance(part, Recorded):
+                single.append(part)
+            else:
+                first, _, fused = part
+                single.extend(Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first)))
+        self.parts = single  # type: ignore[assignment]  # deques are invariant
+        return single
 
 
 @attrs.define(eq=False)

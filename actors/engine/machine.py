@@ -363,11 +363,6 @@ class Machine:
 
     # Commits.
 
-    @property
-    def has_news(self) -> bool:
-        """Whether there is anything to commit or to release."""
-        return bool(self.batch)
-
     def seal(self) -> CommitBatch:
         """Close the batch, with the rows that follow from it; the next one begins."""
         sealed, self.batch = self.batch, self._new_batch()
@@ -376,7 +371,7 @@ class Machine:
 
     def _new_batch(self) -> CommitBatch:
         batch = CommitBatch(self.partition.number)
-        self.rows.push(batch.rows)
+        self.rows.layers.insert(0, batch.rows)
         return batch
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.notifications import ENDS, Notice, NoticeKind
 from actors.model.classes import definition_of
-from actors.model.new_ids import new_id
 from actors.system.notification import Notification, lane_of, lane_target
 from actors.values.names import is_system
 from journal.events import Status, Target
-from journal.ids import stream_of_invocation
+from journal.ids import new_invocation_id, stream_of_invocation
 from journal.log.protocol import Message
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def _message(rule: NotificationRule, notice: Notice, unique: Callable[[], int]) 
     target = lane_target(lane_of(rule.name, notice.invocation_id), "deliver")
     signature = definition_of(Notification).handler("deliver").signature
     argument = signature.encode((), {"name": rule.name, "life": rule.life, "notice": notice})
-    of = new_id(target, None, unique())
+    of = new_invocation_id(target.service, target.key, unique())
     command = c.Invoke(invocation_id=of, target=target, argument=argument, parameter=signature.parameter)
     data = c.encode_command(command, cause=notice.id, by=notice.invocation_id)
     return Message(f"{unique():032x}", stream_of_invocation(of), data)

@@ -241,7 +241,7 @@ class PartitionProcessor:
 
     async def rest(self) -> None:
         """Wait until no request is queued, no handler is ready, and every decision is durable."""
-        while self._has_work and not self._is_closed:
+        while (self._inbox or self._executor.runs) and not self._is_closed:
             rested = self._own_reply()
             self._resting.append(rested)
             await rested.wait()
@@ -252,10 +252,6 @@ class PartitionProcessor:
         reply: Reply[None] = Reply(among=self._replies)
         self._replies.add(reply)
         return reply
-
-    @property
-    def _has_work(self) -> bool:
-        return bool(self._inbox or self._executor.runs)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the partition. Ends only with an error or by cancellation.
@@ -294,19 +290,19 @@ class PartitionProcessor:
 
     @trio.lowlevel.enable_ki_protection
     async def _decide_in_rounds(self, nursery: trio.Nursery) -> None:
-        machine, commits = self._machine, self._commits
+        machine, commits, runs = self._machine, self._commits, self._executor.runs
         while True:
             await self._arrived.wait()
             self._arrived = trio.Event()
             self._is_deciding = True
             await self._round(nursery)
             self._is_deciding = False
-            if self._has_work:
+            if self._inbox or runs:
                 self._wake()
             else:
                 while self._resting:
                     self._resting.pop().set(None)
-            if not commits.is_busy and machine.has_news:
+            if not commits.is_busy and machine.batch:
                 commits.begin(machine.seal())
             await trio.lowlevel.checkpoint()
 
@@ -333,8 +329,10 @@ class PartitionProcessor:
                 await self._dispatcher.take(self._inbox.popleft())
             else:
                 break
-        await self._take_deliveries()
-        self._executor.unload()
+        if self._machine.deliveries:
+            await self._take_deliveries()
+        if self._executor.live.leaving:
+            self._executor.unload()
         self._cache.shrink()
         # Last, and without a wait before the batch is sealed: the batch must not contain an object that is half changed.
         while self._faults.waiting:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing
 from actors.engine.index import index_invocation, index_name, index_owing
-from actors.engine.stored_counts import StoredCounts
 from actors.rows.audit import AuditTrail
+from actors.rows.counters import StoredCounts
 from actors.rows.pauses import index_paused
 from journal import invocation_keys, keys
 
@@ -76,20 +76,28 @@ class Sealer:
     def appends(self, sealed: CommitBatch) -> list[Append]:
         """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
         durable counts."""
+        if sealed.counts:
+            sealed.rows.update(self._counts.rows_after(sealed.counts))
+        if not sealed.audit:
+            return sealed.appends({})
         self._next_trail = copy(self._trail)
-        sealed.rows.update(self._counts.rows_after(sealed.counts))
         return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))
 
     def settle(self, sealed: CommitBatch) -> None:
         """The commit is durable."""
-        self._trail = self._next_trail
-        self._counts.settle(sealed.counts)
+        if sealed.audit:
+            self._trail = self._next_trail
+        if sealed.counts:
+            self._counts.settle(sealed.counts)
         for pending_append in sealed.pending_appends.values():
             loaded = pending_append.loaded
             loaded.pending_appends -= 1
             if not pending_append.remove:
                 loaded.durable = pending_append.expected + pending_append.events.count
-                loaded.recent.drop_until(loaded.durable)
+                if loaded.pending_appends:
+                    loaded.recent.drop_until(loaded.durable)
+                else:
+                    loaded.recent.parts.clear()
             state = loaded.state
             if (state is None or state.key is None) and loaded.is_over and loaded.is_idle:
                 self._cache.forget(loaded.stream)
@@ -98,7 +106,7 @@ class Sealer:
         for found in sealed.row_pauses.values():
             found.settle()
             del self._cache.row_pauses[found.stream]
-        self._rows.pop()
+        self._rows.layers.pop()
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self._partition

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import trio
+from outcome import Error, Value
 
+from journal.errors import BrokenInvariant
 from journal.ids import InvocationId
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from outcome import Maybe
+
 T = TypeVar("T")
-_NO_VALUE: Any = None
 
 
 class Reply(msgspec.Struct, Generic[T], eq=False):
@@ -24,40 +30,40 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
     leaves_at_pause: bool = False
     among: set[Reply[Any]] | None = None
     _is_answered: bool = False
-    _value: Any = None
-    _error: BaseException | None = None
+    _kept: Maybe[T] | None = None
     _task: trio.lowlevel.Task | None = None
 
     def set(self, value: T) -> None:
         """Answer with a value."""
+        self.answer(Value(value))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error."""
+        self.answer(Error(error))
+
+    def answer(self, answer: Maybe[T]) -> None:
+        """Answer with a value or an error."""
         if self._is_answered:
             return
-        self._value = value
         self._is_answered = True
         if self.among is not None:
             self.among.discard(self)
         task = self._task
-        if task is not None:
+        if task is None:
+            self._kept = answer
+        else:
             self._task = None
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, answer)
 
-    def fail(self, error: BaseException) -> None:
-        """Answer with an error."""
-        if not self._is_answered:
-            self._error = error
-            self.set(_NO_VALUE)
-
-    async def wait(self) -> T:
-        """Wait for the answer. Cancelling the wait has no other effect."""
+    def wait(self) -> Awaitable[T]:
+        """Wait for the answer: await at once what this returns. Cancelling the wait has no other effect."""
         if not self._is_answered:
             self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
-        error = self._error
-        if error is not None:
-            self._error = None  # otherwise its own traceback would keep it alive
-            raise error
-        value: T = self._value
-        return value
+            return trio.lowlevel.wait_task_rescheduled(self._abort)  # noqa: ASYNC105 - the caller awaits it
+        kept, self._kept = self._kept, None  # otherwise the traceback of an error would keep it alive
+        if kept is None:
+            raise BrokenInvariant("an answer is waited for twice")
+        return _given(kept)
 
     def forget(self) -> None:
         """Forget the answer: its caller no longer waits."""
@@ -68,3 +74,10 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
         self._task = None
         self.forget()
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+async def _given(answer: Maybe[T]) -> T:
+    try:
+        return answer.unwrap()
+    finally:
+        del answer  # an error refers to this frame

@@ -10,7 +10,7 @@ from actors.model.definitions import Definition, HandlerDefinition
 from actors.values.names import is_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from actors.model.classes import ObjectBase
     from journal.events import Target
@@ -29,7 +29,7 @@ class App:
                 self._call(name, definition)
         # Built-in classes are checked when they are first used, so that a start need not wait for those that it does not use.
         self._system = {service_name(cls): cls for cls in system}
-        self._handlers: dict[tuple[str, str], tuple[Definition, HandlerDefinition]] = {}
+        self.handlers = HandlersByName(self.find)
 
     def _call(self, name: str, definition: Definition) -> None:
         if is_system(name):
@@ -67,14 +67,20 @@ class App:
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
         """Return the class and the handler that the target names. Raises ``NotFoundError``."""
-        return self.handler(target.service, target.handler)
+        return self.handlers[target.service, target.handler]
 
-    def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
-        """Return a class and its handler by name. Raises ``NotFoundError``."""
-        found = self._handlers.get((service, name))
-        if found is None:
-            definition = self.find(service)
-            found = self._handlers[service, name] = definition, definition.handler(name)
+
+class HandlersByName(dict[tuple[str, str], tuple[Definition, HandlerDefinition]]):
+    """Classes and their handlers, by the names of both. Each is found when it is first asked for; raises ``NotFoundError``."""
+
+    def __init__(self, find: Callable[[str], Definition]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, names: tuple[str, str]) -> tuple[Definition, HandlerDefinition]:
+        service, handler = names
+        definition = self._find(service)
+        found = self[names] = definition, definition.handler(handler)
         return found
 
 

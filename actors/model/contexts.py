@@ -10,11 +10,10 @@ import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.model.definitions import NothingStored
-from actors.model.new_ids import new_id
 from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
-from journal.ids import InvocationId
+from journal.ids import InvocationId, new_invocation_id
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup
@@ -60,7 +59,7 @@ class HandlerContext:
     def id_of(self, request: Request, target: e.Target) -> InvocationId:
         """Return the id of the invocation that the request makes, or made under its idempotency key."""
         if request.request_key is None:
-            return new_id(target, None, self.unique())
+            return new_invocation_id(target.service, target.key, self.unique())
         secret = "" if request.is_once else self.secret
         return request.definition.request_id(target, request.request_key, secret, self.stored)
 

@@ -10,7 +10,7 @@ import attrs
 from actors.errors import NotFoundError, ResourceKind
 from actors.errors.names import deployment_of_module, module_of
 from actors.model.fields import Field
-from actors.model.new_ids import new_id
+from actors.model.request_ids import requested_id
 from actors.values import Signature
 from actors.values.failures import is_terminal
 from actors.values.loops import EventLoop
@@ -176,12 +176,12 @@ class Definition:
 
     def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
         """Return the id of the invocation that the request made under any name of the class and its handler, or the id
-        of a new one. See :func:`actors.model.new_ids.new_id`.
+        of a new one. See :func:`actors.model.request_ids.requested_id`.
         """
         names = self.handler(target.handler).names
         services = self.names if target.key is None else (target.service,)
         ids = [
-            new_id(target, request_key, 0, secret, asked=Target(service, target.key, name))
+            requested_id(target, request_key, secret, asked=Target(service, target.key, name))
             for service in services
             for name in names
         ]

@@ -15,10 +15,10 @@ import msgspec
 
 from actors.errors import ErrorCode, FieldMisuseError, MisuseError, NoLongerFitsError
 from actors.model.contexts import current_step
-from actors.model.fields import FieldKind
+from actors.model.fields import UNREAD, FieldKind
 from actors.model.items import IMMUTABLE, may_only_read
 from actors.model.log_view import LogView
-from actors.model.map_view import UNREAD, MapView
+from actors.model.map_view import MapView
 from actors.model.own_changes import Own
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem, says_the_same
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 _NOTHING_PREPARED: Sequence[Event] = ()
+
+_PLAIN = FieldKind.PLAIN  # a member of an enum takes several times as long to look up as a name of the module
 
 _LARGE_BYTES = 1 << 16
 
@@ -60,10 +62,10 @@ class FieldView:
         invocation_id: InvocationId,
         fields: Mapping[str, bytes],
         items: Items | Callable[[], Items],
-        *,
-        is_writer: bool,
         payload_bytes: int = DEFAULT_LIMITS.payload_bytes,
         prepares: Sequence[Field] = (),
+        *,
+        is_writer: bool = True,
         pinned: Pins | None = None,
         kept: Sequence[Pins] = (),
     ) -> None:
@@ -73,7 +75,7 @@ class FieldView:
         self.payload_bytes = payload_bytes
         self._stored = self._fields = fields
         self.prepares = prepares
-        self._values: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
         self._written: dict[str, bytes] = {}
         self._touched: dict[str, Field] = {}
         self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
@@ -139,13 +141,23 @@ class FieldView:
         branch = current_branch.get()
         if branch is None or branch.state is not self:
             raise _out_of_reach(field)
-        if field.kind is not FieldKind.PLAIN:
+        name = field.name
+        value = self.values.get(name, UNREAD)
+        if value is not UNREAD:
+            return value
+        if field.kind is not _PLAIN:
             return self._collection(field)
-        value = self._values.get(field.name, UNREAD)
-        if value is UNREAD:
-            value = self._values[field.name] = self._decode(field)
-            if not isinstance(value, IMMUTABLE):
-                self._touched[field.name] = field
+        data = self._fields.get(name)
+        if data is None:
+            data = self._default_of(field)
+        self._written[name] = data
+        try:
+            value = field.codec.read(data)
+        except (ValueError, ValueProblem):
+            value = field.decode(data)  # raises, with what would help, or reads another spelling
+        self.values[name] = value
+        if not isinstance(value, IMMUTABLE):
+            self._touched[name] = field
         return value
 
     def write(self, field: Field, value: Any) -> None:
@@ -155,13 +167,13 @@ class FieldView:
             raise _out_of_reach(field)
         if not self.is_writer:
             raise may_only_read(field.name)
-        if field.kind is not FieldKind.PLAIN:
+        if field.kind is not _PLAIN:
             raise FieldMisuseError(
                 f"{field.name} is a {field.kind.value} and cannot be replaced; change its items",
             )
-        if field.name not in self._values:
+        if field.name not in self.values:
             self._check_kind(field)
-        self._values[field.name] = value
+        self.values[field.name] = value
         self._touched[field.name] = field
 
     def check_writable(self, field: Field) -> None:
@@ -212,20 +224,20 @@ class FieldView:
 
     def _forget_values(self) -> None:
         fields, self._touched = self._touched, {}
-        values, self._values = self._values, {}
+        values, self.values = self.values, {}
         self._written = {}
         for name, field in fields.items():
             now = self._fields.get(name)
             if now is None:
                 now = field.default
             if now is not None and field.encode(values[name]) == now:
-                self._values[name], self._written[name], self._touched[name] = values[name], now, field
+                self.values[name], self._written[name], self._touched[name] = values[name], now, field
 
     def _check_unchanged(self) -> None:
         """Raise if a list or a dictionary that a shared handler received was changed: it is a copy, so the change would be lost
         silently."""
         for name, field in self._touched.items():
-            if not says_the_same(field.codec, self._values[name], self._written[name]):
+            if not says_the_same(field.codec, self.values[name], self._written[name]):
                 raise may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
@@ -277,18 +289,11 @@ class FieldView:
             collection = self._collections[field.name] = made
         return collection
 
-    def _decode(self, field: Field) -> Any:
-        data = self._fields.get(field.name)
-        if data is None:
-            self._check_kind(field)
-            data = field.default
-        if data is None:
+    def _default_of(self, field: Field) -> bytes:
+        self._check_kind(field)
+        if field.default is None:
             raise BrokenInvariant("a field without a default has no first value")
-        self._written[field.name] = data
-        try:
-            return field.codec.decode(data)
-        except ValueProblem:
-            return field.decode(data)  # raises, with what would help
+        return field.default
 
     def only_fields(self) -> dict[str, bytes] | None:
         """Return the changed fields if nothing else has changed or must be recorded, else None. Raises as an encoder does."""
@@ -299,7 +304,7 @@ class FieldView:
     def _changed_fields(self) -> dict[str, bytes]:
         changed: dict[str, bytes] = {}
         settled: list[str] = []
-        touched, values, written = self._touched, self._values, self._written
+        touched, values, written = self._touched, self.values, self._written
         for name, field in touched.items():
             value = values[name]
             try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 import attrs
 
 from actors.errors import DefinitionError, UnserializableError
+from actors.replay.branches import current_branch
 from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from actors.values.texts import shown
 from journal.errors import BrokenInvariant
@@ -28,6 +29,9 @@ V = TypeVar("V")
 
 NO_DEFAULT: Any = object()
 """Marks a missing default."""
+
+UNREAD: Any = object()
+"""Marks a value that a handler has not used."""
 
 
 @overload
@@ -85,6 +89,9 @@ _MAKE_THE_SAME = (bool, bytes, dict, float, frozenset, int, list, set, str, tupl
 
 class FieldAccess(Protocol):
     """The interface through which an object's attributes reach its fields (:class:`actors.model.field_view.FieldView`)."""
+
+    values: dict[str, Any]
+    """The values that the attempt has used, by name."""
 
     def read(self, field: Field) -> Any: ...
     def write(self, field: Field, value: Any) -> None: ...
@@ -197,7 +204,14 @@ class Field:
         if instance is None:
             return self
         view: FieldAccess | None = instance.__dict__.get("_view")
-        return (view_of(instance) if view is None else view).read(self)
+        if view is None:
+            view = view_of(instance)
+        branch = current_branch.get()
+        if branch is not None and branch.state is view:
+            value = view.values.get(self.name, UNREAD)
+            if value is not UNREAD:
+                return value
+        return view.read(self)
 
     def __set__(self, instance: Any, value: Any) -> None:
         view: FieldAccess | None = instance.__dict__.get("_view")

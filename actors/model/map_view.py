@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actors.errors import UnserializableError
-from actors.model.fields import Map
+from actors.model.fields import UNREAD, Map
 from actors.model.items import IMMUTABLE, ItemAccess, encoded_item, may_only_read
 from actors.values import ValueProblem, decode_kept, says_the_same
 from actors.values.limits import within_limit
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-UNREAD: Any = object()
 NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 

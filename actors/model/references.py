@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
@@ -37,11 +36,8 @@ class BoundHandler(Generic[P, R_co]):
         self._handler = handler
         self._options = options
         self._target = Target(definition.name, key, handler.name)
-        is_once = definition.is_once(handler)
-        request_key = f"workflow {key}" if is_once else options.idempotency_key
-        self._request = partial(
-            Request, self._target, definition, handler, options=options, request_key=request_key, is_once=is_once
-        )
+        is_once = self._is_once = definition.is_once(handler)
+        self._request_key = f"workflow {key}" if is_once else options.idempotency_key
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
@@ -52,11 +48,17 @@ class BoundHandler(Generic[P, R_co]):
         """Call the handler and wait for its result. Raises the terminal error of the handler."""
         if self._options.delay is not None:
             raise DefinitionError(f"{self.__qualname__}: a call cannot have a delay; use send()")
-        return self._backend.call(self._request(args, kwargs))
+        target, definition, handler = self._target, self._definition, self._handler
+        return self._backend.call(
+            Request(target, definition, handler, args, kwargs, self._options, self._request_key, self._is_once)
+        )
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
         """Send a one-way message: durable on return, without waiting for the result."""
-        return self._backend.send(self._request(args, kwargs))
+        target, definition, handler = self._target, self._definition, self._handler
+        return self._backend.send(
+            Request(target, definition, handler, args, kwargs, self._options, self._request_key, self._is_once)
+        )
 
     def options(
         self,

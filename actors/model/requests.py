@@ -61,7 +61,7 @@ class Request(msgspec.Struct, eq=False):
     options: CallOptions
     request_key: str | None
     is_once: bool = False
-    """Whether the request is a workflow's run, whose id can be computed from its key; see :func:`new_id`."""
+    """Whether the request is a workflow's run, whose id can be computed from its key; see :func:`requested_id`."""
 
     @property
     def other_targets(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from actors.core.jobs import JobPage, JobProgress, JobState
 from actors.errors import NotFoundError, ResourceKind, UnavailableError
 from actors.model.classes import service_name
 from actors.model.job_info import JobInfo, JobItem
-from actors.model.new_ids import new_id
+from actors.model.request_ids import requested_id
 from actors.query.objects import object_items
 from actors.system.job import Job, job_target
 from actors.values import codec_for, decode_kept
@@ -41,7 +41,7 @@ _ENDED = {
 
 def run_of_job(job: str) -> InvocationId:
     """Return the id of the invocation that runs a job."""
-    return new_id(job_target(job, RUN), RUN, 0)
+    return requested_id(job_target(job, RUN), RUN)
 
 
 def unknown_job(job: str) -> NotFoundError:

@@ -169,7 +169,7 @@ class JoinedGroup(ChildGroup, Protocol):
         ...
 
 
-_OVER = Context()
+OVER = Context()
 """The context of a branch that has ended."""
 
 current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default=None)
@@ -320,7 +320,7 @@ class Branch:
     def end(self) -> Context:
         """Drop the branch's references to its context and its current wait, which refer back to the branch, so that no
         reference cycle is left for the garbage collector. Returns the context."""
-        context, self.context, self.waits_at = self.context, _OVER, None
+        context, self.context, self.waits_at = self.context, OVER, None
         return context
 
     def close(self) -> None:

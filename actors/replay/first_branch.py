@@ -10,25 +10,27 @@ what it then does is what it would have done from the beginning.
 
 from __future__ import annotations
 
+import sys
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from actors.replay.branches import Branch, current_branch
-from actors.replay.generators import run_with_hook
+from actors.replay.branches import OVER, Branch, current_branch
+from actors.replay.generators import leave_alone
+from actors.replay.requests import StateView
 from journal.ids import StepId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from actors.core.commands import Command
     from actors.replay.branches import Driver
-    from actors.replay.requests import StateView
     from journal.ids import InvocationId
 
 _FIRST = StepId("1")
 _NOTHING: Any = object()
 
 
-class FirstView(Protocol):
+class FirstView(StateView, Protocol):
     """The handler's object, as its first turn sees it."""
 
     def only_fields(self) -> dict[str, bytes] | None:
@@ -42,6 +44,9 @@ class Attempted(Protocol):
 
     @property
     def execution(self) -> Driver: ...
+    def take_over(self, now: float) -> list[Command]:
+        """Continue the first turn of the branch at this time. Returns the commands that follow."""
+        ...
 
 
 A = TypeVar("A", bound=Attempted)
@@ -75,10 +80,8 @@ class FirstBranch(Branch, Generic[A]):
         invocation_id: InvocationId,
         name: str,
         coroutine: Coroutine[Any, Any, bytes],
-        state: StateView,
         view: FirstView,
         make_attempt: Callable[[FirstBranch[A]], A],
-        *,
         live_now: float,
         mark: bytes,
         may_be_interrupted: bool,
@@ -92,8 +95,7 @@ class FirstBranch(Branch, Generic[A]):
         self.coroutine = coroutine
         self.nursery = None
         self.scope = None
-        self.state = state
-        self._view = view
+        self.state = self._view = view
         self._started = 1
         self.following_step = _FIRST
         self.endings = 0
@@ -107,12 +109,13 @@ class FirstBranch(Branch, Generic[A]):
         self.context = copy_context()
         self.context.run(current_branch.set, self)
 
-    def __getattr__(self, name: str) -> Driver:
-        """Make the driver when it is first used: until then, its slot is empty."""
-        if name != "execution":
-            raise AttributeError(name)
-        self.execution = self.attempt().execution
-        return self.execution
+    @property
+    def execution(self) -> Driver:  # type: ignore[override]  # see DrivenFirstBranch
+        """The driver, which is made when it is first used."""
+        driver = self.attempt().execution
+        self.__class__ = DrivenFirstBranch
+        self.execution = driver  # type: ignore[misc]
+        return driver
 
     def attempt(self) -> A:
         """The attempt, whose driver has this branch as its root."""
@@ -122,13 +125,18 @@ class FirstBranch(Branch, Generic[A]):
             del self._make_attempt  # it refers to the argument
         return attempt
 
-    def take_turn(self) -> None:
-        """Run the handler until it waits or ends. It needs no driver if it has returned, has asked for nothing, and has changed
-        nothing but fields."""
+    def take_turn(self) -> list[Command] | None:
+        """Run the handler until it waits or ends. Returns None if it has returned, has asked for nothing, and has changed nothing but
+        fields: then it needs no driver. Otherwise a driver takes the turn over; returns the commands that follow."""
         value, error, yielded = None, None, _NOTHING
+        outer = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._begin_generator, leave_alone)  # as run_with_hook() does
         self.is_running = True
         try:
-            yielded = run_with_hook(self._begin_generator, self.context.run, self.coroutine.send, None)
+            try:
+                yielded = self.context.run(self.coroutine.send, None)
+            finally:
+                sys.set_asyncgen_hooks(*outer)
         except StopIteration as stop:
             value = stop.value
             self.is_running = False
@@ -139,16 +147,27 @@ class FirstBranch(Branch, Generic[A]):
                     fields = None
                 if fields is not None:
                     self.fields, self.result = fields, value
-                    self.end()
-                    return
+                    self.context = OVER  # as end() does
+                    return None
         except BaseException as raised:  # any error of the handler is its own; it is judged by its type later
             error = raised
         finally:
             self.is_running = False
         self.coroutine = FirstResult(self, yielded, value, error)  # type: ignore[assignment]  # the part that a driver uses
+        return self.attempt().take_over(self.live_now)
 
     def _begin_generator(self, generator: Any) -> None:
         self.execution.begin_generator(generator)
+
+
+class DrivenFirstBranch(FirstBranch[A]):
+    """A first branch from the moment when it has a driver: the driver is in its slot, as in any other branch.
+
+    Alternative refused: to find an empty slot by ``__getattr__``, which would make each use of any attribute slower.
+    """
+
+    __slots__ = ()
+    execution = Branch.execution  # type: ignore[misc]
 
 
 class FirstResult:

@@ -25,7 +25,7 @@ _FIRST_LOOK = 16
 def run_with_hook(begin: Callable[[Any], None], function: Callable[..., T], *args: Any) -> T:
     """Call a function that runs code of a handler; each async generator that it begins is given to ``begin``."""
     outer = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(begin, _leave_alone)
+    sys.set_asyncgen_hooks(begin, leave_alone)
     try:
         return function(*args)
     finally:
@@ -87,5 +87,5 @@ def _close(generator: Any) -> None:
     raise RuntimeError("its cleanup awaits something that is not durable")
 
 
-def _leave_alone(_: Any) -> None:
+def leave_alone(_: Any) -> None:
     """Finalise nothing. Python then drops the frame of the generator, so none of its code runs any more."""

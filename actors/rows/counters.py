@@ -118,12 +118,42 @@ def add_counts(counts: Counts, changes: Counts, times: int = 1) -> None:
 
 def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
     """Return the rows that store these counts. A group without invocations has no row."""
-    return {
-        invocation_keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL): _NUMBER.pack(number)
-        if number
-        else None
-        for group, number in counts.items()
-    }
+    return {_key_of(partition, group): _NUMBER.pack(number) if number else None for group, number in counts.items()}
+
+
+def _key_of(partition: int, group: Group) -> bytes:
+    return invocation_keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL)
+
+
+class StoredCounts:
+    """The durable counts of one partition, as its processor keeps them in memory. A commit that fails changes nothing here, and can be
+    tried again with other changes."""
+
+    def __init__(self, rows: Readable, partition: int) -> None:
+        self._partition = partition
+        self._counts = load_counts(rows, partition)
+        self._keys: dict[Group, bytes] = {}
+
+    def rows_after(self, changes: Counts) -> dict[bytes, bytes | None]:
+        """Return the rows of the counters that these changes touch, as they are after them."""
+        counts, keys_of_groups = self._counts, self._keys
+        rows: dict[bytes, bytes | None] = {}
+        for group, by in changes.items():
+            key = keys_of_groups.get(group)
+            if key is None:
+                key = keys_of_groups[group] = _key_of(self._partition, group)
+            number = counts.get(group, 0) + by
+            rows[key] = _NUMBER.pack(number) if number else None
+        return rows
+
+    def settle(self, changes: Counts) -> None:
+        """The changes are durable."""
+        counts = self._counts
+        for group, by in changes.items():
+            number = counts[group] = counts.get(group, 0) + by
+            if not number:
+                del counts[group]
+                del self._keys[group]
 
 
 def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:

@@ -19,7 +19,7 @@ from journal.rows import AwaitedSignal, InvocationRow
 if TYPE_CHECKING:
     from actors.core.effects import RewindItems, WriteItems
     from actors.core.state import InvocationState, ObjectState
-    from journal.events import Failure
+    from journal.events import Failure, Kind
     from journal.fused import WholeInvocation
     from journal.ids import InvocationId, StreamId
 
@@ -84,14 +84,15 @@ def row_of(
 
 
 def row_of_whole(
-    state: ObjectState, whole: WholeInvocation, outcome: Outcome, first: int, last: int, *, purge_at: float
+    target: Target, kind: Kind, whole: WholeInvocation, outcome: Outcome, first: int, last: int, *, purge_at: float
 ) -> InvocationRow:
-    """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``state`` is its object."""
+    """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``kind`` is that of its
+    object, which the ``target`` names as it is stored."""
     accepted = first if whole.created is None else first + 1
     return InvocationRow(
         invocation_id=whole.invocation_id,
-        target=Target(state.service, state.key, whole.handler),
-        kind=state.kind,
+        target=target,
+        kind=kind,
         mode=whole.mode,
         status=Status.COMPLETED,
         created_at=whole.asked_at,

@@ -23,7 +23,7 @@ class ObjectItems:
     """
 
     def __init__(
-        self, rows: Readable, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
+        self, rows: Readable, partition: int, stream: StreamId, state: ObjectState, beside: InvocationId | None = None
     ) -> None:
         self._rows = rows
         self._partition = partition

@@ -21,19 +21,12 @@ class LayeredRows:
 
     def __init__(self, base: Readable, *layers: Mapping[bytes, bytes | None]) -> None:
         self._base = base
-        self._layers = list(layers)
-
-    def push(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Put a layer of changes on top. The layer may grow later."""
-        self._layers.insert(0, rows)
-
-    def pop(self) -> None:
-        """Remove the lowest layer, whose changes the base has received."""
-        self._layers.pop()
+        self.layers = list(layers)
+        """The changes. A layer may grow; the lowest is removed once the base has received it."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row's value, or None."""
-        for layer in self._layers:
+        for layer in self.layers:
             if key in layer:
                 return layer[key]
         return self._base.get(key)
@@ -43,7 +36,7 @@ class LayeredRows:
     ) -> list[tuple[bytes, bytes]]:
         """Return at most ``limit`` rows in ``[start, stop)``, in order, or from the end if ``reverse``."""
         changed: dict[bytes, bytes | None] = {}
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             changed.update((key, value) for key, value in layer.items() if start <= key < stop)
         if not changed:
             return self._base.scan(start, stop, limit=limit, reverse=reverse)

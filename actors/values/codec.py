@@ -44,7 +44,9 @@ class Codec(Generic[T]):
         self._write, self._read = self.shape.write, self.shape.read
         exact = types.NoneType if kind is None else kind
         self._exact = exact if isinstance(self.shape, ExactShape) and exact in EXACT else None
-        self._read_exact: Callable[[bytes], Any] | None = None if self._exact is None else READ_EXACT[self._exact]
+        self.read: Callable[[bytes], T] = self.decode if self._exact is None else READ_EXACT[self._exact]
+        """Decodes a value in the spelling that :meth:`encode` writes. It is :meth:`decode` in short: where it raises ``ValueError``,
+        :meth:`decode` reads another spelling or says what does not fit."""
         self._is_compared = not is_exact(self.shape)
         self._is_bounded = is_bounded(self.shape)
         self.is_closed = is_closed(self.shape)
@@ -87,13 +89,11 @@ class Codec(Generic[T]):
 
     def decode(self, data: bytes) -> T:
         """Decode a value. Raises :class:`ValueProblem`."""
-        if self._read_exact is not None:
+        if self._exact is not None:
             try:
-                exact: T = self._read_exact(data)
+                return self.read(data)
             except ValueError:
                 pass  # it may still fit, as 5.0 does; if not, the code below finds the reason
-            else:
-                return exact
         plain = parse_shallow(data) if self._is_bounded else parse(data)
         try:
             value: T = self._read(plain)

@@ -118,7 +118,11 @@ class Signature:
         """Return the arguments by name, with a fresh copy of the default for each missing one, so that no call changes
         the arguments of another. Raises :class:`ValueProblem`."""
         if parameter and parameter == self.parameter and data:
-            return {parameter: self.parameters[parameter].decode(data)}  # as decode() does for most calls
+            codec = self.parameters[parameter]
+            try:
+                return {parameter: codec.read(data)}  # as decode() does for most calls
+            except ValueError:
+                return {parameter: codec.decode(data)}
         given = self.decode(data, parameter)
         if len(given) == len(self._names):
             return given

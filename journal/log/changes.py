@@ -49,7 +49,8 @@ class ChangeFeed:
         self._clock = clock
         self._position = self._floor = 0
         self._until = 0.0
-        self._is_kept = False
+        self.is_kept = False
+        """Whether changes are kept, because they were read lately."""
         self._waiting = 0
         self._streams: OrderedDict[StreamId, tuple[int, int]] = OrderedDict()
         self._invocations: OrderedDict[InvocationId, int] = OrderedDict()
@@ -58,10 +59,10 @@ class ChangeFeed:
     def note(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
         """Record a durable commit: the new ends of its streams, and the keys of its rows. Costs next to nothing while there are
         no readers."""
-        if not self._is_kept:
+        if not self.is_kept:
             return
         if not self._waiting and self._clock.now() > self._until:
-            self._is_kept = False
+            self.is_kept = False
             self._streams.clear()
             self._invocations.clear()
             return
@@ -81,8 +82,8 @@ class ChangeFeed:
     def look(self) -> int:
         """Keep changes from now on, if they are not kept yet, and return the current position."""
         self._until = self._clock.now() + KEPT_SECONDS
-        if not self._is_kept:
-            self._is_kept = True
+        if not self.is_kept:
+            self.is_kept = True
             # Changes in between are before this position, and were not kept.
             self._position = max(self._position + 1, keys.microseconds(self._clock.now()))
             self._floor = self._position

@@ -21,6 +21,7 @@ tables at the bottom level.
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,7 +30,7 @@ from journal.errors import CorruptRecord, Unavailable
 from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from journal.kv.store import Batch, Store
 
@@ -41,7 +42,7 @@ class _Commit:
 
     number: int
     batch: Batch
-    before: dict[bytes, bytes | CorruptRecord | None]
+    before: Mapping[bytes, bytes | CorruptRecord | None]
     settled: dict[bytes, tuple[int, bytes | None]] = attrs.field(factory=dict)
     is_in_doubt: bool = False
 
@@ -116,7 +117,9 @@ class CommittedView:
         except BaseException:
             commit.is_in_doubt = True
             raise
-        self._settle(commit)
+        self._forget(commit)
+        if self._commits:
+            self._settle(commit)
         on_settled()
 
     def resolve_in_doubt(self) -> bool:
@@ -128,10 +131,9 @@ class CommittedView:
         return bool(in_doubt)
 
     def _begin(self, batch: Batch) -> _Commit:
-        before: dict[bytes, bytes | CorruptRecord | None] = dict(batch.known)
-        unknown = [*batch.rows.keys() - before.keys()]
-        if unknown:
-            before.update(zip(unknown, self._stored(unknown), strict=True))
+        known = batch.known
+        unknown = [*filterfalse(known.__contains__, batch.rows)] if len(known) < len(batch.rows) else None
+        before = {**known, **dict(zip(unknown, self._stored(unknown), strict=True))} if unknown else known
         commit = _Commit(self._next_number, batch, before)
         self._commits[self._next_number] = commit
         self._next_number += 1
@@ -152,7 +154,7 @@ class CommittedView:
             return error
 
     def _settle(self, commit: _Commit) -> None:
-        self._forget(commit)
+        """Let the commits that are still on their way hide the values of this one."""
         rows = commit.batch.rows
         for other in self._commits.values():
             for key in rows.keys() & other.batch.rows.keys():

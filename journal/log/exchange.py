@@ -42,7 +42,8 @@ class MessageExchange:
         self.claims: dict[int, PartitionClaim] = {}
         self.changes = ChangeFeed(clock)
         self._outboxes: dict[int, Outbox] = {}
-        self._followers: dict[StreamId, trio.Event] = {}
+        self.followers: dict[StreamId, trio.Event] = {}
+        """The events that are set at the next append to a stream."""
 
     def post(self, batch: Batch, messages: Sequence[Message]) -> list[tuple[bytes, Message]]:
         """Write messages into a batch. Returns the messages that are new, each with its position."""
@@ -67,17 +68,17 @@ class MessageExchange:
             owner.inbox.put(position, decode_message(again))
 
     def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        """Wake the followers of these streams and record the changes; ``rows`` are keys."""
+        """Wake the followers of these streams and record the changes; ``rows`` are keys. It need not be called for streams
+        without ``followers`` while no ``changes`` are kept."""
         self.changes.note(heads, rows)
-        if self._followers:
-            for stream in heads:
-                appended = self._followers.pop(stream, None)
-                if appended is not None:
-                    appended.set()
+        for stream in heads if self.followers else ():
+            appended = self.followers.pop(stream, None)
+            if appended is not None:
+                appended.set()
 
     def appended(self, stream: StreamId) -> trio.Event:
         """Return an event that is set at the next append to the stream."""
-        return self._followers.setdefault(stream, trio.Event())
+        return self.followers.setdefault(stream, trio.Event())
 
     def outbox(self, partition: int) -> Outbox:
         """Return the outbox for messages to the objects of a partition."""

@@ -63,7 +63,7 @@ class KvPartition:
         if not (len(heads) == len(appends)):
             raise BrokenInvariant("the commit has two appends for one object")
         posted = self._exchange.post(batch, messages) if messages else []
-        dropped = [self._retract(batch, message) for message in retracted]
+        dropped = [self._retract(batch, message) for message in retracted] if retracted else []
 
         def on_settled() -> None:
             self._remember_heads(heads)
@@ -74,7 +74,9 @@ class KvPartition:
                 self._exchange.deliver(position, message)
             for position, partition in dropped:
                 self._exchange.withdraw(position, partition)
-            self._exchange.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
+            exchange = self._exchange
+            if exchange.changes.is_kept or not exchange.followers.keys().isdisjoint(heads):
+                exchange.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
 
         try:
             await self._settled.commit(batch, on_settled)
@@ -129,7 +131,7 @@ class KvPartition:
         elif append.snapshot is not None or append.erased or append.trim_to > head.trimmed:
             kept = self._extend(batch, append, head, row)
         elif events.count:
-            record, key = keys.of_append(number, stream, head.last + 1)
+            record, key = keys.record(number, stream, head.last + 1), keys.head(number, stream)
             rows[record] = events.encoded()
             known[record], known[key] = None, row
             head = StreamHead(head.last + events.count, head.snapshot, head.trimmed)
@@ -151,7 +153,7 @@ class KvPartition:
         number, stream, events = self.number, append.stream, append.events
         last = head.last + events.count
         snapshot, trimmed = head.snapshot, head.trimmed
-        record, key = keys.of_append(number, stream, head.last + 1)
+        record, key = keys.record(number, stream, head.last + 1), keys.head(number, stream)
         if events.count:
             batch.rows[record] = events.encoded()
             batch.known[record] = None

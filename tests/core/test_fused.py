@@ -128,7 +128,10 @@ def check_law(state: ObjectState | None) -> int:
             short = with_whole(copied(state), whole, first + whole.count - 1)
             assert short == after
             outcome = Outcome(OutcomeKind.SUCCEEDED, b"42")
-            assert row_of_whole(short, whole, outcome, first, after.version, purge_at=PURGE_AT) == row
+            assert (
+                row_of_whole(command.asked.target, short.kind, whole, outcome, first, after.version, purge_at=PURGE_AT)
+                == row
+            )
             assert [type(effect) for effect in effects] == effects_of(command)
             compared += 1
     return compared

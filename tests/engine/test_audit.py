@@ -11,7 +11,7 @@ import trio
 import actors
 from actors import Actor, Limits, Service, handler
 from actors.control.local.client import LocalClient
-from actors.model.new_ids import new_id
+from actors.model.request_ids import requested_id
 from actors.query.audit import AuditEntry
 from actors.rows.audit import ControlAction
 from journal import keys
@@ -210,7 +210,7 @@ async def test_an_object_that_is_made_in_the_commit_that_notes_a_refusal_is_whol
     lab = Lab(Slow, limits=attrs.evolve(Limits(), idle_objects=1))
     async with lab.running() as runtime:
         client = runtime.client
-        ids = [new_id(target, f"k{number}", 0, runtime.engine.journal.secret) for number in range(5)]
+        ids = [requested_id(target, f"k{number}", runtime.engine.journal.secret) for number in range(5)]
 
         async def kill_too_early(of: str) -> None:
             with raises(actors.NotFoundError, kind="invocation"):

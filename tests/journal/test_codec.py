@@ -382,7 +382,7 @@ def test_an_event_joins_as_a_reader_will_see_it() -> None:
 
 @given(st.lists(st.sampled_from(range(len(EVENTS))), min_size=1, max_size=6), st.data())
 def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], data: st.DataObject) -> None:
-    stamps = [STAMP, attrs.evolve(STAMP, by="another")]
+    stamps = [STAMP, msgspec.structs.replace(STAMP, by="another")]
     entries: list[tuple[Stamp, Event]] = [(data.draw(st.sampled_from(stamps)), EVENTS[at]) for at in chosen]
     record = codec.Record.of(entries)
     assert record.encoded() == codec.encode_record(entries)

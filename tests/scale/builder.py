@@ -17,11 +17,10 @@ from actors.engine.watchdog import Watchdog
 from actors.environment import Environment
 from actors.model.app import App
 from actors.model.classes import definition_of
-from actors.model.new_ids import new_id
 from actors.runtime import RETENTION_SECONDS
 from actors.values.limits import DEFAULT_LIMITS
 from journal.events import Outcome, OutcomeKind, Stamp, Target
-from journal.ids import stream_of_invocation
+from journal.ids import new_invocation_id, stream_of_invocation
 from journal.kv.store import Durability
 from journal.log.open import open_journal
 
@@ -64,7 +63,7 @@ class Builder:
         """A handler begins."""
         definition = definition_of(cls)
         target = Target(definition.name, key, handler)
-        of = new_id(target, None, self._world.unique())
+        of = new_invocation_id(target.service, target.key, self._world.unique())
         loaded = await self._cache.get(stream_of_invocation(of))
         self._decide(
             loaded,

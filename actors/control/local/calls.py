@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.control.backend import Sent
-from actors.control.local.services import LocalServices
+from actors.control.local.services import LocalServices, no_room
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
 from actors.model.caller_trace import OPENTELEMETRY, current_trace
 from actors.model.definitions import RUN
 from actors.model.keys import checked_key
-from actors.model.new_ids import new_id
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
 from journal.events import Kind, OutcomeKind, Target
-from journal.ids import InvocationId
+from journal.ids import InvocationId, new_invocation_id
 
 if TYPE_CHECKING:
     from actors.engine.waiter import Reply
     from actors.model.definitions import Definition
     from actors.model.requests import CallOptions, Request
     from journal.events import Outcome, TraceContext
+
+_SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
 
 
 class LocalCalls(LocalServices):
@@ -37,10 +38,10 @@ class LocalCalls(LocalServices):
         command = self._invoke(request, now)
         reply = self.engine.submit_call(command, self.who, at=now, is_fresh=command.request is None)
         outcome = await reply.wait() if timeout is None else await _outcome_within(timeout, reply, command)
-        data = outcome.value if outcome.kind is OutcomeKind.SUCCEEDED else value_of(outcome, command.invocation_id)
+        data = outcome.value if outcome.kind is _SUCCEEDED else value_of(outcome, command.invocation_id)
         try:
-            return returns.decode(data)
-        except ValueProblem:
+            return returns.read(data)
+        except (ValueError, ValueProblem):
             return decode_kept(returns, data, request)  # raises, with what would help
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
@@ -121,9 +122,10 @@ class LocalCalls(LocalServices):
         now: float,
         trace: TraceContext | None = None,
     ) -> c.Invoke:
-        self.check_room()
+        if not self.has_room():
+            raise no_room()
         if request_key is None:
-            of = new_id(target, None, self.environment.unique(now))
+            of = new_invocation_id(target.service, target.key, self.environment.unique(now))
         else:
             of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
@@ -141,7 +143,7 @@ class LocalCalls(LocalServices):
     def _invoke(self, request: Request, now: float) -> c.Invoke:
         # Refuse here what the object would refuse, so that a typo does not travel.
         target = request.target
-        definition, handler = self.engine.applications.newest.handler(target.service, target.handler)
+        _, _, definition, handler = self.engine.applications.new_work[target.service, target.handler]
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
         argument = request.encode_arguments(self.limits)

@@ -14,12 +14,12 @@ from actors.errors import NotFoundError, RefusedError, ResourceKind
 from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
 from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions, limit_answer, limit_info
-from actors.model.new_ids import new_id
 from actors.rows.audit import ControlAction
 from actors.system.registry import registry_target
 from actors.values import decode_kept
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
+from journal.ids import new_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
@@ -48,7 +48,7 @@ class LocalRegistry(LocalServices):
         """
         _, definition = self.engine.app.handler_of(target)
         now = self.environment.clock.now()
-        invocation_id = new_id(target, None, self.environment.unique(now))
+        invocation_id = new_invocation_id(target.service, target.key, self.environment.unique(now))
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(
             invocation_id=invocation_id,

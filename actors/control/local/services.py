@@ -64,4 +64,9 @@ class LocalServices:
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""
         if not self.has_room():
-            raise UnavailableError("the disk is nearly full, so new calls are refused; open invocations continue")
+            raise no_room()
+
+
+def no_room() -> UnavailableError:
+    """Return the error for new work while the disk is too full for it."""
+    return UnavailableError("the disk is nearly full, so new calls are refused; open invocations continue")

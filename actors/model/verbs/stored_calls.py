@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.model.contexts import context_of
-from actors.model.new_ids import new_id
+from actors.model.request_ids import requested_id
 from actors.model.verbs.branches import branch_for
 from actors.model.verbs.operations import AttachOperation
 from actors.replay.branches import Operation
@@ -46,7 +46,7 @@ class StoredCallOperation(Operation, kw_only=True):
 
 def id_of_stored_call(target: e.Target, idempotency_key: str) -> InvocationId:
     """Return the id of the invocation that :func:`call_stored` makes under this key."""
-    return new_id(target, idempotency_key, 0, context_of(branch_for("call")).secret)
+    return requested_id(target, idempotency_key, context_of(branch_for("call")).secret)
 
 
 async def call_stored(

@@ -1,0 +1,18 @@
+"""The ids of invocations that are requested under an idempotency key."""
+
+from __future__ import annotations
+
+from journal.events import Target
+from journal.ids import InvocationId, derived_unique, new_invocation_id
+
+
+def requested_id(target: Target, request_key: str, secret: str = "", *, asked: Target | None = None) -> InvocationId:
+    """Return the id of the invocation that is requested under an idempotency key: always the same in one store.
+
+    The store's ``secret`` is part of the hash, so that a guessed key does not give a known id. The run of a workflow goes without
+    the secret, as :func:`actors.workflow_id` does. ``asked`` is the target by the names that the id is made of, if those differ
+    (``Definition.request_id``).
+    """
+    of = target if asked is None else asked
+    unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
+    return new_invocation_id(target.service, target.key, unique)
