@@ -5,6 +5,7 @@ import { DeploymentPage, Deployments } from "./deployments.js";
 import { Invocation } from "./invocation.js";
 import { Invocations } from "./invocations.js";
 import { Job, Jobs } from "./jobs.js";
+import { Limits } from "./limits.js";
 import { ObjectPage, Objects } from "./objects.js";
 import { Overview } from "./overview.js";
 import { SchedulePage, Schedules } from "./schedules.js";
@@ -33,4 +34,5 @@ export const PAGES = [
   { name: "try", title: "Try it", key: "t", page: TryIt },
   { name: "jobs", title: "Jobs", key: "j", page: Jobs, detail: Job },
   { name: "schedules", title: "Schedules", key: "c", page: Schedules, detail: SchedulePage },
+  { name: "limits", title: "Limits", key: "l", page: Limits },
 ];
