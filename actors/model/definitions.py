@@ -42,6 +42,7 @@ class HandlerOptions:
     max_duration: float | None = None
     loop: EventLoop = EventLoop.TRIO
     private: bool = False
+    validate: Callable[..., object] | None = None
 
 
 # With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.
@@ -69,7 +70,13 @@ class HandlerDefinition:
     @functools.cached_property
     def signature(self) -> Signature:
         """The parameters and the result as JSON. Resolved on first use, when every name exists."""
-        return Signature(self.function, skip_first=True, name=self.function.__qualname__, types=self.types)
+        return Signature(
+            self.function,
+            skip_first=True,
+            name=self.function.__qualname__,
+            types=self.types,
+            validator=self.options.validate,
+        )
 
     @functools.cached_property
     def retry(self) -> RetryPolicy:

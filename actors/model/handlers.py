@@ -132,6 +132,7 @@ def handler(
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
     private: bool = False,
+    validate: Callable[..., object] | None = None,
 ) -> _Decorator: ...
 def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -145,6 +146,7 @@ def handler(
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
     private: bool = False,
+    validate: Callable[..., object] | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
@@ -154,6 +156,13 @@ def handler(
     how long an invocation may take, from its acceptance (or its date, if it was delayed) to its end, all tries and waits included;
     then it is cancelled. Both are in seconds, or timedeltas. With ``loop="asyncio"`` its code is asyncio's, and runs on a deterministic event
     loop as by :func:`actors.aio.host`.
+
+    A ``private`` handler is called by other handlers and by the program that runs it, and not over HTTP, from the command line or from the
+    console: they get ``AccessDeniedError``. ``class Ledger(Actor, private=True)`` makes all handlers of a class private.
+
+    ``validate`` is a plain function with the parameters of the handler, without ``self``. It runs before a call or a message is accepted:
+    if it raises, nothing is recorded. The caller gets its ``TerminalError`` or ``RefusedError``, and for any other exception
+    ``InvalidArgumentError`` with its text. It computes from the arguments alone, because a calling handler runs it again in a replay.
 
     ::
 
@@ -165,7 +174,9 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration, loop, atomic=atomic, private=private)
+    options = _handler_options(
+        name, aliases, retry, retention, max_duration, loop, atomic=atomic, private=private, validate=validate
+    )
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -183,6 +194,7 @@ def shared(
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
     private: bool = False,
+    validate: Callable[..., object] | None = None,
 ) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -195,6 +207,7 @@ def shared(
     max_duration: Seconds | None = None,
     loop: Literal["trio", "asyncio"] = "trio",
     private: bool = False,
+    validate: Callable[..., object] | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """Make a method callable beside the exclusive handlers of its object. It may only read. The options are those of
     :func:`handler`.
@@ -210,7 +223,7 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = _handler_options(name, aliases, retry, retention, max_duration, loop, private=private)
+    options = _handler_options(name, aliases, retry, retention, max_duration, loop, private=private, validate=validate)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
@@ -226,6 +239,7 @@ def _handler_options(
     *,
     atomic: bool = False,
     private: bool,
+    validate: Callable[..., object] | None,
 ) -> HandlerOptions:
     if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
@@ -235,5 +249,12 @@ def _handler_options(
     on = one_of(EventLoop, loop, "loop")
     hidden = checked_truth(private, "private")
     return HandlerOptions(
-        naming=called, retry=retry, atomic=atomic, retention=kept, max_duration=bound, loop=on, private=hidden
+        naming=called,
+        retry=retry,
+        atomic=atomic,
+        retention=kept,
+        max_duration=bound,
+        loop=on,
+        private=hidden,
+        validate=validate,
     )

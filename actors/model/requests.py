@@ -78,8 +78,8 @@ class Request(msgspec.Struct, eq=False):
         return f"the result of {self.target}"
 
     def encode_arguments(self, limits: Limits) -> bytes:
-        """Encode the arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`LimitExceededError` or
-        ``TypeError``.
+        """Encode the arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`LimitExceededError`, ``TypeError``, or the error
+        with which the handler's validator refuses them.
         """
         try:
             signature, args = self.handler.signature, self.args
@@ -88,6 +88,8 @@ class Request(msgspec.Struct, eq=False):
                 data = only.encode(args[0])
             else:
                 data = signature.encode(args, self.kwargs)
+            if signature.validator is not None:
+                signature.validate(signature.decode(data, signature.parameter))  # what the handler would get
         except ValueProblem as error:
             raise InvalidArgumentError(f"{self.target}: {error.path}: {error.problem}", path=error.path) from error
         if len(data) > limits.payload_bytes:

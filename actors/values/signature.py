@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, RefusedError, TerminalError
 from actors.values.annotations import hints_in
 from actors.values.codec import codec_for
 from actors.values.document import parse, write_exact
 from actors.values.generics import NO_TYPES, concrete
 from actors.values.owntype import loses_the_same, problem_of_lost
-from actors.values.problem import ValueProblem, name_of, show
+from actors.values.problem import ValueProblem, name_of, reason_of, show
+from actors.values.texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,13 @@ class Signature:
     """
 
     def __init__(
-        self, function: Callable[..., Any], *, skip_first: bool, name: str, types: Mapping[Any, Any] = NO_TYPES
+        self,
+        function: Callable[..., Any],
+        *,
+        skip_first: bool,
+        name: str,
+        types: Mapping[Any, Any] = NO_TYPES,
+        validator: Callable[..., object] | None = None,
     ) -> None:
         import inspect
 
@@ -57,6 +64,10 @@ class Signature:
         """Whether reading arguments runs no user code."""
         self.returns = codec_for(type_of_result(known), f"{name}: its result")
         self._names = [p.name for p in parameters]
+        self.validator = validator
+        """A function of the user's with the same parameters, which raises an error for arguments that are to be refused."""
+        if validator is not None:
+            _check_validator(validator, self._names, name)
         self.parameter = self._names[0] if len(self._names) == 1 else ""
         """The parameter whose value :meth:`encode` writes; empty if it writes an object of parameters."""
         self._required = {p.name for p in parameters if p.default is p.empty}
@@ -86,7 +97,7 @@ class Signature:
         """Return the arguments by name. ``data`` is the value of ``parameter``, or an object of parameters if
         ``parameter`` is empty; None means that ``data`` is as a caller wrote it. Raises :class:`ValueProblem`."""
         if parameter is None:
-            return self.read(data)[0]
+            return self._read(data, None)[0]
         if parameter and data:
             return self._decode_value(parameter, data)
         return self._decode_object(data)
@@ -95,8 +106,29 @@ class Signature:
         """Read a caller's JSON. Returns the arguments by name, and the name of the parameter whose value the JSON is;
         empty for an object of parameters.
 
-        ``parameter`` is that name if the caller gives it. Raises :class:`ValueProblem`.
+        ``parameter`` is that name if the caller gives it. Raises :class:`ValueProblem`, and what :meth:`validate` raises.
         """
+        arguments, parameter = self._read(data, parameter)
+        if self.validator is not None:
+            self.validate(arguments)
+        return arguments, parameter
+
+    def validate(self, arguments: Mapping[str, Any]) -> None:
+        """Run the validator, if there is one, with these arguments and the defaults of the others. Raises the ``RefusedError`` or
+        ``TerminalError`` that it raises, and :class:`ValueProblem` for any other exception."""
+        if self.validator is None:
+            return
+        defaults = {
+            name: self.parameters[name].decode(data) for name, data in self._defaults.items() if name not in arguments
+        }
+        try:
+            self.validator(**arguments, **defaults)
+        except (RefusedError, TerminalError):
+            raise
+        except Exception as error:
+            raise ValueProblem(reason_of(error), "$") from error
+
+    def _read(self, data: bytes, parameter: str | None) -> tuple[dict[str, Any], str]:
         if parameter is not None:
             return self.decode(data, parameter), parameter
         if not self._names:
@@ -236,6 +268,24 @@ class Signature:
             return self.parameters[name].decode(data)
         except ValueProblem as error:
             raise ValueProblem(error.problem, _under(name, error.path)) from error
+
+
+def _check_validator(validator: Any, names: list[str], name: str) -> None:
+    """Raise :class:`DefinitionError` unless the function takes the parameters of the handler and runs without an event loop."""
+    import inspect
+
+    try:
+        found = [*inspect.signature(validator).parameters]
+    except (TypeError, ValueError):
+        raise DefinitionError(f"{name}: validate is {shown(validator)}, expected a function") from None
+    if inspect.iscoroutinefunction(validator):
+        raise DefinitionError(
+            f"{name}: its validator is an async function, but nothing may be awaited there; use 'def'"
+        )
+    if found != names:
+        raise DefinitionError(
+            f"{name}: its validator has the parameters ({', '.join(found)}), expected those of the handler: ({', '.join(names)})"
+        )
 
 
 def type_of_result(hints: dict[str, Any]) -> Any:

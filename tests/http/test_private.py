@@ -1,4 +1,4 @@
-"""Private handlers are called by other handlers and by the program that runs them, and not over HTTP."""
+"""Private handlers are called by other handlers and by the program that runs them, and not over HTTP; a validator refuses requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import actors
-from actors import Actor, InvalidArgumentError, Service, handler, shared
+from actors import Actor, InvalidArgumentError, Service, TerminalError, handler, shared
 from actors.errors import AccessDeniedError, ErrorCode
 from tests.http.served import serving
 
@@ -28,8 +28,17 @@ class SubLedger(Ledger, name="SubLedger"):
     pass
 
 
+class Overdrawn(TerminalError):
+    http_status = 422
+
+
+def check_amount(amount: int) -> None:
+    if amount < 0:
+        raise Overdrawn("nothing is left", details={"left": 0})
+
+
 class Account(Actor):
-    @handler
+    @handler(validate=check_amount)
     async def pay(self, amount: int) -> int:
         await self.note.send("paid")
         return await actors.actor(Ledger, self.key).enter(amount)
@@ -75,8 +84,13 @@ async def test_what_is_private_is_refused_over_http_under_all_names(tmp_path: Pa
         assert [name for name, is_private in described.items() if not is_private] == [("Account", "pay")]
 
 
-async def test_handlers_and_the_program_itself_call_it(tmp_path: Path) -> None:
+async def test_handlers_and_the_program_itself_call_it_and_a_validator_refuses_the_others(tmp_path: Path) -> None:
     async with serving(tmp_path, Ledger, Account) as served, served.client() as client:
+        refused = await served.http.post("/Account/a/pay", json=-1)
+        assert (refused.status_code, refused.json()["details"]) == (422, {"left": 0})
+        with pytest.raises(Overdrawn):
+            await client.send("Account/a/pay", -1)
+        assert not await client.invocations()
         assert await client.actor(Account, "a").pay(3) == 3
         assert await served.runtime.client.actor(Ledger, "a").enter(4) == 7
         assert await served.runtime.client.call("Ledger/a/enter", 5) == 12
