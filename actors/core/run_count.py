@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from actors.core.limits import Limit
 
 Entry: TypeAlias = tuple[float, int, InvocationId]
-"""A place in a line: the time of acceptance, the number of the arrival, and who it is. A line is a heap of them."""
+"""A place in a line: the rank, the number of the arrival, and who it is. A line is a heap of them."""
 
 LineKey: TypeAlias = tuple[tuple[str, ...], bool]
 """Identifies a line: the limits that count its invocations, and whether these are to start."""

@@ -3,7 +3,7 @@
     take ──┬─ all its limits have room ──► it runs
            └─ one is full ──► its line ──► the line waits for that limit ──► room in it ──► grant
 
-Those that the same limits count wait in one line, ordered by the time of their acceptance, so whoever was accepted first goes first,
+Those that the same limits count wait in one line, ordered by their rank, so of one priority whoever was accepted first goes first,
 also when it continues after a wait. What has started needs no start, so it has lines of its own. A line waits for one of its limits
 that is full. When that limit has room, the line that begins with the oldest invocation is tried first; if another of its limits is
 full, it waits for that one. Two limits whose places become free in turn could so pass an invocation by that needs both, for ever. One
@@ -104,7 +104,7 @@ class RunLines:
     def add(self, candidate: Candidate, key: LineKey, counts: tuple[RunCount, ...]) -> None:
         """Let one wait that does not fit."""
         self._arrivals += 1
-        entry = candidate.accepted_at, self._arrivals, candidate.invocation_id
+        entry = candidate.rank, self._arrivals, candidate.invocation_id
         self.waiting[candidate.invocation_id] = Waiter(candidate, key, entry)
         line = self._lines.get(key)
         if line is None:

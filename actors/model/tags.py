@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from actors.core.limits import check_priority
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.values.arguments import is_a
 from actors.values.texts import is_utf8, shown
@@ -31,7 +32,7 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
     """Return the tags as a plain dictionary, sorted by name; None if there are none.
 
     A name has letters, digits, ``_``, ``-`` and ``.``, and begins with a letter or ``_``. A value is a printable text that is
-    not empty. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`.
+    not empty, that of ``priority`` a whole number from -10 to 10. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`.
     """
     if tags is None:
         return None
@@ -106,4 +107,5 @@ def _checked(name: object, value: object) -> tuple[str, str]:
         raise InvalidArgumentError(
             f"the tag {text} is {shown(found)}; expected a printable text that is not empty", path=f"tags.{text}"
         )
+    check_priority(text, found)
     return text, found

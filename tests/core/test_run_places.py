@@ -137,6 +137,16 @@ def test_in_no_period_more_start_than_the_rate_permits_and_no_time_is_lost() -> 
     assert world.started == [*range(40)], "then they wait for one period, not for the time that has passed already"
 
 
+def test_a_step_of_priority_counts_as_a_minute_of_waiting() -> None:
+    world = World([limit("everything", 1)])
+    world.accept(candidate(0))
+    world.accept(candidate(10), candidate(50, priority="1"), candidate(69, priority="1"), candidate(71, priority="1"))
+    world.accept(candidate(20, priority="-10"), candidate(900, priority="10"), candidate(1_300, priority="10"))
+    while world.running:
+        world.end(world.running[0])
+    assert world.started == [0, 50, 69, 10, 71, 900, 20, 1_300]
+
+
 def test_nothing_runs_until_all_unfinished_work_is_known() -> None:
     world = World([limit("everything", 2)])
     world.places.begin_search(0)

@@ -236,6 +236,19 @@ async def test_each_value_of_a_tag_is_counted_on_its_own_and_one_can_be_exempt()
         assert (NOW.most["ada"], NOW.most["bob"], NOW.most["eve"], NOW.most["root"]) == (2, 2, 3, 5)
 
 
+async def test_of_those_that_wait_the_one_with_more_priority_runs_first() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Agent", concurrency=1)
+        for number, priority in enumerate(("0", "-1", "0", "3", "10")):
+            await client.service(Agent).run.options(tags={"priority": priority}).send("a", number)
+        await until(lambda: len(NOW.order) == 5)
+        assert NOW.order == [0, 4, 3, 2, 1]
+        for wrong in ("high", "11", "-11", "1.5", "+1", "٣"):
+            with raises(InvalidArgumentError, path="tags.priority"):
+                client.service(Agent).run.options(tags={"priority": wrong})
+
+
 async def test_no_more_start_in_any_period_than_the_rate_permits_also_after_a_death() -> None:
     lab = Lab(Instant, partitions=2)
     started: list[float] = []
