@@ -14,13 +14,14 @@ import msgspec
 
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
+from journal.fused import RecordedTurn, StepTurn
 from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from journal.events import Event, Recorded, Stamp
-    from journal.fused import Fused
+    from journal.fused import Fused, Lived
 
 _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack
@@ -257,7 +258,16 @@ def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
 
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     """Decode the events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
-    recorded: list[Recorded] = []
+    return _decode(record, first_number, keeps_turns=False)
+
+
+def decode_lived(record: bytes, first_number: int) -> list[Lived]:
+    """Decode one append as :func:`decode_record` does, except for the turns after steps, which are left as they are."""
+    return _decode(record, first_number, keeps_turns=True)
+
+
+def _decode(record: bytes, first_number: int, *, keeps_turns: bool) -> list[Any]:
+    recorded: list[Any] = []
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
     unpack_head, head_bytes, decoders, made = _HEAD.unpack_from, _HEAD.size, _DECODERS, e.Recorded
@@ -277,10 +287,15 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
                 decode = fused_decoders.get(tag)
                 if decode is None:
                     raise _unknown(tag, number)
-                for its_stamp, event in decode(record[start:position]).expand(number):
+                stamp = None
+                fused = decode(record[start:position])
+                if keeps_turns and fused.__class__ is StepTurn:
+                    recorded.append(RecordedTurn(number, fused))
+                    number += fused.count
+                    continue
+                for its_stamp, event in fused.expand(number):
                     recorded.append(made(number, its_stamp, event))
                     number += 1
-                stamp = None
                 continue
             if stamp is None:
                 raise CorruptRecord(f"event {number} has no stamp before it")

@@ -287,3 +287,36 @@ class LastTurn(msgspec.Struct, array_like=True, gc=False):
 
 Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn
 """Every frame that stands for several events."""
+
+
+class RecordedTurn(msgspec.Struct, gc=False):
+    """A turn after a step, read as the frame that it is. ``number`` is that of its first event, the end of the step, and so are
+    ``stamp`` and ``event``."""
+
+    number: int
+    turn: StepTurn
+
+    @property
+    def last(self) -> int:
+        """The number of its last event."""
+        return self.number + self.turn.count - 1
+
+    @property
+    def stamp(self) -> Stamp:
+        """The stamp of the end of the step."""
+        return self.turn.expand(self.number)[0][0]
+
+    @property
+    def event(self) -> e.StepCompleted:
+        """The end of the step."""
+        completed: e.StepCompleted = self.turn.expand(self.number)[0][1]
+        return completed
+
+
+Lived = e.Recorded | RecordedTurn
+"""A part of a history, as a replay reads it."""
+
+
+def last_number(lived: Lived) -> int:
+    """Return the number of the last event of this part."""
+    return lived.last if isinstance(lived, RecordedTurn) else lived.number

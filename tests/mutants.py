@@ -123,6 +123,9 @@ MUTANTS = (
     Mutant("answers-a-last-turn-before-it-is-durable", "StepTurns._record_end", "machine.when_durable(partial(waiter.set, outcome))", "waiter.set(outcome)", "tests/engine/test_step_turns.py"),
     Mutant("starts-nobody-after-a-last-turn", "ends_at_once", "not state.queue", "True", "tests/core/test_fused.py"),
     Mutant("answers-no-caller-after-a-last-turn", "StepTurns._record_end", "if ended.caller is not None:", "if False:", "tests/engine/test_step_turns.py"),
+    # The replay of turns.
+    Mutant("replays-a-turn-without-its-changes", "_requests_of", "if turn.fields is None", "if True", "tests/engine/test_step_turns.py"),
+    Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or turn.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
     Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and wait.name in received)", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),
@@ -168,7 +171,7 @@ MUTANTS = (
     Mutant("lets-an-earlier-owner-write", "KvPartition.check_claim", "if current is not self._claim:", "if False:", "tests/journal/test_contract.py"),
     Mutant("completes-with-a-late-outcome", "complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
     Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
-    Mutant("takes-a-short-read-for-all-there-is", "read_events", "if number <= last:", "if False:"),
+    Mutant("takes-a-short-read-for-all-there-is", "_read_records", "if number <= last:", "if False:"),
     Mutant("shows-a-log-with-items-missing", "ObjectItems._stored_items", "if len(found) != stop - start:", "if False:"),
     Mutant("keeps-a-snapshot-of-one-event-before", "KvPartition._extend", "keys.snapshot(number, stream, last)", "keys.snapshot(number, stream, last - 1)"),
     Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),

@@ -28,6 +28,7 @@ from actors.values.names import is_system
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Outcome, OutcomeKind, PauseCause
+from journal.fused import last_number
 from journal.in_flight import turn_mark
 from journal.safe_logger import SafeLogger
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from actors.model.items import Items
     from actors.replay.first_branch import FirstBranch
     from journal.events import Recorded, Stamp, TraceContext
+    from journal.fused import Lived
     from journal.ids import StepId
 
 T = TypeVar("T")
@@ -120,7 +122,7 @@ class Attempt:
         definition: Definition,
         state: ObjectState,
         invocation: InvocationState,
-        history: Sequence[Recorded],
+        history: Sequence[Lived],
         items: Items,
         find: Callable[[str], Definition],
         *,
@@ -139,7 +141,7 @@ class Attempt:
         view = view_of_history(definition, state, invocation, history, items, payload_limit(context, state))
         root = partial(root_of, handler, instance_of(definition, state, view), view, arguments, context.limits)
         seed = seed_of(invocation.invocation_id, invocation.restarts)
-        plan, seen = replay_plan(history, rested, emitted), history[-1].number
+        plan, seen = replay_plan(history, rested, emitted), last_number(history[-1])
         return cls(
             context,
             definition,

@@ -275,7 +275,7 @@ class Executor:
             return
         unfinished = unfinished_steps(invocation) if invocation.waits else set()
         try:
-            history = await self._machine.cache.history(loaded, of, invocation.spans)
+            history = await self._machine.cache.lived(loaded, of, invocation.spans)
             emitted = self._machine.outputs.own_pieces(loaded, of)
         except Damaged as error:
             self._holds.hold(of, loaded, PauseCause.MISMATCH, error)

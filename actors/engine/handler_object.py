@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
     from actors.values.limits import Limits
-    from journal.events import Recorded
+    from journal.fused import Lived
 
 _BACKEND = HandlerBackend()
 _TRIO = EventLoop.TRIO  # a member of an enum takes several times as long to look up as a name of the module
@@ -87,7 +87,7 @@ def view_of_history(
     definition: Definition,
     state: ObjectState,
     invocation: InvocationState,
-    history: Sequence[Recorded],
+    history: Sequence[Lived],
     items: Items,
     payload_bytes: int,
 ) -> FieldView:
@@ -117,13 +117,13 @@ def view_of_history(
     )
 
 
-def _kept(history: Sequence[Recorded]) -> list[Pins]:
+def _kept(history: Sequence[Lived]) -> list[Pins]:
     """The object as it was in the parts of the history that restarts have copied."""
     marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryCopied)]
     return [Pins(mark.fields, mark.lengths, mark.maps) for mark in marks]
 
 
-def _pins(history: Sequence[Recorded]) -> Pins | None:
+def _pins(history: Sequence[Lived]) -> Pins | None:
     pins: Pins | None = None
     for recorded in history:
         event = recorded.event

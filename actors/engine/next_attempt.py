@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.model.app import App
-    from journal.events import Recorded
+    from journal.fused import Lived
 
 
 def next_attempt(
@@ -28,7 +28,7 @@ def next_attempt(
     state: ObjectState,
     invocation: InvocationState,
     app: App,
-    history: list[Recorded],
+    history: list[Lived],
     rested: int,
     emitted: int,
 ) -> Attempt:

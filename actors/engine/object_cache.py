@@ -13,12 +13,14 @@ from actors.engine.loaded_object import LoadedObject
 from actors.model.info import belongs_to
 from actors.rows.index import listing_of
 from journal.errors import Damaged
+from journal.fused import RecordedTurn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from actors.engine.batch import RowPause
     from journal.events import Recorded
+    from journal.fused import Lived
     from journal.ids import InvocationId, StreamId
     from journal.log.protocol import Partition
     from journal.stored_stream import StoredStream
@@ -85,6 +87,19 @@ class ObjectCache:
         stored = [(first, min(last, loaded.durable)) for first, last in spans if first <= loaded.durable]
         events = await self._partition.history(loaded.stream, stored)
         return [r for r in events if belongs_to(r.event, of)] + recent
+
+    async def lived(self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
+        """The history of an invocation, as a replay reads it."""
+        recent: list[Lived] = [*self.recent_history(loaded, of, spans)]  # before the wait, as above
+        if spans[0][0] > loaded.durable:
+            return recent
+        stored = [(first, min(last, loaded.durable)) for first, last in spans if first <= loaded.durable]
+        parts = await self._partition.lived(loaded.stream, stored)
+        return [
+            part
+            for part in parts
+            if (part.turn.invocation_id == of if isinstance(part, RecordedTurn) else belongs_to(part.event, of))
+        ] + recent
 
     def recent_history(
         self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]

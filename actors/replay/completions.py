@@ -43,7 +43,7 @@ class Completions(Interruptions):
         parked = self.parked.get(step)
         if parked is None:
             if step not in self._dropped and not isinstance(completion, e.StepAborted):
-                recorded = self._recorded[0] if self._recorded else None
+                recorded = self._next_recorded() if self._recorded else None
                 waits = [parked.event for parked in self.parked.values()]
                 self.mismatch = mismatches.waits_elsewhere(self._full_name, completion, recorded, waits)
             return

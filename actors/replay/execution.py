@@ -16,8 +16,8 @@ the code can produce.
 
 A replay *passes by* an operation that is next in the journal as a request and whose completion is the next one: no other branch
 can run between the two, so the branch gets the completion at once. The result is that of a turn for each completion, at a
-fraction of its cost; every other operation is begun and awaited. ``Completions``, ``Interruptions`` and ``Requests`` are the parts
-of this class about the ends of waits, about cancellations and about the comparison with the journal.
+fraction of its cost; every other operation is begun and awaited. ``PassingBy``, ``Completions``, ``Interruptions`` and ``Requests``
+are the parts of this class about that, about the ends of waits, about cancellations and about the comparison with the journal.
 
 Prior art: the state machine of restatedev/sdk-shared-core and the workflow machines of temporalio/sdk-core. Both run the code in
 an event loop of its own. Alternative refused: such a loop. Its scheduling would have to be deterministic too, and a handler that
@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Any
 from actors.errors import AttemptEnded, CancelledError
 from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, Hosting, JoinChildren, Operation, Pumped
-from actors.replay.completions import Completions
 from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators, run_with_hook
 from actors.replay.misuse import foreign_await
+from actors.replay.passing_by import PassingBy
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StepId
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     from actors.replay.plan import ReplayPlan
     from actors.replay.requests import StateView
-    from journal.events import Recorded, Stamp
+    from journal.events import Stamp
+    from journal.fused import Lived
 
 _FOREIGN_AWAITS = 3
 """The number of awaits that are not durable after which a handler is stopped."""
@@ -63,21 +64,19 @@ class Progress(enum.Enum):
     STALLED = "stalled"
 
 
-class Execution(Completions):
+class Execution(PassingBy):
     """One attempt of a handler. It takes what it replays out of the plan.
 
     ``replay`` takes the turns of the plan and ``hand_over`` one more. Each runs the handler to a standstill and returns
     its position. ``handler`` makes the coroutine of the handler, or is the branch in which it has taken its first turn.
     ``is_terminal`` reports whether an error makes a retry pointless. ``context`` is for the durable verbs;
-    this class does not use it. ``coming`` are the completions that the replay has not given to the handler yet.
+    this class does not use it.
     """
 
     is_aloud = True
     """Whether the handler's log messages are passed on."""
 
-    now = 0.0
     live_now = 0.0
-    handed_over = 0
     result: bytes | None = None
     status_text: str | None = None
     """What the handler has said that it does, in this attempt."""
@@ -98,7 +97,6 @@ class Execution(Completions):
         super().__init__(invocation_id, plan, state=state, name=name)
         self.is_terminal = is_terminal
         self.context = context
-        self.coming = plan.deliveries
         self._recorded_text = plan.status_text
         self._plan = plan
         self.generators = Generators()
@@ -135,7 +133,7 @@ class Execution(Completions):
             progress = self.hand_over(recorded, live_now, superseded=recorded.number in plan.superseded)
         return progress
 
-    def hand_over(self, recorded: Recorded, live_now: float, *, superseded: bool = False) -> Progress:
+    def hand_over(self, recorded: Lived, live_now: float, *, superseded: bool = False) -> Progress:
         """Give a completion to the handler and take a turn. ``superseded`` says that a cancel has overtaken the
         completion: a branch that waits for it and is to be interrupted is interrupted all the same."""
         self.now, self.live_now = recorded.stamp.at, live_now
@@ -302,48 +300,6 @@ class Execution(Completions):
                     self._end_branch(branch, None, error)
                     return
                 error = foreign_await(branch.name, coroutine)
-
-    def _pass_by(self, branch: Branch, operation: Operation) -> Any:
-        """Return the completion of the operation if it is next in the journal as a request and as a completion, or the
-        recorded message. None means that the operation must be begun and awaited.
-
-        The turn ends between request and completion. If it fails, because the changes of the object differ from the
-        recorded ones, the operation itself is returned."""
-        recorded, coming, scope = self._recorded, self.coming, branch.scope
-        if not recorded or not coming or self._pending_cancel is not None:
-            return None
-        request: Any = recorded[0]
-        kind: type = type(request)
-        if kind is not operation.request or request.step != operation.step:
-            return None
-        completion: Any = request  # the answer to an operation that the branch does not wait for
-        if operation.completion is not None:
-            completion = coming[0].event
-            kind = type(completion)
-            if kind is not operation.completion or completion.step != operation.step or self._ready:
-                return None
-        if (scope is not None and scope.is_effectively_cancelled) or not operation.is_recorded_as(request):
-            return None
-        recorded.popleft()
-        self._made += 1
-        branch.next_step()
-        operation.event = request
-        if completion is not request:
-            if self.state.may_have_changes and not self._keep_changes(branch):
-                return operation
-            self.handed_over += 1
-            self.now = coming.popleft().stamp.at
-        return completion
-
-    def _keep_changes(self, branch: Branch) -> bool:
-        """End a turn within a replay. Returns whether the changes of the object agree with the journal."""
-        self.resuming = None
-        self._record_changes(ended=False)
-        if self.mismatch is not None or self.error is not None:
-            return False
-        self._keep_turn()
-        self.resuming = branch
-        return True
 
     def begin(self, branch: Branch, operation: Operation) -> bool:
         """Begin the operation. Returns whether the branch continues at once, with the operation's event."""

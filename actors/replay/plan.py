@@ -11,11 +11,13 @@ from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
+from journal.fused import RecordedTurn, RequestedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
 
     from journal.events import Event, Recorded, Stamp
+    from journal.fused import Lived, StepTurn
 
 _PLAIN_COMPLETIONS = COMPLETIONS - {e.SignalReceived, e.CancelRequested, e.HistoryCopied}
 """Events that need no second look: all of the kind are requests, or completions in the order of the journal."""
@@ -55,7 +57,7 @@ class ReplayPlan:
     """A history in the order of its replay.
 
     ``started`` is the stamp of the start, and ``cancelled`` the cancel that ended the handler before its first line, if
-    any. ``requests`` are the requests that the handler must make, ``kept_parts`` the parts that restarts have copied,
+    any. ``requests`` are the requests that the handler must make, those of steps in turns as they are recorded, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
     to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``. ``emitted`` is the number of pieces of
     output that the handler has emitted and that are recorded, and ``status_text`` the last recorded text in which it said what it does.
@@ -63,16 +65,16 @@ class ReplayPlan:
 
     started: Stamp
     cancelled: CancelledError | None
-    requests: deque[Event]
+    requests: deque[Event | RequestedStep]
     kept_parts: Sequence[CopiedPart]
-    deliveries: deque[Recorded]
+    deliveries: deque[Lived]
     superseded: Set[int]
     lived_turns: int
     emitted: int = 0
     status_text: str = ""
 
 
-def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) -> ReplayPlan:
+def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> ReplayPlan:
     """Order the history of one invocation as its handler lived through it.
 
     That is the order of the journal, except for a cancel. A cancel that arrives while the handler is paused is given
@@ -83,10 +85,14 @@ def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) 
     ``rested`` is the number of the last event after which the handler is known to have waited again: it has taken all
     turns up to there.
     """
-    requests: deque[Event] = deque()
-    deliveries: deque[Recorded] = deque()
+    requests: deque[Event | RequestedStep] = deque()
+    deliveries: deque[Lived] = deque()
     order = _Order(requests, deliveries)
     for recorded in history:
+        if isinstance(recorded, RecordedTurn):
+            deliveries.append(recorded)
+            requests.extend(_requests_of(recorded.turn))
+            continue
         kind = recorded.event.__class__
         if kind in _PLAIN_COMPLETIONS:
             deliveries.append(recorded)
@@ -112,6 +118,12 @@ def replay_plan(history: Iterable[Recorded], rested: int = 0, emitted: int = 0) 
     )
 
 
+def _requests_of(turn: StepTurn) -> Iterable[Event | RequestedStep]:
+    request, of = turn.request, turn.invocation_id
+    asked = request if isinstance(request, RequestedStep) else request.event(of)
+    return (asked,) if turn.fields is None else (asked, e.FieldsChanged(invocation_id=of, fields=turn.fields))
+
+
 class _Order:
     """The events that change the order of a replay, and what they change."""
 
@@ -123,7 +135,7 @@ class _Order:
     status_text = ""
     _failing_after: int | None = None
 
-    def __init__(self, requests: deque[Event], deliveries: deque[Recorded]) -> None:
+    def __init__(self, requests: deque[Event | RequestedStep], deliveries: deque[Lived]) -> None:
         self.requests = requests
         self.deliveries = deliveries
 
@@ -188,7 +200,7 @@ class _Order:
                 return True
         return False
 
-    def _give_before(self, first: int, recorded: Recorded, cancel: e.CancelRequested) -> None:
+    def _give_before(self, first: int, recorded: Lived, cancel: e.CancelRequested) -> None:
         """Insert the cancel before the completions from ``first`` on, and mark those as superseded. If ``first`` is
         negative, the handler has no await yet, so the cancel ends it before its first line."""
         if first < 0:

@@ -10,6 +10,7 @@ from actors.errors import AttemptEnded
 from actors.replay import mismatches
 from journal import events as e
 from journal.errors import BrokenInvariant
+from journal.fused import RequestedStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,12 +105,20 @@ class Requests:
             return event
         while isinstance(self._recorded[0], e.PatchMarked):
             self._recorded.popleft()  # the code no longer asks for the patch: every old run has gone through
-        recorded = self._recorded[0]
+        recorded = self._next_recorded()
         if not is_same_request(recorded, event, also_known_as, parameters):
             self.mismatch = mismatches.asks_otherwise(self._full_name, recorded, event)
             self.closed = True  # the attempt is over, even if the handler catches this error
             raise AttemptEnded
-        return self._recorded.popleft()
+        self._recorded.popleft()
+        return recorded
+
+    def _next_recorded(self) -> Event:
+        """Return the request that the handler must make next. There must be one."""
+        recorded = self._recorded[0]
+        if isinstance(recorded, RequestedStep):
+            recorded = self._recorded[0] = recorded.event(self.invocation_id)
+        return recorded
 
     def _emit(self, value: bytes) -> None:
         if self._emitted:
@@ -164,7 +173,7 @@ class Requests:
                 raise BrokenInvariant("the attempt was ended from within without a mismatch") from None
 
     def _ended_early(self) -> NonDeterminismError:
-        return mismatches.ends_early(self._full_name, self._recorded[0])
+        return mismatches.ends_early(self._full_name, self._next_recorded())
 
     @property
     def _full_name(self) -> str:

@@ -16,6 +16,7 @@ from journal.log.streams import (
     load_stream,
     read_events,
     read_head_and_row,
+    read_lived,
     read_snapshot,
     redact_events,
     trim,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from journal.events import Recorded
+    from journal.fused import Lived
     from journal.ids import StreamId
     from journal.log.exchange import MessageExchange
 
@@ -113,6 +115,10 @@ class KvPartition:
             for first, last in spans
             for recorded in read_events(self._settled, self.number, stream, first, last)
         ]
+
+    async def lived(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
+        """Return the same as :meth:`history`, as a replay reads it: turns after steps are left as they are, and whole."""
+        return [lived for first, last in spans for lived in read_lived(self._settled, self.number, stream, first, last)]
 
     def look_again(self) -> None:
         """Read again after a commit in doubt: the stored data may differ from the reported data."""

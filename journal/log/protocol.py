@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from journal.clock import Clock
     from journal.events import Event, Recorded, Stamp
+    from journal.fused import Lived
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Durability, Trouble
     from journal.log.changes import ChangeFeed
@@ -128,6 +129,10 @@ class Partition(Protocol):
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """Return the events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
+        ...
+
+    async def lived(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
+        """Return the same as :meth:`history`, as a replay reads it: turns after steps are left as they are, and whole."""
         ...
 
 

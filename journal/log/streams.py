@@ -7,20 +7,22 @@ the name of the stream.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from journal import keys
-from journal.codec import decode_record, erase
+from journal.codec import decode_lived, decode_record, erase
 from journal.errors import CorruptRecord, Damaged
+from journal.fused import last_number
 from journal.ids import StreamId
 from journal.kv.store import scan_all
 from journal.rows import StreamHead, decode_row
 from journal.stored_stream import StoredStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from journal.events import Recorded
+    from journal.fused import Lived
     from journal.kv.store import Batch, Readable
 
 NO_STREAM = StreamHead(last=0)
@@ -72,30 +74,52 @@ def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) ->
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
     """Return the events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
+    found: list[Recorded] = _read_records(store, partition, stream, first, last, decode_record)
+    if not found:
+        return found
+    # The found records have no gap, so the first shows where the others begin.
+    skipped = first - found[0].number
+    return found if not skipped and found[-1].number == last else found[skipped : last + 1 - found[0].number]
+
+
+def read_lived(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Lived]:
+    """Return the events ``first`` to ``last`` as a replay reads them. A turn is returned as a whole also if only a part of it is
+    among them. Raises as :func:`read_events`."""
+    found: list[Lived] = _read_records(store, partition, stream, first, last, decode_lived)
+    return [lived for lived in found if first <= last_number(lived) and lived.number <= last]
+
+
+def _read_records(
+    store: Readable,
+    partition: int,
+    stream: StreamId,
+    first: int,
+    last: int,
+    decode: Callable[[bytes, int], list[Any]],
+) -> list[Any]:
+    """Return everything in the records of these events."""
     if first > last:
         return []
     number = first
-    found: list[Recorded] = []
+    found: list[Any] = []
     try:
         start, value = record_with(store, partition, stream, first)
         number = keys.first_number_of(start)
-        found += decode_record(value, number)
-        number = found[-1].number + 1
+        found += decode(value, number)
+        number = last_number(found[-1]) + 1
         stop = keys.record(partition, stream, last + 1)
         for key, value in scan_all(store, start + b"\x00", stop) if number <= last else ():
             if keys.first_number_of(key) != number:
                 raise Damaged(stream, number, f"events are missing up to {keys.first_number_of(key) - 1}")
-            found += decode_record(value, number)
-            number = found[-1].number + 1
+            found += decode(value, number)
+            number = last_number(found[-1]) + 1
     except CorruptRecord as error:
         raise Damaged(stream, number, str(error)) from error
     if number <= last:
         raise Damaged(
             stream, number, f"the stream ends before event {number}; its head says that event {last} is the last"
         )
-    # The found records have no gap, so the first shows where the others begin.
-    skipped = first - found[0].number
-    return found if not skipped and number == last + 1 else found[skipped : last + 1 - found[0].number]
+    return found
 
 
 def record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from actors.core.fused import step_turn
 from actors.core.requests import is_request
 from actors.model.contexts import HandlerContext
 from actors.replay.branches import Branch, Operation
@@ -21,6 +22,7 @@ from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
+from journal.fused import RecordedTurn
 from journal.ids import StepId
 from tests.core.story import nth, stamp_of
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from actors.replay.requests import StateView
     from journal.events import Event
+    from journal.fused import Lived
 
 IT = nth(1)
 LIMITED = Limits(payload_bytes=1_000)
@@ -66,9 +69,26 @@ class Counted(Execution):
         return answer
 
 
+def as_turns(history: Sequence[Recorded]) -> list[Lived]:
+    """The history as it is read from a store that has recorded as much of it as possible as turns after steps."""
+    lived: list[Lived] = []
+    at = 0
+    while at < len(history):
+        first, following = history[at], history[at + 1 : at + 3]
+        turn = None
+        if isinstance(first.event, e.StepCompleted) and first.event.outcome.kind is OutcomeKind.SUCCEEDED:
+            while turn is None and following:
+                requests = [recorded.event for recorded in following]
+                turn = step_turn(first.event, requests, at=first.stamp.at, turned_at=following[0].stamp.at)
+                following = following[:-1]
+        lived.append(first if turn is None else RecordedTurn(first.number, turn))
+        at += 1 if turn is None else turn.count
+    return lived
+
+
 class Machine:
     """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given, ``output`` by what it
-    emits."""
+    emits. With ``reads_turns``, it is replayed from :func:`as_turns`."""
 
     def __init__(
         self,
@@ -79,6 +99,7 @@ class Machine:
         state: StateView | None = None,
         execution_type: type[Execution] = Execution,
         output: Iterable[bytes] = (),
+        reads_turns: bool = False,
     ) -> None:
         self.handler = handler
         self.output = [*output]
@@ -89,7 +110,7 @@ class Machine:
         for event in history:
             self._record(event)
         self._held_back: list[Recorded] = []
-        lines = replay_plan(self.history, emitted=len(self.output))
+        lines = replay_plan(as_turns(self.history) if reads_turns else self.history, emitted=len(self.output))
         self.execution = self._execution(lines)
         self.progress = self.execution.replay(self._now)
         self._note()

@@ -64,13 +64,20 @@ def found(machine: Machine) -> dict[str, Any]:
 
 
 def replayed(handler: Callable[[], Awaitable[object]], history: Sequence[Event]) -> dict[str, Any]:
-    """Replay both ways. Returns what is found, and how many operations were passed by."""
+    """Replay both ways, and both with the turns after steps read as frames. Returns what is found, and how many operations were
+    passed by."""
     short = Machine(handler, history, execution_type=Counted)
     long = Machine(handler, history, execution_type=LongWay)
+    turns = Machine(handler, history, execution_type=Counted, reads_turns=True)
+    long_turns = Machine(handler, history, execution_type=LongWay, reads_turns=True)
     assert isinstance(short.execution, Counted)
+    assert isinstance(turns.execution, Counted)
     assert found(short) == found(long), history
+    assert found(turns) == found(long), history
+    assert found(long_turns) == found(long), history
+    assert turns.execution.passed == short.execution.passed
     seen = {**found(short), "passed": short.execution.passed}
-    for machine in (short, long):
+    for machine in (short, long, turns, long_turns):
         machine.execution.close()
     return seen
 
@@ -328,12 +335,13 @@ def diary(
     fields: dict[str, bytes] = EMPTY,
     kept: Sequence[Pins] = (),
     is_writer: bool = True,
+    reads_turns: bool = False,
 ) -> Machine:
     """Replay a handler of an object with fields."""
     view = FieldView(IT, fields, NoItems(), is_writer=is_writer, kept=kept)
     instance = object.__new__(Diary)
     instance.__dict__.update(_view=view, _backend=HandlerBackend(), _definition=definition_of(Diary), _key="d")
-    return Machine(partial(handler, instance), history, state=view, execution_type=way)
+    return Machine(partial(handler, instance), history, state=view, execution_type=way, reads_turns=reads_turns)
 
 
 @pytest.mark.parametrize("code", [Diary.write, Diary.write_less, Diary.write_what_cannot_be_kept])
@@ -343,6 +351,8 @@ def test_both_ways_compare_the_changes_of_the_object(code: Callable[[Diary], Awa
     for length in range(1, len(whole.events) + 1):
         short, long = (diary(code, whole.events[:length], way) for way in (Counted, LongWay))
         assert found(short) == found(long), length
+        assert found(diary(code, whole.events[:length], Counted, reads_turns=True)) == found(long), length
+    short = diary(code, whole.events, Counted)
     assert isinstance(short.execution, Counted)
     assert short.execution.passed == (3 if code is Diary.write else 1)
 

@@ -40,11 +40,13 @@ from journal.fused import (
     Fused,
     LastTurn,
     OpenedInvocation,
+    RecordedTurn,
     RequestedSignal,
     RequestedSleep,
     RequestedStep,
     StepTurn,
     WholeInvocation,
+    last_number,
 )
 from journal.ids import InvocationId, StepId
 from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
@@ -276,6 +278,24 @@ def written(chosen: Sequence[Any], first: int) -> tuple[codec.Record, list[tuple
             entries.append((STAMP, one))
             record.add(STAMP, [one])
     return record, entries
+
+
+@given(parts)
+def test_a_replay_reads_turns_as_they_are_and_all_else_as_events(chosen: list[Any]) -> None:
+    record, _ = written(chosen, 11)
+    lived = codec.decode_lived(record.encoded(), 11)
+    events: list[Recorded] = []
+    for part in lived:
+        assert part.number == 11 + len(events)
+        if isinstance(part, RecordedTurn):
+            expanded = [Recorded(n, *entry) for n, entry in enumerate(part.turn.expand(part.number), part.number)]
+            assert (part.number, part.stamp, part.event) == (expanded[0].number, expanded[0].stamp, expanded[0].event)
+            events += expanded
+        else:
+            events.append(part)
+        assert last_number(part) == events[-1].number
+    assert events == codec.decode_record(record.encoded(), 11)
+    assert sum(isinstance(part, RecordedTurn) for part in lived) == sum(isinstance(one, StepTurn) for one in chosen)
 
 
 @given(parts, st.data())

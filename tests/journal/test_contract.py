@@ -12,9 +12,11 @@ from trio.testing import MockClock
 
 from journal import events as e
 from journal import keys
+from journal.codec import Record
 from journal.errors import Conflict, Damaged, Fenced, StoreError, Unavailable
 from journal.events import Recorded, Stamp
-from journal.ids import InvocationId, StreamId
+from journal.fused import RecordedTurn, RequestedStep, StepTurn
+from journal.ids import InvocationId, StepId, StreamId
 from journal.kv.backup import restore_backup
 from journal.kv.store import Durability
 from journal.log.kv_journal import KvJournal
@@ -185,6 +187,28 @@ async def test_history_gives_the_ranges_asked_for(open_again: OpenJournal) -> No
         assert [r.number for r in found] == [2, 4, 5, 6]
         with raises(Damaged, stream=STREAM, number=7):
             await partition.history(STREAM, [(6, 8)])
+
+
+async def test_a_replay_reads_the_ranges_asked_for_with_whole_turns(open_again: OpenJournal) -> None:
+    of, step = InvocationId("inv_1" + "0" * 33), StepId("1")
+    turn = StepTurn(of, 2.0, step, b"1", RequestedStep(StepId("2"), "act", "app.py:1", b"[1]"))
+    record = Record(first=3)
+    record.add_fused(turn)
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1, 2)])
+        await partition.commit([Append(stream=STREAM, expected=2, events=record)])
+        await partition.commit([append(4, 5)])
+        for spans, numbers in {
+            ((1, 5),): [1, 2, 3, 5],
+            ((1, 1), (4, 4)): [1, 3],
+            ((2, 3),): [2, 3],
+            ((5, 5),): [5],
+        }.items():
+            assert [lived.number for lived in await partition.lived(STREAM, spans)] == numbers
+        [found] = await partition.lived(STREAM, [(3, 4)])
+        assert found == RecordedTurn(3, turn)
+        with raises(Damaged, stream=STREAM, number=6):
+            await partition.lived(STREAM, [(4, 6)])
 
 
 async def test_erased_events_keep_their_numbers_and_lose_everything_else(open_again: OpenJournal) -> None:
