@@ -128,7 +128,8 @@ class RowPause(Append, eq=False, kw_only=True):
 
 @attrs.define(eq=False)
 class CommitBatch:
-    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; ``consumed`` are
+    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk, except those that are also
+    ``deleted``, with the history of an invocation, and may have been written again; ``consumed`` are
     messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit``
     are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
     invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
@@ -142,6 +143,7 @@ class CommitBatch:
     audit: list[AuditRow] = attrs.field(factory=list)
     consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
+    deleted: set[bytes] = attrs.field(factory=set)
     messages: list[Message] = attrs.field(factory=list)
     retracted: list[Message] = attrs.field(factory=list)
     released: list[Callable[[], None]] = attrs.field(factory=list)
@@ -190,7 +192,8 @@ class CommitBatch:
         rewrites = bool(pending_append.erased or pending_append.trim_to or pending_append.snapshot is not None)
         pending_append.erased, pending_append.covered, pending_append.trim_to, pending_append.snapshot = [], 0, 0, None
         for key in pending_append.forgotten:
-            self.rows.pop(key, None)
+            if self.rows.get(key) is None:  # not written again, by a request that is repeated
+                self.rows.pop(key, None)
         pending_append.forgotten = []
         add_counts(self.counts, pending_append.uncounted, -1)
         pending_append.uncounted = {}
@@ -217,7 +220,8 @@ class CommitBatch:
         if self.rows or audit or self.consumed:
             # The request to a damaged object is audited and the object itself left alone, so another stream carries the rows.
             carrier = appends[0] if appends else Append.of(StreamId(self.partition), 0)
-            carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, self.new
+            new = [key for key in self.new if key not in self.deleted] if self.deleted else self.new
+            carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, new
             if self.consumed:  # named once, however often the commit is tried
                 carrier.consumed = [*dict.fromkeys((*carrier.consumed, *self.consumed))]
             appends = appends or [carrier]

@@ -142,6 +142,7 @@ class HistoryEffects:
             forget_invocation(gone, uncounted, self._machine.partition.number, loaded, row)
             gone.update(self._machine.outputs.forget(pending_append, invocation_id))
             self._machine.batch.rows.update(gone)
+            self._machine.batch.deleted.update(gone)
             add_counts(self._machine.batch.counts, uncounted)
             pending_append.forgotten += gone
             add_counts(pending_append.uncounted, uncounted)

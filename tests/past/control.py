@@ -126,6 +126,11 @@ FAULTS = (
         "tests/engine/test_races.py::test_a_handler_that_kills_and_purges_at_once_has_purged",
     ),
     Fault(
+        "repeated-with-its-purge",
+        "A request that was repeated in the commit that purged its first invocation ended a runtime in memory.",
+        "tests/engine/test_long_lives.py::test_a_request_that_comes_together_with_the_purge_of_its_first_is_done_again",
+    ),
+    Fault(
         "short-retention-waited-for-longer-ones",
         "A short retention did not end while others lasted longer.",
         "tests/engine/test_races.py::test_a_short_retention_ends_in_time_although_others_last_longer",
