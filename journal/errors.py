@@ -26,9 +26,11 @@ class MalformedIdError(JournalError, ValueError):
 class Fenced(JournalError):
     """Another owner has claimed the partition. Drop all state of its objects."""
 
-    def __init__(self, partition: int, epoch: int, current: int) -> None:
+    def __init__(self, partition: int, epoch: int, current: int | None) -> None:
+        """``current`` is the epoch of the new claim; None if it is of another node and not known yet."""
+        by = "another node" if current is None else f"epoch {current}"
         super().__init__(
-            f"partition {partition}: the claim of epoch {epoch} has been superseded by epoch {current}; "
+            f"partition {partition}: the claim of epoch {epoch} has been superseded by {by}; "
             "drop the cached state and claim again"
         )
         self.partition = partition

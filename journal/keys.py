@@ -48,6 +48,8 @@ TAG = b"g"
 _OUTPUT = b"r"
 _OUTPUT_HEAD = b"q"
 _COUNTED_START = b"y"
+_APPLIED = b"z"
+_OUTGOING = b"x"
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
@@ -85,6 +87,37 @@ def first_number_of(record_key: bytes) -> int:
 
 head: Callable[[int, StreamId], bytes] = partial(_OF_STREAM.pack, _HEAD)
 """Returns the key of a stream's head, from the partition and the stream, ordered by stream."""
+
+
+def partition_of(key: bytes) -> int:
+    """Return the partition that the key belongs to."""
+    return int.from_bytes(key[1 : PARTITION.size], "big")
+
+
+def applied(partition: int) -> bytes:
+    """Return the key of the position up to which a node has applied the log of the partition. It is of the node: the log
+    does not have it."""
+    return PARTITION.pack(_APPLIED, partition)
+
+
+def outgoing(partition: int, number: int) -> bytes:
+    """Return the key of a message to another partition that is to be posted, ordered by number."""
+    return DATED.pack(_OUTGOING, partition, number)
+
+
+def outgoing_prefix(partition: int) -> bytes:
+    """Return the prefix of the messages of a partition that are to be posted."""
+    return PARTITION.pack(_OUTGOING, partition)
+
+
+def number_of_outgoing(key: bytes) -> int:
+    """Return the number in a key of :func:`outgoing`."""
+    return int.from_bytes(key[-8:], "big")
+
+
+def is_head(key: bytes) -> bool:
+    """Report whether the key is that of a stream's head."""
+    return key.startswith(_HEAD)
 
 
 def heads(partition: int) -> bytes:

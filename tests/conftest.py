@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import long_way
+from tests import long_way, replicated
 from tests.lab import WORLD
 from tests.virtual import run_on_virtual_time
 
@@ -39,9 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Have the engine decide each call before it runs, also in processes that tests start (tests/long_way.py).",
     )
+    parser.addoption(
+        "--replicated",
+        action="store_true",
+        help="Keep the journals of engines on virtual time on a replicated log, read by an empty node at each start.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    replicated.is_wanted = config.getoption("--replicated")
     if config.getoption("--long-way"):
         stack = ExitStack()
         stack.enter_context(long_way.taken())

@@ -18,6 +18,9 @@ from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from journal.log.kv_journal import KvJournal
+from journal.replicated.journal import open_replicated
+from journal.replicated.memory_log import MemoryLog
+from tests import replicated
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -50,7 +53,9 @@ class Lab:
         self.partitions = partitions
         self.retention = retention
         self.clock = VirtualClock()
-        self.store = store if store is not None else MemoryStore()
+        self._store = store if store is not None else MemoryStore()
+        self._log = MemoryLog()
+        self._is_cold = store is None
         self._random = Random(seed)
         self._run_detached = run_detached
         self._has_watchdog = has_watchdog
@@ -67,7 +72,47 @@ class Lab:
         telemetry: SpanExporter | None = None,
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
-        journal = KvJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
+        async with (
+            self._journal() as journal,
+            self._runtime(journal, classes, paused, fail_fast, drain, code, telemetry) as runtime,
+        ):
+            yield runtime
+
+    @property
+    def store(self) -> Any:
+        """What keeps it. On a replicated journal, the copy of the node; a test that looks into it or damages it has the same
+        copy at the next start."""
+        self._is_cold = False
+        return self._store
+
+    @store.setter
+    def store(self, store: Any) -> None:
+        self._is_cold = False
+        self._store = store
+
+    @asynccontextmanager
+    async def _journal(self) -> AsyncIterator[KvJournal]:
+        if not replicated.is_wanted:
+            yield KvJournal(self._store, partitions=self.partitions, clock=self.clock, secret="lab")
+            return
+        if self._is_cold:
+            self._store = MemoryStore()
+        async with open_replicated(
+            self._store, self._log, partitions=self.partitions, clock=self.clock, secret="lab"
+        ) as journal:
+            yield journal
+
+    @asynccontextmanager
+    async def _runtime(
+        self,
+        journal: KvJournal,
+        classes: tuple[type, ...],
+        paused: bool,
+        fail_fast: bool,
+        drain: float,
+        code: Snapshot | None,
+        telemetry: SpanExporter | None,
+    ) -> AsyncIterator[Runtime]:
         world = Environment(
             clock=self.clock,
             random=self._random,
@@ -92,13 +137,15 @@ class Lab:
 
     def copy(self) -> Lab:
         """Another lab that goes on from what this one has kept so far."""
-        return Lab(
+        made = Lab(
             *self.classes,
             limits=self.limits,
             partitions=self.partitions,
             retention=self.retention,
-            store=MemoryStore(self.store.contents()),
+            store=MemoryStore(self._store.contents()),
         )
+        made._log, made._is_cold = self._log.copy(), self._is_cold
+        return made
 
 
 class Damage:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from journal.kv.memory import MemoryStore
 
 _RECORD = keys.record(0, StreamId(0), 0)[:1]
+_APPLIED = keys.applied(0)[:1]
 _INVOCATION = invocation_keys.invocations(0)[:1]
 
 _TRACEBACK = re.compile(r"traceback=(['\"]).*?\1, details")
@@ -22,10 +23,12 @@ Stored = dict[str, Any]
 
 
 def stored(store: MemoryStore) -> Stored:
-    """All that is kept, decoded."""
+    """All that is kept, decoded, but for the position of a node in its log: the hash of an entry covers how it was written."""
     found: Stored = {}
     for key, value in store.contents():
         kind = key[:1]
+        if kind == _APPLIED:
+            continue
         if kind == _RECORD:
             for recorded in codec.decode_record(value, keys.first_number_of(key)):
                 found[f"event {key[3:11].hex()} {recorded.number:6}"] = recorded

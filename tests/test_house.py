@@ -32,6 +32,7 @@ ARROWS = {
     "journal": "",
     "journal.kv": "journal",
     "journal.log": "journal journal.kv",
+    "journal.replicated": "journal journal.kv journal.log",
     "actors.errors": "journal",
     "actors.extras": "actors.errors",
     "actors.event_loop": "actors.errors",

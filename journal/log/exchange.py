@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from journal import keys
+from journal.errors import BrokenInvariant
 from journal.log.changes import ChangeFeed
 from journal.log.inbox import decode_message
 from journal.log.outbox import Outbox
@@ -45,11 +46,29 @@ class MessageExchange:
         self.followers: dict[StreamId, trio.Event] = {}
         """The events that are set at the next append to a stream."""
 
-    def post(self, batch: Batch, messages: Sequence[Message]) -> list[tuple[bytes, Message]]:
-        """Write messages into a batch. Returns the messages that are new, each with its position."""
+    def post(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, Message]]:
+        """Write messages into a batch of partition ``sender``. Returns those that are new and have reached their
+        partition with it, each with its position."""
         now = self.clock.now()
         posted = [(self.outbox(message.to % self.partitions).put(batch, message, now), message) for message in messages]
         return [(position, message) for position, message in posted if position is not None]
+
+    def retract(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, int]]:
+        """Remove messages with a due time in a batch of partition ``sender``. Returns those that are removed with it:
+        the position and the partition of each."""
+        dropped: list[tuple[bytes, int]] = []
+        for message in messages:
+            if message.at is None:
+                raise BrokenInvariant("a message without a due time cannot be retracted")
+            partition = message.to % self.partitions
+            position = keys.dated_message(partition, message.at, message.id)
+            batch.rows[position] = None
+            dropped.append((position, partition))
+        return dropped
+
+    def forget_outbox(self, partition: int) -> None:
+        """Read the outbox again from the store before its next use."""
+        self._outboxes.pop(partition, None)
 
     def deliver(self, position: bytes, message: Message) -> None:
         """Give a durable message to the owner of its partition, if there is one."""

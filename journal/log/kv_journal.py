@@ -61,7 +61,7 @@ class KvJournal:
         self._store = store
         self.has_room = store.has_room
         self._settled = CommittedView(store)
-        self.exchange = MessageExchange(self._settled, self.clock, partitions)
+        self.exchange = self.make_exchange()
         self._claimed: dict[int, KvPartition] = {}
         self.changes = self.exchange.changes
 
@@ -72,29 +72,19 @@ class KvJournal:
     @asynccontextmanager
     async def claim(self, partition: int, owner: str) -> AsyncIterator[KvPartition]:
         """Own the partition for the block; earlier owners are fenced. ``owner`` is a name for error messages."""
-        if not 0 <= partition < self.partitions:
-            raise ValueError(f"partition is {partition}, expected a number from 0 to {self.partitions - 1}")
+        self.check_number(partition)
         await self._store.recover()
-        if self._settled.resolve_in_doubt():
-            for owned in self._claimed.values():
-                owned.look_again()
-        outbox = self.exchange.outbox(partition)
-        outbox.state.epoch += 1
-        claimed = self._claimed[partition] = KvPartition(self.exchange, partition, outbox.state.epoch)
+        self.look_again()
+        claimed = await self.begin_claim(partition)
         try:
-            batch = Batch()
-            outbox.write_state(batch)
-            await self._settled.commit(batch, on_settled=lambda: None)
             yield claimed
         finally:
-            if self._claimed.get(partition) is claimed:
-                del self._claimed[partition]
-                del self.exchange.claims[partition]
+            self.end_claim(claimed)
 
     async def send(self, message: Message) -> None:
         """Send a message to the object's partition; returns when it is durable."""
         batch = Batch()
-        posted = self.exchange.post(batch, (message,))
+        posted = self.exchange.post(batch, (message,), message.to % self.partitions)
 
         def on_settled() -> None:
             for position, message in posted:
@@ -155,6 +145,45 @@ class KvJournal:
     async def copy_to(self, path: Path) -> None:
         """Make a backup of every commit that has returned. Raises ``StoreError`` and ``Unavailable``."""
         await self._store.copy_to(path, made_at=self.clock.now())
+
+    # For journals whose partitions are on several nodes.
+
+    def make_exchange(self) -> MessageExchange:
+        """Return what the partitions share."""
+        return MessageExchange(self._settled, self.clock, self.partitions)
+
+    def check_number(self, partition: int) -> None:
+        """Raise ``ValueError`` unless there is such a partition."""
+        if not 0 <= partition < self.partitions:
+            raise ValueError(f"partition is {partition}, expected a number from 0 to {self.partitions - 1}")
+
+    def look_again(self) -> None:
+        """Show what the store has kept of the commits in doubt, after it has recovered."""
+        if self._settled.resolve_in_doubt():
+            for owned in self._claimed.values():
+                owned.look_again()
+
+    async def begin_claim(self, partition: int) -> KvPartition:
+        """Commit a claim and return it."""
+        outbox = self.exchange.outbox(partition)
+        outbox.state.epoch += 1
+        claimed = self._claimed[partition] = KvPartition(self.exchange, partition, outbox.state.epoch)
+        batch = Batch()
+        outbox.write_state(batch)
+        try:
+            await self._settled.commit(batch, on_settled=lambda: None)
+        except BaseException:
+            self.end_claim(claimed)
+            raise
+        return claimed
+
+    def end_claim(self, claimed: KvPartition) -> bool:
+        """Give up a claim. Returns False if another claim of this journal has superseded it."""
+        if self._claimed.get(claimed.number) is not claimed:
+            return False
+        del self._claimed[claimed.number]
+        del self.exchange.claims[claimed.number]
+        return True
 
     # For the iterators.
 

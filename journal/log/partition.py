@@ -64,8 +64,8 @@ class KvPartition:
             heads[append.stream] = self._write_append(batch, append)
         if not (len(heads) == len(appends)):
             raise BrokenInvariant("the commit has two appends for one object")
-        posted = self._exchange.post(batch, messages) if messages else []
-        dropped = [self._retract(batch, message) for message in retracted] if retracted else []
+        posted = self._exchange.post(batch, messages, self.number) if messages else []
+        dropped = self._exchange.retract(batch, retracted, self.number) if retracted else []
 
         def on_settled() -> None:
             self._remember_heads(heads)
@@ -179,14 +179,6 @@ class KvPartition:
         batch.known[key] = row
         row = batch.rows[key] = encode_row(head)
         return head, row
-
-    def _retract(self, batch: Batch, message: Message) -> tuple[bytes, int]:
-        if message.at is None:
-            raise BrokenInvariant("a message without a due time cannot be retracted")
-        partition = message.to % self._exchange.partitions
-        position = keys.dated_message(partition, message.at, message.id)
-        batch.rows[position] = None
-        return position, partition
 
     def _head(self, stream: StreamId) -> tuple[StreamHead, bytes | None]:
         return self._heads.get(stream) or self._read_head(stream)

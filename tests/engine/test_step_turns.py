@@ -18,7 +18,7 @@ from actors.query.fsck.doctor import examine
 from journal import keys
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
-from tests import long_way
+from tests import long_way, replicated
 from tests.lab import WORLD, Lab, SlowDisk, until
 from tests.stored import first_difference, stored, without_tracebacks
 from tests.virtual import on_virtual_time
@@ -511,6 +511,7 @@ async def test_a_step_begins_when_its_request_is_on_disk() -> None:
         assert await handle.result() == 4
 
 
+@replicated.about_one_store("what is lost is cut from the store, and the log has it")
 @on_virtual_time
 async def test_a_process_that_dies_before_a_turn_is_on_disk_takes_it_again() -> None:
     lab = Lab(Steps, store=SlowDisk())

@@ -9,6 +9,7 @@ import pytest
 
 from actors import Service, handler, step
 from journal.in_flight import InFlight
+from tests import replicated
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
@@ -84,6 +85,7 @@ def record(tmp_path: Path) -> Iterator[Any]:
     record.close()
 
 
+@replicated.about_one_store("counts turns within commits that take one checkpoint")
 @pytest.mark.parametrize(
     ("name", "args", "turns"),
     [

@@ -19,6 +19,7 @@ from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
 from journal.log.protocol import Append
+from tests import replicated
 from tests.lab import WORLD, Lab, SlowDisk, until
 from tests.raising import raises
 from tests.virtual import on_virtual_time
@@ -139,6 +140,7 @@ async def value_of(runtime: Runtime, key: str) -> int:
 # Budgets.
 
 
+@replicated.about_one_store("counts the turns within commits that take one checkpoint")
 @pytest.mark.parametrize("target", ["goes_on", "goes_on_elsewhere"])
 async def test_a_handler_that_sends_to_itself_for_ever_lets_others_have_their_turn(lab: Lab, target: str) -> None:
     async with lab.running() as runtime:
@@ -190,6 +192,7 @@ async def test_a_gate_that_closes_after_the_run_takes_nothing_back() -> None:
         assert WORLD.count("add 1") == 2
 
 
+@replicated.about_one_store("what is lost is cut from the store, and the log has it")
 async def test_a_process_that_dies_before_the_commit_leaves_no_trace_of_the_call() -> None:
     lab = Lab(Sum, store=SlowDisk())
     async with lab.running() as runtime:

@@ -10,6 +10,8 @@ import pytest
 from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
+from journal.replicated.journal import open_replicated
+from journal.replicated.memory_log import MemoryLog
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class OpenJournal(Protocol):
     def __call__(self, *, partitions: int = 1) -> AbstractAsyncContextManager[KvJournal]: ...
 
 
-@pytest.fixture(params=["memory", "rocks"])
+@pytest.fixture(params=["memory", "rocks", "replicated", "replicated, cold"])
 def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenJournal:
     if request.param == "rocks":
 
@@ -32,7 +34,16 @@ def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenJournal:
 
         return on_disk
 
-    store = MemoryStore()
+    store, log = MemoryStore(), MemoryLog(largest=4_096)
+
+    @asynccontextmanager
+    async def replicated(*, partitions: int = 1) -> AsyncIterator[KvJournal]:
+        copy = MemoryStore() if "cold" in request.param else store
+        async with open_replicated(copy, log, partitions=partitions, clock=VirtualClock()) as journal:
+            yield journal
+
+    if "replicated" in request.param:
+        return replicated
 
     @asynccontextmanager
     async def in_memory(*, partitions: int = 1) -> AsyncIterator[KvJournal]:

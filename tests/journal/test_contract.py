@@ -265,9 +265,10 @@ async def test_rows_are_written_with_the_events_and_scanned_in_order(open_again:
 async def test_many_rows_at_once_are_what_each_is_alone(open_again: OpenJournal) -> None:
     async with open_again() as journal:
         async with journal.claim(0, "a") as partition:
-            rows = {b"zz1": b"one", b"zz3": b""}
+            first, second, third = (keys.log_item(0, STREAM, "f", i) for i in range(3))
+            rows = {first: b"one", third: b""}
             await partition.commit([msgspec.structs.replace(append(0, 1), rows=rows, new=list(rows))])
-        wanted = [b"zz3", b"zz2", b"zz1", b"zz1"]
+        wanted = [third, second, first, first]
         assert journal._store.get_many(wanted) == [b"", None, b"one", b"one"]
         assert journal._store.get_many(wanted) == [journal.get(key) for key in wanted]
 

@@ -1,0 +1,293 @@
+"""A journal on a replicated log. Each node applies all logs to a store of its own and may own any partition.
+
+A partition that this node does not own is followed, so every node reads, lists and queries all of them, a little late.
+
+Invariant: a claim is an entry of the log behind everything that the former owner committed, so an owner begins with all of it, and
+the former owner's next entry is refused. The tasks of a claim (appending, posting, taking in) end it if they fail.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from journal import keys
+from journal.errors import Fenced, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.ids import StreamId
+from journal.kv.store import Batch
+from journal.log.inbox import decode_message, encode_message
+from journal.log.kv_journal import KvJournal
+from journal.log.streams import NO_STREAM
+from journal.replicated.background import background
+from journal.replicated.exchange import ReplicatedExchange
+from journal.replicated.store import ReplicatedStore
+from journal.rows import StreamHead, decode_row
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from journal.clock import Clock
+    from journal.kv.data_directory import HeldDirectory
+    from journal.kv.store import Store
+    from journal.log.partition import KvPartition
+    from journal.log.protocol import Message
+    from journal.replicated.log import PostedMessage, ReplicatedLog
+    from journal.replicated.replica import Replica
+
+log = SafeLogger(__name__)
+
+_POSTED_TOGETHER = 256
+_TRY_AGAIN_SECONDS = 0.2
+
+
+class Placement(Protocol):
+    """Says which partitions this node should own. A wrong answer costs a claim and never correctness."""
+
+    async def mine(self, partition: int) -> None:
+        """Return when this node should own the partition."""
+        ...
+
+    async def lost(self, partition: int) -> None:
+        """Return when this node should no longer own the partition."""
+        ...
+
+
+class AllMine:
+    """The placement of a node that is alone."""
+
+    async def mine(self, partition: int) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def lost(self, partition: int) -> None:
+        await trio.sleep_forever()
+
+
+@asynccontextmanager
+async def open_replicated(
+    local: Store,
+    replicated: ReplicatedLog,
+    *,
+    partitions: int,
+    secret: str | None = None,
+    directory: HeldDirectory | None = None,
+    clock: Clock | None = None,
+    placement: Placement | None = None,
+) -> AsyncIterator[ReplicatedJournal]:
+    """Open the journal that is in a log, with a copy of it in ``local``. Catches up before the block begins.
+
+    Raises :class:`journal.replicated.log.LogDiverged` if the log does not continue the copy.
+    """
+    async with background() as nursery:
+        store = ReplicatedStore(local, replicated, partitions)
+        journal = ReplicatedJournal(
+            store, nursery, secret=secret, directory=directory, clock=clock, placement=placement or AllMine()
+        )
+        await journal.start()
+        yield journal
+        nursery.cancel_scope.cancel()
+
+
+class ReplicatedJournal(KvJournal):
+    """A journal whose partitions are owned by several nodes."""
+
+    exchange: ReplicatedExchange
+
+    def __init__(
+        self,
+        store: ReplicatedStore,
+        nursery: trio.Nursery,
+        *,
+        secret: str | None,
+        directory: HeldDirectory | None,
+        clock: Clock | None,
+        placement: Placement,
+    ) -> None:
+        """Create the journal; its tasks run in the ``nursery``."""
+        super().__init__(store, partitions=len(store.replicas), clock=clock, secret=secret, directory=directory)
+        self._log = store.log
+        self._replicas = store.replicas
+        self._nursery = nursery
+        self._placement = placement
+        self._following: dict[int, trio.CancelScope] = {}
+        self._applying = [trio.Lock() for _ in store.replicas]
+
+    def make_exchange(self) -> ReplicatedExchange:
+        return ReplicatedExchange(self._settled, self.clock, self.partitions)
+
+    async def start(self) -> None:
+        """Apply what is in the logs, and follow them."""
+        for replica in self._replicas:
+            await replica.check_log()
+            await self._catch_up(replica)
+            self._follow(replica)
+
+    # Owning.
+
+    @asynccontextmanager
+    async def claim(self, partition: int, owner: str) -> AsyncIterator[KvPartition]:
+        """Own the partition for the block; earlier owners on any node are fenced. Waits until the placement gives it to this
+        node."""
+        self.check_number(partition)
+        replica = self._replicas[partition]
+        async with background() as nursery:
+            claimed = await self._claim(replica, nursery)
+            try:
+                nursery.start_soon(self._post_outgoing, claimed)
+                nursery.start_soon(self._take_in, claimed)
+                nursery.start_soon(self._leave_when_lost, claimed)
+                yield claimed
+            finally:
+                nursery.cancel_scope.cancel()
+                if self.end_claim(claimed):
+                    with trio.CancelScope(shield=True):
+                        await replica.let_go()
+                    # The store is never ahead of the log, so it shows what was kept.
+                    self.look_again()
+                    self._follow(replica)
+
+    async def _claim(self, replica: Replica, nursery: trio.Nursery) -> KvPartition:
+        while True:
+            await self._placement.mine(replica.partition)
+            await self._store.recover()
+            await self._stop_following(replica)
+            try:
+                if not replica.is_owned:
+                    await replica.check_log()
+                    await self._catch_up(replica)
+                    self.look_again()
+                    self.exchange.forget_partition(replica.partition)
+                    await self._nursery.start(replica.own)
+                return await self.begin_claim(replica.partition)
+            except Fenced:
+                log.info("partition %d was claimed by another node at the same time", replica.partition)
+                await self._give_back(replica)
+            except BaseException:
+                await self._give_back(replica)
+                raise
+
+    async def _give_back(self, replica: Replica) -> None:
+        with trio.CancelScope(shield=True):
+            await replica.let_go()
+        self.look_again()
+        self._follow(replica)
+
+    async def _leave_when_lost(self, claimed: KvPartition) -> None:
+        await self._placement.lost(claimed.number)
+        raise Fenced(claimed.number, claimed.epoch, None)
+
+    # Following.
+
+    def _follow(self, replica: Replica) -> None:
+        if replica.partition not in self._following:
+            scope = self._following[replica.partition] = trio.CancelScope()
+            self._nursery.start_soon(self._keep_following, replica, scope)
+
+    async def _stop_following(self, replica: Replica) -> None:
+        scope = self._following.pop(replica.partition, None)
+        if scope is not None:
+            scope.cancel()
+        async with self._applying[replica.partition]:  # an entry that is being applied has been applied
+            pass
+
+    async def _keep_following(self, replica: Replica, scope: trio.CancelScope) -> None:
+        with scope:
+            while True:
+                try:
+                    await self._catch_up(replica)
+                    await self._log.wait(replica.partition, replica.read_to)
+                except StoreFailed:
+                    raise
+                except (InDoubt, Unavailable) as error:
+                    log.debug("partition %d cannot be followed now: %s", replica.partition, error)
+                    await trio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _catch_up(self, replica: Replica) -> None:
+        async with self._applying[replica.partition]:
+            await replica.catch_up(self._announce_applied)
+
+    def _announce_applied(self, batch: Batch) -> None:
+        """Tell readers of another owner's commit."""
+        heads = {
+            StreamId(keys.stream_of_head(key)): NO_STREAM if value is None else decode_row(StreamHead, value)
+            for key, value in batch.rows.items()
+            if keys.is_head(key)
+        }
+        self.exchange.announce(heads, batch.rows)
+
+    # Messages between partitions.
+
+    async def send(self, message: Message) -> None:
+        """Send a message to the object's partition, whoever owns it; returns when it is durable."""
+        partition = message.to % self.partitions
+        if self._replicas[partition].is_owned:
+            with suppress(Fenced, InDoubt, Unavailable):  # it is posted then; a second arrival is recognised
+                await super().send(message)
+                return
+        await self._log.post(partition, message.id, encode_message(message))
+
+    async def _post_outgoing(self, claimed: KvPartition) -> None:
+        """Post the messages to other partitions, and remove their rows."""
+        prefix = keys.outgoing_prefix(claimed.number)
+        while True:
+            more = self.exchange.outgoing_arrives(claimed.number)
+            while page := self.scan(prefix, keys.after_prefix(prefix), limit=_POSTED_TOGETHER):
+                async with trio.open_nursery() as nursery:
+                    for messages in _by_receiver([decode_message(value) for _, value in page]):
+                        nursery.start_soon(self._send_in_order, messages)
+                # If this fails, the claim ends, as with each of its commits.
+                await self._settled.commit(Batch(rows=dict.fromkeys(key for key, _ in page)), on_settled=lambda: None)
+                await trio.lowlevel.checkpoint()
+            await more.wait()
+
+    async def _send_in_order(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            while True:
+                try:
+                    await self.send(message)
+                    break
+                except StoreFailed:
+                    raise
+                except JournalError as error:
+                    log.debug("a message to partition %d waits: %s", message.to % self.partitions, error)
+                    await trio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _take_in(self, claimed: KvPartition) -> None:
+        """Commit the messages of the partition's post box to its inbox."""
+        while True:
+            try:
+                found = await self._log.posted(claimed.number)
+                if not found:
+                    await self._log.wait_for_post(claimed.number)
+                    continue
+            except StoreFailed:
+                raise
+            except (InDoubt, Unavailable) as error:
+                log.debug("the post box of partition %d cannot be read now: %s", claimed.number, error)
+                await trio.sleep(_TRY_AGAIN_SECONDS)
+                continue
+            await self._commit_posted(claimed, found)
+
+    async def _commit_posted(self, claimed: KvPartition, found: Sequence[PostedMessage]) -> None:
+        batch = Batch()
+        messages = [decode_message(each.data) for each in found]
+        arrived = self.exchange.post(batch, messages, claimed.number)
+        # If this fails, the claim ends, as with each of its commits.
+        await self._settled.commit(batch, partial(self._deliver, arrived))
+        with suppress(InDoubt, Unavailable):  # they are read again then, and recognised
+            await self._log.remove_posted(claimed.number, [each.token for each in found])
+
+    def _deliver(self, arrived: Sequence[tuple[bytes, Message]]) -> None:
+        for position, message in arrived:
+            self.exchange.deliver(position, message)
+
+
+def _by_receiver(messages: Sequence[Message]) -> list[list[Message]]:
+    """Group messages by object, each group in its order."""
+    found: dict[int, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.to, []).append(message)
+    return [*found.values()]

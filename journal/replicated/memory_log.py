@@ -1,0 +1,85 @@
+"""A log in memory that the nodes of one process share, for tests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import trio
+
+from journal.kv.store import Durability
+from journal.replicated.log import PostedMessage, Superseded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_READ_TOGETHER = 256
+
+
+class MemoryLog:
+    """A :class:`journal.replicated.log.ReplicatedLog` of lists. ``entries`` and ``boxes`` are its contents by partition."""
+
+    durability = Durability.MEMORY
+
+    def __init__(self, *, largest: int = 1 << 20) -> None:
+        self.largest = largest
+        self.entries: dict[int, list[bytes]] = defaultdict(list)
+        self.boxes: dict[int, dict[int, tuple[str, bytes]]] = defaultdict(dict)
+        self._next_token = 1
+        self._appended: dict[int, trio.Event] = {}
+        self._filled: dict[int, trio.Event] = {}
+
+    def copy(self) -> MemoryLog:
+        """Return a log of its own with the same contents."""
+        made = MemoryLog(largest=self.largest)
+        made.entries.update((partition, [*entries]) for partition, entries in self.entries.items())
+        made.boxes.update((partition, {**box}) for partition, box in self.boxes.items())
+        made._next_token = self._next_token
+        return made
+
+    async def append(self, partition: int, after: int, data: bytes) -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        entries = self.entries[partition]
+        if len(entries) != after:
+            raise Superseded(partition, after)
+        entries.append(data)
+        _tell(self._appended, partition)
+
+    async def read(self, partition: int, after: int) -> Sequence[bytes]:
+        await trio.lowlevel.checkpoint()
+        return self.entries[partition][after : after + _READ_TOGETHER]
+
+    async def wait(self, partition: int, after: int) -> None:
+        if len(self.entries[partition]) > after:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._appended.setdefault(partition, trio.Event()).wait()
+
+    async def post(self, partition: int, message_id: str, data: bytes) -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        box = self.boxes[partition]
+        if all(waiting != message_id for waiting, _ in box.values()):
+            box[self._next_token] = message_id, data
+            self._next_token += 1
+            _tell(self._filled, partition)
+
+    async def posted(self, partition: int) -> Sequence[PostedMessage]:
+        await trio.lowlevel.checkpoint()
+        return [PostedMessage(token, data) for token, (_, data) in [*self.boxes[partition].items()][:_READ_TOGETHER]]
+
+    async def wait_for_post(self, partition: int) -> None:
+        if self.boxes[partition]:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._filled.setdefault(partition, trio.Event()).wait()
+
+    async def remove_posted(self, partition: int, tokens: Sequence[int]) -> None:
+        await trio.lowlevel.checkpoint()
+        for token in tokens:
+            self.boxes[partition].pop(token, None)
+
+
+def _tell(waiting: dict[int, trio.Event], partition: int) -> None:
+    event = waiting.pop(partition, None)
+    if event is not None:
+        event.set()

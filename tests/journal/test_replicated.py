@@ -1,0 +1,282 @@
+"""A journal on a replicated log: one owner at a time, and nothing that was acknowledged is lost, whatever the log does."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.testing
+
+from journal import keys
+from journal.errors import CorruptRecord, Fenced, InDoubt, Unavailable
+from journal.ids import StreamId
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
+from journal.log.protocol import Message
+from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
+from journal.replicated.journal import open_replicated
+from journal.replicated.log import LogDiverged
+from tests.journal.faulty_log import Fault, FaultyLog
+from tests.journal.test_contract import OTHER, STREAM, all_of, append, nothing_is_due, take, values
+from tests.raising import raises
+from tests.virtual import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from journal.kv.store import Store
+    from journal.replicated.journal import ReplicatedJournal
+
+pytestmark = pytest.mark.virtual_time
+
+BATCH = Batch(rows={keys.record(0, STREAM, 1): b"one", keys.head(0, STREAM): None}, cleared=[(b"e\0\0", b"e\0\1")])
+
+
+@asynccontextmanager
+async def node(log: FaultyLog, local: Store | None = None, *, partitions: int = 1) -> AsyncIterator[ReplicatedJournal]:
+    """A node of the cluster; by default one with an empty disk."""
+    store = MemoryStore() if local is None else local
+    async with open_replicated(store, log, partitions=partitions, clock=VirtualClock()) as journal:
+        yield journal
+
+
+# Entries.
+
+
+@pytest.mark.parametrize("largest", [OVERHEAD + 1, OVERHEAD + 7, 1 << 20])
+def test_batches_come_back_equal_from_however_many_entries(largest: int) -> None:
+    batches = [BATCH, Batch(rows={b"i\0\0a": b"x" * 100})]
+    entries = [decode_entry(data) for _, data in encode_entries(batches, START, largest)]
+    assert [entry.position.number for entry in entries] == list(range(1, entries[0].parts + 1))
+    assert [entry.part for entry in entries] == list(range(entries[0].parts))
+    assert all(later.before == earlier.position.digest for earlier, later in pairwise(entries))
+    assert decode_batches(b"".join(entry.body for entry in entries)) == batches
+
+
+def test_every_changed_or_missing_byte_of_an_entry_is_noticed() -> None:
+    [(_, data)] = encode_entries([BATCH], START, 1 << 20)
+    for at in range(len(data)):
+        for bit in range(8):
+            with pytest.raises(CorruptRecord):
+                decode_entry(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+        with pytest.raises(CorruptRecord):
+            decode_entry(data[:at])
+
+
+# Owners.
+
+
+async def test_a_node_sees_what_the_owner_commits() -> None:
+    log = FaultyLog()
+    async with node(log) as owner, node(log) as reader, owner.claim(0, "owner") as partition:
+        await partition.commit([append(0, 1, 2)])
+        with trio.fail_after(1):
+            assert [event.number async for event in _first(reader, 2)] == [1, 2]
+
+
+async def test_the_next_owner_has_everything_and_the_former_one_commits_nothing_more() -> None:
+    log = FaultyLog()
+    async with node(log) as first, node(log) as second:
+        with raises(Fenced, partition=0, current=None):
+            async with first.claim(0, "first") as old:
+                await old.commit([append(0, 1)])
+                async with second.claim(0, "second") as new:
+                    assert new.epoch > old.epoch
+                    await new.commit([append(1, 2)])
+                    await old.commit([append(1, 3)])
+        await trio.testing.wait_all_tasks_blocked()
+        assert values(await all_of(first)) == values(await all_of(second)) == [1, 2]
+
+
+async def test_two_nodes_that_claim_at_once_own_one_after_the_other() -> None:
+    log = FaultyLog()
+    epochs: list[int] = []
+
+    async def own(journal: ReplicatedJournal) -> None:
+        async with journal.claim(0, "one of two") as partition:
+            epochs.append(partition.epoch)
+
+    async with node(log) as first, node(log) as second, trio.open_nursery() as nursery:
+        nursery.start_soon(own, first)
+        nursery.start_soon(own, second)
+    assert sorted(epochs) == [1, 2]
+
+
+async def test_epochs_rise_whoever_claims() -> None:
+    log = FaultyLog()
+    epochs: list[int] = []
+    async with node(log) as first, node(log) as second:
+        for journal in (first, second, first, first, second, first):
+            async with journal.claim(0, "in turn") as partition:
+                epochs.append(partition.epoch)
+    assert epochs == [1, 2, 3, 4, 5, 6]
+
+
+# Faults of the log.
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_what_fails_to_commit_ends_the_claim_and_the_log_says_what_was_kept(fault: Fault) -> None:
+    log = FaultyLog()
+    expected = Unavailable if fault is Fault.REFUSED else InDoubt
+    async with node(log) as journal:
+        with pytest.raises(expected):
+            async with journal.claim(0, "me") as partition:
+                await partition.commit([append(0, 1)])
+                log.faults = [fault]
+                with pytest.raises(expected):
+                    await partition.commit([append(1, 2)])
+                assert values(await all_of(journal)) == [1]
+                await partition.commit([append(1, 3)])
+        async with journal.claim(0, "me") as partition:
+            kept = [1, 2] if fault is Fault.KEPT else [1]
+            assert values(await all_of(journal)) == kept
+            await partition.commit([append(len(kept), 4)])
+        assert values(await all_of(journal)) == [*kept, 4]
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_a_claim_in_doubt_can_be_made_again(fault: Fault) -> None:
+    log = FaultyLog()
+    async with node(log) as journal:
+        log.faults = [fault]
+        with pytest.raises((Unavailable, InDoubt)):
+            async with journal.claim(0, "me"):
+                raise AssertionError("the claim was not committed")
+        async with journal.claim(0, "me") as partition:
+            await partition.commit([append(0, 1)])
+
+
+async def test_a_commit_that_waits_for_a_stalled_log_is_not_seen_before() -> None:
+    log = FaultyLog()
+    async with node(log) as journal, journal.claim(0, "me") as partition, trio.open_nursery() as nursery:
+        log.stalled = trio.Event()
+        nursery.start_soon(partition.commit, [append(0, 1)])
+        await trio.sleep(3600)
+        assert await all_of(journal) == []
+        log.stalled.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert values(await all_of(journal)) == [1]
+
+
+async def test_a_commit_of_many_entries_is_applied_whole_or_not_at_all() -> None:
+    log = FaultyLog(largest=OVERHEAD + 40)
+    async with node(log) as journal:
+        with pytest.raises(InDoubt):
+            async with journal.claim(0, "me") as partition:
+                await partition.commit([append(0, 1)])
+                before = len(log.entries[0])
+                log.faults = [None, None, Fault.LOST]
+                await partition.commit([append(1, *range(2, 60))])
+        assert len(log.entries[0]) == before + 2
+        async with node(log) as other, other.claim(0, "other") as partition:
+            assert values(await all_of(other)) == [1]
+            await partition.commit([append(1, *range(2, 60))])
+            await trio.testing.wait_all_tasks_blocked()
+            assert values(await all_of(journal)) == [*range(1, 60)]
+
+
+async def test_a_log_that_has_lost_its_end_is_not_joined() -> None:
+    log, local = FaultyLog(), MemoryStore()
+    async with node(log, local) as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1)])
+    lost = log.entries[0].pop()
+    with raises(LogDiverged, partition=0, number=2):
+        async with node(log, local):
+            raise AssertionError("it was opened")
+    async with node(log) as other, other.claim(0, "other"):
+        pass
+    assert log.entries[0][1] != lost
+    with raises(LogDiverged, partition=0, number=2):
+        async with node(log, local):
+            raise AssertionError("it was opened")
+
+
+async def test_a_follower_does_not_join_another_history() -> None:
+    log, other = FaultyLog(), FaultyLog()
+    for each in (log, other):
+        async with node(each) as journal, journal.claim(0, "me") as partition:
+            await partition.commit([append(0, 1 if each is log else 2)])
+    with raises(LogDiverged, partition=0, number=2):
+        async with node(log) as reader:
+            async with node(other) as journal, journal.claim(0, "me"):
+                pass
+            log.entries[0].append(other.entries[0][-1])
+            log.tell(0)
+            await trio.sleep(1)
+            await all_of(reader)
+
+
+async def test_a_damaged_entry_is_refused_by_name() -> None:
+    log = FaultyLog()
+    async with node(log) as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1)])
+    log.entries[0][1] = log.entries[0][1][:-9] + b"?" + log.entries[0][1][-8:]
+    with pytest.raises(CorruptRecord, match="partition 0, entry 2"):
+        async with node(log):
+            raise AssertionError("it was opened")
+
+
+# Messages.
+
+
+def message(name: str, to: StreamId = OTHER, at: float | None = None) -> Message:
+    return Message(id=name, to=to, data=name.encode(), at=at)
+
+
+async def test_messages_between_owners_arrive_once_and_in_order() -> None:
+    log = FaultyLog()
+    async with (
+        node(log, partitions=2) as first,
+        node(log, partitions=2) as second,
+        first.claim(STREAM % 2, "first") as sender,
+        second.claim(OTHER % 2, "second") as receiver,
+    ):
+        for number in range(10):
+            await sender.commit([], [message(f"m{number}")])
+            await sender.commit([], [message(f"m{number}")])
+        due = await take(receiver, 10)
+        assert [each.message.id for each in due] == [f"m{number}" for number in range(10)]
+        assert await nothing_is_due(receiver)
+        assert not log.boxes[OTHER % 2]
+
+
+async def test_a_message_is_sent_on_by_the_next_owner_of_its_sender() -> None:
+    log = FaultyLog()
+    async with node(log, partitions=2) as receiving, receiving.claim(OTHER % 2, "receiver") as receiver:
+        with pytest.raises(Unavailable):
+            async with node(log, partitions=2) as first, first.claim(STREAM % 2, "first") as sender:
+                await sender.commit([], [message("early")])
+                log.faults = [Fault.REFUSED]
+                await trio.sleep(1)  # the row of the message is not removed: the claim ends
+        assert [each.message.id for each in await take(receiver, 1)] == ["early"]
+        async with node(log, partitions=2) as second, second.claim(STREAM % 2, "second"):
+            assert await nothing_is_due(receiver)  # it was posted again, and recognised
+
+
+async def test_messages_that_wait_to_be_posted_outlive_their_owner() -> None:
+    log = FaultyLog()
+    async with node(log, partitions=2) as first, node(log, partitions=2) as second:
+        for number, journal in enumerate((first, second, first)):
+            with pytest.raises(Unavailable):
+                async with journal.claim(STREAM % 2, "one after the other") as sender:
+                    log.is_closed = True
+                    await sender.commit([], [message(f"m{number}")])
+                    await trio.sleep(1)
+                    log.faults = [Fault.REFUSED]
+                    await sender.commit([append(0, 1)])
+        log.is_closed = False
+        async with first.claim(STREAM % 2, "sender"), second.claim(OTHER % 2, "receiver") as receiver:
+            assert [each.message.id for each in await take(receiver, 3)] == ["m0", "m1", "m2"]
+            assert await nothing_is_due(receiver)
+
+
+async def _first(journal: ReplicatedJournal, count: int) -> AsyncIterator[object]:
+    async for event in journal.follow(STREAM):
+        yield event
+        count -= 1
+        if not count:
+            return
