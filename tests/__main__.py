@@ -68,12 +68,23 @@ time and are the same for every turn, and the times of schedules, which run no h
 LONG_WAY_SEEDS = "0-200"
 """Of the storms on the long way."""
 
+REPLICATED = (
+    "--replicated",
+    *(
+        f"tests/engine/test_{name}.py"
+        for name in ("calls", "gates", "jobs", "restart", "schedules", "signals", "steps", "suspended")
+    ),
+)
+"""Run once more on a replicated log, with an empty node at each start (``tests/replicated.py``). ``tests/journal`` holds what differs; these
+show that an engine does not notice. The deep profile ``replicated`` runs them all."""
+
 LONGEST_FIRST = ": the files that take longest begin first, so few tests end in the first minutes"
 
 LANES = {
     "pytest": TOGETHER,
     "pytest, python -O": (*TOGETHER, *OPTIMIZED),
     "pytest, long way": (*TOGETHER, *LONG_WAY),
+    "pytest, replicated": (*TOGETHER, *REPLICATED),
 }
 """By name, the arguments for pytest."""
 

@@ -93,6 +93,7 @@ PROFILES = {
         {"PLAYHEAD_SEEDS": "0-20000", "PLAYHEAD_SECONDS": "3600"},
         "PLAYHEAD_SECONDS",
     ),
+    "replicated": Profile(("pytest", "--replicated", "tests/engine", "tests/stories", "tests/hostile")),
     "storms": Profile(
         ("pytest", "-s", "tests/simulation/test_storms.py", "-k", "no_storm"),
         {"PLAYHEAD_SEEDS": "{first}-{last}", "PLAYHEAD_SECONDS": "3600"},
