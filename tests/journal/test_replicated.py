@@ -27,6 +27,7 @@ from tests.virtual import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from journal.events import Recorded
     from journal.kv.store import Store
     from journal.replicated.journal import ReplicatedJournal
 
@@ -164,6 +165,7 @@ async def test_a_commit_that_waits_for_a_stalled_log_is_not_seen_before() -> Non
 
 async def test_a_commit_of_many_entries_is_applied_whole_or_not_at_all() -> None:
     log = FaultyLog(largest=OVERHEAD + 40)
+    before = 0
     async with node(log) as journal:
         with pytest.raises(InDoubt):
             async with journal.claim(0, "me") as partition:
@@ -274,7 +276,7 @@ async def test_messages_that_wait_to_be_posted_outlive_their_owner() -> None:
             assert await nothing_is_due(receiver)
 
 
-async def _first(journal: ReplicatedJournal, count: int) -> AsyncIterator[object]:
+async def _first(journal: ReplicatedJournal, count: int) -> AsyncIterator[Recorded]:
     async for event in journal.follow(STREAM):
         yield event
         count -= 1
