@@ -12,6 +12,7 @@ import trio
 
 from actors.code.loading import load, unload
 from actors.core.deployments import Deployment, Deployments
+from actors.core.limits import Names
 from actors.errors import BrokenDeploymentError, NotFoundError, ResourceKind
 from actors.model.app import App
 from actors.model.definitions import Definition, HandlerDefinition
@@ -94,6 +95,14 @@ class CodeRegistry:
     def pinned_to(self, service: str) -> str:
         """Return the deployment of a new invocation of the service. Built-in services run on the runtime's own code."""
         return "" if is_system(service) else self.latest
+
+    def names_of(self, service: str, handler: str) -> Names:
+        """Return all names of a class and of its handler in the newest code; the given ones if it has none of this name."""
+        try:
+            definition, found = self.newest.handlers[service, handler]
+        except NotFoundError:
+            return Names((service,), (handler,))
+        return Names(definition.names, found.names)
 
     def for_new_work(self, service: str) -> tuple[str, App]:
         """Return the deployment of a new invocation of the service, as :meth:`pinned_to` does, and its application."""

@@ -10,7 +10,8 @@ A scope is a text. Of an invocation of ``Chat/alice/say`` with the tag ``user=ad
 
     everything  service:Chat  handler:Chat/say  key:Chat/alice or key:Chat  tag:user=ada or tag:user
 
-The limit of one key or of one value replaces the limit of each, so one user can be given more than the others.
+The limit of one key or of one value replaces the limit of each, so one user can be given more than the others. A limit counts a
+renamed class or handler under all of its names.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from actors.values.names import EDIT, is_system
 from actors.values.texts import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from journal.ids import InvocationId
 
@@ -108,6 +109,14 @@ def checked_limit_scope(text: str) -> str:
     )
 
 
+@attrs.frozen
+class Names:
+    """All names of a class and of a handler, the current ones first."""
+
+    services: Sequence[str]
+    handlers: Sequence[str]
+
+
 @attrs.frozen(kw_only=True)
 class Candidate:
     """An invocation, as far as limits are concerned with it."""
@@ -139,23 +148,29 @@ def check_priority(name: str, value: str) -> None:
 
 
 def counting_limits(
-    limits: Mapping[str, Limit], service: str, key: str | None, handler: str, tags: Mapping[str, str] | None
+    limits: Mapping[str, Limit], names: Names, key: str | None, tags: Mapping[str, str] | None
 ) -> Iterator[tuple[str, Limit]]:
     """Yield the limits that count such an invocation, each with the text of what it counts: the scope, or for a limit of each key
-    or value, the one of the invocation."""
-    if is_system(service) or handler == EDIT:
+    or value, the one of the invocation. A class or a handler is found under all of its names, the current one first."""
+    if is_system(names.services[0]) or names.handlers[0] == EDIT:
         return
-    for scope, of_each in _scopes(service, key, handler, tags):
-        limit = limits.get(scope) or limits.get(of_each)
-        if limit is not None:
-            yield scope, limit
+    for alternatives in _scopes(names, key, tags):
+        for scope, limited in alternatives:
+            limit = limits.get(limited)
+            if limit is not None:
+                yield scope, limit
+                break
 
 
-def _scopes(service: str, key: str | None, handler: str, tags: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
-    yield "everything", ""
-    yield f"service:{service}", ""
-    yield f"handler:{service}/{handler}", ""
+def _scopes(names: Names, key: str | None, tags: Mapping[str, str] | None) -> Iterator[Iterable[tuple[str, str]]]:
+    """Yield the scopes that contain an invocation, each with the scope that a limit of it has, those that come first in place of
+    others together."""
+    yield (("everything", "everything"),)
+    yield [(scope, scope) for scope in (f"service:{service}" for service in names.services)]
+    yield [(scope, scope) for scope in (f"handler:{s}/{h}" for s in names.services for h in names.handlers)]
     if key is not None:
-        yield f"{_KEY}{service}/{key}", f"{_KEY}{service}"
+        scopes = [(f"{_KEY}{service}/{key}", f"{_KEY}{service}") for service in names.services]
+        yield [*((scope, scope) for scope, _ in scopes), *scopes]
     for name, value in (tags or {}).items():
-        yield f"{_TAG}{name}={value}", f"{_TAG}{name}"
+        scope = f"{_TAG}{name}={value}"
+        yield (scope, scope), (scope, f"{_TAG}{name}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.limits import LimitWait, counting_limits
+from actors.core.limits import LimitWait, Names, counting_limits
 from actors.core.run_count import RunCount
 from actors.core.run_lines import RunLines
 from journal.ids import StreamId, stream_of_invocation
@@ -41,18 +41,20 @@ class _Runner:
 
 class RunPlaces:
     """The places of one process. ``wake`` starts or continues an invocation that has got one, ``now`` is the time, and
-    ``set_alarm`` reports that :attr:`due` is earlier than before."""
+    ``set_alarm`` reports that :attr:`due` is earlier than before. ``names_of`` returns all names of a service and a handler."""
 
     def __init__(
         self,
         wake: Callable[[InvocationId], None],
         now: Callable[[], float],
         set_alarm: Callable[[], None] = lambda: None,
+        names_of: Callable[[str, str], Names] = lambda service, handler: Names((service,), (handler,)),
     ) -> None:
         self.is_active = False
         """Whether there is any limit."""
         self._wake = wake
         self._now = now
+        self._names_of = names_of
         self._limits: dict[str, Limit] = {}
         self._counts: dict[str, RunCount] = {}
         self._sweep_at = _SWEEP_AT
@@ -79,7 +81,7 @@ class RunPlaces:
 
     def concerns(self, service: str, key: str | None, handler: str, tags: Mapping[str, str] | None) -> bool:
         """Report whether any limit counts such an invocation."""
-        return any(True for _ in counting_limits(self._limits, service, key, handler, tags))
+        return any(True for _ in counting_limits(self._limits, self._names_of(service, handler), key, tags))
 
     def has(self, of: InvocationId) -> bool:
         """Report whether the invocation has a place."""
@@ -222,7 +224,7 @@ class RunPlaces:
     # Inside.
 
     def _counts_of(self, one: Candidate) -> tuple[tuple[str, ...], tuple[RunCount, ...]]:
-        limits = [*counting_limits(self._limits, one.service, one.key, one.handler, one.tags)]
+        limits = [*counting_limits(self._limits, self._names_of(one.service, one.handler), one.key, one.tags)]
         return tuple(scope for scope, _ in limits), tuple(self._count(scope, limit) for scope, limit in limits)
 
     def _count(self, scope: str, limit: Limit) -> RunCount:

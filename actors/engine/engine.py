@@ -85,7 +85,9 @@ class Engine:
         self.left: tuple[UnstoppedStep, ...] = ()
         # Listed before a processor takes up unfinished work, so that none misses a gate.
         self._gated: dict[int, PartitionProcessor] = {}
-        self._run_limits = RunLimits(journal, context.environment.clock, self._what_runs, self._start_waiting)
+        self._run_limits = RunLimits(
+            journal, context.environment.clock, self._what_runs, self._start_waiting, applications.names_of
+        )
         self.registry = RegistryView(journal, self._turn_gates, self._run_limits.apply, applications, context.notices)
         self.one_job_at_a_time = trio.Lock()
         """Held while a job is looked up and created, so that two equal requests at once create one."""

@@ -13,13 +13,14 @@ from journal.ids import InvocationId, StreamId, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from actors.core.limits import Candidate, Limit
+    from actors.core.limits import Candidate, Limit, Names
     from journal.clock import Clock
     from journal.log.protocol import Journal
 
 
 class RunLimits:
-    """The limits of an engine. ``running`` returns what runs, and ``start_waiting`` starts what waits in an object."""
+    """The limits of an engine. ``running`` returns what runs, and ``start_waiting`` starts what waits in an object.
+    ``names_of`` returns all names of a service and a handler."""
 
     def __init__(
         self,
@@ -27,13 +28,14 @@ class RunLimits:
         clock: Clock,
         running: Callable[[], Iterable[Candidate]],
         start_waiting: Callable[[StreamId], None],
+        names_of: Callable[[str, str], Names],
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._running = running
         self._start_waiting = start_waiting
         self._alarm = trio.Event()
-        self.places = RunPlaces(self._wake, clock.now, self._set_alarm)
+        self.places = RunPlaces(self._wake, clock.now, self._set_alarm, names_of)
         self.start_logs = [StartLog(self.places, clock, number) for number in range(journal.partitions)]
         """The starts that rates count, by partition."""
 

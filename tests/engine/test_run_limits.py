@@ -80,6 +80,13 @@ class Chat(Actor):
         return number
 
 
+class Talk(Actor, aliases=("Chat",)):
+    @handler(aliases=("say",))
+    async def speak(self, name: str, number: int) -> int:
+        await work(name, number)
+        return number
+
+
 class Instant(Service):
     @handler
     async def now(self) -> float:
@@ -234,6 +241,19 @@ async def test_each_value_of_a_tag_is_counted_on_its_own_and_one_can_be_exempt()
         }
         await until(lambda: len(NOW.order) == 20)
         assert (NOW.most["ada"], NOW.most["bob"], NOW.most["eve"], NOW.most["root"]) == (2, 2, 3, 5)
+
+
+async def test_a_renamed_class_is_counted_under_all_of_its_names() -> None:
+    lab = Lab(Chat)
+    async with lab.running() as runtime:
+        await runtime.client.limits.set("handler:Chat/say", concurrency=1)
+        await runtime.client.actor(Chat, "old").say("a", 1)
+    async with lab.running(Talk) as runtime:
+        talks = [await runtime.client.actor(Talk, key).speak.send("a", 2) for key in ("old", "new")]
+        for talk in talks:
+            await talk.result()
+        assert NOW.most["all"] == 1
+        assert {(await talk.info()).target.service for talk in talks} == {"Chat", "Talk"}
 
 
 async def test_of_those_that_wait_the_one_with_more_priority_runs_first() -> None:
