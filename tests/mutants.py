@@ -78,6 +78,14 @@ MUTANTS = (
     Mutant("leaves-timers-behind", "Machine._retract_timer", "self.batch.retracted.append(", "(lambda message: None)("),
     Mutant("does-not-remember-who-attached", "_on_attach_requested", "invocation.attached.append(event.by)", "pass"),
     Mutant("answers-nobody-who-joined", "_answer", "waiting = [*invocation.attached] if", "waiting: list[Caller] = [] if"),
+    # Dates: what was sent for later, and schedules.
+    Mutant("keeps-the-date-of-before", "_on_rescheduled", "f.SetTimer(event.scheduled_for, due)", "f.SetTimer(event.scheduled_for if before is None else before, due)"),
+    Mutant("leaves-the-date-of-before", "_on_rescheduled", "[] if before is None else [f.RetractTimer(before, due)]", "[]"),
+    Mutant("forgets-what-it-moved", "_on_rescheduled", "invocation.scheduled_for = event.scheduled_for", "pass"),
+    Mutant("leaves-the-first-date-unread-at-a-start", "Inbox._read_dated", "self._readable(page) if", "self._readable(page[1:]) if"),
+    Mutant("starts-a-run-of-a-schedule-twice", "Schedule._plan", "await self._start(run)", 'await self._start(run)\n            await self._start(attrs.evolve(run, mark="again"))'),
+    Mutant("decides-twice-on-a-time-of-a-schedule", "Schedule._go_on_to", "[*self.late, *due], now)", "[*self.late, *due, *due], now)"),
+    Mutant("skips-a-time-of-a-schedule", "Schedule._go_on_to", "self.reached = due[-1]", "self.reached = now + 1.0"),
     # Signals and restarts.
     Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in waits if wait.step == signal.step), None)", "None"),
     Mutant("gives-a-restart-the-signal-of-another-wait", "_come_late", "taker if taker in asking else None", "min(asking, default=None)"),
@@ -158,6 +166,7 @@ MUTANTS = (
     Mutant("opens-a-gate-and-wakes-nobody", "GateWatcher.turn", "if before.let_through_more_as(gates):", "if False:"),
     Mutant("starts-with-the-gates-open", "RegistryView.load", "self.gates = self._read_gates()", "pass"),
     Mutant("asks-again-in-a-job", "_obey", "if spec.verb is JobVerb.PURGE else request", "if True else request"),
+    Mutant("takes-what-a-job-let-begin-for-done", "evolve", "and event.__class__ is not e.InvocationStarted", ""),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
     # Code.
     Mutant("goes-on-with-code-that-differs", "Requests._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),

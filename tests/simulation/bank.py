@@ -17,6 +17,7 @@ from tests.simulation.cast import CAST, Account, Claim, Errands
 from tests.simulation.heard import Told
 from tests.simulation.lives import SAME_TIME
 from tests.simulation.plan import KEYS
+from tests.simulation.schedules import ScheduleClients
 from tests.simulation.tallies import TallyClients
 from tests.simulation.world import RICH
 
@@ -42,7 +43,7 @@ class Seen:
     value: int | None
 
 
-class Bank(TallyClients):
+class Bank(TallyClients, ScheduleClients):
     """What clients ask of the cast, and what they saw of it (:class:`tests.simulation.storm.Company`)."""
 
     classes = (*CAST, Walker)
@@ -50,7 +51,8 @@ class Bank(TallyClients):
     keys = KEYS
 
     def __init__(self, storm: Storm) -> None:
-        super().__init__(storm)
+        TallyClients.__init__(self, storm)
+        ScheduleClients.__init__(self, storm)
         self.requests: dict[str, tuple[str, int, list[Any]]] = {}
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
@@ -111,7 +113,7 @@ class Bank(TallyClients):
         """An object that nothing is wrong with answers while another one is misread."""
         with trio.move_on_after(PATIENCE_SECONDS) as scope:
             await self.look(key)
-        is_held = scope.cancelled_caught and any(d.what == "gate" for life in self.storm.plan.lives for d in life.deeds)
+        is_held = scope.cancelled_caught and self.storm.has_gates
         self.storm.law("others go on beside damage", is_held or not scope.cancelled_caught, f"{key} did not answer")
 
     async def pay(self, source: str, to: str, amount: int, number: int) -> None:
@@ -151,6 +153,7 @@ class Bank(TallyClients):
         self._check_calls()
         await self._check_accounts(runtime, lives)
         await self.judge_tallies(runtime, lives)
+        await self.judge_schedules(runtime, lives)
 
     def _check_calls(self) -> None:
         """The versions that clients were told of an account are in an order that fits when they asked and were answered. After a

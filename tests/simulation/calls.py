@@ -75,7 +75,7 @@ def _writers(storm: Storm, lives: dict[InvocationId, Life]) -> None:
             running[key] = at
     for of, at, bodies in storm.world.turns:
         life = lives.get(InvocationId(of))
-        if life is not None:
+        if life is not None and life.key is not None:
             beside = [body for body in bodies if _is_beside(lives, life, body)]
             storm.law("one writer at a time", not beside, f"{of} at {at}, beside {beside}")
 

@@ -281,6 +281,17 @@ class Errands(Service):
         return number
 
 
+class Bell(Service):
+    """Is rung by schedules."""
+
+    @handler
+    async def ring(self, at: float, name: str, seconds: float) -> float:
+        STAGE.world.turn(actors.current_invocation())
+        if seconds:
+            await act(seconds, 0.0, 0)
+        return at
+
+
 class Claim(Workflow):
     """Runs once for each key."""
 
@@ -290,4 +301,4 @@ class Claim(Workflow):
         return number
 
 
-CAST = (Account, Tally, Vault, Errands, Claim)
+CAST = (Account, Tally, Vault, Errands, Bell, Claim)

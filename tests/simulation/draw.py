@@ -11,7 +11,19 @@ from tests.hostile.errors import ERRORS
 from tests.hostile.values import VALUES
 from tests.simulation.disk import Weather
 from tests.simulation.misreads import KINDS
-from tests.simulation.plan import CELLS, GATES, JOBS, KEYS, STATUSES, VERBS, Deed, Life, Plan
+from tests.simulation.plan import (
+    CELLS,
+    GATES,
+    JOBS,
+    KEYS,
+    SCHEDULE_VERBS,
+    SCHEDULES,
+    STATUSES,
+    VERBS,
+    Deed,
+    Life,
+    Plan,
+)
 from tests.simulation.scenes import SCENES, Props, Scene
 from tests.simulation.versions import VERSIONS, WAYS
 
@@ -81,7 +93,7 @@ class _Draw:
     def _of_some_version(self, life: Life) -> Life:
         """The same on code that is kept; what is resumed or restarted may move to the latest."""
         for deed in life.deeds:
-            if deed.what.startswith("steer") and deed.given[0] in ("resume", "restart"):
+            if deed.what in ("steer", "steer more") and deed.given[0] in ("resume", "restart"):
                 deed.given[3]["deployment"] = self.random.choice(["keep", "latest"])
         return attrs.evolve(life, code=self.random.choice(VERSIONS))
 
@@ -118,6 +130,15 @@ class _Draw:
 
     def _drill(self, status: str, verb: str, dies: str) -> Life:
         """A life in which one cell is reached, with a little of everything beside it."""
+        random = self.random
+        deeds = self._drill_of(status, verb, dies)
+        if random.random() < 0.5:
+            deeds += [self._deed(round(random.uniform(0.0, 2.0), 2)) for _ in range(3)]
+        return Life(seconds=4.0, deeds=deeds, weather=Weather(latency=random.choice([0.0, 0.02])))
+
+    def _drill_of(self, status: str, verb: str, dies: str) -> list[Deed]:
+        if verb.endswith(" schedule"):
+            return self._drill_of_schedule(status, verb.removesuffix(" schedule"), dies)
         random, key = self.random, self.random.choice(KEYS)
         busy: list[Any] = [["step", 1.5, random.choice([0.0, 0.3]), 0]]
         delays, programs = (
@@ -138,9 +159,21 @@ class _Draw:
             deeds.append(Deed(at=0.3, what="steer", given=["purge", "completed", 0, {}]))
         at = 0.1 if status == "backing_off" else 0.4  # before the step is tried again
         deeds.append(Deed(at=at, what="steer", given=[verb, status, 7, self._options(verb)], dies=dies))
-        if random.random() < 0.5:
-            deeds += [self._deed(round(random.uniform(0.0, 2.0), 2)) for _ in range(3)]
-        return Life(seconds=4.0, deeds=deeds, weather=Weather(latency=random.choice([0.0, 0.02])))
+        return deeds
+
+    def _drill_of_schedule(self, state: str, verb: str, dies: str) -> list[Deed]:
+        name, options = self.random.choice(SCHEDULES), self.schedule()
+        options["seconds"] = 1.5 if state == "open" else 0.0
+        options["every"], options["ends_after"] = {"open": (1.0, 3.0), "ended": (1.0, 1.2)}.get(state, (2.0, 3.0))
+        deeds: list[Deed] = []
+        if state != "none":
+            deeds.append(Deed(at=0.05, what="steer schedule", given=["create", name, "", options]))
+        if state == "paused":
+            deeds.append(Deed(at=0.3, what="steer schedule", given=["pause", name, "", {}]))
+        at = {"open": 1.2, "ended": 1.5}.get(state, 0.6)
+        given = [verb, name, state, options if verb == "create" else self._options_of_schedule(verb)]
+        deeds.append(Deed(at=at, what="steer schedule", given=given, dies=dies))
+        return deeds
 
     def _weather(self, seconds: float) -> Weather:
         random = self.random
@@ -184,7 +217,7 @@ class _Draw:
 
     def ask(self) -> list[Any]:
         random = self.random
-        return [random.choice(KEYS), self.number(), self.program(), random.choice([None, None, 0.7])]
+        return [random.choice(KEYS), self.number(), self.program(), random.choice([None, None, None, 0.7, 3.0])]
 
     def request(self) -> list[Any]:
         return [self.random.choice("xyz"), self.random.choice(KEYS), self.number(), self.program()]
@@ -240,6 +273,8 @@ class _Draw:
                 return {"kill_after": random.choice([None, None, 0.5, 20.0])}
             case "signal":
                 return {"name": random.choice("st"), "number": self.number()}
+            case "reschedule":
+                return {"delay": random.choice([None, None, 0.3, 2.0, 5.0])}
             case "restart":
                 return {
                     "step": random.choice([0.0, 0.5, 0.9, "", "end"]),
@@ -248,6 +283,32 @@ class _Draw:
                     "input": random.random() < 0.2,
                 }
         return {}
+
+    def steer_schedule(self) -> list[Any]:
+        verb = self.random.choice(["create", "create", *SCHEDULE_VERBS])
+        return [verb, self.random.choice(SCHEDULES), "", self._options_of_schedule(verb)]
+
+    def _options_of_schedule(self, verb: str) -> dict[str, Any]:
+        random = self.random
+        match verb:
+            case "create":
+                return self.schedule()
+            case "backfill":
+                return {"seconds": random.choice([1.5, 3.0])}
+            case "update":
+                return random.choice([{"note": str(self.number())}, {"every": random.choice([1.5, 2.0])}])
+        return {}
+
+    def schedule(self) -> dict[str, Any]:
+        """A schedule that soon ends: a run for each nominal time of a long one would take a while."""
+        random = self.random
+        return {
+            "every": random.choice([1.0, 1.0, 2.0]),
+            "seconds": random.choice([0.0, 0.0, 0.6, 1.5]),
+            "missed": random.choice(["skip", "one", "all"]),
+            "overlap": random.choice(["skip", "queue", "allow", "cancel_previous"]),
+            "ends_after": random.choice([1.2, 2.5, 4.5]),
+        }
 
     def gate(self) -> list[Any]:
         random = self.random
@@ -314,6 +375,7 @@ _DEEDS: dict[str, Any] = {
     "label": _Draw.add,
     "steer": _Draw.steer,
     "steer more": _Draw.steer,
+    "steer schedule": _Draw.steer_schedule,
     "gate": _Draw.gate,
     "job": _Draw.job,
     "edit": _Draw.edit,

@@ -13,7 +13,7 @@ from journal import events as e
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId, stream_of_invocation
 from tests.simulation import answers, calls, codes, limits
-from tests.simulation.lives import SAME_TIME, Life, read_lives
+from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME, Life, read_lives
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
@@ -93,6 +93,25 @@ def _one_life(storm: Storm, life: Life) -> None:
                 )
     storm.law("each step has one outcome", all(n == 1 for n in outcomes.values()), f"{life.id}: {outcomes}")
     _cancel(storm, life)
+    _date(storm, life)
+
+
+def _date(storm: Storm, life: Life) -> None:
+    """What was sent for later joins the queue when its date has come, and soon afterwards where nothing keeps it from that."""
+    date = life.accepted.scheduled_for
+    is_doubted = stream_of_invocation(life.id) in storm.doubted
+    for recorded, at in zip(life.events, life.at, strict=True):
+        match recorded.event:
+            case e.InvocationRescheduled(scheduled_for=date):
+                pass
+            case e.InvocationDue() if date is not None:
+                is_early = recorded.stamp.at < date - SAME_TIME
+                storm.law("nothing begins before its time", not is_early, f"{life.id}: its date is {date}")
+                latest = inf if is_doubted else storm.latest(date, 2 * LONGEST_COMMIT_SECONDS)
+                storm.law("nothing is late", at <= latest, f"{life.id} at {at}, expected until {latest}")
+                date = None
+            case e.InvocationStarted() | e.InvocationDue():
+                storm.law("nothing begins before its time", date is None, f"{life.id}: its date is {date}")
 
 
 def _cancel(storm: Storm, life: Life) -> None:
@@ -155,6 +174,8 @@ def _one_verb(storm: Storm, said: Said, life: Life) -> None:
             )
         case "signal" if said.number:
             is_so = any(b"%d" % said.number in event.value for event in life.of(e.SignalReceived))
+        case "reschedule":
+            is_so = bool(life.of(e.InvocationRescheduled))
         case _:
             return
     storm.law("a verb that was answered is done", is_so, f"{said.verb} of {said.of}")
@@ -331,8 +352,6 @@ async def _audit(storm: Storm, runtime: Runtime) -> None:
     storm.law("the audit is a whole chain", check.is_whole, f"{check.broken}")
     page = await runtime.client.audit(limit=10_000)
     known = {(entry.target, entry.verb) for entry in page.entries if not entry.refusal}
-    for said in storm.said:
-        verb = said.verb.partition(" ")[0]
-        storm.law(
-            "a verb that was answered is in the audit", said.by_job or (said.of, verb) in known, f"{verb} {said.of}"
-        )
+    by_hand = [(said.of, said.verb.partition(" ")[0]) for said in storm.said if not said.by_job]
+    for of, verb in [*by_hand, *storm.audited]:
+        storm.law("a verb that was answered is in the audit", (of, verb) in known, f"{verb} {of}")

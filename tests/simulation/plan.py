@@ -16,7 +16,7 @@ from tests.simulation.disk import Weather
 KEYS = "abcd"
 """Keys of accounts, and of tallies. Each lies in a partition of its own, where there are five."""
 
-VERBS = ("cancel", "kill", "pause", "pause now", "resume", "signal", "restart", "purge", "attach")
+VERBS = ("cancel", "kill", "pause", "pause now", "resume", "signal", "reschedule", "restart", "purge", "attach")
 STATUSES = (*(status.value for status in Status), "gone")
 """Of what is steered; ``gone`` is what has been purged."""
 
@@ -27,10 +27,21 @@ GATES = (
     "service:Errands",
     "service:Tally",
 )
-JOBS = ("cancel", "pause", "resume", "signal")
+SCHEDULES = ("m", "n")
+"""Names of schedules."""
+
+SCHEDULE_VERBS = ("create", "update", "pause", "resume", "trigger", "backfill", "delete")
+SCHEDULE_STATES = ("none", "active", "open", "paused", "ended")
+"""Of a schedule: ``none`` is where there is none of the name, and one that is ``open`` has a run that has not ended."""
+
+JOBS = ("cancel", "kill", "pause", "resume", "signal", "reschedule")
 DEATHS = ("", "before", "after")
-CELLS = [(status, verb, dies) for status in STATUSES for verb in VERBS for dies in DEATHS]
-"""What can meet: the status that an invocation is in, the verb, and the death of the process at the next commit."""
+CELLS = [
+    *((status, verb, dies) for status in STATUSES for verb in VERBS for dies in DEATHS),
+    *((state, f"{verb} schedule", dies) for state in SCHEDULE_STATES for verb in SCHEDULE_VERBS for dies in DEATHS),
+]
+"""What can meet: the status that an invocation is in, or the state of a schedule, the verb, and the death of the process at the next
+commit."""
 
 
 @attrs.frozen(kw_only=True)

@@ -49,8 +49,8 @@ class Props:
     def moment(self, earliest: float, latest: float) -> float:
         return round(self.random.uniform(earliest, latest), 2)
 
-    def ask(self, at: float, key: str, number: int, program: list[Any]) -> Deed:
-        return Deed(at=at, what="ask", given=[key, number, program, None])
+    def ask(self, at: float, key: str, number: int, program: list[Any], delay: float | None = None) -> Deed:
+        return Deed(at=at, what="ask", given=[key, number, program, delay])
 
     def steer(self, at: float, verb: str, work: int, which: int = 0, /, **options: Any) -> Deed:
         """Steer the work of this number: the first, or one that repeats it."""
@@ -186,6 +186,71 @@ def _dying_job(props: Props) -> Scene:
     deeds.append(Deed(at=0.3, what="job", given=["signal", random.choice([2, 4]), props.number()]))
     deeds.append(Deed(at=0.3, what="doom", given=[random.choice([3, 4, 4, 5]), random.choice(["before", "after"])]))
     return Scene(deeds=deeds)
+
+
+def _job_of_one_object(props: Props) -> Scene:
+    """A job is about several that wait for one object, where each lets the next one begin."""
+    random, key, count = props.random, props.random.choice(KEYS), props.random.choice([2, 3, 4])
+    verb = random.choice(["kill", "kill", "cancel"])
+    if verb == "kill" or random.random() < 0.5:
+        deeds = [props.ask(0.0, key, props.number(), [["wait", "s"]]) for _ in range(count)]
+    else:
+        deeds = [Deed(at=0.0, what="move", given=[key, props.number(), 1.5]) for _ in range(count)]
+    deeds.append(Deed(at=0.3, what="job", given=[verb, count, props.number()]))
+    return Scene(deeds=deeds)
+
+
+def _moved_date(props: Props) -> Scene:
+    """What was sent for later is moved to another date, once or twice, and the process may die over that or before that date."""
+    random, number, key = props.random, props.number(), props.random.choice(KEYS)
+    moved = [props.moment(0.2, 1.0) for _ in range(random.choice([1, 1, 2]))]
+    delays = [random.choice([None, 0.3, 1.5, 3.0]) for _ in moved]
+    deeds = [
+        props.ask(0.05, key, number, [["step", 0.1, 0.0, 0]], random.choice([1.2, 2.5])),
+        *(props.steer(at, "reschedule", number, delay=delay) for at, delay in zip(moved, delays, strict=True)),
+    ]
+    if random.random() < 0.2:
+        deeds.append(props.steer(props.moment(0.1, 1.0), "pause", number))
+        deeds.append(props.steer(props.moment(1.0, 2.5), "resume", number))
+    if random.random() < 0.3:
+        deeds[-1] = attrs.evolve(deeds[-1], dies=random.choice(["before", "after"]))
+    return Scene(deeds=deeds, seconds=random.choice([max(moved) + 0.1, props.moment(1.0, 3.0), 5.0]))
+
+
+def _scheduled(props: Props) -> Scene:
+    """A schedule runs beside what clients ask of it, and the process dies over one of the commits."""
+    random = props.random
+    options = {
+        "every": 1.0,
+        "seconds": random.choice([0.0, 0.6, 1.5]),
+        "missed": random.choice(["skip", "one", "all"]),
+        "overlap": random.choice(["skip", "queue", "allow", "allow", "cancel_previous"]),
+        "ends_after": random.choice([2.5, 3.5]),
+    }
+    deeds = [Deed(at=0.05, what="steer schedule", given=["create", "m", "", options])]
+    for verb, given in random.sample(
+        [
+            ("trigger", {}),
+            ("pause", {}),
+            ("backfill", {"seconds": 2.5}),
+            ("update", {"note": "x"}),
+            ("create", options),
+        ],
+        random.choice([0, 0, 1, 2]),
+    ):
+        deeds.append(Deed(at=props.moment(0.5, 2.5), what="steer schedule", given=[verb, "m", "", given]))
+    if random.random() < 0.7:
+        doom = [random.randint(3, 12), random.choice(["before", "after"])]
+        deeds.append(Deed(at=props.moment(0.9, 2.0), what="doom", given=doom))
+    return Scene(deeds=deeds, seconds=props.moment(1.5, 4.5))
+
+
+def _cut_off(props: Props) -> Scene:
+    """The process dies in the middle of a step that may run at most once, or of one that may be run again."""
+    random = props.random
+    step: list[Any] = random.choice([["once", 1.5], ["once", 1.5], LONG])
+    deeds = [props.ask(0.05, random.choice(KEYS), props.number(), [step, ["step", 0.1, 0.0, 0]])]
+    return Scene(deeds=deeds, seconds=props.moment(0.1, 1.8))
 
 
 def _gated(props: Props) -> Scene:
@@ -388,10 +453,14 @@ def _moved_to_code_that_differs(props: Props) -> Scene:
 
 SCENES: tuple[Callable[[Props], Scene], ...] = (
     _approval,
+    _job_of_one_object,
     _rush,
+    _moved_date,
     _two_waits,
     _rush_at_a_gate,
+    _scheduled,
     _rush_after_a_kill,
+    _cut_off,
     _rewind,
     _purge_of_what_is_needed,
     _purge_beside,

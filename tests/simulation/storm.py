@@ -48,6 +48,7 @@ from tests.simulation.heard import Said, Told
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS
 from tests.simulation.versions import loaded, snapshot
 from tests.simulation.world import BRIEF_SECONDS, new_world
+from tests.virtual import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -126,6 +127,8 @@ class Storm:
         self.said: list[Said] = []
         self.told_by_jobs: set[bytes] = set()
         """The values of signals that jobs send."""
+        self.audited: list[tuple[str, str]] = []
+        """What else the audit has: what it was about, and the verb."""
         self.histories: list[tuple[InvocationId, float, list[tuple[int, str]]]] = []
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
@@ -193,6 +196,29 @@ class Storm:
             found |= {*more}
             line += more
         return found
+
+    @property
+    def has_jumped(self) -> bool:
+        """Whether the wall clock was set."""
+        return len(self.shifts) > 1
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether clients close gates."""
+        return any(deed.what == "gate" for life in self.plan.lives for deed in life.deeds)
+
+    def latest(self, date: float, takes: float) -> float:
+        """When, by the virtual clock, what comes with this date is sure to be on the disk: where a process whose disk is well takes
+        so many seconds for it."""
+        if self.has_jumped:
+            return inf
+        due = date - EPOCH
+        return next((max(since, due) + takes for since, until in self.calm if max(since, due) + takes < until), inf)
+
+    def let_die(self, dies: str) -> None:
+        """The process dies over the next commit, if ``dies`` says so."""
+        assert self._handle is not None, "clients ask what runs"
+        self._handle.dies = dies
 
     def was_kept(self, at: float) -> bool:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
@@ -281,8 +307,7 @@ class Storm:
         if told is None:
             return
         self.cells[self._status_of(told.id), verb, dies] += 1
-        assert self._handle is not None, "a client steers what runs"
-        self._handle.dies = dies
+        self.let_die(dies)
         handle = self.client.invocation(told.id)
         number = 0
         match verb:
@@ -309,6 +334,8 @@ class Storm:
                 number = options["number"]
                 error = "refused" if number % 5 == 0 else None
                 answer = await handle.signal(options["name"], [options["name"], number], error=error)
+            case "reschedule":
+                answer = await handle.reschedule(delay=options["delay"])
             case "purge":
                 self.purged.add(told.id)  # also if the answer is lost
                 answer = await handle.purge()
@@ -396,7 +423,7 @@ class Storm:
         self._closed_since.clear()
 
     async def _job(self, verb: str, count: int, number: int) -> None:
-        ids = [t.id for t in self.told][-count:]
+        ids = [t.id for t in self.told if _may_be_steered(t, verb)][-count:]
         if not ids:
             return
         value = ["s", number]
@@ -457,6 +484,7 @@ class Storm:
         handle = self._handle = Handle(self.disk, Weather(), Random(0), on_death=lambda: None)
         self.lab.store = handle
         self.world.is_alive = True
+        self.calm.append((trio.current_time(), inf))
         async with self._running(self.plan.lives[-1].code if self.plan.lives else 0) as runtime:
             self._runtime = runtime
             self._expect_open()
