@@ -559,6 +559,7 @@ def _reassigned(walker: Walker, invocation: InvocationState, how: int) -> Event:
 def _quiet_fact(of: InvocationId, how: int) -> Event:
     facts: list[Event] = [
         e.PatchMarked(invocation_id=of, name="new"),
+        e.StatusTextChanged(invocation_id=of, text="new"),
         e.ReadsPinned(invocation_id=of, fields={}, lengths={}),
         e.ItemsPinned(invocation_id=of, field="items", items={}),
     ]
