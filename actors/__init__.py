@@ -49,6 +49,7 @@ from actors.model.verbs.attributes import set_attributes
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
 from actors.model.verbs.context import current_invocation, patched, random, set_status_text, suspending, uuid4
 from actors.model.verbs.output import emit
+from actors.model.verbs.questions import ask
 from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_on_at, open_nursery
 from actors.model.verbs.signals import signal
 from actors.model.verbs.steps import run, step, step_key
@@ -141,6 +142,7 @@ __all__ = [
     "UnknownOutcomeError",
     "Workflow",
     "actor",
+    "ask",
     "call",
     "connect",
     "converter",

@@ -27,7 +27,7 @@ from actors.http.address import Address, write_address
 from actors.http.closing import Closing
 from actors.http.local_socket import bind_socket
 from actors.http.portal import Portal
-from actors.http.server_options import DEFAULT_LIMITS, ServeOptions
+from actors.http.server_options import DEFAULT_LIMITS, ServeOptions, host_of
 from actors.values.arguments import checked_text
 from journal.errors import BrokenInvariant
 from journal.safe_logger import SafeLogger
@@ -94,9 +94,11 @@ class _Home:
 
 @attrs.define(eq=False, kw_only=True)
 class Endpoints:
-    """The endpoints of one runtime. ``url`` is the address of its server once it listens, or None without one."""
+    """The endpoints of one runtime. ``url`` is the address of its server once it listens, or None without one. ``public_url`` is
+    where people outside reach it, if that is known."""
 
     options: ServeOptions | None
+    public_url: str | None
     has_socket: bool
     drain_seconds: float
     offload: Offload
@@ -105,6 +107,17 @@ class Endpoints:
     _listeners: list[trio.SocketListener] = attrs.field(factory=list)
     _ended: trio.Event = attrs.field(factory=trio.Event)
     _home: _Home | None = None
+
+    def base_of_links(self) -> str | None:
+        """Return what the links of questions begin with, or None if people outside cannot reach this runtime."""
+        if self.public_url is not None or self.options is None:
+            return self.public_url
+        return f"http://{self.options.name}:{self._listeners[0].socket.getsockname()[1]}"
+
+    @property
+    def _own_names(self) -> frozenset[str]:
+        """The names that clients may use because of the public address."""
+        return frozenset() if self.public_url is None else frozenset({host_of(self.public_url)})
 
     @asynccontextmanager
     async def bound(self, path: Path | None) -> AsyncIterator[None]:
@@ -160,6 +173,7 @@ class Endpoints:
         if self._home is None:
             raise BrokenInvariant("a runtime is used before it is open")
         home = self._home
+        hosts |= self._own_names
         return make_app(home.client, home.directory, self.closing, home.portal, hosts=hosts, is_open=is_open)
 
     async def close(self) -> None:
@@ -207,7 +221,7 @@ class Endpoints:
             listeners.append(trio.SocketListener(trio.socket.from_stdlib_socket(bound.listening)))
         serve = partial(serve_runtime, home.client, home.directory, listeners, self.closing)
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, options=self.options, limits=self._limits))
+            await nursery.start(partial(serve, options=self.options, hosts=self._own_names, limits=self._limits))
             if self.options is not None:
                 self._announce(self.options, home.directory)
                 task_status.started()

@@ -29,8 +29,10 @@ from actors.errors import DefinitionError
 from actors.errors.names import plain_text
 from actors.event_loop import require_trio
 from actors.extras import require
+from actors.http.server_options import checked_public_url
 from actors.model.app import App
 from actors.model.control_options import GateOptions
+from actors.model.link_signer import LinkSigner
 from actors.query.unserved import UnservedClass, without_code
 from actors.rows.audit import Principal
 from actors.system import SYSTEM_CLASSES
@@ -127,6 +129,7 @@ async def open_runtime(
     drain: Seconds = DRAIN_SECONDS,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
     serve: str | ServeOptions | None = None,
+    public_url: str | None = None,
     socket: bool = True,
     telemetry: str | SpanExporter | None = None,
 ) -> AsyncIterator[Runtime]:
@@ -153,6 +156,10 @@ async def open_runtime(
     user of the process may use; ``socket=False`` leaves it out. With ``serve="127.0.0.1:9070"`` the runtime is also served over
     HTTP, with the tokens, the API and the console of ``playhead serve``; port 0 takes any free one, and ``runtime.url`` is the
     address. :class:`actors.types.ServeOptions` has more. Both need the extra ``server``; without it there is no socket.
+
+    ``public_url`` is where people outside reach the server, such as ``https://objects.example.com``, with the path if it is mounted or
+    behind a proxy that adds one. The links of :func:`actors.ask` begin with it, and the server answers to its host. Without it, links
+    begin with ``runtime.url``.
 
     When the block is left, no more requests are accepted and no more steps begin. Steps that are tasks are cancelled, and begin
     again at the next start. Running requests, and steps in threads, which cannot be stopped, have ``drain`` seconds to end, and
@@ -183,6 +190,7 @@ async def open_runtime(
     is_kept = path is not None and journal is None
     endpoints = Endpoints(
         options=serve_options(serve),
+        public_url=checked_public_url(public_url),
         has_socket=socket,
         drain_seconds=drain_seconds,
         offload=surroundings.offload_detached,
@@ -271,6 +279,7 @@ class _Start:
             in_flight=in_flight,
             stored=StoredNames(journal),
             secret=journal.secret,
+            links=LinkSigner(journal.secret, self.endpoints.base_of_links),
             fail_fast=self.fail_fast,
             observer=observer,
         )

@@ -338,6 +338,7 @@ def open_runtime(
     drain: Seconds = ...,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = ...,
     serve: str | ServeOptions | None = None,
+    public_url: str | None = None,
     socket: bool = True,
     telemetry: str | SpanExporter | None = None,
 ) -> Runtime: ...

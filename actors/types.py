@@ -62,6 +62,8 @@ from actors.model.references import BoundHandler
 from actors.model.restart_result import RestartResult
 from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
+from actors.model.signed_link import SignedLink
+from actors.model.verbs.questions import Question
 from actors.model.verbs.scopes import FailingBlock
 from actors.model.verbs.steps import Step
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
@@ -180,6 +182,7 @@ __all__ = [
     "PauseMode",
     "PostResult",
     "QueryResult",
+    "Question",
     "RestartResult",
     "RunCause",
     "RunCounts",
@@ -195,6 +198,7 @@ __all__ = [
     "ServeOptions",
     "ServerLimits",
     "ServiceInfo",
+    "SignedLink",
     "Snapshot",
     "Step",
     "StepId",

@@ -46,6 +46,7 @@ def serve_app(
     limits: Limits,
     drain: float,
     is_paused: bool,
+    public_url: str | None,
     otlp: str | None,
     is_verbose: bool,
 ) -> Exit:
@@ -57,7 +58,7 @@ def serve_app(
     give_back_large_blocks()
     if durability != "fsync":
         err(f"durability {durability!r}: acknowledged work would not survive a power failure")
-    run = partial(run_server, classes, app, data, options, limits=limits, otlp=otlp)
+    run = partial(run_server, classes, app, data, options, limits=limits, public_url=public_url, otlp=otlp)
     return run_to_the_end(partial(run, durability=durability, retention=retention, is_paused=is_paused, drain=drain))
 
 
@@ -79,6 +80,7 @@ async def run_server(
     durability: str,
     retention: float,
     is_paused: bool,
+    public_url: str | None = None,
     otlp: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
     fail_fast: bool = False,
@@ -101,6 +103,7 @@ async def run_server(
                 fail_fast=fail_fast,
                 drain=drain,
                 serve=options,
+                public_url=public_url,
                 telemetry=otlp,
             ) as runtime,
         ):

@@ -491,7 +491,8 @@ class SignalAwaited:
 
     If ``ready``, the signal with the number ``signal`` had arrived before, and the handler had received ``handed_over``
     completions by then. ``schema`` is the JSON schema of the value, for senders. ``again`` says that a restart goes
-    back to this wait, so the wait takes only a signal that is sent to it.
+    back to this wait, so the wait takes only a signal that is sent to it. ``question`` is the question whose answer is awaited: the
+    wait takes the answer to it, and the next signal of this name if none has come.
     """
 
     invocation_id: InvocationId
@@ -503,6 +504,7 @@ class SignalAwaited:
     signal: int = 0
     handed_over: int = 0
     again: bool = False
+    question: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -517,6 +519,7 @@ class SignalReceived:
     Such a signal has no number. It is received again, with a number, once the restart has copied its history.
 
     If ``error`` is not None, the wait that takes the signal fails with this text, and ``value`` are the details of the error.
+    ``question`` is the question that the signal answers; only a wait for that question takes it.
     """
 
     invocation_id: InvocationId
@@ -527,6 +530,7 @@ class SignalReceived:
     json_loses: str = ""
     deferred: bool = False
     error: str | None = None
+    question: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -534,13 +538,34 @@ class SignalReassigned:
     """A signal was taken by another wait than recorded on arrival, or by no wait (``step`` is None), and is buffered.
 
     This happens while a handler catches up: when it receives the signal, it has left the wait that the signal was
-    recorded for, or has begun a wait that did not exist when the signal arrived.
+    recorded for, or has begun a wait that did not exist when the signal arrived. ``question`` is that of the signal.
     """
 
     invocation_id: InvocationId
     signal: int
     name: str
     step: StepId | None
+    question: str = ""
+
+
+@attrs.define(kw_only=True)
+class QuestionAsked:
+    """A handler asked a person a question, which the holder of its signed link may answer.
+
+    ``question`` is its id, which no other question has, and ``name`` the name of the signal that is the answer: one of the
+    ``choices``. ``text`` is shown to the person. From ``expires_at`` on the link is refused; None means never. ``asked_by`` is the
+    invocation that the link names, which is still the original where a restart has copied the event.
+    """
+
+    invocation_id: InvocationId
+    step: StepId
+    name: str
+    question: str
+    asked_by: InvocationId
+    choices: list[str]
+    text: str = ""
+    expires_at: Date | None = None
+    source: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -868,6 +893,7 @@ Event: TypeAlias = (
     | SignalAwaited
     | SignalReceived
     | SignalReassigned
+    | QuestionAsked
     | VerbScheduled
     | VerbAnswered
     | PatchMarked

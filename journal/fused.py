@@ -175,7 +175,7 @@ def requested_in(event: e.Event) -> RequestedSleep | RequestedSignal | None:
     match event:
         case e.SleepScheduled(wake_at=float(at)) if event.source.__class__ is str and at <= e.LAST_DATE:
             return RequestedSleep(event.step, event.wake_at, event.source)
-        case e.SignalAwaited(ready=False, again=False, signal=0, handed_over=0) if (
+        case e.SignalAwaited(ready=False, again=False, signal=0, handed_over=0, question="") if (
             event.name.__class__ is str and event.source.__class__ is str
         ):
             return RequestedSignal(event.step, event.name, event.source, event.schema)

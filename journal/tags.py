@@ -57,6 +57,7 @@ TAGS: dict[type, int] = {
     e.CancelDeadlineMoved: 0x2E,
     e.CancelDeliveredEarlier: 0x30,
     e.CallsDetached: 0x31,
+    e.QuestionAsked: 0x32,
     e.FieldsInitialized: 0x38,
     e.LogConverted: 0x39,
     e.MapConverted: 0x3A,

@@ -70,11 +70,12 @@ class Lab:
         drain: float = 0.0,
         code: Snapshot | None = None,
         telemetry: SpanExporter | None = None,
+        public_url: str | None = None,
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
         async with (
             self._journal() as journal,
-            self._runtime(journal, classes, paused, fail_fast, drain, code, telemetry) as runtime,
+            self._runtime(journal, classes, paused, fail_fast, drain, code, telemetry, public_url) as runtime,
         ):
             yield runtime
 
@@ -112,6 +113,7 @@ class Lab:
         drain: float,
         code: Snapshot | None,
         telemetry: SpanExporter | None,
+        public_url: str | None,
     ) -> AsyncIterator[Runtime]:
         world = Environment(
             clock=self.clock,
@@ -132,6 +134,7 @@ class Lab:
             drain=drain,
             code=code,
             telemetry=telemetry,
+            public_url=public_url,
         ) as runtime:
             yield runtime
 

@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant("decides-twice-on-a-time-of-a-schedule", "Schedule._go_on_to", "[*self.late, *due], now)", "[*self.late, *due, *due], now)"),
     Mutant("skips-a-time-of-a-schedule", "Schedule._go_on_to", "self.reached = due[-1]", "self.reached = now + 1.0"),
     # Signals and restarts.
-    Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in waits if wait.step == signal.step), None)", "None"),
+    Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in able if wait.step == signal.step), None)", "None"),
     Mutant("gives-a-restart-the-signal-of-another-wait", "_come_late", "taker if taker in asking else None", "min(asking, default=None)"),
     Mutant("restarts-with-todays-signals", "plan_restart", "and r.event.signal not in consumed", ""),
     Mutant("loses-outcomes-in-a-restart", "_may_be_kept", "or is_completion(event) or", "or"),
@@ -134,7 +134,7 @@ MUTANTS = (
     # The replay of turns.
     Mutant("replays-a-turn-without-its-changes", "_requests_of", "if turn.fields is None", "if True", "tests/engine/test_step_turns.py"),
     Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or turn.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
-    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and wait.name in received)", "", "tests/core/test_owed.py"),
+    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "requested_id(target, request_key, secret,", "requested_id(target, request_key + str(__import__('random').random()), secret,"),
@@ -194,6 +194,14 @@ MUTANTS = (
     Mutant("answers-to-any-name", "Guard._checked_host", "if name not in self._hosts and", "if False and", "tests/http/test_guard.py"),
     Mutant("gives-each-token-every-scope", "Guard.check_scope", "if route.scope is not None and", "if False and", "tests/http/test_guard.py"),
     Mutant("takes-a-request-of-two-lengths", "Guard.check_address", "if \"transfer-encoding\" in", "if False and \"transfer-encoding\" in", "tests/http/test_connection.py"),
+    # Signed links.
+    Mutant("believes-every-link", "LinkSigner.read", "if hmac.compare_digest(expected, found[\"signature\"]):", "if True:", "tests/engine/test_questions.py"),
+    Mutant("takes-a-second-answer", "on_signal", "invocation.questions.pop(event.question, None)", "pass", "tests/engine/test_questions.py"),
+    Mutant("lets-a-link-outlive-its-wait", "on_wait_dropped", "_close(invocation, wait.question)", "pass", "tests/engine/test_questions.py"),
+    Mutant("takes-an-answer-for-another-question", "_can_take", "not signal.question or wait.question == signal.question", "True", "tests/engine/test_questions.py"),
+    Mutant("never-expires-a-link", "OpenQuestion.has_expired", "now >= self.expires_at", "False", "tests/engine/test_questions.py"),
+    Mutant("signs-links-with-the-key-of-webhooks", "LinkSigner._signature", "_LABEL", "b\"webhook pager life 1\"", "tests/http/test_links.py"),
+    Mutant("answers-when-a-link-is-opened", "show_question", "question = await exchange.client.question_of_link(exchange.path[\"token\"])", "question = await exchange.client.answer_by_link(exchange.path[\"token\"], \"approve\")", "tests/http/test_links.py"),
     Mutant("serves-the-console-as-it-was", "_serving", "if file.tag in", "if True or file.tag in", "tests/http/test_guard.py"),
 )  # fmt: skip
 

@@ -92,6 +92,7 @@ IN_HANDLERS = {
     "fail_after",
     "fail_at",
     "signal",
+    "ask",
     "patched",
     "actor",
     "workflow",

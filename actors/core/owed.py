@@ -103,7 +103,8 @@ def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:
     # A signal that was received before the handler waited for it: it is given once the turn that asked for it is over.
     received = invocation.signals
     return any(
-        wait.kind is WaitKind.STEP or (wait.kind is WaitKind.SIGNAL and wait.name in received)
+        wait.kind is WaitKind.STEP
+        or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))
         for wait in invocation.waits.values()
     )
 

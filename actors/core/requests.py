@@ -27,6 +27,7 @@ Request: TypeAlias = (
     | e.SendScheduled
     | e.SignalAwaited
     | e.SignalReassigned
+    | e.QuestionAsked
     | e.VerbScheduled
     | e.PatchMarked
     | e.FieldsChanged
@@ -160,7 +161,8 @@ _OF_TARGETS = (e.CallScheduled, e.SendScheduled)
 _SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
     e.CallScheduled: is_same_input,
     e.SendScheduled: is_same_input,
-    e.SignalAwaited: _same("name"),
+    e.SignalAwaited: _same("name", "question"),
+    e.QuestionAsked: _same("name", "choices"),
     e.VerbScheduled: _same("verb", "of"),
     e.AttachScheduled: _same("callee"),
 }
@@ -184,6 +186,8 @@ def describe(event: Any) -> str:
             what = f"waiting for {event.callee}"
         case e.SignalAwaited():
             what = f"waiting for signal {event.name!r}"
+        case e.QuestionAsked():
+            what = f"question {event.name!r}"
         case e.VerbScheduled():
             what = f"{event.verb.value} of {event.of}"
         case e.FieldsChanged():

@@ -120,8 +120,9 @@ def plan_restart(
             again.append(event)
         events.append((recorded.stamp, event))
     asking = {event.step for event in again if isinstance(event, e.SignalAwaited)}
+    asked = {event.question for _, event in events if isinstance(event, e.QuestionAsked)}
     late: list[tuple[Stamp, Event]] = [
-        (Stamp(now, again_by, r.stamp.by), _come_late(r.event, successor, takers, asking))
+        (Stamp(now, again_by, r.stamp.by), _come_late(r.event, successor, takers, asking, asked))
         for r in history[cut.at :]
         if isinstance(r.event, e.SignalReceived) and r.event.signal not in consumed
     ]
@@ -180,12 +181,22 @@ def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
 
 
 def _come_late(
-    signal: e.SignalReceived, successor: InvocationId, takers: Mapping[int, StepId | None], asking: Collection[StepId]
+    signal: e.SignalReceived,
+    successor: InvocationId,
+    takers: Mapping[int, StepId | None],
+    asking: Collection[StepId],
+    asked: Collection[str],
 ) -> e.SignalReceived:
     """Return the signal readdressed to the successor; keep its wait only if that wait is repeated, else leave it
-    buffered."""
+    buffered. The answer to a question that will be asked again becomes a signal of its name, so that a person need not answer
+    twice."""
     taker = takers[signal.signal]
-    return attrs.evolve(signal, invocation_id=successor, step=taker if taker in asking else None)
+    return attrs.evolve(
+        signal,
+        invocation_id=successor,
+        step=taker if taker in asking else None,
+        question=signal.question if signal.question in asked else "",
+    )
 
 
 def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:

@@ -7,6 +7,9 @@ begins while a signal is buffered names that signal itself. Every signal that wa
 without a guess, and a restart does so (``core/restart_plan.py``).
 
 A wait to which a restart goes back asks again: it takes a signal that is sent for it, and no buffered one.
+
+The answer to a question, which came by its link, is a signal that only a wait for this question takes: so an answer that comes too
+late is never taken for the answer to a later question of the same name.
 """
 
 from __future__ import annotations
@@ -22,31 +25,30 @@ if TYPE_CHECKING:
 
 
 class Signals:
-    """The waits of a handler for signals, and the buffered signals that it has received, both in order by name."""
+    """The waits of a handler for signals by name, and the buffered signals that it has received by name and question, in order."""
 
     __slots__ = ("_kept", "_waits")
 
     def __init__(self) -> None:
         self._waits: dict[str, list[e.SignalAwaited]] = {}
-        self._kept: dict[str, list[e.SignalReceived]] = {}
+        self._kept: dict[tuple[str, str], list[e.SignalReceived]] = {}
 
     def with_kept(self, wait: e.SignalAwaited, handed_over: int) -> e.SignalAwaited:
         """Return the wait as it begins: with the signal that it takes at once if one is buffered."""
-        kept = self._kept.get(wait.name)
+        kept = self._kept_for(wait)
         return attrs.evolve(wait, ready=True, signal=kept[0].signal, handed_over=handed_over) if kept else wait
 
     def has_kept(self, wait: e.SignalAwaited) -> bool:
         """Report whether the signal that the wait takes at once, if any, has been received."""
-        return not wait.ready or any(signal.signal == wait.signal for signal in self._kept.get(wait.name, ()))
+        return not wait.ready or any(signal.signal == wait.signal for signal in self._kept_for(wait))
 
     def begin_wait(self, wait: e.SignalAwaited) -> e.SignalReceived | None:
         """Begin a wait. Returns the signal that it takes at once, or None if it has to wait."""
         if not wait.ready:
             self._waits.setdefault(wait.name, []).append(wait)
             return None
-        kept = self._kept[wait.name]
-        taken = next(signal for signal in kept if signal.signal == wait.signal)
-        kept.remove(taken)
+        taken = next(signal for signal in self._kept_for(wait) if signal.signal == wait.signal)
+        self._kept[taken.name, taken.question].remove(taken)
         return taken
 
     def drop_wait(self, wait: e.SignalAwaited) -> None:
@@ -57,11 +59,17 @@ class Signals:
         """Receive a signal. Returns the step of the wait that takes it, or None if it is buffered; and whether that
         differs from the record."""
         waits = self._waits.get(signal.name, [])
-        taker = next((wait for wait in waits if wait.step == signal.step), None)
+        able = [wait for wait in waits if wait.question == signal.question] if signal.question else waits
+        taker = next((wait for wait in able if wait.step == signal.step), None)
         if taker is None:
-            taker = next((wait for wait in waits if not wait.again), None)
+            taker = next((wait for wait in able if not wait.again), None)
         if taker is None:
-            self._kept.setdefault(signal.name, []).append(signal)
+            self._kept.setdefault((signal.name, signal.question), []).append(signal)
             return None, signal.step is not None
         waits.remove(taker)
         return taker.step, taker.step != signal.step
+
+    def _kept_for(self, wait: e.SignalAwaited) -> list[e.SignalReceived]:
+        """Return the buffered signals that the wait may take: the answer to its question, then those of its name."""
+        of_name = self._kept.get((wait.name, ""), [])
+        return [*self._kept.get((wait.name, wait.question), []), *of_name] if wait.question else of_name

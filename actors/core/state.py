@@ -66,7 +66,8 @@ class WaitKind(Constant):
 @attrs.define
 class Wait:
     """An operation that has begun and not ended. ``since`` is its start, ``at`` the time at which it is due, and
-    ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee."""
+    ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee. ``question`` is the
+    question whose answer is awaited."""
 
     kind: WaitKind
     since: float
@@ -76,6 +77,21 @@ class Wait:
     attempts: int = 0
     max_attempts: int | None = None
     is_fixed: bool = False
+    question: str = ""
+
+
+@attrs.define
+class OpenQuestion:
+    """A question without an answer. ``number`` is the event that asked it. Its link is refused from ``expires_at`` on, and while it
+    ``is_closed``: its handler has stopped waiting for the answer, or another signal has taken its place."""
+
+    number: int
+    expires_at: float | None
+    is_closed: bool = False
+
+    def has_expired(self, now: float) -> bool:
+        """Report whether the time of its link is over."""
+        return self.expires_at is not None and now >= self.expires_at
 
 
 @attrs.define
@@ -132,15 +148,17 @@ class InvocationState:
 
     ``spans`` are ranges of event numbers that contain its events. ``failed_attempts`` counts the failures since a client
     last resumed it. ``unseen`` is the number of the last event that its handler must be given; 0 once the handler has been
-    given it and has recorded a request since. ``signals`` are the numbers of the buffered signals by name,
-    ``signals_received`` is the number of the last one, and ``deferred_signals`` counts those that will be received again.
+    given it and has recorded a request since. ``signals`` are the numbers of the buffered signals by name, or by
+    question if they answer one, ``signals_received`` is the number of the last one, and ``deferred_signals`` counts those that
+    will be received again.
     ``pending_pause`` is the reason of a pause that waits for running steps. ``held_back`` counts the completions that came
     while it was paused and that its handler has not received. ``value_bytes`` is the size of the user values in its events.
     ``applied_requests`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats,
     ``has_copied_history`` says whether it has copied that history, ``waits_for`` names the invocation for whose end it
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
     is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
-    ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does.
+    ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
+    those without an answer, by id.
     """
 
     invocation_id: InvocationId
@@ -189,6 +207,7 @@ class InvocationState:
     trace: TraceContext | None = None
     expires_at: float | None = None
     status_text: str = ""
+    questions: dict[str, OpenQuestion] = attrs.field(factory=dict)
 
     @property
     def is_started(self) -> bool:

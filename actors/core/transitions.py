@@ -69,6 +69,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.SignalAwaited: STARTED,
     e.SignalReceived: OPEN,
     e.SignalReassigned: STARTED,
+    e.QuestionAsked: STARTED,
     e.VerbScheduled: STARTED,
     e.VerbAnswered: _STARTED_OR_HELD,
     e.PatchMarked: STARTED,

@@ -99,6 +99,7 @@ class Attempt:
             unique=context.environment.unique,
             stored=context.stored,
             secret=context.secret,
+            links=context.links,
             deployment=definition.deployment,
             attempt=attempt,
             tags=tags,

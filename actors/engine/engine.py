@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from actors.model.app import App
     from actors.model.info import InvocationInfo
     from actors.model.inside import InsideClient
+    from actors.model.link_signer import LinkSigner
     from actors.rows.audit import Principal
     from journal.events import ControlResult, Outcome
     from journal.log.protocol import Journal
@@ -102,6 +103,13 @@ class Engine:
     def threads(self) -> Threads:
         """The threads of steps that are plain functions."""
         return self._context.threads
+
+    @property
+    def links(self) -> LinkSigner:
+        """Makes and checks the links of questions."""
+        if self._context.links is None:
+            raise BrokenInvariant("an engine for replays was asked for links")
+        return self._context.links
 
     @property
     def notices(self) -> Notices:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actors.engine.watchdog import Watchdog
     from actors.environment import Environment
     from actors.model.definitions import NameLookup
+    from actors.model.link_signer import LinkSigner
     from actors.values.limits import Limits
     from journal.in_flight import InFlight
 
@@ -30,6 +31,8 @@ class EngineContext:
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     """The secret of the store, which is part of the ids of requests with an idempotency key."""
+    links: LinkSigner | None = None
+    """Makes the links of questions. None for a replay that has no effect, such as a check."""
     in_flight: InFlight | None = None
     """Records which user code has the event loop, for the next process."""
     fail_fast: bool = False

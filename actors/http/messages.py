@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from actors.http.local_socket import LocalPeer
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+HTML = "text/html; charset=utf-8"
 
 SendPiece = Callable[[bytes], Awaitable[None]]
 """Sends a piece of a body, and returns when the server has room for the next one."""

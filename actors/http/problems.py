@@ -113,7 +113,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
         ),
         409,
     ),
-    ErrorCode.GONE: 410,
+    **dict.fromkeys((ErrorCode.GONE, ErrorCode.LINK_EXPIRED, ErrorCode.QUESTION_CLOSED), 410),
     ErrorCode.TOO_LARGE: 413,
     **dict.fromkeys((ErrorCode.BROKEN_DEPLOYMENT, ErrorCode.LIMIT_EXCEEDED, ErrorCode.NOT_POSSIBLE), 422),
     **dict.fromkeys((ErrorCode.BUSY, ErrorCode.TOO_MANY), 429),

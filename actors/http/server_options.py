@@ -54,8 +54,33 @@ class ServerLimits:
 
 DEFAULT_LIMITS = ServerLimits()
 
+_PUBLIC_URL = re.compile(
+    r"https?://(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?(?:/[^\s?#]*)?"
+)
+_PUBLIC_URL_LENGTH = 1_000
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%]{2,64})\]|(?P<host>[^\s:\[\]/@]{1,253})):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65_535
+
+
+def checked_public_url(url: str | None) -> str | None:
+    """Return the address at which people outside reach a server, without a slash at its end. Raises
+    :class:`InvalidArgumentError`."""
+    if url is None:
+        return None
+    text = checked_text(url, "public_url", _PUBLIC_URL_LENGTH)
+    if _PUBLIC_URL.fullmatch(text) is None:
+        raise InvalidArgumentError(
+            f"public_url is {shown(text)}, expected http:// or https:// and a host, such as 'https://objects.example.com', with a path "
+            "if the server is below one, and without a query",
+            path="public_url",
+        )
+    return text.rstrip("/")
+
+
+def host_of(public_url: str) -> str:
+    """Return the host of a public address as a header Host has it, without the port."""
+    found = _PUBLIC_URL.fullmatch(public_url)
+    return "" if found is None else found["host"].lower()
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ from journal.ids import InvocationId, new_invocation_id
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup
     from actors.model.inside import InsideClient
+    from actors.model.link_signer import LinkSigner
     from actors.model.requests import Request
     from actors.values.limits import Limits
 
@@ -32,7 +33,7 @@ class HandlerContext:
     """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
     modules its code comes from, or empty for imported code. ``attempt`` is its number since a client
     last resumed the invocation. ``tags`` are those of the invocation, and ``trace`` is
-    its own span; None if there are none."""
+    its own span; None if there are none. ``links`` makes the links of its questions, and ``questions`` are those without an answer."""
 
     invocation_id: InvocationId
     service: str
@@ -48,6 +49,8 @@ class HandlerContext:
     attempt: int = 1
     tags: dict[str, str] | None = None
     trace: e.TraceContext | None = None
+    links: LinkSigner | None = None
+    questions: frozenset[str] = frozenset()
     find: Callable[[str], Definition] = unserved
     """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
 

@@ -33,7 +33,13 @@ class Completions(Interruptions):
         step, is_reassigned = self._signals.receive(signal)
         if is_reassigned:
             self._match(
-                e.SignalReassigned(invocation_id=self.invocation_id, signal=signal.signal, name=signal.name, step=step)
+                e.SignalReassigned(
+                    invocation_id=self.invocation_id,
+                    signal=signal.signal,
+                    name=signal.name,
+                    step=step,
+                    question=signal.question,
+                )
             )
         if step is not None:
             self.make_ready(self.parked.pop(step).branch, signal)

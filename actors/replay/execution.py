@@ -317,7 +317,7 @@ class Execution(PassingBy):
                 return False
         branch.next_step()
         kind = event.__class__
-        if kind is e.SendScheduled:
+        if kind is e.SendScheduled or kind is e.QuestionAsked:
             operation.event = event
             return True
         if kind is e.SignalAwaited:

@@ -28,6 +28,8 @@ RESERVED = frozenset(
         "health",
         "invocations",
         "jobs",
+        "limits",
+        "links",
         "mcp",
         "metrics",
         "notifications",

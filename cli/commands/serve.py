@@ -49,6 +49,13 @@ drain_option = click.option(
 @app_options
 @click.option("--open", "is_open", is_flag=True, help="Require no token; on loopback only.")
 @click.option("--allow-host", "hosts", multiple=True, help="Another host name that clients may use; repeatable.")
+@click.option(
+    "--public-url",
+    metavar="URL",
+    envvar="PLAYHEAD_PUBLIC_URL",
+    default=None,
+    help="What signed links begin with, such as https://objects.example.com [default: $PLAYHEAD_PUBLIC_URL].",
+)
 @click.option("--insecure-network", "is_insecure", is_flag=True, help="Allow a --host beyond loopback, without TLS.")
 @click.option(
     "--durability",
@@ -92,6 +99,7 @@ def command(
     port: int,
     is_open: bool,
     hosts: tuple[str, ...],
+    public_url: str | None,
     is_insecure: bool,
     durability: str,
     retention: float,
@@ -121,6 +129,7 @@ def command(
         limits=runtime_limits,
         drain=drain,
         is_paused=paused,
+        public_url=public_url,
         otlp=otlp,
         is_verbose=verbose,
     )

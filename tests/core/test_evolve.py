@@ -91,6 +91,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.SignalAwaited: {**_SAID_BY_A_HANDLER},
     e.SignalReceived: {**_STAYS, Status.SUSPENDED: Status.RUNNING},
     e.SignalReassigned: {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING},
+    e.QuestionAsked: {**_SAID_BY_A_HANDLER},
     e.VerbScheduled: {**_ASKS_OTHERS},
     e.VerbAnswered: {**_WAKES},
     e.PatchMarked: {**_SAID_BY_A_HANDLER},

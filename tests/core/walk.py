@@ -506,7 +506,9 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
             return _reassigned(walker, invocation, how)
         case 7 | 8:
             name = "ab"[how % 2]
-            kept = _pick(invocation.signals.get(name, []), how) if how % 5 else None
+            question = f"q{how % 5}" if how % 3 == 0 and f"q{how % 5}" in invocation.questions else ""
+            kept_as = question if question in invocation.signals else name
+            kept = _pick(invocation.signals.get(kept_as, []), how) if how % 5 else None
             return e.SignalAwaited(
                 invocation_id=of,
                 step=walker.new_step(),
@@ -514,6 +516,7 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
                 ready=kept is not None,
                 signal=kept or 0,
                 handed_over=how % 9,
+                question=question,
             )
         case 9:
             command = c.encode_verb(c.KillInvocation(invocation_id=CALLEE, reason="why"))
@@ -552,12 +555,19 @@ def _reassigned(walker: Walker, invocation: InvocationState, how: int) -> Event:
     signal = received[how % len(received)]
     waits = [step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name]
     return e.SignalReassigned(
-        invocation_id=of, signal=signal.signal, name=signal.name, step=_pick([*waits, None], how // 17)
+        invocation_id=of,
+        signal=signal.signal,
+        name=signal.name,
+        step=_pick([*waits, None], how // 17),
+        question=signal.question,
     )
 
 
 def _quiet_fact(of: InvocationId, how: int) -> Event:
     facts: list[Event] = [
+        e.QuestionAsked(
+            invocation_id=of, step=StepId("1"), name="ab"[how % 2], question=f"q{how % 5}", asked_by=of, choices=["yes"]
+        ),
         e.PatchMarked(invocation_id=of, name="new"),
         e.StatusTextChanged(invocation_id=of, text="new"),
         e.ReadsPinned(invocation_id=of, fields={}, lengths={}),
@@ -654,6 +664,9 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "pause": _verb(_pause),
     "resume": _verb(lambda of, how: resume(of, DEPLOYMENTS[how % 3])),
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
+    "answer": _verb(
+        lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1", question=f"q{how % 5}")
+    ),
     "reschedule": _verb(lambda of, how: c.RescheduleInvocation(invocation_id=of, reason="why", delay=float(how % 3))),
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,

@@ -94,11 +94,14 @@ VERBS: dict[str, tuple[str, Callable[[Any], Awaitable[Any]]]] = {
     "run": ("timeout", lambda v: actors.run(nothing.function, timeout=v)),
     "delay": ("delay", lambda v: target().options(delay=v).send()),
     "timeout": ("timeout", lambda v: target().options(timeout=v)()),
+    "valid_for": ("valid_for", lambda v: actors.ask("question", text="What?", valid_for=v)),
     "kill_after": ("kill_after", lambda v: other().cancel(kill_after=v)),
 }
 TEXTS: dict[str, tuple[str, Callable[[Any], Awaitable[Any]]]] = {
     "step": ("name", lambda v: actors.run(nothing.function, name=v)),
     "signal": ("name", lambda v: actors.signal(v, int)),
+    "ask": ("name", lambda v: actors.ask(v, text="What?")),
+    "ask text": ("text", lambda v: actors.ask("question", text=v)),
     "patched": ("name", lambda v: _call(actors.patched, v)),
     "sent signal": ("name", lambda v: other().signal(v)),
     "reason": ("reason", lambda v: other().cancel(reason=v)),

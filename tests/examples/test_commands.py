@@ -79,6 +79,28 @@ EXPECTED = {
         script=("a pencil: paid", "a chair: paid, says ada", "a yacht: no decision in time"),
         answers=("inv_1.*", "inv_1.* changed .*", "(?s).*SignalReceived.*"),
     ),
+    "claim": Expected(
+        script=(
+            *(f"{who} approves: 200" for who in ("ann", "bob", "cyd")),
+            "bob rejects: 410",
+            "claim: failed",
+            "paid 40 to dora",
+        ),
+        answers=(
+            "inv_1.*",
+            "",
+            '{.*"choices":\\["approve","reject"\\].*"name":"approval of ann".*}',
+            '{"answer":"approve",.*}',
+            '{"answer":"approve",.*}',
+            '{.*"code":"question_closed".*}',
+            "(?s)<!doctype html>.*approve.*",
+            "(?s).*",
+            "",
+            "inv_1.* changed .*",
+            "40 to dora",
+            "(?s)(.*link:.*signal){3}.*",
+        ),
+    ),
     "tools": Expected(
         script=(
             "the encyclopedia on the tides",

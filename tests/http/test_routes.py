@@ -11,7 +11,7 @@ from actors import Service, handler
 from actors.errors import NotFoundError
 from actors.http.problems import MethodNotAllowedError
 from actors.http.routes import Route, Router, TokenScope
-from actors.http.server import console
+from actors.http.server import console, links
 from actors.http.server.app import ROUTES
 from actors.values.names import RESERVED
 from tests.counter import Counter
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GONE = "inv_1" + "0" * 33
-OPEN = {("GET", "/health"), ("GET", "/restate/health"), *((route.method, route.path) for route in console.ROUTES)}
-"""That the server is there, and the files of the console, which do nothing by themselves."""
+OPEN = {
+    ("GET", "/health"),
+    ("GET", "/restate/health"),
+    *((route.method, route.path) for route in (*console.ROUTES, *links.ROUTES)),
+}
+"""That the server is there, the files of the console, which do nothing by themselves, and what has a signature for a token."""
 
 
 class Slow(Service):

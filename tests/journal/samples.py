@@ -7,6 +7,7 @@ from journal.ids import InvocationId, StepId
 
 INVOCATION = InvocationId("inv_1" + "0123456789a" + "0123456789ABCDEFGHIJKL")
 OTHER = InvocationId("inv_1" + "a9876543210" + "0123456789ABCDEFGHIJKL")
+QUESTION = "AaMYXFAAvPySS2aCpQx3Zg"
 STEP = StepId("3.1.2")
 TARGET = e.Target("Bank", "alice", "deposit")
 CALLER = e.Caller(OTHER, STEP)
@@ -117,6 +118,7 @@ EVENTS: list[e.Event] = [
         signal=2,
         handed_over=3,
         again=True,
+        question=QUESTION,
     ),
     e.SignalReceived(
         invocation_id=INVOCATION,
@@ -127,8 +129,20 @@ EVENTS: list[e.Event] = [
         json_loses="$: tuple #1",
         deferred=True,
         error="too late",
+        question=QUESTION,
     ),
-    e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
+    e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP, question=QUESTION),
+    e.QuestionAsked(
+        invocation_id=INVOCATION,
+        step=STEP,
+        name="approval",
+        question=QUESTION,
+        asked_by=OTHER,
+        choices=["approve", "reject"],
+        text="Pay 5?",
+        expires_at=1_700_000_060.5,
+        source="bank.py:20",
+    ),
     e.VerbScheduled(
         invocation_id=INVOCATION, step=STEP, verb=e.Verb.CANCEL, of=OTHER, argument=b"{}", source="bank.py:19"
     ),

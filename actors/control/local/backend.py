@@ -8,6 +8,7 @@ from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
 from actors.control.local.notifications import LocalNotifications
 from actors.control.local.objects import LocalObjects
+from actors.control.local.questions import LocalQuestions
 from actors.control.local.schedules import LocalSchedules
 from actors.errors import NotFoundError
 from actors.model.handles import InvocationHandle
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
 
 
-class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications):
+class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications, LocalQuestions):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from actors.model.control_options import EditOptions
     from actors.model.edit import EditResult
     from actors.model.output import OutputChunk
+    from actors.model.question_info import QuestionInfo
     from actors.model.requests import CallOptions
     from actors.model.verb_options import VerbOptions
     from actors.query.overview import Overview
@@ -148,6 +149,14 @@ class LocalClient(Client):
     async def give_up_notice(self, name: str, notice: Notice, error: str) -> None:
         """Write the audit entry of a notice that is given up, for the same object."""
         await self._backend.give_up_notice(name, notice, error)
+
+    async def question_of_link(self, token: str) -> QuestionInfo:
+        """Return the open question of a signed link; see :meth:`LocalQuestions.question_of_link`."""
+        return await self._backend.question_of_link(token)
+
+    async def answer_by_link(self, token: str, choice: str) -> QuestionInfo:
+        """Answer the question of a signed link; see :meth:`LocalQuestions.answer_by_link`."""
+        return await self._backend.answer_by_link(token, choice)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
         """Replay the chosen invocations on a deployment, and yield the summary as it grows. See :meth:`check`."""

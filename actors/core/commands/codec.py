@@ -127,6 +127,7 @@ _OF_THE_JOURNEY = frozenset(
         "caller",
         "chain",
         "json_loses",
+        "question",
     }
 )
 """Fields of a verb that address it, or that are filled in where it arrives."""

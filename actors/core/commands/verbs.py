@@ -86,7 +86,8 @@ class ResolvedResume:
 
 @attrs.frozen(kw_only=True)
 class SignalInvocation:
-    """Deliver a value to the invocation under a signal name; with ``error``, let the wait fail, with the value as details."""
+    """Deliver a value to the invocation under a signal name; with ``error``, let the wait fail, with the value as details.
+    ``question`` is the question that it answers, by its link."""
 
     invocation_id: InvocationId
     name: str
@@ -94,6 +95,7 @@ class SignalInvocation:
     reply_to: Caller | None = None
     json_loses: str = ""
     error: str | None = None
+    question: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -8,8 +8,8 @@ from actors.core import commands as c
 from actors.core.deadlocks import deadlock
 from actors.core.decide.turns import complete
 from actors.core.owed import has_yet_to_keep
-from actors.core.state import InvocationState, ObjectState, WaitKind
-from actors.errors import CircleLink, ErrorCode, LimitExceededError
+from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
+from actors.errors import CircleLink, ConflictError, ErrorCode, LimitExceededError, UnavailableError
 from journal import events as e
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ def withdraw_call(
 
 
 def signal_invocation(
-    _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
+    _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, now: float, limits: Limits
 ) -> list[Event]:
+    if command.question:
+        _check_question(invocation, command, now)
     if sum(map(len, invocation.signals.values())) + invocation.deferred_signals >= limits.signals:
         raise LimitExceededError(
             f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has awaited none of them",
@@ -84,10 +86,45 @@ def signal_invocation(
     return [received_signal(invocation, command)]
 
 
+def _check_question(invocation: InvocationState, command: c.SignalInvocation, now: float) -> None:
+    """Refuse an answer by a link whose question is not open, or that has expired."""
+    of = invocation.invocation_id
+    if has_yet_to_keep(invocation):
+        raise UnavailableError(
+            f"{of} is a restart that has not begun, so its questions are not open yet; try again later"
+        )
+    question = invocation.questions.get(command.question)
+    if question is None or question.is_closed:
+        raise closed_question(command.name)
+    if question.has_expired(now):
+        raise expired_link(command.name)
+
+
+def expired_link(name: str) -> ConflictError:
+    """Return the error for a link whose time is over. ``name`` is empty if it is not known."""
+    which = f"the link to question {name!r}" if name else "this link"
+    return ConflictError(f"{which} has expired; ask the sender for a new one", code=ErrorCode.LINK_EXPIRED)
+
+
+def closed_question(name: str) -> ConflictError:
+    """Return the error for a link to a question that cannot be answered any more. ``name`` is empty if it is not known."""
+    which = f"question {name!r}" if name else "the question of this link"
+    return ConflictError(
+        f"{which} is closed: it has been answered, or its handler no longer waits for the answer",
+        code=ErrorCode.QUESTION_CLOSED,
+    )
+
+
+def _can_take(wait: Wait, signal: c.SignalInvocation | e.SignalReceived) -> bool:
+    is_asked = not signal.question or wait.question == signal.question
+    return wait.kind is WaitKind.SIGNAL and wait.name == signal.name and is_asked
+
+
 def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.SignalReceived) -> e.SignalReceived:
-    """Return the event that records a signal for its first wait of that name, if there is one. A restart that has not
-    copied its history yet does not know all of its waits, so it defers the signal."""
-    waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name)
+    """Return the event that records a signal for its first wait of that name, or for the wait for the question that it
+    answers, if there is one. A restart that has not copied its history yet does not know all of its waits, so it defers the
+    signal."""
+    waiting = (step for step, wait in invocation.waits.items() if _can_take(wait, signal))
     deferred = has_yet_to_keep(invocation)
     return e.SignalReceived(
         invocation_id=invocation.invocation_id,
@@ -98,4 +135,5 @@ def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.
         step=next(waiting, None),
         deferred=deferred,
         error=signal.error,
+        question=signal.question,
     )

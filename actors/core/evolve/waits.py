@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
-from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
+from actors.core.state import InvocationState, ObjectState, OpenQuestion, Wait, WaitKind
 from actors.core.transitions import IllegalEvent
 from journal import events as e
 from journal.events import OutcomeKind, Status
@@ -48,10 +48,27 @@ def on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachSchedu
 
 
 def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
+    question = event.question
     if event.ready:
         _take_signal(invocation, event.name, event.signal)
-    else:
-        _wait_for_others(invocation, event.step, Wait(WaitKind.SIGNAL, stamp.at, event.name))
+        if question:
+            _take_signal(invocation, question, event.signal)
+            _close(invocation, question)
+        return
+    if question in invocation.questions:
+        invocation.questions[question].is_closed = False
+    _wait_for_others(invocation, event.step, Wait(WaitKind.SIGNAL, stamp.at, event.name, question=question))
+
+
+def on_question(state: ObjectState, invocation: InvocationState, event: e.QuestionAsked, _: Stamp) -> None:
+    invocation.value_bytes += len(event.text)
+    invocation.questions[event.question] = OpenQuestion(state.version, event.expires_at)
+
+
+def _close(invocation: InvocationState, question: str) -> None:
+    """Let the link of a question be refused until the handler waits for the answer again."""
+    if question in invocation.questions:
+        invocation.questions[question].is_closed = True
 
 
 def on_verb(_: ObjectState, invocation: InvocationState, event: e.VerbScheduled, stamp: Stamp) -> None:
@@ -70,7 +87,9 @@ def settle(state: ObjectState, invocation: InvocationState, event: Any, __: Stam
 
 def on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
     # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
-    if invocation.waits.pop(event.step, None) is not None:
+    wait = invocation.waits.pop(event.step, None)
+    if wait is not None:
+        _close(invocation, wait.question)
         invocation.status = transitions.status_now(invocation)
 
 
@@ -120,29 +139,37 @@ def on_signal(state: ObjectState, invocation: InvocationState, event: e.SignalRe
         return
     invocation.value_bytes += len(event.value)
     invocation.signals_received = max(invocation.signals_received, event.signal)
-    if event.step is not None and invocation.waits.pop(event.step, None) is not None:
+    invocation.questions.pop(event.question, None)
+    wait = None if event.step is None else invocation.waits.pop(event.step, None)
+    if wait is not None:
+        _close(invocation, wait.question)
         _complete(state, invocation)
         return
     if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
         invocation.held_back += 1
-    invocation.signals.setdefault(event.name, []).append(event.signal)
+    invocation.signals.setdefault(event.question or event.name, []).append(event.signal)
 
 
 def on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalReassigned, __: Stamp) -> None:
-    _take_signal(invocation, event.name, event.signal)
+    kept_as = event.question or event.name
+    _take_signal(invocation, kept_as, event.signal)
     if event.step is None:
-        invocation.signals[event.name] = sorted([*invocation.signals.get(event.name, ()), event.signal])
-    elif invocation.waits.pop(event.step, None) is not None:
+        invocation.signals[kept_as] = sorted([*invocation.signals.get(kept_as, ()), event.signal])
+        return
+    wait = invocation.waits.pop(event.step, None)
+    if wait is not None:
+        _close(invocation, wait.question)
         invocation.status = transitions.status_now(invocation)
 
 
-def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
-    """Remove the signal from the buffered ones, if it is among them. It may have been sent to a wait instead."""
-    left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
+def _take_signal(invocation: InvocationState, kept_as: str, signal: int) -> None:
+    """Remove the signal from those buffered for a name or a question, if it is among them. It may have been sent to a wait
+    instead."""
+    left = [kept for kept in invocation.signals.get(kept_as, ()) if kept != signal]
     if left:
-        invocation.signals[name] = left
+        invocation.signals[kept_as] = left
     else:
-        invocation.signals.pop(name, None)
+        invocation.signals.pop(kept_as, None)
 
 
 def on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallTransferred, __: Stamp) -> None:

@@ -30,6 +30,7 @@ from actors.http.problems import (
 from actors.http.routes import TokenScope
 from actors.http.server_options import HEAD_BYTES, LOOPBACK_NAMES
 from actors.http.tokens import Grant
+from actors.model.link_signer import PATH
 from actors.rows.audit import ControlAction
 
 if TYPE_CHECKING:
@@ -151,24 +152,29 @@ class Guard:
 
 
 _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
+_LINK_PATHS = PATH.encode()
 
 
 def _follows_link(request: HttpRequest) -> bool:
-    """Report whether a person followed a link from another site to the console page itself.
+    """Report whether a person followed a link from another site to the console page itself, or to the page of a question.
 
-    The page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
+    Such a page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
     """
-    headers = request.headers
+    headers, path = request.headers, request.raw_path
     is_navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
-    return is_navigation and request.method == "GET" and request.raw_path in _PAGE_PATHS
+    return is_navigation and request.method == "GET" and (path in _PAGE_PATHS or path.startswith(_LINK_PATHS))
+
+
+def media_type_of(request: HttpRequest) -> str:
+    """Return the content type of the body, without its parameters."""
+    return request.headers.get("content-type").partition(";")[0].strip().lower()
 
 
 def check_media_type(request: HttpRequest) -> None:
     """Require application/json for a body: any other type could be sent by a cross-site HTML form."""
-    given = request.headers.get("content-type")
-    if given == JSON:
+    if request.headers.get("content-type") == JSON:
         return
-    kind = given.partition(";")[0].strip().lower()
+    kind = media_type_of(request)
     if kind != JSON:
         raise WrongMediaTypeError(
             f"the content type of the body is {kind[:_SHOWN] or 'missing'!r}; send JSON with 'Content-Type: application/json'"

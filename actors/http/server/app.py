@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from actors.errors import ActorError, RefusedError
-from actors.http.messages import CLIENT_GONE, JSON, ClientGone, HttpResponse, UnreadableRequest
+from actors.http.messages import CLIENT_GONE, FORM, JSON, ClientGone, HttpResponse, UnreadableRequest
 from actors.http.problems import respond_unreadable, respond_with
 from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
@@ -29,6 +29,7 @@ from actors.http.server import (
     invocations,
     jobs,
     limits,
+    links,
     metrics,
     notifications,
     objects,
@@ -39,9 +40,9 @@ from actors.http.server import (
     token_routes,
     verbs,
 )
-from actors.http.server.access import address_of, check_encoding, check_media_type, shown_path
+from actors.http.server.access import address_of, check_encoding, check_media_type, media_type_of, shown_path
 from actors.http.server.bodies import check_json
-from actors.http.server.request_context import Exchange, query_of, read_body, read_query
+from actors.http.server.request_context import Exchange, query_of, read_body, read_form, read_query
 from actors.http.server.traffic import Traffic
 from actors.model.targets import path_parts
 from journal.errors import BrokenInvariant, JournalError
@@ -68,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
     *jobs.ROUTES,
     *schedules.ROUTES,
     *notifications.ROUTES,
+    *links.ROUTES,
     *checks.ROUTES,
     *queries.ROUTES,
     *token_routes.ROUTES,
@@ -181,6 +183,8 @@ class Api:
 
     async def _body(self, exchange: Exchange, route: Route) -> Any:
         check_encoding(exchange.request)
+        if route.accepts_form and media_type_of(exchange.request) == FORM:
+            return read_form(await exchange.body(route.body_bytes), route.body)
         limits, is_value = self._client.runtime_limits, route.body is JsonBody
         if exchange.request.headers.get("content-length", "0") != "0":
             check_media_type(exchange.request)

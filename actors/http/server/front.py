@@ -59,14 +59,15 @@ async def serve_runtime(
     closing: Closing,
     *,
     options: ServeOptions | None,
+    hosts: frozenset[str],
     limits: ServerLimits,
     task_status: trio.TaskStatus[None],
 ) -> None:
     """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does. Audit entries
-    that a dead process owed are written first."""
+    that a dead process owed are written first. ``hosts`` are further names that clients may use."""
     tokens = None if directory is None else TokenBook(directory)
     if tokens is not None:
         await settle(tokens, client)
-    hosts, is_open = (frozenset[str](), False) if options is None else (options.names, options.open)
-    api = Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+    names, is_open = (hosts, False) if options is None else (hosts | options.names, options.open)
+    api = Api(client, Guard(tokens=tokens, hosts=names, is_open=is_open), closing)
     await partial(serve, api, listeners, closing, limits=limits)(task_status=task_status)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from actors.http.messages import JSON, HttpResponse
+from actors.http.messages import FORM, HTML, JSON, HttpResponse
 from actors.http.models import PROBLEM_TYPE, Problem, SentModel
 from actors.http.requests import SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
@@ -105,6 +105,9 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
         "parameters": [_path_parameter(name) for name in route.parameters],
         "responses": {str(route.status): _success(route, known), "default": _failure(known)},
     }
+    if route.has_page:
+        for response in operation["responses"].values():
+            response["content"][HTML] = {"schema": {"type": "string"}}
     if route.query is not None:
         operation["parameters"] += _query_parameters(known[route.query], components)
     if route.repeatable:
@@ -113,7 +116,8 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
         )
     if route.body is not None:
         schema = {} if route.body is JsonBody else known[route.body]
-        operation["requestBody"] = {"content": {JSON: {"schema": schema}}, "required": _must_be_there(route.body)}
+        content = {kind: {"schema": schema} for kind in ((JSON, FORM) if route.accepts_form else (JSON,))}
+        operation["requestBody"] = {"content": content, "required": _must_be_there(route.body)}
     return _guarded(operation, route.scope)
 
 

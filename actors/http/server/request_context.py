@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MAX_FORM_FIELDS = 20
+"""The largest number of fields of a form."""
+
 BODY_SECONDS = 30.0
 """How long the next piece of a body may take."""
 
@@ -40,8 +43,9 @@ BODY_SECONDS = 30.0
 @attrs.define(eq=False)
 class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
-    ``routes`` all routes. ``note_denied`` audits that a part of the request is denied. ``grant`` are the permissions of the token, if the route needs one; ``is_open``: no route
-    needs one. ``tokens`` are those of the data directory, if there is one. ``traffic`` counts the server's responses.
+    ``routes`` all routes. ``note_denied`` audits that the request, or a part of it, is denied, at a limited rate. ``grant`` are the
+    permissions of the token, if the route needs one; ``is_open``: no route needs one. ``tokens`` are those of the data directory, if
+    there is one. ``traffic`` counts the server's responses.
     """
 
     client: LocalClient
@@ -135,6 +139,17 @@ def read_json(data: bytes) -> Any:
 def read_body(data: bytes, kind: Any) -> Any:
     """Read a body as the model of an endpoint; an empty one gives the model's defaults. Raises ``InvalidArgumentError``."""
     return _convert(read_json(data) if data else {}, kind, "the body", strict=True)
+
+
+def read_form(data: bytes, kind: Any) -> Any:
+    """Read a form as the model of an endpoint. Raises ``InvalidArgumentError``."""
+    try:
+        pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise InvalidArgumentError(
+            f"the form is not percent-encoded UTF-8 with at most {MAX_FORM_FIELDS} fields"
+        ) from None
+    return read_query(pairs, kind)
 
 
 def query_of(request: HttpRequest) -> list[tuple[str, str]]:

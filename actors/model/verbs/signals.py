@@ -44,9 +44,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
     name = checked_name(name, "name", MAX_NAME)
     codec, source = codec_for(kind, f"signal {name!r}"), source_line(1)
     while True:
-        received = await _next_signal(branch, name, source, codec.schema)
-        if received.error is not None:
-            raise SignalFailedError(received.error, signal=name, details=msgspec.json.decode(received.value or b"null"))
+        received = await next_signal(branch, name, source, codec.schema)
         try:
             value = codec.decode(received.value)
         except ValueProblem as error:
@@ -79,12 +77,13 @@ class SignalOperation(Operation, kw_only=True):
     name: str
     schema: bytes
     source: str
+    question: str
 
     request = e.SignalAwaited
     completion = e.SignalReceived
 
     def is_recorded_as(self, recorded: e.SignalAwaited) -> bool:
-        return recorded.name == self.name and not recorded.ready
+        return recorded.name == self.name and recorded.question == self.question and not recorded.ready
 
     def schedule(self) -> None:
         self.event = e.SignalAwaited(
@@ -93,11 +92,16 @@ class SignalOperation(Operation, kw_only=True):
             name=self.name,
             source=self.source,
             schema=self.schema,
+            question=self.question,
         )
 
 
-async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
+async def next_signal(branch: Branch, name: str, source: str, schema: bytes, *, question: str = "") -> e.SignalReceived:
+    """Wait for the next signal of this name, or for the answer to the question. Raises :class:`actors.SignalFailedError` if it is an
+    error."""
     received: e.SignalReceived = await SignalOperation(
-        branch, branch.following_step, name=name, source=source, schema=schema
+        branch, branch.following_step, name=name, source=source, schema=schema, question=question
     )
+    if received.error is not None:
+        raise SignalFailedError(received.error, signal=name, details=msgspec.json.decode(received.value or b"null"))
     return received
