@@ -26,11 +26,15 @@ async def test_a_limit_is_set_listed_queried_and_deleted(tmp_path: Path) -> None
         assert [(one.scope, one.concurrency, one.rate, one.period) for one in await client.limits.list()] == [
             ("key:Agent/a/b", 2, 100, 30.0)
         ]
+        await client.limits.set("tag:user=ada")
+        found = await client.query("SELECT * FROM sys_limit WHERE scope = 'tag:user=ada'")
+        assert [(row[0], row[1], row[2]) for row in found.rows] == [("tag:user=ada", None, None)]
+        assert (await client.limits.delete("tag:user=ada")).changed
         found = await client.query("SELECT scope, concurrency, rate, period, reason FROM sys_limit")
         assert [*map(list, found.rows)] == [["key:Agent/a/b", 2, 100, 30.0, "small"]]
         assert (await client.limits.delete("key:Agent/a/b")).changed
         assert not (await client.limits.delete("key:Agent/a/b")).changed
         verbs = [entry.verb for entry in (await client.audit()).entries]
-        assert verbs == ["delete-limit", "delete-limit", "set-limit"]
+        assert verbs == ["delete-limit", "delete-limit", "delete-limit", "set-limit", "set-limit"]
         refused = await served.http.patch("/limits/Agent/set", json={"concurrency": 1})
         assert refused.status_code == 400

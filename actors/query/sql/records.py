@@ -71,7 +71,7 @@ def _value(
         case Type.JSON:
             return lambda row, _: msgspec.json.encode(read(row)).decode()
         case Type.INTEGER:
-            return lambda row, _: int(read(row))
+            return lambda row, _: None if (number := read(row)) is None else int(number)
         case Type.TEXT if is_null_if_empty:
             return lambda row, _: read(row) or None
         case Type.TEXT:
