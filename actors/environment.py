@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from journal.clock import Clock, SystemClock
-from journal.ids import Ulids
+from journal.ids import InvocationId, Ulids
 from journal.mock_clock import MockedClock, is_mocked, still
 
 if TYPE_CHECKING:
@@ -82,9 +82,12 @@ class Environment:
     has_watchdog: bool = True
     unique: Callable[..., int] = attrs.field(init=False)
     """Makes a number that is greater than every one before (``Ulids.next``)."""
+    new_id: Callable[..., InvocationId] = attrs.field(init=False)
+    """Makes the id of a new invocation (``Ulids.new_id``)."""
 
     def __attrs_post_init__(self) -> None:
-        self.unique = Ulids(self.clock.now, self.random).next
+        ulids = Ulids(self.clock.now, self.random)
+        self.unique, self.new_id = ulids.next, ulids.new_id
 
 
 def environment_of_run() -> Environment:

@@ -104,7 +104,8 @@ _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 class Record(msgspec.Struct, eq=False):
     """The events of one append, in order, each encoded when it is added; the first has the number ``first``.
 
-    ``count`` is the number of events, and ``size`` the size of the record in bytes.
+    ``count`` is the number of events, and ``size`` the size of the record in bytes. ``frames`` are the record: one for each event, or for
+    several events that are recorded as one, with a new stamp in front of the first event that has it.
 
     From here on a batch consists of bytes, so no value of an event can make it fail later. An event that may contain a user's
     text or number is decoded again at once, because the encoder accepts values that the decoder refuses (a number in place of a
@@ -115,7 +116,7 @@ class Record(msgspec.Struct, eq=False):
     count: int = 0
     size: int = 0
     _entries: list[tuple[Stamp, Event] | Fused] = []
-    _frames: list[bytes] = []  # one for each entry; a new stamp is in front of its first event
+    frames: list[bytes] = []
     _has_fused: bool = False
     _stamp: Stamp | None = None
 
@@ -157,27 +158,25 @@ class Record(msgspec.Struct, eq=False):
         if len(frames) > len(added):
             frames[:2] = (b"".join(frames[:2]),)
         self._entries += added
-        self._frames += frames
+        self.frames += frames
         self._stamp = stamp
         self.count += len(added)
         self.size += sum(map(len, frames))
         return added
 
-    def add_fused(self, fused: Fused) -> int:
-        """Add several events as one frame. Returns their number. Raises :class:`Unwritable`."""
+    def add_fused(self, fused: Fused, count: int) -> None:
+        """Add several events, this number, as one frame. Raises :class:`Unwritable`."""
         try:
             body = _encode(fused)
         except BaseException as error:
             raise Unwritable(type(fused).__name__, _reason(error)) from error
         frame = _pack_head(FUSED_TAGS[fused.__class__], len(body)) + body
-        self._frames.append(frame)
+        self.frames.append(frame)
         self._entries.append(fused)
         self._stamp = None
         self._has_fused = True
-        count = fused.count
         self.count += count
         self.size += len(frame)
-        return count
 
     def walk(self) -> Iterator[tuple[int, Stamp, Event]]:
         """Yield each event with its number and its stamp, as a reader will see them. The record stays as it is."""
@@ -189,7 +188,7 @@ class Record(msgspec.Struct, eq=False):
 
     def cut(self, length: int) -> None:
         """Remove the events after the first ``length``, which must not be inside a frame of several events."""
-        entries, frames = self._entries, self._frames
+        entries, frames = self._entries, self.frames
         while self.count > length:
             entry = entries.pop()
             self.size -= len(frames.pop())
@@ -199,9 +198,9 @@ class Record(msgspec.Struct, eq=False):
 
     def erase(self, index: int) -> None:
         """Replace an event by :class:`journal.events.Erased`."""
-        entries, frame = self._expanded(), self._frames[index]
+        entries, frame = self._expanded(), self.frames[index]
         entries[index] = (entries[index][0], e.Erased())
-        erased = self._frames[index] = frame[: _stamp_bytes(frame)] + _ERASED_FRAME
+        erased = self.frames[index] = frame[: _stamp_bytes(frame)] + _ERASED_FRAME
         self.size += len(erased) - len(frame)
 
     def _expanded(self) -> list[tuple[Stamp, Event]]:
@@ -216,14 +215,13 @@ class Record(msgspec.Struct, eq=False):
                     for stamp, event in entry.expand(self.first + plain.count):
                         plain.add(stamp, (event,))
             entries = self._entries = plain._entries
-            self._frames, self._stamp, self._has_fused = plain._frames, plain._stamp, False
+            self.frames, self._stamp, self._has_fused = plain.frames, plain._stamp, False
             self.size = plain.size
         return entries  # type: ignore[no-any-return]
 
     def encoded(self) -> bytes:
         """Return the record as bytes."""
-        frames = self._frames
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+        return b"".join(self.frames)
 
 
 def _stamp_bytes(frame: bytes) -> int:

@@ -48,16 +48,14 @@ OBJECT_PREFIX_LENGTH = len(_PREFIX) + _STREAM_WIDTH
 
 _LENGTH = OBJECT_PREFIX_LENGTH + _UNIQUE_WIDTH
 _STREAM_BITS = 2**64 - 1
-_HALF = 62**_STREAM_WIDTH
+_HALF: int = 62**_STREAM_WIDTH
 _FOUR_DIGITS = 62**4
 _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
-_WORDS_OF_ONE = 2
+_WORDS_OF_ONE = 3
 _REMEMBERED_OBJECTS = 16_384
 """The number of cached names and numbers of objects; each takes about a hundred bytes."""
-
-_REMEMBERED_HALVES = 64
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
@@ -80,30 +78,21 @@ def stream_of_prefix(prefix: str) -> StreamId:
     return StreamId(_number(prefix[len(_PREFIX) :]))
 
 
-def new_invocation_id(service: str, key: str | None, unique: int) -> InvocationId:
-    """Return the id of a new invocation of an object, with these 128 bits. Every invocation of a service has a stream of its
-    own."""
-    stream = StreamId(unique & _STREAM_BITS) if key is None else stream_of(service, key)
-    # Four digits at a time: they fit into one digit of Python's own integers, by which division is fastest.
-    high, low = divmod(unique, _HALF)
-    first, low = divmod(low, _FOUR_DIGITS)
-    first, middle = divmod(first, _FOUR_DIGITS)
-    return InvocationId(
-        f"{object_prefix(stream)}{_first_half(high)}{_ALPHABET[first // 3844]}{_PAIRS[first % 3844]}"
-        f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
-    )
-
-
 def invocation_id(stream: StreamId, unique: int) -> InvocationId:
     """Return the id with these 64 and 128 bits."""
-    high, low = divmod(unique, _HALF)
-    return InvocationId(object_prefix(stream) + _first_half(high) + _eleven(low))
+    upper, lower = divmod(unique, _HALF)
+    return InvocationId(object_prefix(stream) + _eleven(upper) + _eleven(lower))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def object_prefix(stream: StreamId) -> str:
     """Return the prefix of the ids of one object's invocations."""
     return _PREFIX + _eleven(stream)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
+def _prefix_of(service: str, key: str) -> str:
+    return object_prefix(stream_of(service, key))
 
 
 def derived_unique(*parts: str) -> int:
@@ -127,38 +116,77 @@ def parse_invocation_id(text: str) -> InvocationId:
 
 
 class Ulids:
-    """Makes strictly increasing ULIDs, also within a millisecond and when the wall clock is set back."""
+    """Makes strictly increasing ULIDs, also within a millisecond and when the wall clock is set back: as numbers of 128 bits, and as
+    ids of invocations.
+
+    A number is kept as its two halves of eleven digits. Most ids of one millisecond have the same upper half.
+    """
 
     def __init__(self, now_seconds: Callable[[], float], random: Random) -> None:
         self._now_seconds = now_seconds
         self._random = random
         self._words: list[int] = []
-        self._last = 0
+        self._millisecond = -1
+        self._upper = self._lower = 0
+        self._upper_digits = ""
 
     def next(self, now: float | None = None) -> int:
         """Return a 128-bit number greater than every one before. ``now`` are the wall seconds, if the caller knows them."""
-        stamp = int((self._now_seconds() if now is None else now) * 1000) << _ULID_RANDOM_BITS
+        lower = self._step(self._now_seconds() if now is None else now)
+        return self._upper * _HALF + lower
+
+    def new_id(self, service: str, key: str | None, now: float | None = None) -> InvocationId:
+        """Return the id of a new invocation of an object, made of the next number. Every invocation of a service has a stream of its
+        own. ``now`` is that of :meth:`next`."""
+        if now is None:
+            now = self._now_seconds()
+        words = self._words
+        lower = self._lower + 1 + words.pop() if words else _HALF
+        if lower >= _HALF or int(now * 1000) > self._millisecond:
+            lower = self._step(now)
+        else:
+            self._lower = lower
+        if key is None:
+            prefix = object_prefix(StreamId((self._upper * _HALF + lower) & _STREAM_BITS))
+        else:
+            prefix = _prefix_of(service, key)
+        # Four digits at a time: they fit into one digit of Python's own integers, by which division is fastest.
+        first, lower = divmod(lower, _FOUR_DIGITS)
+        first, middle = divmod(first, _FOUR_DIGITS)
+        return InvocationId(
+            f"{prefix}{self._upper_digits}{_ALPHABET[first // 3844]}{_PAIRS[first % 3844]}"
+            f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[lower // 3844]}{_PAIRS[lower % 3844]}"
+        )
+
+    def _step(self, now: float) -> int:
+        """Go on to the next number. Returns its lower half."""
         words = self._words
         if len(words) < _WORDS_OF_ONE:
             # Random bytes are fetched for many ids at once, because each call to the system takes up to 20 microseconds.
             words += _WORDS.unpack(self._random.randbytes(_WORDS.size))
-        if stamp <= self._last:
-            self._last += 1 + words.pop()
-        else:
-            self._last = stamp | (words.pop() << _WORD_BITS | words.pop()) >> 2 * _WORD_BITS - _ULID_RANDOM_BITS
-        return self._last
+        millisecond = int(now * 1000)
+        upper, lower = self._upper, self._lower
+        if millisecond > self._millisecond:
+            self._millisecond = millisecond
+            random = (words.pop() << _WORD_BITS | words.pop()) >> 2 * _WORD_BITS - _ULID_RANDOM_BITS
+            upper, lower = divmod(millisecond << _ULID_RANDOM_BITS | random, _HALF)
+        if (upper, lower) <= (self._upper, self._lower):
+            upper, lower = self._upper, self._lower + 1 + words.pop()
+            if lower >= _HALF:
+                upper, lower = upper + 1, lower - _HALF
+        if upper != self._upper:
+            self._upper, self._upper_digits = upper, _eleven(upper)
+        self._lower = lower
+        return lower
 
 
 def _eleven(number: int) -> str:
-    digits: list[str] = []
-    for _ in range(_STREAM_WIDTH):
-        number, digit = divmod(number, 62)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
-
-
-_first_half = functools.lru_cache(maxsize=_REMEMBERED_HALVES)(_eleven)
-"""The first half of an id's unique part. Most ids of one millisecond have the same."""
+    high, low = divmod(number, _FOUR_DIGITS)
+    high, middle = divmod(high, _FOUR_DIGITS)
+    return (
+        f"{_ALPHABET[high // 3844]}{_PAIRS[high % 3844]}"
+        f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
+    )
 
 
 def _number(text: str) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import struct
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ _STATUS_BYTES = {
 }
 
 
+_OF_ID = struct.Struct(">cH38s")
+_DATED_ID = struct.Struct(">cHQ38s")
+
+
 def invocation(partition: int, invocation_id: InvocationId) -> bytes:
     """Return the key of an invocation's row, ordered by object, then by age (except for ids that were made from an
     idempotency key)."""
@@ -71,16 +76,16 @@ def of_ended(
     partition: int, created_at: float, purge_at: float, invocation_id: InvocationId
 ) -> tuple[bytes, bytes, bytes]:
     """Return the keys of a completed invocation: :func:`invocation`, :func:`created` and :func:`purge`."""
-    name = invocation_id.encode()
+    name, pack = invocation_id.encode(), _DATED_ID.pack
     if 0.0 <= created_at <= purge_at < LAST_SECOND:
         created, due = ceil(created_at * 1e6), ceil(purge_at * 1e6)  # as microseconds() does
         created, due = created + (created / 1e6 < created_at), due + (due / 1e6 < purge_at)
     else:
         created, due = microseconds(created_at), microseconds(purge_at)
     return (
-        PARTITION.pack(INVOCATION, partition) + name,
-        DATED.pack(CREATED, partition, created) + name,
-        DATED.pack(PURGE, partition, due) + name,
+        _OF_ID.pack(INVOCATION, partition, name),
+        pack(CREATED, partition, created, name),
+        pack(PURGE, partition, due, name),
     )
 
 

@@ -168,9 +168,12 @@ FIRST_LINK = bytes(LINK_BYTES)
 """The link of the first row of a chain."""
 
 
-encode_row: Callable[[StoreIdentity | StreamHead | PartitionState | LimitStart | InvocationRow], bytes]
+encode_row: Callable[
+    [StoreIdentity | StreamHead | PartitionState | LimitStart | InvocationRow | tuple[Any, ...]], bytes
+]
 encode_row = msgspec.msgpack.Encoder().encode
-"""Encodes a row as msgpack."""
+"""Encodes a row as msgpack. An :class:`InvocationRow` can be a tuple of its fields."""
+
 
 _T = TypeVar("_T")
 _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}

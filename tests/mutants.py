@@ -116,7 +116,7 @@ MUTANTS = (
     Mutant("forgets-what-a-short-call-changed", "with_whole", "state.fields = {**state.fields, **whole.fields}", "pass"),
     Mutant("answers-a-short-call-before-it-is-durable", "FirstTurns._record", "released.append(partial(request.outcome.answer, Value(outcome)))", "request.outcome.set(outcome)"),
     Mutant("forgets-who-made-a-short-call", "FirstTurns._record", "if asked.caller is not None:", "if False:"),
-    Mutant("lists-no-short-call", "FusedRecords.record_whole", "batch.rows, batch.counts", "{}, batch.counts"),
+    Mutant("lists-no-short-call", "FusedRecords.record_whole", "machine.partition.number, batch.rows", "machine.partition.number, {}"),
     Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version = last", "state.version += 3"),
     Mutant("says-that-the-engine-sent-a-result", "FirstTurns._record", "by=asked.invocation_id", "by=None", "tests/engine/test_first_turns.py"),
     Mutant("runs-calls-without-end", "FirstTurns.take", "self._left -= 1", "pass", "tests/engine/test_whole_invocations.py"),

@@ -19,7 +19,7 @@ Alternative refused: a second state machine for the short ways. It would be a se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.core.evolve import SPAN_GAP
 from actors.core.evolve.fields import keep_changes
@@ -42,11 +42,14 @@ if TYPE_CHECKING:
 
     from actors.core import commands as c
     from actors.values.limits import Limits
-    from journal.events import Event, Stamp
+    from journal.events import Event, Outcome, Stamp, Target
     from journal.fused import Requested
     from journal.ids import InvocationId, StepId
 
-_EXCLUSIVE = Mode.EXCLUSIVE  # a member of an enum takes several times as long to look up as a name of the module
+# A member of an enum takes several times as long to look up as a name of the module.
+_EXCLUSIVE, _COMPLETED = Mode.EXCLUSIVE, Status.COMPLETED
+
+_NO_REQUESTS: dict[str, Status] = {}
 
 
 def starts_at_once(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> bool:
@@ -170,6 +173,51 @@ def with_whole(state: ObjectState | None, whole: WholeInvocation, last: int) -> 
         state.fields_version = last
         state.fields = {**state.fields, **whole.fields}
     return state
+
+
+def row_of_whole(
+    target: Target, kind: Kind, whole: WholeInvocation, outcome: Outcome, first: int, last: int, purge_at: float
+) -> tuple[Any, ...]:
+    """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``kind`` is that of its
+    object, which the ``target`` names as it is stored.
+
+    The row is a tuple of the fields of an ``InvocationRow``, in their order, which is encoded to the same bytes and takes a tenth of
+    the time to make.
+    """
+    caller, ran_at = whole.caller, whole.ran_at
+    return (
+        whole.invocation_id,
+        target,
+        kind,
+        whole.mode,
+        _COMPLETED,
+        whole.asked_at,
+        whole.by,
+        ran_at,
+        ((first if whole.created is None else first + 1, last),),
+        whole.asked_at,  # started_at
+        ran_at,  # completed_at
+        None,  # scheduled_for
+        purge_at,
+        0,  # attempts
+        None if caller is None else Caller(*caller),
+        None,  # request
+        b"",  # argument_digest
+        None,  # last_failure
+        "",  # pause_reason
+        None,  # cancel_reason
+        whole.deployment,
+        outcome,
+        _NO_REQUESTS,
+        None,  # restarts
+        (),  # successors
+        (),  # awaited
+        0,  # step_tries
+        whole.tags,
+        whole.trace,
+        None,  # expires_at
+        "",  # status_text
+    )
 
 
 def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) -> ObjectState:

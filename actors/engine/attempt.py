@@ -97,6 +97,7 @@ class Attempt:
             limits=context.limits,
             retry=handler.retry,
             unique=context.environment.unique,
+            new_id=context.environment.new_id,
             stored=context.stored,
             secret=context.secret,
             links=context.links,

@@ -22,6 +22,7 @@ from journal.codec import Record
 from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StreamId
 from journal.log.protocol import Append, Message
+from journal.rows import InvocationRow, decode_rows, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from actors.engine.waiter import Reply
     from actors.rows.counters import Counts, Group
     from journal.events import ControlResult, Recorded
-    from journal.rows import AuditRow, InvocationRow
+    from journal.rows import AuditRow
 
 
 @attrs.define(eq=False)
@@ -129,11 +130,14 @@ class RowPause(Append, eq=False, kw_only=True):
 @attrs.define(eq=False)
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk, except those that are also
-    ``deleted``, with the history of an invocation, and may have been written again; ``consumed`` are
+    ``deleted``, with the history of an invocation, and may have been written again; ``known`` are the values on disk that are known
+    besides; ``consumed`` are
     messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit``
     are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
     invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
-    the service and handler of each failure."""
+    the service and handler of each failure. Invocations that were recorded as a whole are not in ``counts`` and ``ended`` while the
+    batch forms: ``ended_at_once`` are the fields of their rows, and ``succeeded`` their number by service, handler, deployment and
+    time of the end."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
@@ -144,10 +148,13 @@ class CommitBatch:
     consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
     deleted: set[bytes] = attrs.field(factory=set)
+    known: dict[bytes, bytes | None] = attrs.field(factory=dict)
     messages: list[Message] = attrs.field(factory=list)
     retracted: list[Message] = attrs.field(factory=list)
     released: list[Callable[[], None]] = attrs.field(factory=list)
     ended: list[InvocationRow] = attrs.field(factory=list)
+    ended_at_once: list[tuple[Any, ...]] = attrs.field(factory=list)
+    succeeded: dict[tuple[str, str, str, float], int] = attrs.field(factory=dict)
     failed_attempts: list[tuple[str, str]] = attrs.field(factory=list)
     failed_steps: list[tuple[str, str]] = attrs.field(factory=list)
 
@@ -167,6 +174,10 @@ class CommitBatch:
             or self.retracted
             or self.row_pauses
         )
+
+    def rows_of_ended(self) -> list[InvocationRow]:
+        """The rows of the invocations that it completes."""
+        return [*self.ended, *decode_rows(InvocationRow, map(encode_row, self.ended_at_once))]
 
     def changes(self) -> Iterator[tuple[ObjectState, Record]]:
         """Yield the events of each object, with its state now."""
@@ -222,6 +233,7 @@ class CommitBatch:
             carrier = appends[0] if appends else Append.of(StreamId(self.partition), 0)
             new = [key for key in self.new if key not in self.deleted] if self.deleted else self.new
             carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, new
+            carrier.known = self.known
             if self.consumed:  # named once, however often the commit is tried
                 carrier.consumed = [*dict.fromkeys((*carrier.consumed, *self.consumed))]
             appends = appends or [carrier]

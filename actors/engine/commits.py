@@ -74,7 +74,7 @@ class Commits:
                     raise
                 self._counters.count(sealed, trio.current_time() - began)
                 if self._observer is not None:
-                    self._observer.committed(sealed.ended, sealed.changes())
+                    self._observer.committed(sealed.rows_of_ended(), sealed.changes())
             self._machine.sealer.settle(sealed)
             self._sealed, self.is_busy = None, False
             self._released.extend(sealed.released)

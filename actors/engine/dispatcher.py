@@ -69,8 +69,10 @@ class Dispatcher:
     async def take(self, request: ObjectRequest) -> None:
         """Dispatch a request to the function for its kind."""
         cache = self._machine.cache
-        loaded = cache.present(request.to)
-        if loaded is None:
+        loaded = cache.loaded.get(request.to)
+        if loaded is not None:
+            cache.loaded.move_to_end(request.to)  # as present() does
+        else:
             if isinstance(command := request.command, c.PauseInvocation) and self._row_pauses.take(request, command):
                 return
             loaded = await cache.get(request.to)

@@ -40,7 +40,7 @@ class EngineContext:
     observer: Observer | None = None
     """Is told what is durable and which steps begin."""
     notices: Notices = attrs.field(
-        init=False, default=attrs.Factory(lambda self: Notices(self.environment.unique), takes_self=True)
+        init=False, default=attrs.Factory(lambda self: Notices(self.environment), takes_self=True)
     )
     """Reports changes of invocations to addresses outside."""
     threads: Threads = attrs.field(

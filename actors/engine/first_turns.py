@@ -61,6 +61,8 @@ CALLS_A_ROUND = 256
 """How many calls one round runs before they are decided. Calls beyond that are queued, so that a handler that sends to itself
 again and again lets others have their turn."""
 
+_attempt_of_call = Attempt.of_call
+
 
 class FirstTurns:
     """The calls of one processor that may run at once."""
@@ -108,7 +110,21 @@ class FirstTurns:
         branch = self._branch(loaded, state, request, command, app, definition, handler)
         if branch is None:
             return False
-        commands = self._run(branch)
+        watchdog, trio_context = context.watchdog, self._trio_context
+        commands: list[Command] | None
+        task = trio_context.pop("task")  # as outside_trio() does
+        try:
+            commands = watchdog.run(branch, branch.take_turn)
+        except Interruption:
+            commands = []
+        except BaseException as error:  # from its values or from its classes of errors, as in Attempt
+            if passes(error):
+                raise
+            commands = [branch.attempt().hold(PauseCause.HANDLER, error)]
+        finally:
+            trio_context["task"] = task
+        if watchdog.interrupted is not None:
+            commands = [branch.attempt().hold_for_blocking()]
         fields, result = (branch.fields, branch.result) if commands is None else _end_in(commands)
         if result is None or not self._record(loaded, request, command, handler, fields, result):
             if commands is None:
@@ -121,24 +137,6 @@ class FirstTurns:
     def _is_limited(self, asked: c.Invoke) -> bool:
         target = asked.target
         return self._machine.places.concerns(target.service, target.key, target.handler, asked.tags)
-
-    def _run(self, branch: FirstBranch[Attempt]) -> list[Command] | None:
-        """Take the turn. Returns the commands that follow, or None if the handler has returned without a driver."""
-        watchdog = self._context.watchdog
-        commands: list[Command] | None
-        trio_context = self._trio_context
-        task = trio_context.pop("task")  # as outside_trio() does
-        try:
-            commands = watchdog.run(branch, branch.take_turn)
-        except Interruption:
-            commands = []
-        except BaseException as error:  # from its values or from its classes of errors, as in Attempt
-            if passes(error):
-                raise
-            commands = [branch.attempt().hold(PauseCause.HANDLER, error)]
-        finally:
-            trio_context["task"] = task
-        return commands if watchdog.interrupted is None else [branch.attempt().hold_for_blocking()]
 
     def _branch(
         self,
@@ -178,7 +176,7 @@ class FirstTurns:
             definition.prepared,
         )
         coroutine = root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)
-        make = partial(Attempt.of_call, context, definition, handler, state, asked, request.stamp, view, app.find)
+        make = partial(_attempt_of_call, context, definition, handler, state, asked, request.stamp, view, app.find)
         mark = b"" if context.in_flight is None else of.encode().ljust(TURN_BYTES, b"\0")  # as turn_mark() does
         return FirstBranch(of, name, coroutine, view, make, machine.now, mark, is_users)
 

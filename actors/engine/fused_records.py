@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.fused import with_last_turn, with_opened, with_step_turn, with_whole
+from actors.core.fused import row_of_whole, with_last_turn, with_opened, with_step_turn, with_whole
 from actors.engine.index import index_tags
-from actors.rows.counters import group_of_success
-from actors.rows.index import row_of_whole
 from journal import invocation_keys
 from journal.events import Outcome, OutcomeKind
 from journal.fused import RequestedStep
@@ -46,7 +44,9 @@ class FusedRecords:
         batch = machine.batch
         pending_append = batch.pending_append(loaded)
         first = pending_append.expected + pending_append.events.count + 1
-        last = first - 1 + pending_append.events.add_fused(whole)
+        count = 3 + (whole.created is not None) + (whole.fields is not None)  # whole.count, in fewer calls
+        pending_append.events.add_fused(whole, count)
+        last = first - 1 + count
         try:
             loaded.recent.parts.append((first, last, whole))
             state = loaded.state = with_whole(loaded.state, whole, last)
@@ -55,23 +55,23 @@ class FusedRecords:
             if completed.purge_due_at is None or purge_at < completed.purge_due_at:
                 completed.purge_sooner_than(purge_at)
             outcome = Outcome(_SUCCEEDED, whole.result)
-            row = row_of_whole(target, state.kind, whole, outcome, first, last, purge_at=purge_at)
+            row = row_of_whole(target, state.kind, whole, outcome, first, last, purge_at)
             # As index_invocation() does.
-            partition, rows, counts = machine.partition.number, batch.rows, batch.counts
+            partition, rows = machine.partition.number, batch.rows
             key, created, due = invocation_keys.of_ended(partition, whole.asked_at, purge_at, whole.invocation_id)
             rows[key] = encode_row(row)
             rows[created] = rows[due] = b""
             batch.new += (key, created, due)
             if whole.tags:
                 index_tags(rows, batch.new, partition, whole.tags, whole.asked_at, whole.invocation_id)
-            group = group_of_success(target.service, target.handler, whole.deployment)
-            counts[group] = counts.get(group, 0) + 1
         except BaseException:
             pending_append.events.cut(first - 1 - pending_append.expected)
             loaded.recent.drop_after(first - 1)
             loaded.is_torn = True
             raise
-        batch.ended.append(row)
+        batch.ended_at_once.append(row)
+        ended = target.service, target.handler, whole.deployment, whole.ran_at
+        batch.succeeded[ended] = batch.succeeded.get(ended, 0) + 1
         return outcome
 
     def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> None:
@@ -79,7 +79,9 @@ class FusedRecords:
         pending_append = self._machine.batch.pending_append(loaded)
         record = pending_append.events
         before = pending_append.expected + record.count
-        last = before + record.add_fused(opened)
+        count = opened.count
+        record.add_fused(opened, count)
+        last = before + count
         try:
             loaded.recent.parts.append((before + 1, last, opened))
             loaded.state = with_opened(loaded.state, opened, last)
@@ -97,7 +99,9 @@ class FusedRecords:
         pending_append = self._machine.batch.pending_append(loaded)
         record = pending_append.events
         before = state.version
-        last = before + record.add_fused(turn)
+        count = turn.count
+        record.add_fused(turn, count)
+        last = before + count
         try:
             loaded.recent.parts.append((before + 1, last, turn))
             with_step_turn(state, turn, before + 1)
@@ -124,7 +128,9 @@ class FusedRecords:
         pending_append = machine.batch.pending_append(loaded)
         record = pending_append.events
         before = state.version
-        last = before + record.add_fused(turn)
+        count = turn.count
+        record.add_fused(turn, count)
+        last = before + count
         try:
             loaded.recent.parts.append((before + 1, last, turn))
             invocation = with_last_turn(state, turn, before + 1)

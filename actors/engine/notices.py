@@ -13,14 +13,15 @@ from actors.model.classes import definition_of
 from actors.system.notification import Notification, lane_of, lane_target
 from actors.values.names import is_system
 from journal.events import Status, Target
-from journal.ids import new_invocation_id, stream_of_invocation
+from journal.ids import stream_of_invocation
 from journal.log.protocol import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from actors.core.notifications import NotificationRule
     from actors.core.state import InvocationState, ObjectState
+    from actors.environment import Environment
     from actors.rows.index import IndexedState
     from journal.rows import InvocationRow
 
@@ -31,9 +32,9 @@ _ERROR_SHOWN = 1_000
 class Notices:
     """The notifications of an engine, which the view of the registry keeps up to date."""
 
-    def __init__(self, unique: Callable[[], int]) -> None:
+    def __init__(self, environment: Environment) -> None:
         self.rules: tuple[NotificationRule, ...] = ()
-        self._unique = unique
+        self._environment = environment
 
     def at_end(self, row: InvocationRow) -> Iterator[Message]:
         """Yield the messages about the end of an invocation."""
@@ -43,7 +44,7 @@ class Notices:
         failure = outcome.failure
         for rule in self._wanting(ENDS[outcome.kind], row.target, row.tags):
             notice = Notice(
-                id=_notice_id(self._unique),
+                id=_notice_id(self._environment),
                 kind=ENDS[outcome.kind],
                 at=row.modified_at,
                 invocation_id=row.invocation_id,
@@ -55,7 +56,7 @@ class Notices:
                 error_type="" if failure is None else failure.type,
                 error="" if failure is None else failure.message[:_ERROR_SHOWN],
             )
-            yield _message(rule, notice, self._unique)
+            yield _message(rule, notice, self._environment)
 
     def at_change(
         self,
@@ -75,7 +76,7 @@ class Notices:
             for rule in self._wanting(kind, target, invocation.tags) if is_so else ():
                 failure = invocation.last_failure if kind is NoticeKind.PAUSED else None
                 notice = Notice(
-                    id=_notice_id(self._unique),
+                    id=_notice_id(self._environment),
                     kind=kind,
                     at=invocation.modified_at,
                     invocation_id=invocation.invocation_id,
@@ -88,21 +89,21 @@ class Notices:
                     error="" if failure is None else failure.message[:_ERROR_SHOWN],
                     signals=tuple(each.name for each in after.awaited),
                 )
-                yield _message(rule, notice, self._unique)
+                yield _message(rule, notice, self._environment)
 
     def _wanting(self, kind: NoticeKind, target: Target, tags: dict[str, str] | None) -> list[NotificationRule]:
         return [rule for rule in self.rules if rule.wants(kind, target, tags)]
 
 
-def _notice_id(unique: Callable[[], int]) -> str:
-    return f"msg_{unique():032x}"
+def _notice_id(environment: Environment) -> str:
+    return f"msg_{environment.unique():032x}"
 
 
-def _message(rule: NotificationRule, notice: Notice, unique: Callable[[], int]) -> Message:
+def _message(rule: NotificationRule, notice: Notice, environment: Environment) -> Message:
     target = lane_target(lane_of(rule.name, notice.invocation_id), "deliver")
     signature = definition_of(Notification).handler("deliver").signature
     argument = signature.encode((), {"name": rule.name, "life": rule.life, "notice": notice})
-    of = new_invocation_id(target.service, target.key, unique())
+    of = environment.new_id(target.service, target.key)
     command = c.Invoke(invocation_id=of, target=target, argument=argument, parameter=signature.parameter)
     data = c.encode_command(command, cause=notice.id, by=notice.invocation_id)
-    return Message(f"{unique():032x}", stream_of_invocation(of), data)
+    return Message(f"{environment.unique():032x}", stream_of_invocation(of), data)

@@ -34,27 +34,28 @@ class ObjectCache:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._bytes = 0
-        self._loaded: OrderedDict[StreamId, LoadedObject] = OrderedDict()
+        self.loaded: OrderedDict[StreamId, LoadedObject] = OrderedDict()
+        """The objects by stream. Whoever uses one moves it to the end; see :meth:`present`."""
         self.row_pauses: dict[StreamId, RowPause] = {}
         """The pauses of objects that are not in memory, until they are durable."""
         self.set_aside: dict[StreamId, str] = {}
         """The names of the objects that the engine has set aside."""
 
     def __iter__(self) -> Iterator[LoadedObject]:
-        return iter(self._loaded.values())
+        return iter(self.loaded.values())
 
     def __len__(self) -> int:
-        return len(self._loaded)
+        return len(self.loaded)
 
     def find(self, stream: StreamId) -> LoadedObject | None:
         """The object, if it is in memory."""
-        return self._loaded.get(stream)
+        return self.loaded.get(stream)
 
     def present(self, stream: StreamId) -> LoadedObject | None:
         """The object, if it is in memory, marked as used."""
-        loaded = self._loaded.get(stream)
+        loaded = self.loaded.get(stream)
         if loaded is not None:
-            self._loaded.move_to_end(stream)
+            self.loaded.move_to_end(stream)
         return loaded
 
     async def get(self, stream: StreamId) -> LoadedObject:
@@ -63,7 +64,7 @@ class ObjectCache:
         if loaded is not None:
             return loaded
         loaded = await self._read(stream)
-        self._loaded[stream] = loaded
+        self.loaded[stream] = loaded
         self.weigh(loaded)
         return loaded
 
@@ -113,7 +114,7 @@ class ObjectCache:
 
     def forget(self, stream: StreamId) -> None:
         """Drop the object from memory; it is on disk."""
-        self._bytes -= self._loaded.pop(stream).weight
+        self._bytes -= self.loaded.pop(stream).weight
 
     def weigh(self, loaded: LoadedObject) -> None:
         """Measure the bytes of the object's fields and of its handler's pending changes."""
@@ -129,16 +130,16 @@ class ObjectCache:
 
     def shrink(self) -> None:
         """Drop the least recently used idle objects, down to the limits."""
-        excess = len(self._loaded) - self._limit
+        excess = len(self.loaded) - self._limit
         if excess > 0:
-            for loaded in list(islice(self._loaded.values(), excess)):
+            for loaded in list(islice(self.loaded.values(), excess)):
                 if loaded.is_idle:
                     self.forget(loaded.stream)
         if self._bytes > self._limit_bytes:
             self._shrink_bytes()
 
     def _shrink_bytes(self) -> None:
-        for loaded in list(self._loaded.values()):
+        for loaded in list(self.loaded.values()):
             if self._bytes <= self._limit_bytes:
                 return
             if loaded.weight and loaded.is_idle:

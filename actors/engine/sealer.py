@@ -13,7 +13,7 @@ from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing
 from actors.engine.index import index_invocation, index_name, index_owing
 from actors.rows.audit import AuditTrail
-from actors.rows.counters import StoredCounts
+from actors.rows.counters import StoredCounts, group_of_success
 from actors.rows.pauses import index_paused
 from journal import invocation_keys, keys
 
@@ -69,15 +69,19 @@ class Sealer:
         for found in sealed.row_pauses.values():
             index_paused(sealed.rows, sealed.counts, self._partition, found.row, found.before)
             found.is_sealed = True
+        for (service, handler, deployment, _), number in sealed.succeeded.items():
+            group = group_of_success(service, handler, deployment)
+            sealed.counts[group] = sealed.counts.get(group, 0) + number
         if self._notices.rules:
-            for row in sealed.ended:
+            for row in sealed.rows_of_ended():
                 sealed.messages += self._notices.at_end(row)
 
     def appends(self, sealed: CommitBatch) -> list[Append]:
         """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
         durable counts."""
         if sealed.counts:
-            sealed.rows.update(self._counts.rows_after(sealed.counts))
+            rows, sealed.known = self._counts.rows_after(sealed.counts)
+            sealed.rows.update(rows)
         if not sealed.audit:
             return sealed.appends({})
         self._next_trail = copy(self._trail)

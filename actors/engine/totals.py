@@ -83,11 +83,17 @@ class EngineCounters:
         self.commit_seconds.add(seconds)
         events = sum([pending_append.events.count for pending_append in kept.pending_appends.values()])
         self.commit_events.add(events + len(kept.row_pauses))
-        for (service, handler, kind, at), number in Counter(map(_END, kept.ended)).items():
-            self.ended[service, handler, kind] += number
-            if not is_system(service):
-                self.recent.add(int(at), has_succeeded=kind is OutcomeKind.SUCCEEDED, number=number)
+        for (service, handler, _, at), number in kept.succeeded.items():
+            self._count_ended(service, handler, OutcomeKind.SUCCEEDED, at, number)
+        if kept.ended:
+            for (service, handler, kind, at), number in Counter(map(_END, kept.ended)).items():
+                self._count_ended(service, handler, kind, at, number)
         for of in kept.failed_attempts:
             self.failed_attempts[of] += 1
         for of in kept.failed_steps:
             self.failed_steps[of] += 1
+
+    def _count_ended(self, service: str, handler: str, kind: OutcomeKind, at: float, number: int) -> None:
+        self.ended[service, handler, kind] += number
+        if not is_system(service):
+            self.recent.add(int(at), has_succeeded=kind is OutcomeKind.SUCCEEDED, number=number)

@@ -13,7 +13,7 @@ from actors.model.definitions import NothingStored
 from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
-from journal.ids import InvocationId, new_invocation_id
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup
@@ -43,6 +43,7 @@ class HandlerContext:
     limits: Limits
     retry: RetryPolicy
     unique: Callable[[], int]
+    new_id: Callable[[str, str | None], InvocationId]
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
@@ -62,7 +63,7 @@ class HandlerContext:
     def id_of(self, request: Request, target: e.Target) -> InvocationId:
         """Return the id of the invocation that the request makes, or made under its idempotency key."""
         if request.request_key is None:
-            return new_invocation_id(target.service, target.key, self.unique())
+            return self.new_id(target.service, target.key)
         secret = "" if request.is_once else self.secret
         return request.definition.request_id(target, request.request_key, secret, self.stored)
 

@@ -56,6 +56,7 @@ class FieldView:
     _lengths: Mapping[str, int] | None = None
     _pinned_items: Mapping[str, dict[str, bytes | None]] = MappingProxyType({})
     _first_values: Mapping[str, bytes] = MappingProxyType({})
+    _collections: Mapping[str, LogView[Any] | MapView[Any, Any]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -78,7 +79,6 @@ class FieldView:
         self.values: dict[str, Any] = {}
         self._written: dict[str, bytes] = {}
         self._touched: dict[str, Field] = {}
-        self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
         if pinned is not None or kept:
             self._pinned = pinned is not None
             self._parts = kept
@@ -286,7 +286,8 @@ class FieldView:
             self._check_kind(field)
             made: LogView[Any] | MapView[Any, Any]
             made = LogView(self, field) if field.kind is FieldKind.LOG else MapView(self, field)
-            collection = self._collections[field.name] = made
+            self._collections = {**self._collections, field.name: made}
+            return made
         return collection
 
     def _default_of(self, field: Field) -> bytes:
@@ -303,7 +304,7 @@ class FieldView:
 
     def _changed_fields(self) -> dict[str, bytes]:
         changed: dict[str, bytes] = {}
-        settled: list[str] = []
+        mutable: dict[str, Field] = {}
         touched, values, written = self._touched, self.values, self._written
         for name, field in touched.items():
             value = values[name]
@@ -311,8 +312,8 @@ class FieldView:
                 data = field.codec.encode(value)
             except ValueProblem:
                 data = field.encode(value)  # raises, with the name of the field
-            if isinstance(value, IMMUTABLE):
-                settled.append(name)
+            if not isinstance(value, IMMUTABLE):
+                mutable[name] = field
             size, before = len(data), written.get(name)
             if size > self.payload_bytes:
                 within_limit(data, self.payload_bytes, f"field {name}")
@@ -322,8 +323,7 @@ class FieldView:
                 changed[name] = data if size < _LARGE_BYTES else _without_slack(data)
         # Only now, so that an error leaves everything to the next look.
         written.update(changed)
-        for name in settled:
-            del touched[name]
+        self._touched = mutable
         return changed
 
     def _encode(self, field: Field, value: Any) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journal.events import Target
-from journal.ids import InvocationId, derived_unique, new_invocation_id
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
 
 
 def requested_id(target: Target, request_key: str, secret: str = "", *, asked: Target | None = None) -> InvocationId:
@@ -15,4 +15,5 @@ def requested_id(target: Target, request_key: str, secret: str = "", *, asked: T
     """
     of = target if asked is None else asked
     unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
-    return new_invocation_id(target.service, target.key, unique)
+    stream = StreamId(unique & (2**64 - 1)) if target.key is None else stream_of(target.service, target.key)
+    return invocation_id(stream, unique)

@@ -134,17 +134,20 @@ class StoredCounts:
         self._counts = load_counts(rows, partition)
         self._keys: dict[Group, bytes] = {}
 
-    def rows_after(self, changes: Counts) -> dict[bytes, bytes | None]:
-        """Return the rows of the counters that these changes touch, as they are after them."""
+    def rows_after(self, changes: Counts) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
+        """Return the rows of the counters that these changes touch, as they are after them and as they are stored now."""
         counts, keys_of_groups = self._counts, self._keys
         rows: dict[bytes, bytes | None] = {}
+        stored: dict[bytes, bytes | None] = {}
         for group, by in changes.items():
             key = keys_of_groups.get(group)
             if key is None:
                 key = keys_of_groups[group] = _key_of(self._partition, group)
-            number = counts.get(group, 0) + by
+            before = counts.get(group, 0)
+            number = before + by
             rows[key] = _NUMBER.pack(number) if number else None
-        return rows
+            stored[key] = _NUMBER.pack(before) if before else None
+        return rows, stored
 
     def settle(self, changes: Counts) -> None:
         """The changes are durable."""

@@ -13,14 +13,13 @@ import attrs
 
 from actors.core.state import WaitKind
 from journal import invocation_keys, keys
-from journal.events import Caller, Outcome, Status, Target
+from journal.events import Outcome, Status, Target
 from journal.rows import AwaitedSignal, InvocationRow
 
 if TYPE_CHECKING:
     from actors.core.effects import RewindItems, WriteItems
     from actors.core.state import InvocationState, ObjectState
-    from journal.events import Failure, Kind
-    from journal.fused import WholeInvocation
+    from journal.events import Failure
     from journal.ids import InvocationId, StreamId
 
 Rows = dict[bytes, bytes | None]
@@ -80,33 +79,6 @@ def row_of(
         trace=invocation.trace,
         expires_at=invocation.expires_at,
         status_text=invocation.status_text,
-    )
-
-
-def row_of_whole(
-    target: Target, kind: Kind, whole: WholeInvocation, outcome: Outcome, first: int, last: int, *, purge_at: float
-) -> InvocationRow:
-    """Return the row of an invocation that is recorded as a whole, as the events ``first`` to ``last``. ``kind`` is that of its
-    object, which the ``target`` names as it is stored."""
-    accepted = first if whole.created is None else first + 1
-    return InvocationRow(
-        invocation_id=whole.invocation_id,
-        target=target,
-        kind=kind,
-        mode=whole.mode,
-        status=Status.COMPLETED,
-        created_at=whole.asked_at,
-        created_by=whole.by,
-        modified_at=whole.ran_at,
-        spans=[(accepted, last)],
-        started_at=whole.asked_at,
-        completed_at=whole.ran_at,
-        purge_at=purge_at,
-        caller=None if whole.caller is None else Caller(*whole.caller),
-        deployment=whole.deployment,
-        outcome=outcome,
-        tags=whole.tags,
-        trace=whole.trace,
     )
 
 

@@ -138,7 +138,7 @@ class KvPartition:
             kept = self._extend(batch, append, head, row)
         elif events.count:
             record, key = keys.record(number, stream, head.last + 1), keys.head(number, stream)
-            rows[record] = events.encoded()
+            rows[record] = b"".join(events.frames)
             known[record], known[key] = None, row
             head = StreamHead(head.last + events.count, head.snapshot, head.trimmed)
             row = rows[key] = encode_row(head)
@@ -148,6 +148,7 @@ class KvPartition:
         if append.rows:
             rows.update(append.rows)
             known.update(dict.fromkeys(append.new))
+            known.update(append.known)
         for position in append.consumed:
             rows[position] = None
         return kept

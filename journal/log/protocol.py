@@ -65,7 +65,8 @@ class Append(msgspec.Struct, kw_only=True):
     Events are encoded before the append is made, so making it may raise ``Unwritable`` and committing it cannot.
     ``consumed`` are positions of messages that have been handled. ``snapshot`` is the object's state after the last of
     ``events``; earlier snapshots stay for as long as events after them do. ``rows`` are values by key (``keys``), or
-    None to remove a key; ``new`` are the keys that are known not to exist yet. ``erased`` are numbers of earlier events
+    None to remove a key; ``new`` are the keys that are known not to exist yet, and ``known`` the stored values of others, None if there is
+    none: what is known need not be read. ``erased`` are numbers of earlier events
     to overwrite. ``trim_to`` is the event up to which the stream is trimmed (a snapshot must cover it), with all
     snapshots up to there except the last. ``remove`` deletes the stream with all its events, snapshots and items.
     """
@@ -77,6 +78,7 @@ class Append(msgspec.Struct, kw_only=True):
     snapshot: bytes | None = None
     rows: Mapping[bytes, bytes | None] = {}
     new: Collection[bytes] = ()
+    known: Mapping[bytes, bytes | None] = {}
     erased: list[int] = []
     trim_to: int = 0
     remove: bool = False

@@ -23,7 +23,7 @@ from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
 from journal.fused import RecordedTurn
-from journal.ids import StepId
+from journal.ids import StepId, invocation_id, stream_of
 from tests.core.story import nth, stamp_of
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ class Machine:
             limits=self.limits,
             retry=DEFAULT_RETRY,
             unique=lambda: len(self.history),
+            new_id=lambda service, key: invocation_id(stream_of(service, key or ""), len(self.history)),
         )
         return self.execution_type(
             IT,

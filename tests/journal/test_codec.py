@@ -234,7 +234,7 @@ def singly(first: int, fused: Fused) -> bytes:
 @pytest.mark.parametrize("fused", FUSED.values(), ids=FUSED)
 def test_a_frame_of_several_events_is_read_as_these_events(fused: Fused) -> None:
     record = codec.Record(first=7)
-    record.add_fused(fused)
+    record.add_fused(fused, fused.count)
     assert record.count == fused.count
     found = codec.decode_record(record.encoded(), 7)
     assert found == codec.decode_record(singly(7, fused), 7)
@@ -245,7 +245,7 @@ def test_a_frame_of_several_events_is_read_as_these_events(fused: Fused) -> None
 def test_bytes_of_a_frame_of_several_events_are_read_for_ever(name: str, fused: Fused) -> None:
     path = GOLDEN / f"{name}.bin"
     record = codec.Record(first=7)
-    record.add_fused(fused)
+    record.add_fused(fused, fused.count)
     if os.environ.get("WRITE_GOLDEN") and not path.exists():
         path.write_bytes(record.encoded())
     assert record.encoded() == path.read_bytes(), "the bytes of a frame never change"
@@ -273,7 +273,7 @@ def written(chosen: Sequence[Any], first: int) -> tuple[codec.Record, list[tuple
     for one in chosen:
         if isinstance(one, Fused):
             entries += one.expand(first + len(entries))
-            record.add_fused(one)
+            record.add_fused(one, one.count)
         else:
             entries.append((STAMP, one))
             record.add(STAMP, [one])
@@ -326,7 +326,7 @@ def test_events_after_a_frame_can_be_taken_back(chosen: list[Any], more: int) ->
 @pytest.mark.parametrize("fused", GOLDEN_FUSED.values(), ids=GOLDEN_FUSED)
 def test_a_frame_of_several_events_with_wrong_bytes_is_corrupt(fused: Fused) -> None:
     record = codec.Record(first=7)
-    record.add_fused(fused)
+    record.add_fused(fused, fused.count)
     data = record.encoded()
     for at in range(len(data)):
         for changed in (data[:at], data[:at] + bytes([data[at] ^ 0xC1]) + data[at + 1 :]):
@@ -339,7 +339,7 @@ def test_a_frame_with_a_value_that_cannot_be_written_is_refused_before_it_joins(
     record = codec.Record.of([(STAMP, EVENTS[0])])
     before = record.encoded()
     with pytest.raises(Unwritable) as refusal:
-        record.add_fused(msgspec.structs.replace(WHOLE, by="caf\udce9"))
+        record.add_fused(msgspec.structs.replace(WHOLE, by="caf\udce9"), WHOLE.count)
     assert refusal.value.kind == "WholeInvocation"
     assert (record.encoded(), record.count) == (before, 1)
 

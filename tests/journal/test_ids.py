@@ -66,6 +66,29 @@ def test_ulids_rise_within_a_millisecond_and_when_the_clock_is_set_back() -> Non
     assert made[-1] >> 80 == 101_000
 
 
+@pytest.mark.parametrize("key", ["alice", None])
+def test_ids_of_new_invocations_rise_with_the_numbers_and_name_their_objects(key: str | None) -> None:
+    times = [100.0] * 500 + [99.0] * 500 + [100.0005, 101.0, 100.0, 102.0]
+    ulids = Ulids(lambda: times[0], Random(1))
+    last = ""
+    for at in times:
+        for of in (
+            ulids.new_id("Counter", key, at),
+            invocation_id(StreamId(0), ulids.next(at)),
+            ulids.new_id("Counter", key),
+        ):
+            assert parse_invocation_id(of) == of
+            unique = of[-22:]
+            assert unique > last
+            last = unique
+        assert key is None or stream_of_invocation(of) == stream_of("Counter", key)
+
+
+def test_every_invocation_of_a_service_has_a_stream_of_its_own() -> None:
+    ulids = Ulids(lambda: 100.0, Random(1))
+    assert len({stream_of_invocation(ulids.new_id("Mailer", None)) for _ in range(1_000)}) == 1_000
+
+
 def test_the_same_words_give_the_same_number_and_no_two_splits_of_them_do() -> None:
     assert derived_unique("ab", "c") == derived_unique("ab", "c")
     assert derived_unique("ab", "c") != derived_unique("a", "bc")

@@ -20,7 +20,7 @@ from actors.model.classes import definition_of
 from actors.runtime import RETENTION_SECONDS
 from actors.values.limits import DEFAULT_LIMITS
 from journal.events import Outcome, OutcomeKind, Stamp, Target
-from journal.ids import new_invocation_id, stream_of_invocation
+from journal.ids import stream_of_invocation
 from journal.kv.store import Durability
 from journal.log.open import open_journal
 
@@ -63,7 +63,7 @@ class Builder:
         """A handler begins."""
         definition = definition_of(cls)
         target = Target(definition.name, key, handler)
-        of = new_invocation_id(target.service, target.key, self._world.unique())
+        of = self._world.new_id(target.service, target.key)
         loaded = await self._cache.get(stream_of_invocation(of))
         self._decide(
             loaded,

@@ -24,7 +24,7 @@ from actors.values.limits import DEFAULT_LIMITS
 from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import OutcomeKind, Recorded, Status
-from journal.ids import InvocationId, stream_of_invocation
+from journal.ids import InvocationId, invocation_id, stream_of, stream_of_invocation
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from tests.lab import WORLD, Lab
@@ -150,7 +150,13 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
         return declared.signature.returns.encode(await declared.function(instance, **arguments))
 
     numbers = iter(range(1, 1_000_000))
-    context = HandlerContext(of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers))
+
+    def new_id(service: str, key: str | None) -> InvocationId:
+        return invocation_id(stream_of(service, key or ""), next(numbers))
+
+    context = HandlerContext(
+        of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers), new_id
+    )
     lines = replay_plan(history)
     execution = Execution(of, root, lines, state=view, name="walk", is_terminal=is_terminal, context=context)
     return execution.replay(history[-1].stamp.at), execution

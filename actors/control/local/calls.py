@@ -19,7 +19,7 @@ from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
 from journal.events import Kind, OutcomeKind, Target
-from journal.ids import InvocationId, new_invocation_id
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.engine.waiter import Reply
@@ -125,7 +125,7 @@ class LocalCalls(LocalServices):
         if not self.has_room():
             raise no_room()
         if request_key is None:
-            of = new_invocation_id(target.service, target.key, self.environment.unique(now))
+            of = self.environment.new_id(target.service, target.key, now)
         else:
             of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
@@ -147,10 +147,22 @@ class LocalCalls(LocalServices):
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
         argument = request.encode_arguments(self.limits)
-        key, parameter = request.request_key, request.handler.signature.parameter
-        secret = "" if key is None or request.is_once else self.engine.journal.secret
-        options = request.options
-        return self.command(target, key, argument, parameter, options, secret, now)
+        key, parameter, options = request.request_key, request.handler.signature.parameter, request.options
+        if key is not None:
+            secret = "" if request.is_once else self.engine.journal.secret
+            return self.command(target, key, argument, parameter, options, secret, now)
+        if not self.has_room():
+            raise no_room()
+        return c.Invoke(
+            invocation_id=self.environment.new_id(target.service, target.key, now),
+            target=target,
+            argument=argument,
+            parameter=parameter,
+            scheduled_for=now + options.delay if options.delay else None,
+            tags=options.tags,
+            max_duration=options.max_duration,
+            trace=current_trace() if OPENTELEMETRY in sys.modules else None,
+        )
 
     def _named(self, target: Target) -> tuple[Definition, Target]:
         """Resolve a target by name to its definition and its stored names."""

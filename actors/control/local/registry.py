@@ -19,7 +19,6 @@ from actors.system.registry import registry_target
 from actors.values import decode_kept
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
-from journal.ids import new_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
@@ -48,7 +47,7 @@ class LocalRegistry(LocalServices):
         """
         _, definition = self.engine.app.handler_of(target)
         now = self.environment.clock.now()
-        invocation_id = new_invocation_id(target.service, target.key, self.environment.unique(now))
+        invocation_id = self.environment.new_id(target.service, target.key, now)
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(
             invocation_id=invocation_id,
