@@ -227,7 +227,7 @@ class ObjectState:
     version: int = 0
     fields: dict[str, bytes] = attrs.field(factory=dict)
     lengths: dict[str, int] = attrs.field(factory=dict)
-    maps: set[str] = attrs.field(factory=set)
+    maps: frozenset[str] = frozenset()
     fields_version: int = 0
     invocations: dict[InvocationId, InvocationState] = attrs.field(factory=dict)
     queue: list[InvocationId] = attrs.field(factory=list)

@@ -108,7 +108,7 @@ class StepRunner:
 
     def run_when_durable(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
         """Begin a step that was requested now, once that is durable."""
-        loaded.due_steps.add((of, step))
+        loaded.due_steps[of, step] = None
         self._machine.batch.released.append(partial(self.run_step, loaded, of, step))
 
     def run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
@@ -116,7 +116,7 @@ class StepRunner:
         if loaded.damage is not None:
             return
         try:
-            loaded.due_steps.discard((of, step))
+            loaded.due_steps.pop((of, step), None)
             attempt = loaded.attempts.get(of)
             if attempt is None:
                 self._run_soon(loaded, of)  # if the invocation may run, its attempt begins the step

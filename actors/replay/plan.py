@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -74,6 +74,10 @@ class ReplayPlan:
     status_text: str = ""
 
 
+_NOTHING: deque[Any] = deque()
+"""The empty queue of all plans: nothing is ever added to a plan, and an empty deque of its own would take 760 bytes."""
+
+
 def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> ReplayPlan:
     """Order the history of one invocation as its handler lived through it.
 
@@ -108,9 +112,9 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
     return ReplayPlan(
         order.started,
         order.cancelled,
-        requests,
+        requests or _NOTHING,
         order.kept_parts,
-        deliveries,
+        deliveries or _NOTHING,
         order.superseded,
         order.lived_turns,
         emitted,

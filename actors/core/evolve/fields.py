@@ -31,7 +31,7 @@ def on_log_converted(state: ObjectState, _: InvocationState, event: e.LogConvert
 
 def on_map_converted(state: ObjectState, _: InvocationState, event: e.MapConverted, __: Stamp) -> None:
     state.fields = {name: value for name, value in state.fields.items() if name != event.field}
-    state.maps.add(event.field)
+    state.maps |= {event.field}
 
 
 def on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
@@ -64,4 +64,5 @@ def keep_changes(state: ObjectState, changes: Changes) -> None:
     state.fields = {**state.fields, **changes.fields}
     for field, items in changes.logs.items():
         state.lengths[field] = state.lengths.get(field, 0) + len(items)
-    state.maps.update(changes.maps)
+    if changes.maps:
+        state.maps |= changes.maps.keys()
