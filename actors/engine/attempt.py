@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +21,7 @@ from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView
 from actors.model.mistakes import fails_fast
 from actors.replay.execution import Execution, Progress
-from actors.replay.plan import ReplayPlan, replay_plan
+from actors.replay.plan import NOTHING, ReplayPlan, replay_plan
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.values.names import is_system
 from journal import events as e
@@ -175,7 +174,7 @@ class Attempt:
         root: FirstBranch[Any],
     ) -> Self:
         """The first attempt of a call that has begun before its start, with this stamp, is recorded."""
-        plan = ReplayPlan(stamp, None, deque(), (), deque(), frozenset(), 0)
+        plan = ReplayPlan(stamp, None, NOTHING, (), NOTHING, frozenset(), 0)
         return cls(
             context,
             definition,

@@ -36,6 +36,7 @@ from actors.replay import mismatches
 from actors.replay.branches import Branch, EnterNursery, Hosting, JoinChildren, Operation, Pumped
 from actors.replay.first_branch import FirstBranch
 from actors.replay.generators import Generators, run_with_hook
+from actors.replay.interruptions import NOBODY
 from actors.replay.misuse import foreign_await
 from actors.replay.passing_by import PassingBy
 from journal import events as e
@@ -158,7 +159,7 @@ class Execution(PassingBy):
         self.now, self.live_now = stamp.at, live_now
         if cancelled is not None:
             self.has_been_given_cancel = True
-        self._ready.append((next(iter(self._branches)), None, cancelled))
+        self.make_ready(next(iter(self._branches)), error=cancelled)
         return self._take_turn()
 
     @property
@@ -251,6 +252,8 @@ class Execution(PassingBy):
             if branch in self._branches:
                 self._resume(branch, value, error)
                 self.resuming = None
+        if not self._ready:
+            self._ready = NOBODY
 
     def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
         """Run the branch until it waits or ends."""

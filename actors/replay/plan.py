@@ -74,7 +74,7 @@ class ReplayPlan:
     status_text: str = ""
 
 
-_NOTHING: deque[Any] = deque()
+NOTHING: deque[Any] = deque()
 """The empty queue of all plans: nothing is ever added to a plan, and an empty deque of its own would take 760 bytes."""
 
 
@@ -112,9 +112,9 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
     return ReplayPlan(
         order.started,
         order.cancelled,
-        requests or _NOTHING,
+        requests or NOTHING,
         order.kept_parts,
-        deliveries or _NOTHING,
+        deliveries or NOTHING,
         order.superseded,
         order.lived_turns,
         emitted,

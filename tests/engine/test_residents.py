@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Never, cast
+from typing import TYPE_CHECKING, Any, Never, cast
 
 import trio
+import trio.testing
 
 import actors
 from actors import Actor, Limits, Service, handler, open_runtime
@@ -142,3 +145,39 @@ def test_what_a_handler_has_written_is_counted_once() -> None:
     loaded = LoadedObject(STREAM, state)
     ObjectCache(cast("Partition", None), limit=1, limit_bytes=1).weigh(loaded)
     assert loaded.weight == 3
+
+
+MOST_OF_ONE_AT_REST = 1_800
+"""Bytes of the objects of Python, in CPython 3.11: nine dictionaries that are empty, the state, one field."""
+
+
+def owned(value: Any, seen: set[int]) -> list[Any]:
+    """The value and all that it alone refers to: containers, and objects of the engine."""
+    if id(value) in seen or isinstance(value, (type, str, int, float, type(None))):
+        return []
+    seen.add(id(value))
+    return [value, *(each for part in gc.get_referents(value) for each in owned(part, seen))]
+
+
+async def test_an_object_at_rest_holds_little_beside_its_fields() -> None:
+    async with Lab(Shelf).running() as runtime:
+        await runtime.client.actor(Shelf, "at rest").put(1)
+        found = [o for o in gc.get_objects() if isinstance(o, LoadedObject) and o.state and o.state.key == "at rest"]
+        for loaded in found:
+            parts = owned(loaded, set())
+            assert sum(map(sys.getsizeof, parts)) < MOST_OF_ONE_AT_REST, [type(part) for part in parts]
+        assert found
+
+
+async def test_an_invocation_that_only_waits_has_no_queue_of_its_own() -> None:
+    async with Lab(Shelf).running() as runtime:
+        for key in ("a", "b"):
+            await runtime.client.actor(Shelf, key).hold.send(1)
+        gc.collect()
+        before = sum(isinstance(o, deque) for o in gc.get_objects())
+        for number in range(20):
+            await runtime.client.actor(Shelf, f"more {number}").hold.send(1)
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        found = sum(isinstance(o, deque) for o in gc.get_objects())
+        assert found - before < 20, "not one for each"
