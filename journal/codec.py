@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from journal.events import Event, Recorded, Stamp
-    from journal.fused import Fused, Lived
+    from journal.fused import Fused
 
 _HEAD = struct.Struct(">BI")
 _pack_head = _HEAD.pack
@@ -256,16 +256,14 @@ def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
 
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     """Decode the events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
-    return _decode(record, first_number, keeps_turns=False)
+    events: list[Recorded] = []
+    decode_into(events, record, first_number, keeps_turns=False)
+    return events
 
 
-def decode_lived(record: bytes, first_number: int) -> list[Lived]:
-    """Decode one append as :func:`decode_record` does, except for the turns after steps, which are left as they are."""
-    return _decode(record, first_number, keeps_turns=True)
-
-
-def _decode(record: bytes, first_number: int, *, keeps_turns: bool) -> list[Any]:
-    recorded: list[Any] = []
+def decode_into(recorded: list[Any], record: bytes, first_number: int, *, keeps_turns: bool) -> int:
+    """Decode one append to the end of a list, as :func:`decode_record` does. With ``keeps_turns``, the turns after steps are left as
+    they are (:data:`journal.fused.Lived`). Returns the number after the last event."""
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
     unpack_head, head_bytes, decoders, made = _HEAD.unpack_from, _HEAD.size, _DECODERS, e.Recorded
@@ -288,8 +286,8 @@ def _decode(record: bytes, first_number: int, *, keeps_turns: bool) -> list[Any]
                 stamp = None
                 fused = decode(record[start:position])
                 if keeps_turns and fused.__class__ is StepTurn:
-                    recorded.append(RecordedTurn(number, fused))
-                    number += fused.count
+                    first, number = number, number + (2 if fused.fields is None else 3)
+                    recorded.append(RecordedTurn(first, number - 1, fused))
                     continue
                 for its_stamp, event in fused.expand(number):
                     recorded.append(made(number, its_stamp, event))
@@ -301,9 +299,9 @@ def _decode(record: bytes, first_number: int, *, keeps_turns: bool) -> list[Any]
             number += 1
     except (struct.error, ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
-    if not recorded:
+    if number == first_number:
         raise CorruptRecord(f"the record ends before event {number}")
-    return recorded
+    return number
 
 
 def _fused_of(tag: int, body: bytes, number: int) -> Fused:

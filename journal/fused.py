@@ -290,16 +290,12 @@ Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn
 
 
 class RecordedTurn(msgspec.Struct, gc=False):
-    """A turn after a step, read as the frame that it is. ``number`` is that of its first event, the end of the step, and so are
-    ``stamp`` and ``event``."""
+    """A turn after a step, read as the frame that it is, with the numbers of its first event and of its last. ``stamp`` and ``event``
+    are those of the first, the end of the step."""
 
     number: int
+    last: int
     turn: StepTurn
-
-    @property
-    def last(self) -> int:
-        """The number of its last event."""
-        return self.number + self.turn.count - 1
 
     @property
     def stamp(self) -> Stamp:

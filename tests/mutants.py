@@ -132,7 +132,7 @@ MUTANTS = (
     Mutant("starts-nobody-after-a-last-turn", "ends_at_once", "not state.queue", "True", "tests/core/test_fused.py"),
     Mutant("answers-no-caller-after-a-last-turn", "StepTurns._record_end", "if ended.caller is not None:", "if False:", "tests/engine/test_step_turns.py"),
     # The replay of turns.
-    Mutant("replays-a-turn-without-its-changes", "_requests_of", "if turn.fields is None", "if True", "tests/engine/test_step_turns.py"),
+    Mutant("replays-a-turn-without-its-changes", "replay_plan", "if turn.fields is not None:", "if False:", "tests/engine/test_step_turns.py"),
     Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or turn.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
     Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.

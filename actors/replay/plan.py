@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
 
     from journal.events import Event, Recorded, Stamp
-    from journal.fused import Lived, StepTurn
+    from journal.fused import Lived
 
 _PLAIN_COMPLETIONS = COMPLETIONS - {e.SignalReceived, e.CancelRequested, e.HistoryCopied}
 """Events that need no second look: all of the kind are requests, or completions in the order of the journal."""
@@ -95,7 +95,11 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
     for recorded in history:
         if isinstance(recorded, RecordedTurn):
             deliveries.append(recorded)
-            requests.extend(_requests_of(recorded.turn))
+            turn = recorded.turn
+            request, of = turn.request, turn.invocation_id
+            requests.append(request if isinstance(request, RequestedStep) else request.event(of))
+            if turn.fields is not None:
+                requests.append(e.FieldsChanged(invocation_id=of, fields=turn.fields))
             continue
         kind = recorded.event.__class__
         if kind in _PLAIN_COMPLETIONS:
@@ -107,7 +111,7 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
     if order.started is None:
         raise CorruptRecord("the history has no InvocationStarted event, so it cannot be replayed")
     if rested:
-        given = sum(recorded.number <= rested for recorded in deliveries)
+        given = len([None for recorded in deliveries if recorded.number <= rested])
         order.lived_turns = max(order.lived_turns, given + 1)
     return ReplayPlan(
         order.started,
@@ -120,12 +124,6 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
         emitted,
         order.status_text,
     )
-
-
-def _requests_of(turn: StepTurn) -> Iterable[Event | RequestedStep]:
-    request, of = turn.request, turn.invocation_id
-    asked = request if isinstance(request, RequestedStep) else request.event(of)
-    return (asked,) if turn.fields is None else (asked, e.FieldsChanged(invocation_id=of, fields=turn.fields))
 
 
 class _Order:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from journal import keys
-from journal.codec import decode_lived, decode_record, erase
+from journal.codec import decode_into, decode_record, erase
 from journal.errors import CorruptRecord, Damaged
 from journal.fused import last_number
 from journal.ids import StreamId
@@ -19,7 +19,7 @@ from journal.rows import StreamHead, decode_row
 from journal.stored_stream import StoredStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from journal.events import Recorded
     from journal.fused import Lived
@@ -74,7 +74,7 @@ def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) ->
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
     """Return the events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
-    found: list[Recorded] = _read_records(store, partition, stream, first, last, decode_record)
+    found: list[Recorded] = _read_records(store, partition, stream, first, last, keeps_turns=False)
     if not found:
         return found
     # The found records have no gap, so the first shows where the others begin.
@@ -85,17 +85,17 @@ def read_events(store: Readable, partition: int, stream: StreamId, first: int, l
 def read_lived(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Lived]:
     """Return the events ``first`` to ``last`` as a replay reads them. A turn is returned as a whole also if only a part of it is
     among them. Raises as :func:`read_events`."""
-    found: list[Lived] = _read_records(store, partition, stream, first, last, decode_lived)
-    return [lived for lived in found if first <= last_number(lived) and lived.number <= last]
+    found: list[Lived] = _read_records(store, partition, stream, first, last, keeps_turns=True)
+    start, stop = 0, len(found)
+    while start < stop and last_number(found[start]) < first:
+        start += 1
+    while stop > start and found[stop - 1].number > last:
+        stop -= 1
+    return found if stop - start == len(found) else found[start:stop]
 
 
 def _read_records(
-    store: Readable,
-    partition: int,
-    stream: StreamId,
-    first: int,
-    last: int,
-    decode: Callable[[bytes, int], list[Any]],
+    store: Readable, partition: int, stream: StreamId, first: int, last: int, *, keeps_turns: bool
 ) -> list[Any]:
     """Return everything in the records of these events."""
     if first > last:
@@ -105,14 +105,12 @@ def _read_records(
     try:
         start, value = record_with(store, partition, stream, first)
         number = keys.first_number_of(start)
-        found += decode(value, number)
-        number = last_number(found[-1]) + 1
+        number = decode_into(found, value, number, keeps_turns=keeps_turns)
         stop = keys.record(partition, stream, last + 1)
         for key, value in scan_all(store, start + b"\x00", stop) if number <= last else ():
             if keys.first_number_of(key) != number:
                 raise Damaged(stream, number, f"events are missing up to {keys.first_number_of(key) - 1}")
-            found += decode(value, number)
-            number = last_number(found[-1]) + 1
+            number = decode_into(found, value, number, keeps_turns=keeps_turns)
     except CorruptRecord as error:
         raise Damaged(stream, number, str(error)) from error
     if number <= last:

@@ -81,7 +81,7 @@ def as_turns(history: Sequence[Recorded]) -> list[Lived]:
                 requests = [recorded.event for recorded in following]
                 turn = step_turn(first.event, requests, at=first.stamp.at, turned_at=following[0].stamp.at)
                 following = following[:-1]
-        lived.append(first if turn is None else RecordedTurn(first.number, turn))
+        lived.append(first if turn is None else RecordedTurn(first.number, first.number + turn.count - 1, turn))
         at += 1 if turn is None else turn.count
     return lived
 

@@ -39,6 +39,7 @@ from journal.events import (
 from journal.fused import (
     Fused,
     LastTurn,
+    Lived,
     OpenedInvocation,
     RecordedTurn,
     RequestedSignal,
@@ -283,7 +284,8 @@ def written(chosen: Sequence[Any], first: int) -> tuple[codec.Record, list[tuple
 @given(parts)
 def test_a_replay_reads_turns_as_they_are_and_all_else_as_events(chosen: list[Any]) -> None:
     record, _ = written(chosen, 11)
-    lived = codec.decode_lived(record.encoded(), 11)
+    lived: list[Lived] = []
+    assert codec.decode_into(lived, record.encoded(), 11, keeps_turns=True) == 11 + record.count
     events: list[Recorded] = []
     for part in lived:
         assert part.number == 11 + len(events)

@@ -206,7 +206,7 @@ async def test_a_replay_reads_the_ranges_asked_for_with_whole_turns(open_again: 
         }.items():
             assert [lived.number for lived in await partition.lived(STREAM, spans)] == numbers
         [found] = await partition.lived(STREAM, [(3, 4)])
-        assert found == RecordedTurn(3, turn)
+        assert found == RecordedTurn(3, 4, turn)
         with raises(Damaged, stream=STREAM, number=6):
             await partition.lived(STREAM, [(4, 6)])
 
