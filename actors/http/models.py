@@ -44,7 +44,8 @@ class Problem:
     can raise it again.
 
     ``code`` says what happened, ``kind`` what was not found, ``limit`` which limit was exceeded, with its ``maximum`` and the value
-    that was ``found``. ``path`` is the place in the body or the query, ``position`` the character of an SQL query; ``outcome`` is the
+    that was ``found``. ``path`` is the place in the body or the query, ``position`` the character of an SQL query, ``signal``
+    the name of a signal that came as an error; ``outcome`` is the
     outcome of the invocation, if the error is one; ``invocation_status`` is its status, if that is the reason.
     """
 
@@ -62,6 +63,7 @@ class Problem:
     found: float | None = None
     path: str | None = None
     position: int | None = None
+    signal: str | None = None
     invocation_id: InvocationId | None = None
     outcome: OutcomeKind | None = None
     invocation_status: Status | None = None

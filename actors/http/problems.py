@@ -197,6 +197,7 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
         found=getattr(own, "found", None),
         path=getattr(own, "path", None),
         position=getattr(own, "position", None),
+        signal=getattr(own, "signal", None),
         invocation_id=of or getattr(own, "invocation_id", None),
         outcome=outcome,
         invocation_status=getattr(own, "status", None),

@@ -56,6 +56,7 @@ ATTRIBUTES: dict[str, object] = {
     "maximum": 10,
     "path": "$.a[0]",
     "position": 7,
+    "signal": "approved",
     "status": actors.Status.PAUSED,
 }
 """What an error may carry beside its code and the kind of what is missing, which have tests of their own."""

@@ -251,6 +251,7 @@ def _put_attributes(error: ActorError, problem: Problem, allowed: str | None) ->
         "found": problem.found,
         "path": problem.path,
         "position": problem.position,
+        "signal": problem.signal,
         "status": problem.invocation_status,
         "allowed": None if allowed is None else tuple(allowed.split(", ")),
     }
