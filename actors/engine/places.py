@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.decide.held import candidate_of, without_waiting
 from actors.core.owed import owes_an_attempt
+from actors.errors import LimitExceededError
 from journal import events as e
 from journal.events import Status
 from journal.ids import stream_of_invocation
@@ -38,7 +39,13 @@ def apply_in_places(
 ) -> list[Event]:
     """Apply the events without the starts that must wait for a place. ``log_start`` is called with each start. Returns the events
     applied."""
-    events = without_waiting(loaded.state, events, limits, places, stamp.at)
+    try:
+        events = without_waiting(loaded.state, events, limits, places, stamp.at)
+    except LimitExceededError:
+        for event in events:
+            if isinstance(event, e.InvocationAccepted):
+                places.give_up(event.invocation_id)
+        raise
     started = [event.invocation_id for event in events if isinstance(event, e.InvocationStarted)]
     try:
         apply(loaded, stamp, events)

@@ -11,13 +11,30 @@ import actors
 from actors import Actor, InvalidArgumentError, Service, handler, shared, step
 from actors.model.explain import WaitCause, reasons
 from journal import keys
+from journal.errors import InDoubt
 from journal.events import Status
-from journal.kv.store import scan_all
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch, scan_all
 from tests.lab import Lab, until
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
+
+
+class UncertainStore(MemoryStore):
+    """A store whose next commit fails when it is told so, and is kept or lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = ""
+
+    async def commit(self, batch: Batch) -> None:
+        how, self.fails = self.fails, ""
+        if how != "lost":
+            await super().commit(batch)
+        if how:
+            raise InDoubt("whether it is on disk is unknown")
 
 
 class Now:
@@ -188,7 +205,9 @@ async def test_it_holds_after_a_death_and_a_pause_or_a_kill_frees_the_place() ->
         await client.invocation(running[0]).pause(mode="now")
         await client.invocation(running[1]).kill()
         waiting = [h.id for h in sent if (await client.invocation(h.id).info()).status is Status.QUEUED]
+        before = (await client.limits.list())[0].waiting
         await client.invocation(waiting[-1]).cancel()
+        assert (await client.limits.list())[0].waiting == before - 1
         await until(lambda: len(NOW.order) >= 4)
         await client.invocation(running[0]).resume()
         await trio.sleep(30)
@@ -205,9 +224,41 @@ async def test_a_message_that_is_refused_leaves_no_place_behind() -> None:
         handles = [await client.actor(Reader, "k").read.send(n) for n in range(3)]
         with pytest.raises(actors.LimitExceededError):
             await client.actor(Reader, "k").read.send(3)
+        assert [one.waiting for one in await client.limits.list()] == [2]
         other = await client.actor(Reader, "other").read.send(4)
         assert [await handle.result() for handle in (*handles, other)] == [0, 1, 2, 4]
         assert [(one.running, one.waiting) for one in await client.limits.list()] == [(0, 0)]
+
+
+async def test_a_partition_that_is_claimed_again_keeps_no_place() -> None:
+    store = UncertainStore()
+    async with Lab(Agent, partitions=2, store=store).running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Agent", concurrency=1)
+        sent = [await client.service(Agent).run.send("a", n) for n in range(6)]
+        await until(lambda: NOW.running["all"] == 1)
+        store.fails = "kept"
+        await trio.sleep(30)
+        assert store.fails == ""
+        assert [await handle.result() for handle in sent] == [*range(6)]
+        assert NOW.most["all"] == 1
+        store.fails = "lost"
+        with pytest.raises(actors.UnknownOutcomeError):
+            await client.service(Agent).run.send("a", 7)
+        await trio.sleep(5)
+        assert [(one.running, one.waiting) for one in await client.limits.list()] == [(0, 0)]
+
+
+async def test_one_that_is_paused_while_it_waits_lets_the_others_pass() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Agent", concurrency=1)
+        first, second, third = [await client.service(Agent).run.send("a", n) for n in range(3)]
+        await until(lambda: NOW.running["all"] == 1)
+        await second.pause()
+        assert [await first.result(), await third.result()] == [0, 2]
+        await second.resume()
+        assert await second.result() == 1
 
 
 async def test_after_a_death_those_accepted_first_still_go_first() -> None:
