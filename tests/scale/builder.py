@@ -54,7 +54,7 @@ class Builder:
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
             faults=Faults(lambda: None),
-            run_limits=RunLimits(journal, self._world.clock, tuple, lambda _: None),
+            run_limits=RunLimits(journal, self._world.clock, tuple, lambda _: None, applications.names_of),
         )
 
     async def begin(
