@@ -256,9 +256,9 @@ class _Start:
                     unserved = await backend.unserved()
                     for each in unserved:
                         log.warning("%s", without_code(each))
-                    engine.open()
                     await nursery.start(self.endpoints.run, client, opened.directory)
                     runtime = Runtime(client=client, engine=engine, endpoints=self.endpoints, unserved=unserved)
+                    engine.open()  # without a wait before the block, so that no handler runs before it
                     yield runtime
                     await runtime.drain()
                 except BaseException as raised:  # kept apart from the nursery, which would wrap it

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from actors.control.backend import Sent
-from actors.control.limits import LimitClient
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
 from actors.core.jobs import Choice, JobVerb
@@ -23,6 +22,7 @@ from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.notification_options import NotificationOptions
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -211,6 +211,19 @@ class JobSelection:
     def start(
         self, verb: str | JobVerb, options: dict[str, Any], *, idempotency_key: str | None = None
     ) -> JobHandle: ...
+
+class LimitClient:
+    def set(
+        self,
+        scope: str,
+        *,
+        concurrency: int | None = None,
+        rate: int | None = None,
+        period: Seconds = 60.0,
+        reason: str = "",
+    ) -> LimitAnswer: ...
+    def delete(self, scope: str, *, reason: str = "") -> LimitAnswer: ...
+    def list(self) -> tuple[LimitInfo, ...]: ...
 
 class ObjectHandle:
     def info(self, *, at: int | None = None) -> ObjectInfo: ...

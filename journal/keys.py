@@ -110,6 +110,11 @@ def outgoing_prefix(partition: int) -> bytes:
     return PARTITION.pack(_OUTGOING, partition)
 
 
+def is_outgoing(key: bytes) -> bool:
+    """Report whether the key is that of a message to another partition."""
+    return key.startswith(_OUTGOING)
+
+
 def number_of_outgoing(key: bytes) -> int:
     """Return the number in a key of :func:`outgoing`."""
     return int.from_bytes(key[-8:], "big")

@@ -146,7 +146,7 @@ MUTANTS = (
     Mutant("names-messages-alike", "Machine._message", 'f"{self._unique():032x}"', 'f"{to}"'),
     Mutant("shows-what-is-not-durable", "CommittedView._first_to_change", "if key in commit.batch.rows:", "if False:"),
     Mutant("reads-a-commit-in-doubt-as-done", "CommittedView.commit", "commit.is_in_doubt = True\n            raise", "commit.is_in_doubt = True"),
-    Mutant("never-looks-what-became-of-a-doubt", "KvJournal.claim", "if self._settled.resolve_in_doubt():", "if False:"),
+    Mutant("never-looks-what-became-of-a-doubt", "KvJournal.look_again", "if self._settled.resolve_in_doubt():", "if False:"),
     Mutant("unchains-the-audit", "AuditTrail.extend", "value, self._link = encode_audit(", "value, _ = encode_audit("),
     # Retention and rows.
     Mutant("halves-retention", "CompletedInvocations.purge_at", "if retention is None else retention", "if retention is None else retention / 2"),

@@ -21,9 +21,9 @@ LineKey: TypeAlias = tuple[tuple[str, ...], bool]
 
 @attrs.define(eq=False)
 class RunCount:
-    """What one limit counts: of a limit for each value, one value. ``kept`` is 1 if a place is kept for the next one. ``reserved`` are the starts that have been let go on and have
-    not begun, ``starts`` the times of the others within the period, oldest first. The lines that wait for it are heaps, ordered by
-    their first: ``blocked[True]`` are those whose invocations are to start."""
+    """What one limit counts: of a limit for each value, one value. ``kept`` is 1 if a place is kept for the next one. ``reserved``
+    are the starts that have been let go on and have not begun, ``starts`` the times of the others within the period, oldest first.
+    The lines that wait for it are heaps, ordered by their first: ``blocked[True]`` are those whose invocations are to start."""
 
     scope: str
     limit: Limit | None

@@ -131,10 +131,9 @@ class RowPause(Append, eq=False, kw_only=True):
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk, except those that are also
     ``deleted``, with the history of an invocation, and may have been written again; ``known`` are the values on disk that are known
-    besides; ``consumed`` are
-    messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory. The rows of its ``audit``
-    are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable. ``counts`` are the changes of the counts of
-    invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
+    besides; ``consumed`` are messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory.
+    The rows of its ``audit`` are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable.
+    ``counts`` are the changes of the counts of invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
     the service and handler of each failure. Invocations that were recorded as a whole are not in ``counts`` and ``ended`` while the
     batch forms: ``ended_at_once`` are the fields of their rows, and ``succeeded`` their number by service, handler, deployment and
     time of the end."""

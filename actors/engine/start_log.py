@@ -69,6 +69,6 @@ class StartLog:
         rows[key] = encode_row(LimitStart(now, scopes))
         heapq.heappush(self._keys, key)
         for _ in range(_REMOVED_TOGETHER):
-            if keys.end_of_counted_start(self._keys[0]) > now:
+            if not self._keys or keys.end_of_counted_start(self._keys[0]) > now:
                 break
             rows[heapq.heappop(self._keys)] = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 
+from actors.errors import InvalidArgumentError
 from actors.model.verb_options import ReasonText, checked_reason
 from actors.values.arguments import MAX_COUNT, Seconds, checked_seconds, count_or_none
 from journal.fields import described, moment
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MAX_RATE = 10_000
 """The highest rate of a limit. Each start within the period is a row on disk."""
+
+MIN_PERIOD = 0.001
+"""The shortest period of a rate, in seconds: below it, the starts of a period would be fewer than the clock's ticks."""
 
 MAX_PERIOD = 31 * 24 * 3600.0
 """The longest period of a rate, in seconds."""
@@ -31,7 +35,10 @@ def _rate(value: int | None) -> int | None:
 
 
 def _period(value: Seconds) -> float:
-    return checked_seconds(value, "period", is_above_zero=True, at_most=MAX_PERIOD)
+    seconds = checked_seconds(value, "period", is_above_zero=True, at_most=MAX_PERIOD)
+    if seconds < MIN_PERIOD:
+        raise InvalidArgumentError(f"period is {seconds!r} seconds; the least is {MIN_PERIOD}", path="$.period")
+    return seconds
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +55,7 @@ class LimitOptions:
     rate: (
         Annotated[int, msgspec.Meta(ge=1, le=MAX_RATE, description="How many of them may start in any period.")] | None
     ) = attrs.field(default=None, converter=_rate)
-    period: Annotated[float, msgspec.Meta(gt=0, le=MAX_PERIOD, description="The period of the rate, in seconds.")] = (
+    period: Annotated[float, msgspec.Meta(ge=MIN_PERIOD, le=MAX_PERIOD, description="The period of the rate, in seconds.")] = (
         attrs.field(default=60.0, converter=_period)
     )
     reason: ReasonText = attrs.field(default="", converter=checked_reason)

@@ -113,7 +113,7 @@ class FirstBranch(Branch, Generic[A]):
     def execution(self) -> Driver:  # type: ignore[override]  # see DrivenFirstBranch
         """The driver, which is made when it is first used."""
         driver = self.attempt().execution
-        self.__class__ = DrivenFirstBranch
+        self.__class__ = DrivenFirstBranch  # pyright: ignore[reportAttributeAccessIssue]  # a class of the same layout
         self.execution = driver  # type: ignore[misc]
         return driver
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from journal.errors import CorruptRecord
+from journal.errors import CorruptRecord, Unwritable
 from journal.kv.store import Batch
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _CHECKSUM = struct.Struct(">I")
 OVERHEAD = _HEADER.size + _CHECKSUM.size
 _LEVEL = 1  # a tenth of the bytes, on the rows of calls; higher levels cost more processor time than they save bytes
 _MOST_PARTS = 0xFFFF
-_MOST_BODY_BYTES = 1 << 30
+MOST_BODY_BYTES = 1 << 30
 
 _Batches = list[tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]]
 _encode = msgspec.msgpack.Encoder().encode
@@ -65,13 +65,16 @@ class Entry:
 
 
 def encode_entries(batches: Sequence[Batch], after: Position, largest: int) -> Iterator[tuple[Position, bytes]]:
-    """Yield the entries, each of at most ``largest`` bytes, that hold these batches behind ``after``. Raises ``ValueError`` if there
-    would be more than 65,535 parts."""
-    body = zlib.compress(_encode([(batch.cleared, list(batch.rows.items())) for batch in batches]), _LEVEL)
+    """Yield the entries, each of at most ``largest`` bytes, that hold these batches behind ``after``. Raises ``Unwritable`` if they
+    are larger than what can be read again."""
+    encoded = _encode([(batch.cleared, list(batch.rows.items())) for batch in batches])
+    if len(encoded) > MOST_BODY_BYTES:
+        raise Unwritable("a commit", f"it has {len(encoded)} bytes, and the limit is {MOST_BODY_BYTES}")
+    body = zlib.compress(encoded, _LEVEL)
     size = largest - OVERHEAD
     parts = max(1, -(-len(body) // size))
     if parts > _MOST_PARTS:
-        raise ValueError(f"a commit of {len(body)} bytes does not fit into {_MOST_PARTS} entries of {largest} bytes")
+        raise Unwritable("a commit", f"its {len(body)} bytes do not fit into {_MOST_PARTS} entries of {largest} bytes")
     for part in range(parts):
         head = _HEADER.pack(_MAGIC, FORMAT, part, parts, after.number + 1, after.digest)
         data = head + body[part * size : (part + 1) * size]
@@ -102,7 +105,7 @@ def decode_batches(body: bytes) -> list[Batch]:
     """Decode the batches in a body, whole or joined from its parts. Raises :class:`CorruptRecord`."""
     reader = zlib.decompressobj()
     try:
-        found = _decode(reader.decompress(body, _MOST_BODY_BYTES))
+        found = _decode(reader.decompress(body, MOST_BODY_BYTES))
     except (zlib.error, ValueError) as error:
         raise CorruptRecord(f"the body of an entry cannot be decoded: {error}") from error
     if not reader.eof or reader.unused_data:

@@ -16,14 +16,12 @@ from journal.log.exchange import MessageExchange
 from journal.log.inbox import encode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from journal.clock import Clock
-    from journal.ids import StreamId
     from journal.kv.store import Batch
     from journal.log.committed_view import CommittedView
     from journal.log.protocol import Message
-    from journal.rows import StreamHead
 
 
 class ReplicatedExchange(MessageExchange):
@@ -36,26 +34,29 @@ class ReplicatedExchange(MessageExchange):
 
     def post(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, Message]]:
         """Write messages into a batch of partition ``sender``: those to itself into its inbox, the others into the rows that
-        are posted. Returns the new ones to itself."""
-        own: list[Message] = []
+        are posted. Returns those that are new, each with its position."""
+        own = [message for message in messages if message.to % self.partitions == sender]
+        posted = super().post(batch, own, sender)
         for message in messages:
-            if message.to % self.partitions == sender:
-                own.append(message)
-            else:
-                batch.rows[keys.outgoing(sender, self._next_outgoing(sender))] = encode_message(message)
-        return super().post(batch, own, sender)
+            if message.to % self.partitions != sender:
+                position = keys.outgoing(sender, self._next_outgoing(sender))
+                batch.rows[position] = encode_message(message)
+                posted.append((position, message))
+        return posted
 
     def retract(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, int]]:
         """Remove messages with a due time to ``sender`` itself. Those to other partitions still arrive."""
         own = [message for message in messages if message.to % self.partitions == sender]
         return super().retract(batch, own, sender)
 
-    def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        super().announce(heads, rows)
-        for partition, has_outgoing in self._has_outgoing.items():
-            prefix = keys.outgoing_prefix(partition)
-            if any(key.startswith(prefix) for key in rows):
+    def deliver(self, position: bytes, message: Message) -> None:
+        """Give a durable message to the owner of its partition, or have it posted."""
+        if keys.is_outgoing(position):
+            has_outgoing = self._has_outgoing.get(keys.partition_of(position))
+            if has_outgoing is not None:
                 has_outgoing.set()
+        else:
+            super().deliver(position, message)
 
     def forget_partition(self, partition: int) -> None:
         """Read the counters of a partition again from the store, because another node may have changed them."""

@@ -129,9 +129,18 @@ class Replica:
             return
         batches = decode_batches(b"".join(self._parts))
         self._parts.clear()
-        await self._apply(batches)
+        try:
+            await self._apply(batches)
+        except BaseException:
+            self._go_back()
+            raise
         for batch in batches:
             on_applied(batch)
+
+    def _go_back(self) -> None:
+        """Read again from the last entry that was applied."""
+        self._read = self._applied
+        self._parts.clear()
 
     async def _apply(self, batches: Sequence[Batch]) -> None:
         for batch in batches[:-1]:
@@ -169,6 +178,7 @@ class Replica:
                             await self._append(self._next_group())
         finally:
             self.is_owned = False
+            self._go_back()
             if self._failure is None:
                 self._failure = Unavailable(f"partition {self.partition} is no longer owned by this node")
             self._wake([*self._waiting], self._failure)
@@ -197,7 +207,11 @@ class Replica:
             self._failure = Fenced(self.partition, self.epoch, None)
         except JournalError as error:
             self._failure = error
-        self._wake(group, self._failure)
+        except BaseException as error:  # the callers cannot be cancelled: they must hear of it
+            self._failure = InDoubt(f"the commit failed in an unexpected way: {error!r}")
+            raise
+        finally:
+            self._wake(group, self._failure)
 
     async def _write(self, batches: list[Batch]) -> None:
         before = self._read

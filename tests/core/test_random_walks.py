@@ -25,7 +25,7 @@ def test_long_walks_lead_everywhere_that_is_legal_and_the_object_stays_whole() -
     for seed in range(250):
         random = Random(seed)
         walker = Walker()
-        walker.walk((random.choice(OFTEN), random.randrange(6), random.randrange(68)) for _ in range(200))
+        walker.walk((random.choice(OFTEN), random.randrange(6), random.randrange(85)) for _ in range(200))
         reached |= walker.reached
     is_written = LEGAL.keys() - {e.InvocationSuspended}
     legal = {(kind, status) for kind in is_written for status in LEGAL[kind]}

@@ -164,6 +164,11 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, VERB, [f.Deliver(TO_CALLEE, attrs.evolve(ASKED, reply_to=Caller(IT, STEP)))]),
     (RUNNING, e.PatchMarked(invocation_id=IT, name="new"), []),
     (RUNNING, e.StatusTextChanged(invocation_id=IT, text="x"), []),
+    (
+        RUNNING,
+        e.QuestionAsked(invocation_id=IT, step=STEP, name="go", question="q", asked_by=IT, choices=["yes"]),
+        [],
+    ),
     (RUNNING, e.FieldsChanged(invocation_id=IT, fields={}), []),
     (RUNNING, e.LogExtended(invocation_id=IT, field="lines", items=[]), []),
     (RUNNING, e.MapChanged(invocation_id=IT, field="items", items={}), []),

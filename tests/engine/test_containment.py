@@ -12,12 +12,14 @@ import trio
 
 import actors
 import actors.engine.executor
+import actors.engine.fused_records
 import actors.engine.machine
 import actors.engine.sealer
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
 from actors.core import effects as f
 from actors.core.evolve import evolve
+from actors.core.fused import with_last_turn
 from actors.query.fsck.doctor import examine, rebuild
 from actors.query.fsck.set_aside import find_set_aside
 from actors.rows.audit import Principal
@@ -214,7 +216,14 @@ class Faults:
                 raise ZeroDivisionError("planted")
             return after
 
+        def broken_turn(state: Any, turn: Any, first: int) -> Any:
+            after = with_last_turn(state, turn, first)
+            if self.armed and e.StepCompleted in kinds and state.service == "Account":
+                raise ZeroDivisionError("planted")
+            return after
+
         self._monkeypatch.setattr(actors.engine.machine, "evolve", broken)
+        self._monkeypatch.setattr(actors.engine.fused_records, "with_last_turn", broken_turn)
 
     def break_doing(self, kind: type[f.Effect]) -> None:
         """In place of an effect."""

@@ -89,7 +89,7 @@ EXPECTED = {
             *(f"{ID}  changed  .*",) * 3,
             "(?s).*failed.*no rate for EUR.*",
             r"(?s).*kept .*approval of ann.*approval of bob.*approval of cyd.*again +reimburse \(.*\)",
-            f"{ID}  changed  completed -> completed  as {ID}",
+            f"{ID}  changed  completed  as {ID}",
         ),
         fixed_after=5,
     ),

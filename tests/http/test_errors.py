@@ -98,6 +98,8 @@ STATUSES = {
     "killed": 409,
     "not_completed": 409,
     "gone": 410,
+    "link_expired": 410,
+    "question_closed": 410,
     "too_large": 413,
     "busy": 429,
     "failed": 500,

@@ -116,8 +116,11 @@ async def test_a_changed_link_and_a_form_of_another_site_are_refused_and_audited
             assert (await served.bare("GET", changed)).status_code == 403
         page = await served.bare("POST", changed, data={"answer": "approve"}, headers=PAGE)
         assert (page.status_code, "<form" in page.text) == (403, False)
+        assert (await served.bare("GET", path[:-1])).status_code == 403
         denied = [row for row in (await served.runtime.client.audit()).entries if row.refusal]
         assert len(denied) == NOTED_AT_ONCE
+        signature = path.rpartition(".")[2]
+        assert not any(signature[:8] in row.target or changed[-8:] in row.target for row in denied)
         assert (await served.bare("POST", path, json={"answer": "approve"})).status_code == 200
 
 

@@ -26,10 +26,13 @@ class FaultyLog(MemoryLog):
         self.faults: list[Fault | None] = []
         self.stalled: trio.Event | None = None
         self.is_closed = False
+        self.error: Exception | None = None
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
         if self.stalled is not None:
             await self.stalled.wait()
+        if self.error is not None:
+            raise self.error
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.REFUSED:
             await trio.lowlevel.cancel_shielded_checkpoint()

@@ -193,7 +193,7 @@ async def test_a_replay_reads_the_ranges_asked_for_with_whole_turns(open_again: 
     of, step = InvocationId("inv_1" + "0" * 33), StepId("1")
     turn = StepTurn(of, 2.0, step, b"1", RequestedStep(StepId("2"), "act", "app.py:1", b"[1]"))
     record = Record(first=3)
-    record.add_fused(turn)
+    record.add_fused(turn, turn.count)
     async with open_again() as journal, journal.claim(0, "me") as partition:
         await partition.commit([append(0, 1, 2)])
         await partition.commit([Append(stream=STREAM, expected=2, events=record)])

@@ -50,12 +50,12 @@ def store() -> Held:
 
 
 def test_a_key_names_no_moment_before_its_date() -> None:
-    random = Random(1)
+    random, of = Random(1), InvocationId("inv_1" + "0" * 33)
     dates = [1_800_000_007.0740001, *(1_800_000_000.0 + random.random() * 100 for _ in range(1_000))]
     for date in dates:
         assert date <= keys.microseconds(date) / 1e6 < date + 2e-6
-        _, created, _ = invocation_keys.of_ended(0, date, date, InvocationId("inv_1"))
-        assert created == invocation_keys.created(0, date, InvocationId("inv_1"))
+        _, created, _ = invocation_keys.of_ended(0, date, date, of)
+        assert created == invocation_keys.created(0, date, of)
 
 
 @pytest.fixture

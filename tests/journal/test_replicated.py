@@ -11,11 +11,12 @@ import trio
 import trio.testing
 
 from journal import keys
-from journal.errors import CorruptRecord, Fenced, InDoubt, Unavailable
+from journal.errors import CorruptRecord, DiskFull, Fenced, InDoubt, Unavailable, Unwritable
 from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from journal.log.protocol import Message
+from journal.replicated import entries
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
 from journal.replicated.journal import open_replicated
 from journal.replicated.log import LogDiverged
@@ -50,11 +51,11 @@ async def node(log: FaultyLog, local: Store | None = None, *, partitions: int = 
 @pytest.mark.parametrize("largest", [OVERHEAD + 1, OVERHEAD + 7, 1 << 20])
 def test_batches_come_back_equal_from_however_many_entries(largest: int) -> None:
     batches = [BATCH, Batch(rows={b"i\0\0a": b"x" * 100})]
-    entries = [decode_entry(data) for _, data in encode_entries(batches, START, largest)]
-    assert [entry.position.number for entry in entries] == list(range(1, entries[0].parts + 1))
-    assert [entry.part for entry in entries] == list(range(entries[0].parts))
-    assert all(later.before == earlier.position.digest for earlier, later in pairwise(entries))
-    assert decode_batches(b"".join(entry.body for entry in entries)) == batches
+    found = [decode_entry(data) for _, data in encode_entries(batches, START, largest)]
+    assert [entry.position.number for entry in found] == list(range(1, found[0].parts + 1))
+    assert [entry.part for entry in found] == list(range(found[0].parts))
+    assert all(later.before == earlier.position.digest for earlier, later in pairwise(found))
+    assert decode_batches(b"".join(entry.body for entry in found)) == batches
 
 
 def test_every_changed_or_missing_byte_of_an_entry_is_noticed() -> None:
@@ -179,6 +180,81 @@ async def test_a_commit_of_many_entries_is_applied_whole_or_not_at_all() -> None
             await partition.commit([append(1, *range(2, 60))])
             await trio.testing.wait_all_tasks_blocked()
             assert values(await all_of(journal)) == [*range(1, 60)]
+
+
+async def test_a_part_that_was_kept_in_doubt_is_dropped_with_the_others() -> None:
+    log = FaultyLog(largest=OVERHEAD + 40)
+    async with node(log) as journal:
+        with pytest.raises(InDoubt):
+            async with journal.claim(0, "me") as partition:
+                log.faults = [None, Fault.KEPT]
+                await partition.commit([append(0, *range(1, 60))])
+        async with journal.claim(0, "me") as partition:
+            assert await all_of(journal) == []
+            await partition.commit([append(0, *range(1, 60))])
+        assert values(await all_of(journal)) == [*range(1, 60)]
+
+
+class FullDisk(MemoryStore):
+    """Takes no commit while it ``is_full``."""
+
+    is_full = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.is_full:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise DiskFull("the disk of the node is full")
+        await super().commit(batch)
+
+
+async def test_a_follower_whose_disk_was_full_has_every_commit_afterwards() -> None:
+    log, disk = FaultyLog(), FullDisk()
+    async with node(log) as owner, node(log, disk) as reader, owner.claim(0, "owner") as partition:
+        await partition.commit([append(0, 1)])
+        await trio.sleep(1)
+        disk.is_full = True
+        await partition.commit([append(1, 2)])
+        await partition.commit([append(2, 3)])
+        await trio.sleep(1)
+        assert values(await all_of(reader)) == [1]
+        disk.is_full = False
+        await trio.sleep(1)
+        assert values(await all_of(reader)) == [1, 2, 3]
+
+
+async def test_an_owner_whose_disk_is_full_is_in_doubt_and_the_log_has_the_commit() -> None:
+    log, disk = FaultyLog(), FullDisk()
+    async with node(log, disk) as journal:
+        with pytest.raises(InDoubt):
+            async with journal.claim(0, "me") as partition:
+                await partition.commit([append(0, 1)])
+                disk.is_full = True
+                await partition.commit([append(1, 2)])
+        disk.is_full = False
+        async with journal.claim(0, "me") as partition:
+            assert values(await all_of(journal)) == [1, 2]
+            await partition.commit([append(2, 3)])
+
+
+async def test_a_commit_that_could_not_be_read_again_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = FaultyLog()
+    async with node(log) as journal:
+        with pytest.raises(Unwritable):
+            async with journal.claim(0, "me") as partition:
+                await partition.commit([append(0, 1)])
+                monkeypatch.setattr(entries, "MOST_BODY_BYTES", 100)
+                await partition.commit([append(1, *range(2, 60))])
+        assert values(await all_of(journal)) == [1]
+
+
+async def test_a_log_that_fails_in_an_unexpected_way_leaves_no_caller_waiting() -> None:
+    log = FaultyLog()
+    with raises(OSError, errno=5):
+        async with node(log) as journal, journal.claim(0, "me") as partition:
+            log.error = OSError(5, "not foreseen")
+            with pytest.raises((InDoubt, trio.Cancelled)):
+                await partition.commit([append(0, 1)])
+            await trio.sleep(1)
 
 
 async def test_a_log_that_has_lost_its_end_is_not_joined() -> None:

@@ -19,7 +19,7 @@ import trio._core._run as trio_run
 import actors
 from actors.errors import MisuseError
 from journal import events as e
-from journal.ids import derived_unique
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
 from tests import long_way
 from tests.simulation.draw import draw
 from tests.simulation.plan import Life, Plan
@@ -56,6 +56,10 @@ class Ids:
                 who = "an engine"  # which decides in the task of a step, too
         self._given[who] += 1
         return derived_unique(who, str(self._given[who]))
+
+    def new_id(self, service: str, key: str | None, now: float | None = None) -> InvocationId:
+        number = self.next(now)
+        return invocation_id(StreamId(number & 0xFFFF_FFFF_FFFF_FFFF) if key is None else stream_of(service, key), number)
 
 
 def load(seed: int, *, at_once: bool) -> Plan:

@@ -28,6 +28,7 @@ CLIENTS = {
     "JobClient": "control/jobs.py",
     "JobHandle": "control/jobs.py",
     "JobSelection": "control/jobs.py",
+    "LimitClient": "control/limits.py",
     "ObjectHandle": "control/objects.py",
     "NotificationClient": "control/notifications.py",
     "NotificationHandle": "control/notifications.py",

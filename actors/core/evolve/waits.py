@@ -61,7 +61,7 @@ def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.Sign
 
 
 def on_question(state: ObjectState, invocation: InvocationState, event: e.QuestionAsked, _: Stamp) -> None:
-    invocation.value_bytes += len(event.text)
+    invocation.value_bytes += sum(len(text.encode()) for text in (event.text, *event.choices))
     invocation.questions[event.question] = OpenQuestion(state.version, event.expires_at)
 
 

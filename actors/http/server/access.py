@@ -222,6 +222,10 @@ def _check_length(request: HttpRequest) -> None:
         raise HeadTooLargeError(f"the head of the request has {length} bytes, the limit is {HEAD_BYTES}")
 
 
+_SIGNED = re.compile(r"(/links/+[^/.]*\.?[^/.]*\.?)[^/]*")
+"""The id and the question in the path of a signed link, and what follows them."""
+
+
 def address_of(request: HttpRequest) -> str:
     """Return the address and port of the peer, or its process; unrelated to the header ``Origin``."""
     if request.peer is not None:
@@ -231,8 +235,9 @@ def address_of(request: HttpRequest) -> str:
 
 
 def shown_path(request: HttpRequest) -> str:
-    """Return the decoded path of a request, for people."""
-    return unquote(request.raw_path.decode("ascii", "backslashreplace"))
+    """Return the decoded path of a request, for people. Of a signed link it has no part of the signature: who reads a log or the audit
+    must not be able to use the link."""
+    return _SIGNED.sub(r"\1…", unquote(request.raw_path.decode("ascii", "backslashreplace")))
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from actors.extras import require
 from actors.http.messages import HttpResponse
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange
+from journal.errors import BrokenInvariant
 
 
 async def mcp(exchange: Exchange, body: JsonBody) -> HttpResponse:
@@ -20,12 +21,14 @@ async def mcp(exchange: Exchange, body: JsonBody) -> HttpResponse:
     from actors.integrations.mcp.exchange import answer_message
 
     grant = exchange.grant
-    may_control = grant is None or grant.scope.covers(TokenScope.CONTROL)
+    if grant is None:
+        raise BrokenInvariant("a message to /mcp has no grant")
+    may_control = grant.scope.covers(TokenScope.CONTROL)
 
     async def denied(tool: str) -> AccessDeniedError:
-        name, scope = ("", "") if grant is None else (grant.name, grant.scope.value)
         refusal = AccessDeniedError(
-            f"the tool {tool!r} needs the scope control, but the token {name!r} has {scope}", code=ErrorCode.FORBIDDEN
+            f"the tool {tool!r} needs the scope control, but the token {grant.name!r} has {grant.scope.value}",
+            code=ErrorCode.FORBIDDEN,
         )
         await exchange.note_denied(refusal)
         return refusal

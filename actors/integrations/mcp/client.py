@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -125,12 +126,22 @@ def _text_of(content: Any) -> str:
     return "\n".join(block.text for block in content if block.type == "text")
 
 
+def _name_for_models(tool: str) -> str:
+    """Return a name that the APIs of models permit. Names of MCP may have dots and slashes and be long. One that is changed ends with a
+    hash of the tool's own, so that no two tools of a server get the same."""
+    name = _NOT_IN_NAMES.sub("_", tool)
+    if name == tool and len(name) <= _LONGEST_NAME:
+        return name
+    mark = hashlib.blake2b(tool.encode(), digest_size=4).hexdigest()
+    return f"{name[: _LONGEST_NAME - len(mark) - 1]}_{mark}"
+
+
 class _ServerTool(ModelTool):
-    """A tool of the server. Names of MCP may have dots and slashes and be long, and those of the models' APIs may not."""
+    """A tool of the server."""
 
     def __init__(self, server: McpTools, listed: dict[str, Any]) -> None:
         self._tool: str = listed["name"]
-        self.name = _NOT_IN_NAMES.sub("_", self._tool)[:_LONGEST_NAME]
+        self.name = _name_for_models(self._tool)
         self.description = listed.get("description", "")
         self._schema: dict[str, Any] = listed["inputSchema"]
         self._server = server

@@ -303,9 +303,9 @@ async def run_step(
         returns=returns,
     )
     completed: e.StepCompleted | bytes = await operation
-    if completed.__class__ is bytes:  # in a replay
+    if isinstance(completed, bytes):  # in a replay
         return decode_kept(returns, completed, operation)
-    outcome = completed.outcome  # type: ignore[union-attr]
+    outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         if outcome.failure is None:
             raise CorruptRecord("an outcome says that it failed, but it has no failure")
