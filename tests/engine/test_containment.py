@@ -345,15 +345,10 @@ async def test_an_object_that_cannot_be_taken_up_does_not_end_the_start(faults: 
 
 
 async def test_an_end_that_was_not_recorded_leaves_no_row(faults: Faults) -> None:
-    def is_end(state: Any, _: int, __: Any, event: Any) -> bool:
-        return (
-            state is not None
-            and state.service == "Account"
-            and isinstance(event, e.InvocationCompleted)
-            and faults.disarm()
-        )
+    def is_end(state: Any, *_: object) -> bool:
+        return state.service == "Account" and faults.disarm()
 
-    faults.break_in("evolve", is_end)
+    faults.break_in("with_last_turn", is_end, actors.engine.fused_records)
     lab = Lab(Account, Bystander)
     async with lab.running() as runtime:
         faults.armed = True
