@@ -55,9 +55,9 @@ class LimitOptions:
     rate: (
         Annotated[int, msgspec.Meta(ge=1, le=MAX_RATE, description="How many of them may start in any period.")] | None
     ) = attrs.field(default=None, converter=_rate)
-    period: Annotated[float, msgspec.Meta(ge=MIN_PERIOD, le=MAX_PERIOD, description="The period of the rate, in seconds.")] = (
-        attrs.field(default=60.0, converter=_period)
-    )
+    period: Annotated[
+        float, msgspec.Meta(ge=MIN_PERIOD, le=MAX_PERIOD, description="The period of the rate, in seconds.")
+    ] = attrs.field(default=60.0, converter=_period)
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
 

@@ -59,7 +59,9 @@ class Ids:
 
     def new_id(self, service: str, key: str | None, now: float | None = None) -> InvocationId:
         number = self.next(now)
-        return invocation_id(StreamId(number & 0xFFFF_FFFF_FFFF_FFFF) if key is None else stream_of(service, key), number)
+        return invocation_id(
+            StreamId(number & 0xFFFF_FFFF_FFFF_FFFF) if key is None else stream_of(service, key), number
+        )
 
 
 def load(seed: int, *, at_once: bool) -> Plan:
