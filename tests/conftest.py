@@ -48,7 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     replicated.is_wanted = config.getoption("--replicated")
-    if config.getoption("--long-way"):
+    long_way.is_wanted = config.getoption("--long-way")
+    if long_way.is_wanted:
         stack = ExitStack()
         stack.enter_context(long_way.taken())
         config.add_cleanup(stack.close)

@@ -15,6 +15,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.children import customized
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
 COMPARISONS = ("test_both_ways.py", "test_first_turns.py", "test_row_pauses.py", "test_step_turns.py")
 """Left out with the option: they compare the two ways, or are about the short one."""
+
+is_wanted = False
+"""Set by the option, before tests are collected."""
+
+
+def about_the_short_way(why: str) -> pytest.MarkDecorator:
+    """Leave a test out with the option."""
+    return pytest.mark.skipif("__import__('tests.long_way').long_way.is_wanted", reason=why)
 
 
 def _decide(*_: object) -> bool:

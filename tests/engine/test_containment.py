@@ -32,6 +32,7 @@ from journal.log.inbox import decode_message, encode_message
 from journal.log.kv_journal import KvJournal
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
+from tests.long_way import about_the_short_way
 from tests.raising import raises
 from tests.virtual import on_virtual_time
 
@@ -344,6 +345,7 @@ async def test_an_object_that_cannot_be_taken_up_does_not_end_the_start(faults: 
             await runtime.client.invocation(handle.id).kill()
 
 
+@about_the_short_way("breaks what records a call as a whole")
 async def test_an_end_that_was_not_recorded_leaves_no_row(faults: Faults) -> None:
     def is_end(state: Any, *_: object) -> bool:
         return state.service == "Account" and faults.disarm()

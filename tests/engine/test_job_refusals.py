@@ -12,6 +12,7 @@ from actors.core.jobs import JobState, JobVerb
 from actors.engine.dispatcher import Dispatcher
 from actors.errors.base import code_of
 from journal.errors import CorruptRecord, MalformedIdError, Unavailable
+from tests import long_way
 from tests.lab import Damage, Lab, quiet
 from tests.raising import ERRORS, made
 from tests.virtual import on_virtual_time
@@ -98,7 +99,7 @@ async def test_a_damaged_object_refuses_every_verb_and_holds_up_no_other(verb: J
     Damage(lab, "Shop", "b")
     async with lab.running() as runtime:
         selection = runtime.client.jobs.where("service = 'Shop'")
-        if verb is JobVerb.PAUSE:  # needs no history of what waits for others; what comes next does
+        if verb is JobVerb.PAUSE and not long_way.is_wanted:  # by its row, which needs no history; what comes next does
             paused = await (await selection.pause()).result()
             assert (paused.state, paused.changed) == (JobState.DONE, 3)
             verb = JobVerb.RESUME

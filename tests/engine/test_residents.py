@@ -19,6 +19,7 @@ from actors.engine.object_cache import ObjectCache
 from tests.core.situations import accepted, started
 from tests.core.story import STREAM, given
 from tests.lab import Lab
+from tests.long_way import about_the_short_way
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def owned(value: Any, seen: set[int]) -> list[Any]:
     return [value, *(each for part in gc.get_referents(value) for each in owned(part, seen))]
 
 
+@about_the_short_way("a dictionary that once held an invocation keeps its room")
 async def test_an_object_at_rest_holds_little_beside_its_fields() -> None:
     async with Lab(Shelf).running() as runtime:
         await runtime.client.actor(Shelf, "at rest").put(1)

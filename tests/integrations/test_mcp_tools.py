@@ -143,7 +143,7 @@ async def test_a_result_without_texts_is_told_by_its_structure() -> None:
         return ListToolsResult(tools=[mcp.types.Tool(name="books/v2.search", input_schema={"type": "object"})])
 
     SERVED.append(Server("terse", on_list_tools=tools, on_call_tool=carry_out))
-    MODEL.will(Says(calls=(("books_v2_search", {}),)), Says("two"))
+    MODEL.will(Says(calls=(("books_v2_search_9e98d782", {}),)), Says("two"))
     async with Lab(Reader).running() as runtime:
         assert await runtime.client.service(Reader).ask() == "two"
     assert MODEL.requests[1]["messages"][-1]["content"] == '{"books":2}'
