@@ -48,6 +48,7 @@ from actors.model.handles import InvocationHandle
 from actors.model.verbs.attributes import set_attributes
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
 from actors.model.verbs.context import current_invocation, patched, random, set_status_text, suspending, uuid4
+from actors.model.verbs.heartbeats import heartbeat, last_heartbeat
 from actors.model.verbs.output import emit
 from actors.model.verbs.questions import ask
 from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_on_at, open_nursery
@@ -153,7 +154,9 @@ __all__ = [
     "fail_at",
     "field",
     "handler",
+    "heartbeat",
     "invocation",
+    "last_heartbeat",
     "log_processor",
     "logger",
     "move_on_after",

@@ -367,6 +367,15 @@ class StepAttemptFailed:
 
 
 @attrs.define(kw_only=True)
+class StepHeartbeat:
+    """A running step said how far it is. ``details`` are JSON, for the next try of the step if this one does not succeed."""
+
+    invocation_id: InvocationId
+    step: StepId
+    details: bytes
+
+
+@attrs.define(kw_only=True)
 class StepRetried:
     """The delay after a failed try is over. The body of the step may run again."""
 
@@ -925,6 +934,7 @@ Event: TypeAlias = (
     | MapConverted
     | InvocationRescheduled
     | StatusTextChanged
+    | StepHeartbeat
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

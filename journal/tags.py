@@ -64,6 +64,7 @@ TAGS: dict[type, int] = {
     e.SignalReassigned: 0x40,
     e.InvocationRescheduled: 0x48,
     e.StatusTextChanged: 0x49,
+    e.StepHeartbeat: 0x4A,
 }
 
 FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52, LastTurn: 0x5A}

@@ -67,7 +67,7 @@ class WaitKind(Constant):
 class Wait:
     """An operation that has begun and not ended. ``since`` is its start, ``at`` the time at which it is due, and
     ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee. ``question`` is the
-    question whose answer is awaited."""
+    question whose answer is awaited, and ``heartbeat`` are the details of a step's last heartbeat, as JSON."""
 
     kind: WaitKind
     since: float
@@ -78,6 +78,7 @@ class Wait:
     max_attempts: int | None = None
     is_fixed: bool = False
     question: str = ""
+    heartbeat: bytes = b""
 
 
 @attrs.define

@@ -54,6 +54,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationStarted: frozenset({Status.QUEUED}),
     e.StepScheduled: STARTED,
     e.StepCompleted: _HAS_A_STEP | {Status.PAUSED},
+    e.StepHeartbeat: _HAS_A_STEP | {Status.PAUSED},
     e.StepAttemptFailed: _HAS_A_STEP | {Status.PAUSED},
     e.StepRetried: frozenset({Status.BACKING_OFF}),
     e.StepAborted: _HAS_A_STEP | {Status.PAUSED},

@@ -21,6 +21,7 @@ import trio
 from actors.core import commands as c
 from actors.core.owed import owes_an_attempt
 from actors.core.state import WaitKind
+from actors.engine.heartbeats import Heartbeats
 from actors.engine.places import leave_place
 from actors.engine.requests import ObjectRequest
 from actors.engine.running_steps import wait_for
@@ -33,6 +34,7 @@ from actors.values.failures import failed, text_of, type_of
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.events import PauseCause, Stamp
+from journal.ids import stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ class StepRunner:
         self._waiting: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
         self._tasks: dict[StepTask, LoadedObject] = {}
         token = trio.lowlevel.current_trio_token()
-        self._host = StepHost(context, client, self._emit, machine.outputs.room, token)
+        self.heartbeats = Heartbeats(self._record_heartbeat)
+        self._host = StepHost(context, client, self._emit, machine.outputs.room, self.heartbeats, token)
         self._is_closed = False
 
     def close(self) -> None:
@@ -144,7 +147,16 @@ class StepRunner:
         if loaded.outputs or loaded.outputs is None:
             self._begin_output(loaded, of, step, number)
         follows_cancel = invocation.cancel is not None
-        task = StepTask(self._host, loaded, attempt, step, parked.body, number=number, follows_cancel=follows_cancel)
+        task = StepTask(
+            self._host,
+            loaded,
+            attempt,
+            step,
+            parked.body,
+            number=number,
+            follows_cancel=follows_cancel,
+            last_heartbeat=wait.heartbeat,
+        )
         if tasks is None:
             loaded.steps[of] = {step: task}
         else:
@@ -178,6 +190,7 @@ class StepRunner:
     def _after_step(self, loaded: LoadedObject, task: StepTask, command: Command | None) -> None:
         if self._is_closed:
             return
+        self.heartbeats.end(task, is_kept=isinstance(command, c.FailStep))
         if not task.is_wanted:
             self._go_on_after_unwinding(loaded, task.invocation_id)
             return
@@ -231,6 +244,12 @@ class StepRunner:
         now, pending = self._context.environment.clock.now(), self._machine.batch.pending_append(loaded)
         self._machine.outputs.add_of_step(pending, of, step, task.number, offset, value, now)
         self._wake()
+
+    def _record_heartbeat(self, task: StepTask, details: bytes) -> None:
+        if not self._is_closed:
+            stamp = Stamp(self._context.environment.clock.now(), f"step {task.step}", task.invocation_id)
+            command = c.NoteHeartbeat(invocation_id=task.invocation_id, step=task.step, details=details)
+            self._submit(ObjectRequest(stream_of_invocation(task.invocation_id), command, stamp))
 
     def take_up(self, loaded: LoadedObject, attempt: Attempt, steps: set[StepId]) -> None:
         """Begin the steps that have no outcome: they began before this attempt, or their task was abandoned."""

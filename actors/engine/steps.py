@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,27 +10,24 @@ import msgspec
 import trio
 
 from actors.core import commands as c
+from actors.engine.body_call import BodyCall
 from actors.engine.exceptions import passes
-from actors.engine.step_bodies import abandon_open_nurseries, body_in_turns, in_turns, is_stopped
-from actors.engine.threads import StepThread, has_abandoned, key_of
+from actors.engine.step_bodies import abandon_open_nurseries, body_in_turns, is_stopped
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import (
     ErrorCode,
     Interruption,
     MisuseError,
-    StepTimeoutError,
     UnserializableError,
 )
 from actors.model.contexts import HandlerContext, context_of, current_step
-from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
 from actors.model.verbs.attributes import check_attribute_count
-from actors.model.verbs.steps import StepBody, is_async
+from actors.model.verbs.steps import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.values.limits import too_large, within_limit
-from actors.values.loops import EventLoop
 from actors.values.retry_after import retry_after
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
@@ -40,11 +35,12 @@ from journal.in_flight import turn_mark
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt
     from actors.engine.engine_context import EngineContext
+    from actors.engine.heartbeats import Heartbeats
     from actors.engine.output_room import HasOutputs, OutputRoom
     from actors.engine.step_scope import StepScope
     from actors.model.inside import InsideClient
@@ -57,28 +53,26 @@ log = SafeLogger(__name__)
 @attrs.frozen(eq=False)
 class StepHost:
     """What the steps of one processor use. ``client`` is for those of built-in objects. ``emit`` records a piece of output, which has
-    ``room`` in the output of its invocation."""
+    ``room`` in the output of its invocation, and ``heartbeats`` takes those of the steps."""
 
     context: EngineContext
     client: InsideClient
     emit: Callable[[StepTask, bytes, int], None]
     room: OutputRoom
+    heartbeats: Heartbeats[StepTask]
     token: trio.lowlevel.TrioToken
 
 
-class StepTask:
+class StepTask(BodyCall):
     """The try with this ``number`` of a step of an invocation of the object ``loaded``. The starter receives its result exactly once,
-    even if the body misbehaves."""
+    even if the body misbehaves. ``last_heartbeat`` are the details of the last one that is recorded."""
 
     progress = 0
     is_wanted = True
     is_interrupted = False
     """Whether a cancel or a deadline has been decided for it. It is stopped once that is durable, and no longer tried again."""
     abandoned_at = 0.0
-    phase = StepPhase.RUNS
     _slot: int | None = None
-    _thread: StepThread | None = None
-    _time: trio.CancelScope | None = None
     _end: trio.Event | None = None
     _is_over = False
     _has_ended = False
@@ -96,6 +90,7 @@ class StepTask:
         *,
         number: int,
         follows_cancel: bool,
+        last_heartbeat: bytes,
     ) -> None:
         of = self.invocation_id = attempt.invocation_id
         self.step = step
@@ -108,6 +103,7 @@ class StepTask:
         self._loaded = loaded
         self._host = host
         self._follows_cancel = follows_cancel
+        self.last_heartbeat = last_heartbeat
         self._body = body
         self._offsets = itertools.count()
 
@@ -115,11 +111,6 @@ class StepTask:
     def client(self) -> InsideClient:
         """The client of a built-in object's step."""
         return self._host.client
-
-    @property
-    def key(self) -> str:
-        """The key of the step, the same for every try."""
-        return key_of(self.invocation_id, self.step)
 
     @property
     def is_in_thread(self) -> bool:
@@ -160,7 +151,9 @@ class StepTask:
             self._scope.cancel()
 
     def disown(self) -> None:
-        """Ignore the result of the body from now on."""
+        """Ignore the result of the body from now on, and record what it has said."""
+        if self.is_wanted:
+            self._host.heartbeats.end(self, is_kept=True)
         self.is_wanted = False
         self.abandoned_at = trio.current_time()
 
@@ -263,62 +256,29 @@ class StepTask:
         check_attribute_count(len(joined))
         self._attributes = joined
 
+    def heartbeat(self, details: bytes) -> None:
+        """Note how far the body is, from its task or thread. Raises :class:`MisuseError` if the try is over."""
+        within_limit(details, self._context.limits.payload_bytes, f"heartbeat() in step {self.name!r}")
+        if not self._is_over and trio.lowlevel.in_trio_task():
+            self._note_heartbeat(details)
+            return
+        try:
+            if not self._is_over:
+                self._host.token.run_sync_soon(self._note_heartbeat, details)
+                return
+        except trio.RunFinishedError:
+            pass
+        raise MisuseError(
+            f"actors.heartbeat() in step {self.name!r}: this try is over, timed out, cancelled or returned",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+
+    def _note_heartbeat(self, details: bytes) -> None:
+        if not self._is_over and self.is_wanted:
+            self._host.heartbeats.note(self, details)
+
     def _recorded_attributes(self) -> bytes:
         return msgspec.json.encode(self._attributes)
-
-    async def _try(self) -> Any:
-        body = self._body
-        if self._follows_cancel:
-            await self._let_cancelled_threads_end()
-        if body.options.loop is EventLoop.ASYNCIO:
-            self._note_begin()
-            return await self._in_time(self._call_in_asyncio)
-        if is_async(body.call.function):
-            self._note_begin()
-            if body.options.timeout is None:
-                return await in_turns(self._context.watchdog, self, body.call)
-            return await self._in_time(partial(in_turns, self._context.watchdog, self, body.call))
-        thread = StepThread(self.invocation_id, self.step, self.name)
-        await self._take_thread(thread)
-        self._note_begin()
-        return await self._in_time(partial(self._call_in_thread, thread))
-
-    async def _let_cancelled_threads_end(self) -> None:
-        """Wait for the threads of the steps that the cancel stopped: this step may compensate for one of them."""
-        threads = self._context.threads
-        if threads.left_by(self.invocation_id):
-            self.phase = StepPhase.STOPPED_THREAD
-            if not await threads.wait_for_left(self.invocation_id):
-                log.warning(
-                    "%s: step %r begins while the thread of a step that was cancelled is still running",
-                    self.key,
-                    self.name,
-                )
-            self.phase = StepPhase.RUNS
-
-    async def _take_thread(self, thread: StepThread) -> None:
-        """Wait for a free thread. The wait does not count as the step's time."""
-        threads = self._context.threads
-        if has_abandoned(self.key):
-            self.phase = StepPhase.EARLIER_TRY
-            if not await threads.wait_for_earlier(self.key):
-                log.warning("%s: step %r begins while an abandoned thread of it is still running", self.key, self.name)
-        try:
-            threads.take_place_nowait(thread)
-        except trio.WouldBlock:
-            self.phase = StepPhase.THREAD
-            await threads.take_place(thread)
-        self.phase = StepPhase.RUNS
-
-    async def _call_in_thread(self, thread: StepThread) -> Any:
-        self._thread = thread
-        result = await self._context.threads.run(thread, self._body.call)
-        if not inspect.isawaitable(result):
-            return result
-        return await in_turns(self._context.watchdog, self, lambda: result)
-
-    async def _call_in_asyncio(self) -> Any:
-        return await self._context.asyncio_steps.run(self.invocation_id, self.name, self._body.call)
 
     def _note_begin(self) -> None:
         if self._context.observer is not None:
@@ -332,14 +292,6 @@ class StepTask:
             in_flight.end(self._slot)
         if in_flight.strikes:
             in_flight.forgive(self.mark)
-
-    async def _in_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        timeout = self._body.options.timeout
-        if timeout is None:
-            return await call()
-        with trio.move_on_after(timeout) as self._time:
-            return await call()
-        raise StepTimeoutError(f"step {self.name!r} did not end within {timeout} seconds")
 
     def _succeeded(self, value: Any) -> Command:
         try:

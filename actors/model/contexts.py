@@ -87,6 +87,10 @@ class StepSurroundings(Protocol):
 
     def set_attributes(self, attributes: dict[str, Any]) -> None: ...
 
+    last_heartbeat: bytes
+
+    def heartbeat(self, details: bytes) -> None: ...
+
 
 current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)
 """Set in the task or thread of a running step."""

@@ -132,6 +132,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.TimerFired: lambda event: f"the timer at step {event.step} fired",
     e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
     e.CallTransferred: lambda event: f"the call at step {event.step} is answered by {event.callee}",
+    e.StepHeartbeat: lambda event: f"step {event.step} reports {show(event.details)}",
     e.StatusTextChanged: lambda event: f"says {event.text!r}",
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",

@@ -74,7 +74,8 @@ class StepPhase(enum.Enum):
 class WaitInfo:
     """An operation that an invocation waits for: a step, a timer, a call, a signal; with its start and its date in wall seconds.
 
-    ``phase`` is the phase of a step, known in the process that runs it. ``note`` describes it in words.
+    ``phase`` is the phase of a step, known in the process that runs it. ``note`` describes it in words. ``heartbeat`` are the
+    details of its last recorded heartbeat.
     """
 
     step: StepId
@@ -87,6 +88,7 @@ class WaitInfo:
     max_attempts: int | None = None
     phase: StepPhase | None = None
     note: str = ""
+    heartbeat: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -377,4 +379,5 @@ def _wait_info(step: StepId, wait: Wait, doing: StepDoing | None) -> WaitInfo:
         max_attempts=wait.max_attempts,
         phase=None if doing is None else doing.phase,
         note="" if doing is None else doing.note,
+        heartbeat=plain(wait.heartbeat) if wait.heartbeat else None,
     )

@@ -486,6 +486,7 @@ BY_ITSELF: dict[str, Command] = {
     "the date of a timer": c.FireTimer(invocation_id=IT, step=STEP),
     "the date of a retry": c.RetryAttempt(invocation_id=IT),
     "a step's outcome": c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
+    "a step's heartbeat": c.NoteHeartbeat(invocation_id=IT, step=STEP, details=b"7"),
     "a step's failure": FAIL_STEP,
     "a step's giving way": c.AbortStep(invocation_id=IT, step=STEP),
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
@@ -498,6 +499,7 @@ BY_ITSELF: dict[str, Command] = {
 }
 
 STEP_ENDS = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
+STEP_SAYS = e.StepHeartbeat(invocation_id=IT, step=STEP, details=b"7")
 STEP_FAILS = e.StepAttemptFailed(
     invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0, max_attempts=3
 )
@@ -517,6 +519,12 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.PAUSED_STEP: ([STEP_ENDS], Status.PAUSED),
         S.PAUSING: ([STEP_ENDS, TAKES_EFFECT], Status.PAUSED),
         S.CANCELLING: ([STEP_ENDS], Status.RUNNING),
+    },
+    "a step's heartbeat": {
+        S.RUNNING_STEP: ([STEP_SAYS], Status.RUNNING),
+        S.PAUSED_STEP: ([STEP_SAYS], Status.PAUSED),
+        S.PAUSING: ([STEP_SAYS], Status.RUNNING),
+        S.CANCELLING: ([STEP_SAYS], Status.RUNNING),
     },
     "a step's failure": {
         S.RUNNING_STEP: ([STEP_FAILS], Status.BACKING_OFF),

@@ -77,6 +77,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
         Status.BACKING_OFF: Status.BACKING_OFF,
         Status.PAUSED: Status.PAUSED,
     },
+    e.StepHeartbeat: {**_OF_A_STEP},
     e.StepRetried: {Status.BACKING_OFF: Status.RUNNING},
     e.StepAborted: {**_OF_A_STEP},
     e.SleepScheduled: {**_ASKS_OTHERS},
@@ -131,6 +132,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
 WAITS_FOR: dict[type, WaitKind] = {
     e.StepCompleted: WaitKind.STEP,
     e.StepAttemptFailed: WaitKind.STEP,
+    e.StepHeartbeat: WaitKind.STEP,
     e.StepRetried: WaitKind.STEP_RETRY,
     e.StepAborted: WaitKind.STEP,
     e.TimerFired: WaitKind.SLEEP,

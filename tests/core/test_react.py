@@ -163,6 +163,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, SIGNAL_AWAITED, []),
     (RUNNING, VERB, [f.Deliver(TO_CALLEE, attrs.evolve(ASKED, reply_to=Caller(IT, STEP)))]),
     (RUNNING, e.PatchMarked(invocation_id=IT, name="new"), []),
+    (RUNNING, e.StepHeartbeat(invocation_id=IT, step=STEP, details=b"7"), []),
     (RUNNING, e.StatusTextChanged(invocation_id=IT, text="x"), []),
     (
         RUNNING,

@@ -624,6 +624,7 @@ def _step_ends(walker: Walker, which: int, how: int) -> None:
         c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[2], jitter=0.5),
         c.AbortStep(invocation_id=of, step=step),
     ]
+    walker.ask(c.NoteHeartbeat(invocation_id=of, step=step, details=b"7"))
     walker.end_step(of, step)
     walker.ask(endings[how % len(endings)])
 

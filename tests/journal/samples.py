@@ -166,6 +166,7 @@ EVENTS: list[e.Event] = [
         ),
         refusal=FAILURE,
     ),
+    e.StepHeartbeat(invocation_id=INVOCATION, step=STEP, details=b'{"row":7}'),
     e.StatusTextChanged(invocation_id=INVOCATION, text="page 3 of 10"),
     e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
     e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),

@@ -9,6 +9,7 @@ from actors.core.commands.attempts import (
     FailStep,
     FinishAttempt,
     FinishDrain,
+    NoteHeartbeat,
     PauseAttempt,
     RecordProgress,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "FireTimer",
     "Invoke",
     "KillInvocation",
+    "NoteHeartbeat",
     "PauseAttempt",
     "PauseInvocation",
     "PurgeInvocations",

@@ -84,6 +84,15 @@ class FailStep:
 
 
 @attrs.frozen(kw_only=True)
+class NoteHeartbeat:
+    """The body of a step has said how far it is; ``details`` are JSON."""
+
+    invocation_id: InvocationId
+    step: StepId
+    details: bytes
+
+
+@attrs.frozen(kw_only=True)
 class AbortStep:
     """The body of a step was stopped and has ended."""
 

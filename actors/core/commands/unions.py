@@ -32,6 +32,7 @@ Command: TypeAlias = (
     | attempts.PauseAttempt
     | attempts.CompleteStep
     | attempts.FailStep
+    | attempts.NoteHeartbeat
     | attempts.AbortStep
     | attempts.FinishDrain
 )

@@ -22,7 +22,7 @@ from actors.core.decide.held import without_held
 from actors.core.decide.pauses import hold_attempt, pause_invocation, settle_pause
 from actors.core.decide.purge import purge
 from actors.core.decide.restart import restart
-from actors.core.decide.steps import abort_step, complete_step, fail_step, fire_timer
+from actors.core.decide.steps import abort_step, complete_step, fail_step, fire_timer, note_heartbeat
 from actors.core.decide.turns import start_due, start_waiting
 from actors.core.decide.verbs import (
     cancel_invocation,
@@ -115,6 +115,7 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.CompleteStep: complete_step,
     c.FailStep: fail_step,
     c.AbortStep: abort_step,
+    c.NoteHeartbeat: note_heartbeat,
     c.CompleteCall: complete_call,
     c.CompleteVerb: complete_verb,
     c.Attach: attach,

@@ -75,6 +75,17 @@ def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, 
     return [failed, completed, *pause_if_settled(invocation, command.step)]
 
 
+def note_heartbeat(
+    _: ObjectState, invocation: InvocationState, command: c.NoteHeartbeat, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []  # its try has ended, or its handler no longer waits for it
+    if wait.heartbeat == command.details:
+        return []
+    return [e.StepHeartbeat(invocation_id=invocation.invocation_id, step=command.step, details=command.details)]
+
+
 def abort_step(
     _: ObjectState, invocation: InvocationState, command: c.AbortStep, __: float, ___: Limits
 ) -> list[Event]:

@@ -126,6 +126,11 @@ def on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAtt
     _update_status(invocation)
 
 
+def on_heartbeat(_: ObjectState, invocation: InvocationState, event: e.StepHeartbeat, __: Stamp) -> None:
+    invocation.value_bytes += len(event.details)
+    invocation.waits[event.step].heartbeat = event.details
+
+
 def on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
     wait = invocation.waits[event.step]
     wait.at = None
