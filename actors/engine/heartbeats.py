@@ -1,13 +1,18 @@
-"""The heartbeats of running steps: the first is recorded at once, further ones about once a second, and the last in any case.
+"""Chooses which heartbeats of the running steps are recorded.
 
-A heartbeat is an event, so that a step that says each row of a file would fill the history of its invocation.
+A recorded heartbeat is an event, so a step that reports each row of a file would fill the history of its invocation. The first heartbeat of
+a try is recorded at once, and then one in each period: a second, or a sixtieth of the time since the first one if that is longer. So a try
+that takes a day records about 500, and the death of the process loses at most a sixtieth of the work of a try. A try that fails, or that a
+pause or the end of the runtime stops, loses none.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import attrs
 import trio
 
 if TYPE_CHECKING:
@@ -15,44 +20,61 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Hashable)
 
-BETWEEN_SECONDS = 1.0
-"""The length of a period, the same for all steps: of a step's heartbeats in one, the first and the last are recorded, that one at its end."""
+SHARE = 60
+"""The period is the time since the first heartbeat, divided by this."""
+
+
+@attrs.define(eq=False)
+class _Try:
+    """``first`` is the second of the first heartbeat, and ``due`` the one from which the next may be recorded, on the loop's clock."""
+
+    first: int
+    due: int
 
 
 class Heartbeats(Generic[T]):
-    """The heartbeats of running steps, of the type ``T``. ``record`` sends the details of a heartbeat to the object of its step."""
+    """The heartbeats of running tries, of the type ``T``. ``record`` sends the details of a heartbeat to the object of its step."""
 
     def __init__(self, record: Callable[[T, bytes], None]) -> None:
         self._record = record
-        self._recorded: set[T] = set()
-        """The steps that had a heartbeat recorded in this period."""
+        self._tries: dict[T, _Try] = {}
         self._waiting: dict[T, bytes] = {}
-        self._some = trio.Event()
+        """The details that are not recorded yet, of some of the tries."""
+        self._wakes_at = math.inf
+        self._is_due_earlier = trio.Event()
 
     def note(self, task: T, details: bytes) -> None:
-        """Take the heartbeat of a step that runs."""
-        if task in self._recorded:
-            self._waiting[task] = details
+        """Take a heartbeat of a try that runs."""
+        now = int(trio.current_time())
+        of = self._tries.get(task)
+        if of is None:
+            of = self._tries[task] = _Try(now, now)
+        if of.due <= now:
+            self._record_now(task, details, now)
         else:
-            self._recorded.add(task)
-            self._some.set()
-            self._record(task, details)
+            self._waiting[task] = details
+            if of.due < self._wakes_at:
+                self._is_due_earlier.set()
 
     def end(self, task: T, *, is_kept: bool) -> None:
-        """The try is over. Its last heartbeat is recorded, if ``is_kept``: the next try needs it."""
+        """The try is over. Its last heartbeat is recorded if ``is_kept``, for the next try."""
+        self._tries.pop(task, None)
         details = self._waiting.pop(task, None)
-        self._recorded.discard(task)
         if is_kept and details is not None:
             self._record(task, details)
 
-    async def record_what_waits(self) -> None:
-        """Record what waits, once in a period. Runs forever."""
+    async def record_what_is_due(self) -> None:
+        """Record the heartbeats that wait, each once it is due. Runs forever."""
         while True:
-            await self._some.wait()
-            await trio.sleep(BETWEEN_SECONDS)
-            waiting, self._waiting = self._waiting, {}
-            self._recorded = {*waiting}
-            if not waiting:
-                self._some = trio.Event()
-            for task, details in waiting.items():
-                self._record(task, details)
+            self._is_due_earlier = trio.Event()
+            self._wakes_at = min((self._tries[task].due for task in self._waiting), default=math.inf)
+            with trio.move_on_at(self._wakes_at):
+                await self._is_due_earlier.wait()
+            now = int(trio.current_time())
+            for task in [task for task in self._waiting if self._tries[task].due <= now]:
+                self._record_now(task, self._waiting.pop(task), now)
+
+    def _record_now(self, task: T, details: bytes, now: int) -> None:
+        of = self._tries[task]
+        of.due = now + max(1, (now - of.first) // SHARE)
+        self._record(task, details)

@@ -268,7 +268,7 @@ class PartitionProcessor:
                 nursery.start_soon(self._unload_what_idles)
                 nursery.start_soon(self._retention.purge_what_is_over)
                 nursery.start_soon(self._gate_watcher.wake_what_was_held)
-                nursery.start_soon(self._executor.steps.heartbeats.record_what_waits)
+                nursery.start_soon(self._executor.steps.heartbeats.record_what_is_due)
                 task_status.started()
         finally:
             self._close()

@@ -9,7 +9,7 @@ import attrs
 
 from actors.core.limits import written_rate
 from actors.model.info import StepPhase
-from actors.values.texts import failure_in_words
+from actors.values.texts import failure_in_words, shown
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -212,6 +212,8 @@ def _waiting(wait: WaitInfo, info: InvocationInfo) -> WaitReason:
     if wait.kind == "step" and wait.phase in _PHASES:
         waits_for, verb = _PHASES[wait.phase]
         text = f"step {wait.name!r} (step {wait.step}) {verb}"
+    if wait.heartbeat is not None:
+        text += f", last heartbeat {shown(wait.heartbeat)}"
     return WaitReason(
         waits_for=waits_for,
         text=f"{text}: {wait.note}" if wait.note else text,

@@ -19,9 +19,10 @@ def heartbeat(details: Any = None) -> None:
     """Say how far the running step is: ``details`` is a plain JSON value, which :func:`last_heartbeat` gives to the step's next try,
     also after the process has died.
 
-    It does not wait. The first heartbeat of a try is recorded at once, others about once a second, and the last one of a try that
-    fails. Each recorded one is an event in the history. Raises :class:`UnserializableError`, :class:`LimitExceededError`, and
-    :class:`MisuseError` outside of a step or in a try that is over.
+    It does not wait. The first heartbeat of a try is recorded at once, then one in each second, or in each sixtieth of the try's time
+    so far if that is longer, and the last one of a try that fails or is stopped. Each recorded one is an event in the history, and its
+    ``details`` count as bytes of it. Raises :class:`UnserializableError`, :class:`LimitExceededError` beyond ``Limits.payload_bytes``,
+    and :class:`MisuseError` outside of a step or in a try that is over.
 
     ::
 
