@@ -55,6 +55,7 @@ from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_o
 from actors.model.verbs.signals import signal
 from actors.model.verbs.steps import run, step, step_key
 from actors.model.verbs.time import current_time, sleep, sleep_until
+from actors.model.webhooks import Webhook, WebhookRequest
 from actors.replay.scopes import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits
@@ -141,6 +142,8 @@ __all__ = [
     "TooSlowError",
     "UnavailableError",
     "UnknownOutcomeError",
+    "Webhook",
+    "WebhookRequest",
     "Workflow",
     "actor",
     "ask",

@@ -76,6 +76,7 @@ from actors.runtime import CodeOf
 from actors.values.arguments import Instant, Seconds
 from actors.values.retries import ErrorClasses, Exhausted
 from actors.values.snapshot import Snapshot
+from actors.values.webhook_schemes import WebhookScheme
 from journal.events import (
     Caller,
     CallRef,
@@ -214,4 +215,5 @@ __all__ = [
     "WaitCause",
     "WaitInfo",
     "WaitReason",
+    "WebhookScheme",
 ]

@@ -202,6 +202,11 @@ MUTANTS = (
     Mutant("never-expires-a-link", "OpenQuestion.has_expired", "now >= self.expires_at", "False", "tests/engine/test_questions.py"),
     Mutant("signs-links-with-the-key-of-webhooks", "LinkSigner._signature", "_LABEL", "b\"webhook pager life 1\"", "tests/http/test_links.py"),
     Mutant("answers-when-a-link-is-opened", "show_question", "question = await exchange.client.question_of_link(exchange.path[\"token\"])", "question = await exchange.client.answer_by_link(exchange.path[\"token\"], \"approve\")", "tests/http/test_links.py"),
+    Mutant("believes-every-webhook", "verify", "if not any(matches):", "if False:", "tests/http/test_webhooks.py"),
+    Mutant("takes-a-webhook-of-any-time", "verify", "abs(now - signed.at) > webhook.tolerance", "False", "tests/http/test_webhooks.py"),
+    Mutant("stores-the-credentials-of-a-webhook", "stored_headers", "if name not in _NOT_STORED:", "if True:", "tests/http/test_webhooks.py"),
+    Mutant("takes-each-delivery-as-a-new-one", "take_webhook", "send_webhook(target, request, key)", "send_webhook(target, request, None)", "tests/http/test_webhooks.py"),
+    Mutant("verifies-with-no-secret", "_secret_of", "if not secret:", "if False:", "tests/http/test_webhooks.py"),
     Mutant("serves-the-console-as-it-was", "_serving", "if file.tag in", "if True or file.tag in", "tests/http/test_guard.py"),
 )  # fmt: skip
 

@@ -51,7 +51,8 @@ class Route:
 
     ``streams``: it answers with a stream if the client accepts ``text/event-stream``. ``body_bytes`` is the size limit of the
     body, and ``holds_values`` says that a user value may be added to that. ``accepts_form``: the body may also be a form, which other
-    sites can send, because the credential is in the path. ``has_page``: it answers with a page of HTML, refusals included, if the
+    sites can send, because the credential is in the path. ``is_raw``: the endpoint reads the query and
+    the body itself. ``has_page``: it answers with a page of HTML, refusals included, if the
     client accepts that. ``repeatable``: under the same idempotency key it
     gives the same answer. ``is_documented``: it appears in the OpenAPI document unchanged. ``open_names`` has the name of each
     segment in braces, None for the others.
@@ -66,6 +67,7 @@ class Route:
     body_bytes: int = attrs.field(default=64 << 10, kw_only=True)
     holds_values: bool = attrs.field(default=False, kw_only=True)
     accepts_form: bool = attrs.field(default=False, kw_only=True)
+    is_raw: bool = attrs.field(default=False, kw_only=True)
     has_page: bool = attrs.field(default=False, kw_only=True)
     repeatable: bool = attrs.field(default=False, kw_only=True)
     is_documented: bool = attrs.field(default=True, kw_only=True)

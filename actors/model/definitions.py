@@ -21,6 +21,7 @@ from journal.events import Kind, Mode, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from actors.model.webhooks import Webhook
     from journal.ids import InvocationId
 
 
@@ -43,6 +44,7 @@ class HandlerOptions:
     loop: EventLoop = EventLoop.TRIO
     private: bool = False
     validate: Callable[..., object] | None = None
+    webhook: Webhook | None = None
 
 
 # With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.references import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
+from actors.model.webhooks import Webhook, WebhookRequest
 from actors.values.arguments import Seconds, checked_name, checked_seconds, checked_truth, is_a, one_of
 from actors.values.loops import EventLoop
 from actors.values.names import naming
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from actors.model.blocking_references import BlockingHandler
 
 P = ParamSpec("P")
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -119,8 +121,30 @@ class _Decorator:
         return Handler(function, self._mode, self._options)
 
 
+class _WebhookDecorator(Protocol):
+    """The decorator of a handler that takes webhooks."""
+
+    def __call__(
+        self, function: Callable[[Any, WebhookRequest], Coroutine[Any, Any, R]]
+    ) -> Handler[[WebhookRequest], R]: ...
+
+
 @overload
 def handler(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
+@overload
+def handler(
+    *,
+    webhook: Webhook,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    atomic: bool = False,
+    retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
+    loop: Literal["trio", "asyncio"] = "trio",
+    private: bool = False,
+    validate: Callable[..., object] | None = None,
+) -> _WebhookDecorator: ...
 @overload
 def handler(
     *,
@@ -147,7 +171,8 @@ def handler(
     loop: Literal["trio", "asyncio"] = "trio",
     private: bool = False,
     validate: Callable[..., object] | None = None,
-) -> Handler[P, R_co] | _Decorator:
+    webhook: Webhook | None = None,
+) -> Handler[P, R_co] | _Decorator | _WebhookDecorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
     ``name`` is its public name, if it differs from the code; ``aliases`` are former names: calls and histories under those names
@@ -164,6 +189,9 @@ def handler(
     if it raises, nothing is recorded. The caller gets its ``TerminalError`` or ``RefusedError``, and for any other exception
     ``InvalidArgumentError`` with its text. It computes from the arguments alone, because a calling handler runs it again in a replay.
 
+    With ``webhook``, a foreign sender may call it too, by a signed request: see :class:`actors.Webhook`. Its parameter is a
+    :class:`actors.WebhookRequest`.
+
     ::
 
         class Counter(Actor):
@@ -175,7 +203,16 @@ def handler(
                 return self.value
     """
     options = _handler_options(
-        name, aliases, retry, retention, max_duration, loop, atomic=atomic, private=private, validate=validate
+        name,
+        aliases,
+        retry,
+        retention,
+        max_duration,
+        loop,
+        atomic=atomic,
+        private=private,
+        validate=validate,
+        webhook=webhook,
     )
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
@@ -240,9 +277,12 @@ def _handler_options(
     atomic: bool = False,
     private: bool,
     validate: Callable[..., object] | None,
+    webhook: Webhook | None = None,
 ) -> HandlerOptions:
     if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
+    if webhook is not None and not is_a(webhook, Webhook):
+        raise InvalidArgumentError(f"webhook is {shown(webhook)}, expected a Webhook", path="webhook")
     kept = None if retention is None else checked_seconds(retention, "retention")
     called = naming(name, aliases, "a handler")
     bound = None if max_duration is None else checked_seconds(max_duration, "max_duration", is_above_zero=True)
@@ -257,4 +297,5 @@ def _handler_options(
         loop=on,
         private=hidden,
         validate=validate,
+        webhook=webhook,
     )

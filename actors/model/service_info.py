@@ -13,7 +13,7 @@ from journal.events import Kind, Mode
 @attrs.frozen(kw_only=True)
 class HandlerInfo:
     """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters. One that is
-    ``private`` cannot be called over HTTP."""
+    ``private`` cannot be called over HTTP. ``webhook`` is how foreign senders that may call it sign their requests; empty for none."""
 
     name: str
     mode: Mode
@@ -23,6 +23,7 @@ class HandlerInfo:
     result: Any = None
     doc: str = ""
     private: bool = False
+    webhook: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -46,6 +46,7 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
         result=plain(signature.returns.schema),
         doc=_first_line(handler.function),
         private=handler.is_private,
+        webhook="" if handler.options.webhook is None else handler.options.webhook.scheme.value,
     )
 
 

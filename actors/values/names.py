@@ -41,6 +41,7 @@ RESERVED = frozenset(
         "services",
         "tokens",
         "ui",
+        "webhooks",
         "whoami",
     }
 )

@@ -11,7 +11,7 @@ from actors import Service, handler
 from actors.errors import NotFoundError
 from actors.http.problems import MethodNotAllowedError
 from actors.http.routes import Route, Router, TokenScope
-from actors.http.server import console, links
+from actors.http.server import console, links, webhooks
 from actors.http.server.app import ROUTES
 from actors.values.names import RESERVED
 from tests.counter import Counter
@@ -25,7 +25,7 @@ GONE = "inv_1" + "0" * 33
 OPEN = {
     ("GET", "/health"),
     ("GET", "/restate/health"),
-    *((route.method, route.path) for route in (*console.ROUTES, *links.ROUTES)),
+    *((route.method, route.path) for route in (*console.ROUTES, *links.ROUTES, *webhooks.ROUTES)),
 }
 """That the server is there, the files of the console, which do nothing by themselves, and what has a signature for a token."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import actors
-from actors import Client, InvocationHandle, Service, handler
+from actors import Client, InvocationHandle, Service, Webhook, WebhookRequest, handler
 from tests.typing.users import Agent, Counter, Signup, count_words, fetch
 
 
@@ -37,6 +37,21 @@ class Careless(Service):
             scope.deadline = "tomorrow"  # error: assignment, reportAttributeAccessIssue
             scope.expire()  # error: attr-defined, reportAttributeAccessIssue
         print(text, sent, later, body, approved, chosen)
+
+
+class Hooks(Service):
+    @handler(webhook=Webhook("github", secret="SECRET"))  # error: arg-type, reportArgumentType
+    async def of_text(self, request: str) -> None: ...
+
+    @handler(webhook=Webhook("gitlab", secret="SECRET"))  # error: arg-type, reportArgumentType
+    async def of_another(self, request: WebhookRequest) -> None: ...
+
+    @handler
+    async def asks(self) -> str:
+        question = await actors.ask("size", {"small": 1}, text="Which?")
+        yes: str = await actors.ask("go", text="Go?")  # error: assignment, reportAssignmentType
+        answer: str = await question.answer()  # error: assignment, reportAssignmentType
+        return yes + answer
 
 
 async def outside(client: Client) -> None:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Literal, assert_type
 
 import actors
-from actors import Actor, Client, InvocationHandle, InvocationId, Log, Map, Service, Workflow, handler, shared, step
+from actors import (
+    Actor,
+    Client,
+    InvocationHandle,
+    InvocationId,
+    Log,
+    Map,
+    Service,
+    Webhook,
+    WebhookRequest,
+    Workflow,
+    handler,
+    shared,
+    step,
+)
 
 
 @step
@@ -96,6 +110,20 @@ async def outside(client: Client) -> None:
     assert_type(await client.workflow(Signup, "ada").run("ada@example.org"), bool)
     info = await client.invocation("inv_1").info()
     assert_type(info.status, actors.Status)
+
+
+class Hooks(Service):
+    @handler(webhook=Webhook("github", secret="SECRET"), private=True)
+    async def pushed(self, request: WebhookRequest) -> bool:
+        question = await actors.ask("go", text="Go?")
+        assert_type(await question.answer(), bool)
+        size = await actors.ask("size", {"small": 1, "large": 2}, text="Which?")
+        assert_type(await size.answer(), int)
+        return True
+
+
+async def hooks(client: Client) -> None:
+    assert_type(await client.service(Hooks).pushed(WebhookRequest(headers={}, body=b"")), bool)
 
 
 async def embedded() -> None:

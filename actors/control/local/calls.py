@@ -10,10 +10,11 @@ import trio
 from actors.control.backend import Sent
 from actors.control.local.services import LocalServices, no_room
 from actors.core import commands as c
-from actors.errors import InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
+from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
 from actors.model.caller_trace import OPENTELEMETRY, current_trace
 from actors.model.definitions import RUN
 from actors.model.keys import checked_key
+from actors.model.requests import CallOptions
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import is_system
@@ -24,7 +25,8 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors.engine.waiter import Reply
     from actors.model.definitions import Definition
-    from actors.model.requests import CallOptions, Request
+    from actors.model.requests import Request
+    from actors.model.webhooks import WebhookRequest
     from journal.events import Outcome, TraceContext
 
 _SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
@@ -58,6 +60,22 @@ class LocalCalls(LocalServices):
 
     async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
         return await self.send_command(self.invoke_by_name(target, argument, options))
+
+    async def send_webhook(self, target: Target, request: WebhookRequest, idempotency_key: str | None) -> Sent:
+        """Send a webhook; durable on return."""
+        signature = self.definition_of(target.service).handler(target.handler).signature
+        try:
+            argument = signature.encode((request,), {})
+        except (ValueProblem, TypeError) as error:
+            raise InvalidArgumentError(f"{target} cannot take a webhook: {error}") from error
+        options = CallOptions(idempotency_key=idempotency_key)
+        command = self.invoke_by_name(target, argument, options, signature.parameter)
+        try:
+            return await self.send_command(command)
+        except ConflictError as error:
+            if error.code is not ErrorCode.IDEMPOTENCY_CONFLICT:
+                raise
+            return Sent(invocation_id=command.invocation_id, is_new=False)
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send a message; durable on return."""

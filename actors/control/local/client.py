@@ -12,7 +12,7 @@ from actors.control.local.health import Health, HealthReason, health_of
 from actors.control.local.metrics import EndedSecond, Figures, ended_lately, figures_of
 from actors.core import commands as c
 from actors.core.jobs import Choice
-from actors.errors import AccessDeniedError
+from actors.errors import AccessDeniedError, NotFoundError, ResourceKind
 from actors.model.keys import checked_request_key
 from actors.model.listing import Listing
 from actors.rows.audit import ControlAction, Principal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from actors.model.question_info import QuestionInfo
     from actors.model.requests import CallOptions
     from actors.model.verb_options import VerbOptions
+    from actors.model.webhooks import Webhook, WebhookRequest
     from actors.query.overview import Overview
     from journal.events import ControlResult, Outcome, TraceContext
 
@@ -76,6 +77,23 @@ class LocalClient(Client):
                 "or remove 'private' where it is defined"
             )
         return self._backend.invoke_by_name(target, argument, options, parameter, trace)
+
+    @property
+    def now(self) -> float:
+        """The wall clock of the runtime, in seconds."""
+        return self._backend.environment.clock.now()
+
+    def webhook_of(self, target: Target) -> Webhook:
+        """Return how the senders of a handler sign their requests. Raises :class:`actors.NotFoundError` if it takes none."""
+        webhook = self._backend.definition_of(target.service).handler(target.handler).options.webhook
+        if webhook is None:
+            raise NotFoundError(f"{target} takes no webhooks", kind=ResourceKind.HANDLER)
+        return webhook
+
+    async def send_webhook(self, target: Target, request: WebhookRequest, idempotency_key: str | None) -> Sent:
+        """Send the request of a verified sender to a handler; durable on return. Two deliveries of one event differ in their headers,
+        so of those with the same key the first one counts."""
+        return await self._backend.send_webhook(target, request, idempotency_key)
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send the message; durable on return."""

@@ -39,6 +39,7 @@ from actors.http.server import (
     schedules,
     token_routes,
     verbs,
+    webhooks,
 )
 from actors.http.server.access import address_of, check_encoding, check_media_type, media_type_of, shown_path
 from actors.http.server.bodies import check_json
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     *schedules.ROUTES,
     *notifications.ROUTES,
     *links.ROUTES,
+    *webhooks.ROUTES,
     *checks.ROUTES,
     *queries.ROUTES,
     *token_routes.ROUTES,
@@ -125,10 +127,10 @@ class Api:
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         route, exchange = await self._admit(request)
         arguments: dict[str, Any] = {}
-        asked = read_query(query_of(request), route.query or NoQuery)
+        asked = None if route.is_raw else read_query(query_of(request), route.query or NoQuery)
         if route.query is not None:
             arguments["query"] = asked
-        if route.method != "GET":
+        if route.method != "GET" and not route.is_raw:
             body = await self._body(exchange, route)
             if route.body is not None:
                 arguments["body"] = body

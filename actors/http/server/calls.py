@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
     """Call a handler, or send to it."""
-    target, is_send = _target_of(exchange, tuple(exchange.path.values()))
+    target, is_send = target_of(exchange, tuple(exchange.path.values()))
     if is_send:
         return await _send(exchange, target, query, body)
     return await _call(exchange, target, query, body)
@@ -41,13 +41,13 @@ async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> 
 
 async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
     """Call a handler and wait for its result."""
-    target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
+    target, _ = target_of(exchange, tuple(exchange.path.values()), may_send=False)
     return await _call(exchange, target, query, body)
 
 
 async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentModel:
     """Send a one-way message to a handler, durably."""
-    target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
+    target, _ = target_of(exchange, tuple(exchange.path.values()), may_send=False)
     return await _sent(exchange, target, query, body)
 
 
@@ -177,7 +177,8 @@ async def _run_of(exchange: Exchange, workflow: str, key: str) -> InvocationId:
     return run.id
 
 
-def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool = True) -> tuple[Target, bool]:
+def target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool = True) -> tuple[Target, bool]:
+    """Return the handler that the segments of a path name, and whether they ask for a send. Raises :class:`actors.NotFoundError`."""
     service = segments[0]
     kind = exchange.client.kind_of(service)
     names = 2 if kind is Kind.SERVICE else 3

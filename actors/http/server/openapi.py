@@ -15,6 +15,7 @@ from actors.http.requests import SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.event_streams import EVENT_STREAM
 from actors.http.server.request_context import Exchange
+from actors.values.webhook_schemes import WebhookScheme
 from journal.events import Kind
 from journal.ids import ID_PATTERN
 
@@ -55,9 +56,11 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
     for route in documented:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, known, components)
     for service in services:
-        for handler in (each for each in service.handlers if not each.private):
-            for path, operation in _handler_operations(service, handler, known, components):
-                paths[path] = {"post": operation}
+        for handler in service.handlers:
+            operations = [*_webhook(service, handler, known)]
+            if not handler.private:
+                operations += _handler_operations(service, handler, known, components)
+            paths |= {path: {"post": operation} for path, operation in operations}
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -241,6 +244,37 @@ def _handler_operations(
             TokenScope.INVOKE,
         ),
     )
+
+
+def _webhook(service: ServiceInfo, handler: HandlerInfo, known: dict[Any, Schema]) -> Iterable[tuple[str, Schema]]:
+    """Yield the path and the operation for the webhooks of a handler, if it takes any. The scheme of the signature is no security
+    scheme of OpenAPI, so its description names it."""
+    if not handler.webhook:
+        return
+    is_keyed = service.kind is not Kind.SERVICE
+    key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
+    taken = {"description": "The webhook is accepted and durable.", "content": {JSON: {"schema": known[SentModel]}}}
+    yield (
+        f"/webhooks/{service.name}/{{key}}/{handler.name}" if is_keyed else f"/webhooks/{service.name}/{handler.name}",
+        {
+            "operationId": f"{service.name}.{handler.name}.webhook",
+            "summary": handler.doc or f"Take a webhook for {service.name}.{handler.name}.",
+            "description": f"Needs a signature of the scheme `{handler.webhook}`.",
+            "tags": [service.name],
+            "security": [],
+            "parameters": key if is_keyed else [],
+            "requestBody": {"content": {"*/*": {"schema": {}}}, "required": False},
+            "responses": {**_challenged(handler), "202": taken, "default": _failure(known)},
+        },
+    )
+
+
+def _challenged(handler: HandlerInfo) -> Schema:
+    """Return the answer to a sender that asks whether the address is right."""
+    if handler.webhook != WebhookScheme.SLACK:
+        return {}
+    schema = {"type": "object", "properties": {"challenge": {"type": "string"}}, "required": ["challenge"]}
+    return {"200": {"description": "The challenge of `url_verification`.", "content": {JSON: {"schema": schema}}}}
 
 
 def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) -> Schema | None:
