@@ -18,6 +18,7 @@ EXTRAS = {
     "mcp": ("mcp",),
     "openai": ("openai",),
     "anthropic": ("anthropic",),
+    "postgres": ("psycopg",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
     "openai-agents": ("agents",),

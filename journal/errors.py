@@ -189,6 +189,20 @@ class DirectoryNotEmpty(StoreError):
         self.found = found
 
 
+class WrongStore(StoreError):
+    """The directory for a node's copy of a replicated journal has another store: ``found`` is its id, and ``expected`` that of the
+    journal."""
+
+    def __init__(self, path: Path, *, found: str, expected: str) -> None:
+        super().__init__(
+            path,
+            f"it has the store {found}, and the replicated log has {expected}: name another directory for this node, or the log of "
+            "its own cluster. Nothing was changed",
+        )
+        self.found = found
+        self.expected = expected
+
+
 class BrokenInvariant(Exception):
     """The program contradicts itself. This is a bug in playhead; report it.
 

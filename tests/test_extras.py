@@ -31,6 +31,7 @@ NEEDED_BY = {
     "mcp": "actors.integrations.mcp",
     "openai": "actors.integrations.openai",
     "anthropic": "actors.integrations.anthropic",
+    "postgres": "journal.replicated.postgres",
     "otel": "actors.telemetry",
     "pydantic-ai": "actors.integrations.pydantic_ai",
     "openai-agents": "actors.integrations.openai_agents",

@@ -23,11 +23,13 @@ class Durability(enum.Enum):
     """When a commit counts as durable.
 
     ``FSYNC``: when the disk has it; it survives a power cut. ``OS``: when the operating system has it; it survives the death of
-    the process but not of the machine. ``MEMORY``: at once; for tests.
+    the process but not of the machine. ``REPLICATED``: when the replicated log has it; what it survives then depends on the
+    system that keeps the log. ``MEMORY``: at once; for tests.
     """
 
     FSYNC = "fsync"
     OS = "os"
+    REPLICATED = "replicated"
     MEMORY = "memory"
 
 

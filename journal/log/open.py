@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
+
+import attrs
 
 from journal.kv.data_directory import DataDirectory
 from journal.kv.memory import MemoryStore
@@ -21,9 +23,10 @@ from journal.rows import FORMAT, StoreIdentity
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from journal.clock import Clock
+    from journal.kv.data_directory import HeldDirectory
 
 
 @asynccontextmanager
@@ -43,30 +46,58 @@ async def open_journal(
     raises :class:`journal.errors.DirectoryLost` if the directory was moved, removed or replaced meanwhile. Then the
     store stays open until the process ends, because closing it would write.
     """
+    with open_store(
+        path, lambda: new_identity(partitions), durability=durability, reserve_bytes=reserve_bytes
+    ) as opened:
+        yield KvJournal(
+            opened.store,
+            partitions=opened.identity.partitions,
+            clock=clock,
+            secret=opened.identity.secret,
+            directory=opened.directory,
+            backlog=opened.identity.backlog,
+        )
+
+
+def new_identity(partitions: int) -> StoreIdentity:
+    """Return the identity of a store that is created now."""
+    return StoreIdentity(
+        format=FORMAT,
+        store_id=uuid.uuid4().hex,
+        secret=secrets.token_hex(),
+        partitions=partitions,
+        created_at=time.time(),
+    )
+
+
+@attrs.frozen(eq=False)
+class OpenStore:
+    """A data directory that is held, and its open store."""
+
+    store: RocksStore
+    directory: HeldDirectory
+    identity: StoreIdentity
+
+
+@contextmanager
+def open_store(
+    path: str | os.PathLike[str],
+    identity: Callable[[], StoreIdentity],
+    *,
+    durability: Durability,
+    reserve_bytes: int = RESERVE_BYTES,
+) -> Iterator[OpenStore]:
+    """Open the store in a data directory, creating it with a new ``identity`` if there is none. Raises as
+    :func:`open_journal` does."""
     directory = DataDirectory(path).hold()
     try:
         if not directory.exists():
-            directory.create(
-                StoreIdentity(
-                    format=FORMAT,
-                    store_id=uuid.uuid4().hex,
-                    secret=secrets.token_hex(),
-                    partitions=partitions,
-                    created_at=time.time(),
-                )
-            )
-        identity = directory.bind()
+            directory.create(identity())
+        found = directory.bind()
         kind = MockClockRocksStore if is_mocked() else RocksStore
         store = kind(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
-            yield KvJournal(
-                store,
-                partitions=identity.partitions,
-                clock=clock,
-                secret=identity.secret,
-                directory=directory,
-                backlog=identity.backlog,
-            )
+            yield OpenStore(store, directory, found)
         finally:
             store.close()
     finally:

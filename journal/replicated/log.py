@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from journal.errors import JournalError, StoreFailed
+from journal.errors import JournalError, StoreFailed, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,11 @@ class LogDiverged(StoreFailed):
         self.reason = reason
 
 
+class LogUnusable(Unavailable):
+    """The log cannot be used as it is set up: it would lose what it has acknowledged, it does not give the access that is needed, or
+    another version wrote it. Trying again does not help until somebody changes that."""
+
+
 @attrs.frozen
 class PostedMessage:
     """A message in the post box of a partition. ``token`` is the log's own name for it."""
@@ -68,6 +73,10 @@ class ReplicatedLog(Protocol):
     durability: Durability
     largest: int
     """The most bytes that an entry may have."""
+
+    async def identify(self, identity: bytes) -> bytes:
+        """Keep the identity of the store, if the log has none yet, and return the one that it has."""
+        ...
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
         """Write entry ``after + 1``, and return when it is durable. Cannot be cancelled once it has begun.

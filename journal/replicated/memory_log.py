@@ -26,6 +26,7 @@ class MemoryLog:
         self.entries: dict[int, list[bytes]] = defaultdict(list)
         self.boxes: dict[int, dict[int, tuple[str, bytes]]] = defaultdict(dict)
         self._next_token = 1
+        self._identity = b""
         self._appended: dict[int, trio.Event] = {}
         self._filled: dict[int, trio.Event] = {}
 
@@ -34,8 +35,13 @@ class MemoryLog:
         made = MemoryLog(largest=self.largest)
         made.entries.update((partition, [*entries]) for partition, entries in self.entries.items())
         made.boxes.update((partition, {**box}) for partition, box in self.boxes.items())
-        made._next_token = self._next_token
+        made._next_token, made._identity = self._next_token, self._identity
         return made
+
+    async def identify(self, identity: bytes) -> bytes:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._identity = self._identity or identity
+        return self._identity
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()

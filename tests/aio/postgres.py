@@ -38,7 +38,7 @@ def _as_a_user() -> list[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres(settings: str = "-c fsync=off") -> Iterator[str]:
     """Start a server with an empty database, and give the block the address of the database."""
     programs, prefix = _programs(), _as_a_user()
     folder = tempfile.mkdtemp(prefix="pg-")  # not in pytest's own, which other users may not enter
@@ -51,7 +51,7 @@ def postgres() -> Iterator[str]:
         if prefix:
             shutil.chown(folder, _OTHER_USER)
         run("initdb", "-D", f"{folder}/data", "-U", "tests", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {settings}"
         run("pg_ctl", "start", "-w", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options)
         try:
             yield f"host={folder} user=tests dbname=postgres"

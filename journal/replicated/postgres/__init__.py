@@ -1,0 +1,1 @@
+"""A replicated log in PostgreSQL. It needs psycopg, which the extra ``postgres`` installs."""

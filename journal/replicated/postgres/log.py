@@ -1,0 +1,250 @@
+"""A log in PostgreSQL: an entry is a row, and its number is in the primary key.
+
+A row is written only behind the row that its writer names, so two owners cannot both write entry 7. What is committed is as durable as
+PostgreSQL makes it. A server that would lose acknowledged commits in a power cut is refused.
+
+Each entry reports the ``synchronous_commit`` that it was committed with, because a connection pooler may lend another session to each
+statement, with other settings.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from journal.errors import InDoubt, Unavailable
+from journal.kv.store import Durability
+from journal.replicated.background import background
+from journal.replicated.log import LogUnusable, PostedMessage, Superseded
+from journal.replicated.postgres.connection import (
+    ConnectionPool,
+    PostgresConnection,
+    Refused,
+    complete_address,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from journal.replicated.postgres.connection import Row
+
+POLL_SECONDS = 0.05
+_LARGEST = 1 << 20
+_SYNCHRONOUS = (b"on", b"remote_apply")
+
+_TABLES = """
+DO $$ BEGIN
+PERFORM pg_advisory_xact_lock(hashtext('{schema}'));
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE IF NOT EXISTS {schema}.entries (
+    partition int, number bigint, data bytea NOT NULL, PRIMARY KEY (partition, number));
+CREATE TABLE IF NOT EXISTS {schema}.posted (
+    token bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, partition int NOT NULL, id text NOT NULL, data bytea NOT NULL,
+    UNIQUE (partition, id));
+CREATE TABLE IF NOT EXISTS {schema}.identity (number int PRIMARY KEY, identity bytea NOT NULL);
+ALTER TABLE {schema}.entries ALTER COLUMN data SET STORAGE EXTERNAL;
+END $$
+"""
+"""Data is stored as it is: it has been compressed."""
+
+_STATEMENTS = {
+    "append": (
+        "INSERT INTO {schema}.entries SELECT $1::int, $2::bigint, $3::bytea WHERE $2 = 1 OR EXISTS"
+        " (SELECT FROM {schema}.entries WHERE partition = $1 AND number = $2 - 1) ON CONFLICT DO NOTHING"
+        " RETURNING current_setting('synchronous_commit')"
+    ),
+    "identify": "INSERT INTO {schema}.identity VALUES (1, $1::bytea) ON CONFLICT DO NOTHING",
+    "identity": "SELECT identity FROM {schema}.identity",
+    "read": "SELECT data FROM {schema}.entries WHERE partition = $1::int AND number > $2::bigint ORDER BY number LIMIT 256",
+    "post": "INSERT INTO {schema}.posted (partition, id, data) VALUES ($1::int, $2, $3::bytea) ON CONFLICT DO NOTHING",
+    # Not from a token on: a row with a lower one may become visible later.
+    "posted": "SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256",
+    "remove": "DELETE FROM {schema}.posted WHERE partition = $1::int AND token = ANY ($2::bigint[])",
+    "news": (
+        "SELECT p, coalesce((SELECT number FROM {schema}.entries WHERE partition = p ORDER BY number DESC LIMIT 1), 0),"
+        " EXISTS (SELECT FROM {schema}.posted WHERE partition = p) FROM unnest($1::int[]) p"
+    ),
+}
+
+
+@asynccontextmanager
+async def open_postgres_log(address: str, *, schema: str = "playhead") -> AsyncIterator[PostgresLog]:
+    """Open the log in a schema of a database, and create it if there is none. ``address`` is a connection string of libpq or a URL.
+
+    Raises ``ValueError`` for an address that cannot be read and a schema that is not an identifier, ``Unavailable`` if the server
+    accepts no connection, and :class:`journal.replicated.log.LogUnusable` if it would lose what it has acknowledged, or does not let
+    the tables be created.
+    """
+    opened = PostgresLog(address, schema)
+    try:
+        await opened.prepare()
+        async with background() as nursery:
+            nursery.start_soon(opened.watch)
+            yield opened
+    finally:
+        opened.close()
+
+
+class PostgresLog:
+    """A :class:`journal.replicated.log.ReplicatedLog` in PostgreSQL."""
+
+    durability = Durability.REPLICATED
+    largest = _LARGEST
+
+    def __init__(self, address: str, schema: str) -> None:
+        if not (schema.isidentifier() and schema.isascii() and schema.islower()):
+            raise ValueError(f"the schema is {schema!r}, expected a name in lower case such as playhead")
+        self._statements = {name: text.format(schema=schema) for name, text in _STATEMENTS.items()}
+        self._schema = schema
+        self._pool = _CheckedPool(complete_address(address))
+        self._waiting: dict[trio.Event, tuple[int, int | None]] = {}
+        self._has_waiting = trio.Event()
+
+    async def prepare(self) -> None:
+        """Create the tables if they are missing."""
+        async with self._pool.connection() as connection:
+            try:
+                [(found,)] = await connection.run("SELECT to_regclass($1)", f"{self._schema}.identity")
+                if found is None:  # who may write into it need not be who may create it
+                    await connection.run(_TABLES.format(schema=self._schema))
+            except Refused as error:
+                raise LogUnusable(
+                    f"the tables of the log cannot be created: {error}; let the user of the address create the schema "
+                    f"{self._schema!r}, or create it for that user"
+                ) from error
+
+    async def identify(self, identity: bytes) -> bytes:
+        with trio.CancelScope(shield=True):
+            await self._write("identify", identity)
+        [(found,)] = await self._read("identity")
+        return found or b""
+
+    async def append(self, partition: int, after: int, data: bytes) -> None:
+        with trio.CancelScope(shield=True):
+            await self._append(partition, after, data)
+
+    async def _append(self, partition: int, after: int, data: bytes) -> None:
+        found = await self._write("append", partition, after + 1, data)
+        if not found:
+            raise Superseded(partition, after)
+        [(setting,)] = found
+        if setting not in _SYNCHRONOUS:
+            raise InDoubt(
+                f"PostgreSQL has committed with synchronous_commit = {_shown(setting)} although the session had it on: connect "
+                "to the server itself, not to a pooler that lends a session to each transaction"
+            )
+
+    async def read(self, partition: int, after: int) -> Sequence[bytes]:
+        found = await self._read("read", partition, after)
+        # An entry is committed behind the one before it, so what is visible has no gap.
+        return [data or b"" for (data,) in found]
+
+    async def wait(self, partition: int, after: int) -> None:
+        await self._wait(partition, after)
+
+    async def post(self, partition: int, message_id: str, data: bytes) -> None:
+        with trio.CancelScope(shield=True):
+            await self._write("post", partition, message_id, data)
+
+    async def posted(self, partition: int) -> Sequence[PostedMessage]:
+        found = await self._read("posted", partition)
+        return [PostedMessage(_number(token), data or b"") for token, data in found]
+
+    async def wait_for_post(self, partition: int) -> None:
+        await self._wait(partition, None)
+
+    async def remove_posted(self, partition: int, tokens: Sequence[int]) -> None:
+        if tokens:
+            await self._read("remove", partition, "{" + ",".join(map(str, tokens)) + "}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    # Waiting: one statement for all partitions at a time.
+
+    async def _wait(self, partition: int, after: int | None) -> None:
+        """Wait for an entry behind ``after``, or for a posted message if that is None."""
+        event = trio.Event()
+        self._waiting[event] = partition, after
+        self._has_waiting.set()
+        try:
+            await event.wait()
+        finally:
+            self._waiting.pop(event, None)
+
+    async def watch(self) -> None:
+        """Wake those that wait, again and again."""
+        while True:
+            await trio.sleep(POLL_SECONDS)
+            await self._has_waiting.wait()
+            try:
+                await self._wake()
+            except (InDoubt, Unavailable):
+                for event in self._waiting:  # their own reads say what is wrong
+                    event.set()
+            if not self._waiting:
+                self._has_waiting = trio.Event()
+
+    async def _wake(self) -> None:
+        partitions = {partition for partition, _ in self._waiting.values()}
+        found = await self._read("news", "{" + ",".join(map(str, partitions)) + "}")
+        news = {_number(partition): (_number(last), is_posted == b"\1") for partition, last, is_posted in found}
+        for event, (partition, after) in self._waiting.items():
+            last, is_posted = news.get(partition, (0, False))
+            if is_posted if after is None else last > after:
+                event.set()
+
+    async def _read(self, name: str, *parameters: bytes | int | str) -> list[Row]:
+        """Run a statement that may be run again."""
+        try:
+            return await self._write(name, *parameters)
+        except InDoubt as error:
+            raise Unavailable(str(error)) from error
+
+    async def _write(self, name: str, *parameters: bytes | int | str) -> list[Row]:
+        async with self._pool.connection() as connection:
+            try:
+                return await connection.run(self._statements[name], *parameters)
+            except Refused as error:
+                raise Unavailable(f"PostgreSQL has refused a statement of the log ({name}): {error}") from error
+
+
+class _CheckedPool(ConnectionPool):
+    """Connections to servers that keep what they acknowledge."""
+
+    async def connect(self) -> PostgresConnection:
+        connection = await super().connect()
+        try:
+            await _make_safe(connection)
+        except InDoubt as error:
+            connection.close()
+            raise Unavailable(str(error)) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+async def _make_safe(connection: PostgresConnection) -> None:
+    """Switch synchronous commits on. Raises :class:`LogUnusable` if the server does not keep what it acknowledges."""
+    [(found,)] = await connection.run("SHOW synchronous_commit")
+    if found not in _SYNCHRONOUS:
+        await connection.run("SET synchronous_commit = on")
+    for setting in ("fsync", "full_page_writes"):
+        [(found,)] = await connection.run(f"SHOW {setting}")
+        if found != b"on":
+            raise LogUnusable(
+                f"PostgreSQL runs with {setting} = {_shown(found)}, so a power cut could take back what it has acknowledged: "
+                f"set {setting} = on"
+            )
+
+
+def _number(column: bytes | None) -> int:
+    return int.from_bytes(column or b"", "big")
+
+
+def _shown(setting: bytes | None) -> str:
+    return (setting or b"").decode()
