@@ -180,7 +180,7 @@ MUTANTS = (
     Mutant("lets-an-earlier-owner-write", "KvPartition.check_claim", "if current is not self._claim:", "if False:", "tests/journal/test_contract.py"),
     Mutant("completes-with-a-late-outcome", "complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
     Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
-    Mutant("takes-a-short-read-for-all-there-is", "_read_records", "if number <= last:", "if False:"),
+    Mutant("takes-a-short-read-for-all-there-is", "_read_records", "if number <= last:", "if False:", "tests/journal/test_contract.py"),
     Mutant("shows-a-log-with-items-missing", "ObjectItems._stored_items", "if len(found) != stop - start:", "if False:"),
     Mutant("keeps-a-snapshot-of-one-event-before", "KvPartition._extend", "keys.snapshot(number, stream, last)", "keys.snapshot(number, stream, last - 1)"),
     Mutant("joins-two-histories", "Replica._take", "if entry.before != self._read.digest:", "if False:", "tests/journal/test_replicated.py"),

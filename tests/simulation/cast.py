@@ -149,7 +149,7 @@ class Account(Actor):
 
     @handler
     async def all_of_it(self) -> list[Any]:
-        return [self.seen, self.balance, [*self.lines], self.label]
+        return [self.seen, self.balance, [*self.lines], self.label, self.left, self.right]
 
     async def _do(self, node: Node, path: str) -> None:
         await getattr(self, f"_{node[0]}")(path, *node[1:])

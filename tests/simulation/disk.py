@@ -58,22 +58,31 @@ class _Pending:
 
 
 class Disk(MemoryStore):
-    """All that was written, and when each record was. ``digest`` is of every batch that was kept, in order."""
+    """All that was written, and when each record was."""
 
     def __init__(self) -> None:
         super().__init__()
         self.record_times: dict[bytes, float] = {}
-        self._digest = hashlib.sha256()
+        self.streams: set[int] = set()
+        """Those that a record was ever kept of."""
+        self._kept: list[Batch] = []
         self.damaged: set[bytes] = set()
         self.misreads = Misreads()
         self.alive: Handle | None = None
 
     def digest(self) -> str:
-        return self._digest.hexdigest()
+        """A digest of every batch that was kept, in order."""
+        digest = hashlib.sha256()
+        for batch in self._kept:
+            for key, value in batch.rows.items():
+                digest.update(key)
+                digest.update(_ADDRESS.sub(b"", value or b""))
+        return digest.hexdigest()
 
     def keep(self, batch: Batch) -> None:
         """A batch is on the platter."""
         now = trio.current_time()
+        self._kept.append(batch)
         for start, stop in batch.cleared:
             gone = [key for key in self.record_times if start <= key < stop and key not in batch.rows]
             for key in gone:
@@ -84,11 +93,15 @@ class Disk(MemoryStore):
                     self.record_times.pop(key, None)
                 else:  # one that is written again is as old as before
                     self.record_times.setdefault(key, now)
-            self._digest.update(key)
-            self._digest.update(_ADDRESS.sub(b"", value or b""))
+                    self.streams.add(int.from_bytes(key[3:11], "big"))
 
     def undo(self, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.apply(Batch(rows=dict(reversed(changes))))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all that was written can be read."""
+        return not (self.damaged or self.misreads.kinds)
 
     def heal(self) -> None:
         """All that was written can be read again."""
@@ -183,17 +196,20 @@ class Handle:
         self._disk.keep(pending.batch)
 
     def _check(self) -> None:
-        if self.is_dead:
+        if self._disk.alive is not self:
             raise StoreFailed("the process that had the store open is dead")
 
     # Reading.
 
     def get(self, key: bytes) -> bytes | None:
         self._check()
-        return self._disk.read(key, self._disk.get(key), self._random)
+        disk = self._disk
+        return disk.get(key) if disk.is_well else disk.read(key, disk.get(key), self._random)
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        return [self.get(key) for key in keys]
+        self._check()
+        disk = self._disk
+        return disk.get_many(keys) if disk.is_well else [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
@@ -228,8 +244,12 @@ class Handle:
         self._line.append(pending)
         if self._weather.shows_early:
             self._show(pending)
-        with trio.CancelScope(shield=True):
-            await trio.sleep(self._delay())
+        seconds = self._delay()
+        if seconds:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(seconds)
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         self._check()
         if self._failure is not None:  # an earlier one failed meanwhile, and with it all behind it
             self.was_in_doubt = True

@@ -18,9 +18,12 @@ from journal.ids import InvocationId, stream_of_invocation
 from journal.log.outputs import read_whole_output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from actors.runtime import Runtime
     from journal.events import Recorded
     from journal.ids import StreamId
+    from journal.log.kv_journal import KvJournal
     from journal.output import OutputRun
     from tests.simulation.storm import Storm
 
@@ -104,12 +107,20 @@ async def read_lives(storm: Storm, runtime: Runtime) -> tuple[dict[InvocationId,
     objects: list[list[Recorded]] = []
     for partition in range(journal.partitions):
         async for stream, _ in journal.heads(partition):
-            events = [recorded async for recorded in journal.read(stream)]
+            events = [*_read(journal, stream)]
             objects.append(events)
             _tell_apart(lives, events, stream, times)
     for of, life in lives.items():
         life.output = [*read_whole_output(journal, stream_of_invocation(of) % journal.partitions, of)]
     return lives, objects
+
+
+def _read(journal: KvJournal, stream: StreamId) -> Iterator[Recorded]:
+    """All events, without a turn of the scheduler for each."""
+    last = 0
+    while page := journal.read_page(stream, last):
+        yield from page
+        last = page[-1].number
 
 
 def _tell_apart(lives: dict[InvocationId, Life], events: list[Recorded], stream: StreamId, times: Times) -> None:

@@ -106,6 +106,8 @@ class TallyClients:
         """Hold what clients were told of tallies, and what these are in the end, against the laws."""
         for key in KEYS:
             stream = stream_of(Tally.__name__, key)
+            if not self.storm.has_object(stream):
+                continue
             own = [life for life in lives.values() if stream_of_invocation(life.id) == stream]
             if any(life.accepted.restarts is not None and life.accepted.restarts.rewinds for life in own):
                 continue
