@@ -63,6 +63,7 @@ from actors.model.restart_result import RestartResult
 from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
 from actors.model.signed_link import SignedLink
+from actors.model.step_options import Redactor
 from actors.model.verbs.questions import Question
 from actors.model.verbs.scopes import FailingBlock
 from actors.model.verbs.steps import Step
@@ -184,6 +185,7 @@ __all__ = [
     "PostResult",
     "QueryResult",
     "Question",
+    "Redactor",
     "RestartResult",
     "RunCause",
     "RunCounts",

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, InvalidArgumentError
 from actors.values import codec_for
 from actors.values.document import parse_shallow
 from actors.values.owntype import encode_by_own_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from actors.model.step_options import Redactor
 
 _NULL = b"null"
 _EXACT = frozenset({int, str, bool, type(None)})
@@ -150,6 +152,31 @@ def redacted(
         for place, value in enumerate(args)
     )
     return shown, {name: REDACTED if name in names else value for name, value in kwargs.items()}
+
+
+def rewritten(argument: bytes, names: tuple[str, ...], redactors: tuple[Redactor, ...], step: str) -> bytes:
+    """Return arguments that are JSON with what the functions return in the place of each.
+
+    ``names`` are the parameters that can be given by position; an argument without one has its place. Raises what the functions raise,
+    and :class:`InvalidArgumentError` if a result is not JSON data.
+    """
+    if not argument:
+        return argument
+    plain: list[Any] | dict[str, Any] = msgspec.json.decode(argument)
+    places = plain.items() if isinstance(plain, dict) else ((str(place), value) for place, value in enumerate(plain))
+    found: dict[str, Any] = {}
+    for place, value in places:
+        name = names[int(place)] if place.isdecimal() and int(place) < len(names) else place
+        for redactor in redactors:
+            value = redactor(name, value)
+        found[place] = value
+    try:
+        return _encode_in_order(_spelled_out(found if isinstance(plain, dict) else [*found.values()]))
+    except Exception as problem:
+        raise InvalidArgumentError(
+            f"the result of the function redact of step {step!r} is not JSON data: {problem}. Return texts, numbers, lists and dicts",
+            path="redact",
+        ) from problem
 
 
 def check_parameters(function: Any, names: tuple[str, ...], step: str) -> None:

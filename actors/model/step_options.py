@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -12,6 +12,9 @@ from actors.values.arguments import MAX_WORDS, Seconds, checked_name, checked_se
 from actors.values.loops import EventLoop
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
+
+Redactor: TypeAlias = Callable[[str, Any], Any]
+"""Returns what is recorded of an argument, from the name of its parameter and its value as plain JSON data."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,6 +28,7 @@ class StepOptions:
     at_most_once: bool = False
     loop: EventLoop = EventLoop.TRIO
     redact: tuple[str, ...] = ()
+    redactors: tuple[Redactor, ...] = ()
 
 
 def step_options(
@@ -35,7 +39,7 @@ def step_options(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
 ) -> StepOptions:
     """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`LimitExceededError`."""
     if retry is not None and not is_a(retry, RetryPolicy):
@@ -53,5 +57,6 @@ def step_options(
         timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
         at_most_once=at_most_once,
         loop=EventLoop.TRIO if loop == "trio" else one_of(EventLoop, loop, "loop"),
-        redact=tuple(checked_name(each, "redact") for each in redact) if redact else (),
+        redact=tuple(checked_name(each, "redact") for each in redact) if redact and not callable(redact) else (),
+        redactors=(redact,) if callable(redact) else (),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +107,72 @@ async def test_a_decorator_that_adds_an_argument_leaves_no_secret_in_its_place(b
         door = await runtime.client.service(Vault).enter(by)
     assert WORLD.entries == [("the vault", "hunter2", door)]
     assert b"hunter2" not in stored(lab)
+
+
+def masked(name: str, value: Any) -> Any:
+    """Hides card numbers, wherever they are."""
+    match value:
+        case str():
+            return re.sub(r"\d{16}", "card", value)
+        case list():
+            return [masked(name, each) for each in value]
+        case dict():
+            return {key: masked(name, each) for key, each in value.items()}
+        case _:
+            return value
+
+
+CARD = "4242424242424242"
+
+
+@step(redact=masked)
+async def pay(order: dict[str, Any], *notes: str, by: str = "") -> str:
+    WORLD.note((order, notes, by))
+    return "paid"
+
+
+class Till(Service):
+    @handler
+    async def pay(self, amount: int) -> str:
+        order = {"amount": amount, "cards": [CARD]}
+        await actors.run(pay, order, redact=("order",))
+        await actors.run(check_positional, "ada", CARD, redact=lambda name, value: f"{name} of {len(value)}")
+        return await pay(order, f"not {CARD}", by=CARD)
+
+
+async def test_a_function_says_what_is_recorded_of_an_argument() -> None:
+    lab = Lab(Till)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Till).pay.send(5)
+        assert await handle.result() == "paid"
+        assert (await handle.check()).is_compatible
+        arguments: list[Any] = [e.details["argument"] async for e in handle.events() if e.name == "StepScheduled"]
+    assert arguments == [
+        ["[redacted]"],
+        ["user of 3", "password of 16"],
+        {"0": {"amount": 5, "cards": ["card"]}, "1": "not card", "by": "card"},
+    ]
+    assert WORLD.entries[-1] == ({"amount": 5, "cards": [CARD]}, (f"not {CARD}",), CARD)
+    assert CARD.encode() not in stored(lab)
+
+
+@pytest.mark.parametrize(
+    ("redact", "expected"), [(lambda *_: 1 / 0, ZeroDivisionError), (lambda *_: object(), InvalidArgumentError)]
+)
+async def test_a_function_that_fails_lets_nothing_be_recorded(redact: Any, expected: type) -> None:
+    class Leak(Service):
+        @handler
+        async def pay(self) -> bool:
+            try:
+                return await actors.run(check_positional, "ada", CARD, redact=redact)
+            except expected:
+                return False
+
+    lab = Lab(Leak)
+    async with lab.running() as runtime:
+        assert not await runtime.client.service(Leak).pay()
+    assert not WORLD.entries
+    assert CARD.encode() not in stored(lab)
 
 
 def test_a_name_that_is_not_a_parameter_is_refused_before_anything_is_recorded() -> None:

@@ -153,6 +153,36 @@ async def test_requests_and_tools_are_steps_that_a_replay_does_not_repeat(which:
     assert '"cold":true' in told
 
 
+def without_prompts(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {**value, "messages": f"{name}: {len(value['messages'])} messages"}
+
+
+class Discreet(Service):
+    @handler
+    async def ask(self, which: str) -> str:
+        client: Any = openai_client() if which == "openai" else anthropic_client()
+        said = [{"role": "user", "content": " ".join(("my", "diary"))}]
+        tools = [Tool(add, redact=("a",))]
+        run_tools = MODULES[which].run_tools
+        answer = await run_tools(client, model="small", messages=said, tools=tools, redact=without_prompts)
+        return str(answer.text)
+
+
+@pytest.mark.parametrize("which", MODULES)
+async def test_what_redact_leaves_out_reaches_the_model_and_is_not_recorded(which: str) -> None:
+    MODEL.will(Says(calls=(("add", {"a": 1, "b": 2}),)), Says("three"))
+    lab = Lab(Discreet)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Discreet).ask.send(which)
+        assert await handle.result() == "three"
+        assert (await handle.check()).is_compatible
+        asked, told, _ = [entry.details["argument"] async for entry in handle.events() if entry.name == "StepScheduled"]
+    assert asked[0]["messages"] == "request: 1 messages"
+    assert told == {"a": "[redacted]", "b": 2}
+    assert MODEL.requests[0]["messages"][0]["content"] == "my diary"
+    assert not any(b"my diary" in value for _, value in lab.store.contents())
+
+
 @pytest.mark.parametrize("which", MODULES)
 async def test_a_restart_keeps_the_answers_before_it_and_a_crash_keeps_all(which: str) -> None:
     MODEL.will(Says(calls=(("add", {"a": 1, "b": 2}),)), Says("three"), Says("three again"))

@@ -92,6 +92,20 @@ async def test_a_call_of_a_tool_is_recorded_with_its_arguments_and_its_result() 
     assert WORLD.entries == ["session", "tides"]
 
 
+async def test_what_redact_leaves_out_reaches_the_server_and_is_not_recorded() -> None:
+    class Secretive(Service):
+        @handler
+        async def read(self) -> Any:
+            tools = McpTools(library, redact=lambda name, value: f"{name} named {', '.join(value)}")
+            return (await tools.call("search", {"query": "diaries"}))["content"][0]["text"]
+
+    async with Lab(Secretive).running() as runtime:
+        handle = await runtime.client.service(Secretive).read.send()
+        assert await handle.result() == "a book on diaries"
+        arguments = [entry.details["argument"] async for entry in handle.events() if entry.name == "StepScheduled"]
+    assert arguments == [["arguments named query"]]
+
+
 async def test_steps_may_share_a_session() -> None:
     async with Lab(Reader).running() as runtime, mcp.Client(SERVER) as session:
         SHARED.append(session)

@@ -88,6 +88,7 @@ def add(a: int, b: int) -> int:
 forecaster = durable(
     Agent(name="weather", model=Scripted(forecast), tools=[weather, add]),
     tool_retry=RetryPolicy(max_attempts=3, initial_delay=0.001),
+    tool_redact=lambda _, value: {**value, "city": "[a city]"} if "city" in value else value,
 )
 
 
@@ -264,6 +265,10 @@ async def test_model_requests_and_tools_are_steps_that_a_replay_does_not_repeat(
         assert (await handle.check()).is_compatible
     steps = [entry.details["name"] for entry in events if entry.name == "StepScheduled"]
     assert Counter(steps) == {"model request": 3, "tool weather": 2, "tool add": 1}
+    told = [
+        entry.details["argument"][0] for entry in events if entry.name == "StepScheduled" and entry.details["argument"]
+    ]
+    assert sorted(map(str, told)) == ["{'a': 1, 'b': 2}", "{'city': '[a city]'}", "{'city': '[a city]'}"]
     assert ran == {"model": 3, "weather Oslo": 1, "weather Rome": 2, "add": 1}, "a tool that raises is tried again"
     assert Counter(WORLD.entries) == ran
     described = [entry.details["attributes"] for entry in events if entry.name == "StepCompleted"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.integrations.chat.loop import Conversation
     from actors.integrations.chat.prices import Prices
     from actors.integrations.chat.tools import ToolLike, ToolResult
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
@@ -40,6 +41,7 @@ async def run_tools(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,  # noqa: ASYNC109 - an option of the steps
     prices: Prices | None = None,
+    redact: Redactor | None = None,
     **options: Any,
 ) -> Conversation:
     """In a handler: ask the model, carry out the tools that it calls, and repeat until it answers with a text.
@@ -60,7 +62,7 @@ async def run_tools(
             for tool in by_name.values()
         ]
     send = partial(_streamed if stream else _whole, client.with_options(max_retries=0), checked_prices(prices))
-    ask = in_steps(send, _turn, request, retry=retry, timeout=timeout)
+    ask = in_steps(send, _turn, request, retry=retry, timeout=timeout, redact=redact)
     return await converse(ask, _told, messages, by_name, max_turns)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from actors.integrations.chat.tools import ModelTool
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
@@ -68,6 +69,7 @@ def in_steps(
     *,
     retry: RetryPolicy | None,
     timeout: Seconds | None,
+    redact: Redactor | None,
 ) -> Callable[[list[dict[str, Any]]], Awaitable[ModelTurn]]:
     """Return what sends the request with the messages that it is given, in a step, and reads the recorded answer.
 
@@ -76,13 +78,23 @@ def in_steps(
     unrecorded = {name: request[name] for name in _UNRECORDED if name in request}
     recorded = {name: value for name, value in request.items() if name not in _UNRECORDED}
 
-    async def body(whole: dict[str, Any]) -> dict[str, Any]:  # a closure: arguments are copied, and a client cannot be
-        return await send({**whole, **unrecorded})
+    async def body(
+        request: dict[str, Any],
+    ) -> dict[str, Any]:  # a closure: arguments are copied, and a client cannot be
+        return await send({**request, **unrecorded})
 
     async def ask(said: list[dict[str, Any]]) -> ModelTurn:
         whole = {**recorded, "messages": said}
         return read(
-            await run(body, whole, name="model request", retry=retry, timeout=timeout, result_type=dict[str, Any])
+            await run(
+                body,
+                whole,
+                name="model request",
+                retry=retry,
+                timeout=timeout,
+                redact=redact or (),
+                result_type=dict[str, Any],
+            )
         )
 
     return ask

@@ -6,7 +6,7 @@ import abc
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -15,7 +15,7 @@ import msgspec
 from actors.errors import InvalidArgumentError, UnserializableError
 from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
-from actors.model.step_options import StepOptions
+from actors.model.step_options import Redactor, StepOptions, step_options
 from actors.model.verbs.branches import source_line
 from actors.model.verbs.steps import Step, is_async, run_step
 from actors.values import ValueProblem
@@ -74,8 +74,10 @@ class Tool(ModelTool):
         timeout: Seconds | None = None,
         loop: Literal["trio", "asyncio"] = "trio",
         in_handler: bool = False,
+        redact: Sequence[str] | Redactor = (),
     ) -> None:
         declared = function.options if is_a(function, Step) else StepOptions()
+        added = step_options(redact=redact)
         self.function: Callable[..., Any] = function.function if is_a(function, Step) else function
         chosen = name or getattr(function, "__name__", "")
         if not is_a(chosen, str) or _NAME.fullmatch(chosen) is None:
@@ -92,6 +94,8 @@ class Tool(ModelTool):
             retry=retry or declared.retry,
             timeout=declared.timeout if timeout is None else checked_seconds(timeout, "timeout"),
             loop=EventLoop.ASYNCIO if loop == "asyncio" else declared.loop,
+            redact=(*declared.redact, *added.redact),
+            redactors=(*declared.redactors, *added.redactors),
         )
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
@@ -37,8 +38,8 @@ class McpTools:
     """The tools of a server of MCP, for handlers on trio.
 
     ``client`` is a function that opens a session, which each step does for itself: ``lambda: mcp.Client("https://example.org/mcp")``. For a session
-    that all steps share, give a client that is connected, and keep it open as long as the runtime. ``retry`` and ``timeout`` are the
-    options of the steps.
+    that all steps share, give a client that is connected, and keep it open as long as the runtime. ``retry``, ``timeout`` and
+    ``redact`` are the options of the steps; ``redact`` is called with ``"arguments"`` and the arguments of a tool, and returns what is recorded.
 
     ::
 
@@ -54,10 +55,12 @@ class McpTools:
         *,
         retry: RetryPolicy | None = None,
         timeout: Seconds | None = None,
+        redact: Redactor | None = None,
     ) -> None:
         self._client = client
         self._retry = retry
         self._timeout = timeout
+        self._redact = redact
 
     async def tools(self) -> list[ModelTool]:
         """Return the tools that the server lists, for a tool loop. The list is a recorded step, named ``mcp tools``. Raises
@@ -91,11 +94,11 @@ class McpTools:
         :class:`actors.LimitExceededError`.
         """
 
-        async def body(given: dict[str, Any]) -> dict[str, Any]:
+        async def body(arguments: dict[str, Any]) -> dict[str, Any]:
             describe_tool(tool, call_id)
             async with self._session() as session:
                 try:
-                    result: mcp.types.CallToolResult | mcp.MCPError = await session.call_tool(tool, given)
+                    result: mcp.types.CallToolResult | mcp.MCPError = await session.call_tool(tool, arguments)
                 except mcp.MCPError as error:
                     result = error
             if isinstance(result, mcp.MCPError):  # raised here, because the session would put it into a group
@@ -114,6 +117,7 @@ class McpTools:
             name=f"mcp tool {tool}",
             retry=self._retry,
             timeout=self._timeout,
+            redact=self._redact or (),
             result_type=dict[str, Any],
         )
         return answer

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.integrations.chat.loop import Conversation
     from actors.integrations.chat.prices import Prices
     from actors.integrations.chat.tools import ModelTool, ToolLike, ToolResult
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
     from actors.values.retries import RetryPolicy
 
@@ -40,6 +41,7 @@ async def run_tools(
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,  # noqa: ASYNC109 - an option of the steps
     prices: Prices | None = None,
+    redact: Redactor | None = None,
     **options: Any,
 ) -> Conversation:
     """In a handler: ask the model, carry out the tools that it calls, and repeat until it answers with a text.
@@ -47,6 +49,7 @@ async def run_tools(
     Each request is a step named ``model request``, each call of a tool a step named ``tool NAME``; see :class:`Tool`. ``retry`` and ``timeout``
     are those of a request: the client's own retries are off, and ``Retry-After`` is honoured. With ``stream`` the text is emitted while it
     arrives (:func:`actors.emit`). ``options`` are further parameters of the API, such as ``temperature``; ``extra_headers`` and ``extra_query`` are not recorded.
+    ``redact`` is that of the step (:func:`actors.step`): it is called with ``"request"`` and the request, with its prompts, and returns what is recorded.
 
     The attributes of the step have the model, the tokens, the time to the first token of a stream, and the cost if ``prices`` has
     the model. Raises :class:`ModelRefusedError` and :class:`TooManyTurnsError`. An answer that is not what the API promises is a
@@ -62,7 +65,7 @@ async def run_tools(
     if by_name:
         request["tools"] = [_declared(tool) for tool in by_name.values()]
     send = partial(_streamed if stream else _whole, client.with_options(max_retries=0), checked_prices(prices))
-    ask = in_steps(send, _turn, request, retry=retry, timeout=timeout)
+    ask = in_steps(send, _turn, request, retry=retry, timeout=timeout, redact=redact)
     return await converse(ask, _told, messages, by_name, max_turns)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agents.items import TResponseStreamEvent
     from agents.tool import Tool
 
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
 
 _OF_THE_PROVIDER = (
@@ -59,6 +60,7 @@ def durable(
     model_timeout: Seconds | None = None,
     tool_retry: RetryPolicy | None = None,
     tool_timeout: Seconds | None = None,
+    tool_redact: Redactor | None = None,
 ) -> Agent[Any]:
     """Return a copy of the agent whose model requests, tool calls and calls of MCP servers are steps.
 
@@ -74,7 +76,7 @@ def durable(
     openai-agents hands the error of a tool to the model, so it is the outcome of the step. Errors of a tool with
     ``failure_error_function=None``, and of models, are retried by ``tool_retry`` and ``model_retry``, by default the policy of the handler. An
     error of openai-agents itself is not retried, nor is an HTTP status such as 400 that would come again. ``model_timeout`` and ``tool_timeout``
-    limit one try.
+    limit one try. ``tool_redact`` is the ``redact`` of the steps of tools (:func:`actors.step`): it returns what is recorded of their arguments.
 
     A model response that is streamed is recorded when it is complete, and then given to the agent. ``event_handler`` is awaited in the step
     with each event as it arrives: ``actors.emit`` there shows the tokens to readers of ``handle.output()`` at once.
@@ -86,7 +88,7 @@ def durable(
         provider=provider or MultiProvider(),
         event_handler=event_handler,
         model_steps=StepSettings(model_retry, model_timeout),
-        tool_steps=StepSettings(tool_retry, tool_timeout),
+        tool_steps=StepSettings(tool_retry, tool_timeout, tool_redact),
     ).agent(agent)
 
 

@@ -17,6 +17,7 @@ from actors.values.retries import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
 
 _WORTH_A_RETRY = frozenset({408, 409, 425, 429})
@@ -29,6 +30,7 @@ class StepSettings:
 
     retry: RetryPolicy | None = None
     timeout: Seconds | None = None
+    redact: Redactor | None = None
 
     async def run(self, name: str, body: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run the body as a step, whose result is JSON, and return or raise its recorded outcome.
@@ -48,7 +50,14 @@ class StepSettings:
                 raise
 
         recorded = await run(
-            outcome, *args, name=name, retry=self.retry, timeout=self.timeout, loop="asyncio", result_type=Any
+            outcome,
+            *args,
+            name=name,
+            retry=self.retry,
+            timeout=self.timeout,
+            loop="asyncio",
+            redact=self.redact or (),
+            result_type=Any,
         )
         if "error" in recorded:
             raise _restored(recorded["error"])

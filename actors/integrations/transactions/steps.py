@@ -30,6 +30,7 @@ from actors.values.limits import too_large
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from actors.model.step_options import Redactor
     from actors.values.arguments import Seconds
     from actors.values.codec import Codec
     from actors.values.retries import RetryPolicy
@@ -52,7 +53,7 @@ def transactional(
     aliases: tuple[str, ...] = (),
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
 ) -> _TransactionalMaker:
     """Make a function a step whose changes in a database happen exactly once.
 

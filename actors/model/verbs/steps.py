@@ -14,9 +14,9 @@ from actors.core.requests import digest_of_values
 from actors.errors import DefinitionError, ErrorCode, MisuseError
 from actors.errors.names import name_alone, plain_text
 from actors.model.contexts import HandlerContext, context_of, current_step
-from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted
+from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted, rewritten
 from actors.model.step_copies import StepCall, call_of, with_copies
-from actors.model.step_options import StepOptions, step_options
+from actors.model.step_options import Redactor, StepOptions, step_options
 from actors.model.verbs.branches import branch_for, source_line
 from actors.replay.branches import Operation, current_branch
 from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
@@ -149,7 +149,7 @@ def step(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
 ) -> _StepMaker: ...
 def step(
     function: Callable[P, Any] | None = None,
@@ -161,7 +161,7 @@ def step(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
 ) -> Step[P, Any] | _StepMaker:
     """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
 
@@ -178,7 +178,10 @@ def step(
     arguments and the objects that it cannot reach, see :func:`run`.
 
     ``redact`` are the parameters whose values are not recorded: the history has ``[redacted]`` in their place, and a replay does not compare
-    them. The body gets the values. If a decorator around the function takes ``*args``, all that it is given by position is redacted. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
+    them. The body gets the values. If a decorator around the function takes ``*args``, all that it is given by position is redacted. A
+    function in their place is called with the name and the value of each argument, and returns what is recorded: the value is a copy, as
+    plain JSON data, and the same value must give the same result, because a replay compares it. An error that it raises is raised by the
+    call, and nothing is recorded. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
     put a secret into either. An argument of the handler itself is recorded as well; pass the name of a secret there.
 
     ::
@@ -204,7 +207,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
     result_type: Any = None,
 ) -> R: ...
 @overload
@@ -218,7 +221,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
     result_type: Any = None,
 ) -> R: ...
 async def run(
@@ -231,7 +234,7 @@ async def run(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
     loop: Literal["trio", "asyncio"] = "trio",
-    redact: Sequence[str] = (),
+    redact: Sequence[str] | Redactor = (),
     result_type: Any = None,
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
@@ -255,7 +258,12 @@ async def run(
     inner: Callable[..., Any] = function
     if is_a(function, Step):
         inner = function.function
-        options = attrs.evolve(options, redact=(*function.options.redact, *options.redact))
+        declared = function.options
+        options = attrs.evolve(
+            options,
+            redact=(*declared.redact, *options.redact),
+            redactors=(*declared.redactors, *options.redactors),
+        )
     label = options.name or _name_of(function)
     if result_type is None:
         codec = result_codec(inner, label)
@@ -290,6 +298,8 @@ async def run_step(
         argument, opaque = encoded(*redacted(call.function, call.args, call.kwargs, options.redact))
     else:
         argument, opaque = encoded(call.args, call.kwargs)
+    if options.redactors:
+        argument = rewritten(argument, parameter_names(call.function), options.redactors, name)
     returns = codec()
     operation = StepOperation(
         branch,
