@@ -52,7 +52,15 @@ class Placement(Protocol):
         ...
 
     async def lost(self, partition: int) -> None:
-        """Return when this node should no longer own the partition."""
+        """Return when the claim that this node has is worth nothing, so that it ends at once."""
+        ...
+
+    def claimed(self, partition: int, epoch: int) -> None:
+        """This node has claimed the partition."""
+        ...
+
+    def released(self, partition: int, epoch: int) -> None:
+        """The claim of this epoch has ended, and everything that it committed is in the log."""
         ...
 
 
@@ -64,6 +72,12 @@ class AllMine:
 
     async def lost(self, partition: int) -> None:
         await trio.sleep_forever()
+
+    def claimed(self, partition: int, epoch: int) -> None:
+        """Need not be told."""
+
+    def released(self, partition: int, epoch: int) -> None:
+        """Need not be told."""
 
 
 @asynccontextmanager
@@ -135,6 +149,7 @@ class ReplicatedJournal(KvJournal):
         replica = self._replicas[partition]
         async with background() as nursery:
             claimed = await self._claim(replica, nursery)
+            self._placement.claimed(partition, claimed.epoch)
             try:
                 nursery.start_soon(self._post_outgoing, claimed)
                 nursery.start_soon(self._take_in, claimed)
@@ -148,6 +163,7 @@ class ReplicatedJournal(KvJournal):
                     # The store is never ahead of the log, so it shows what was kept.
                     self.look_again()
                     self._follow(replica)
+                self._placement.released(partition, claimed.epoch)
 
     async def _claim(self, replica: Replica, nursery: trio.Nursery) -> KvPartition:
         while True:

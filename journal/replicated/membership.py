@@ -1,0 +1,112 @@
+"""Which nodes of a cluster live, and what each of them owns. ::
+
+    node ── beat, 4 times a second ──► membership ──► every node: the members, with the seconds since their last beats
+
+Beats are kept outside the log, because they need not be durable and would only lengthen it. What a node believes from them decides
+who claims a partition and where a request is sent. It never decides what is committed: only the log does, so a wrong belief costs
+a claim. A lock alone would not do for beats: a process that is stopped keeps its locks.
+
+Prior art: the heartbeats of Orleans (its membership table) and of Restate's cluster controller. Alternative refused: leases. Their
+safety depends on clocks and on pauses of processes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BEAT_SECONDS = 0.25
+"""The time between two beats of a node."""
+
+DEAD_SECONDS = 1.2
+"""A node whose last beat is at least as old as this is dead to the others, and must not answer from memory."""
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """A node, as its last beat describes it."""
+
+    name: str
+    """The name of this run of the node, unlike that of any other run."""
+    url: str = ""
+    """Where other nodes reach it; empty if they cannot."""
+    owned: Mapping[int, int] = attrs.field(factory=dict)
+    """The partitions that it has claimed, with the epochs of the claims. If two members name a partition, the higher epoch is of
+    the later claim."""
+    registry_version: int = 0
+    """The event of the registry up to which it obeys gates, limits and deployments."""
+    is_leaving: bool = False
+    """Whether it gives its partitions away."""
+    now: float = 0.0
+    """Its wall time at the beat, in seconds."""
+
+
+@attrs.frozen
+class Heard:
+    """A member, and the seconds since its last beat by the clock of the membership."""
+
+    member: Member
+    age_seconds: float
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its last beat is new enough."""
+        return self.age_seconds < DEAD_SECONDS
+
+
+class Membership(Protocol):
+    """The beats of all nodes of a cluster. Each method raises :class:`journal.errors.Unavailable` if it cannot be reached."""
+
+    async def beat(self, member: Member) -> None:
+        """Say that the node lives, and what it owns. The first beat makes it a member. A later one replaces what it said."""
+        ...
+
+    async def members(self) -> Sequence[Heard]:
+        """Return every member that has not left, in any order. A member whose last beat is older than a minute may be missing."""
+        ...
+
+    async def leave(self, name: str) -> None:
+        """Remove a member. One that is not there is ignored."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when a member may have changed what it says. May return without a reason, and need not return for each change:
+        who must know reads at times in any case."""
+        ...
+
+
+class MemoryMembership:
+    """A :class:`Membership` in memory, for nodes in one process. Its clock is trio's."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[Member, float]] = {}
+        self._changed = trio.Event()
+
+    async def beat(self, member: Member) -> None:
+        await trio.lowlevel.checkpoint()
+        known = self._heard.get(member.name)
+        self._heard[member.name] = member, trio.current_time()
+        if known is None or attrs.evolve(known[0], now=member.now) != member:
+            self._tell()
+
+    async def members(self) -> Sequence[Heard]:
+        await trio.lowlevel.checkpoint()
+        now = trio.current_time()
+        return [Heard(member, now - at) for member, at in self._heard.values()]
+
+    async def leave(self, name: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._heard.pop(name, None) is not None:
+            self._tell()
+
+    async def changed(self) -> None:
+        await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
