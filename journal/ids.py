@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import struct
 from typing import TYPE_CHECKING, NewType
 
@@ -41,12 +42,12 @@ _PREFIX = "inv_1"
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 """The form of an invocation id, as a regular expression."""
 
+_matches = re.compile(ID_PATTERN.rstrip("$")).fullmatch
+
 _STREAM_WIDTH = 11  # 62**11 > 2**64
-_UNIQUE_WIDTH = 22  # 62**22 > 2**128
 OBJECT_PREFIX_LENGTH = len(_PREFIX) + _STREAM_WIDTH
 """The length of the prefix that the ids of one object's invocations have."""
 
-_LENGTH = OBJECT_PREFIX_LENGTH + _UNIQUE_WIDTH
 _STREAM_BITS = 2**64 - 1
 _HALF: int = 62**_STREAM_WIDTH
 _FOUR_DIGITS = 62**4
@@ -106,11 +107,12 @@ def derived_unique(*parts: str) -> int:
 
 def parse_invocation_id(text: str) -> InvocationId:
     """Parse an invocation id. Raises :class:`MalformedIdError`."""
-    if len(text) != _LENGTH or not text.startswith(_PREFIX) or not _VALUES.keys() >= set(text[len(_PREFIX) :]):
-        raise MalformedIdError(text)
-    start = len(_PREFIX)
-    stream, unique = text[start : start + _STREAM_WIDTH], text[start + _STREAM_WIDTH :]
-    if _number(stream) >= 2**64 or _number(unique) >= 2**128:
+    # Texts of one length compare as their numbers do, as the digits are in the order of their codes.
+    if (
+        _matches(text) is None
+        or text[:OBJECT_PREFIX_LENGTH] > _LAST_PREFIX
+        or text[OBJECT_PREFIX_LENGTH:] > _LAST_UNIQUE
+    ):
         raise MalformedIdError(text)
     return InvocationId(text)
 
@@ -194,3 +196,7 @@ def _number(text: str) -> int:
     for character in text:
         number = number * 62 + _VALUES[character]
     return number
+
+
+_LAST_PREFIX = _PREFIX + _eleven(_STREAM_BITS)
+_LAST_UNIQUE = "".join(map(_eleven, divmod(2**128 - 1, _HALF)))

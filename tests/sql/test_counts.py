@@ -10,7 +10,9 @@ import pytest
 
 from actors.errors import InvalidArgumentError
 from actors.query.counts import open_by_deployment, open_by_status
+from actors.query.sql.budget import Budget
 from actors.query.sql.counted import as_counts
+from actors.query.sql.predicates import matching
 from actors.query.sql.statement import query
 from journal import invocation_keys
 from journal.events import Failure, Outcome, OutcomeKind, Status
@@ -141,6 +143,18 @@ def test_an_error_in_a_count_is_that_of_the_text_as_written(source: JournalSnaps
     with pytest.raises(InvalidArgumentError) as refusal:
         query(source, sql)
     assert "sys_invocation_count" not in str(refusal.value)
+
+
+def test_a_job_counts_what_it_would_select_without_reading_it(source: JournalSnapshot) -> None:
+    expected, _ = matching(source, "status = 'suspended'", at_most=1, budget=Budget())
+    watched = Watched(source.view)
+    counting = attrs.evolve(source, view=watched)
+    assert matching(counting, "status = 'suspended'", at_most=0, budget=Budget()) == (expected, [])
+    assert watched.invocations == 0
+    assert matching(counting, "key = 'a' and status = 'suspended'", at_most=0, budget=Budget())[0] > 0
+    assert watched.invocations > 0, "keys are not counted"
+    with pytest.raises(InvalidArgumentError):
+        matching(counting, "status in (select status from sys_invocation_count)", at_most=0, budget=Budget())
 
 
 def test_the_counters_can_be_asked_by_name(source: JournalSnapshot) -> None:

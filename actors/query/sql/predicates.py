@@ -21,6 +21,7 @@ from actors.errors import InvalidArgumentError
 from actors.model.listing import Listing
 from actors.query.sql.authorizer import Authorizer
 from actors.query.sql.budget import Budget, counted
+from actors.query.sql.counters import INVOCATION_COUNTS
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.statement import Statement
 from actors.query.sql.tags import TAGS
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from journal.rows import InvocationRow
 
 _READABLE = frozenset({INVOCATIONS.name, TAGS.name})
+_COUNTABLE = _READABLE | {INVOCATION_COUNTS.name}
+"""What a count may read, of a predicate that may read ``_READABLE`` alone."""
+
 _FROM = "FROM sys_invocation WHERE"
 
 
@@ -100,6 +104,10 @@ def _counted(
 ) -> tuple[int, list[InvocationId]]:
     check_predicate(snapshot, predicate, budget)
     conditions, parameters = _conditions(listing)
+    if not at_most:
+        before = f"SELECT count(*) {_FROM} {conditions} AND (\n"
+        ((number,),) = _statement(snapshot, budget, before, predicate, "\n)", _COUNTABLE).rows(parameters)
+        return int(number or 0), []
     before = f"SELECT id {_FROM} {conditions} AND (\n"
     statement = _statement(snapshot, budget, before, predicate, f"\n) ORDER BY {order}")
     count = 0
@@ -152,11 +160,18 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
     return " AND ".join(conditions), parameters
 
 
-def _statement(snapshot: JournalSnapshot, budget: Budget, before: str, predicate: str, after: str) -> Statement:
+def _statement(
+    snapshot: JournalSnapshot,
+    budget: Budget,
+    before: str,
+    predicate: str,
+    after: str,
+    readable: frozenset[str] = _READABLE,
+) -> Statement:
     return Statement(
         snapshot,
         budget,
-        Authorizer(readable=_READABLE, is_at_once=budget.is_at_once),
+        Authorizer(readable=readable, is_at_once=budget.is_at_once),
         before + predicate + after,
         offset=len(before),
         length=len(predicate),

@@ -9,7 +9,7 @@ const MAX_HEAD = 5_000;
 const MAX_PAGES = 120;
 const MAX_LOOKED_AT = 500;
 const SETTLED_MS = 80;
-const LEAST_BETWEEN_MS = 1_000;
+const LEAST_BETWEEN_MS = 2_000;
 const REST = 30; // after a load that took long, the next one waits for this many times as long
 
 const COLUMNS =
@@ -119,7 +119,7 @@ export class Rows {
     this._onChange();
   }
 
-  /** Load again because of a change: soon, but not all the time. A list of very many is read about once a second. */
+  /** Load again because of a change: soon, but not all the time. A list of very many is read every two seconds at most. */
   _loadAgain() {
     if (this._later !== undefined) return;
     this._later = setTimeout(() => {
