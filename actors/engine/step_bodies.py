@@ -19,10 +19,14 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-async def in_turns(watchdog: Watchdog, turn: Turn, call: Callable[[], Awaitable[Any]]) -> Any:
+async def _called(call: Callable[[], Awaitable[Any]]) -> Any:
+    return await call()
+
+
+def in_turns(watchdog: Watchdog, turn: Turn, call: Callable[[], Awaitable[Any]]) -> Awaitable[Any]:
     """Await the result of a call, with the watchdog informed while its code has the event loop. That includes the classes of its
-    arguments, which copy them before the body begins."""
-    return await body_in_turns(watchdog, turn, watchdog.run(turn, call))
+    arguments, which copy them in the turn in which the body begins."""
+    return body_in_turns(watchdog, turn, _called(call))
 
 
 @types.coroutine

@@ -93,7 +93,7 @@ def record(tmp_path: Path) -> Iterator[Any]:
         ("plain", (1, "a"), 1),
         ("take", (Order(["a"]),), 2),  # also as its class makes the argument
         ("step_of_plain_values", (), 3),  # two of the handler, one of the step
-        ("step_of_an_object", (), 4),  # also as its class makes the argument of the step
+        ("step_of_an_object", (), 3),  # its class copies the argument in the turn in which the step begins
         ("step_that_gives_an_object", (), 4),  # also as its class writes the result
     ],
 )
