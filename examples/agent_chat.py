@@ -39,8 +39,9 @@ _takes = itertools.count(1)
 
 
 async def speak(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-    """Stand for a model that streams its answer, word by word."""
-    for word in f"take {next(_takes)}: nothing new, and so on and so forth".split():
+    """Stand for a model that streams its answer, word by word. Its first answer takes a minute: time enough to interrupt it."""
+    take = next(_takes)
+    for word in f"take {take}: nothing new,{' and so on' * (200 if take == 1 else 1)} and so forth".split():
         await asyncio.sleep(0.1)
         yield f"{word} "
 

@@ -23,8 +23,9 @@ from actors import Actor, Service, handler, shared, step
 async def generate(prompt: str) -> str:
     """A placeholder for a model that streams. A step may contain any trio code; a cancel stops it at its next await."""
     words = f"a careful answer to {prompt!r}".split()
+    pause = 0.1 if "no: " in prompt else 5.0  # the first answer takes long: time enough to interrupt it
     for word in words:
-        await trio.sleep(0.1)
+        await trio.sleep(pause)
         actors.emit(word)  # the output stream, which a client can follow live
     return " ".join(words)
 
