@@ -14,9 +14,11 @@ from journal.ids import InvocationId, Ulids
 from journal.mock_clock import MockedClock, is_mocked, still
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from journal.in_flight import InFlight
+    from journal.replicated.membership import Member
+    from journal.replicated.node import Node
 
 T = TypeVar("T")
 
@@ -65,13 +67,26 @@ async def offload_inline(function: Callable[[], Any]) -> Any:
     return function()
 
 
+@attrs.frozen(eq=False)
+class Peers:
+    """The other nodes of a cluster. ``node`` is this one. ``ask`` carries a request to another node and returns its answer.
+
+    ``ask`` raises :class:`actors.errors.NotOwnerError` if the node was not reached or does not own the partition, so that nothing was
+    done; :class:`actors.errors.UnknownOutcomeError` if the connection broke later; otherwise what the other node raises.
+    """
+
+    node: Node
+    ask: Callable[[Member, Any], Awaitable[Any]]
+
+
 @attrs.define(eq=False)
 class Environment:
     """The replaceable services of an engine. The defaults are the real ones.
 
     ``offload`` returns when the function has ended, even after a cancellation; ``offload_detached`` returns at once when
     cancelled and abandons the function. ``in_flight`` replaces the record in the data directory. Without ``has_watchdog``, no
-    thread looks for code that blocks the event loop: it would measure real time under a virtual clock.
+    thread looks for code that blocks the event loop: it would measure real time under a virtual clock. With ``peers``, the
+    engine owns only the partitions that are placed on this node.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
@@ -80,6 +95,7 @@ class Environment:
     offload_detached: Offload = offload_detached
     in_flight: InFlight | None = None
     has_watchdog: bool = True
+    peers: Peers | None = None
     unique: Callable[..., int] = attrs.field(init=False)
     """Makes a number that is greater than every one before (``Ulids.next``)."""
     new_id: Callable[..., InvocationId] = attrs.field(init=False)

@@ -118,7 +118,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
         Exit.REFUSED,
     ),
     "not_found": Exit.NOT_FOUND,
-    **dict.fromkeys(("damaged", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
+    **dict.fromkeys(("damaged", "not_owner", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
     "outcome_unknown": Exit.UNKNOWN,
 }
 """The exit code of each error code. The codes are texts here, because their class is imported only when there is an error."""

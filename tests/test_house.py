@@ -38,7 +38,7 @@ ARROWS = {
     "actors.event_loop": "actors.errors",
     "actors.loop_thread": "actors.errors",
     "actors.values": "actors.errors journal",
-    "actors.environment": "journal",
+    "actors.environment": "journal journal.replicated",
     "actors.core": "actors.errors actors.values journal",
     "actors.rows": "actors.core journal journal.kv journal.log",
     "actors.replay": "actors.core actors.errors actors.values journal",

@@ -73,6 +73,7 @@ NOT_NAMED = {
     "KvJournal",
     "LocalClient",
     "NotificationOptions",
+    "Peers",
     "ScheduleOptions",
     "VerbOptions",
 }

@@ -9,8 +9,10 @@ import trio
 
 from actors.core.state import REQUEST
 from actors.engine.processor import PartitionProcessor
+from actors.engine.processors import GIVES_WAY, Processors, give_way_or_raise
 from actors.engine.registry import RegistryView
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
+from actors.engine.router import RequestRouter
 from actors.engine.run_limits import RunLimits
 from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
@@ -18,7 +20,7 @@ from actors.engine.waiter import Reply
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import ActorError, Interruption, UnavailableError, UnknownOutcomeError
 from actors.rows.audit import NOBODY, ControlAction
-from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.errors import BrokenInvariant, JournalError, StoreFailed
 from journal.events import Stamp
 from journal.ids import OBJECT_PREFIX_LENGTH, InvocationId, StreamId, stream_of_invocation, stream_of_prefix
 from journal.safe_logger import SafeLogger
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from actors.engine.engine_context import EngineContext
     from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
+    from actors.engine.processors import Receivers
     from actors.engine.requests import Accepted
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
@@ -53,8 +56,6 @@ log = SafeLogger(__name__)
 _CLAIM_AGAIN_SECONDS = 1.0
 _REST_SECONDS = 1.0
 """How long handlers may continue with the results of the last steps before the engine ends."""
-_GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable, Damaged)
-"""After these errors a new processor reads everything again. It finds a damaged object before anything is decided on it."""
 
 
 class Engine:
@@ -80,7 +81,10 @@ class Engine:
         self._closed = closed
         self.stored = context.stored
         self.counters = EngineCounters()
-        self._processors = _Processors()
+        self._processors = Processors()
+        peers, now = context.environment.peers, context.environment.clock.now
+        self.router = None if peers is None else RequestRouter(peers, self._processors, journal.partitions, now)
+        self._receivers: Receivers = self._processors if self.router is None else self.router
         self._opened = trio.Event()
         self._is_running = False
         self.left: tuple[UnstoppedStep, ...] = ()
@@ -156,16 +160,30 @@ class Engine:
                 nursery.start_soon(self.applications.retry_latest)
                 nursery.start_soon(self._run_limits.let_start_in_time)
                 nursery.start_soon(self.journal.failed)  # an idle engine makes no commit that would show it
-                for number in range(self.journal.partitions):
-                    await nursery.start(self._own, number, client)
+                await self._own_all(nursery, client)
                 task_status.started()
         finally:
             self._is_running = False
             self._context.watchdog.stop()
 
+    async def _own_all(self, nursery: trio.Nursery, client: InsideClient) -> None:
+        """Start the processors. In a cluster, return once each partition has an owner on some node."""
+        if self.router is not None:
+            await nursery.start(self.router.run)
+            nursery.start_soon(self.router.tell_what_is_obeyed, self.registry)
+        for number in range(self.journal.partitions):
+            if self.router is None:
+                await nursery.start(self._own, number, client)
+            else:
+                nursery.start_soon(self._own, number, client)
+        if self.router is not None:
+            await self.router.all_owned()
+
     @property
     def has_all_partitions(self) -> bool:
-        """Whether every partition has a processor that accepts requests."""
+        """Whether every partition has a processor that accepts requests, on this node or another one."""
+        if self.router is not None:
+            return self.router.has_all_partitions
         return len(self._processors) == self.journal.partitions
 
     def open(self) -> None:
@@ -183,6 +201,8 @@ class Engine:
             return
         tasks: list[StepTask] = []
         with trio.CancelScope(shield=True):
+            if self.router is not None and self._is_running:
+                await self.router.leave(seconds)
             tasks = await self._steps.drain(seconds if self._is_running else 0.0)
             await self._context.close()
             with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
@@ -233,10 +253,13 @@ class Engine:
                         if not has_started:
                             has_started = True
                             task_status.started()
+                        if self.router is not None:
+                            await self.router.move_when_asked(number, processor)
+                            nursery.cancel_scope.cancel()
             except BaseExceptionGroup as group:
-                _give_way_or_raise(number, group)
-            except _GIVES_WAY as error:
-                if isinstance(error, StoreFailed) or not has_started:
+                give_way_or_raise(number, group)
+            except GIVES_WAY as error:
+                if isinstance(error, StoreFailed) or not (has_started or self.router is not None):
                     raise
                 log.warning("partition %d cannot be claimed yet: %s", number, error)
             finally:
@@ -285,7 +308,7 @@ class Engine:
         stream, stamp = stream_of_prefix(of[:OBJECT_PREFIX_LENGTH]), Stamp(at, of, who.by)
         reply: Reply[Outcome] = Reply(of, leaves_at_pause)
         request = ObjectRequest(stream, command, stamp, None, reply, None, is_fresh, who.source, act)
-        self._processors[stream % self.journal.partitions].submit(request, reply)
+        self._receivers[stream % self.journal.partitions].submit(request, reply)
         return reply
 
     def submit_send(
@@ -299,7 +322,7 @@ class Engine:
         stream, stamp = stream_of_prefix(of[:OBJECT_PREFIX_LENGTH]), Stamp(at, of, who.by)
         reply: Reply[Accepted] = Reply(of)
         request = ObjectRequest(stream, command, stamp, reply, None, None, is_fresh, who.source, act)
-        self._processors[stream % self.journal.partitions].submit(request, reply)
+        self._receivers[stream % self.journal.partitions].submit(request, reply)
         return reply
 
     async def obey(
@@ -346,7 +369,7 @@ class Engine:
         stream = stream_of_invocation(of)
         stamp = self._stamp(of if request is None else REQUEST + request, who)
         asked = ObjectRequest(stream, command, stamp, reply=reply, source=who.source)
-        self._processors[stream % self.journal.partitions].submit(asked, reply)
+        self._receivers[stream % self.journal.partitions].submit(asked, reply)
         return reply
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
@@ -364,37 +387,14 @@ class Engine:
         reply: Reply[None] = Reply()
         note = AuditOnly(act=act, reply=reply, refusal=refusal, dropped=dropped)
         request = ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source)
-        self._processors[NOBODY % self.journal.partitions].submit(request, reply)
+        self._receivers[NOBODY % self.journal.partitions].submit(request, reply)
         await reply.wait()
 
     async def _ask(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, reply: Reply[T]) -> T:
         stream = stream_of_invocation(of)
         request = ObjectRequest(stream, question, self._stamp(of, who), source=who.source)
-        self._processors[stream % self.journal.partitions].submit(request, reply)
+        self._receivers[stream % self.journal.partitions].submit(request, reply)
         return await reply.wait()
 
     def _stamp(self, cause: str, who: Principal) -> Stamp:
         return Stamp(self._context.environment.clock.now(), cause, who.by)
-
-
-class _Processors(dict[int, PartitionProcessor]):
-    """The processors by partition. A partition lacks one while the engine waits to claim it again."""
-
-    def __missing__(self, _: int) -> PartitionProcessor:
-        raise UnavailableError(
-            "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
-        )
-
-
-def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:
-    """Return if a new processor can recover from the error. Raise any other error, such as a failed disk, and end the
-    engine."""
-    mendable, rest = group.split(_GIVES_WAY)
-    if rest is not None:
-        raise rest
-    if mendable is None:
-        raise BrokenInvariant("a processor ended without an error")
-    failed, _ = mendable.split(StoreFailed)
-    if failed is not None:
-        raise failed
-    log.warning("partition %d is claimed again after: %s", number, mendable.exceptions[0])

@@ -148,7 +148,8 @@ class PartitionProcessor:
         self._resting: list[Reply[None]] = []
         self._inbox: deque[ObjectRequest] = deque()
         self._arrived = trio.Event()
-        self._replies: set[Reply[Any]] = set()
+        self.replies: set[Reply[Any]] = set()
+        """Those that wait for an answer; one of a client is about an invocation."""
         self._is_deciding = False
         self._is_closed = False
 
@@ -208,8 +209,8 @@ class PartitionProcessor:
         if len(inbox) >= self._limits.requests:
             limit = self._limits.requests
             raise UnavailableError(f"overloaded: {len(inbox)} requests queued (limit `requests`={limit}); retry later")
-        reply.among = self._replies
-        self._replies.add(reply)
+        reply.among = self.replies
+        self.replies.add(reply)
         if not inbox:  # otherwise a round is coming: each leaves a wake-up behind if it leaves a request
             self._wake()
         inbox.append(request)
@@ -249,8 +250,8 @@ class PartitionProcessor:
             await self.settled()
 
     def _own_reply(self) -> Reply[None]:
-        reply: Reply[None] = Reply(among=self._replies)
-        self._replies.add(reply)
+        reply: Reply[None] = Reply(among=self.replies)
+        self.replies.add(reply)
         return reply
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -389,7 +390,7 @@ class PartitionProcessor:
 
     def _refuse_from_now_on(self) -> None:
         self._is_closed = True
-        for reply in list(self._replies):
+        for reply in list(self.replies):
             error = UnknownOutcomeError(
                 "the runtime stops, or its disk failed, before the answer was durable. The work continues when it is "
                 "started again; the same invocation id, or idempotency key, finds it"

@@ -54,6 +54,7 @@ from actors.errors.refusals import (
     LimitExceededError,
     MissingExtraError,
     NotFoundError,
+    NotOwnerError,
     RefusedError,
     UnavailableError,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "NoLongerFitsError",
     "NonDeterminismError",
     "NotFoundError",
+    "NotOwnerError",
     "RefusedError",
     "ResourceKind",
     "SignalFailedError",

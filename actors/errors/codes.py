@@ -106,6 +106,8 @@ class ErrorCode(enum.StrEnum):
     """This installation lacks the packages of an extra."""
     UNAVAILABLE = "unavailable"
     """No server answers, or it takes no new work for now."""
+    NOT_OWNER = "not_owner"
+    """Another node of the cluster owns the object, or none does for now: try again, or there."""
     OFFLINE = "offline"
     """A data directory was opened without a server, and this needs one."""
     SET_ASIDE = "set_aside"

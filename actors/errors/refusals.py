@@ -221,3 +221,35 @@ class UnavailableError(RefusedError):
     def __init__(self, message: str = "", *, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
         super().__init__(message)
         self.code = code
+
+
+class NotOwnerError(UnavailableError):
+    """The node does not own the object that the request is about, and could not reach the node that does. Nothing has changed: try
+    again. ``node`` and ``url`` name the owner, as far as it is known; both are empty while no node owns the ``partition``.
+
+    ::
+
+        except actors.errors.NotOwnerError as error:
+            print(error.partition, error.node, error.url)
+    """
+
+    code: ErrorCode = ErrorCode.NOT_OWNER
+
+    def __init__(self, message: str = "", *, partition: int = 0, node: str = "", url: str = "") -> None:
+        super().__init__(message, code=ErrorCode.NOT_OWNER)
+        self.details = {"partition": partition, "node": node, "url": url}
+
+    @property
+    def partition(self) -> int:
+        """The partition of the object."""
+        return int((self.details or {}).get("partition", 0))
+
+    @property
+    def node(self) -> str:
+        """The name of the owner, or an empty text."""
+        return str((self.details or {}).get("node", ""))
+
+    @property
+    def url(self) -> str:
+        """Where the owner is reached, or an empty text."""
+        return str((self.details or {}).get("url", ""))

@@ -142,6 +142,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
     **dict.fromkeys(
         (
             ErrorCode.DAMAGED,
+            ErrorCode.NOT_OWNER,
             ErrorCode.OFFLINE,
             ErrorCode.OUTCOME_UNKNOWN,
             ErrorCode.PAUSED,
@@ -159,7 +160,9 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
 RETRY_AFTER_SECONDS = 1
 """The delay suggested to a client that was refused for lack of room."""
 
-_PASSING = frozenset({ErrorCode.BUSY, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.PAUSED, ErrorCode.UNAVAILABLE})
+_PASSING = frozenset(
+    {ErrorCode.BUSY, ErrorCode.NOT_OWNER, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.PAUSED, ErrorCode.UNAVAILABLE}
+)
 """The codes of refusals that may succeed when the request is repeated."""
 
 

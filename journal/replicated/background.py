@@ -22,15 +22,22 @@ async def background() -> AsyncIterator[trio.Nursery]:
                 yield nursery
             except BaseException as error:
                 raised = error
-                if isinstance(error, trio.Cancelled):
+                if _is_cancelled(error):
                     raise
             finally:
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        if raised is None or isinstance(raised, trio.Cancelled):
+        if raised is None or _is_cancelled(raised):
             raise _first(group) from None
-    if raised is not None:
+    if raised is not None and not _is_cancelled(raised):
         raise raised
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the error is a cancellation, or a group of nothing else, as the nurseries of the block raise it."""
+    return isinstance(error, trio.Cancelled) or (
+        isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
+    )
 
 
 def _first(error: BaseException) -> BaseException:

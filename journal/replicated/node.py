@@ -88,9 +88,15 @@ class Node:
     # The placement of the journal.
 
     async def mine(self, partition: int) -> None:
-        """Return when this node should claim the partition: it is placed here, and no other living node owns it."""
+        """Return when this node should claim the partition: it is placed here, no other living node owns it, and this one obeys the
+        registry as far as every other one does. So no gate that all obeyed is missed by a new owner."""
         await trio.lowlevel.checkpoint()
-        while not (self._is_placed_here(partition) and self.is_fresh and self._is_free(partition)):
+        while not (
+            self._is_placed_here(partition)
+            and self.is_fresh
+            and self._is_free(partition)
+            and self._obeys_what_others_do()
+        ):
             await self._has_changed.wait()
 
     async def lost(self, partition: int) -> None:
@@ -231,6 +237,9 @@ class Node:
 
     def _is_free(self, partition: int) -> bool:
         return all(partition not in member.owned for member in self._others.values())
+
+    def _obeys_what_others_do(self) -> bool:
+        return all(member.registry_version <= self.registry_version() for member in self._others.values())
 
     def _is_superseded(self, partition: int) -> bool:
         own = self._held[partition]

@@ -105,6 +105,7 @@ STATUSES = {
     "failed": 500,
     "missing_extra": 501,
     "damaged": 503,
+    "not_owner": 503,
     "outcome_unknown": 503,
     "unavailable": 503,
     "deadline_exceeded": 504,
@@ -152,7 +153,7 @@ def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError])
 
 def test_what_may_be_tried_again_says_when() -> None:
     said = {code for code in ErrorCode if b"retry-after" in dict(respond_with(ConflictError("no", code=code)).headers)}
-    assert said == {"busy", "outcome_unknown", "paused", "unavailable"}
+    assert said == {"busy", "not_owner", "outcome_unknown", "paused", "unavailable"}
 
 
 def test_a_class_of_the_applications_may_say_its_own_status() -> None:

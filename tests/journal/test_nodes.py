@@ -187,6 +187,22 @@ async def test_the_later_of_two_claims_counts_and_ends_the_earlier() -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_a_node_claims_nothing_before_it_obeys_what_the_others_obey() -> None:
+    wire = Wire()
+    async with trio.open_nursery() as nursery:
+        other = Node(Link(wire, "b"), "b", partitions=PARTITIONS, clock=VirtualClock())
+        other.registry_version = lambda: 7
+        await nursery.start(other.run)
+        async with member(wire, "a") as first:
+            await trio.sleep(5)
+            assert owned(first) == set()
+            first.registry_version = lambda: 7
+            first.announce()
+            await trio.sleep(BEAT_SECONDS)
+            assert len(owned(first)) == 2
+        nursery.cancel_scope.cancel()
+
+
 async def test_clocks_that_differ_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     wire, late = Wire(), VirtualClock()
     late.shift(-3.0)

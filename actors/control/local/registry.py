@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 
 class LocalRegistry(LocalServices):
-    """Calls the registry on behalf of a client, and waits until this process has applied the change."""
+    """Calls the registry on behalf of a client, and waits until this process, and in a cluster every node, obeys the change."""
 
     async def ask_registry(self, handler: str, act: ControlAction, **arguments: Any) -> Any:
         """Call a handler of the registry. ``act`` is its audit entry."""
         invocation_id, result = await self.call_built_in(registry_target(handler), act, **arguments)
         seen = await self.engine.look(invocation_id, self.who)
         await self.engine.registry.reached(seen.last_event)
+        if self.engine.router is not None:
+            await self.engine.router.obeyed(seen.last_event)
         return result
 
     async def call_built_in(

@@ -1,0 +1,57 @@
+"""The processors of an engine, and the errors after which a partition gets another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.engine.processor import PartitionProcessor
+from actors.errors import UnavailableError
+from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from actors.engine.requests import ObjectRequest
+    from actors.engine.waiter import Reply
+
+    class Receiver(Protocol):
+        """Takes requests for a partition."""
+
+        def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
+            """Take a request, which ``reply`` answers. Raises :class:`actors.errors.UnavailableError`."""
+            ...
+
+    class Receivers(Protocol):
+        """What takes requests, by partition."""
+
+        def __getitem__(self, partition: int, /) -> Receiver: ...
+
+
+log = SafeLogger(__name__)
+
+GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable, Damaged)
+"""After these errors a new processor reads everything again. It finds a damaged object before anything is decided on it."""
+
+
+class Processors(dict[int, PartitionProcessor]):
+    """The processors by partition. A partition lacks one while the engine waits to claim it again."""
+
+    def __missing__(self, _: int) -> PartitionProcessor:
+        raise UnavailableError(
+            "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
+        )
+
+
+def give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:
+    """Return if a new processor can recover from the error. Raise any other error, such as a failed disk, and end the
+    engine."""
+    mendable, rest = group.split(GIVES_WAY)
+    if rest is not None:
+        raise rest
+    if mendable is None:
+        raise BrokenInvariant("a processor ended without an error")
+    failed, _ = mendable.split(StoreFailed)
+    if failed is not None:
+        raise failed
+    log.warning("partition %d is claimed again after: %s", number, mendable.exceptions[0])

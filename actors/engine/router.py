@@ -1,0 +1,273 @@
+"""Brings a request for a partition that this node does not own to the node that does, in one hop. ::
+
+    client ─► any node ── owned here ──────────────► processor
+                     └── not owned here ─► router ─► owner ─► its processor     the answer comes back the same way
+
+While no node owns the partition, the request waits, because the next owner is seconds away; then it is refused with
+:class:`actors.errors.NotOwnerError`. A node that is asked by another one only looks into its own processors, so a request takes one
+hop and never goes round in a circle.
+
+Invariant: a request is sent again only if it cannot be carried out twice: a call or a send has an invocation id that makes it one,
+a verb under a request key is recognised, and a read changes nothing. Any other request whose connection broke is answered with
+:class:`actors.errors.UnknownOutcomeError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+from actors.core import commands as c
+from actors.core.state import REQUEST
+from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
+from actors.engine.waiter import Reply
+from actors.errors import ActorError, NotOwnerError, TooSlowError, UnknownOutcomeError
+from journal.errors import BrokenInvariant, JournalError
+from journal.events import Stamp
+from journal.ids import InvocationId, stream_of_invocation
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from actors.engine.processor import PartitionProcessor
+    from actors.engine.processors import Receiver
+    from actors.engine.registry import RegistryView
+    from actors.environment import Peers
+
+log = SafeLogger(__name__)
+
+OWNER_SECONDS = 2.0
+"""How long a request waits for a node that owns its partition."""
+
+REGISTRY_SECONDS = 5.0
+"""How long a change of the registry waits until every living node obeys it."""
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+_SETTLE_SECONDS = 0.2
+"""How long a processor whose partition moves has to settle. What has not settled by then is left to the next owner."""
+
+
+class RequestRouter:
+    """Takes requests for partitions that have no processor here, and sends them to their owners."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        processors: MutableMapping[int, PartitionProcessor],
+        partitions: int,
+        now: Callable[[], float],
+    ) -> None:
+        """Create a router. ``processors`` are those of this node; ``now`` is the wall clock."""
+        self._node = peers.node
+        self._peers = peers
+        self._processors = processors
+        self._partitions = partitions
+        self._now = now
+        self._nursery: trio.Nursery | None = None
+
+    def __getitem__(self, partition: int) -> Receiver:
+        """Return what takes requests for a partition: its processor if this node may answer for it, else the router."""
+        processor = self._processors.get(partition)
+        return self if processor is None or not self._node.may_answer(partition) else processor
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry requests until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+
+    def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
+        """Send the request to the owner of its partition. Raises :class:`NotOwnerError` if this node is stopping."""
+        if self._nursery is None:
+            raise self._not_owner(request.to % self._partitions)
+        scope = trio.CancelScope()
+        reply.among = _Leaving(scope)
+        self._nursery.start_soon(self._carry, request, reply, scope)
+
+    # Owners.
+
+    @property
+    def has_all_partitions(self) -> bool:
+        """Whether each partition has an owner."""
+        return all(self._node.owner_of(partition) is not None for partition in range(self._partitions))
+
+    async def all_owned(self) -> None:
+        """Wait until each partition has an owner."""
+        while not self.has_all_partitions:
+            await self._node.changed()
+
+    async def move_when_asked(self, partition: int, processor: PartitionProcessor) -> None:
+        """Wait until the partition is placed on another node, and prepare its move: take no more requests, let what is decided
+        become durable, and have the callers that still wait answered by the next owner. The processor may be stopped then."""
+        await self._node.moved(partition)
+        del self._processors[partition]
+        log.info("partition %d moves to another node", partition)
+        with trio.move_on_after(_SETTLE_SECONDS) as settling:
+            await processor.rest()
+        if not settling.cancelled_caught:
+            waiting = [reply for reply in processor.replies if reply.of is not None]
+            processor.replies.difference_update(waiting)
+            for reply in waiting:
+                self._watch(reply)
+
+    async def leave(self, seconds: float) -> None:
+        """Give all partitions to the other nodes, if there are others, within this time."""
+        with trio.move_on_after(seconds):
+            await self._node.leave()
+
+    def _watch(self, reply: Reply[Any]) -> None:
+        of = InvocationId(reply.of or "")
+        stamp = Stamp(self._now(), of, "engine")
+        self.submit(ObjectRequest(stream_of_invocation(of), AwaitOutcome(of, reply), stamp), reply)
+
+    # The registry.
+
+    async def tell_what_is_obeyed(self, registry: RegistryView) -> None:
+        """Tell the other nodes up to which event this node obeys the registry, forever."""
+        self._node.registry_version = lambda: registry.version
+        while True:
+            seen = registry.version
+            self._node.announce()
+            await registry.reached(seen + 1)
+
+    async def obeyed(self, version: int) -> None:
+        """Wait until every living node obeys the registry up to this event. Raises :class:`TooSlowError`, which names the others, if
+        some do not in time. The change holds nevertheless, and they obey it as soon as they see it."""
+        with trio.move_on_after(REGISTRY_SECONDS):
+            while self._late(version):
+                await self._node.changed()
+        late = self._late(version)
+        if late:
+            raise TooSlowError(
+                f"the change is made, but {', '.join(late)} did not apply it within {REGISTRY_SECONDS:g} seconds: look whether these "
+                "nodes can read the log, or stop them",
+                details={"nodes": late},
+            )
+
+    def _late(self, version: int) -> list[str]:
+        return [member.name for member in self._node.members() if member.registry_version < version]
+
+    # Requests.
+
+    def take_here(self, asked: ObjectRequest) -> Reply[Any]:
+        """Take a request that another node has sent. Raises :class:`NotOwnerError` if this node does not own its partition."""
+        partition = asked.to % self._partitions
+        processor = self._processors.get(partition)
+        if processor is None or not self._node.may_answer(partition):
+            raise self._not_owner(partition)
+        request, reply = with_reply(asked)
+        processor.submit(request, reply)
+        return reply
+
+    async def _carry(self, request: ObjectRequest, reply: Reply[Any], scope: trio.CancelScope) -> None:
+        with scope:
+            try:
+                reply.set(await self._answer_to(request))
+            except (ActorError, JournalError) as error:
+                reply.fail(error)
+            except trio.Cancelled:
+                reply.fail(_unknown(reply))
+                raise
+
+    async def _answer_to(self, request: ObjectRequest) -> Any:
+        partition = request.to % self._partitions
+        deadline = trio.current_time() + OWNER_SECONDS
+        while True:
+            try:
+                return await self._ask_owner(partition, request)
+            except NotOwnerError:
+                if trio.current_time() >= deadline:
+                    raise self._not_owner(partition) from None
+            except UnknownOutcomeError:
+                if not _may_be_repeated(request):
+                    raise
+                request = _repeated(request)
+                deadline = trio.current_time() + OWNER_SECONDS
+            with trio.move_on_after(_LOOK_AGAIN_SECONDS):
+                await self._node.changed()
+
+    async def _ask_owner(self, partition: int, request: ObjectRequest) -> Any:
+        processor = self._processors.get(partition)
+        if processor is not None and self._node.may_answer(partition):
+            asked, reply = with_reply(request)
+            processor.submit(asked, reply)
+            return await reply.wait()
+        owner = self._node.owner_of(partition)
+        if owner is None or owner.name == self._node.name:
+            await trio.lowlevel.checkpoint()
+            raise self._not_owner(partition)
+        return await self._peers.ask(owner, request)
+
+    def _not_owner(self, partition: int) -> NotOwnerError:
+        owner = self._node.owner_of(partition)
+        if owner is not None and owner.name != self._node.name:
+            where = f"node {owner.name} owns it"
+        else:
+            owner, where = None, "no node owns it now"
+        return NotOwnerError(
+            f"partition {partition} is not owned by node {self._node.name}: {where}; try again",
+            partition=partition,
+            node="" if owner is None else owner.name,
+            url="" if owner is None else owner.url,
+        )
+
+
+class _Leaving(set[Reply[Any]]):
+    """What a reply leaves when it is answered, or when its caller no longer waits: then the answer is not needed."""
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def discard(self, element: object) -> None:
+        self._scope.cancel()
+
+
+def with_reply(request: ObjectRequest) -> tuple[ObjectRequest, Reply[Any]]:
+    """Return the request with a reply of its own, and that reply."""
+    command = request.command
+    of = command.invocation_id if isinstance(command, (AwaitOutcome, Describe, c.Invoke)) else None
+    reply: Reply[Any] = Reply(of, _leaves_at_pause(request))
+    match command:
+        case AwaitOutcome():
+            return msgspec.structs.replace(request, command=AwaitOutcome(command.invocation_id, reply)), reply
+        case Describe():
+            return msgspec.structs.replace(request, command=Describe(command.invocation_id, reply)), reply
+        case AuditOnly():
+            note = AuditOnly(act=command.act, reply=reply, refusal=command.refusal, dropped=command.dropped)
+            return msgspec.structs.replace(request, command=note), reply
+        case _ if request.outcome is not None:
+            return msgspec.structs.replace(request, outcome=reply), reply
+        case _ if request.reply is not None:
+            return msgspec.structs.replace(request, reply=reply), reply
+        case _:
+            raise BrokenInvariant("a request of a client has no reply")
+
+
+def _leaves_at_pause(request: ObjectRequest) -> bool:
+    if isinstance(request.command, AwaitOutcome):
+        return request.command.waiter.leaves_at_pause
+    return request.outcome is not None and request.outcome.leaves_at_pause
+
+
+def _may_be_repeated(request: ObjectRequest) -> bool:
+    return isinstance(request.command, (c.Invoke, AwaitOutcome, Describe)) or request.stamp.cause.startswith(REQUEST)
+
+
+def _repeated(request: ObjectRequest) -> ObjectRequest:
+    """Return the request as one that may have been carried out before."""
+    return msgspec.structs.replace(request, is_fresh=False)
+
+
+def _unknown(reply: Reply[Any]) -> UnknownOutcomeError:
+    error = UnknownOutcomeError("this node stops before the owner of the object has answered; ask again")
+    error.invocation_id = reply.of
+    return error
