@@ -26,6 +26,7 @@ from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.notification_options import NotificationOptions
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.requests import CallOptions
 from actors.model.schedule_info import ScheduleInfo
 from actors.model.schedule_options import ScheduleOptions
 from actors.model.service_info import ServiceInfo
@@ -73,26 +74,13 @@ class Client:
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        debounce: str | None = None,
+        max_delay: Seconds | None = None,
     ) -> InvocationHandle[Any]: ...
     def call_by_name(
-        self,
-        target: Target,
-        argument: bytes = b"",
-        *,
-        idempotency_key: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        max_duration: Seconds | None = None,
+        self, target: Target, argument: bytes = b"", options: CallOptions = ...
     ) -> tuple[InvocationId, OutcomeInfo]: ...
-    def send_by_name(
-        self,
-        target: Target,
-        argument: bytes = b"",
-        *,
-        idempotency_key: str | None = None,
-        delay: Seconds | None = None,
-        tags: Mapping[str, str] | None = None,
-        max_duration: Seconds | None = None,
-    ) -> Sent: ...
+    def send_by_name(self, target: Target, argument: bytes = b"", options: CallOptions = ...) -> Sent: ...
     def execute(
         self, of: InvocationId, options: VerbOptions, *, idempotency_key: str | None = None
     ) -> ControlResult: ...

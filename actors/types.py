@@ -59,6 +59,7 @@ from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
+from actors.model.requests import CallOptions
 from actors.model.restart_result import RestartResult
 from actors.model.schedule_info import ScheduleInfo, ScheduleState
 from actors.model.service_info import FieldInfo, HandlerInfo, ServiceInfo
@@ -102,6 +103,7 @@ __all__ = [
     "AuditEntry",
     "AuditPage",
     "BoundHandler",
+    "CallOptions",
     "CallRef",
     "Caller",
     "ChainHead",

@@ -68,6 +68,8 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
         and event.trace is None
         and event.expires_at is None
         and event.max_duration is None
+        and event.debounce is None
+        and event.debounced_since is None
         and event.handler.__class__ is str
         and event.deployment.__class__ is str
         and (event.parameter is None or event.parameter.__class__ is str)

@@ -274,7 +274,9 @@ class InvocationAccepted:
     ``behind`` has ended. ``parameter`` is the parameter whose value ``argument`` is, or empty if ``argument`` is an
     object of parameters; None means that ``argument`` is as the caller wrote it. ``tags`` are its tags by name, or None.
     ``trace`` is the span of the requester, or None. ``expires_at`` is the time at which it is cancelled if it has not completed,
-    and ``max_duration`` the seconds from which that time follows, so that a restart has as long.
+    and ``max_duration`` the seconds from which that time follows, so that a restart has as long. ``debounce`` is the key under which a
+    later message replaces this one while its time has not come, and ``debounced_since`` the acceptance of the first one that this one
+    has replaced, directly or not; None if it is the first.
     """
 
     invocation_id: InvocationId
@@ -294,6 +296,8 @@ class InvocationAccepted:
     trace: TraceContext | None = None
     expires_at: Date | None = None
     max_duration: float | None = None
+    debounce: str | None = None
+    debounced_since: Date | None = None
 
 
 @attrs.define(kw_only=True)
@@ -477,8 +481,9 @@ class CallCancelRequested:
 
 @attrs.define(kw_only=True)
 class SendScheduled:
-    """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` is as in
-    :class:`InvocationAccepted`, and ``tags`` and ``trace`` as in :class:`CallScheduled`."""
+    """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` and ``debounce`` are as in
+    :class:`InvocationAccepted`, and ``tags`` and ``trace`` as in :class:`CallScheduled`. ``max_delay`` are the seconds after the first
+    message under ``debounce`` within which the last one is due."""
 
     invocation_id: InvocationId
     step: StepId
@@ -492,6 +497,8 @@ class SendScheduled:
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
     max_duration: float | None = None
+    debounce: str | None = None
+    max_delay: float | None = None
 
 
 @attrs.define(kw_only=True)
@@ -812,13 +819,14 @@ class InvocationCompleted:
 @attrs.define(kw_only=True)
 class InvocationRestarted:
     """Another invocation repeats this one. If ``hands_over``, everything that waits for this invocation waits for its
-    successor from now on."""
+    successor from now on. ``debounced`` says that the successor was sent under the same debounce key, with an argument of its own."""
 
     invocation_id: InvocationId
     successor: InvocationId
     step: StepId
     reason: str
     hands_over: bool = False
+    debounced: bool = False
 
 
 @attrs.define(kw_only=True)

@@ -60,7 +60,7 @@ MUTANTS = (
     # The kernel: what is decided, what it changes, what follows.
     Mutant("accepts-one-more-than-may-wait", "invoke", ">= limits.mailbox", "> limits.mailbox"),
     Mutant("lets-the-last-one-go-first", "_accept", "state.queue.append(", "state.queue.insert(1 if state.queue else 0, "),
-    Mutant("starts-at-once-what-was-sent-for-later", "_accept", "asked.scheduled_for is None and", "True and"),
+    Mutant("starts-at-once-what-was-sent-for-later", "_accept", "scheduled_for is None and (", "True and ("),
     Mutant("compensates-what-has-not-begun", "cancel_invocation", "if not invocation.is_started:", "if False:"),
     Mutant("swallows-a-cancel", "Interruptions._cancel_root", ") -> None:", ") -> None:\n        return"),
     Mutant("is-never-impatient", "_on_cancel", "if event.kill_at is not None:", "if False:"),
@@ -86,6 +86,10 @@ MUTANTS = (
     Mutant("starts-a-run-of-a-schedule-twice", "Schedule._plan", "await self._start(run)", 'await self._start(run)\n            await self._start(attrs.evolve(run, mark="again"))'),
     Mutant("decides-twice-on-a-time-of-a-schedule", "Schedule._go_on_to", "[*self.late, *due], now)", "[*self.late, *due, *due], now)"),
     Mutant("skips-a-time-of-a-schedule", "Schedule._go_on_to", "self.reached = due[-1]", "self.reached = now + 1.0"),
+    Mutant("runs-what-was-replaced", "_replace", "*complete(state, replaced, Outcome(OutcomeKind.CANCELLED, reason=reason)),", "", "tests/engine/test_debounce.py"),
+    Mutant("puts-a-message-off-without-end", "_replace", "min(due, since + asked.max_delay)", "due", "tests/engine/test_debounce.py"),
+    Mutant("counts-a-delay-from-the-last-message", "_replace", "debounced_since=since", "debounced_since=now", "tests/engine/test_debounce.py"),
+    Mutant("replaces-what-has-begun", "_debounced", "and invocation.status is Status.SCHEDULED", "", "tests/engine/test_debounce.py"),
     # Signals and restarts.
     Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in able if wait.step == signal.step), None)", "None"),
     Mutant("gives-a-restart-the-signal-of-another-wait", "_come_late", "taker if taker in asking else None", "min(asking, default=None)"),

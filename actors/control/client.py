@@ -22,7 +22,7 @@ from actors.model.keys import checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
 from actors.model.payloads import NO_ARGUMENT, argument_of
 from actors.model.references import Reference
-from actors.model.requests import CallOptions
+from actors.model.requests import NO_OPTIONS, CallOptions
 from actors.model.tags import checked_tags
 from actors.model.targets import parse_target
 from actors.query.audit import AuditQuery
@@ -145,6 +145,8 @@ class Client:
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        debounce: str | None = None,
+        max_delay: Seconds | None = None,
     ) -> InvocationHandle[Any]:
         """Send a message to a handler by its name, as :meth:`call` does; it is durable on return.
 
@@ -153,38 +155,27 @@ class Client:
             task = await client.send("Agent/run_task", "hello")
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        sent = await self.send_by_name(
-            asked, body, idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration
+        options = CallOptions(
+            idempotency_key=idempotency_key,
+            delay=delay,
+            tags=tags,
+            max_duration=max_duration,
+            debounce=debounce,
+            max_delay=max_delay,
         )
+        sent = await self._backend.send_by_name(asked, body, options)
         return InvocationHandle(self._backend, sent.invocation_id)
 
     async def call_by_name(
-        self,
-        target: Target,
-        argument: bytes = b"",
-        *,
-        idempotency_key: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        max_duration: Seconds | None = None,
+        self, target: Target, argument: bytes = b"", options: CallOptions = NO_OPTIONS
     ) -> tuple[InvocationId, OutcomeInfo]:
         """Call with the argument as JSON bytes; returns the id of the invocation and its outcome, also if it failed.
         Raises a ``RefusedError`` if the call was not accepted."""
-        options = CallOptions(idempotency_key=idempotency_key, tags=tags, max_duration=max_duration)
         of, outcome = await self._backend.call_by_name(target, argument, options)
         return of, outcome_info(outcome)
 
-    async def send_by_name(
-        self,
-        target: Target,
-        argument: bytes = b"",
-        *,
-        idempotency_key: str | None = None,
-        delay: Seconds | None = None,
-        tags: Mapping[str, str] | None = None,
-        max_duration: Seconds | None = None,
-    ) -> Sent:
-        """Send with the argument as JSON bytes; returns whether the message is new. ``delay`` is in seconds or a timedelta."""
-        options = CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
+    async def send_by_name(self, target: Target, argument: bytes = b"", options: CallOptions = NO_OPTIONS) -> Sent:
+        """Send with the argument as JSON bytes; returns whether the message is new."""
         return await self._backend.send_by_name(target, argument, options)
 
     async def execute(

@@ -154,6 +154,8 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         tags=event.tags,
         trace=event.trace,
         max_duration=event.max_duration,
+        debounce=event.debounce,
+        max_delay=event.max_delay,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )

@@ -159,7 +159,7 @@ class InvocationState:
     waits, and ``successors`` are its own restarts. ``spares`` says that its calls with an idempotency key continue when it
     is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
     ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
-    those without an answer, by id.
+    those without an answer, by id. ``debounce`` and ``debounced_since`` are as in :class:`journal.events.InvocationAccepted`.
     """
 
     invocation_id: InvocationId
@@ -209,6 +209,8 @@ class InvocationState:
     expires_at: float | None = None
     status_text: str = ""
     questions: dict[str, OpenQuestion] = attrs.field(factory=dict)
+    debounce: str | None = None
+    debounced_since: float | None = None
 
     @property
     def is_started(self) -> bool:

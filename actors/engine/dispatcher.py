@@ -28,7 +28,7 @@ from actors.model.info import info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
-from journal.events import Mode, Status
+from journal.events import Kind, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
@@ -161,7 +161,7 @@ class Dispatcher:
         resolved = c.ResolvedInvoke(
             asked=command,
             kind=definition.kind,
-            mode=handler.mode,
+            mode=Mode.SHARED if command.debounce is not None and definition.kind is Kind.SERVICE else handler.mode,
             atomic=handler.options.atomic,
             deployment=deployment,
             max_duration=max_duration,

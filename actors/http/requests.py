@@ -14,6 +14,7 @@ import msgspec
 from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
+from actors.model.keys import MAX_REQUEST_KEY
 from actors.model.notification_options import NotificationOptions
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
@@ -192,21 +193,32 @@ class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
     parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
-    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``."""
+    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``debounce``: a key
+    under which this message replaces the one whose delay is not over; ``max_delay``: how long after the first of them the last is
+    delivered at most, written as ``delay``."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
     tag: TagPairs = attrs.field(factory=list)
     max_duration: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
+    debounce: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REQUEST_KEY)] | None = None
+    max_delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
 
     def options(self, idempotency_key: str | None) -> CallOptions:
         """Return the options of the call or the message, with the key of the request."""
-        delay = None if self.delay is None else parse_duration(self.delay, bare="ms")
-        tags = tags_of_pairs(self.tag, "tag") if self.tag else None
-        bound = self.max_duration
-        max_duration = None if bound is None else parse_duration(bound, bare="ms", name="max_duration")
-        return CallOptions(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
+        return CallOptions(
+            idempotency_key=idempotency_key,
+            delay=_seconds(self.delay, "delay"),
+            tags=tags_of_pairs(self.tag, "tag") if self.tag else None,
+            max_duration=_seconds(self.max_duration, "max_duration"),
+            debounce=self.debounce,
+            max_delay=_seconds(self.max_delay, "max_delay"),
+        )
+
+
+def _seconds(text: str | None, name: str) -> float | None:
+    return None if text is None else parse_duration(text, bare="ms", name=name)
 
 
 @attrs.frozen(kw_only=True)

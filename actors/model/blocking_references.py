@@ -52,10 +52,18 @@ class BlockingHandler(Generic[P, R_co]):
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        debounce: str | None = None,
+        max_delay: Seconds | None = None,
     ) -> BlockingHandler[P, R_co]:
         """Return the handler with options for the call; see :meth:`actors.types.BoundHandler.options`."""
         options = self._of.options(
-            delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration
+            delay=delay,
+            idempotency_key=idempotency_key,
+            timeout=timeout,
+            tags=tags,
+            max_duration=max_duration,
+            debounce=debounce,
+            max_delay=max_delay,
         )
         return BlockingHandler(options, self._loop)
 

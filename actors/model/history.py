@@ -81,6 +81,8 @@ def _step(event: e.StepScheduled) -> str:
 
 
 def _restarted(event: e.InvocationRestarted) -> str:
+    if event.debounced:
+        return f"replaced by {event.successor}, which was sent later under the same debounce key"
     return f"restarted from {in_words(event.step)} as {event.successor}{_because(event.reason)}"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition
 
 MAX_REQUEST_KEY = 256
-"""The longest idempotency key, in characters."""
+"""The longest idempotency key or debounce key, in characters."""
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
@@ -54,19 +54,15 @@ def key_text(key: object, service: str) -> str:
     return text
 
 
-def checked_request_key(key: str | None) -> str | None:
-    """Return the idempotency key as text, or None if there is none. Raises :class:`InvalidArgumentError`."""
+def checked_request_key(key: str | None, name: str = "idempotency_key") -> str | None:
+    """Return the key of a request as text, or None if there is none; ``name`` is its parameter. Raises :class:`InvalidArgumentError`."""
     if key is None:
         return None
     if not is_a(key, str):
-        raise InvalidArgumentError(f"idempotency_key is {shown(key)}, expected text", path="idempotency_key")
+        raise InvalidArgumentError(f"{name} is {shown(key)}, expected text", path=name)
     text = str.__str__(key)
     if not 0 < len(text) <= MAX_REQUEST_KEY:
-        raise InvalidArgumentError(
-            f"idempotency_key has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}", path="idempotency_key"
-        )
+        raise InvalidArgumentError(f"{name} has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}", path=name)
     if not is_utf8(text):
-        raise InvalidArgumentError(
-            f"idempotency_key is {shown(text)}, which cannot be written as UTF-8", path="idempotency_key"
-        )
+        raise InvalidArgumentError(f"{name} is {shown(text)}, which cannot be written as UTF-8", path=name)
     return text

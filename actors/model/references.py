@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
-from actors.model.requests import NO_OPTIONS, CallOptions, Request
+from actors.model.requests import NO_OPTIONS, CallOptions, Request, no_debounce
 from actors.values.arguments import Seconds
 from journal.events import Target
 
@@ -68,6 +68,8 @@ class BoundHandler(Generic[P, R_co]):
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        debounce: str | None = None,
+        max_delay: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
         """Return the handler with options for the call.
 
@@ -77,15 +79,25 @@ class BoundHandler(Generic[P, R_co]):
         that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256.
         ``max_duration`` is how long the invocation may take in seconds, or as a timedelta, from its acceptance (or from its date,
         if it has a delay) to its end, all tries and waits included; then it is cancelled, also if callers wait for it. The handler may
-        have a smaller one of its own. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
+        have a smaller one of its own. A message with a ``debounce`` key replaces the message to this handler of this object under the
+        same key whose ``delay`` is not over: the last one runs, ``delay`` after it was sent and at most ``max_delay`` seconds, or a
+        timedelta, after the first. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
 
         ::
 
             await actors.actor(Reminder, "bob").ring.options(delay=3600, tags={"user": "bob"}).send("tea")
         """
         options = CallOptions(
-            delay=delay, idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration
+            delay=delay,
+            idempotency_key=idempotency_key,
+            timeout=timeout,
+            tags=tags,
+            max_duration=max_duration,
+            debounce=debounce,
+            max_delay=max_delay,
         )
+        if debounce is not None and self._is_once:
+            raise no_debounce(self._target)
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from journal.events import Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
 
+_STREAM_BITS = 2**64 - 1
+
 
 def requested_id(target: Target, request_key: str, secret: str = "", *, asked: Target | None = None) -> InvocationId:
     """Return the id of the invocation that is requested under an idempotency key: always the same in one store.
@@ -15,5 +17,14 @@ def requested_id(target: Target, request_key: str, secret: str = "", *, asked: T
     """
     of = target if asked is None else asked
     unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
-    stream = StreamId(unique & (2**64 - 1)) if target.key is None else stream_of(target.service, target.key)
+    stream = StreamId(unique & _STREAM_BITS) if target.key is None else stream_of(target.service, target.key)
     return invocation_id(stream, unique)
+
+
+def debounced_id(target: Target, debounce: str, unique: int, secret: str) -> InvocationId:
+    """Return the id, with these 128 bits, of the invocation that is sent under a debounce key: those of one key have one stream, also if
+    they are of a service, so that the later one finds the earlier one."""
+    if target.key is not None:
+        return invocation_id(stream_of(target.service, target.key), unique)
+    number = derived_unique("debounce", secret, target.service, target.handler, debounce)
+    return invocation_id(StreamId(number & _STREAM_BITS), unique)

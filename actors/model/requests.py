@@ -32,12 +32,22 @@ def _max_duration(value: Seconds | None) -> float | None:
     return None if value is None else checked_seconds(value, "max_duration", is_above_zero=True)
 
 
+def _debounce(value: str | None) -> str | None:
+    return checked_request_key(value, "debounce")
+
+
+def _max_delay(value: Seconds | None) -> float | None:
+    return seconds_or_none(value, "max_delay")
+
+
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The options of one call or message, checked: ``delay``, ``timeout`` and ``max_duration`` in seconds. A timedelta is
-    converted. ``tags`` is None if there are none.
+    """The options of one call or message, checked: ``delay``, ``timeout``, ``max_duration`` and ``max_delay`` in seconds. A timedelta
+    is converted. ``tags`` is None if there are none. ``debounce`` is the key under which a later message replaces this one.
 
-    Raises :class:`InvalidArgumentError`.
+    Raises :class:`InvalidArgumentError`. ::
+
+        sent = await client.send_by_name(target, b"5", CallOptions(delay=60))
     """
 
     delay: float | None = attrs.field(default=None, converter=_delay)
@@ -45,9 +55,38 @@ class CallOptions:
     timeout: float | None = attrs.field(default=None, converter=_timeout)
     tags: dict[str, str] | None = attrs.field(default=None, converter=checked_tags)
     max_duration: float | None = attrs.field(default=None, converter=_max_duration)
+    debounce: str | None = attrs.field(default=None, converter=_debounce)
+    max_delay: float | None = attrs.field(default=None, converter=_max_delay)
+
+    def __attrs_post_init__(self) -> None:
+        if self.debounce is None:
+            if self.max_delay is not None:
+                raise InvalidArgumentError("max_delay goes with debounce, which is missing", path="max_delay")
+            return
+        if not self.delay:
+            raise InvalidArgumentError(
+                "debounce needs a delay: a later message replaces this one until the delay is over", path="delay"
+            )
+        if self.idempotency_key is not None:
+            raise InvalidArgumentError(
+                "debounce and idempotency_key exclude each other: with the one the last message counts, with the other the first",
+                path="debounce",
+            )
+        if self.max_delay is not None and self.max_delay < self.delay:
+            raise InvalidArgumentError(
+                f"max_delay is {self.max_delay} seconds, expected at least the delay, {self.delay}", path="max_delay"
+            )
 
 
 NO_OPTIONS = CallOptions()
+
+
+def no_debounce(target: Target) -> InvalidArgumentError:
+    """Return the error for a debounce key of a workflow's run."""
+    return InvalidArgumentError(
+        f"{target}: the run of a workflow happens once for its key, so no later one replaces it; leave out debounce",
+        path="debounce",
+    )
 
 
 class Request(msgspec.Struct, eq=False):

@@ -47,15 +47,15 @@ def command(
         playhead call Counter/alice/add 5
         playhead call Agent/run_task '"hello"' --tag user=ada
     """
+    from actors.model.requests import CallOptions
     from cli.outcomes import result_of
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
+    options = CallOptions(idempotency_key=idempotency_key, tags=tags, max_duration=max_duration)
 
     async def call(client: Client) -> Any:
-        sent = await client.send_by_name(
-            called, body, idempotency_key=idempotency_key, tags=tags, max_duration=max_duration
-        )
+        sent = await client.send_by_name(called, body, options)
         handle = client.invocation(sent.invocation_id)
         return result_of(await _outcome(handle), handle.id)
 

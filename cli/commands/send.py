@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @tag_option("Tag the invocation; repeatable.")
 @max_duration_option
+@click.option(
+    "--debounce", default=None, metavar="KEY", help="Replace the message under this key whose delay is not over."
+)
+@click.option(
+    "--max-delay", type=DURATION, default=None, help="Deliver the last one at most this long after the first."
+)
 @server_options
 def command(
     target: str,
@@ -30,22 +36,29 @@ def command(
     idempotency_key: str | None,
     tags: dict[str, str] | None,
     max_duration: float | None,
+    debounce: str | None,
+    max_delay: float | None,
     server: ServerOptions,
 ) -> None:
     """Send a one-way message to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
 
     \b
         playhead send Reminder/bob/ring '"tea"' --delay 1h
+        playhead send Index/refresh '"page-7"' --delay 30s --debounce page-7
     """
+    from actors.model.requests import CallOptions
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
-    sent = ask(
-        server,
-        lambda client: client.send_by_name(
-            called, body, idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration
-        ),
+    options = CallOptions(
+        idempotency_key=idempotency_key,
+        delay=delay,
+        tags=tags,
+        max_duration=max_duration,
+        debounce=debounce,
+        max_delay=max_delay,
     )
+    sent = ask(server, lambda client: client.send_by_name(called, body, options))
     out(sent.invocation_id)
     if not sent.is_new:
         err("the message was already sent under this key; nothing was sent")

@@ -267,7 +267,9 @@ def test_one_signal_goes_to_all_that_a_condition_fits(shop: Shell) -> None:
 
 
 def test_a_delayed_one_is_moved_and_then_started_now(shop: Shell) -> None:
-    sent = shop.done("playhead send Waiter/wait '\"late\"' --delay 1d")
+    replaced = shop.done("playhead send Waiter/wait '\"early\"' --delay 2h --debounce late")
+    sent = shop.done("playhead send Waiter/wait '\"late\"' --delay 1d --debounce late --max-delay 3d")
+    assert f"{sent} was sent under the same debounce key" in shop.done(f"playhead invocations describe {replaced}")
     assert shop.done(f"playhead invocations reschedule {sent} --at 2100-01-01T08:00").endswith("changed  scheduled")
     assert "2100-01-01" in shop.done(f"playhead invocations describe {sent}")
     assert shop.run(f"playhead invocations reschedule {sent} --at noon").code == 2

@@ -78,7 +78,7 @@ async def poison(stage: Stage) -> list[str]:
         Target("Waits", None, "wait"),
     ]
     client = stage.client
-    ids = [str((await client.send_by_name(target, argument, idempotency_key=None)).invocation_id) for target in targets]
+    ids = [str((await client.send_by_name(target, argument)).invocation_id) for target in targets]
     await come_to(stage, "status = 'backing_off' and service = 'Poison'", 1)
     await client.invocation(ids[3]).pause(reason=HOSTILE)
     await client.gates.close(f"key:Poison/{key}", reason=HOSTILE)

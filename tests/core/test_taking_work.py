@@ -15,8 +15,8 @@ from actors.errors import (
 )
 from actors.values.limits import Limits
 from journal import events as e
-from journal.events import Kind, Link, Mode, Status, Target
-from journal.ids import StepId
+from journal.events import Kind, Link, Mode, Outcome, OutcomeKind, Status, Target
+from journal.ids import ROOT_STEP, StepId
 from tests.core.situations import (
     AHEAD,
     BEHIND,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 RESUME = resume()
 SIGNAL = c.SignalInvocation(invocation_id=IT, name="go", value=b"1")
+ACCEPTED_AT = 2.0
+"""In a story, each event has its number as time."""
 
 
 def test_the_first_invocation_creates_its_object() -> None:
@@ -55,6 +57,25 @@ def test_an_invocation_is_accepted_with_everything_that_was_said_of_it() -> None
     chain = [Link(CALLER.invocation_id, "Bank/alice/deposit", True)]
     asked = invoke(argument=b"7", caller=CALLER, chain=chain, request="r", atomic=True)
     given().when(asked).then(accepted(argument=b"7", caller=CALLER, chain=chain, request="r", atomic=True), started())
+
+
+def test_a_message_takes_the_place_of_the_one_under_its_key_within_the_time_of_the_first() -> None:
+    """Its date counts, at most ``max_delay`` after the acceptance of the first, which later ones remember."""
+    first = {"scheduled_for": DUE, "debounce": "k"}
+    asked = invoke(
+        invocation_id=BEHIND, argument=b"7", scheduled_for=DUE + 60, debounce="k", max_delay=DUE + 9 - ACCEPTED_AT
+    )
+    reason = f"{BEHIND} was sent under the same debounce key"
+    restarted = e.InvocationRestarted(
+        invocation_id=IT, successor=BEHIND, step=ROOT_STEP, reason=reason, hands_over=True, debounced=True
+    )
+    given(accepted(**first)).when(asked).then(
+        accepted(BEHIND, argument=b"7", scheduled_for=DUE + 9, debounce="k", debounced_since=ACCEPTED_AT),
+        restarted,
+        completed(IT, Outcome(OutcomeKind.CANCELLED, reason=reason)),
+    ).leaves(BEHIND, Status.SCHEDULED)
+    for left in (accepted(**first, handler="close"), accepted(scheduled_for=DUE, debounce="other"), accepted()):
+        given(left).when(asked).then(accepted(BEHIND, argument=b"7", scheduled_for=DUE + 60, debounce="k"))
 
 
 @pytest.mark.parametrize(

@@ -402,7 +402,9 @@ def _invoke(walker: Walker, which: int, how: int) -> None:
             argument=b"1",
             mode=Mode.SHARED if how % 3 == 2 else Mode.EXCLUSIVE,
             scheduled_for=walker.date(how) if how % 4 == 3 else None,
-            caller=CALLER if how % 2 else None,
+            debounce="k" if how % 8 == 3 else None,
+            max_delay=5.0 if how % 16 == 3 else None,
+            caller=CALLER if how % 2 and how % 8 != 3 else None,
             atomic=how % 7 == 6,
         )
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import attrs
 import pytest
 import trio
@@ -12,6 +10,7 @@ import actors
 from actors import Actor, Limits, Service, handler
 from actors.control.local.client import LocalClient
 from actors.model.request_ids import requested_id
+from actors.model.requests import CallOptions
 from actors.query.audit import AuditEntry
 from actors.rows.audit import ControlAction
 from journal import keys
@@ -221,7 +220,7 @@ async def test_an_object_that_is_made_in_the_commit_that_notes_a_refusal_is_whol
                 nursery.start_soon(kill_too_early, of)
             await trio.lowlevel.checkpoint()
             for number in range(5):
-                nursery.start_soon(partial(client.send_by_name, target, idempotency_key=f"k{number}"))
+                nursery.start_soon(client.send_by_name, target, b"", CallOptions(idempotency_key=f"k{number}"))
         assert len(await rows(client)) == 5
     async with lab.running() as runtime:
         assert [(await runtime.client.invocation(of).kill()).changed for of in ids] == [True] * 5

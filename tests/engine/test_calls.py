@@ -7,6 +7,7 @@ import trio
 
 import actors
 from actors import Actor, Service, Workflow, handler, shared, step
+from actors.model.requests import CallOptions
 from journal import keys
 from journal.events import Status, Target
 from journal.ids import stream_of
@@ -276,7 +277,7 @@ async def test_calls_by_name_take_json_and_give_outcomes(lab: Lab) -> None:
         assert outcome.value == 6
         _, outcome = await call(Target("Counter", "a", "add_slowly"), b'{"amount": 1, "seconds": 0}')
         assert outcome.value == 8
-        sent = await runtime.client.send_by_name(Target("Counter", "a", "add"), b"1", delay=3)
+        sent = await runtime.client.send_by_name(Target("Counter", "a", "add"), b"1", CallOptions(delay=3))
         assert sent.is_new
         assert await runtime.client.invocation(sent.invocation_id).result() == 9
 

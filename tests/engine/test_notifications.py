@@ -95,6 +95,17 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
     return inbox
 
 
+async def test_a_message_that_a_later_one_replaces_is_not_reported(inbox: Inbox) -> None:
+    async with Lab(Claim).running() as runtime:
+        await runtime.client.notifications.create("all", URL, on="ended")
+        settle = runtime.client.actor(Claim, "ann").settle.options(delay=30, debounce="ann")
+        await settle.send("an estimate")
+        last = await settle.send("the bill")
+        await last.result()
+        await trio.sleep(1)
+    assert [found["id"] for found in inbox.invocations] == [last.id]
+
+
 @pytest.mark.parametrize("partitions", [1, 3])
 async def test_each_kind_of_change_is_reported_and_no_other(inbox: Inbox, partitions: int) -> None:
     lab = Lab(Claim, Quick, partitions=partitions)

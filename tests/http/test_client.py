@@ -14,6 +14,7 @@ import actors
 from actors import Actor, RetryPolicy, Service, Status, Workflow, handler, shared, step
 from actors.control.client import Client
 from actors.errors import ErrorCode, ResourceKind
+from actors.model.requests import CallOptions
 from actors.types import OutcomeInfo, OutcomeKind
 from journal.events import Target
 from tests.http.served import serving
@@ -259,7 +260,7 @@ async def test_an_idempotency_key_does_it_once(open_client: OpenClient) -> None:
         assert (await add(5), await add(5)) == (5, 5)
         first, second = await add.send(5), await add.send(5)
         assert first.id == second.id
-        sent = await client.send_by_name(Target("Account", "a", "deposit"), b"5", idempotency_key="k")
+        sent = await client.send_by_name(Target("Account", "a", "deposit"), b"5", CallOptions(idempotency_key="k"))
         assert (sent.invocation_id, sent.is_new) == (first.id, False)
         with raises(actors.ConflictError, code="idempotency_conflict"):
             await add(6)

@@ -8,6 +8,7 @@ import pytest
 
 import actors
 from actors import Actor, handler
+from actors.model.requests import CallOptions
 from journal.events import Target
 from tests.http.served import Served, serving
 from tests.raising import raises
@@ -98,7 +99,7 @@ async def test_an_idempotency_key_that_no_header_carries_is_refused_by_the_clien
     async with serving(tmp_path, Wallet) as served, served.client() as client:
         for key in (" a", "a ", "a\nb", "a\x00"):
             with raises(actors.InvalidArgumentError, path="idempotency_key"):
-                await client.call_by_name(Target("Wallet", "a", "add"), b"1", idempotency_key=key)
+                await client.call_by_name(Target("Wallet", "a", "add"), b"1", CallOptions(idempotency_key=key))
 
 
 async def test_an_idempotency_key_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

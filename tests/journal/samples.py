@@ -43,6 +43,8 @@ EVENTS: list[e.Event] = [
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
         expires_at=1_700_000_060.5,
         max_duration=60.0,
+        debounce="page-7",
+        debounced_since=1_700_000_000.5,
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -107,6 +109,8 @@ EVENTS: list[e.Event] = [
         tags={"user": "ada"},
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
         max_duration=60.0,
+        debounce="page-7",
+        max_delay=300.0,
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,
@@ -204,7 +208,9 @@ EVENTS: list[e.Event] = [
     e.InvocationsPurged(invocation_ids=[INVOCATION, OTHER]),
     e.InvocationRescheduled(invocation_id=INVOCATION, scheduled_for=1_700_000_000.5, reason="earlier"),
     e.InvocationMoved(invocation_id=INVOCATION, deployment="dep_0123456789abcdef"),
-    e.InvocationRestarted(invocation_id=INVOCATION, successor=OTHER, step=STEP, reason="fixed", hands_over=True),
+    e.InvocationRestarted(
+        invocation_id=INVOCATION, successor=OTHER, step=STEP, reason="fixed", hands_over=True, debounced=True
+    ),
     e.FieldsRewound(
         invocation_id=INVOCATION,
         fields={"balance": b"5"},

@@ -14,7 +14,8 @@ from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFou
 from actors.model.caller_trace import OPENTELEMETRY, current_trace
 from actors.model.definitions import RUN
 from actors.model.keys import checked_key
-from actors.model.requests import CallOptions
+from actors.model.request_ids import debounced_id
+from actors.model.requests import CallOptions, no_debounce
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import is_system
@@ -117,6 +118,8 @@ class LocalCalls(LocalServices):
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         request_key = self._request_key(definition, target, options.idempotency_key)
+        if options.debounce is not None and _is_once(definition, target):
+            raise no_debounce(target)
         try:
             read = handler.signature.read
             arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
@@ -142,7 +145,10 @@ class LocalCalls(LocalServices):
     ) -> c.Invoke:
         if not self.has_room():
             raise no_room()
-        if request_key is None:
+        debounce = self.in_namespace(options.debounce)
+        if debounce is not None:
+            of = debounced_id(target, debounce, self.environment.unique(now), self.engine.journal.secret)
+        elif request_key is None:
             of = self.environment.new_id(target.service, target.key, now)
         else:
             of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
@@ -155,6 +161,8 @@ class LocalCalls(LocalServices):
             request=request_key,
             tags=options.tags,
             max_duration=options.max_duration,
+            debounce=debounce,
+            max_delay=options.max_delay,
             trace=current_trace() if trace is None and OPENTELEMETRY in sys.modules else trace,
         )
 
@@ -166,7 +174,7 @@ class LocalCalls(LocalServices):
             target = definition.resolved(target, self.engine.stored)
         argument = request.encode_arguments(self.limits)
         key, parameter, options = request.request_key, request.handler.signature.parameter, request.options
-        if key is not None:
+        if key is not None or options.debounce is not None:
             secret = "" if request.is_once else self.engine.journal.secret
             return self.command(target, key, argument, parameter, options, secret, now)
         if not self.has_room():

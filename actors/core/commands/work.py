@@ -14,8 +14,8 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
-    invocation is repeated as well. ``parameter``, ``tags``, ``trace`` and ``max_duration`` are as in
-    :class:`journal.events.InvocationAccepted`.
+    invocation is repeated as well. ``parameter``, ``tags``, ``trace``, ``max_duration`` and ``debounce`` are as in
+    :class:`journal.events.InvocationAccepted`, ``max_delay`` as in :class:`journal.events.SendScheduled`.
     """
 
     invocation_id: InvocationId
@@ -31,6 +31,8 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
     max_duration: float | None = None
+    debounce: str | None = None
+    max_delay: float | None = None
 
 
 class ResolvedInvoke(msgspec.Struct, frozen=True, kw_only=True):

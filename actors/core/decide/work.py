@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from actors.core import commands as c
 from actors.core.deadlocks import deadlock
+from actors.core.decide.turns import complete
 from actors.core.inputs import has_digest
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import CircleLink, ConflictError, ErrorCode, LimitExceededError
 from actors.values.limits import NEVER
 from journal import events as e
-from journal.events import Caller, Kind, Mode
+from journal.events import Caller, Kind, Mode, Outcome, OutcomeKind, Status
+from journal.ids import ROOT_STEP
 
 if TYPE_CHECKING:
     from actors.values.limits import Limits
@@ -63,7 +65,42 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, now: float, lim
                 found=len(state.queue),
                 code=ErrorCode.BUSY,
             )
+    replaced = None if asked.debounce is None else _debounced(state, asked)
+    if replaced is not None:
+        return _replace(state, replaced, command, now)
     return _accept(state, command, now)
+
+
+def _debounced(state: ObjectState, asked: c.Invoke) -> InvocationState | None:
+    """Return the invocation that a message under the same debounce key made, if its time has not come. A paused one is left to whoever
+    paused it."""
+    for invocation in state.invocations.values():
+        if (
+            invocation.debounce == asked.debounce
+            and invocation.handler == asked.target.handler
+            and invocation.status is Status.SCHEDULED
+        ):
+            return invocation
+    return None
+
+
+def _replace(state: ObjectState, replaced: InvocationState, command: c.ResolvedInvoke, now: float) -> list[Event]:
+    """Accept the message in place of an earlier one, whose callers then wait for it. It is due at its own time, but not later than
+    ``max_delay`` after the first one that was replaced."""
+    asked, of = command.asked, replaced.invocation_id
+    since = replaced.accepted_at if replaced.debounced_since is None else replaced.debounced_since
+    due = asked.scheduled_for
+    if due is not None and asked.max_delay is not None:
+        due = max(now, min(due, since + asked.max_delay))
+    successor = asked.invocation_id
+    reason = f"{successor} was sent under the same debounce key"
+    return [
+        *_accept(state, command, now, due=due, debounced_since=since),
+        e.InvocationRestarted(
+            invocation_id=of, successor=successor, step=ROOT_STEP, reason=reason, hands_over=True, debounced=True
+        ),
+        *complete(state, replaced, Outcome(OutcomeKind.CANCELLED, reason=reason)),
+    ]
 
 
 def _join(asked_for: InvocationState, caller: Caller | None) -> list[Event]:
@@ -84,8 +121,17 @@ def _check_free(state: ObjectState) -> None:
     )
 
 
-def _accept(state: ObjectState | None, command: c.ResolvedInvoke, now: float) -> list[Event]:
+def _accept(
+    state: ObjectState | None,
+    command: c.ResolvedInvoke,
+    now: float,
+    *,
+    due: float | None = None,
+    debounced_since: float | None = None,
+) -> list[Event]:
+    """Accept the invocation. ``due`` is its time if that is not the one that was asked for."""
     asked = command.asked
+    scheduled_for = asked.scheduled_for if due is None else due
     accepted = e.InvocationAccepted(
         invocation_id=asked.invocation_id,
         handler=asked.target.handler,
@@ -93,18 +139,20 @@ def _accept(state: ObjectState | None, command: c.ResolvedInvoke, now: float) ->
         argument=asked.argument,
         caller=asked.caller,
         chain=asked.chain,
-        scheduled_for=asked.scheduled_for,
+        scheduled_for=scheduled_for,
         request=asked.request,
         atomic=command.atomic,
         deployment=command.deployment,
         parameter=asked.parameter,
         tags=asked.tags,
         trace=asked.trace,
-        expires_at=expiry(now, asked.scheduled_for, command.max_duration),
+        expires_at=expiry(now, scheduled_for, command.max_duration),
         max_duration=command.max_duration,
+        debounce=asked.debounce,
+        debounced_since=debounced_since,
     )
     is_free = state is None or (state.holder is None and not state.queue)
-    if asked.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
+    if scheduled_for is None and (command.mode is Mode.SHARED or is_free):
         return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
     return [accepted]
 

@@ -158,6 +158,8 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         tags=event.tags,
         trace=event.trace,
         expires_at=event.expires_at,
+        debounce=event.debounce,
+        debounced_since=event.debounced_since,
     )
     if not is_scheduled and event.mode is Mode.EXCLUSIVE:
         state.queue.append(event.invocation_id)

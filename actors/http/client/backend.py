@@ -302,6 +302,10 @@ def _shared_params(options: CallOptions) -> dict[str, Any]:
     params: dict[str, Any] = {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
     if options.max_duration is not None:
         params["max_duration"] = f"{options.max_duration:.6f}s"
+    if options.debounce is not None:
+        params["debounce"] = options.debounce
+    if options.max_delay is not None:
+        params["max_delay"] = f"{options.max_delay:.6f}s"
     return params
 
 

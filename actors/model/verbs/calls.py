@@ -108,6 +108,8 @@ async def send(
     delay: Seconds | None = None,
     tags: Mapping[str, str] | None = None,
     max_duration: Seconds | None = None,
+    debounce: str | None = None,
+    max_delay: Seconds | None = None,
 ) -> InvocationHandle[Any]:
     """Send a message to a handler by its name, as :func:`call`.
 
@@ -116,7 +118,14 @@ async def send(
         task = await actors.send("Agent/run_task", "hello")
     """
     handler, arguments = _by_name("send", target, argument)
-    options = handler.options(idempotency_key=idempotency_key, delay=delay, tags=tags, max_duration=max_duration)
+    options = handler.options(
+        idempotency_key=idempotency_key,
+        delay=delay,
+        tags=tags,
+        max_duration=max_duration,
+        debounce=debounce,
+        max_delay=max_delay,
+    )
     return await options.send(**arguments)
 
 

@@ -80,6 +80,8 @@ class SendOperation(_Asked):
             tags=self.tags,
             trace=self.trace,
             max_duration=asked.options.max_duration,
+            debounce=asked.options.debounce,
+            max_delay=asked.options.max_delay,
             source=self.source,
         )
 
