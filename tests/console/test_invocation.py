@@ -189,6 +189,24 @@ def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_p
     page.get_by_role("region", name="step lift").wait_for()
 
 
+def test_a_tag_leads_to_all_that_have_it(stage: Stage, open_page: Open) -> None:
+    """One value has what a query and a page could take for their own."""
+    for user in ("o'hara & <b>", "ada"):
+        sent = stage.do(stage.client.service(Stones).carry.options(tags={"user": user}).send, 1)
+        stage.do(sent.result)
+    sent = stage.do(stage.client.service(Stones).carry.options(tags={"user": "o'hara & <b>"}).send, 2)
+    page = open_page(stage.address(f"/invocations/{sent.id}"))
+    page.get_by_role("region", name="Description").get_by_role("link", name="user=o'hara & <b>").click()
+    page.get_by_role("heading", name="Invocations").wait_for()
+    grid = page.get_by_role("grid")
+    grid.get_by_role("row").nth(2).wait_for()
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("Tags column").check()
+    shown = grid.get_by_text("user=")
+    shown.nth(1).wait_for()
+    assert shown.all_inner_texts() == ["user=o'hara & <b>"] * 2
+
+
 def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page: Open) -> None:
     sent = stage.do(stage.client.send_by_name, Target("Speaker", None, "say"))
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))

@@ -14,13 +14,13 @@ const REST = 30; // after a load that took long, the next one waits for this man
 
 const COLUMNS =
   "id, target, service, key, handler, status, outcome, created_at, started_at, completed_at, scheduled_for, failed_tries, " +
-  "last_error_type, substr(last_error, 1, 300) as last_error, deployment, awaited_signal, awaited_since, status_text";
+  "last_error_type, substr(last_error, 1, 300) as last_error, deployment, awaited_signal, awaited_since, status_text, tags";
 
 /**
  * @typedef {{ id: string, target: string, service: string, key: string | null, handler: string, status: string,
  *   outcome: string | null, created_at: number, started_at: number | null, completed_at: number | null,
  *   scheduled_for: number | null, failed_tries: number, last_error_type: string | null, last_error: string | null,
- *   deployment: string | null, awaited_signal: string | null, awaited_since: number | null, status_text: string | null, fits?: number }} Row
+ *   deployment: string | null, awaited_signal: string | null, awaited_since: number | null, status_text: string | null, tags: string, fits?: number }} Row
  */
 
 /** @typedef {{ by: string, descending: boolean }} Order */

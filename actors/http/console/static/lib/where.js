@@ -25,6 +25,15 @@ export function quoted(text) {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/**
+ * The condition for the invocations that have a tag.
+ * @param {string} name
+ * @param {string} value
+ */
+export function withTag(name, value) {
+  return `id in (select invocation_id from sys_tag where name = ${quoted(name)} and value = ${quoted(value)})`;
+}
+
 /** @param {string | undefined} one @param {string | undefined} several */
 function texts(one, several) {
   return [...(one ?? several ?? "").matchAll(/'((?:[^']|'')*)'/g)].map((found) => found[1].replaceAll("''", "'"));

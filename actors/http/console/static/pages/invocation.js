@@ -11,6 +11,7 @@ import { goUp, href, setParams } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { exact, length } from "../lib/time.js";
 import { timelineOf } from "../lib/timeline.js";
+import { withTag } from "../lib/where.js";
 import { Copy, Duration, Empty, ErrorBox, Facts, InvocationLink, Loading, LongText, Section, Status, Time } from "../ui/bits.js";
 import { Check } from "../ui/check.js";
 import { Compare } from "../ui/compare.js";
@@ -251,6 +252,17 @@ function Deeper({ id, depth }) {
   </ul>`;
 }
 
+/**
+ * The tags, each a link to all invocations that have it.
+ * @param {{ tags: Record<string, string> }} props
+ * @returns {import("../lib/html.js").VNode}
+ */
+function Tags({ tags }) {
+  return html`${Object.entries(tags).map(
+    ([name, value]) => html`<a key=${name} class="tag" href=${href(["invocations"], { where: withTag(name, value) })}>${visible(`${name}=${value}`)}</a> `,
+  )}`;
+}
+
 /** @param {{ info: any, entries: Entry[] }} props */
 function About({ info, entries }) {
   const accepted = entries.find((entry) => entry.name === "InvocationAccepted");
@@ -262,6 +274,7 @@ function About({ info, entries }) {
       ["Started", info.started_at === null ? null : html`<${Time} at=${info.started_at} both=${true} />`],
       ["Took", info.started_at === null ? null : html`<${Duration} from=${info.started_at} to=${info.completed_at} />`],
       ["Status text", info.status_text ? visible(info.status_text) : null],
+      ["Tags", Object.keys(info.tags).length ? html`<${Tags} tags=${info.tags} />` : null],
       ["Scheduled for", info.scheduled_for === null ? null : html`<${Time} at=${info.scheduled_for} both=${true} />`],
       [
         "Attempts failed",

@@ -68,6 +68,7 @@ const COLUMNS = [
     cell: (row) => (row.awaited_signal ? html`signal <b>${visible(row.awaited_signal)}</b> <${Time} at=${row.awaited_since} />` : ""),
   },
   { name: "says", title: "Status text", width: "minmax(120px, 1fr)", cell: (row) => visible(row.status_text ?? "") },
+  { name: "tags", title: "Tags", width: "minmax(100px, 1fr)", cell: (row) => Object.entries(JSON.parse(row.tags)).map((pair) => visible(pair.join("="))).join(" ") },
   { name: "attempts", title: "Failed", width: "58px", sort: "failed_tries", align: "right", cell: (row) => row.failed_tries || "" },
   { name: "created", title: "Created", width: "96px", sort: "created_at", cell: (row) => html`<${Time} at=${row.created_at} />` },
   {
