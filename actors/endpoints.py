@@ -119,6 +119,11 @@ class Endpoints:
         """The names that clients may use because of the public address."""
         return frozenset() if self.public_url is None else frozenset({host_of(self.public_url)})
 
+    def load(self) -> None:
+        """Import the server, if one is asked for, so that :meth:`bound` and :meth:`run` need not."""
+        if self.options is not None:
+            import_module(_SERVER)
+
     @asynccontextmanager
     async def bound(self, path: Path | None) -> AsyncIterator[None]:
         """Hold the port for the block, in which the runtime runs.
@@ -132,7 +137,7 @@ class Endpoints:
             return
         from actors.http.tokens import check_token
 
-        import_module(_SERVER)
+        self.load()
         self._listeners = await _open_listeners(self.options)
         try:
             if path is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import getpass
 import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +25,11 @@ from actors.engine.engine_context import EngineContext
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
-from actors.errors import DefinitionError
 from actors.errors.names import plain_text
 from actors.event_loop import require_trio
 from actors.extras import require
 from actors.http.server_options import checked_public_url
+from actors.journals import JournalPlace
 from actors.model.app import App
 from actors.model.control_options import GateOptions
 from actors.model.link_signer import LinkSigner
@@ -43,7 +43,6 @@ from actors.values.snapshot import Snapshot
 from journal.errors import StoreFailed
 from journal.in_flight import InFlight
 from journal.kv.store import Durability
-from journal.log.open import memory_journal, open_journal
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -119,6 +118,7 @@ async def open_runtime(
     *classes: type,
     path: str | os.PathLike[str] | None = None,
     journal: Journal | None = None,
+    cluster: str | None = None,
     durability: str | Durability = Durability.FSYNC,
     partitions: int = 1,
     limits: Limits = DEFAULT_LIMITS,
@@ -141,6 +141,11 @@ async def open_runtime(
     selectively. ``code`` is the source of the classes, as ``file.py`` or ``package.module``; by default the modules in which they
     are defined. It is stored with the data: unfinished invocations continue on the code on which they began, also after a start
     on other code. With ``code=None``, or without a ``path``, the given classes run everything that has no code of its own.
+    ``cluster`` is the address of a PostgreSQL database, such as ``postgresql://app@db.internal/app``, in which the journal is kept,
+    and ``path`` is then a directory for this node's copy. Further processes with the same address stand by: their blocks begin when
+    the node that runs the objects has ended, and its acknowledged work is all there. It needs the extra ``postgres``; see
+    docs/cluster.md.
+
     ``journal`` and ``environment`` replace the disk, and time, randomness and threads. Under ``trio.testing.MockClock`` wall time
     follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the clock does not jump while a thread works
     for the runtime.
@@ -187,7 +192,7 @@ async def open_runtime(
     kept_for = one_of(Durability, durability, "durability")
     checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
     surroundings = environment if environment is not None else environment_of_run()
-    is_kept = path is not None and journal is None
+    place = JournalPlace(path=path, journal=journal, cluster=cluster, durability=kept_for, partitions=partitions)
     endpoints = Endpoints(
         options=serve_options(serve),
         public_url=checked_public_url(public_url),
@@ -195,7 +200,7 @@ async def open_runtime(
         drain_seconds=drain_seconds,
         offload=surroundings.offload_detached,
     )
-    snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
+    snapshot = await surroundings.offload(partial(_snapshot, code, classes, place.is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
     with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
         start = _Start(
@@ -209,8 +214,14 @@ async def open_runtime(
             endpoints=endpoints,
             telemetry=telemetry,
         )
-        opening = _journal(path, journal, kept_for, partitions, surroundings)
-        async with endpoints.bound(Path(path) if path is not None and is_kept else None), start.run(opening) as runtime:
+        opening = place.open(surroundings.clock)
+        bound = endpoints.bound(Path(path) if path is not None and place.is_kept else None)
+        before: AbstractAsyncContextManager[None] = bound
+        after: AbstractAsyncContextManager[None] = nullcontext()
+        if cluster is not None:  # a node that stands by holds no port: clients go to the one that answers
+            before, after = after, bound
+            await surroundings.offload(endpoints.load)
+        async with before, start.run(opening, after) as runtime:
             yield runtime
 
 
@@ -229,11 +240,14 @@ class _Start:
     telemetry: str | SpanExporter | None
 
     @asynccontextmanager
-    async def run(self, journal: AbstractAsyncContextManager[Journal]) -> AsyncIterator[Runtime]:
-        """Run an engine on the journal, until its steps have ended after the block."""
+    async def run(
+        self, journal: AbstractAsyncContextManager[Journal], bound: AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[Runtime]:
+        """Run an engine on the journal, until its steps have ended after the block. Clients can reach it in ``bound``."""
         error: BaseException | None = None
         try:
             async with (
+                AsyncExitStack() as closing,
                 journal as opened,
                 _on_record(self.environment, opened) as in_flight,
                 _observed(self.telemetry, self.environment) as observer,
@@ -252,6 +266,7 @@ class _Start:
                 client = LocalClient(backend)
                 await nursery.start(engine.run, client)
                 try:
+                    await closing.enter_async_context(bound)
                     await _settle(backend, engine, self.snapshot, closed)
                     unserved = await backend.unserved()
                     for each in unserved:
@@ -307,22 +322,6 @@ def _snapshot(
             return snapshot_of(os.fspath(code))
 
 
-def _journal(
-    path: str | os.PathLike[str] | None,
-    journal: Journal | None,
-    durability: Durability,
-    partitions: int,
-    environment: Environment,
-) -> AbstractAsyncContextManager[Journal]:
-    if journal is not None:
-        return _as_it_is(journal)
-    if durability is Durability.MEMORY:
-        return _as_it_is(memory_journal(partitions=partitions, clock=environment.clock))
-    if path is None:
-        raise DefinitionError("open_runtime() needs path= (the data directory) or durability='memory'")
-    return open_journal(path, durability=durability, partitions=partitions, clock=environment.clock)
-
-
 @asynccontextmanager
 async def _on_record(environment: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
     """Open the record of running code for the block. The end of the block records that no try was lost."""
@@ -349,12 +348,6 @@ async def _observed(telemetry: str | SpanExporter | None, environment: Environme
 
     async with open_observer(telemetry, environment) as observer:
         yield observer
-
-
-@asynccontextmanager
-async def _as_it_is(journal: Journal) -> AsyncIterator[Journal]:
-    await trio.lowlevel.checkpoint()
-    yield journal
 
 
 def _user() -> str:

@@ -329,6 +329,7 @@ def open_runtime(
     *classes: type,
     path: str | os.PathLike[str] | None = None,
     journal: Journal | None = None,
+    cluster: str | None = None,
     durability: str | Durability = ...,
     partitions: int = 1,
     limits: Limits = ...,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
+_STANDING_BY_SECONDS = 2.0
 
 
 def serve_app(
@@ -41,6 +42,7 @@ def serve_app(
     data: Path,
     options: ServeOptions,
     *,
+    cluster: str | None,
     durability: str,
     retention: float,
     limits: Limits,
@@ -56,9 +58,11 @@ def serve_app(
     classes = load_app(app)
     collect_garbage_rarely()
     give_back_large_blocks()
-    if durability != "fsync":
+    if durability != "fsync" and cluster is None:
         err(f"durability {durability!r}: acknowledged work would not survive a power failure")
-    run = partial(run_server, classes, app, data, options, limits=limits, public_url=public_url, otlp=otlp)
+    run = partial(
+        run_server, classes, app, data, options, cluster=cluster, limits=limits, public_url=public_url, otlp=otlp
+    )
     return run_to_the_end(partial(run, durability=durability, retention=retention, is_paused=is_paused, drain=drain))
 
 
@@ -77,6 +81,7 @@ async def run_server(
     data: Path,
     options: ServeOptions,
     *,
+    cluster: str | None = None,
     durability: str,
     retention: float,
     is_paused: bool,
@@ -89,13 +94,16 @@ async def run_server(
 ) -> Exit:
     """Serve until a signal arrives, with ``beside`` running concurrently. Running requests and steps then have
     ``drain`` seconds to end."""
+    started = trio.Event()
     with GracefulShutdown(drain) as stop:
-        async with (
-            trio.open_nursery() as watchers,
-            open_runtime(
+        async with trio.open_nursery() as watchers:
+            if cluster is not None:
+                watchers.start_soon(_stand_by, stop, started, watchers.cancel_scope)
+            async with open_runtime(
                 *classes,
                 path=data,
                 code=app,
+                cluster=cluster,
                 durability=durability,
                 retention=retention,
                 paused=is_paused,
@@ -105,24 +113,42 @@ async def run_server(
                 serve=options,
                 public_url=public_url,
                 telemetry=otlp,
-            ) as runtime,
-        ):
-            if beside is not None:
-                watchers.start_soon(beside, runtime.client)
-            watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
-            names = ", ".join(sorted(cls.__name__ for cls in classes))
-            err(f"serving {names} from {app} on {runtime.url}, data in {data}, durability {durability}")
-            err("no token is required" if options.open else f"the token is in {token_path(data)}")
-            err(f"the console is at {runtime.url}/ui/")
-            await _report_held_work(runtime, is_paused=is_paused)
-            await stop.asked()
-            err("stopping: open invocations continue at the next start; a second signal stops at once")
-            await runtime.drain()
-            stop.closing()
-            watchers.cancel_scope.cancel()
+            ) as runtime:
+                started.set()
+                if beside is not None:
+                    watchers.start_soon(beside, runtime.client)
+                watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
+                _announce(runtime, classes, app, data, options)
+                await _report_held_work(runtime, is_paused=is_paused)
+                await stop.asked()
+                err("stopping: open invocations continue at the next start; a second signal stops at once")
+                await runtime.drain()
+                stop.closing()
+                watchers.cancel_scope.cancel()
+        if not started.is_set():
+            return Exit.DONE  # asked to stop while it stood by
         if any(not step.is_thread for step in runtime.engine.left):
             leave_at_once(Exit.ABANDONED)  # trio would wait for a task that never ends
     return Exit.ABANDONED if runtime.engine.left else Exit.DONE
+
+
+async def _stand_by(stop: GracefulShutdown, started: trio.Event, opening: trio.CancelScope) -> None:
+    """Say that a node stands by if it does not start at once, and end it if it is asked to meanwhile."""
+    with trio.move_on_after(_STANDING_BY_SECONDS):
+        await started.wait()
+    if not started.is_set():
+        err("standing by: another node runs the objects; this one follows its log and takes over when it ends")
+        await stop.asked()
+        if not started.is_set():
+            opening.cancel()
+
+
+def _announce(runtime: Runtime, classes: list[type], app: str, data: Path, options: ServeOptions) -> None:
+    names = ", ".join(sorted(cls.__name__ for cls in classes))
+    durability = runtime.engine.journal.durability.value
+    err(f"serving {names} from {app} on {runtime.url}, data in {data}, durability {durability}")
+    err("no token is required" if options.open else f"the token is in {token_path(data)}")
+    err(f"the console is at {runtime.url}/ui/")
 
 
 async def _report_held_work(runtime: Runtime, *, is_paused: bool) -> None:

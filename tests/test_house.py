@@ -85,9 +85,10 @@ ARROWS = {
         "actors.control.local actors.environment actors.errors actors.extras actors.http actors.http.server"
         " actors.values journal journal.kv"
     ),
+    "actors.journals": ("actors.errors actors.extras actors.http journal journal.kv journal.log journal.replicated"),
     "actors.runtime": (
         "actors.code actors.control.local actors.core actors.endpoints actors.engine actors.environment actors.errors"
-        " actors.event_loop actors.extras actors.http actors.model actors.query actors.rows actors.system actors.telemetry actors.values journal"
+        " actors.event_loop actors.extras actors.http actors.journals actors.model actors.query actors.rows actors.system actors.telemetry actors.values journal"
         " journal.kv journal.log"
     ),
     "actors.integrations.langgraph": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",

@@ -10,6 +10,7 @@ again whenever it has changed. It is sealed with a checksum, and while it is dam
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import fcntl
@@ -97,8 +98,14 @@ class NamedToken:
     owed: tuple[OwedNote, ...] = ()
 
 
-def make_token(directory: Path | DataDirectory) -> str:
-    """Return the token of a data directory, creating one of 256 bits, readable by its owner only, if there is none.
+def shared_token(secret: str) -> str:
+    """Return the own token of every node whose journal has this secret, so that a client can use any of them."""
+    digest = hmac.digest(secret.encode(), b"the own token of a node", "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def make_token(directory: Path | DataDirectory, token: str | None = None) -> str:
+    """Return the token of a data directory. If there is none, create it, readable by its owner only: ``token``, or one of 256 bits.
 
     Raises :class:`UnavailableError` for a file that is a link, that others can read, or that is too short to be a secret.
     """
@@ -106,7 +113,7 @@ def make_token(directory: Path | DataDirectory) -> str:
     if not _read_own(path):
         path.unlink(missing_ok=True)  # an empty one would admit a client without a token
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
+        _write_durably(made, (token or secrets.token_urlsafe(_TOKEN_BYTES)).encode() + b"\n")
         try:
             # Whole or missing: a truncated one would be easy to guess.
             with contextlib.suppress(FileExistsError):  # another process was faster

@@ -58,6 +58,13 @@ drain_option = click.option(
 )
 @click.option("--insecure-network", "is_insecure", is_flag=True, help="Allow a --host beyond loopback, without TLS.")
 @click.option(
+    "--cluster",
+    metavar="URL",
+    envvar="PLAYHEAD_CLUSTER",
+    default=None,
+    help="Keep the journal in this PostgreSQL database, and a copy in --data [default: $PLAYHEAD_CLUSTER].",
+)
+@click.option(
     "--durability",
     type=click.Choice(["fsync", "os"]),
     default="fsync",
@@ -101,6 +108,7 @@ def command(
     hosts: tuple[str, ...],
     public_url: str | None,
     is_insecure: bool,
+    cluster: str | None,
     durability: str,
     retention: float,
     limits: tuple[str, ...],
@@ -114,6 +122,9 @@ def command(
     Unfinished invocations resume. SIGTERM or Ctrl-C stops it within --drain and a few more seconds, even if steps are
     still running; a second signal stops it at once. Steps that do not end are listed, and begin again at the next
     start.
+
+    With --cluster, servers on several machines share one journal: one of them runs the objects, and another takes over
+    when it ends or dies.
     """
     from cli.limits import parse_limits
     from cli.server import serve_app
@@ -124,6 +135,7 @@ def command(
         app,
         data,
         options,
+        cluster=cluster,
         durability=durability,
         retention=retention,
         limits=runtime_limits,

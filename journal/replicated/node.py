@@ -163,6 +163,7 @@ class Node:
                 raise
             except (InDoubt, Unavailable) as error:
                 began = before
+                self._fresh_until = -inf  # a membership may tell the others at once
                 self._is_cut_off(error)
             else:
                 self._was_heard(before, began)

@@ -21,27 +21,34 @@ if TYPE_CHECKING:
     from journal.replicated.log import ReplicatedLog
 
 
-@asynccontextmanager
-async def open_replica(
-    path: str | os.PathLike[str],
-    log: ReplicatedLog,
-    *,
-    partitions: int = 1,
-    clock: Clock | None = None,
-    placement: Placement | None = None,
-) -> AsyncIterator[ReplicatedJournal]:
-    """Open the journal that is in the log, with this node's copy of it in a data directory, and catch up. ``partitions`` is used only
-    for a new journal.
+async def identify(log: ReplicatedLog, *, partitions: int) -> StoreIdentity:
+    """Return the identity of the journal in the log, made now if it has none: then ``partitions`` counts.
 
-    The copy is written without syncs: after a power cut it ends earlier, and the rest is read from the log again. Raises a
-    :class:`journal.errors.StoreError` as :func:`journal.log.open.open_journal` does, ``WrongStore`` if the directory has another
-    store than the log, and :class:`journal.replicated.log.LogUnusable` if another version of playhead has written the log.
+    Raises :class:`journal.replicated.log.LogUnusable` if another version of playhead has written the log.
     """
     identity = decode_row(StoreIdentity, await log.identify(encode_row(new_identity(partitions))))
     if identity.format != FORMAT:
         raise LogUnusable(
             f"the log has format {identity.format}, and this version of playhead reads format {FORMAT}: use the version that wrote it"
         )
+    return identity
+
+
+@asynccontextmanager
+async def open_replica(
+    path: str | os.PathLike[str],
+    log: ReplicatedLog,
+    identity: StoreIdentity,
+    *,
+    clock: Clock | None = None,
+    placement: Placement | None = None,
+) -> AsyncIterator[ReplicatedJournal]:
+    """Open the journal that is in the log, with this node's copy of it in a data directory, and catch up.
+
+    The copy is written without syncs: after a power cut it ends earlier, and the rest is read from the log again. Raises a
+    :class:`journal.errors.StoreError` as :func:`journal.log.open.open_journal` does, and ``WrongStore`` if the directory has another
+    store than the log.
+    """
     with open_store(path, lambda: identity, durability=Durability.OS) as opened:
         if opened.identity.store_id != identity.store_id:
             raise WrongStore(opened.directory.path, found=opened.identity.store_id, expected=identity.store_id)

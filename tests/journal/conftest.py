@@ -13,7 +13,7 @@ from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from journal.replicated.journal import open_replicated
 from journal.replicated.memory_log import MemoryLog
-from journal.replicated.open import open_replica
+from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres import log as postgres_log
 from journal.replicated.postgres.log import open_postgres_log
 from tests.aio.postgres import postgres
@@ -67,7 +67,7 @@ def open_again(
             node = tmp_path / f"node {next(_numbers)}"
             async with (
                 open_postgres_log(address, schema=schema) as log,
-                open_replica(node, log, partitions=partitions, clock=VirtualClock()) as journal,
+                open_replica(node, log, await identify(log, partitions=partitions), clock=VirtualClock()) as journal,
             ):
                 yield journal
 

@@ -14,7 +14,7 @@ import trio.testing
 
 from journal.errors import InDoubt, Unavailable, WrongStore
 from journal.replicated.log import LogDiverged, LogUnusable, Superseded
-from journal.replicated.open import open_replica
+from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres import log as postgres_log
 from journal.replicated.postgres.log import open_postgres_log
 from tests.journal.test_contract import OTHER, all_of, append, nothing_is_due, take, values
@@ -60,7 +60,7 @@ def server_with(address: str, setting: str, value: str) -> Iterator[None]:
 async def node(address: str, schema: str, path: Path, *, partitions: int = 1) -> AsyncIterator[ReplicatedJournal]:
     async with (
         open_postgres_log(address, schema=schema) as log,
-        open_replica(path, log, partitions=partitions, clock=VirtualClock()) as journal,
+        open_replica(path, log, await identify(log, partitions=partitions), clock=VirtualClock()) as journal,
     ):
         yield journal
 

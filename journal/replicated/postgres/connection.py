@@ -7,6 +7,7 @@ single statements with parameters. Names of hosts are looked up before libpq see
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ Row = tuple[bytes | None, ...]
 SECONDS_TO_CONNECT = 5.0
 SECONDS_TO_ANSWER = 30.0
 _MOST_CONNECTIONS = 8
+_LOOK_SECONDS = 0.01
 _DEFAULTS: dict[str, str | int] = {
     "application_name": "playhead",
     "keepalives_idle": 10,
@@ -46,6 +48,7 @@ class PostgresConnection:
     def __init__(self, libpq: pq.abc.PGconn) -> None:
         self.is_broken = False
         self._libpq = libpq
+        self._is_asking = False
         libpq.nonblocking = 1
         self._standing_still = still if is_mocked() else nullcontext
 
@@ -74,13 +77,29 @@ class PostgresConnection:
     async def run(self, statement: str, *parameters: bytes | int | str) -> list[Row]:
         """Run a statement and return its rows in binary format. Raises :class:`Refused`, and ``InDoubt`` if the connection was lost
         before the answer."""
+        self._is_asking = True
         try:
             with self._standing_still():
                 results = await self._answer(statement, parameters)
         except BaseException:
             self.is_broken = True
             raise
+        finally:
+            self._is_asking = False
         return _rows_of(results)
+
+    async def lost(self) -> None:
+        """Return when the connection is lost; ``is_broken`` is set then. Nothing is sent for that."""
+        with socket.socket(fileno=os.dup(self._libpq.socket)) as watched:  # a statement waits for the original
+            while not self.is_broken:
+                await trio.lowlevel.wait_readable(watched)
+                if not self._is_asking and not self.is_broken:
+                    try:
+                        self._libpq.consume_input()
+                    except OperationalError:
+                        self.is_broken = True
+                        return
+                await trio.sleep(_LOOK_SECONDS)
 
     async def _answer(self, statement: str, parameters: Sequence[bytes | int | str]) -> list[pq.abc.PGresult]:
         values = [each if isinstance(each, bytes) else str(each).encode() for each in parameters]
@@ -151,6 +170,11 @@ def complete_address(address: str) -> str:
         return make_conninfo(address, **{name: value for name, value in _DEFAULTS.items() if name not in given})
     except ProgrammingError as error:
         raise ValueError(f"the address of PostgreSQL cannot be read: {error}") from None
+
+
+def number_in(column: bytes | None) -> int:
+    """Return the number in a column of a row."""
+    return int.from_bytes(column or b"", "big")
 
 
 async def _attempts(address: str) -> list[str]:

@@ -23,6 +23,7 @@ from journal.replicated.postgres.connection import (
     PostgresConnection,
     Refused,
     complete_address,
+    number_in,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ CREATE TABLE IF NOT EXISTS {schema}.posted (
     token bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, partition int NOT NULL, id text NOT NULL, data bytea NOT NULL,
     UNIQUE (partition, id));
 CREATE TABLE IF NOT EXISTS {schema}.identity (number int PRIMARY KEY, identity bytea NOT NULL);
+CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.members (
+    name text PRIMARY KEY, saying bytea NOT NULL, at timestamptz NOT NULL, session int NOT NULL) WITH (fillfactor = 50);
 ALTER TABLE {schema}.entries ALTER COLUMN data SET STORAGE EXTERNAL;
 END $$
 """
@@ -97,8 +100,9 @@ class PostgresLog:
         if not (schema.isidentifier() and schema.isascii() and schema.islower()):
             raise ValueError(f"the schema is {schema!r}, expected a name in lower case such as playhead")
         self._statements = {name: text.format(schema=schema) for name, text in _STATEMENTS.items()}
-        self._schema = schema
-        self._pool = _CheckedPool(complete_address(address))
+        self.schema = schema
+        self.address = complete_address(address)
+        self._pool = _CheckedPool(self.address)
         self._waiting: dict[trio.Event, tuple[int, int | None]] = {}
         self._has_waiting = trio.Event()
 
@@ -106,13 +110,13 @@ class PostgresLog:
         """Create the tables if they are missing."""
         async with self._pool.connection() as connection:
             try:
-                [(found,)] = await connection.run("SELECT to_regclass($1)", f"{self._schema}.identity")
+                [(found,)] = await connection.run("SELECT to_regclass($1)", f"{self.schema}.identity")
                 if found is None:  # who may write into it need not be who may create it
-                    await connection.run(_TABLES.format(schema=self._schema))
+                    await connection.run(_TABLES.format(schema=self.schema))
             except Refused as error:
                 raise LogUnusable(
                     f"the tables of the log cannot be created: {error}; let the user of the address create the schema "
-                    f"{self._schema!r}, or create it for that user"
+                    f"{self.schema!r}, or create it for that user"
                 ) from error
 
     async def identify(self, identity: bytes) -> bytes:
@@ -150,7 +154,7 @@ class PostgresLog:
 
     async def posted(self, partition: int) -> Sequence[PostedMessage]:
         found = await self._read("posted", partition)
-        return [PostedMessage(_number(token), data or b"") for token, data in found]
+        return [PostedMessage(number_in(token), data or b"") for token, data in found]
 
     async def wait_for_post(self, partition: int) -> None:
         await self._wait(partition, None)
@@ -191,25 +195,31 @@ class PostgresLog:
     async def _wake(self) -> None:
         partitions = {partition for partition, _ in self._waiting.values()}
         found = await self._read("news", "{" + ",".join(map(str, partitions)) + "}")
-        news = {_number(partition): (_number(last), is_posted == b"\1") for partition, last, is_posted in found}
+        news = {number_in(partition): (number_in(last), is_posted == b"\1") for partition, last, is_posted in found}
         for event, (partition, after) in self._waiting.items():
             last, is_posted = news.get(partition, (0, False))
             if is_posted if after is None else last > after:
                 event.set()
 
-    async def _read(self, name: str, *parameters: bytes | int | str) -> list[Row]:
-        """Run a statement that may be run again."""
+    async def read_rows(self, statement: str, *parameters: bytes | int | str) -> list[Row]:
+        """Run a statement that may be run again. Raises ``Unavailable``."""
         try:
-            return await self._write(name, *parameters)
+            return await self._run(statement, *parameters)
         except InDoubt as error:
             raise Unavailable(str(error)) from error
 
+    async def _read(self, name: str, *parameters: bytes | int | str) -> list[Row]:
+        return await self.read_rows(self._statements[name], *parameters)
+
     async def _write(self, name: str, *parameters: bytes | int | str) -> list[Row]:
+        return await self._run(self._statements[name], *parameters)
+
+    async def _run(self, statement: str, *parameters: bytes | int | str) -> list[Row]:
         async with self._pool.connection() as connection:
             try:
-                return await connection.run(self._statements[name], *parameters)
+                return await connection.run(statement, *parameters)
             except Refused as error:
-                raise Unavailable(f"PostgreSQL has refused a statement of the log ({name}): {error}") from error
+                raise Unavailable(f"PostgreSQL has refused a statement: {error}") from error
 
 
 class _CheckedPool(ConnectionPool):
@@ -240,10 +250,6 @@ async def _make_safe(connection: PostgresConnection) -> None:
                 f"PostgreSQL runs with {setting} = {_shown(found)}, so a power cut could take back what it has acknowledged: "
                 f"set {setting} = on"
             )
-
-
-def _number(column: bytes | None) -> int:
-    return int.from_bytes(column or b"", "big")
 
 
 def _shown(setting: bytes | None) -> str:

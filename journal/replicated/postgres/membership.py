@@ -1,0 +1,152 @@
+"""The beats of a cluster's nodes, in a table of PostgreSQL that is not logged.
+
+Each node holds an advisory lock through the session that it beats in. When the process dies, the kernel closes the session, the server
+frees the lock, and the others need not wait for the beat to grow old. The lock says nothing of a process that is stopped, and the beat does.
+
+Invariant: a node that lives and has lost its session learns that before the others count it as dead, since they give a member without
+a lock a moment.
+"""
+
+from __future__ import annotations
+
+import zlib
+from math import inf
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from journal.errors import CorruptRecord, InDoubt, Unavailable
+from journal.replicated.membership import Heard, Member
+from journal.replicated.postgres.connection import PostgresConnection, Refused, number_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journal.replicated.postgres.log import PostgresLog
+
+POLL_SECONDS = 0.1
+_MOMENT_SECONDS = 0.2
+
+_STATEMENTS = {
+    "beat": (
+        "INSERT INTO {schema}.members VALUES ($1, $2::bytea, clock_timestamp(), pg_backend_pid())"
+        " ON CONFLICT (name) DO UPDATE SET saying = excluded.saying, at = excluded.at, session = excluded.session"
+    ),
+    "members": (
+        "SELECT name, saying, (extract(epoch FROM clock_timestamp() - at) * 1000000)::bigint, EXISTS (SELECT FROM pg_locks l"
+        " WHERE l.locktype = 'advisory' AND l.classid = {space} AND l.objid = session::oid AND l.pid = session AND l.granted)"
+        " FROM {schema}.members WHERE at > clock_timestamp() - interval '1 minute'"
+    ),
+    "leave": "DELETE FROM {schema}.members WHERE name = $1 OR at < clock_timestamp() - interval '1 hour'",
+}
+
+
+class _Saying(msgspec.Struct, omit_defaults=True):
+    """What a member says, as it is stored. A field that a later version adds is ignored."""
+
+    url: str = ""
+    owned: dict[int, int] = {}
+    registry_version: int = 0
+    is_leaving: bool = False
+    now: float = 0.0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Saying).decode
+
+
+class PostgresMembership:
+    """A :class:`journal.replicated.membership.Membership` beside a log in PostgreSQL."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+        self._space = zlib.crc32(log.schema.encode()) & 0x7FFFFFFF
+        self._statements = {
+            name: text.format(schema=log.schema, space=self._space) for name, text in _STATEMENTS.items()
+        }
+        self._session: PostgresConnection | None = None
+        self._has_session = trio.Event()
+        self._unlocked: dict[str, float] = {}
+
+    async def beat(self, member: Member) -> None:
+        saying = _Saying(
+            url=member.url,
+            owned=dict(member.owned),
+            registry_version=member.registry_version,
+            is_leaving=member.is_leaving,
+            now=member.now,
+        )
+        try:
+            session = await self._own_session()
+            await session.run(self._statements["beat"], member.name, _encode(saying))
+        except (InDoubt, Refused) as error:
+            raise Unavailable(f"the beat was not taken: {error}") from error
+
+    async def members(self) -> Sequence[Heard]:
+        found = await self._log.read_rows(self._statements["members"])
+        now = trio.current_time()
+        locked = {name for name, *_, is_locked in found if is_locked == b"\1"}
+        self._unlocked = {str(name): self._unlocked.get(str(name), now) for name, *_ in found if name not in locked}
+        return [
+            Heard(
+                _member(name or b"", saying or b""),
+                inf if self._is_gone(str(name), now) else number_in(age) / 1_000_000,
+            )
+            for name, saying, age, _ in found
+        ]
+
+    async def leave(self, name: str) -> None:
+        await self._log.read_rows(self._statements["leave"], name)
+
+    async def changed(self) -> None:
+        await trio.sleep(POLL_SECONDS)
+
+    async def session_lost(self) -> None:
+        """Return when a session in which this node has beaten is lost, so that others may soon count it as dead."""
+        await self._has_session.wait()
+        if self._session is not None:
+            await self._session.lost()
+
+    def close(self) -> None:
+        """End the session of the beats, which frees its lock."""
+        if self._session is not None:
+            self._session.close()
+
+    def _is_gone(self, name: str, now: float) -> bool:
+        return now - self._unlocked.get(name, inf) >= _MOMENT_SECONDS
+
+    async def _own_session(self) -> PostgresConnection:
+        session = self._session
+        if session is not None and session.is_broken:
+            session.close()
+            self._session, self._has_session = None, trio.Event()
+            raise Unavailable(
+                "the session of the beats was lost"
+            )  # once: what was believed under its lock may be wrong
+        if session is None:
+            session = await PostgresConnection.open(self._log.address)
+            try:
+                await session.run("SET synchronous_commit = off")
+                await session.run("SELECT pg_advisory_lock($1::int, pg_backend_pid())", self._space)
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
+            self._has_session.set()
+        return session
+
+
+def _member(name: bytes, saying: bytes) -> Member:
+    try:
+        said = _decode(saying)
+    except msgspec.MsgspecError as error:
+        raise CorruptRecord(f"the beat of node {name.decode(errors='replace')} cannot be decoded: {error}") from error
+    return Member(
+        name=name.decode(),
+        url=said.url,
+        owned=said.owned,
+        registry_version=said.registry_version,
+        is_leaving=said.is_leaving,
+        now=said.now,
+    )
