@@ -336,6 +336,12 @@ class Executor:
         self.live.after_turn(loaded, attempt, self._machine.now)
         stamp = Stamp(self._machine.now, f"#{number}", of)
         for command in commands:
+            if (
+                isinstance(command, c.FinishAttempt)
+                and command.output
+                and self._holds.if_emits_too_much(loaded, command)
+            ):
+                break
             events = self._machine.decide(loaded, command, stamp)
             if isinstance(command, (c.RecordProgress, c.FinishAttempt)) and command.output:
                 self._record_output(loaded, command, events)

@@ -60,6 +60,14 @@ class Holds:
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
             self.decide(loaded, held)
 
+    def if_emits_too_much(self, loaded: LoadedObject, end: c.FinishAttempt) -> bool:
+        """Pause an invocation whose output would be beyond its limits at its end. Returns whether it does: then its last turn is void."""
+        reason = self._machine.outputs.beyond_limits(loaded, end.invocation_id, end.output)
+        if reason is None or loaded.open_state(end.invocation_id) is None:
+            return False
+        self.decide(loaded, c.PauseAttempt(invocation_id=end.invocation_id, cause=PauseCause.LIMIT, reason=reason))
+        return True
+
     def if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
         """Pause an invocation whose handler or step had the event loop when each of the last processes died. Returns whether it
         was paused. The step's own policy comes first."""

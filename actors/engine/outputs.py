@@ -65,14 +65,16 @@ class Outputs:
         tail = self.of(loaded).get(of)
         return 0 if tail is None else _undamaged(tail).own
 
-    def beyond_limits(self, loaded: LoadedObject, of: InvocationId) -> str | None:
-        """Describe the limit that the output has exceeded; None if it is within the limits."""
+    def beyond_limits(self, loaded: LoadedObject, of: InvocationId, more: Sequence[bytes] = ()) -> str | None:
+        """Describe the limit that the output exceeds with these further pieces; None if it is within the limits."""
         tail = self.of(loaded).get(of)
         limits = self._limits
-        if tail is None or (tail.pieces <= limits.output_pieces and tail.size <= limits.output_bytes):
+        pieces, size = (0, 0) if tail is None else (tail.pieces, tail.size)
+        pieces, size = pieces + len(more), size + sum(map(len, more))
+        if pieces <= limits.output_pieces and size <= limits.output_bytes:
             return None
         return (
-            f"its output has {tail.pieces} pieces and {tail.size} bytes, the limits are {limits.output_pieces} (output_pieces) and "
+            f"its output has {pieces} pieces and {size} bytes, the limits are {limits.output_pieces} (output_pieces) and "
             f"{limits.output_bytes} (output_bytes). Emit less, or raise the limit and resume"
         )
 

@@ -69,6 +69,12 @@ class Speaker(Service):
         await actors.sleep(1)
 
     @handler
+    async def blurt(self, words: int) -> int:
+        for nth in range(words):
+            actors.emit(nth)
+        return words
+
+    @handler
     async def beside(self) -> None:
         async with actors.open_nursery() as nursery:
             nursery.start_soon(self.one, "a", 1.0)
@@ -360,10 +366,11 @@ async def test_what_a_thread_emits_counts_no_longer_as_queued_once_it_is_taken()
         assert len(await output(handle)) == 100
 
 
-async def test_a_handler_beyond_the_limit_is_paused_and_continues_under_a_higher_one() -> None:
+@pytest.mark.parametrize("how", ["babble", "blurt"])
+async def test_a_handler_beyond_the_limit_is_paused_and_continues_under_a_higher_one(how: str) -> None:
     lab = Lab(Speaker, limits=Limits(output_pieces=10))
     async with lab.running() as runtime:
-        handle = await runtime.client.service(Speaker).babble.send(11)
+        handle = await runtime.client.send(f"Speaker/{how}", 11)
         await trio.sleep(1)
         info = await handle.info()
         assert info.status is Status.PAUSED
