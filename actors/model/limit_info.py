@@ -104,12 +104,11 @@ def limit_info(limit: Limit, *, running: int = 0, waiting: int = 0) -> LimitInfo
     )
 
 
-def limit_answer(scope: str, change: LimitChange) -> LimitAnswer:
-    """Convert the change of a limit to its public form."""
-    before, after = change.before, change.after
+def limit_answer(scope: str, change: LimitChange, before: tuple[int, int], after: tuple[int, int]) -> LimitAnswer:
+    """Convert the change of a limit to its public form. ``before`` and ``after`` it so many ran under the limit, and waited for it."""
     return LimitAnswer(
         scope=scope,
         changed=change.changed,
-        before=None if before is None else limit_info(before),
-        after=None if after is None else limit_info(after),
+        before=None if change.before is None else limit_info(change.before, running=before[0], waiting=before[1]),
+        after=None if change.after is None else limit_info(change.after, running=after[0], waiting=after[1]),
     )

@@ -84,7 +84,8 @@ def _check_count(found: int) -> None:
         )
 
 
-def _checked(name: object, value: object) -> tuple[str, str]:
+def checked_tag_name(name: object) -> str:
+    """Return the name of a tag as a plain text. Raises :class:`InvalidArgumentError`."""
     text = str.__str__(name) if is_a(name, str) else ""
     if _NAME.fullmatch(text) is None:
         raise InvalidArgumentError(
@@ -92,6 +93,11 @@ def _checked(name: object, value: object) -> tuple[str, str]:
             "of them a-z, A-Z or '_'",
             path="tags",
         )
+    return text
+
+
+def _checked(name: object, value: object) -> tuple[str, str]:
+    text = checked_tag_name(name)
     if not is_a(value, str):
         raise InvalidArgumentError(f"the tag {text} is {shown(value)}, expected text", path=f"tags.{text}")
     found = str.__str__(value)

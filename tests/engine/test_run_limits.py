@@ -133,6 +133,8 @@ async def test_no_more_run_than_allowed_and_they_run_in_order() -> None:
         assert (last.limit_wait.running, last.limit_wait.ahead) == (3, 6)
         (info,) = await client.limits.list()
         assert (info.running, info.waiting, info.reason) == (3, 7, "a small model")
+        answer = await client.limits.set("service:Agent", concurrency=3, reason="a small model")
+        assert answer.before == answer.after == info, "an answer tells what runs and waits, as the list does"
         assert [await handle.result() for handle in sent] == list(range(10))
         assert NOW.most["all"] == 3
         assert [sorted(NOW.order[at : at + 3]) for at in (0, 3, 6, 9)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
@@ -389,6 +391,25 @@ async def test_a_call_that_no_limit_counts_is_not_slowed_down() -> None:
         await client.limits.set("service:Agent", concurrency=1)
         await client.service(Agent).run.send("a", 1)
         assert await client.actor(Chat, "a").say("chat", 5) == 5
+
+
+async def test_a_limit_that_could_count_nothing_is_refused_and_audited() -> None:
+    async with Lab(Agent, Talk).running() as runtime:
+        limits = runtime.client.limits
+        for scope in ("service:Nope", "handler:Agent/nope", "handler:Nope/run", "key:Nope", "key:Nope/a"):
+            with raises(actors.NotFoundError):
+                await limits.set(scope, concurrency=1)
+        wrong = ("key:Agent", "key:Agent/a", "tag:bad name", "tag:bad name=x", "tag:priority=high", "tag:user=a\nb")
+        for scope in wrong:
+            with raises(InvalidArgumentError):
+                await limits.set(scope, concurrency=1)
+        assert await limits.list() == ()
+        assert len([row for row in (await runtime.client.audit(verb="set-limit")).entries if row.refusal]) == 5 + len(
+            wrong
+        )
+        for scope in ("service:Chat", "handler:Chat/say", "key:Chat", "key:Chat/a", "tag:user", "tag:priority"):
+            assert (await limits.set(scope, concurrency=1)).changed
+        assert not (await limits.delete("service:Nope")).changed
 
 
 async def test_what_cannot_be_a_limit_is_refused() -> None:

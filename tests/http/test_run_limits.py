@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import actors
-from actors import Service, handler
+from actors import Actor, handler
 from tests.http.served import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Agent(Service):
+class Agent(Actor):
     @handler
     async def run(self) -> None:
         await actors.signal("go")

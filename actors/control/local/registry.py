@@ -9,16 +9,18 @@ import trio
 
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
-from actors.core.gates import GateScope, ScopeKind
-from actors.errors import NotFoundError, RefusedError, ResourceKind
+from actors.core.gates import GateScope, ScopeKind, parse_scope
+from actors.errors import InvalidArgumentError, NotFoundError, RefusedError, ResourceKind
 from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
 from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions, limit_answer, limit_info
+from actors.model.tags import checked_tag_name, checked_tags
 from actors.rows.audit import ControlAction
 from actors.system.registry import registry_target
 from actors.values import decode_kept
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
+from journal.events import Kind
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
@@ -128,6 +130,12 @@ class LocalRegistry(LocalServices):
         act = ControlAction(
             verb="set-limit", target=scope, detail=", ".join(parts) or "no bound", reason=options.reason
         )
+        try:
+            self._check_limited(scope)
+        except RefusedError as refusal:
+            await self.note_refusal(act, refusal)
+            raise
+        before = self._figures_of(scope)
         change: LimitChange = await self.ask_registry(
             "set_limit",
             act,
@@ -138,13 +146,14 @@ class LocalRegistry(LocalServices):
             reason=options.reason,
             by=self.who.by,
         )
-        return limit_answer(scope, change)
+        return limit_answer(scope, change, before, self._figures_of(scope))
 
     async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
         """Delete the limit. On return it no longer holds here."""
         act = ControlAction(verb="delete-limit", target=scope, reason=reason)
+        before = self._figures_of(scope)
         change: LimitChange = await self.ask_registry("delete_limit", act, scope=scope, reason=reason, by=self.who.by)
-        return limit_answer(scope, change)
+        return limit_answer(scope, change, before, self._figures_of(scope))
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits, with what runs under them and waits for them here."""
@@ -156,9 +165,31 @@ class LocalRegistry(LocalServices):
             for limit in places.limits
         )
 
+    def _figures_of(self, scope: str) -> tuple[int, int]:
+        """How many run under the limit of a scope, and how many wait for it."""
+        return self.engine.places.figures().get(scope, (0, 0))
+
+    def _check_limited(self, scope: str) -> None:
+        """Refuse the scope of a limit that could never count anything."""
+        kind, _, name = scope.partition(":")
+        if kind == "tag":
+            tag, equals, value = name.partition("=")
+            if equals:
+                checked_tags({tag: value})
+            else:
+                checked_tag_name(tag)
+        elif kind == "key" and "/" not in name:
+            self._check_scope(GateScope(ScopeKind.SERVICE, name))
+            if name in self.engine.app and self.engine.app.find(name).kind is Kind.SERVICE:
+                raise InvalidArgumentError(f"{name} is a service and has no keys, found {scope}", path="scope")
+        else:
+            self._check_scope(parse_scope(scope))
+
     def _check_scope(self, scope: GateScope) -> None:
         if is_system(scope.service):
-            raise NotFoundError(f"{scope.service} is built in and cannot be held by a gate", kind=ResourceKind.SERVICE)
+            raise NotFoundError(
+                f"{scope.service} is built in: no gate holds it and no limit counts it", kind=ResourceKind.SERVICE
+            )
         match scope.kind:
             case ScopeKind.EVERYTHING | ScopeKind.BACKLOG:
                 pass
