@@ -154,6 +154,25 @@ async def test_each_link_answers_its_own_question() -> None:
         assert len({row.by for row in page.entries}) == 3
 
 
+async def test_of_answers_at_once_one_counts_although_it_ends_the_invocation() -> None:
+    async with running(lab()) as runtime:
+        claim = await runtime.client.service(Claims).escalate.send()
+        token = await token_to("manager")
+        refused: list[ErrorCode] = []
+
+        async def answer() -> None:
+            try:
+                await runtime.client.answer_by_link(token, "yes")
+            except ConflictError as error:
+                refused.append(error.code)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(answer)
+        assert refused == [ErrorCode.QUESTION_CLOSED] * 2
+        assert await claim.result() == "manager: yes"
+
+
 async def test_a_link_of_an_earlier_wait_is_refused() -> None:
     async with running(lab()) as runtime:
         claim = await runtime.client.service(Claims).escalate.send()

@@ -11,7 +11,7 @@ from actors.core import commands as c
 from actors.core.decide.calls import closed_question, expired_link
 from actors.core.owed import has_yet_to_keep
 from actors.core.state import existing
-from actors.errors import InvalidArgumentError, UnavailableError
+from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, UnavailableError
 from actors.model.question_info import QuestionInfo
 from actors.rows.audit import Principal
 from actors.values.texts import shown
@@ -69,7 +69,15 @@ class LocalQuestions(LocalServices):
         value = msgspec.json.encode(choice)
         of = info.invocation_id
         command = c.SignalInvocation(invocation_id=of, name=info.name, value=value, question=question)
-        await self.engine.obey(command, of, Principal(f"link:{question}", self.who.source))
+        try:
+            await self.engine.obey(command, of, Principal(f"link:{question}", self.who.source))
+        except (
+            ConflictError,
+            NotFoundError,
+        ) as refusal:  # since the question was read, another answer may have ended all of it
+            if refusal.code in (ErrorCode.ALREADY_COMPLETED, ErrorCode.NOT_FOUND, ErrorCode.GONE):
+                raise closed_question(info.name) from None
+            raise
         return info
 
     @property
