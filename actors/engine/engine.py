@@ -61,8 +61,7 @@ _REST_SECONDS = 1.0
 class Engine:
     """Runs an app on a journal, for as long as :meth:`run` does. Requests to one object are taken in order.
 
-    A gate in ``closed`` is closed before anything runs; the caller then records it in the registry (``RegistryView.trust``).
-    """
+    A gate in ``closed`` is closed before anything runs; the caller then records it in the registry (``RegistryView.trust``)."""
 
     def __init__(
         self,
@@ -163,7 +162,7 @@ class Engine:
                 await self._own_all(nursery, client)
                 task_status.started()
         finally:
-            self._is_running = False
+            self._is_running, self._processors.has_ended = False, True
             self._context.watchdog.stop()
 
     async def _own_all(self, nursery: trio.Nursery, client: InsideClient) -> None:
@@ -185,6 +184,10 @@ class Engine:
         if self.router is not None:
             return self.router.has_all_partitions
         return len(self._processors) == self.journal.partitions
+
+    def check_open(self) -> None:
+        """Raise :class:`actors.errors.UnavailableError` once the engine has ended."""
+        self._processors.check_open()
 
     def open(self) -> None:
         """The registry has been read and its rules hold: user objects may continue."""
@@ -274,9 +277,7 @@ class Engine:
 
     async def _turn_gates(self, gates: Gates) -> None:
         for processor in list(self._gated.values()):
-            with contextlib.suppress(
-                UnknownOutcomeError
-            ):  # it has ended, and the next one starts with the current gates
+            with contextlib.suppress(UnknownOutcomeError):  # it has ended: the next one starts with the current gates
                 await processor.turn(gates)
 
     def _what_runs(self) -> list[Candidate]:
@@ -342,9 +343,8 @@ class Engine:
         """Apply verbs to several invocations, as :meth:`obey` does to one. Each answer, or the exception in its place, is reported by
         the command's number.
 
-        All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs whose answers
-        got no answer may be applied nevertheless.
-        """
+        All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs
+        without an answer may be applied nevertheless."""
         asked: dict[int, Reply[ControlResult]] = {}
         try:
             for number, (of, command) in commands.items():

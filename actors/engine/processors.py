@@ -35,12 +35,22 @@ GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable, Damaged)
 
 
 class Processors(dict[int, PartitionProcessor]):
-    """The processors by partition. A partition lacks one while the engine waits to claim it again."""
+    """The processors by partition. A partition lacks one while the engine waits to claim it again, and for good once it has ended."""
+
+    has_ended = False
 
     def __missing__(self, _: int) -> PartitionProcessor:
+        self.check_open()
         raise UnavailableError(
             "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
         )
+
+    def check_open(self) -> None:
+        """Raise :class:`actors.errors.UnavailableError` once the engine has ended."""
+        if self.has_ended:
+            raise UnavailableError(
+                "the runtime of this client has ended; open the directory again, with actors.open_runtime or actors.open_directory"
+            )
 
 
 def give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:

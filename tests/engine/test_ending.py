@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from journal.kv.store import Batch
 
@@ -164,3 +165,23 @@ async def test_a_cancelled_runtime_waits_for_its_last_commit_and_no_longer(lab: 
                 await runtime.client.service(Ending).cooperative.send()
             began = trio.current_time()
     assert trio.current_time() - began <= 1.0
+
+
+async def test_a_client_says_that_its_runtime_has_ended(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        client = runtime.client
+        handle = await client.service(Ending).cooperative.send()
+    asks: list[Callable[[], Awaitable[object]]] = [
+        client.service(Ending).cooperative,
+        client.service(Ending).cooperative.send,
+        handle.info,
+        handle.cancel,
+        client.invocations,
+        partial(client.query, "SELECT 1"),
+        client.services,
+        client.audit,
+        partial(client.gates.close, "everything"),
+    ]
+    for ask in asks:
+        with pytest.raises(actors.UnavailableError, match="has ended"):
+            await ask()

@@ -146,6 +146,7 @@ class LocalInvocations(LocalServices):
         return found
 
     def query_target(self) -> QueryTarget:
+        self.engine.check_open()
         services = self._served(system=True)
         return QueryTarget(
             snapshot=partial(open_snapshot, self.engine.journal, services=services),

@@ -47,7 +47,8 @@ class LocalServices:
         self.has_room = engine.journal.has_room
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
-        """Open a snapshot of the journal as of now, for the block."""
+        """Open a snapshot of the journal as of now, for the block. Raises :class:`actors.UnavailableError` once the runtime has ended."""
+        self.engine.check_open()
         return open_snapshot(self.engine.journal)
 
     async def row(self, of: InvocationId) -> InvocationRow:
