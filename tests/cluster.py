@@ -38,6 +38,10 @@ class Peer:
     runtime: Runtime | None = None
     is_cut_off: bool = False
     """Whether neither its beats nor requests to it arrive. It can still write to the log, as a zombie can."""
+    is_mute: bool = False
+    """Whether its beats do not arrive."""
+    is_deaf: bool = False
+    """Whether it hears no beats."""
     is_behind: bool = False
     """Whether it reads nothing from the log."""
 
@@ -68,6 +72,8 @@ class Cluster:
         self.peers: dict[str, Peer] = {}
         self.hops: list[tuple[str, str]] = []
         """Who has asked whom."""
+        self.breaks_after_asking = False
+        """Whether the connection of the next request breaks before its answer; then of no other until it is set again."""
         self._random = Random(seed)
 
     @asynccontextmanager
@@ -149,11 +155,11 @@ class _Wire:
     name: str
 
     async def beat(self, member: Member) -> None:
-        await self._reach()
+        await self._reach(is_lost=self.cluster.peers[self.name].is_mute)
         await self.cluster.membership.beat(member)
 
     async def members(self) -> Sequence[Heard]:
-        await self._reach()
+        await self._reach(is_lost=self.cluster.peers[self.name].is_deaf)
         return await self.cluster.membership.members()
 
     async def leave(self, name: str) -> None:
@@ -184,12 +190,13 @@ class _Wire:
                 with trio.move_on_after(0.05):
                     await ended.wait()
             nursery.cancel_scope.cancel()
-        if answer is None or peer.is_cut_off:
+        breaks, self.cluster.breaks_after_asking = self.cluster.breaks_after_asking, False
+        if answer is None or peer.is_cut_off or breaks:
             raise UnknownOutcomeError(f"the connection to node {to.name} broke")
         return answer.unwrap()
 
-    async def _reach(self) -> None:
-        if self._is_cut_off():
+    async def _reach(self, *, is_lost: bool = False) -> None:
+        if is_lost or self._is_cut_off():
             await trio.lowlevel.checkpoint()
             raise Unavailable("cut off")
 

@@ -23,7 +23,7 @@ from actors.core import commands as c
 from actors.core.state import REQUEST
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.waiter import Reply
-from actors.errors import ActorError, NotOwnerError, TooSlowError, UnknownOutcomeError
+from actors.errors import ActorError, NotOwnerError, TooSlowError, UnavailableError, UnknownOutcomeError
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, stream_of_invocation
@@ -180,16 +180,22 @@ class RequestRouter:
     async def _answer_to(self, request: ObjectRequest) -> Any:
         partition = request.to % self._partitions
         deadline = trio.current_time() + OWNER_SECONDS
+        unknown: UnknownOutcomeError | None = None
         while True:
             try:
                 return await self._ask_owner(partition, request)
-            except NotOwnerError:
-                if trio.current_time() >= deadline:
+            except UnavailableError as error:
+                is_late = trio.current_time() >= deadline
+                if unknown is not None and (is_late or not isinstance(error, NotOwnerError)):
+                    raise unknown from error  # the first try may have been carried out
+                if not isinstance(error, NotOwnerError):
+                    raise
+                if is_late:
                     raise self._not_owner(partition) from None
-            except UnknownOutcomeError:
+            except UnknownOutcomeError as error:
                 if not _may_be_repeated(request):
                     raise
-                request = _repeated(request)
+                request, unknown = _repeated(request), error
                 deadline = trio.current_time() + OWNER_SECONDS
             with trio.move_on_after(_LOOK_AGAIN_SECONDS):
                 await self._node.changed()

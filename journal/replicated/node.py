@@ -6,7 +6,8 @@ Invariant: a node answers for a partition from memory only while no other node c
     may answer   from e1 on … until s1 + DEAD, or s2 + DEAD, …      never later than the others wait
                                           lapse: e3 - s2 >= DEAD
 
-After a lapse another node may have claimed anything, so the node gives up all its claims and makes new ones.
+After a lapse another node may have claimed anything, so the node gives up all its claims and makes new ones. A node that has
+heard nothing for as long may have missed that another one has claimed what it owns, and claims and answers nothing either.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Node:
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._is_leaving = False
         self._held: dict[int, int] = {}
-        self._fresh_until = -inf
+        self._told_until = self._heard_until = -inf
         self._others: dict[str, Member] = {}
         self._placement: dict[int, str] = {}
         self._has_changed = trio.Event()
@@ -64,8 +65,9 @@ class Node:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether every other node has heard of this one within the dead time, as far as this one can know."""
-        return trio.current_time() < self._fresh_until
+        """Whether every other node has heard of this one within the dead time, and this one of them, as far as it can know. A node
+        that hears nothing does not know that another one has claimed what it owns."""
+        return trio.current_time() < min(self._told_until, self._heard_until)
 
     def may_answer(self, partition: int) -> bool:
         """Return whether the node may answer for a partition from memory: it has claimed it, and no other node can have done so
@@ -139,7 +141,7 @@ class Node:
                 await nursery.start(self._hear_for_ever)
                 task_status.started()
         finally:
-            self._fresh_until = -inf
+            self._told_until = -inf
             with trio.move_on_after(BEAT_SECONDS, shield=True), suppress(Unavailable, InDoubt):
                 await self._membership.leave(self.name)
 
@@ -176,7 +178,7 @@ class Node:
             log.warning("node %s was silent for too long: it gives up its partitions, and claims them again", self.name)
             self._held.clear()
             self.announce()
-        was_fresh, self._fresh_until, self._is_reported = self.is_fresh, began + DEAD_SECONDS, False
+        was_fresh, self._told_until, self._is_reported = self.is_fresh, began + DEAD_SECONDS, False
         if not was_fresh:
             self._tell()
 
@@ -188,6 +190,7 @@ class Node:
     async def _hear_for_ever(self, *, task_status: trio.TaskStatus[None]) -> None:
         has_started = False
         while True:
+            began = trio.current_time()
             try:
                 heard = await self._membership.members()
             except StoreFailed:
@@ -195,14 +198,15 @@ class Node:
             except (InDoubt, Unavailable) as error:
                 self._is_cut_off(error)
             else:
-                self._hear(heard)
+                self._hear(heard, began)
                 if not has_started:
                     has_started = True
                     task_status.started()
             with trio.move_on_after(BEAT_SECONDS):
                 await self._membership.changed()
 
-    def _hear(self, heard: Sequence[Heard]) -> None:
+    def _hear(self, heard: Sequence[Heard], began: float) -> None:
+        was_fresh = self.is_fresh
         living = {each.member.name: each.member for each in heard if each.is_alive and each.member.name != self.name}
         for each in heard:
             self._watch_clock(each)
@@ -210,9 +214,10 @@ class Node:
             log.warning("node %s has left, or has been silent for %s s", name, DEAD_SECONDS)
         has_changed = _sayings(living) != _sayings(self._others)
         self._others = living
+        self._heard_until = began + DEAD_SECONDS
         placed = self._placement
         self._place()
-        if has_changed or placed != self._placement:
+        if has_changed or placed != self._placement or not was_fresh:
             self._tell()
 
     def _watch_clock(self, heard: Heard) -> None:

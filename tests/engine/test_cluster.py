@@ -239,6 +239,18 @@ async def test_a_call_that_waits_has_its_answer_although_its_owner_dies() -> Non
         assert found == ["on"]
 
 
+async def test_a_verb_whose_connection_broke_is_not_repeated_without_a_request_key() -> None:
+    lab = cluster()
+    async with lab.running(2) as (one, two):
+        handle = await one.client.actor(Tally, lab.key_on(Tally, one)).wait.send()
+        lab.breaks_after_asking = True
+        with pytest.raises(actors.errors.UnknownOutcomeError):
+            await two.client.invocation(handle.id).signal("other", "x")
+        await two.client.invocation(handle.id).signal("other", "y", idempotency_key="once")
+        names = [entry.name async for entry in one.client.invocation(handle.id).events()]
+        assert names.count("SignalReceived") == 2
+
+
 async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing() -> None:
     lab = cluster()
     async with lab.running(1) as [one]:

@@ -187,6 +187,24 @@ async def test_the_later_of_two_claims_counts_and_ends_the_earlier() -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_a_node_waits_until_the_owner_has_released_what_is_placed_on_it() -> None:
+    wire = Wire()
+    async with trio.open_nursery() as nursery:
+        other = Node(Link(wire, "b"), "b", partitions=PARTITIONS, clock=VirtualClock())
+        await nursery.start(other.run)
+        await trio.sleep(BEAT_SECONDS)
+        for partition in range(PARTITIONS):
+            other.claimed(partition, 1)
+        async with member(wire, "a") as first:
+            await trio.sleep(5)
+            assert owned(first) == set()
+            for partition in range(PARTITIONS):
+                other.released(partition, 1)
+            await trio.sleep(BEAT_SECONDS)
+            assert len(owned(first)) == 2
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_node_claims_nothing_before_it_obeys_what_the_others_obey() -> None:
     wire = Wire()
     async with trio.open_nursery() as nursery:

@@ -26,8 +26,8 @@ import actors
 from actors import Limits
 from actors.core.restart_plan import OPERATIONS
 from actors.engine.containment import log as set_aside_log
-from actors.engine.engine import log as engine_log
 from actors.engine.faults import log as faults_log
+from actors.engine.processors import log as engine_log
 from actors.errors import ActorError
 from actors.model.info import belongs_to
 from actors.query.fsck.doctor import examine

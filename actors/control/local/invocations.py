@@ -11,7 +11,7 @@ import trio
 
 from actors.control.local.event_stream import Events, Marks
 from actors.control.local.services import LocalServices
-from actors.errors import RefusedError, UnavailableError
+from actors.errors import NotOwnerError, RefusedError, UnavailableError
 from actors.model.history import JournalEntry
 from actors.model.info import info_of
 from actors.model.listing import Listing
@@ -58,6 +58,8 @@ class LocalInvocations(LocalServices):
     async def info(self, of: InvocationId) -> InvocationInfo:
         try:
             return await self.engine.look(of, self.who)
+        except NotOwnerError:
+            raise  # the rows of this node may be older than what another one has told
         except UnavailableError:
             # No new decisions are possible, but the recorded ones can be read.
             return info_of(await self.row(of), None, self.engine.registry.gates)
