@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from journal.clock import Clock, SystemClock
-from journal.ids import InvocationId, Ulids
+from journal.ids import InvocationId, Ulids, stream_of_invocation
 from journal.mock_clock import MockedClock, is_mocked, still
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _THREADS = 64
+
+_TRIES_FOR_NEAR = 64
+"""How many ids are tried: a node that owns one partition of 16 finds one of its own in 98 of 100 cases."""
 
 
 class Offload(Protocol):
@@ -104,6 +107,24 @@ class Environment:
     def __attrs_post_init__(self) -> None:
         ulids = Ulids(self.clock.now, self.random)
         self.unique, self.new_id = ulids.next, ulids.new_id
+        if self.peers is not None:
+            self.new_id = _near(self.peers.node, ulids.new_id)
+
+
+def _near(node: Node, new_id: Callable[..., InvocationId]) -> Callable[..., InvocationId]:
+    """Return the same, except that an invocation of a service, which has a partition by chance, gets one that this node owns, if it
+    owns some: it needs no other node then."""
+
+    def near_id(service: str, key: str | None, now: float | None = None) -> InvocationId:
+        of = new_id(service, key, now)
+        if key is None:
+            for _ in range(_TRIES_FOR_NEAR):
+                if node.may_answer(stream_of_invocation(of) % node.partitions):
+                    break
+                of = new_id(service, key, now)
+        return of
+
+    return near_id
 
 
 def environment_of_run() -> Environment:

@@ -70,11 +70,14 @@ async def test_a_call_and_a_send_are_answered_by_any_node_in_one_hop() -> None:
         assert len(lab.hops) == 3 * 6, "a call, a send and a wait for each pair, and nothing for the node itself"
 
 
-async def test_a_service_runs_wherever_it_is_asked_for() -> None:
-    async with cluster().running(2) as peers:
+async def test_a_service_runs_on_the_node_that_is_asked_for_it() -> None:
+    lab = cluster()
+    async with lab.running(3) as peers:
+        lab.hops.clear()
         for peer in peers:
-            for _ in range(4):
+            for _ in range(8):
                 assert await peer.client.service(Errand).run() == "done"
+        assert lab.hops == []
 
 
 async def test_verbs_reach_the_owner_of_the_invocation() -> None:
