@@ -25,7 +25,7 @@ from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.notification_options import NotificationOptions
-from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
 from actors.model.requests import CallOptions
 from actors.model.schedule_info import ScheduleInfo
 from actors.model.schedule_options import ScheduleOptions
@@ -231,6 +231,7 @@ class ObjectHandle:
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> EditResult: ...
+    def delete(self, *, reason: str = "") -> ObjectDeletion: ...
 
 class NotificationClient:
     def create(

@@ -56,7 +56,7 @@ from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, Ou
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
-from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
 from actors.model.references import BoundHandler
 from actors.model.requests import CallOptions
@@ -172,6 +172,7 @@ __all__ = [
     "NotificationHandle",
     "NotificationInfo",
     "NurseryManager",
+    "ObjectDeletion",
     "ObjectHandle",
     "ObjectInfo",
     "ObjectName",

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from actors.model.listing import Listing
     from actors.model.notification_info import NotificationInfo
     from actors.model.notification_options import NotificationOptions
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
     from actors.model.requests import CallOptions
     from actors.model.schedule_info import ScheduleInfo
     from actors.model.schedule_options import BackfillOptions, ScheduleOptions
@@ -157,6 +157,13 @@ class Backend(HandleBackend, Protocol):
         """Change fields of an object, all of them or none; durable on return.
 
         Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`, :class:`actors.InvalidArgumentError`.
+        """
+        ...
+
+    async def delete_object(self, service: str, key: str, reason: str) -> ObjectDeletion:
+        """Delete an object with the invocations of it that have ended; durable on return.
+
+        Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`, :class:`actors.LimitExceededError`.
         """
         ...
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from actors.control.backend import Backend
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo
 
 
 @attrs.frozen(eq=False)
@@ -120,6 +120,19 @@ class ObjectHandle:
             reason=reason,
         )
         return await self._backend.edit_object(self.service, self.key, options, checked_request_key(idempotency_key))
+
+    async def delete(self, *, reason: str = "") -> ObjectDeletion:
+        """Delete the object: its fields, the items of its logs and maps, its log, and the invocations of it that have ended, with
+        their histories, results and output, all in one commit.
+
+        The next call begins a new object with the default fields. An idempotency key of a deleted invocation is free again, and so is
+        the key of a workflow. Deleting an object that does not exist changes nothing. What other objects have recorded, such as the
+        result of a call to this one, stays with them, and so does the audit log.
+
+        Raises ``ConflictError`` while an invocation of it has not ended, and ``LimitExceededError`` if it has more than 10000 that
+        have.
+        """
+        return await self._backend.delete_object(self.service, self.key, checked_text(reason, "reason"))
 
 
 def _written(value: Any, field: str) -> Written:

@@ -14,10 +14,11 @@ from actors.core.decide.work import check_same_request
 from actors.core.owed import pending
 from actors.core.state import existing
 from actors.engine.control_verbs import ControlVerbs
+from actors.engine.deletions import Deletions
 from actors.engine.exceptions import passes
 from actors.engine.places import leave_places, return_unused
 from actors.engine.refusals import VERBS, Refusals
-from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
+from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.row_pauses import RowPauses
 from actors.errors import (
@@ -65,6 +66,7 @@ class Dispatcher:
         self._refusals = Refusals(machine, faults)
         self._detector = detector
         self._verbs = ControlVerbs(machine)
+        self.deletions = Deletions(machine, self._refusals)
 
     async def take(self, request: ObjectRequest) -> None:
         """Dispatch a request to the function for its kind."""
@@ -329,6 +331,9 @@ class Dispatcher:
     def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
         self._verbs.obey(loaded, request, command)
 
+    def _delete_object(self, loaded: LoadedObject, request: ObjectRequest, command: DeleteObject) -> None:
+        self.deletions.take(loaded, request, command)
+
     def _attach(self, loaded: LoadedObject, request: ObjectRequest, command: c.Attach) -> None:
         ended = self._machine.completed.row(loaded, command.invocation_id)
         if ended is None:
@@ -350,6 +355,7 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     AwaitOutcome: Dispatcher._watch,
     Describe: Dispatcher._look,
     AuditOnly: Dispatcher._note,
+    DeleteObject: Dispatcher._delete_object,
     c.StartWaiting: Dispatcher._start_waiting,
     c.StartDue: Dispatcher._start_due,
     c.ExpireInvocation: Dispatcher._expire,

@@ -375,25 +375,25 @@ class Engine:
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
         """The outcome of an invocation, once it has one. ``leaves_at_pause`` is as for :meth:`call`."""
         outcome: Reply[Outcome] = Reply(of, leaves_at_pause)
-        return await self._ask(of, AwaitOutcome(of, outcome), who, outcome)
+        return await self._ask_of(of, AwaitOutcome(of, outcome), who, outcome)
 
     async def look(self, of: InvocationId, who: Principal) -> InvocationInfo:
         """The current state of an invocation."""
         reply: Reply[InvocationInfo] = Reply(of)
-        return await self._ask(of, Describe(of, reply), who, reply)
+        return await self._ask_of(of, Describe(of, reply), who, reply)
 
     async def note(self, act: ControlAction, who: Principal, *, refusal: str = "", dropped: int = 0) -> None:
         """Write an audit-only entry, durably: an action of a client at the API boundary, or a denied one."""
-        reply: Reply[None] = Reply()
-        note = AuditOnly(act=act, reply=reply, refusal=refusal, dropped=dropped)
-        request = ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source)
-        self._receivers[NOBODY % self.journal.partitions].submit(request, reply)
-        await reply.wait()
+        note = AuditOnly(act=act, reply=Reply(), refusal=refusal, dropped=dropped)
+        await self.ask(ObjectRequest(NOBODY, note, self._stamp(act.target, who), source=who.source), note.reply)
 
-    async def _ask(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, reply: Reply[T]) -> T:
-        stream = stream_of_invocation(of)
-        request = ObjectRequest(stream, question, self._stamp(of, who), source=who.source)
-        self._receivers[stream % self.journal.partitions].submit(request, reply)
+    async def _ask_of(self, of: InvocationId, question: AwaitOutcome | Describe, who: Principal, reply: Reply[T]) -> T:
+        stream, stamp = stream_of_invocation(of), self._stamp(of, who)
+        return await self.ask(ObjectRequest(stream, question, stamp, source=who.source), reply)
+
+    async def ask(self, request: ObjectRequest, reply: Reply[T]) -> T:
+        """Send a request to its object, and return what ``reply`` gets."""
+        self._receivers[request.to % self.journal.partitions].submit(request, reply)
         return await reply.wait()
 
     def _stamp(self, cause: str, who: Principal) -> Stamp:

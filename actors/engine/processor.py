@@ -305,6 +305,7 @@ class PartitionProcessor:
                 while self._resting:
                     self._resting.pop().set(None)
             if not commits.is_busy and machine.batch:
+                self._dispatcher.deletions.carry_out()
                 commits.begin(machine.seal())
             await trio.lowlevel.checkpoint()
 

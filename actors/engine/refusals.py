@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
-from actors.engine.requests import AuditOnly, AwaitOutcome, Describe
+from actors.engine.requests import AuditOnly, AwaitOutcome, DeleteObject, Describe
 from actors.errors import (
     ActorError,
     ErrorCode,
@@ -162,5 +162,7 @@ def _name_of(request: ObjectRequest) -> str:
             return str(request.command.target)
         case c.PurgeInvocations():
             return request.command.invocation_ids[0]
+        case DeleteObject(service=service, key=key):
+            return f"{service}/{key}"
         case command:
             return getattr(command, "invocation_id", f"stream {request.to:016x}")

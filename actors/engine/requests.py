@@ -42,6 +42,14 @@ class Describe:
     reply: Reply[InvocationInfo]
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class DeleteObject:
+    """A client asks for the deletion of an object."""
+
+    service: str
+    key: str
+
+
 class Accepted(msgspec.Struct, frozen=True, eq=False):
     """The answer to a request for an invocation; ``is_new`` says that it did not exist before."""
 
@@ -58,7 +66,7 @@ class ObjectRequest(msgspec.Struct, eq=False):
     """
 
     to: StreamId
-    command: Command | AwaitOutcome | Describe | AuditOnly
+    command: Command | AwaitOutcome | Describe | AuditOnly | DeleteObject
     stamp: Stamp
     reply: Reply[Any] | None = None
     outcome: Reply[Outcome] | None = None

@@ -110,7 +110,7 @@ class Sealer:
         for found in sealed.row_pauses.values():
             found.settle()
             del self._cache.row_pauses[found.stream]
-        self._rows.layers.pop()
+        self._rows.drop_lowest()
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self._partition
@@ -123,7 +123,7 @@ class Sealer:
             loaded.ended.clear()
         if pending_append.expected == 0 and loaded.state is not None:
             index_name(sealed.rows, partition, loaded.state, there=True)
-        if pending_append.may_be_empty and self._is_empty(loaded):
+        if pending_append.remove or (pending_append.may_be_empty and self._is_empty(loaded)):
             index_name(sealed.rows, partition, existing(loaded.state), there=False)
             pending_append.remove = True
             loaded.vanish()

@@ -59,6 +59,14 @@ class ItemInfo:
 
 
 @attrs.frozen(kw_only=True)
+class ObjectDeletion:
+    """The result of a deletion: whether there was such an object, and how many ended invocations were deleted with it."""
+
+    changed: bool
+    invocations: int = 0
+
+
+@attrs.frozen(kw_only=True)
 class ObjectName:
     """An object that has been used."""
 

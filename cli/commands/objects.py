@@ -10,7 +10,7 @@ import click
 
 from cli.groups import Group
 from cli.options import limit_option, output_option, reason_option, report_option, server_options, with_options
-from cli.render.output import err, out, out_json, safe
+from cli.render.output import counted, err, out, out_json, safe
 from cli.targets import NamedTarget, complete_selection, parse_object, parse_value, written_object
 
 if TYPE_CHECKING:
@@ -180,6 +180,32 @@ def history(
     if is_cut:
         way = "before" if newest_first else "after"
         err(f"{len(found)} changes; there may be more: continue with --{way} {found[-1].number}")
+
+
+@command.command()
+@_OBJECT
+@reason_option
+@report_option
+@server_options
+def delete(name: str, reason: str, output: str, server: ServerOptions) -> None:
+    """Delete an object and the invocations of it that have ended.
+
+    The next call begins a new object. Refused while an invocation of it has not ended.
+
+    \b
+        playhead actors delete Chat/bob --reason 'account closed'
+    """
+    from cli.run import ask
+
+    service, key = parse_object(name)
+    shown = safe(written_object(service, key))
+    deleted = ask(server, lambda client: client.object(service, key).delete(reason=reason))
+    if output == "json":
+        out_json(deleted)
+    elif deleted.changed:
+        out(f"{shown}  deleted, with {counted(deleted.invocations, 'ended invocation')}")
+    else:
+        out(f"{shown}  unchanged: there is no such object")
 
 
 @command.group(cls=Group)

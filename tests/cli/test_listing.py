@@ -210,6 +210,7 @@ def test_what_needs_a_server_says_how_to_start_one(stopped: Shell) -> None:
         "gates close everything",
         "jobs follow job_1",
         "actors state set Shop/a owner=5",
+        "actors delete Shop/a",
         "invocations kill Waiter",
     ):
         said = stopped.run(f"playhead {command}")

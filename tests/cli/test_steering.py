@@ -241,6 +241,9 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Shell) -> None:
     assert f"continue with --before {number}" in newest.err
     older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
     assert msgspec.json.decode(older)["value"] == "ada"
+    assert shop.done("playhead actors delete Shop/a --reason closed") == "Shop/a  deleted, with 5 ended invocations"
+    assert shop.done("playhead actors delete Shop/a -o json") == '{\n  "changed": false,\n  "invocations": 0\n}'
+    assert "there is no such object" in shop.done("playhead actors delete Shop/a")
 
 
 def test_describe_ends_with_the_error_and_its_traceback_from_the_users_line_on(shop: Shell) -> None:

@@ -67,6 +67,7 @@ COMMANDS = (
     'actors state get "$object"',
     'actors state get "$object" owner',
     """actors state set "$object" 'owner="ada"'""",
+    """actors delete "$object" """,
     "services",
     "services Shop",
     "gates list",

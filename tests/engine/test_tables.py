@@ -7,7 +7,7 @@ from typing import get_args
 from actors.core import commands as c
 from actors.core.effects import Effect
 from actors.engine import dispatcher, executor, machine
-from actors.engine.requests import AuditOnly, AwaitOutcome, Describe
+from actors.engine.requests import AuditOnly, AwaitOutcome, DeleteObject, Describe
 from actors.model import history
 from journal.events import EVENT_TYPES
 from tests.journal.samples import EVENTS
@@ -19,7 +19,7 @@ def test_every_effect_has_its_deed() -> None:
 
 
 def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:
-    questions: set[type] = {AwaitOutcome, Describe, AuditOnly}
+    questions: set[type] = {AwaitOutcome, Describe, AuditOnly, DeleteObject}
     assert set(dispatcher._TAKEN) <= {*get_args(c.Command), *questions}
     assert questions <= set(dispatcher._TAKEN)
 

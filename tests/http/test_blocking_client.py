@@ -72,6 +72,8 @@ async def test_the_remote_control_blocks_as_well(tmp_path: Path) -> None:
         assert task.result() == client.invocation(task.id).result() == "now"
         client.actor(Wallet, "a").add(2)
         client.object(Wallet, "a").edit(set={"coins": 7})
+        client.actor(Wallet, "b").add(2)
+        assert client.object(Wallet, "b").delete().changed
         client.gates.close("service:Wallet", reason="a pause")
         client.gates.open("service:Wallet")
         job = client.jobs.where("service = 'Waiter'").purge()

@@ -172,6 +172,20 @@ async def test_an_edit_says_what_it_did(opened: Opened) -> None:
         assert (await kept.info()).fields == {"owner": "ada", "tags": []}
 
 
+async def test_an_object_is_deleted_unless_it_is_in_use(opened: Opened) -> None:
+    async with opened() as client:
+        first = await client.actor(Shop, "a").sell.send("tea", 3)
+        await first.result()
+        kept = client.object("Shop", "a")
+        assert await kept.delete(reason="asked for") == actors.types.ObjectDeletion(changed=True, invocations=1)
+        assert await kept.delete() == actors.types.ObjectDeletion(changed=False)
+        assert await client.objects("Shop") == []
+        later = await client.actor(Shop, "a").sell.options(delay=1000).send("tea", 3)
+        with raises(actors.ConflictError, code="not_completed") as refused:
+            await kept.delete()
+        assert refused.value.details == {"invocation_id": later.id, "invocations": 1}
+
+
 async def test_the_same_edit_under_one_key_is_done_once(opened: Opened) -> None:
     async with opened() as client:
         kept = client.object(Shop, "a")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.control.local.calls import LocalCalls
+from actors.engine.requests import DeleteObject, ObjectRequest
+from actors.engine.waiter import Reply
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.keys import checked_key
 from actors.model.requests import NO_OPTIONS
@@ -17,7 +19,8 @@ from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import EDIT, is_system
 from actors.values.outcomes import value_of
-from journal.events import Kind, Target
+from journal.events import Kind, Stamp, Target
+from journal.ids import stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from actors.model.control_options import EditOptions
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, EditResult
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
 
 
 class LocalObjects(LocalCalls):
@@ -96,6 +99,17 @@ class LocalObjects(LocalCalls):
         data = value_of(outcome, command.invocation_id)
         edited: EditResult = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
+
+    async def delete_object(self, service: str, key: str, reason: str) -> ObjectDeletion:
+        _, service = self._class_of(service, key)
+        if is_system(service):
+            raise ConflictError(f"{service} is built in; its objects cannot be deleted", code=ErrorCode.NOT_POSSIBLE)
+        act = ControlAction(verb="delete", target=f"{service}/{key}", reason=reason)
+        reply: Reply[ObjectDeletion] = Reply()
+        stream, stamp = stream_of(service, key), Stamp(self.environment.clock.now(), act.target, self.who.by)
+        asked = DeleteObject(service=service, key=key)
+        request = ObjectRequest(stream, asked, stamp, reply=reply, source=self.who.source, act=act)
+        return await self.engine.ask(request, reply)
 
     def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:
         """Return the class of an object, or None if it is stored and not served, and its stored name.

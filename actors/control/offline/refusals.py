@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.model.handles import InvocationHandle
     from actors.model.job_info import JobPreview
     from actors.model.limit_info import LimitAnswer, LimitOptions
+    from actors.model.object_info import ObjectDeletion
     from actors.model.requests import CallOptions, Request
     from actors.model.verb_options import VerbOptions
     from actors.query.changes import ChangeSet
@@ -49,6 +50,9 @@ class OfflineRefusals(OfflineSchedules, OfflineNotifications):
         self, service: str, key: str, options: EditOptions, idempotency_key: str | None
     ) -> EditResult:
         self.refuse(f"an edit of {service}/{key}")
+
+    async def delete_object(self, service: str, key: str, reason: str) -> ObjectDeletion:
+        self.refuse(f"the deletion of {service}/{key}")
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
         self.refuse("the change feed")

@@ -29,7 +29,7 @@ from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer
 from actors.model.job_info import JobInfo, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
-from actors.model.object_info import ObjectInfo
+from actors.model.object_info import ObjectDeletion, ObjectInfo
 from journal.events import ControlResult
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
         path = path_of("objects", service, key, "fields")
         done = await self._connection.patch(path, EditedModel, attrs.asdict(options), idempotency_key=idempotency_key)
         return EditResult(version_before=done.version_before, before=done.before, after=done.after)
+
+    async def delete_object(self, service: str, key: str, reason: str) -> ObjectDeletion:
+        path = path_of("objects", service, key, "delete")
+        return await self._connection.patch(path, ObjectDeletion, {"reason": reason})
 
     # Deployments.
 

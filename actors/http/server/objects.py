@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from actors.control.objects import ObjectHandle
 from actors.http.models import ChangeList, EditedModel, ItemList, ObjectList
-from actors.http.requests import HistoryQuery, ItemsQuery, ObjectQuery, ObjectsQuery
+from actors.http.requests import HistoryQuery, ItemsQuery, ObjectQuery, ObjectsQuery, ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.model.control_options import EditOptions
-from actors.model.object_info import ObjectInfo
+from actors.model.object_info import ObjectDeletion, ObjectInfo
 
 
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
@@ -54,6 +54,11 @@ async def edit_object(exchange: Exchange, body: EditOptions) -> EditedModel:
     )
 
 
+async def delete_object(exchange: Exchange, body: ReasonBody) -> ObjectDeletion:
+    """Delete an object with its fields, its items and the invocations of it that have ended. The next call begins a new one."""
+    return await _named(exchange).delete(reason=body.reason)
+
+
 def _named(exchange: Exchange) -> ObjectHandle:
     return exchange.client.object(exchange.path["service"], exchange.path["key"])
 
@@ -66,4 +71,5 @@ ROUTES = (
     Route("GET", _ONE + "/fields/{field}/items", TokenScope.READ, list_items),
     Route("GET", _ONE + "/fields/{field}/history", TokenScope.READ, list_changes),
     Route("PATCH", _ONE + "/fields", TokenScope.ADMIN, edit_object, holds_values=True, repeatable=True),
+    Route("PATCH", _ONE + "/delete", TokenScope.ADMIN, delete_object),
 )
