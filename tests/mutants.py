@@ -165,6 +165,15 @@ MUTANTS = (
     Mutant("counts-a-purge-that-was-refused", "CommitBatch.forgo_rewriting", "add_counts(self.counts, pending_append.uncounted, -1)", "pass", "tests/engine/test_damage_and_doubt.py"),
     Mutant("leaves-an-index-behind", "index_invocation", "rows[invocation_keys.open_by_status(partition, listed.status, invocation_id)] = None", "pass"),
     Mutant("starts-nobody-who-owes", "index_owing", "if owing != loaded.owing_on_disk:", "if False:"),
+    # Limits of what runs at once, and of what starts.
+    Mutant("runs-one-more-than-a-limit-permits", "RunCount.has_room", "self.running + kept >= limit.concurrency", "self.running + kept > limit.concurrency"),
+    Mutant("keeps-the-place-of-what-was-killed", "Executor.end_attempt", "leave_place(self._machine.places, loaded, of)", "pass"),
+    Mutant("keeps-the-place-of-what-waits", "Executor._after_turn", "leave_place_if_suspended(self._machine.places, loaded, of)", "pass", "tests/engine/test_run_limits.py"),
+    Mutant("forgets-the-starts-of-earlier-processes", "StartLog.read", "if keys.end_of_counted_start(key) > now:", "if False:"),
+    Mutant("forgets-starts-when-a-limit-changes", "RunPlaces.set_limits", "self.remember_start((scope,), *count.starts)", "pass", "tests/core/test_run_places.py"),
+    Mutant("starts-nobody-when-a-period-is-over", "RunLines.alarm_if_needed", "self._set_alarm()", "pass"),
+    Mutant("ignores-the-priority", "Candidate.rank", "if not tags or _PRIORITY not in tags:", "if True:"),
+    Mutant("gives-places-before-all-who-wait-are-known", "RunPlaces.take", "and not self._searched", "", "tests/engine/test_run_limits.py"),
     # Gates and jobs.
     Mutant("forgets-a-gate", "Gates.holding_invocation", "return self.holding(", "return [] and self.holding("),
     Mutant("opens-a-gate-and-wakes-nobody", "GateWatcher.turn", "if before.let_through_more_as(gates):", "if False:"),

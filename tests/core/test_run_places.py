@@ -218,5 +218,16 @@ def test_a_scope_that_a_limit_can_have(scope: str) -> None:
     assert checked_limit_scope(scope) == scope
 
 
+def test_a_limit_that_changes_knows_what_has_started_in_its_period() -> None:
+    world = World([limit("everything", rate=2, period=10.0)])
+    world.accept(*map(candidate, range(4)))
+    world.places.set_limits([limit("everything", rate=3, period=10.0)])
+    world.settle()
+    assert world.started == [0, 1, 2]
+    world.places.set_limits([limit("everything", rate=1, period=10.0)])
+    world.settle()
+    assert world.started == [0, 1, 2]
+
+
 def test_a_rate_is_written_as_it_is_typed() -> None:
     assert [written_rate(1, period) for period in (0.25, 60.0, 2_678_400.0)] == ["1/0.25s", "1/60s", "1/2678400s"]

@@ -17,11 +17,15 @@ from tests.simulation.cast import CAST, Account, Claim, Errands
 from tests.simulation.heard import Told
 from tests.simulation.lives import SAME_TIME
 from tests.simulation.plan import KEYS
+from tests.simulation.questions import QuestionClients
+from tests.simulation.run_limits import LimitClients
 from tests.simulation.schedules import ScheduleClients
 from tests.simulation.tallies import TallyClients
 from tests.simulation.world import RICH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors import InvocationHandle
     from actors.runtime import Runtime
     from journal.ids import InvocationId, StreamId
@@ -43,16 +47,18 @@ class Seen:
     value: int | None
 
 
-class Bank(TallyClients, ScheduleClients):
+class Bank(TallyClients, ScheduleClients, LimitClients, QuestionClients):
     """What clients ask of the cast, and what they saw of it (:class:`tests.simulation.storm.Company`)."""
 
-    classes = (*CAST, Walker)
-    honest = frozenset(cls.__name__ for cls in CAST)
-    keys = KEYS
+    classes: tuple[type, ...] = (*CAST, Walker)
+    honest: frozenset[str] = frozenset(cls.__name__ for cls in CAST)
+    keys: Sequence[str] = KEYS
 
     def __init__(self, storm: Storm) -> None:
         TallyClients.__init__(self, storm)
         ScheduleClients.__init__(self, storm)
+        LimitClients.__init__(self, storm)
+        QuestionClients.__init__(self, storm)
         self.requests: dict[str, tuple[str, int, list[Any]]] = {}
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
@@ -113,7 +119,7 @@ class Bank(TallyClients, ScheduleClients):
         """An object that nothing is wrong with answers while another one is misread."""
         with trio.move_on_after(PATIENCE_SECONDS) as scope:
             await self.look(key)
-        is_held = scope.cancelled_caught and self.storm.has_gates
+        is_held = scope.cancelled_caught and (self.storm.has_gates or bool(self.asked_of_limits))
         self.storm.law("others go on beside damage", is_held or not scope.cancelled_caught, f"{key} did not answer")
 
     async def pay(self, source: str, to: str, amount: int, number: int) -> None:
@@ -154,6 +160,8 @@ class Bank(TallyClients, ScheduleClients):
         await self._check_accounts(runtime, lives)
         await self.judge_tallies(runtime, lives)
         await self.judge_schedules(runtime, lives)
+        await self.judge_limits(runtime, lives)
+        self.judge_questions(lives)
 
     def _check_calls(self) -> None:
         """The versions that clients were told of an account are in an order that fits when they asked and were answered. After a

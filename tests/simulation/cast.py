@@ -14,12 +14,18 @@ import trio
 
 import actors
 from actors import Actor, CancelledError, RetryPolicy, Service, Workflow, handler, shared, step
+from actors.types import SignedLink
 from tests.simulation.world import BRIEF_SECONDS, RICH, STAGE
 
 VERSION = 0
 WAY = ""
 
 Node = list[Any]
+
+QUESTION = "q"
+"""The name of each question."""
+
+CHOICES = {"yes": "it may", "no": "it may not"}
 
 
 def as_done(program: list[Node], way: str) -> list[Node]:
@@ -73,6 +79,11 @@ async def undo() -> int:
 @step(at_most_once=True)
 async def act_once(seconds: float) -> int:
     return await _act(seconds, 0.0)
+
+
+@step
+async def post(link: SignedLink) -> None:
+    STAGE.world.post(link.question, link.url)
 
 
 class Account(Actor):
@@ -175,6 +186,13 @@ class Account(Actor):
             self._got(path, await actors.signal(name, list))
         except actors.SignalFailedError as error:
             self._got(path, [str(error), error.details])
+
+    async def _question(self, path: str, seconds: float, pause: float) -> None:
+        question = await actors.ask(QUESTION, CHOICES, text="May it go on?", valid_for=None)
+        await post(question.link)
+        await actors.sleep(pause)  # meanwhile the link works already
+        with actors.move_on_after(seconds):
+            self._got(path, [question.link.question, await question.answer()])
 
     async def _deadline(self, path: str, seconds: float, node: Node) -> None:
         with actors.move_on_after(seconds) as scope:

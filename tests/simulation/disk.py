@@ -155,7 +155,7 @@ class Handle:
         self._on_death = on_death
         self.commits = 0
         self.dies = ""
-        self.doom = 0, ""
+        self.doom: tuple[int, str] = 0, ""
         self.was_in_doubt = False
         disk.alive = self
 

@@ -16,6 +16,8 @@ from tests.simulation.plan import (
     GATES,
     JOBS,
     KEYS,
+    LANES,
+    LIMITED,
     SCHEDULE_VERBS,
     SCHEDULES,
     STATUSES,
@@ -88,6 +90,8 @@ class _Draw:
         lives += [self._life() for _ in range(random.choice(_LIVES[goes_on]))]
         if not seed % 2 and not lives[0].code and random.random() < 0.3:
             lives = [self._of_some_version(life) for life in lives]
+        if not seed % 2 and random.random() < 0.25:
+            lives[0].deeds.insert(0, Deed(at=0.02, what="limit", given=self.limit()))
         return Plan(seed=seed, partitions=partitions, limits=limits, lives=lives)
 
     def _of_some_version(self, life: Life) -> Life:
@@ -320,6 +324,25 @@ class _Draw:
     def edit(self) -> list[Any]:
         return [self.random.choice(KEYS), self.number()]
 
+    def limit(self) -> list[Any]:
+        random = self.random
+        return [
+            random.choice(LIMITED),
+            random.choice([None, 1, 1, 2]),
+            random.choice([None, None, 1, 3]),
+            random.choice([1.0, 2.0]),
+        ]
+
+    def errands(self) -> list[Any]:
+        random = self.random
+        each = [
+            [self.number(), random.choice([-1, 0, 0, 1]), random.choice(LANES)] for _ in range(random.choice([2, 4]))
+        ]
+        return [random.choice([0.0, 0.4, 1.0]), each]
+
+    def answer(self) -> list[Any]:
+        return [self.random.randint(0, 3), self.random.choice([["yes"], ["no"], ["yes", "no"]])]
+
     def hostile(self) -> list[Any]:
         acts = [random_act(self.random) for _ in range(self.random.choice([1, 2]))]
         return [acts]
@@ -347,6 +370,7 @@ class _Draw:
             ["line", self.number()],
             ["chance"],
             ["emit", 1],
+            ["question", *random.choice([(0.5, 0.6), (5.0, 0.0), (3600.0, 0.6)])],
             ["cancel", random.randint(0, 7)],
             ["join", random.randint(0, 7)],
         ]
@@ -376,6 +400,9 @@ _DEEDS: dict[str, Any] = {
     "steer": _Draw.steer,
     "steer more": _Draw.steer,
     "steer schedule": _Draw.steer_schedule,
+    "limit": _Draw.limit,
+    "errands": _Draw.errands,
+    "answer": _Draw.answer,
     "gate": _Draw.gate,
     "job": _Draw.job,
     "edit": _Draw.edit,

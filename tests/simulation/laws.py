@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from journal import events as e
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId, stream_of_invocation
 from tests.simulation import answers, calls, codes, limits
+from tests.simulation.cast import QUESTION
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME, Life, read_lives
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ def _in_order(storm: Storm, events: list[Recorded]) -> None:
     exclusive = {r.event.invocation_id for r in events if _is_exclusive(r.event)}
     for recorded in events:
         match recorded.event:
-            case e.InvocationAccepted(scheduled_for=None, behind=None) | e.InvocationDue():
-                line.append(recorded.event.invocation_id)
+            case (
+                e.InvocationAccepted(scheduled_for=None, behind=None, invocation_id=of)
+                | e.InvocationDue(invocation_id=of)
+            ):
+                line.append(of)
             case e.InvocationStarted(invocation_id=of) if of in exclusive and of in line:
                 first = next(of for of in line if of in exclusive)
                 storm.law("first come, first served", first == of, f"{first} came before {of}")
@@ -61,7 +65,7 @@ def _in_order(storm: Storm, events: list[Recorded]) -> None:
                 line.remove(of)
 
 
-def _is_exclusive(event: Any) -> bool:
+def _is_exclusive(event: Any) -> TypeGuard[e.InvocationAccepted]:
     return isinstance(event, e.InvocationAccepted) and event.mode is Mode.EXCLUSIVE
 
 
@@ -154,7 +158,8 @@ def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
         elif life is not None and said.changed:
             _one_verb(storm, said, life)
     for life in lives.values():
-        received = Counter(event.value for event in life.of(e.SignalReceived) if b"-1" not in event.value)
+        signals = [event for event in life.of(e.SignalReceived) if event.name != QUESTION]
+        received = Counter(event.value for event in signals if b"-1" not in event.value)
         twice = [value for value, count in received.items() if count > 1 and life.accepted.restarts is None]
         storm.law("a signal comes once", not twice, f"{life.id}: {twice}")
 
@@ -325,7 +330,7 @@ def _signals(life: Life) -> dict[Any, bytes]:
     by_signal: dict[Any, bytes] = {}
     for recorded in life.events:
         match recorded.event:
-            case e.SignalReceived(signal=signal, value=value, step=step):
+            case e.SignalReceived(name=name, signal=signal, value=value, step=step) if name != QUESTION:
                 by_signal[signal] = value
                 if step is not None:
                     values[step] = value

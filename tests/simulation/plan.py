@@ -27,6 +27,19 @@ GATES = (
     "service:Errands",
     "service:Tally",
 )
+LIMITED = (
+    "service:Account",
+    "key:Account",
+    "handler:Account/work",
+    "service:Tally",
+    "service:Errands",
+    "tag:lane",
+    "tag:lane=red",
+)
+"""Scopes of limits."""
+
+LANES = ("red", "blue")
+
 SCHEDULES = ("m", "n")
 """Names of schedules."""
 

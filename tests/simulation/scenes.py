@@ -270,6 +270,89 @@ def _gated(props: Props) -> Scene:
     return Scene(deeds=deeds, seconds=props.moment(0.3, 1.0), then=then)
 
 
+def _limited(props: Props) -> Scene:
+    """Errands of several priorities wait for those that run, which may be stopped; and the process may die meanwhile."""
+    random, numbers = props.random, [props.number() for _ in range(6)]
+    scope = random.choice(["service:Errands", "service:Errands", "tag:lane", "tag:lane=red"])
+    deeds = [
+        Deed(at=0.05, what="limit", given=[scope, random.choice([1, 1, 2]), None, 1.0]),
+        *_errands(props, numbers, random.choice([0.4, 1.0])),
+    ]
+    if random.random() < 0.6:
+        verb = random.choice(["kill", "kill", "cancel", "pause", "pause now"])
+        deeds.append(props.steer(props.moment(0.2, 1.5), verb, random.choice(numbers), kill_after=None))
+    if random.random() < 0.4:
+        deeds.append(
+            Deed(at=props.moment(0.3, 2.0), what="limit", given=[scope, random.choice([None, 1, 3]), None, 1.0])
+        )
+    if random.random() < 0.4:
+        doom = [random.randint(2, 12), random.choice(["before", "after"])]
+        deeds.append(Deed(at=props.moment(0.2, 2.0), what="doom", given=doom))
+    return Scene(deeds=deeds, seconds=random.choice([props.moment(0.4, 1.5), props.moment(1.5, 4.0)]))
+
+
+def _rated(props: Props) -> Scene:
+    """Errands wait for the end of a period in which as many have started as may, and the limit changes or the process dies in it."""
+    random, numbers = props.random, [props.number() for _ in range(6)]
+    scope = random.choice(["service:Errands", "service:Errands", "tag:lane"])
+    deeds = [
+        Deed(at=0.05, what="limit", given=[scope, random.choice([None, 3]), random.choice([1, 2]), 2.0]),
+        *_errands(props, numbers, 0.0),
+    ]
+    if random.random() < 0.6:
+        deeds.append(Deed(at=props.moment(0.6, 1.8), what="limit", given=[scope, None, random.choice([1, 2, 3]), 2.0]))
+    return Scene(deeds=deeds, seconds=random.choice([props.moment(0.5, 1.8), props.moment(2.0, 4.0)]))
+
+
+def _errands(props: Props, numbers: list[int], seconds: float) -> list[Deed]:
+    """Errands of several priorities, in two parts."""
+    random = props.random
+    each = [[number, random.choice([-1, 0, 0, 1]), random.choice(["red", "red", "blue"])] for number in numbers]
+    return [
+        Deed(at=0.3, what="errands", given=[seconds, each[:3]]),
+        Deed(at=0.4, what="errands", given=[seconds, each[3:]]),
+    ]
+
+
+def _limited_objects(props: Props) -> Scene:
+    """Works of several objects share a limit, wait in between, and are steered there."""
+    random, numbers = props.random, [props.number() for _ in range(4)]
+    scope = random.choice(["service:Account", "service:Account", "handler:Account/work", "key:Account"])
+    between: list[Any] = random.choice([["sleep", 0.3], ["wait", "s"], ["step", 0.1, 0.0, 1], LONG])
+    step: list[Any] = ["step", 0.4, 0.3, 0]
+    deeds = [Deed(at=0.05, what="limit", given=[scope, random.choice([1, 1, 2]), random.choice([None, None, 2]), 1.0])]
+    deeds += [props.ask(0.1, key, number, [step, between, step]) for key, number in zip(KEYS, numbers, strict=True)]
+    deeds += [props.signal(props.moment(0.5, 3.0), number, "s") for number in numbers[:2]]
+    for _ in range(random.choice([0, 1, 2])):
+        verb = random.choice(["kill", "cancel", "pause", "pause now", "restart"])
+        of, at = random.choice(numbers), props.moment(0.2, 2.5)
+        deeds.append(props.restart(at, of, 0.0) if verb == "restart" else props.steer(at, verb, of, kill_after=None))
+    if random.random() < 0.4:
+        deeds.append(
+            Deed(at=props.moment(0.3, 2.0), what="limit", given=[scope, random.choice([None, 1, 3]), None, 1.0])
+        )
+    return Scene(deeds=deeds, seconds=random.choice([props.moment(0.3, 1.5), 4.0]))
+
+
+def _questioned(props: Props) -> Scene:
+    """A work asks a person, and two answer at once: in time or too late, and perhaps while the process dies over it."""
+    random, number, key = props.random, props.number(), props.random.choice(KEYS)
+    program: list[Any] = [
+        ["question", seconds, random.choice([0.0, 0.6])] for seconds in (random.choice([0.5, 5.0, 3600.0]), 3600.0)
+    ]
+    if random.random() < 0.3:
+        program = [["nursery", program]]
+    deeds = [props.ask(0.05, key, number, program)]
+    for _ in range(random.choice([1, 2, 2])):
+        choices = random.choice([["yes"], ["yes", "no"], ["no", "yes"]])
+        at = random.choice([props.moment(0.1, 0.6), props.moment(0.6, 3.0)])
+        deeds.append(Deed(at=at, what="answer", given=[random.randint(0, 3), choices]))
+    if random.random() < 0.6:
+        deeds[-1] = attrs.evolve(deeds[-1], dies=random.choice(["before", "after"]))
+    then = [Deed(at=props.moment(0.05, 1.0), what="answer", given=[random.randint(0, 3), ["no", "yes"]])]
+    return Scene(deeds=deeds, seconds=props.moment(1.0, 4.0), then=then if random.random() < 0.5 else [])
+
+
 def _full_mailbox(props: Props) -> Scene:
     """Messages are sent to an object for which as many wait already as may."""
     deeds = [props.ask(0.0, "d", props.number(), [LONG])]
@@ -478,5 +561,9 @@ SCENES: tuple[Callable[[Props], Scene], ...] = (
     _moved,
     _moved_to_code_that_differs,
     _gated,
+    _limited,
+    _questioned,
+    _limited_objects,
+    _rated,
 )
 """Each storm of a scene takes the next one."""

@@ -34,17 +34,19 @@ from actors.query.fsck.doctor import examine
 from journal import invocation_keys, keys
 from journal.errors import Conflict, JournalError
 from journal.events import Status
-from journal.ids import stream_of_invocation
+from journal.ids import InvocationId, stream_of_invocation
 from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
 from tests.hostile.programs import Walker
 from tests.lab import Lab
 from tests.simulation import laws
 from tests.simulation.bank import Bank
+from tests.simulation.cast import CHOICES, QUESTION
 from tests.simulation.disk import Disk, Handle, Weather
 from tests.simulation.draw import draw
 from tests.simulation.heard import Said, Told
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS
+from tests.simulation.questions import ADDRESS
 from tests.simulation.versions import loaded, snapshot
 from tests.simulation.world import BRIEF_SECONDS, new_world
 from tests.virtual import EPOCH
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
     from actors import InvocationHandle
     from actors.runtime import Runtime
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import StreamId
     from tests.simulation.lives import Life as InvocationLife
     from tests.simulation.plan import Deed, Life, Plan
 
@@ -173,10 +175,11 @@ class Storm:
 
     async def _live(self, life: Life) -> None:
         began = trio.current_time()
-        with trio.CancelScope() as scope:
-            handle = self._handle = Handle(
-                self.disk, life.weather, Random(self.random.random()), on_death=lambda: self._mourn(scope)
-            )
+        scope = trio.CancelScope()
+        handle = self._handle = Handle(
+            self.disk, life.weather, Random(self.random.random()), on_death=lambda: self._mourn(scope)
+        )
+        with scope:
             self.world.is_alive = True
             self.lab.store = handle
             for key, kind in life.weather.misreads.items():
@@ -232,7 +235,8 @@ class Storm:
 
     @asynccontextmanager
     async def _running(self, code: int) -> AsyncIterator[Runtime]:
-        async with self.lab.running(*loaded(code), code=snapshot(code) if code else None) as runtime:
+        kept = snapshot(code) if code else None
+        async with self.lab.running(*loaded(code), code=kept, public_url=ADDRESS) as runtime:
             yield runtime
 
     def _mourn(self, scope: trio.CancelScope) -> None:
@@ -511,6 +515,8 @@ class Storm:
             named = [wait for wait in info.waits if wait.kind in ("signal", "call", "attach")]
             is_held = info.status in (Status.PAUSED, Status.QUEUED) or info.waits_for is not None
             self.law("each waits for something that has a name", bool(is_held or named), f"{info.id}: {info.status}")
+            waits = info.limit_wait
+            self.law("nobody waits for a limit without end", waits is None, f"{info.id}: {waits}")
 
     def _still_open(self) -> list[InvocationId]:
         """All that has not ended, from the rows: a query in SQL takes its turns by the real clock."""
@@ -519,11 +525,12 @@ class Storm:
             prefix = invocation_keys.invocations(partition)
             for key, value in scan_all(self.disk, prefix, keys.after_prefix(prefix)):
                 if decode_row(InvocationRow, value).outcome is None:
-                    found.append(invocation_keys.id_at_end(key))
+                    found.append(InvocationId(invocation_keys.id_at_end(key)))
         return found
 
     async def _let_all_end(self) -> None:
         """Resume, signal, and at last kill what only a person could end: what is hostile, and what was restarted with other input."""
+        still_open: list[InvocationId] = []
         for turn in range(40):
             still_open = self._still_open()
             if not still_open:
@@ -542,6 +549,7 @@ class Storm:
                         await handle.resume()
                     await handle.signal("s", ["s", -1])
                     await handle.signal("t", ["t", -1])
+                    await handle.signal(QUESTION, next(iter(CHOICES)))
                 except actors.RefusedError:
                     continue
             await trio.sleep(30 if turn < 20 else 600)  # a timer of before a clock was set back waits for that long

@@ -42,10 +42,11 @@ class Still(Random):
 
 
 class Ids:
-    """Unique numbers by who asks for them, and how often: not by who else does in between."""
+    """Unique numbers by who asks for them in which process, and how often: not by who else does in between."""
 
     def __init__(self, *_: Any) -> None:
         self._given: Counter[str] = Counter()
+        self._began = str(trio.current_time())
 
     def next(self, _: float | None = None) -> int:
         try:
@@ -55,7 +56,7 @@ class Ids:
             if who.startswith("step ") or "_decide_in_rounds" in who:
                 who = "an engine"  # which decides in the task of a step, too
         self._given[who] += 1
-        return derived_unique(who, str(self._given[who]))
+        return derived_unique(who, str(self._given[who]), self._began)
 
     def new_id(self, service: str, key: str | None, now: float | None = None) -> InvocationId:
         number = self.next(now)

@@ -25,7 +25,8 @@ class World:
     ``story`` is when bodies of steps began and ended, by the step's key, and when processes died, by the virtual clock; ``times`` is
     how often each body began. ``got`` are the values that handlers were given, by invocation and path, with the time: each as
     often as a replay was given it. ``ran`` is which version of the code ran an invocation, and when. ``turns`` are the handlers that
-    end in their first turn: the invocation, when, and the keys of the steps whose bodies ran at that moment.
+    end in their first turn: the invocation, when, and the keys of the steps whose bodies ran at that moment. ``links`` are those that
+    people were sent: the question and the address.
     """
 
     is_alive: bool = False
@@ -34,6 +35,7 @@ class World:
     story: list[tuple[str, str, float]] = attrs.field(factory=list)
     ran: list[tuple[str, float, int]] = attrs.field(factory=list)
     turns: list[tuple[str, float, frozenset[str]]] = attrs.field(factory=list)
+    links: list[tuple[str, str]] = attrs.field(factory=list)
     _running: set[str] = attrs.field(factory=set)
 
     def begin(self, key: str) -> int:
@@ -53,6 +55,11 @@ class World:
         """A handler has its turn, which is its only one."""
         if self.is_alive:
             self.turns.append((of, trio.current_time(), frozenset(self._running)))
+
+    def post(self, question: str, url: str) -> None:
+        """Somebody is sent the link of a question."""
+        if self.is_alive and (question, url) not in self.links:
+            self.links.append((question, url))
 
     def give(self, of: str, path: str, value: Any, version: int) -> None:
         if self.is_alive:
