@@ -93,8 +93,8 @@ class Engine:
             journal, context.environment.clock, self._what_runs, self._start_waiting, applications.names_of
         )
         self.registry = RegistryView(journal, self._turn_gates, self._run_limits.apply, applications, context.notices)
-        self.one_job_at_a_time = trio.Lock()
-        """Held while a job is looked up and created, so that two equal requests at once create one."""
+        self.one_schedule_at_a_time = trio.Lock()
+        """Held while a schedule is looked up and created, so that two requests at once do not exceed their number."""
         applications.read_from(journal)
 
     @property

@@ -32,6 +32,9 @@ REGISTRY_KEY = "main"
 AUDIT_SECONDS = 90 * 24 * 3600.0
 """How long changes to the registry stay visible, independent of the retention of user invocations."""
 
+JOB_KEY_SECONDS = 24 * 3600.0
+"""How long an idempotency key finds its job. A person, or a program that lost an answer, repeats a request sooner."""
+
 MAX_LIMITS = 1_000
 """The number of limits that can be in force at a time."""
 
@@ -97,6 +100,13 @@ class Registry(Actor):
         self.revision += 1
         self.limits = sorted([*(one for one in self.limits if one.scope != scope), limit], key=lambda one: one.scope)
         return LimitChange(True, before, limit)
+
+    @handler(retention=JOB_KEY_SECONDS)
+    async def name_job(self, mark: str) -> str:
+        """Return the name of the job whose idempotency key has this ``mark``. It is called under the key, so that all who use the
+        key, on any node, are given the name that the first of them was given."""
+        self.revision += 1
+        return f"job_{int(current_time() * 1000):012x}{mark}"
 
     @handler(retention=AUDIT_SECONDS)
     async def delete_limit(self, scope: str, reason: str, by: str) -> LimitChange:

@@ -150,6 +150,25 @@ async def test_a_job_changes_objects_of_all_nodes() -> None:
         assert await one.client.verify_audit() == await two.client.verify_audit()
 
 
+async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_once() -> None:
+    lab = cluster()
+    async with lab.running(2) as peers:
+        for peer in peers:
+            await peer.client.actor(Tally, lab.key_on(Tally, peer)).wait.send()
+        await trio.sleep(1)
+        jobs: list[str] = []
+
+        async def start(peer: Peer) -> None:
+            selection = peer.client.jobs.where("handler = 'wait'")
+            jobs.append((await selection.start("cancel", {"reason": "enough"}, idempotency_key="k")).id)
+
+        async with trio.open_nursery() as nursery:
+            for peer in peers:
+                nursery.start_soon(start, peer)
+        assert len(jobs) == 2
+        assert len(set(jobs)) == 1
+
+
 async def test_edits_and_schedules_are_made_on_any_node() -> None:
     lab = cluster()
     async with lab.running(2) as (one, two):

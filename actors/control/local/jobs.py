@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from actors.control.local.registry import LocalRegistry
@@ -23,6 +22,7 @@ from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_jo
 from actors.query.snapshot import open_snapshot
 from actors.rows.audit import ControlAction
 from actors.system.job import job_target
+from actors.system.registry import registry_target
 from actors.values import ValueProblem, codec_for
 from actors.values.limits import within_limit
 from journal.events import ControlResult
@@ -31,9 +31,6 @@ from journal.ids import InvocationId, derived_unique
 if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
     from journal.log.protocol import Journal
-
-_KEPT_SECONDS = 86_400.0
-"""How long a key finds its job. A person, or a program that lost an answer, repeats a request sooner."""
 
 _MARK_WIDTH = 20
 """The part of a job's name, in hex digits, that is not the time (of a ULID: 80 of 128 bits)."""
@@ -64,21 +61,28 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         """Accept a job durably and return its id. A key that was used within the last day
         returns that job; raises ``ConflictError`` if its task was another one."""
         key = self.in_namespace(idempotency_key)
-        async with self.engine.one_job_at_a_time:
-            job = None if key is None else await self._known_job(key)
-            if job is None:
-                await self._check_job(spec)
-                job = _name_of(self.environment.unique(), key)
-            await self._run_as(job, spec)
+        job = f"job_{self.environment.unique():032x}" if key is None else await self._job_of(key)
+        if key is None or not await self._is_known(job):
+            await self._check_job(spec)
+        await self._run_as(job, spec)
         return job
 
-    async def _known_job(self, key: str) -> str | None:
-        """Return the job of the last day with this key."""
-        since_ms = int((self.environment.clock.now() - _KEPT_SECONDS) * 1000)
-        mark = _mark_of(key)
-        async with self.snapshot() as snapshot:
-            recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(snapshot))
-            return next((job for job in recent if job.endswith(mark)), None)
+    async def _job_of(self, key: str) -> str:
+        """Return the name of the job with this key: the one of the last day, or a new one."""
+        _, job = await self.call_built_in(
+            registry_target("name_job"),
+            None,
+            request=f"job {key}",
+            mark=f"{derived_unique('job', key):032x}"[-_MARK_WIDTH:],
+        )
+        return str(job)
+
+    async def _is_known(self, job: str) -> bool:
+        try:
+            await self._invocation_of(job)
+        except NotFoundError:
+            return False
+        return True
 
     async def _run_as(self, job: str, spec: JobSpec) -> None:
         target = job_target(job, RUN)
@@ -223,19 +227,3 @@ async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, 
                 if count <= at_most:
                     found.append(item.id)
     return count, found
-
-
-def _name_of(unique: int, key: str | None) -> str:
-    """Return the name of a new job. It begins with the time, which orders jobs, and ends with a part that depends on
-    its key, if it has one.
-    """
-    name = f"job_{unique:032x}"
-    return name if key is None else name[:-_MARK_WIDTH] + _mark_of(key)
-
-
-def _mark_of(key: str) -> str:
-    return f"{derived_unique('job', key):032x}"[-_MARK_WIDTH:]
-
-
-def _milliseconds_of(job: str) -> int:
-    return int(job.removeprefix("job_")[:-_MARK_WIDTH], 16)

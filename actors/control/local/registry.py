@@ -43,23 +43,29 @@ class LocalRegistry(LocalServices):
         return result
 
     async def call_built_in(
-        self, target: Target, act: ControlAction | None, **arguments: Any
+        self, target: Target, act: ControlAction | None, *, request: str | None = None, **arguments: Any
     ) -> tuple[InvocationId, Any]:
-        """Call a handler of a built-in object, and return the invocation's id and its result.
+        """Call a handler of a built-in object, and return the invocation's id and its result. A call under the key of an earlier
+        ``request`` has the result of that one.
 
         It does not need spare room on the disk: a gate may be closed because the disk is full.
         """
-        _, definition = self.engine.app.handler_of(target)
+        of, definition = self.engine.app.handler_of(target)
         now = self.environment.clock.now()
-        invocation_id = self.environment.new_id(target.service, target.key, now)
+        if request is None:
+            invocation_id = self.environment.new_id(target.service, target.key, now)
+        else:
+            invocation_id = of.request_id(target, request, self.engine.journal.secret, self.engine.stored)
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(
             invocation_id=invocation_id,
             target=target,
             argument=argument,
             parameter=definition.signature.parameter,
+            request=request,
         )
-        outcome = await self.engine.submit_call(command, self.who, at=now, is_fresh=True, act=act).wait()
+        is_fresh = request is None
+        outcome = await self.engine.submit_call(command, self.who, at=now, is_fresh=is_fresh, act=act).wait()
         value = value_of(outcome, invocation_id)
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 

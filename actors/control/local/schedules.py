@@ -34,7 +34,7 @@ class LocalSchedules(LocalCalls, LocalRegistry):
     async def create_schedule(self, name: str, options: ScheduleOptions) -> ScheduleChange:
         """Create a schedule, once its options are checked against the handler."""
         act = _act("create-schedule", name, options.reason, _in_words(options))
-        async with self.engine.one_job_at_a_time:
+        async with self.engine.one_schedule_at_a_time:
             try:
                 own = await self._own_spec(name)
                 if own is None:  # else it changes nothing, or is refused
