@@ -161,22 +161,22 @@ class Engine:
                 nursery.start_soon(self.journal.failed)  # an idle engine makes no commit that would show it
                 await self._own_all(nursery, client)
                 task_status.started()
+            raise BrokenInvariant("an engine ended without an error")
         finally:
             self._is_running, self._processors.has_ended = False, True
             self._context.watchdog.stop()
 
     async def _own_all(self, nursery: trio.Nursery, client: InsideClient) -> None:
         """Start the processors. In a cluster, return once each partition has an owner on some node."""
-        if self.router is not None:
-            await nursery.start(self.router.run)
-            nursery.start_soon(self.router.tell_what_is_obeyed, self.registry)
-        for number in range(self.journal.partitions):
-            if self.router is None:
+        if self.router is None:
+            for number in range(self.journal.partitions):
                 await nursery.start(self._own, number, client)
-            else:
-                nursery.start_soon(self._own, number, client)
-        if self.router is not None:
-            await self.router.all_owned()
+            return
+        await nursery.start(self.router.run)
+        nursery.start_soon(self.router.tell_what_is_obeyed, self.registry)
+        for number in range(self.journal.partitions):
+            nursery.start_soon(self._own, number, client)
+        await self.router.all_owned()
 
     @property
     def has_all_partitions(self) -> bool:

@@ -30,7 +30,7 @@ async def background() -> AsyncIterator[trio.Nursery]:
         if raised is None or _is_cancelled(raised):
             raise _first(group) from None
     if raised is not None and not _is_cancelled(raised):
-        raise raised
+        raise _without_cancellations(raised)
 
 
 def _is_cancelled(error: BaseException) -> bool:
@@ -38,6 +38,12 @@ def _is_cancelled(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled) or (
         isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
     )
+
+
+def _without_cancellations(error: BaseException) -> BaseException:
+    """Return the error without the cancellations in it: those of a scope that has ended would end the tasks around it in silence."""
+    rest = error.split(trio.Cancelled)[1] if isinstance(error, BaseExceptionGroup) else None
+    return error if rest is None else rest
 
 
 def _first(error: BaseException) -> BaseException:

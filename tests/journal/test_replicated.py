@@ -17,6 +17,7 @@ from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from journal.log.protocol import Message
 from journal.replicated import entries
+from journal.replicated.background import background
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
 from journal.replicated.journal import open_replicated
 from journal.replicated.log import LogDiverged
@@ -296,6 +297,25 @@ async def test_a_damaged_entry_is_refused_by_name() -> None:
     with pytest.raises(CorruptRecord, match="partition 0, entry 2"):
         async with node(log):
             raise AssertionError("it was opened")
+
+
+async def test_a_block_that_fails_while_a_task_ends_it_raises_its_error_without_cancellations() -> None:
+    async def fail() -> None:
+        raise KeyError("of a task")
+
+    async def fail_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("of the block")
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        async with background() as tasks, trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            nursery.start_soon(fail_when_cancelled)
+            tasks.start_soon(fail)
+            await trio.sleep_forever()
+    assert [type(error) for error in raised.value.exceptions] == [ValueError]
 
 
 # Messages.
