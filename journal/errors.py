@@ -203,6 +203,17 @@ class WrongStore(StoreError):
         self.expected = expected
 
 
+class CopyOfNode(StoreError):
+    """The directory has a node's copy of a replicated journal, and it was opened as a journal of its own."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "this is a node's copy of a journal that is kept in a database: give the address of the database (--cluster, or "
+            "cluster=), or name another directory. Nothing was changed",
+        )
+
+
 class BrokenInvariant(Exception):
     """The program contradicts itself. This is a bug in playhead; report it.
 

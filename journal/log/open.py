@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from journal import keys
+from journal.errors import CopyOfNode
 from journal.kv.data_directory import DataDirectory
 from journal.kv.memory import MemoryStore
 from journal.kv.preflight import read_at_rest, refuse_if_unbegun
@@ -42,13 +44,16 @@ async def open_journal(
     journal.
 
     Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has the directory open,
-    ``StoreFormat`` if another version wrote it, ``StoreDamaged`` if files are missing or cut. At the end of the block,
+    ``StoreFormat`` if another version wrote it, ``CopyOfNode`` if it belongs to a replicated journal, ``StoreDamaged`` if files are
+    missing or cut. At the end of the block,
     raises :class:`journal.errors.DirectoryLost` if the directory was moved, removed or replaced meanwhile. Then the
     store stays open until the process ends, because closing it would write.
     """
     with open_store(
         path, lambda: new_identity(partitions), durability=durability, reserve_bytes=reserve_bytes
     ) as opened:
+        if _is_of_a_node(opened):
+            raise CopyOfNode(opened.directory.path)  # what is written here alone would never reach the log
         yield KvJournal(
             opened.store,
             partitions=opened.identity.partitions,
@@ -102,6 +107,13 @@ def open_store(
             store.close()
     finally:
         directory.release()
+
+
+def _is_of_a_node(opened: OpenStore) -> bool:
+    """Report whether the store follows a log. A restored backup of such a store does not."""
+    if opened.identity.copy_of:
+        return False
+    return any(opened.store.get(keys.applied(number)) is not None for number in range(opened.identity.partitions))
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:

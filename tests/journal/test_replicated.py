@@ -11,16 +11,18 @@ import trio
 import trio.testing
 
 from journal import keys
-from journal.errors import CorruptRecord, DiskFull, Fenced, InDoubt, Unavailable, Unwritable
+from journal.errors import CopyOfNode, CorruptRecord, DiskFull, Fenced, InDoubt, Unavailable, Unwritable
 from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
+from journal.log.open import open_journal
 from journal.log.protocol import Message
 from journal.replicated import entries
 from journal.replicated.background import background
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
 from journal.replicated.journal import open_replicated
 from journal.replicated.log import LogDiverged
+from journal.replicated.open import identify, open_replica
 from tests.journal.faulty_log import Fault, FaultyLog
 from tests.journal.test_contract import OTHER, STREAM, all_of, append, nothing_is_due, take, values
 from tests.raising import raises
@@ -28,6 +30,7 @@ from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from journal.events import Recorded
     from journal.kv.store import Store
@@ -287,6 +290,18 @@ async def test_a_follower_does_not_join_another_history() -> None:
             log.tell(0)
             await trio.sleep(1)
             await all_of(reader)
+
+
+async def test_a_copy_of_a_node_is_not_opened_as_a_journal_of_its_own(tmp_path: Path) -> None:
+    log = FaultyLog()
+    identity = await identify(log, partitions=1)
+    async with open_replica(tmp_path, log, identity) as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1)])
+    with pytest.raises(CopyOfNode):
+        async with open_journal(tmp_path):
+            raise AssertionError("it was opened")
+    async with open_replica(tmp_path, log, identity) as journal:
+        assert values(await all_of(journal)) == [1]
 
 
 async def test_a_damaged_entry_is_refused_by_name() -> None:
