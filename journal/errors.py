@@ -127,14 +127,18 @@ class StoreMissing(StoreError):
 
 
 class StoreInUse(StoreError):
-    """Another process holds the directory."""
+    """Another process holds the directory, or this one (``is_own``)."""
 
-    def __init__(self, path: Path, pid: int | None) -> None:
+    def __init__(self, path: Path, pid: int | None, *, is_own: bool = False) -> None:
         holder = f"process {pid}" if pid is not None else "another process"
         super().__init__(
-            path, f"the store is in use by {holder}; stop it first, or connect to it instead of opening its files"
+            path,
+            "the store is in use by this process: a runtime or a reader here has it open; use that one's client, or end it first"
+            if is_own
+            else f"the store is in use by {holder}; stop it first, or connect to it instead of opening its files",
         )
         self.pid = pid
+        self.is_own = is_own
 
 
 class StoreFormat(StoreError):

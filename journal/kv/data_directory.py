@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
+_HELD_HERE: set[tuple[int, int]] = set()
+"""The directories that this process holds. A pid does not tell: processes in two containers may have the same one."""
+
 _CREATED = (STORE, f"{STORE}.new", MARK, HOLDER, BACKUP, f"{BACKUP}.new")
 """The files that creating a store can leave beside ``db``."""
 
@@ -118,8 +121,7 @@ class DataDirectory(DirectoryFiles):
         Raises :class:`StoreExists`, and :class:`DirectoryNotEmpty` if it contains other files.
         """
         self._refuse_store()
-        with self.translated("making the directory"):
-            made = self._make()
+        made = self._make()
         try:
             held = self.hold()
             try:
@@ -142,10 +144,13 @@ class DataDirectory(DirectoryFiles):
 
     def _make(self) -> list[Path]:
         """Create the directory and its missing parents. Returns the created ones, innermost first."""
-        missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in missing:
-            sync_directory(path.parent)
+        try:
+            missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in missing:
+                sync_directory(path.parent)
+        except OSError as error:
+            raise self.refusal(error, doing="making the directory", is_new=True) from error
         return missing
 
 
@@ -200,13 +205,14 @@ class HeldDirectory(OpenDirectory):
         for _ in range(LOOKS):
             self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             if not lock_past_lookers(self._lock):
-                raise StoreInUse(self.path, self.holder_pid())
+                raise StoreInUse(self.path, self.holder_pid(), is_own=self._here in _HELD_HERE)
             if leads_to(path, place_of(os.fstat(self._lock))):
                 break
             os.close(self._lock)  # removed between opening and locking it
             self._lock = -1
         else:
-            raise StoreInUse(self.path, self.holder_pid())
+            raise StoreInUse(self.path, self.holder_pid(), is_own=self._here in _HELD_HERE)
+        _HELD_HERE.add(self._here)
         # Overwritten and never truncated, because a full disk might not give the room back.
         os.pwrite(self._lock, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
 
@@ -285,6 +291,8 @@ class HeldDirectory(OpenDirectory):
         """Release the lock and the descriptors."""
         if self._is_abandoned:
             return
+        if self._lock >= 0:
+            _HELD_HERE.discard(self._here)
         for descriptor in (self._mark, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -111,9 +111,9 @@ class DirectoryFiles:
         except OSError as error:
             raise self.refusal(error, doing=doing) from error
 
-    def refusal(self, error: Exception, *, doing: str) -> JournalError:
+    def refusal(self, error: Exception, *, doing: str, is_new: bool = False) -> JournalError:
         """The error for this directory: :func:`journal.kv.os_errors.refusal`."""
-        return refusal(self.path, error, self.in_words(error), doing=doing)
+        return refusal(self.path, error, self.in_words(error), doing=doing, is_new=is_new)
 
     def in_words(self, error: object) -> str:
         """A text of RocksDB's, with the paths that users know."""

@@ -23,9 +23,9 @@ def is_full(error: Exception) -> bool:
     return _says(error, errno.ENOSPC)
 
 
-def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalError:
+def refusal(path: Path, error: Exception, text: str, *, doing: str, is_new: bool = False) -> JournalError:
     """Return the error that explains why the directory ``path`` cannot be used, with a remedy. An error that the disk
-    did not cause counts as damage. ``text`` is the error's text, with the paths that users know."""
+    did not cause counts as damage, unless the directory ``is_new``: is being made. ``text`` is the error's text, with the paths that users know."""
     if isinstance(error, JournalError):
         return error
     if is_full(error):
@@ -47,6 +47,8 @@ def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalEr
         return StoreError(path, f"{doing} needs a file system with locks; use a local disk: {text}")
     if _LOCKED.search(str(error)):
         return StoreInUse(path, None)
+    if is_new:
+        return StoreError(path, f"{doing} failed: {text}. Name a directory that can be made, on a local disk")
     return StoreDamaged(path, f"{doing} failed: {text}. Nothing was changed: restore the directory from a backup")
 
 
