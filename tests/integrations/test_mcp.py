@@ -107,6 +107,11 @@ async def test_a_wrong_call_is_an_error_with_a_code() -> None:
         assert await refused(assistant, "list", status=["asleep"]) == "invalid_argument"
         assert await refused(assistant, "cancel", invocation_id=missing, raison="none") == "invalid_argument"
         assert await refused(assistant, "delete") == "not_found"
+        for tool in ("describe", "cancel"):
+            misnamed = await assistant.call_tool(tool, {"id": missing})
+            assert "no argument 'id'" in misnamed.structured_content["message"], (
+                "a verb says it as the tools that read do"
+            )
 
 
 @pytest.mark.virtual_time

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.errors import (
+    InvalidArgumentError,
     InvocationPausedError,
     NotFoundError,
     ResourceKind,
@@ -88,9 +89,7 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
 
 async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> HttpResponse:
     if query.delay is not None:
-        raise NotFoundError(
-            f"{target}: a delay goes with …/send; a call waits for its answer", kind=ResourceKind.HANDLER
-        )
+        raise InvalidArgumentError(f"{target}: a delay goes with …/send; a call waits for its answer", path="delay")
     options = query.options(exchange.idempotency_key)
     command = exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)

@@ -17,7 +17,7 @@ from actors.model.verb_options import OPTIONS_OF
 from actors.model.verb_options_json import parse_options
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from actors.control.client import Client
     from actors.model.info import InvocationInfo
@@ -115,22 +115,26 @@ async def _events(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _parsed(arguments: dict[str, Any], kind: Any) -> Any:
     """Read the arguments of a tool that reads. Raises :class:`actors.InvalidArgumentError`."""
-    known = [field.name for field in attrs.fields(kind)]
-    unknown = [name for name in arguments if name not in known]
-    if unknown:
-        raise InvalidArgumentError(
-            f"there is no argument {unknown[0][:80]!r}; expected {', '.join(known)}", path=f"$.{unknown[0][:80]}"
-        )
+    _refuse_unknown(arguments, [field.name for field in attrs.fields(kind)])
     try:
         return msgspec.convert(arguments, kind)
     except msgspec.ValidationError as error:
         raise InvalidArgumentError(f"the arguments of the tool: {error}", path="$") from error
 
 
+def _refuse_unknown(arguments: dict[str, Any], known: Collection[str]) -> None:
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        raise InvalidArgumentError(
+            f"there is no argument {unknown[0][:80]!r}; expected {', '.join(known)}", path=f"$.{unknown[0][:80]}"
+        )
+
+
 def _verb(verb: JobVerb, description: str) -> ControlTool:
     async def execute(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unknown(arguments, schema["properties"])
         options = dict(arguments)
-        query: OneQuery = _parsed({"invocation_id": options.pop("invocation_id", None)}, OneQuery)
+        query: OneQuery = _parsed({name: options.pop(name) for name in one["properties"] if name in options}, OneQuery)
         answer = await client.execute(client.invocation(query.invocation_id).id, parse_options(verb, options))
         answered: dict[str, Any] = msgspec.to_builtins(answer)
         return answered
