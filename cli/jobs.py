@@ -10,7 +10,7 @@ import trio
 
 from actors.core.jobs import JobState
 from cli.exit_codes import Exit
-from cli.render.output import err, is_coloured, out, out_json, out_json_line, safe
+from cli.render.output import err, is_coloured, out, out_json, out_json_line
 from cli.render.text_table import coloured
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def report(info: JobInfo, output: str) -> Exit:
     for error, count in sorted(info.refused.items()):
         err(f"{count} refused: {error}; 'playhead jobs items {info.id} --refused' lists them")
     if info.failure:
-        err(safe(info.failure))
+        err(info.failure)
     if info.state is not JobState.DONE:
         return Exit.PARTIAL if info.done else Exit.FAILED
     if not info.refused:

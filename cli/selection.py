@@ -54,7 +54,8 @@ class InvocationSelector:
             parts += [_one_of("handler", handlers)] if handlers else []
         if self.condition is not None:
             await _check(client, self.condition)
-            parts.append(f"(\n{self.condition}\n)")  # the line break ends an SQL comment
+            end = "\n" if "--" in self.condition else ""  # the line break ends an SQL comment
+            parts.append(f"({self.condition}{end})")
         parts += [_has_tag(name, value) for name, value in (self.tags or {}).items()]
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import report_option, server_options
-from cli.render.output import out, out_json, safe
+from cli.render.output import out, out_json, safe_lines
 
 if TYPE_CHECKING:
     from cli.backend import ServerOptions
@@ -34,4 +34,4 @@ def command(invocation_id: str, output: str, server: ServerOptions) -> None:
         out_json(found)
         return
     for reason in found:
-        out(safe(line_of(reason)))
+        out(safe_lines(line_of(reason)))

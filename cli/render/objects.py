@@ -20,7 +20,7 @@ def object_lines(info: ObjectInfo) -> Iterator[str]:
         ("object", f"{written_object(info.service, info.key)} ({info.kind.value})"),
         ("version", f"{info.version}, fields of {info.fields_version}"),
         ("history", f"kept from event {info.history_from}" if info.history_from > 1 else ""),
-        ("held by", info.holder),
+        ("held by", "" if info.holder is None else f"{info.holder}, whose changes are shown once it ends"),
         ("waiting", f"{info.waiting_count}: {', '.join(info.waiting[:3])}" if info.waiting_count else ""),
         ("open", info.open_invocations or ""),
     ]

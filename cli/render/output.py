@@ -105,11 +105,11 @@ def table_lines(
     styles: Callable[[str], str] | None = None,
     cut: int | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of a table, without control characters. No line is longer than ``cut``.
+    """Yield the lines of a table, without control characters, and with a space for a line break. No line is longer than ``cut``.
 
     ``styles`` colours a cell after its width is known.
     """
-    cells = [[safe(cell) for cell in row] for row in rows]
+    cells = [[safe(" ".join(cell.split("\n"))) for cell in row] for row in rows]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
     yield _cut(_joined(header, widths), cut)
     for row in cells:

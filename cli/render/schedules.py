@@ -79,5 +79,5 @@ def schedule_lines(info: ScheduleInfo) -> Iterator[str]:
 
 
 def _run(zone: str, run: ScheduledRun) -> str:
-    words = [at_in(zone, run.nominal), run.invocation_id, run.outcome, run.cause.value, run.failure]
+    words = [f"nominal time {at_in(zone, run.nominal)}", run.invocation_id, run.outcome, run.cause.value, run.failure]
     return "  ".join(word for word in words if word)

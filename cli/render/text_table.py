@@ -61,6 +61,9 @@ class TextTable(Generic[T]):
         return table_lines([column.title for column in columns], cells, styles=styles, cut=cut)
 
 
+_FACT_WIDTH = 12
+"""The least width of the names of facts."""
+
 _COLOURS = {
     "succeeded": "green",
     "done": "green",
@@ -87,8 +90,12 @@ def value_as_json(value: Any) -> str:
 
 
 def facts_lines(facts: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """Yield the facts about one thing, one per line. Skips empty ones."""
+    """Yield the facts about one thing, one below the other; further lines of a fact are below its first. Skips empty ones."""
     styles = coloured if is_coloured() else str
-    for name, value in facts:
-        if value not in ("", None):
-            yield f"{name:<12}{styles(safe(str(value)))}"
+    known = [(name, str(value)) for name, value in facts if value not in ("", None)]
+    width = max([_FACT_WIDTH, *(len(name) + 2 for name, _ in known)])
+    for name, text in known:
+        first, *more = map(safe, text.split("\n"))
+        yield f"{name:<{width}}{styles(first)}"
+        for line in more:
+            yield f"{'':<{width}}{line}"

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cli.render.output import table_lines
+from cli.render.text_table import facts_lines
+
 if TYPE_CHECKING:
     from tests.cli.shell import Shell
 
@@ -216,3 +219,12 @@ def test_what_needs_a_server_says_how_to_start_one(stopped: Shell) -> None:
         said = stopped.run(f"playhead {command}")
         assert said.code == 5, said
         assert "playhead serve APP" in said.err
+
+
+def test_names_of_facts_are_apart_from_their_values_and_line_breaks_are_kept() -> None:
+    lines = [*facts_lines([("last delivered", "now"), ("which", "a\nb\x1b")])]
+    assert lines == ["last delivered  now", "which           a", "                b\\x1b"]
+
+
+def test_a_row_is_one_line() -> None:
+    assert [*table_lines(["WHICH"], [["a\nb\x1b"]])] == ["WHICH", "a b\\x1b"]
