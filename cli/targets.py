@@ -50,7 +50,7 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
     try:
         msgspec.json.decode(data.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise click.UsageError(f"{data[:60]!r} is not JSON ({error}). Quote text: '\"{data[:20]}\"'") from None
+        raise click.UsageError(f"{data[:60]!r} is not JSON ({error}). A text needs quotes: '\"{data[:20]}\"'") from None
     return data.encode()
 
 

@@ -147,7 +147,7 @@ class ScheduleHandle:
         return await self._backend.trigger_schedule(self.name, checked_text(reason, "reason"))
 
     async def backfill(self, start: Instant, end: Instant, *, reason: str = "") -> int:
-        """Plan a run for each nominal time of a past range, both ends included, and return their number.
+        """Plan a run for each nominal time of a past range, both ends included, and return their number. A date alone is its midnight.
 
         They run one after the other, or together if the overlap policy is ``allow``. Raises :class:`actors.LimitExceededError` for
         more than a thousand.

@@ -46,9 +46,11 @@ def key_text(key: object, service: str) -> str:
     """Return the key as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text, empty, or not UTF-8."""
     if type(key) is str and key and key.isascii():
         return key
-    text = str.__str__(key) if is_a(key, str) else ""
+    if not is_a(key, str):
+        raise InvalidArgumentError(f"{service} needs a key that is a str; found {shown(key)}", path="key")
+    text = str.__str__(key)
     if not text:
-        raise InvalidArgumentError(f"{service} needs a key of at least one character; found {shown(key)}", path="key")
+        raise InvalidArgumentError(f"{service} needs a key of at least one character; found {text!r}", path="key")
     if not is_utf8(text):
         raise InvalidArgumentError(f"{service}: the key {shown(text)} cannot be written as UTF-8", path="key")
     return text

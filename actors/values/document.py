@@ -23,6 +23,8 @@ MAX_DIGITS = 4_300
 """The most characters of an integer, with its sign: msgspec reads no more. Python writes that many digits plus a sign.
 """
 
+_TOO_LONG = f"an integer has more than {MAX_DIGITS} digits, including the sign; keep it as a text"
+
 EXACT = (int, str, bool, types.NoneType)
 """The types that JSON represents exactly and uniquely."""
 
@@ -68,7 +70,7 @@ def _write_readable(plain: Any) -> bytes:
     """Encode plain values as JSON that every process can read. Raises ``ValueError`` for an int with too many digits."""
     data = write_exact(plain)
     if len(data) > MAX_DIGITS and _has_long_integer(data):
-        raise ValueError(f"an integer has more than {MAX_DIGITS} digits, including the sign")
+        raise ValueError(_TOO_LONG)
     return data
 
 
@@ -96,7 +98,8 @@ def _unwritable(plain: Any, error: Exception) -> Misfit:
             _write_readable(item)
         except Exception as inner:
             return _unwritable(item, inner).under(step)
-    return Misfit(f"{show(plain)} cannot be kept as JSON: {reason_of(error)}")
+    reason = _TOO_LONG if isinstance(plain, int) else reason_of(error)
+    return Misfit(f"{show(plain)} cannot be kept as JSON: {reason}")
 
 
 def _may_be_deep(data: bytes) -> bool:

@@ -35,9 +35,10 @@ def command(name: str | None, reason: str, server: ServerOptions) -> None:
 
 
 async def _copied_by_server(server: ServerOptions, name: str, reason: str) -> str:
-    from actors.http.server.backups import Backup
+    from actors.http.server.backups import Backup, checked_backup_name
     from cli.backend import connected
 
+    checked_backup_name(name)
     async with connected(server) as connection:
         return (await connection.post("/backups", Backup, {"name": name, "reason": reason})).path
 

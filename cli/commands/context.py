@@ -39,7 +39,9 @@ def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> 
     """
     from cli.contexts import Contexts, contexts_path, read_contexts, write_contexts
 
-    if (name is None) != is_none:
+    if name is None and not is_none:
+        raise click.UsageError("name the context to use, or pass --none")
+    if name is not None and is_none:
         raise click.UsageError("pass either NAME or --none, not both")
     contexts = read_contexts()
     if name is None:

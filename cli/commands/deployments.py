@@ -71,8 +71,10 @@ def prune(deployments: tuple[str, ...], drained: bool, reason: str, server: Serv
     """Delete DEPLOYMENTS and their code. Refused while open invocations run on them."""
     from cli.run import ask
 
-    if bool(deployments) == drained:
+    if deployments and drained:
         raise click.UsageError("pass either DEPLOYMENTS or --drained, not both")
+    if not deployments and not drained:
+        raise click.UsageError("name the DEPLOYMENTS to delete, or pass --drained for all that are not needed")
 
     async def prune_each(client: Client) -> None:
         for deployment in deployments or await _drained(client):

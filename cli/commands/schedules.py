@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Call handlers at the times of a cron line or at an interval.
 
-    A time is written 2026-03-29, 2026-03-29T02:30 (both in the zone of the schedule) or 2026-03-29T02:30+02:00.
+    A time is written 2026-03-29, 2026-03-29T02:30 (both in the zone of the schedule) or 2026-03-29T02:30+02:00. It is shown in the zone of
+    the schedule, with its offset; other commands show times in the zone of this machine.
     """
 
 
@@ -189,7 +190,7 @@ def trigger(name: str, reason: str, server: ServerOptions) -> None:
 @reason_option
 @server_options
 def backfill(name: str, start: str, end: str, reason: str, server: ServerOptions) -> None:
-    """Run NAME for each of its times from START to END, both included.
+    """Run NAME for each of its times from START to END, both included. A date alone is its midnight: the runs of that END day are not.
 
     \b
         playhead schedules backfill nightly 2026-03-01 2026-03-08

@@ -9,6 +9,7 @@ import trio
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, Status, handler, step
+from actors.errors import ErrorCode, MisuseError
 from actors.query.fsck.doctor import examine, rebuild
 from actors.query.fsck.report import FsckFinding
 from actors.rows.audit import Principal
@@ -20,6 +21,7 @@ from journal.log.kv_journal import KvJournal
 from journal.log.outputs import read_whole_output
 from journal.output import ROW_BYTES
 from tests.lab import WORLD, Lab, SlowDisk, until
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -380,6 +382,14 @@ async def test_a_handler_beyond_the_limit_is_paused_and_continues_under_a_higher
         handle = runtime.client.invocation(handle.id)
         await handle.resume()
         assert await output(handle) == [*range(11)]
+
+
+def test_verbs_of_handlers_name_themselves_elsewhere() -> None:
+    for verb in (actors.uuid4, actors.random):
+        with raises(MisuseError, code=ErrorCode.OUTSIDE_HANDLER, match=verb.__name__):
+            verb()
+    with raises(MisuseError, code=ErrorCode.OUTSIDE_HANDLER, match="handler or step"):
+        actors.emit(1)
 
 
 async def test_a_purge_leaves_no_row_of_an_output() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NewType
 
 import pytest
 
-from actors.values import codec_for
+from actors.values import ValueProblem, codec_for
 from tests.values.promise import cannot_be_defined, comes_back, is_not_read, is_refused, same
 
 if TYPE_CHECKING:
@@ -198,6 +198,12 @@ def unlimited_digits() -> Iterator[None]:
 def test_an_int_that_another_process_could_not_read_is_refused(kind: Any, make: Any, path: str | None) -> None:
     comes_back(kind, make(10**4298))
     is_refused(kind, make(10**4300), path)
+
+
+def test_the_refusal_of_a_long_int_does_not_advise_a_setting_that_changes_nothing() -> None:
+    with pytest.raises(ValueProblem, match="digits") as refused:
+        codec_for(int).encode(10**4300)
+    assert "set_int_max_str_digits" not in str(refused.value)
 
 
 @pytest.mark.usefixtures("unlimited_digits")

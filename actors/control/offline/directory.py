@@ -47,7 +47,7 @@ class OfflineClient(Client):
 
 @asynccontextmanager
 async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineClient]:
-    """Open a data directory, or a backup, that no process has open, for reading: lists, invocations with their
+    """Open a data directory, or a backup, for reading without its process: lists, invocations with their
     histories, objects now and in the past, the audit log, SQL, and checks of other code.
 
     Everything is as of the last commit. If a process has the directory open, the client shows the moment when it was opened here;

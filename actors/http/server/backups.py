@@ -41,11 +41,18 @@ class Backup:
 
 def backup_path(data: Path, name: str) -> Path:
     """Return the path of the backup with this name. Raises :class:`actors.InvalidArgumentError` for an invalid name."""
+    return data / "backups" / checked_backup_name(name)
+
+
+def checked_backup_name(name: str) -> str:
+    """Return the name of a backup unchanged. Raises :class:`actors.InvalidArgumentError` for one that could form a path."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidArgumentError(
-            f"a backup's name has 1 to 64 letters, digits, '.', '_' and '-'; found {name[:80]!r}"
+            f"a backup's name has 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-', the first of them a-z, A-Z or 0-9; "
+            f"found {name[:80]!r}",
+            path="name",
         )
-    return data / "backups" / name
+    return name
 
 
 async def back_up(exchange: Exchange, body: BackupBody) -> Backup:

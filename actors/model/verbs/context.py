@@ -32,10 +32,7 @@ def random() -> random_module.Random:
 
         winner = actors.random().choice(names)
     """
-    branch = running_branch_for("random")
-    if branch.random is None:
-        branch.random = random_module.Random(f"{context_of(branch).seed} {branch.path}")  # noqa: S311 - must repeat
-    return branch.random
+    return _random_for("random")
 
 
 def uuid4() -> uuid.UUID:
@@ -45,7 +42,14 @@ def uuid4() -> uuid.UUID:
 
         order_id = actors.uuid4()
     """
-    return uuid.UUID(int=random().getrandbits(128), version=4)
+    return uuid.UUID(int=_random_for("uuid4").getrandbits(128), version=4)
+
+
+def _random_for(verb: str) -> random_module.Random:
+    branch = running_branch_for(verb)
+    if branch.random is None:
+        branch.random = random_module.Random(f"{context_of(branch).seed} {branch.path}")  # noqa: S311 - must repeat
+    return branch.random
 
 
 def suspending() -> bool:

@@ -31,6 +31,11 @@ def emit(value: Any) -> None:
             actors.emit(token)
     """
     step = current_step.get()
+    if step is None and current_branch.get() is None:
+        raise MisuseError(
+            "actors.emit() works only in a running handler or step: a piece belongs to the output of its invocation",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
     data = json_of(value, "emit()")
     if step is not None and current_branch.get() is None:
         if is_collecting():
