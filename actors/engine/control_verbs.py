@@ -15,7 +15,7 @@ from actors.engine.restart_history import calls_of
 from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import ConflictError, ErrorCode
 from actors.model.definitions import RUN
-from journal.events import ControlResult, Kind, Status
+from journal.events import ControlResult, Kind, Stamp, Status
 from journal.ids import InvocationId, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actors.engine.machine import Machine
     from actors.engine.requests import ObjectRequest
     from journal.events import Caller
+    from journal.rows import InvocationRow
 
 
 class ControlVerbs:
@@ -106,9 +107,7 @@ class ControlVerbs:
                 invocation_id
             ) in ended:  # a history that cannot be read cannot be erased: refuse before anything is decided
                 await self._machine.history_of(loaded, invocation_id)
-        state = loaded.state
-        over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
-        over = [i for i in over if not self._leads_to_restart(loaded, i)]
+        over = [i for i in ended if self.may_be_purged(loaded, i)]
         purged = command.invocation_ids if is_asked_for else over
         answer = ControlResult(True, Status.COMPLETED, Status.COMPLETED)
         if purged:
@@ -116,6 +115,20 @@ class ControlVerbs:
             self._machine.answer_purge(loaded, request, command, answer)
         elif request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, answer))
+
+    def purge_if_over(self, loaded: LoadedObject, ended: InvocationRow, now: float) -> bool:
+        """Purge an invocation whose retention is over, without waiting for the search for such. Returns whether it was, so that its key
+        is free."""
+        of = ended.invocation_id
+        if ended.purge_at is None or now < ended.purge_at or not self.may_be_purged(loaded, of):
+            return False
+        self._machine.decide(loaded, c.PurgeInvocations(invocation_ids=[of]), Stamp(now, "retention", "engine"))
+        return True
+
+    def may_be_purged(self, loaded: LoadedObject, ended: InvocationId) -> bool:
+        """Report whether nothing needs an invocation whose retention is over."""
+        is_needed = loaded.state is not None and needed_by(loaded.state, ended) is not None
+        return not is_needed and not self._leads_to_restart(loaded, ended)
 
     def _leads_to_restart(self, loaded: LoadedObject, of: InvocationId) -> bool:
         """Report whether the key of a workflow leads to a restart of this run, which is known: without the run, the key would

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.core import commands as c
 from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
@@ -176,6 +177,12 @@ class Dispatcher:
         ):
             return
         ended = None if request.is_fresh else self._machine.completed.row(loaded, command.invocation_id)
+        if ended is not None and not request.is_second and self._verbs.purge_if_over(loaded, ended, request.stamp.at):
+            # Taken again behind the purge, which reads the history, and in the same batch; its message is consumed then.
+            again = msgspec.structs.replace(request, is_second=True)
+            self._machine.deliveries.append((loaded, again))
+            request.position = None
+            return
         if definition.is_once(handler) and self._lead_to_restart(loaded, request, command, ended):
             return
         if ended is not None:

@@ -71,8 +71,37 @@ async def test_a_key_is_free_again_at_the_end_if_nothing_is_retained() -> None:
             nursery.start_soon(run)
             nursery.start_soon(run)
         assert WORLD.count("run") == 1
-        await quiet()
         assert await run() == 2
+
+
+class Tally(Actor):
+    n: int = 0
+
+    @handler(retention=0)
+    async def once(self) -> int:
+        self.n += 1
+        return self.n
+
+
+class Counting(Service):
+    @handler(retention=0)
+    async def once(self) -> int:
+        WORLD.note("once")
+        return WORLD.count("once")
+
+    @handler
+    async def many(self, times: int) -> list[int]:
+        return [await actors.actor(Tally, "b").once.options(idempotency_key="k")() for _ in range(times)]
+
+
+async def test_who_has_the_result_may_use_the_key_again_at_once() -> None:
+    lab = Lab(Tally, Counting)
+    async with lab.running() as runtime:
+        for caller in (runtime.client.actor(Tally, "a"), runtime.client.service(Counting)):
+            once = caller.once.options(idempotency_key="k")
+            assert [await once() for _ in range(20)] == [*range(1, 21)]
+        assert await runtime.client.service(Counting).many(5) == [1, 2, 3, 4, 5]
+    assert examine(lab.store, 1).is_sound
 
 
 @pytest.mark.parametrize("times", range(3))

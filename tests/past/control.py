@@ -364,6 +364,11 @@ FAULTS = (
         "tests/engine/test_schedule_repairs.py::test_all_missed_times_are_decided_on_at_once_while_an_earlier_run_is_open",
     ),
     Fault(
+        "key-was-not-free-after-the-end",
+        "A request whose first invocation had ended and was not retained got its result again, until the search for such had purged it.",
+        "tests/engine/test_long_lives.py::test_who_has_the_result_may_use_the_key_again_at_once",
+    ),
+    Fault(
         "job-passed-by-what-it-let-begin",
         "A job that cancelled or killed several invocations of one object took the next one, which began when the first had ended, for done.",
         "tests/engine/test_jobs.py::test_those_that_wait_for_one_object_are_all_ended",

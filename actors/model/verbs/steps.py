@@ -376,9 +376,10 @@ class StepOperation(Operation, kw_only=True):
 
 
 def step_key() -> str:
-    """In a step: a key that is the same at every try of this step and different for every other step.
+    """In a step: a key that is the same at every try of this step and different for every other step of every invocation that is known.
 
-    Pass it as the idempotency key to a payment provider, for example.
+    Pass it as the idempotency key to a payment provider, for example. An idempotency key that is used again after its invocation was
+    purged makes an invocation with the same id, so its steps have the same keys.
 
     ::
 
