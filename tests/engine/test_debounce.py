@@ -101,12 +101,14 @@ async def test_clients_and_callers_that_wait_get_the_result_of_the_last() -> Non
             got.append(await handle.result())
 
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_for, await refresh(runtime.client).send(0))
+            await trio.sleep(1)
             nursery.start_soon(wait_for, await runtime.client.actor(Editor, "ann").change_and_wait.send(1))
             await trio.sleep(1)
             nursery.start_soon(wait_for, await runtime.client.actor(Editor, "bob").change_and_wait.send(2))
             await trio.sleep(1)
             await runtime.client.actor(Editor, "cay").change(3)
-        assert got == [3, 3]
+        assert got == [3, 3, 3]
         assert len(await runs(runtime.client)) == 1
 
 
