@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from typing import NamedTuple
 
 import attrs
 import msgspec
@@ -56,7 +57,7 @@ class OutputRun(msgspec.Struct, array_like=True, gc=False):
     ``at`` is wall seconds. ``after`` is the number of the last event of the object when they were recorded; for a handler's own
     pieces that a restart has copied, of the copied event after which they come. ``attempt`` is the try of
     the ``step`` that emitted them, 0 for the handler itself, and ``offset`` the index of the first in that try, or among the
-    handler's own.
+    handler's own. ``stream`` is the name of the stream that the pieces are of, or empty.
     """
 
     kind: RunKind
@@ -67,11 +68,19 @@ class OutputRun(msgspec.Struct, array_like=True, gc=False):
     attempt: int
     offset: int
     values: list[bytes]
+    stream: str = ""
 
     @property
     def last(self) -> int:
         """The position of the last entry."""
         return self.first + (len(self.values) if self.kind is RunKind.PIECES else 1) - 1
+
+
+class Piece(NamedTuple):
+    """A piece that a handler emits: its JSON, and the name of its stream, or an empty text."""
+
+    value: bytes
+    stream: str
 
 
 @attrs.frozen(kw_only=True)

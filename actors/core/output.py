@@ -51,6 +51,7 @@ class Mark:
     attempt: int = 0
     offset: int = 0
     value: bytes = b""
+    stream: str = ""
 
 
 def marks_of(run: OutputRun, after: int = 0) -> Iterator[Mark]:
@@ -69,6 +70,7 @@ def marks_of(run: OutputRun, after: int = 0) -> Iterator[Mark]:
             attempt=run.attempt,
             offset=run.offset + index,
             value=run.values[index],
+            stream=run.stream,
         )
 
 
@@ -104,6 +106,8 @@ class Marked(Protocol):
     def step(self) -> StepId: ...
     @property
     def attempt(self) -> int: ...
+    @property
+    def stream(self) -> str: ...
 
 
 M = TypeVar("M", bound=Marked)
@@ -204,6 +208,22 @@ class LiveView(Generic[M]):
         self._open.discard(step)
         if self._is_resumed:
             self._known.add(step)
+
+
+class StreamView(Generic[M]):
+    """Yields what another view yields of one stream: the pieces of other streams do not reach that view."""
+
+    def __init__(self, of: MarkFilter[M], stream: str) -> None:
+        self._of = of
+        self._stream = stream
+
+    def feed(self, mark: M) -> Iterable[M]:
+        """Return what follows from the mark."""
+        return () if mark.kind is OutputKind.CHUNK and mark.stream != self._stream else self._of.feed(mark)
+
+    def flush(self) -> Iterable[M]:
+        """Return what the view has held back."""
+        return self._of.flush()
 
 
 class WholeView(Generic[M]):

@@ -45,17 +45,18 @@ class OutputTail:
             return cls(damage=head)
         return cls(head.last, head.pieces, head.size, head.own, set(head.undecided))
 
-    def add(self, value: bytes, step: StepId, attempt: int, offset: int, at: float, after: int) -> None:
+    def add(self, value: bytes, step: StepId, attempt: int, offset: int, at: float, after: int, stream: str) -> None:
         """Append a piece."""
         self.last += 1
         self.pieces += 1
-        self.size += len(value)
+        self.size += len(value) + len(stream)
         run = self.runs[-1] if self.runs else None
         if (
             run is not None
             and run.kind is RunKind.PIECES
             and run.step == step
             and run.attempt == attempt
+            and run.stream == stream
             and (attempt or run.after == after)
             and run.offset + len(run.values) == offset
             and self.run_bytes < ROW_BYTES
@@ -64,7 +65,7 @@ class OutputTail:
             run.values.append(value)
             self.run_bytes += len(value) + _VALUE_HEAD
             return
-        self.runs.append(OutputRun(RunKind.PIECES, self.last, at, after, step, attempt, offset, [value]))
+        self.runs.append(OutputRun(RunKind.PIECES, self.last, at, after, step, attempt, offset, [value], stream))
         self.run_bytes = len(value) + _VALUE_HEAD
 
     def mark(self, kind: RunKind, step: StepId, attempt: int, at: float, after: int) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from actors.values.limits import Limits
     from journal.events import Event, Stamp
     from journal.ids import InvocationId, StepId
-    from journal.output import OutputRun
+    from journal.output import OutputRun, Piece
 
 
 class Outputs:
@@ -86,18 +86,18 @@ class Outputs:
             pending.outputs[of] = tail
 
     def add_of_step(
-        self, pending: PendingAppend, of: InvocationId, step: StepId, attempt: int, offset: int, value: bytes, at: float
+        self, pending: PendingAppend, of: InvocationId, step: StepId, attempt: int, offset: int, piece: Piece, at: float
     ) -> None:
         """Append a piece that a step has emitted."""
         tail = self._tail(pending, of)
         tail.undecided.add(step)
-        tail.add(value, step, attempt, offset, at, pending.loaded.version)
+        tail.add(piece.value, step, attempt, offset, at, pending.loaded.version, piece.stream)
 
-    def add_own(self, pending: PendingAppend, of: InvocationId, values: Iterable[bytes], at: float) -> None:
+    def add_own(self, pending: PendingAppend, of: InvocationId, pieces: Iterable[Piece], at: float) -> None:
         """Append the pieces that a handler has emitted in a turn, which is recorded."""
         tail, after = self._tail(pending, of), pending.loaded.version
-        for value in values:
-            tail.add(value, ROOT_STEP, 0, tail.own, at, after)
+        for piece in pieces:
+            tail.add(piece.value, ROOT_STEP, 0, tail.own, at, after, piece.stream)
             tail.own += 1
 
     def settle(self, pending: PendingAppend, events: Sequence[tuple[Stamp, Event]], last: int) -> None:
@@ -132,9 +132,9 @@ class Outputs:
             place = kept.after_in_copy(run, before_first)
             for index, value in enumerate(run.values):
                 if run.attempt:
-                    tail.add(value, run.step, run.attempt, run.offset + index, run.at, after)
+                    tail.add(value, run.step, run.attempt, run.offset + index, run.at, after, run.stream)
                 else:
-                    tail.add(value, ROOT_STEP, 0, tail.own, run.at, place)
+                    tail.add(value, ROOT_STEP, 0, tail.own, run.at, place, run.stream)
                     tail.own += 1
         for step in sorted({run.step for run in copied if run.attempt}):
             tail.mark(RunKind.FINAL, step, 0, copied[-1].at, after)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from actors.model.verbs.steps import StepBody
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry
+    from journal.output import Piece
 
 log = SafeLogger(__name__)
 
@@ -235,14 +236,14 @@ class StepRunner:
             self._machine.outputs.begin_try(self._machine.batch.pending_append(loaded), of, step, attempt, now)
             self._wake()
 
-    def _emit(self, task: StepTask, value: bytes, offset: int) -> None:
+    def _emit(self, task: StepTask, piece: Piece, offset: int) -> None:
         """Put a piece into the batch that is forming. The end of the step follows in the same batch, or in a later one."""
         loaded, of, step = self._tasks[task], task.invocation_id, task.step
         wait = loaded.wait_of(of, step)
         if not task.is_wanted or self._is_closed or loaded.damage is not None or wait is None:
             return
         now, pending = self._context.environment.clock.now(), self._machine.batch.pending_append(loaded)
-        self._machine.outputs.add_of_step(pending, of, step, task.number, offset, value, now)
+        self._machine.outputs.add_of_step(pending, of, step, task.number, offset, piece, now)
         self._wake()
 
     def _record_heartbeat(self, task: StepTask, details: bytes) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from actors.model.inside import InsideClient
     from journal.ids import StepId
     from journal.in_flight import InFlight
+    from journal.output import Piece
 
 log = SafeLogger(__name__)
 
@@ -57,7 +58,7 @@ class StepHost:
 
     context: EngineContext
     client: InsideClient
-    emit: Callable[[StepTask, bytes, int], None]
+    emit: Callable[[StepTask, Piece, int], None]
     room: OutputRoom
     heartbeats: Heartbeats[StepTask]
     token: trio.lowlevel.TrioToken
@@ -215,28 +216,29 @@ class StepTask(BodyCall):
             if self._context.in_flight is not None:
                 self._note_end(self._context.in_flight)
 
-    def emit(self, value: bytes) -> None:
+    def emit(self, piece: Piece) -> None:
         """Record a piece of output from the body's task or thread. Raises :class:`LimitExceededError`, and
         :class:`MisuseError` in an abandoned thread: its try is over and its output is lost."""
-        within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
+        within_limit(piece.value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
+        size = len(piece.value) + len(piece.stream)
         if self._is_over:
             raise self._emitted_late()
         if trio.lowlevel.in_trio_task():
-            self._host.room.check(self._loaded, self.invocation_id, len(value))
-            self._host.emit(self, value, next(self._offsets))
+            self._host.room.check(self._loaded, self.invocation_id, size)
+            self._host.emit(self, piece, next(self._offsets))
             return
-        self._host.room.queue(self._loaded, self.invocation_id, len(value))
+        self._host.room.queue(self._loaded, self.invocation_id, size)
         try:
-            self._host.token.run_sync_soon(self._emit_from_thread, value, next(self._offsets))
+            self._host.token.run_sync_soon(self._emit_from_thread, piece, size, next(self._offsets))
         except trio.RunFinishedError as error:
             raise self._emitted_late() from error
 
-    def _emit_from_thread(self, value: bytes, offset: int) -> None:
-        with self._host.room.dequeued(self.invocation_id, len(value)):
+    def _emit_from_thread(self, piece: Piece, size: int, offset: int) -> None:
+        with self._host.room.dequeued(self.invocation_id, size):
             if self._is_over:  # since it was emitted
                 log.warning("%s: %s", self.key, self._emitted_late())
             else:
-                self._host.emit(self, value, offset)
+                self._host.emit(self, piece, offset)
 
     def _emitted_late(self) -> MisuseError:
         return MisuseError(

@@ -99,13 +99,15 @@ class OutputView(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class OutputQuery:
-    """Which pieces: those after ``after`` (or the header Last-Event-ID), at most ``limit``, in a ``view``.
+    """Which pieces: those after ``after`` (or the header Last-Event-ID), at most ``limit``, in a ``view``, of the ``stream`` with this
+    name, by default the one without a name. The view ``all`` has the pieces of all streams.
 
     If there are none yet, the request waits up to ``wait`` seconds.
     """
 
     after: Position = 0
     view: OutputView = OutputView.SETTLED
+    stream: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
     limit: PageSize = MAX_PAGE
     wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
 

@@ -15,6 +15,7 @@ from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.ids import InvocationId
+from journal.output import Piece
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup
@@ -86,7 +87,7 @@ class StepSurroundings(Protocol):
     @property
     def client(self) -> InsideClient: ...
 
-    def emit(self, value: bytes) -> None: ...
+    def emit(self, piece: Piece) -> None: ...
 
     def set_attributes(self, attributes: dict[str, Any]) -> None: ...
 

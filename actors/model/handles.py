@@ -16,6 +16,7 @@ from actors.values.arguments import (
     Seconds,
     checked_count,
     checked_name,
+    checked_text,
 )
 from journal.events import Children, PauseMode, Stop
 from journal.ids import InvocationId
@@ -356,32 +357,36 @@ class InvocationHandle(Generic[R_co]):
         """Return the history so far, followed by new events as they become durable, until it completes."""
         return self._backend.events(self.id, _checked_event(after), follow=True)
 
-    def output(self, *, after: int = 0) -> AsyncIterator[Any]:
+    def output(self, *, after: int = 0, stream: str | None = "") -> AsyncIterator[Any]:
         """Return the values that it emits, in order, until it completes; only those after position ``after`` of its output.
 
         Each value is given once, when it is final: the values of a step once the step has ended, without those of failed tries.
-        For pieces as they come, use :meth:`chunks`.
+        For pieces as they come, use :meth:`chunks`. ``stream`` is the name of the stream, by default the one without a name; None
+        gives the values of all streams.
         """
         from actors.model.output import Values  # imported late, because few processes need it
 
-        return Values(self.chunks(after=after))
+        return Values(self.chunks(after=after, stream=stream))
 
-    def chunks(self, *, after: int = 0, live: bool = False, follow: bool = True) -> Chunks:
+    def chunks(self, *, after: int = 0, live: bool = False, follow: bool = True, stream: str | None = "") -> Chunks:
         """Return the pieces of its output with step, try and offset, until it completes; only those after position
         ``after``, the ``number`` of a piece.
 
         As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
-        fails, a ``reset`` declares the pieces of the step so far void. Without ``follow`` it gives what is stored now.
+        fails, a ``reset`` declares the pieces of the step so far void. Without ``follow`` it gives what is stored now. ``stream`` is
+        as in :meth:`output`; each chunk names its own.
 
         ::
 
             async for chunk in handle.chunks(live=True):
                 print(chunk.step, chunk.attempt, chunk.offset, chunk.value)
         """
-        from actors.core.output import LiveView, SettledView
+        from actors.core.output import LiveView, SettledView, StreamView
         from actors.model.output import Chunks
 
         view: MarkFilter[OutputChunk] = LiveView(is_resumed=after > 0) if live else SettledView()
+        if stream is not None:
+            view = StreamView(view, checked_text(stream, "stream", MAX_NAME))
         return Chunks(self._backend.marks(self.id, _checked_event(after), follow=follow), view)
 
 

@@ -23,7 +23,7 @@ class OutputChunk:
     ``number`` is its position in the output, which ``after`` accepts; ``at`` is wall seconds. ``attempt`` is the try of the ``step``
     that emitted it, and ``offset`` its index in that try. For a piece of the handler itself, ``step`` is empty, ``attempt`` is 0, and
     ``offset`` counts its own pieces. A chunk of the kind ``reset`` is not a piece: it declares
-    the pieces of the step so far void, because the step is retried::
+    the pieces of the step so far void, because the step is retried. ``stream`` is the name of its stream, or empty::
 
         async for chunk in handle.chunks(live=True):
             if chunk.is_reset:
@@ -39,6 +39,7 @@ class OutputChunk:
     attempt: int = 0
     offset: int = 0
     value: Any = None
+    stream: str = ""
 
     @property
     def is_reset(self) -> bool:
@@ -56,6 +57,7 @@ def chunk_of(mark: Mark) -> OutputChunk:
         attempt=mark.attempt,
         offset=mark.offset,
         value=parse(mark.value) if mark.kind is OutputKind.CHUNK else None,
+        stream=mark.stream,
     )
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Sequence, Sized
 
     from journal.events import Event
+    from journal.output import Piece
 
 
 class Driver(Protocol):
@@ -109,7 +110,7 @@ class Driver(Protocol):
     def begin_generator(self, generator: Any) -> None: ...
     def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None: ...
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
-    def emit(self, branch: Branch, value: bytes) -> None: ...
+    def emit(self, branch: Branch, piece: Piece) -> None: ...
 
     status_text: str | None
     """What the handler has said that it does, in this attempt."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.replay.requests import StateView
     from journal.events import Event
     from journal.ids import InvocationId, StepId
+    from journal.output import Piece
 
 Ready: TypeAlias = "tuple[Branch, Any, BaseException | None]"
 """A branch that is to run, and the value that it gets or the exception that is raised in it."""
@@ -113,10 +114,10 @@ class Interruptions(Requests):
         branch.must_run(what)
         return self._match(event)
 
-    def emit(self, branch: Branch, value: bytes) -> None:
+    def emit(self, branch: Branch, piece: Piece) -> None:
         """Add a piece to the output of this turn, unless a replay emits again what is recorded."""
         branch.must_run("actors.emit()")
-        self._emit(value)
+        self._emit(piece)
 
     def must_run_some_branch(self, what: str) -> None:
         """Raise :class:`MisuseError` unless code of this handler is being resumed."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actors.replay.plan import CopiedPart, ReplayPlan
     from journal.events import Event
     from journal.ids import InvocationId
+    from journal.output import Piece
 
 
 class StateView(Protocol):
@@ -61,9 +62,9 @@ class Requests:
         self.name = name
         self.state = state
         self.progress: list[Event] = []
-        self.output: list[bytes] = []
+        self.output: list[Piece] = []
         self._turn: list[Event] = []
-        self._turn_output: list[bytes] = []
+        self._turn_output: list[Piece] = []
         self._emitted = plan.emitted
         self._recorded = plan.requests
         self._kept_parts: Sequence[CopiedPart] = plan.kept_parts
@@ -120,11 +121,11 @@ class Requests:
             recorded = self._recorded[0] = recorded.event(self.invocation_id)
         return recorded
 
-    def _emit(self, value: bytes) -> None:
+    def _emit(self, piece: Piece) -> None:
         if self._emitted:
             self._emitted -= 1
         else:
-            self._turn_output.append(value)
+            self._turn_output.append(piece)
 
     def _keep_turn(self) -> None:
         if self._turn:
@@ -134,7 +135,7 @@ class Requests:
             self.output += self._turn_output
             self._turn_output = []
 
-    def take_output(self) -> list[bytes]:
+    def take_output(self) -> list[Piece]:
         """Return the new pieces of output of the turns that are kept, since the last call."""
         output, self.output = self.output, []
         return output

@@ -220,10 +220,13 @@ def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -
 @click.option("--after", default=0, help="Start after this position in the output.")
 @click.option("--live", is_flag=True, help="Print each piece at once, also of tries that fail later.")
 @click.option("--no-follow", "follow", is_flag=True, default=True, flag_value=False, help="Print what is stored now.")
+@click.option(
+    "--stream", default="", metavar="NAME", help="Print the stream with this name. [default: the one without]"
+)
 @report_option
 @server_options
 def output_command(
-    invocation_id: str, after: int, live: bool, follow: bool, output: str, server: ServerOptions
+    invocation_id: str, after: int, live: bool, follow: bool, stream: str, output: str, server: ServerOptions
 ) -> None:
     """Print the output of one invocation, and follow it until it ends.
 
@@ -238,7 +241,7 @@ def output_command(
 
     async def print_each(client: Client) -> None:
         printer = PiecePrinter()
-        async for chunk in client.invocation(of).chunks(after=after, live=live, follow=follow):
+        async for chunk in client.invocation(of).chunks(after=after, live=live, follow=follow, stream=stream):
             if output == "json":
                 out_json_line(chunk)
             else:

@@ -45,6 +45,7 @@ class Waiter(Service):
     async def recite(self, words: list[str]) -> None:
         await recite(words)
         actors.emit({"words": len(words)})
+        actors.emit("done", stream="notes")
 
 
 @step

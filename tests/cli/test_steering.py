@@ -180,6 +180,7 @@ def test_output_prints_texts_as_they_were_emitted_and_other_values_as_lines(shop
     assert shop.done(f"playhead invocations output {of}") == 'one two\\x1b[31m\n{"words":3}'
     assert shop.done(f"playhead invocations output {of} --live") == 'one two\\x1b[31m\n{"words":3}'
     assert shop.done(f"playhead invocations output {of} --after 3") == '{"words":3}'
+    assert shop.done(f"playhead invocations output {of} --stream notes") == "done"
     pieces = [msgspec.json.decode(line) for line in shop.done(f"playhead invocations output {of} -o json").splitlines()]
     assert [(piece["step"], piece["attempt"], piece["offset"]) for piece in pieces] == [
         ("1", 1, 0),

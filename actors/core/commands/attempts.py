@@ -10,6 +10,7 @@ import attrs
 from actors.values.retries import RetryPolicy
 from journal.events import Event, Failure, Outcome, PauseCause
 from journal.ids import InvocationId, StepId
+from journal.output import Piece
 
 
 @attrs.define(kw_only=True)
@@ -19,7 +20,7 @@ class RecordProgress:
 
     invocation_id: InvocationId
     events: list[Event]
-    output: Sequence[bytes] = ()
+    output: Sequence[Piece] = ()
 
 
 @attrs.define(kw_only=True)
@@ -31,7 +32,7 @@ class FinishAttempt:
     invocation_id: InvocationId
     events: list[Event]
     outcome: Outcome
-    output: Sequence[bytes] = ()
+    output: Sequence[Piece] = ()
     handed_over: int = 0
     has_met_cancel: bool = False
 

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.control.local.health import Health, HealthReason
-from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
+from actors.core.output import LiveView, MarkFilter, SettledView, StreamView, WholeView
 from actors.http.messages import JSON, HttpResponse
 from actors.http.models import EventList, InvocationList, OutputList, ReasonList, ServiceList
 from actors.http.requests import AuditQueryModel, EventsQuery, InvocationsQuery, OutputQuery, OutputView, ServicesQuery
@@ -125,12 +125,12 @@ async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Ht
         return await exchange.wait(_output_page(exchange, handle, attrs.evolve(query, after=after)))
     await handle.info()
     marks = exchange.client.output_marks(handle.id, after, follow=True)
-    return EventStream(exchange, as_output(Chunks(marks, _view(query.view, after))))
+    return EventStream(exchange, as_output(Chunks(marks, _view(query, after))))
 
 
 async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query: OutputQuery) -> OutputList:
     has_ended = (await handle.info()).status is Status.COMPLETED
-    view, read, found = _view(query.view, query.after), query.after, list[OutputChunk]()
+    view, read, found = _view(query, query.after), query.after, list[OutputChunk]()
     if query.wait and not has_ended:
         with trio.move_on_after(query.wait):
             async for mark in exchange.client.output_marks(handle.id, read, follow=True):
@@ -152,12 +152,12 @@ async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query:
     return OutputList(chunks=found, last=last, is_over=is_over)
 
 
-def _view(view: OutputView, after: int) -> MarkFilter[OutputChunk]:
-    match view:
+def _view(query: OutputQuery, after: int) -> MarkFilter[OutputChunk]:
+    match query.view:
         case OutputView.SETTLED:
-            return SettledView()
+            return StreamView(SettledView(), query.stream)
         case OutputView.LIVE:
-            return LiveView(is_resumed=after > 0)
+            return StreamView(LiveView(is_resumed=after > 0), query.stream)
         case OutputView.ALL:
             return WholeView()
 

@@ -10,10 +10,12 @@ from actors.model.payloads import json_of
 from actors.model.verbs.branches import running_branch_for
 from actors.replay.branches import current_branch
 from actors.replay.collection import is_collecting
+from actors.values.arguments import MAX_NAME, checked_name
 from actors.values.limits import within_limit
+from journal.output import Piece
 
 
-def emit(value: Any) -> None:
+def emit(value: Any, *, stream: str = "") -> None:
     """Add a piece to the invocation's output, in a handler or in a step.
 
     Pieces are stored beside the history and add nothing to it, so a step may emit a hundred thousand. More than
@@ -24,6 +26,9 @@ def emit(value: Any) -> None:
     the pieces of a step are void. Readers have no type to decode it with, so ``value`` is a plain JSON value: a text, a number,
     ``True``, ``False``, ``None``, a list, or a dictionary with texts as keys. Any other value raises
     :class:`UnserializableError`.
+
+    ``stream`` is the name of a stream of its own, of at most 256 characters: a reader gets one stream, by default the one without a
+    name, as with ``handle.output(stream="citations")``.
 
     ::
 
@@ -36,17 +41,17 @@ def emit(value: Any) -> None:
             "actors.emit() works only in a running handler or step: a piece belongs to the output of its invocation",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
-    data = json_of(value, "emit()")
+    piece = Piece(json_of(value, "emit()"), checked_name(stream, "stream", MAX_NAME) if stream else "")
     if step is not None and current_branch.get() is None:
         if is_collecting():
             raise MisuseError(
                 f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}",
                 code=ErrorCode.OUTSIDE_HANDLER,
             )
-        step.emit(data)
+        step.emit(piece)
         return
     branch = running_branch_for("emit")
     if branch.execution.closed:
         return
-    within_limit(data, context_of(branch).limits.payload_bytes, "emit()")
-    branch.execution.emit(branch, data)
+    within_limit(piece.value, context_of(branch).limits.payload_bytes, "emit()")
+    branch.execution.emit(branch, piece)

@@ -69,6 +69,7 @@ OUTPUTS = Table[_OutputEntry](
             "its index in that try, or among the handler's own",
             lambda entry, _: entry.mark.offset,
         ),
+        Column("stream", Type.TEXT, "the name of its stream; empty without one", lambda entry, _: entry.mark.stream),
         Column(
             "value",
             Type.JSON,
