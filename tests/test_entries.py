@@ -101,7 +101,7 @@ IN_HANDLERS = {
 
 OTHERWISE = {
     *("invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"),
-    *("set_attributes", "set_status_text", "heartbeat", "log_processor"),
+    *("set_attributes", "set_status_text", "heartbeat", "emit", "log_processor"),
 }
 """Tried below, in tests of their own, or without such a parameter."""
 
