@@ -61,6 +61,10 @@ class JournalPlace:
             raise InvalidArgumentError(
                 "cluster= keeps the journal in a database: give path= (a directory for this node's copy), and no journal="
             )
+        if self.partitions != 1:
+            raise InvalidArgumentError(
+                f"partitions is {self.partitions}, and with cluster= it is 1: one node runs all objects at a time"
+            )
         if self.durability not in (Durability.FSYNC, Durability.REPLICATED):
             raise InvalidArgumentError(
                 f"durability is {self.durability.value!r}, and with cluster= it is 'replicated': the database keeps the journal"

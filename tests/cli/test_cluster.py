@@ -17,8 +17,10 @@ import trio
 
 import actors
 from actors import Actor, handler
-from actors.errors import InvalidArgumentError
+from actors.errors import InvalidArgumentError, NotOwnerError
 from cli.exit_codes import Exit
+from journal.replicated.open import identify, open_replica
+from journal.replicated.postgres.log import open_postgres_log
 from tests.aio.postgres import postgres
 from tests.terminal import ROOT
 
@@ -125,6 +127,31 @@ def test_a_client_goes_on_when_the_owner_is_killed_and_nothing_is_lost_or_repeat
         assert second.end() == 0
 
 
+async def test_an_owner_that_was_replaced_says_so_and_speaks_of_no_disk(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create database replaced")
+    address = f"{database} dbname=replaced"
+    with trio.fail_after(_FEW_SECONDS):
+        async with (
+            actors.open_runtime(Counter, path=tmp_path / "one", cluster=address) as runtime,
+            open_postgres_log(address) as log,
+            open_replica(tmp_path / "two", log, await identify(log, partitions=1)) as other,
+        ):
+            counter = runtime.client.actor(Counter, "a")
+            assert await counter.add(1) == 1
+            async with other.claim(0, "another node"):
+                pass
+            with pytest.raises(actors.UnknownOutcomeError):
+                await counter.add(1)  # its commit is refused
+            refusal: actors.UnavailableError | None = None
+            while not isinstance(refusal, NotOwnerError):  # while its processor ends, it is refused as being reopened
+                with pytest.raises(actors.UnavailableError) as raised:
+                    await counter.add(1)
+                refusal = raised.value
+                assert "disk" not in str(refusal)
+                await trio.lowlevel.checkpoint()
+
+
 async def test_a_runtime_keeps_its_journal_and_its_code_in_the_database(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create database runtimes")
@@ -143,10 +170,11 @@ async def test_a_runtime_keeps_its_journal_and_its_code_in_the_database(database
         {"cluster": "no address", "path": "x"},
         {"cluster": "postgresql:///x"},
         {"cluster": "postgresql:///x", "path": "x", "durability": "os"},
+        {"cluster": "postgresql:///x", "path": "x", "partitions": 2},
         {"durability": "replicated", "path": "x"},
     ],
 )
-async def test_a_runtime_that_cannot_share_a_journal_is_refused(options: dict[str, str]) -> None:
+async def test_a_runtime_that_cannot_share_a_journal_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError, match="cluster"):
         async with actors.open_runtime(Counter, **options):  # type: ignore[arg-type]
             raise AssertionError("it was opened")
