@@ -273,6 +273,25 @@ async def test_a_verb_whose_connection_broke_is_not_repeated_without_a_request_k
         assert names.count("SignalReceived") == 2
 
 
+async def test_a_call_that_may_have_been_made_is_not_refused_as_if_it_had_not() -> None:
+    lab = cluster()
+    async with lab.running(2) as (one, two):
+        key = lab.key_on(Tally, one)
+        lab.breaks_after_asking = two.is_deaf = True
+
+        async def cut_off() -> None:
+            await trio.sleep(0.01)
+            one.is_cut_off = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cut_off)
+            with pytest.raises(actors.errors.UnknownOutcomeError):
+                await two.client.actor(Tally, key).add(1)
+        one.is_cut_off = two.is_deaf = False
+        await lab.balanced()
+        assert await two.client.actor(Tally, key).add(0) == 1
+
+
 async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing() -> None:
     lab = cluster()
     async with lab.running(1) as [one]:
@@ -293,18 +312,19 @@ async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing()
         async def wait(key: str) -> None:
             waited.append(await one.client.actor(Tally, key).wait())
 
-        async with trio.open_nursery() as nursery:
-            for number in range(8):
-                nursery.start_soon(wait, f"waits {number}")
-            for key in keys:
-                nursery.start_soon(count, key)
-            await trio.sleep(0.2)
-            async with lab.peer("late") as late:
-                await lab.balanced()
-                await trio.sleep(1)
-                assert len(late.owned()) == 2
-                for row in (await late.client.query("select id from sys_invocation where handler = 'wait'")).rows:
-                    await late.client.invocation(row[0]).signal("go", "on")
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                for number in range(8):
+                    nursery.start_soon(wait, f"waits {number}")
+                for key in keys:
+                    nursery.start_soon(count, key)
+                await trio.sleep(0.2)
+                async with lab.peer("late") as late:
+                    await lab.balanced()
+                    await trio.sleep(1)
+                    assert len(late.owned()) == 2
+                    for row in (await late.client.query("select id from sys_invocation where handler = 'wait'")).rows:
+                        await late.client.invocation(row[0]).signal("go", "on")
         await lab.balanced()
         assert longest <= 0.3
         assert waited == ["on"] * 8
