@@ -1,10 +1,10 @@
 """Records in which one frame stands for several events.
 
-Four histories are the most frequent by far: a call that ends in its first turn (accepted, started, fields changed, completed), a
-call whose first turn requests something (accepted, started, a step), the end of a step after which the handler requests
-something, and the end of a step after which the handler returns. Written as one frame each takes a fraction of the bytes and of the time. The frame is only another spelling of these
-events: a reader gets the events, with the numbers and stamps that they would have had one by one, and an event of a frame that is
-erased turns the frame into single events.
+A few histories are the most frequent by far: a call that ends in its first turn (accepted, started, fields changed, completed), a
+call whose first turn requests something (accepted, started, a step), and the end of a step, a call, a sleep or the wait for a signal
+after which the handler requests something or returns. Written as one frame each takes a fraction of the bytes and of the time. The
+frame is only another spelling of these events: a reader gets the events, with the numbers and stamps that they would have had one by
+one, and an event of a frame that is erased turns the frame into single events.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from journal.events import (
     TraceContext,
 )
 from journal.ids import InvocationId, StepId
+from journal.waits import Ended, Requested
 
 
 class _Call(msgspec.Struct, array_like=True, gc=False):
@@ -102,85 +103,6 @@ class WholeInvocation(_Call, array_like=True, gc=False):
         outcome = e.Outcome(e.OutcomeKind.SUCCEEDED, self.result)
         entries.append((ran, InvocationCompleted(invocation_id=of, outcome=outcome)))
         return entries
-
-
-class RequestedStep(msgspec.Struct, array_like=True, gc=False, tag=1):
-    """A step that a handler requests. Its arguments are values, and small enough to be kept."""
-
-    step: StepId
-    name: str
-    source: str
-    argument: bytes
-    at_most_once: bool = False
-
-    @classmethod
-    def of(cls, event: e.StepScheduled) -> RequestedStep | None:
-        """Return the request as a part of a frame. None if it has arguments that are not values or are too large, or a text
-        of a class of the author's: those are written as events."""
-        if (
-            event.opaque
-            or event.argument_bytes
-            or not event.is_compared
-            or event.name.__class__ is not str
-            or event.source.__class__ is not str
-            or event.at_most_once.__class__ is not bool
-        ):
-            return None
-        return cls(event.step, event.name, event.source, event.argument, event.at_most_once)
-
-    def event(self, of: InvocationId) -> e.StepScheduled:
-        """Return the request of the invocation."""
-        return e.StepScheduled(
-            invocation_id=of,
-            step=self.step,
-            name=self.name,
-            source=self.source,
-            argument=self.argument,
-            at_most_once=self.at_most_once,
-            is_compared=True,
-        )
-
-
-class RequestedSleep(msgspec.Struct, array_like=True, gc=False, tag=2):
-    """A sleep that a handler requests."""
-
-    step: StepId
-    wake_at: Date
-    source: str
-
-    def event(self, of: InvocationId) -> e.SleepScheduled:
-        """Return the request of the invocation."""
-        return e.SleepScheduled(invocation_id=of, step=self.step, wake_at=self.wake_at, source=self.source)
-
-
-class RequestedSignal(msgspec.Struct, array_like=True, gc=False, tag=3):
-    """A signal that a handler requests, and that has not arrived."""
-
-    step: StepId
-    name: str
-    source: str
-    schema: bytes
-
-    def event(self, of: InvocationId) -> e.SignalAwaited:
-        """Return the request of the invocation."""
-        return e.SignalAwaited(invocation_id=of, step=self.step, name=self.name, source=self.source, schema=self.schema)
-
-
-Requested = RequestedStep | RequestedSleep | RequestedSignal
-"""What a handler may request in a frame."""
-
-
-def requested_in(event: e.Event) -> RequestedSleep | RequestedSignal | None:
-    """Return a request other than a step as a part of a frame; None if it must be written as an event."""
-    match event:
-        case e.SleepScheduled(wake_at=float(at)) if event.source.__class__ is str and at <= e.LAST_DATE:
-            return RequestedSleep(event.step, event.wake_at, event.source)
-        case e.SignalAwaited(ready=False, again=False, signal=0, handed_over=0, question="") if (
-            event.name.__class__ is str and event.source.__class__ is str
-        ):
-            return RequestedSignal(event.step, event.name, event.source, event.schema)
-        case _:
-            return None
 
 
 class OpenedInvocation(_Call, array_like=True, gc=False):
@@ -285,7 +207,55 @@ class LastTurn(msgspec.Struct, array_like=True, gc=False):
         return entries
 
 
-Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn
+class ReturnedOutcome(msgspec.Struct, array_like=True, gc=False, tag=9):
+    """A handler returned with this result."""
+
+    result: bytes
+
+
+class ResumedTurn(msgspec.Struct, array_like=True, gc=False):
+    """A sleep, a call or the wait for a signal ended, and the handler, which waited for it alone, took a turn, in which it requested
+    something or returned.
+
+    The wait ended ``at`` because of ``cause``, by ``by``. ``then`` is the request or the result. The other fields are those of
+    :class:`StepTurn`.
+    """
+
+    invocation_id: InvocationId
+    at: Date
+    cause: str
+    by: str
+    ended: Ended
+    then: Requested | ReturnedOutcome
+    fields: dict[str, bytes] | None = None
+    turned_at: Date | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of events in the frame."""
+        return 2 if self.fields is None else 3
+
+    @property
+    def ended_at(self) -> float:
+        """When the turn was taken, in wall seconds."""
+        return self.at if self.turned_at is None else self.turned_at
+
+    def expand(self, first: int) -> list[tuple[Stamp, Any]]:
+        """Return the events with their stamps; the first has the number ``first``."""
+        of, then = self.invocation_id, self.then
+        ended, turned = Stamp(self.at, self.cause, self.by), Stamp(self.ended_at, f"#{first}", of)
+        entries: list[tuple[Stamp, Any]] = [(ended, self.ended.event(of))]
+        if not isinstance(then, ReturnedOutcome):
+            entries.append((turned, then.event(of)))
+        if self.fields is not None:
+            entries.append((turned, FieldsChanged(invocation_id=of, fields=self.fields)))
+        if isinstance(then, ReturnedOutcome):
+            outcome = e.Outcome(e.OutcomeKind.SUCCEEDED, then.result)
+            entries.append((turned, InvocationCompleted(invocation_id=of, outcome=outcome)))
+        return entries
+
+
+Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn | ResumedTurn
 """Every frame that stands for several events."""
 
 

@@ -7,7 +7,7 @@ Tags are permanent: never reused and never renumbered (0x16 was an event that is
 from __future__ import annotations
 
 from journal import events as e
-from journal.fused import LastTurn, OpenedInvocation, StepTurn, WholeInvocation
+from journal.fused import LastTurn, OpenedInvocation, ResumedTurn, StepTurn, WholeInvocation
 
 TAGS: dict[type, int] = {
     e.Erased: 0x01,
@@ -67,5 +67,11 @@ TAGS: dict[type, int] = {
     e.StepHeartbeat: 0x4A,
 }
 
-FUSED_TAGS: dict[type, int] = {WholeInvocation: 0x50, StepTurn: 0x51, OpenedInvocation: 0x52, LastTurn: 0x5A}
+FUSED_TAGS: dict[type, int] = {
+    WholeInvocation: 0x50,
+    StepTurn: 0x51,
+    OpenedInvocation: 0x52,
+    ResumedTurn: 0x53,
+    LastTurn: 0x5A,
+}
 STAMP_TAG = 0x7F

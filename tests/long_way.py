@@ -1,7 +1,8 @@
 """The long way: ``python -m pytest --long-way`` has the engine decide first, and run then.
 
 The engine runs a call of a free object first and records it as a whole (``actors.engine.first_turns``), and it hands the value of a
-step to its handler and records both together (``actors.engine.step_turns``), and it pauses an invocation by its row
+step, or the end of another wait, to its handler and records both together (``actors.engine.step_turns``, ``actors.engine.wait_turns``),
+and it pauses an invocation by its row
 (``actors.engine.row_pauses``). These are abridgements: what is decided one by one
 must come to the same, so every suite passes on both ways. The switch is here and not in the product, as nobody else needs it.
 """
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-COMPARISONS = ("test_both_ways.py", "test_first_turns.py", "test_row_pauses.py", "test_step_turns.py")
+COMPARISONS = (
+    "test_both_ways.py",
+    "test_first_turns.py",
+    "test_row_pauses.py",
+    "test_step_turns.py",
+    "test_wait_turns.py",
+)
 """Left out with the option: they compare the two ways, or are about the short one."""
 
 is_wanted = False
@@ -45,6 +52,7 @@ WAYS = {
     "actors.engine.first_turns": "FirstTurns",
     "actors.engine.row_pauses": "RowPauses",
     "actors.engine.step_turns": "StepTurns",
+    "actors.engine.wait_turns": "WaitTurns",
 }
 """The class whose method ``take`` takes a short way, by module."""
 

@@ -122,6 +122,7 @@ PURE = {
     "journal.errors",
     "journal.output",
     "journal.stored_stream",
+    "journal.waits",
 }
 """What the core may know of the journal: facts and names, and that bytes can be damaged."""
 

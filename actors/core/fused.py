@@ -1,14 +1,10 @@
-"""The short ways: run first, record once.
+"""The short way of a call: run first, record once.
 
 Most calls find a free object. ``decide`` would accept and start such a call, and complete it when the handler has returned, or
 record what it requests. Here the same is said at once: whether the call would start now (:func:`starts_at_once`), what is recorded
 of it (:func:`whole_invocation`, :func:`opened_invocation`), and what becomes of the object (:func:`with_whole`,
 :func:`with_opened`).
-
-Most steps end with a value that their handler waits for, and waits for alone, and most handlers then request something else or
-return. ``decide`` would complete the step, and record the request or the result when the handler has taken its turn. Here too:
-whether the turn follows at once (:func:`goes_on_at_once`) and whether it may be the last (:func:`ends_at_once`), what is recorded
-of it (:func:`step_turn`, :func:`last_turn`), and what becomes of the object (:func:`with_step_turn`, :func:`with_last_turn`).
+The turns after the first have a short way of their own (``actors.core.resumed``).
 
 Invariant: a short way is the long way, abridged. For every object to which it applies, the events of the frame are those that
 ``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for random
@@ -21,33 +17,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.core.evolve import SPAN_GAP
-from actors.core.evolve.fields import keep_changes
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import Caller, Kind, Link, Mode, Status
-from journal.fused import (
-    LastTurn,
-    OpenedInvocation,
-    RequestedSleep,
-    RequestedStep,
-    StepTurn,
-    WholeInvocation,
-    requested_in,
-)
+from journal.events import Caller, Kind, Link, Mode, Status, Target
+from journal.fused import OpenedInvocation, WholeInvocation
+from journal.waits import RequestedCall, RequestedSleep, RequestedStep, requested_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.core import commands as c
     from actors.values.limits import Limits
-    from journal.events import Event, Outcome, Stamp, Target
-    from journal.fused import Requested
-    from journal.ids import InvocationId, StepId
+    from journal.events import Event, Outcome, Stamp
+    from journal.ids import InvocationId
+    from journal.waits import Requested
 
 # A member of an enum takes several times as long to look up as a name of the module.
-_EXCLUSIVE, _COMPLETED = Mode.EXCLUSIVE, Status.COMPLETED
+_EXCLUSIVE, _COMPLETED, _RUNNING, _SUSPENDED = Mode.EXCLUSIVE, Status.COMPLETED, Status.RUNNING, Status.SUSPENDED
+_STEP, _CALL, _SLEEP, _SIGNAL = WaitKind.STEP, WaitKind.CALL, WaitKind.SLEEP, WaitKind.SIGNAL
 
 _NO_REQUESTS: dict[str, Status] = {}
 
@@ -114,7 +102,7 @@ def opened_invocation(
 ) -> OpenedInvocation | None:
     """Return the record of an invocation that was asked for with this stamp and whose handler made these requests in its first
     turn; None if they are other than one request that can be a part of a frame, and a change of fields."""
-    found = _request_in(requests)
+    found = request_in(requests)
     if found is None:
         return None
     asked = command.asked
@@ -148,7 +136,7 @@ def _chain(links: Sequence[Link]) -> list[tuple[InvocationId, str, bool]]:
     return [(link.invocation_id, link.target, link.holds_key) for link in links]
 
 
-def _request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] | None] | None:
+def request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] | None] | None:
     """Return the request of a turn as a part of a frame, and the changed fields. None if there is anything else."""
     fields = None
     if len(requests) == 2:
@@ -159,7 +147,7 @@ def _request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] 
     elif len(requests) != 1:
         return None
     request = requests[0]
-    requested = RequestedStep.of(request) if isinstance(request, e.StepScheduled) else requested_in(request)
+    requested = RequestedStep.of(request) if request.__class__ is e.StepScheduled else requested_in(request)
     return None if requested is None else (requested, fields)
 
 
@@ -231,7 +219,7 @@ def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) 
         invocation_id=of,
         handler=opened.handler,
         mode=opened.mode,
-        status=Status.RUNNING,
+        status=_RUNNING,
         accepted_at=opened.asked_at,
         accepted_by=opened.by,
         started_at=opened.asked_at,
@@ -246,7 +234,7 @@ def with_opened(state: ObjectState | None, opened: OpenedInvocation, last: int) 
         event_count=count,
         value_bytes=len(opened.argument),
     )
-    _go_on(invocation, opened.request, opened.fields, opened.ran_at)
+    go_on(invocation, opened.request, opened.fields, opened.ran_at)
     return state
 
 
@@ -257,120 +245,23 @@ def _object_of(call: WholeInvocation | OpenedInvocation) -> ObjectState:
     return ObjectState(service=service, key=key, kind=kind)
 
 
-def _go_on(invocation: InvocationState, request: Requested, fields: dict[str, bytes] | None, at: float) -> None:
+def go_on(invocation: InvocationState, request: Requested, fields: dict[str, bytes] | None, at: float) -> None:
     """Note what the handler, which waits for nothing else, requested and changed in a turn ``at`` that time."""
     if isinstance(request, RequestedStep):
         invocation.value_bytes += len(request.argument)
-        invocation.waits[request.step] = Wait(WaitKind.STEP, at, request.name)
+        invocation.waits[request.step] = Wait(_STEP, at, request.name)
+        invocation.status = _RUNNING
     else:
-        if isinstance(request, RequestedSleep):
-            wait = Wait(WaitKind.SLEEP, at, at=request.wake_at)
+        if isinstance(request, RequestedCall):
+            invocation.value_bytes += len(request.argument)
+            wait = Wait(_CALL, at, str(Target(*request.target)), callee=request.callee)
+        elif isinstance(request, RequestedSleep):
+            wait = Wait(_SLEEP, at, at=request.wake_at)
         else:
-            wait = Wait(WaitKind.SIGNAL, at, request.name)
+            wait = Wait(_SIGNAL, at, request.name)
         invocation.waits[request.step] = wait
-        invocation.status = Status.SUSPENDED
+        invocation.status = _SUSPENDED
     if fields is not None:
         size = sum(map(len, fields.values()))
         invocation.value_bytes += size
         invocation.changes.write(fields, size)
-
-
-def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> bool:
-    """Report whether the handler would be given the value of the step now, with nothing else to be said: it waits for this
-    step alone, and has been given everything up to the event ``seen``.
-
-    What this leaves to ``decide``, although the handler might go on: a step that had failed, and everything about an invocation
-    that was cancelled or asked to pause.
-    """
-    waits = invocation.waits
-    wait = waits.get(step)
-    return (
-        wait is not None
-        and len(waits) == 1
-        and wait.kind is WaitKind.STEP
-        and wait.attempts == 0
-        and invocation.status is Status.RUNNING
-        and invocation.cancel is None
-        and invocation.pending_pause is None
-        and invocation.unseen <= seen
-    )
-
-
-def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
-    """Report whether the invocation, whose last step has ended, would complete with a value now and nothing would follow but the
-    answer to its caller.
-
-    What this leaves to ``decide``: an object whose next invocation waits, items of collections that were changed, a time at which the
-    invocation would expire, and calls that attached to it.
-    """
-    changes, of = invocation.changes, invocation.invocation_id
-    return (
-        not state.queue
-        and invocation.expires_at is None
-        and invocation.retry_at is None
-        and not (changes.logs or changes.maps or invocation.attached)
-        and (len(state.invocations) == 1 or all(other.waits_for != of for other in state.invocations.values()))
-    )
-
-
-def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
-    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these
-    requests; None if they are other than one request that can be a part of a frame, and a change of fields, or if the step has
-    attributes."""
-    found = None if completed.attributes else _request_in(requests)
-    if found is None:
-        return None
-    of, step, value = completed.invocation_id, completed.step, completed.outcome.value
-    return StepTurn(of, at, step, value, *found, None if turned_at == at else turned_at)
-
-
-def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
-    """Change the object as the turn does, whose first event has the number ``first``."""
-    invocation, count = state.invocations[turn.invocation_id], 2 if turn.fields is None else 3
-    last = state.version = first + count - 1
-    invocation.event_count += count
-    invocation.unseen = 0
-    invocation.value_bytes += len(turn.value)
-    _add_span(invocation, first, last)
-    del invocation.waits[turn.step]
-    at = invocation.modified_at = turn.at if turn.turned_at is None else turn.turned_at
-    _go_on(invocation, turn.request, turn.fields, at)
-
-
-def last_turn(
-    completed: e.StepCompleted, changes: Sequence[Event], result: bytes, *, at: float, turned_at: float
-) -> LastTurn | None:
-    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these changes
-    and returned ``result``; None if they are other than a change of fields, or if the step has attributes."""
-    fields = None
-    if changes:
-        changed = changes[0]
-        if len(changes) != 1 or not isinstance(changed, e.FieldsChanged):
-            return None
-        fields = changed.fields
-    if completed.attributes:
-        return None
-    turned = None if turned_at == at else turned_at
-    return LastTurn(completed.invocation_id, at, completed.step, completed.outcome.value, result, fields, turned)
-
-
-def with_last_turn(state: ObjectState, turn: LastTurn, first: int) -> InvocationState:
-    """Change the object as the turn does, whose first event has the number ``first``. Returns the invocation as it was at its end."""
-    invocation = state.invocations.pop(turn.invocation_id)
-    last = state.version = first + turn.count - 1
-    _add_span(invocation, first, last)
-    if state.holder == turn.invocation_id:
-        state.holder = None
-    if turn.fields is not None:
-        invocation.changes.write(turn.fields, sum(map(len, turn.fields.values())))
-    if invocation.changes:
-        keep_changes(state, invocation.changes)
-    return invocation
-
-
-def _add_span(invocation: InvocationState, first: int, last: int) -> None:
-    since, until = invocation.spans[-1]
-    if first - until <= SPAN_GAP:
-        invocation.spans[-1] = (since, last)
-    else:
-        invocation.spans.append((first, last))

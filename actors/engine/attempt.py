@@ -212,8 +212,8 @@ class Attempt:
         self.seen = recorded.number
         return self._turn(self.execution.hand_over, recorded, now)
 
-    def give(self, completed: e.StepCompleted, number: int, at: float, now: float) -> list[Command]:
-        """Give the handler the outcome of the step that it waits for, which ended ``at`` and is to become the event with this
+    def give(self, completed: Any, number: int, at: float, now: float) -> list[Command]:
+        """Give the handler the end of the wait that it is in, which came ``at`` that time and is to become the event with this
         number. Returns the commands that follow."""
         self.seen = number
         return self._turn(self.execution.give, completed, at, now)

@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.requests import ObjectRequest
+    from actors.engine.wait_turns import WaitTurns
     from journal.events import Caller
     from journal.rows import InvocationRow
 
+_RESUMED = ControlResult(True, Status.SUSPENDED, Status.RUNNING)
+
 
 class ControlVerbs:
-    """The verbs on the invocations of one processor's objects."""
+    """The verbs on the invocations of one processor's objects. ``turns`` hand a signal over at once."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, turns: WaitTurns) -> None:
         self._machine = machine
+        self._turns = turns
 
     def obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
         of: InvocationId = command.invocation_id
@@ -51,6 +55,10 @@ class ControlVerbs:
         if applied is not None:
             self._answer(loaded, request, command.reply_to, of, ControlResult(True, applied, status_before))
             return
+        if command.__class__ is c.SignalInvocation and command.reply_to is None:
+            told = partial(self._answer, loaded, request, None, of, _RESUMED)
+            if self._turns.take(loaded, command, request.stamp, told):
+                return
         events = self._machine.decide(loaded, self._resolved(loaded, before, command), request.stamp)
         after = loaded.open_state(of)
         status_after = Status.COMPLETED if after is None else after.status

@@ -66,8 +66,13 @@ class Dispatcher:
         self._first_turns = first_turns
         self._refusals = Refusals(machine, faults)
         self._detector = detector
-        self._verbs = ControlVerbs(machine)
+        self._verbs = ControlVerbs(machine, executor.wait_turns)
         self.deletions = Deletions(machine, self._refusals)
+
+    def begin_round(self) -> None:
+        """Let the calls and turns of another round be taken before they are decided."""
+        self._first_turns.begin_round()
+        self._executor.wait_turns.begin_round()
 
     async def take(self, request: ObjectRequest) -> None:
         """Dispatch a request to the function for its kind."""
@@ -287,10 +292,14 @@ class Dispatcher:
         self._machine.deliver(loaded, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id)
         self._machine.deliver(loaded, request.to, by, by=caller.invocation_id)
 
-    # Steps.
+    # Steps, calls and timers.
 
     def _complete_step(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteStep) -> None:
         if not self._executor.step_turns.take(loaded, command, request.stamp.at):
+            self._machine.decide(loaded, command, request.stamp)
+
+    def _end_wait(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteCall | c.FireTimer) -> None:
+        if not self._executor.wait_turns.take(loaded, command, request.stamp):
             self._machine.decide(loaded, command, request.stamp)
 
     # Questions.
@@ -369,6 +378,8 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     c.Invoke: Dispatcher._invoke,
     c.Attach: Dispatcher._attach,
     c.CompleteStep: Dispatcher._complete_step,
+    c.CompleteCall: Dispatcher._end_wait,
+    c.FireTimer: Dispatcher._end_wait,
     **dict.fromkeys(VERBS, Dispatcher._obey),
 }
 """The handler of each kind of request. A command that is missing here is decided directly: it comes from the object itself or

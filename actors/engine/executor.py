@@ -26,23 +26,24 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide.pauses import has_running_steps
 from actors.core.owed import may_run, owes_an_attempt
-from actors.core.react import react
 from actors.engine.code_waits import CodeWaits
 from actors.engine.exceptions import effect_lost, passes
+from actors.engine.frame_effects import follow
 from actors.engine.holds import Holds
 from actors.engine.live_attempts import LiveAttempts
 from actors.engine.next_attempt import next_attempt
 from actors.engine.places import has_place, leave_place, leave_place_if_suspended, leave_places
 from actors.engine.ready_attempt import ReadyAttempt
 from actors.engine.requests import ObjectRequest
+from actors.engine.resumed_turns import TurnHooks
 from actors.engine.step_runner import NO_STEPS, StepRunner, unfinished_steps
 from actors.engine.step_turns import StepTurns
 from actors.engine.unwinding import unwinding, unwinding_seconds
+from actors.engine.wait_turns import WaitTurns
 from actors.errors import ActorError, BlockedLoopError, NotFoundError
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
-from journal.fused import RequestedStep
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ if TYPE_CHECKING:
     from actors.engine.running_steps import RunningSteps
     from actors.model.inside import InsideClient
     from journal.events import Event, Recorded
-    from journal.fused import Requested
     from journal.ids import InvocationId
+    from journal.waits import Requested
 
 log = SafeLogger(__name__)
 
@@ -93,16 +94,15 @@ class Executor:
         self.live = LiveAttempts(context, wake)
         """The attempts in memory."""
         self._holds = Holds(machine, context, self.carry_out)
-        self.step_turns = StepTurns(
-            machine,
-            context.limits,
-            faults,
-            self.runs,
+        hooks = TurnHooks(
             after_turn=self._after_turn,
+            went_on=self.live.after_turn,
             follow=self.follow,
             end=partial(self.end_attempt, abort_steps=True),
             hold_if_too_long=self._holds.if_too_long,
         )
+        self.step_turns = StepTurns(machine, context.limits, faults, self.runs, hooks)
+        self.wait_turns = WaitTurns(machine, context.limits, faults, self.runs, hooks)
         self.steps = StepRunner(
             machine,
             context,
@@ -312,20 +312,19 @@ class Executor:
         self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, commands, attempt.seen)
 
-    def adopt_opened(self, loaded: LoadedObject, attempt: Attempt, request: Requested) -> None:
-        """Keep an attempt whose start and first turn, with this request, are recorded as one."""
+    def adopt_opened(
+        self, loaded: LoadedObject, attempt: Attempt, request: Requested, event: Event, number: int
+    ) -> None:
+        """Keep an attempt whose start and first turn, with this request, the event with this number, are one record."""
         attempt.seen = loaded.version
         self._keep(loaded, attempt)
         self.live.after_turn(loaded, attempt, self._machine.now)
-        self.follow(loaded, attempt.invocation_id, request)
+        self.follow(loaded, request, event, number)
         self._holds.if_too_long(loaded, attempt.invocation_id)
 
-    def follow(self, loaded: LoadedObject, of: InvocationId, request: Requested) -> None:
-        """Carry out the effects of a request that is recorded as a part of a frame."""
-        if isinstance(request, RequestedStep):
-            self.steps.run_when_durable(loaded, of, request.step)
-        else:
-            self._machine.owe(loaded, react(loaded.state, request.event(of)))
+    def follow(self, loaded: LoadedObject, request: Requested, event: Any, number: int) -> None:
+        """Carry out the effects of a request in a frame, which is the event with this number."""
+        follow(self._machine, self.steps, loaded, request, event, number)
 
     def _keep(self, loaded: LoadedObject, attempt: Attempt) -> None:
         loaded.attempts[attempt.invocation_id] = attempt

@@ -230,11 +230,11 @@ class FirstTurns:
         if opened is None:
             return False
         try:
-            self._records.record_opened(loaded, opened)
+            number = self._records.record_opened(loaded, opened)
         except Unwritable:
             return False  # the long way names the event
         self._promise(loaded, request, of, is_new=True)
-        self._executor.adopt_opened(loaded, attempt, opened.request)
+        self._executor.adopt_opened(loaded, attempt, opened.request, progress.events[0], number)
         return True
 
     def _promise(self, loaded: LoadedObject, request: ObjectRequest, of: InvocationId, *, is_new: bool) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.fused import row_of_whole, with_last_turn, with_opened, with_step_turn, with_whole
+from actors.core.fused import row_of_whole, with_opened, with_whole
+from actors.core.resumed import with_last_turn, with_resumed_turn, with_step_turn
 from actors.engine.index import index_tags
 from journal import invocation_keys
 from journal.events import Outcome, OutcomeKind
-from journal.fused import RequestedStep
 from journal.rows import encode_row
+from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from journal.events import Target
-    from journal.fused import LastTurn, OpenedInvocation, StepTurn, WholeInvocation
+    from journal.fused import LastTurn, OpenedInvocation, ResumedTurn, StepTurn, WholeInvocation
+    from journal.waits import Requested
 
 _SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
 
@@ -74,8 +76,9 @@ class FusedRecords:
         batch.succeeded[ended] = batch.succeeded.get(ended, 0) + 1
         return outcome
 
-    def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> None:
-        """Record an invocation that has begun, and its first turn. Raises as :meth:`record_whole`."""
+    def record_opened(self, loaded: LoadedObject, opened: OpenedInvocation) -> int:
+        """Record an invocation that has begun, and its first turn. Returns the number of its request. Raises as
+        :meth:`record_whole`."""
         pending_append = self._machine.batch.pending_append(loaded)
         record = pending_append.events
         before = pending_append.expected + record.count
@@ -91,9 +94,11 @@ class FusedRecords:
             loaded.is_torn = True
             raise
         pending_append.touched[opened.invocation_id] = None
+        return last if opened.fields is None else last - 1
 
-    def record_step_turn(self, loaded: LoadedObject, state: ObjectState, turn: StepTurn) -> None:
-        """Record the end of a step and the turn after it, of the object with this state. Raises as :meth:`record_whole`."""
+    def record_step_turn(self, loaded: LoadedObject, state: ObjectState, turn: StepTurn) -> Requested:
+        """Record the end of a step and the turn after it, of the object with this state. Returns the request. Raises as
+        :meth:`record_whole`."""
         if loaded.outputs is None:
             self._machine.outputs.of(loaded)
         pending_append = self._machine.batch.pending_append(loaded)
@@ -112,15 +117,38 @@ class FusedRecords:
             raise
         if loaded.outputs:
             self._machine.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
-        if isinstance(turn.request, RequestedStep):
+        request = turn.request
+        if isinstance(request, RequestedStep):
             pending_append.has_turns = True  # its row says the same as before
         else:
             pending_append.touched[turn.invocation_id] = None
+        return request
+
+    def record_resumed_turn(self, loaded: LoadedObject, state: ObjectState, turn: ResumedTurn) -> Requested:
+        """Record the end of a wait and the turn after it, which is not the last, of the object with this state. Returns the request.
+        Raises as :meth:`record_whole`."""
+        if loaded.outputs is None:
+            self._machine.outputs.of(loaded)
+        pending_append = self._machine.batch.pending_append(loaded)
+        record = pending_append.events
+        before = state.version
+        count = turn.count
+        record.add_fused(turn, count)
+        try:
+            loaded.recent.parts.append((before + 1, before + count, turn))
+            request = with_resumed_turn(state, turn, before + 1)
+        except BaseException:
+            record.cut(before - pending_append.expected)
+            loaded.recent.drop_after(before)
+            loaded.is_torn = True
+            raise
+        pending_append.touched[turn.invocation_id] = None
+        return request
 
     def record_last_turn(
-        self, loaded: LoadedObject, state: ObjectState, turn: LastTurn, outcome: Outcome
+        self, loaded: LoadedObject, state: ObjectState, turn: LastTurn | ResumedTurn, outcome: Outcome
     ) -> InvocationState:
-        """Record the end of a step and of its invocation, with its row. Returns the invocation as it was at its end. Raises as
+        """Record the end of a wait and of its invocation, with its row. Returns the invocation as it was at its end. Raises as
         :meth:`record_whole`."""
         machine = self._machine
         if loaded.outputs is None:

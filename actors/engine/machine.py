@@ -33,6 +33,7 @@ from actors.core.state import existing
 from actors.engine.audit import act_of, row_of_act, row_of_set_aside
 from actors.engine.batch import CommitBatch, Purge
 from actors.engine.completed_invocations import CompletedInvocations
+from actors.engine.deliveries import Deliveries
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.outputs import Outputs
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 Reaction: TypeAlias = "Callable[[ObjectState | None, Event], Sequence[f.Effect]]"
-Delivery: TypeAlias = ObjectRequest | f.StopSentInvocations | f.CopyHistory | f.EraseHistory
 
 
 class Machine:
@@ -103,7 +103,7 @@ class Machine:
         self._unique = context.environment.unique
         self._partitions = journal.partitions
         self._limits = context.limits
-        self.deliveries: deque[tuple[LoadedObject, Delivery]] = deque()
+        self.deliveries = Deliveries()
         """Requests between objects that belong in the current batch."""
         self.effects: deque[tuple[LoadedObject, f.Effect, Recorded]] = deque()
         """The effects of the decisions so far on running code, for the executor (``Executor.carry_out``)."""
@@ -250,7 +250,7 @@ class Machine:
     def _queue(
         self, loaded: LoadedObject, effect: f.StopSentInvocations | f.CopyHistory | f.EraseHistory, _: Recorded
     ) -> None:
-        self.deliveries.append((loaded, effect))
+        self.deliveries.add(loaded, effect)
 
     def holding(self, state: ObjectState, of: InvocationId) -> list[Gate]:
         """The gates that hold an open invocation now."""
@@ -276,7 +276,7 @@ class Machine:
         stamp = Stamp(self.now, cause, by or "engine")
         if to % self._partitions == self.partition.number:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
-            self.deliveries.append((source, ObjectRequest(to, command, stamp, is_fresh=is_fresh)))
+            self.deliveries.add(source, ObjectRequest(to, command, stamp, is_fresh=is_fresh))
             return
         # The number of an event cannot be the message's id: an answer may have no event, and a purged stream counts from 1 again.
         # Nor can the number of the claim with a counter: a claim that failed early may leave its number to the next.

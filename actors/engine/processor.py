@@ -136,8 +136,8 @@ class PartitionProcessor:
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
-        self._first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
-        self._dispatcher = Dispatcher(self._machine, self._executor, context, self._faults, detector, self._first_turns)
+        first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
+        self._dispatcher = Dispatcher(self._machine, self._executor, context, self._faults, detector, first_turns)
         self._breaker = DeadlockBreaker(
             journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
         )
@@ -311,7 +311,7 @@ class PartitionProcessor:
 
     async def _round(self, nursery: trio.Nursery) -> None:
         self._machine.now = self._clock.now()
-        self._first_turns.begin_round()
+        self._dispatcher.begin_round()
         while self._turns:
             gates, turned = self._turns.popleft()
             self._gate_watcher.turn(gates)
@@ -322,7 +322,7 @@ class PartitionProcessor:
                 break  # the disk is idle: it can write this while the rest is decided
             if self._faults.waiting:
                 await self._containment.settle()
-            if self._machine.deliveries:
+            if self._machine.deliveries.queue:
                 await self._take_deliveries()
             if self._executor.runs and (in_a_row < _RUNS_IN_A_ROW or not self._inbox):
                 in_a_row += 1
@@ -332,7 +332,7 @@ class PartitionProcessor:
                 await self._dispatcher.take(self._inbox.popleft())
             else:
                 break
-        if self._machine.deliveries:
+        if self._machine.deliveries.queue:
             await self._take_deliveries()
         if self._executor.live.leaving:
             self._executor.unload()
@@ -343,8 +343,8 @@ class PartitionProcessor:
             await self._take_deliveries()
 
     async def _take_deliveries(self) -> None:
-        while self._machine.deliveries:
-            source, delivery = self._machine.deliveries.popleft()
+        while self._machine.deliveries.queue:
+            source, delivery = self._machine.deliveries.take()
             if isinstance(delivery, ObjectRequest):
                 await self._dispatcher.take(delivery)
             else:

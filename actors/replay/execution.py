@@ -142,11 +142,14 @@ class Execution(PassingBy):
         self._complete(recorded.event, superseded)
         return self._take_turn()
 
-    def give(self, completed: e.StepCompleted, at: float, live_now: float) -> Progress:
-        """Give the outcome of a step, which ended ``at``, to the branch that waits for it, and take a turn. Nothing is to
+    def give(self, completed: Any, at: float, live_now: float) -> Progress:
+        """Give the end of a wait, which came ``at`` that time, to the branch that waits for it, and take a turn. Nothing is to
         interrupt the wait."""
         self.now, self.live_now = at, live_now
         self.handed_over += 1
+        if completed.__class__ is e.SignalReceived:
+            self._complete(completed, False)
+            return self._take_turn()
         branch = self.parked.pop(completed.step).branch
         run_with_hook(self.begin_generator, self._resume, branch, completed, None)
         self.resuming = None

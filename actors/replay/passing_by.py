@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.replay.completions import Completions
 from journal import events as e
-from journal.fused import RecordedTurn, RequestedStep
+from journal.fused import RecordedTurn
+from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
     from actors.replay.branches import Branch, Operation

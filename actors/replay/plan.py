@@ -11,7 +11,8 @@ from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.fused import RecordedTurn, RequestedStep
+from journal.fused import RecordedTurn
+from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set

@@ -10,7 +10,7 @@ from actors.errors import AttemptEnded
 from actors.replay import mismatches
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.fused import RequestedStep
+from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

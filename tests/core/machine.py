@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.fused import step_turn
 from actors.core.requests import is_request
+from actors.core.resumed import step_turn
 from actors.model.contexts import HandlerContext
 from actors.replay.branches import Branch, Operation
 from actors.replay.execution import Execution, Progress

@@ -16,21 +16,29 @@ from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve, spans_with
 from actors.core.fused import (
-    ends_at_once,
-    goes_on_at_once,
-    last_turn,
     opened_invocation,
     row_of_whole,
     starts_at_once,
-    step_turn,
     whole_invocation,
-    with_last_turn,
     with_opened,
-    with_step_turn,
     with_whole,
 )
 from actors.core.owed import owes
 from actors.core.react import react
+from actors.core.resumed import (
+    ends_at_once,
+    goes_on_at_once,
+    last_turn,
+    resumed_end,
+    resumed_turn,
+    resumes_at_once,
+    step_turn,
+    with_last_turn,
+    with_resumed_turn,
+    with_step_turn,
+)
+from actors.core.state import REQUEST, WaitKind
+from actors.errors import LimitExceededError
 from actors.rows.index import listing_of, row_of
 from actors.values.limits import Limits
 from journal import events as e
@@ -38,6 +46,7 @@ from journal.events import Caller, Kind, Link, Mode, Outcome, OutcomeKind, Stamp
 from journal.fused import WholeInvocation
 from journal.ids import StepId
 from journal.rows import encode_row
+from journal.waits import ended_in
 from tests.core.situations import BROKEN, CALLER, IT, STEP, Situation, accepted, events_of, invoke, paused, started
 from tests.core.story import CREATED, fold, nth
 from tests.core.walk import OFTEN, Walker
@@ -45,8 +54,9 @@ from tests.core.walk import OFTEN, Walker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.core.state import ObjectState
+    from actors.core.state import ObjectState, Wait
     from journal.events import Event
+    from journal.ids import InvocationId
     from journal.rows import InvocationRow
 
 LIMITS = Limits(mailbox=4, signals=3)
@@ -198,6 +208,16 @@ REQUESTS: list[Event] = [
     REQUESTED,
     e.SleepScheduled(invocation_id=NEW, step=NEXT, wake_at=9_000.0, source="app.py:8"),
     e.SignalAwaited(invocation_id=NEW, step=NEXT, name="a", source="app.py:9", schema=b"{}"),
+    e.CallScheduled(
+        invocation_id=NEW,
+        step=NEXT,
+        callee=CALLER.invocation_id,
+        target=e.Target("Shop", "a/b", "buy"),
+        argument=b"[5]",
+        source="app.py:10",
+        parameter="amount",
+        tags={"user": "ada"},
+    ),
 ]
 
 
@@ -314,12 +334,101 @@ def check_law_of_ends(state: ObjectState) -> int:
     return compared
 
 
+def end_of(of: InvocationId, step: StepId, wait: Wait) -> c.Decidable | None:
+    """What ends the wait, if it is one of the kinds that may be handed over at once."""
+    match wait.kind:
+        case WaitKind.CALL | WaitKind.ATTACH:
+            return c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"17"))
+        case WaitKind.SLEEP:
+            return c.FireTimer(invocation_id=of, step=step)
+        case WaitKind.SIGNAL:
+            return c.SignalInvocation(invocation_id=of, name=wait.name, value=b"17", json_loses="tuple")
+        case _:
+            return None
+
+
+def long_resumption(
+    state: ObjectState, command: Any, then: c.Decidable, *, at: float, turned_at: float
+) -> tuple[ObjectState, list[tuple[Stamp, Event]], InvocationRow | None, list[f.Effect]]:
+    """The object, the events with their stamps, the row, if the turn is the last, and the effects of the end of a wait that is
+    decided before the turn after it."""
+    entries: list[tuple[Stamp, Event]] = []
+    effects: list[f.Effect] = []
+    of = command.invocation_id
+    row: InvocationRow | None = None
+
+    def apply(stamp: Stamp, events: list[Event]) -> None:
+        nonlocal row
+        for event in events:
+            effects.extend(react(state, event))
+            number = state.version + 1
+            if isinstance(event, e.InvocationCompleted):
+                ended = state.invocations[of]
+                row = row_of(state, ended, outcome=event.outcome, completed_at=stamp.at, purge_at=PURGE_AT)
+                row.spans = spans_with(row.spans, number)
+            evolve(state, number, stamp, event)
+            entries.append((stamp, event))
+
+    apply(Stamp(at, ASKED.cause, ASKED.by), decide(state, command, at, LIMITS))
+    apply(Stamp(turned_at, f"#{state.version}", of), decide(state, then, turned_at, LIMITS))
+    return state, entries, row, effects
+
+
+def check_law_of_waits(state: ObjectState) -> set[WaitKind]:
+    """Both ways lead from the end of each wait that may be handed over at once to the same events, object and row. Returns the kinds
+    of those waits."""
+    compared: set[WaitKind] = set()
+    for of, invocation in state.invocations.items():
+        for step, wait in invocation.waits.items():
+            command = end_of(of, step, wait)
+            if command is None or invocation.waits_for is not None:
+                continue
+            try:
+                [completed] = decide(copied(state), command, ASKED.at, LIMITS)
+            except LimitExceededError:
+                continue
+            ended: Any = ended_in(completed)
+            if ended is None or not resumes_at_once(invocation, completed, ASKED, state.version):
+                continue
+            compared.add(wait.kind)
+            for fields, request in product(CHANGES, [*REQUESTS, None]):
+                changes: list[Event] = [] if fields is None else [e.FieldsChanged(invocation_id=of, fields=fields)]
+                times: Any = {"at": ASKED.at, "turned_at": RAN_AT if fields else ASKED.at}
+                made: Any = {"at": (ended, ASKED), "turned_at": times["turned_at"]}
+                short, first = copied(state), state.version + 1
+                if request is not None:
+                    requests = [attrs.evolve(request, invocation_id=of), *changes]
+                    then: Any = c.RecordProgress(invocation_id=of, events=requests)
+                    after, entries, _, effects = long_resumption(copied(state), command, then, **times)
+                    turn = resumed_turn(completed, requests, **made)
+                    assert turn is not None
+                    with_resumed_turn(short, turn, first)
+                    assert effects == [f.Continue(of, completed), *react(after, requests[0])]
+                elif ends_at_once(state, invocation):
+                    then = c.FinishAttempt(invocation_id=of, events=changes, outcome=RETURNED)
+                    after, entries, row, effects = long_resumption(copied(state), command, then, **times)
+                    turn = resumed_end(completed, changes, RETURNED.value, **made)
+                    assert turn is not None
+                    last = with_last_turn(short, turn, first)
+                    at = turn.ended_at
+                    assert row_of(short, last, outcome=RETURNED, completed_at=at, purge_at=PURGE_AT) == row
+                    answers = [] if invocation.caller is None else [f.Deliver]
+                    assert [type(effect) for effect in effects] == [f.Continue, f.EndAttempt, *answers, f.NotifyWaiters]
+                else:
+                    continue
+                assert turn.expand(first) == entries
+                assert turn.count == len(entries)
+                assert short == after
+    return compared
+
+
 class Comparing(Walker):
     """A walk that compares both ways at each place that it comes to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = self.openings = self.steps = self.ends = 0
+        self.waits: set[WaitKind] = set()
 
     def _check(self, state: ObjectState) -> None:
         super()._check(state)
@@ -327,6 +436,7 @@ class Comparing(Walker):
         self.openings += check_law_of_openings(state)
         self.steps += check_law_of_steps(state)
         self.ends += check_law_of_ends(state)
+        self.waits |= check_law_of_waits(state)
 
 
 def test_a_call_of_a_new_object_is_recorded_as_it_would_be_decided() -> None:
@@ -336,6 +446,7 @@ def test_a_call_of_a_new_object_is_recorded_as_it_would_be_decided() -> None:
 
 def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
     calls = openings = steps = ends = 0
+    waits: set[WaitKind] = set()
     for seed in range(60):
         random = Random(seed)
         walker = Comparing()
@@ -344,10 +455,12 @@ def test_random_walks_lead_to_no_object_in_which_the_two_ways_differ() -> None:
         openings += walker.openings
         steps += walker.steps
         ends += walker.ends
+        waits |= walker.waits
     assert calls > 500, "walks come to free objects often enough"
     assert openings > 500, "walks come to free objects often enough"
     assert steps > 300, "walks come to single steps often enough"
     assert ends > 20, "walks come to single invocations that wait for a step often enough"
+    assert waits == {WaitKind.CALL, WaitKind.ATTACH, WaitKind.SLEEP, WaitKind.SIGNAL}
 
 
 @pytest.mark.parametrize(
@@ -358,6 +471,7 @@ def test_a_call_is_left_to_decide_unless_it_would_start_now(situation: Situation
     assert state is not None
     check_law_of_steps(state)
     check_law_of_ends(state)
+    check_law_of_waits(state)
     if starts_at_once(state, call(state), LIMITS):
         check_law(state)
         check_law_of_openings(state)
@@ -500,3 +614,76 @@ def test_a_turn_that_is_not_one_plain_request_is_left_to_decide(requests: list[E
     completed = e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
     assert step_turn(completed, requests, at=1.0, turned_at=1.0) is None
     assert opened_invocation(None, call(None), ASKED, requests, ran_at=RAN_AT) is None
+
+
+# Waits.
+
+WAITS: dict[str, Event] = {
+    "call": attrs.evolve(REQUESTS[3], invocation_id=IT, step=STEP),
+    "sleep": e.SleepScheduled(invocation_id=IT, step=STEP, wake_at=9_000.0),
+    "signal": e.SignalAwaited(invocation_id=IT, step=STEP, name="a"),
+    "attached": e.AttachScheduled(invocation_id=IT, step=STEP, callee=CALLER.invocation_id),
+}
+
+
+def suspended(*events: Event) -> ObjectState:
+    """An object whose invocation has had these events since its start."""
+    state = fold(None, [CREATED, accepted(), started(), *events])
+    assert state is not None
+    return state
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_the_end_of_the_only_wait_is_handed_over_at_once(wait: Event) -> None:
+    assert len(check_law_of_waits(suspended(wait))) == 1
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        e.StepScheduled(invocation_id=IT, step=StepId("2"), name="pay"),
+        e.SleepScheduled(invocation_id=IT, step=StepId("2"), wake_at=9_000.0),
+        e.DeadlineScheduled(invocation_id=IT, step=StepId("2"), expires_at=9_000.0),
+        e.CancelRequested(invocation_id=IT, reason="why"),
+        paused(),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_a_wait_with_anything_beside_it_is_left_to_decide(wait: Event, beside: Event) -> None:
+    assert not check_law_of_waits(suspended(wait, beside))
+
+
+def signal_reaches(wait: e.SignalAwaited, cause: str = "a client", **given: Any) -> bool:
+    state = suspended(wait)
+    sent = c.SignalInvocation(invocation_id=IT, name="a", value=b"1", **given)
+    [received] = decide(copied(state), sent, 1.0, LIMITS)
+    stamp = Stamp(ASKED.at, cause, ASKED.by)
+    return ended_in(received) is not None and resumes_at_once(state.invocations[IT], received, stamp, state.version)
+
+
+def test_a_signal_that_is_more_than_a_value_is_left_to_decide() -> None:
+    wait = e.SignalAwaited(invocation_id=IT, step=STEP, name="a")
+    assert signal_reaches(wait)
+    assert not signal_reaches(wait, cause=f"{REQUEST}once")
+    assert not signal_reaches(wait, error="refused")
+    assert not signal_reaches(attrs.evolve(wait, name="b"))
+    assert not signal_reaches(attrs.evolve(wait, question="q"))
+
+
+def test_a_call_that_fails_is_left_to_decide() -> None:
+    failed = Outcome(OutcomeKind.FAILED, failure=BROKEN)
+    assert ended_in(e.CallCompleted(invocation_id=IT, step=STEP, outcome=failed)) is None
+
+
+def test_a_handler_that_has_not_been_given_all_before_its_wait_is_left_to_decide() -> None:
+    given = e.StepCompleted(invocation_id=IT, step=StepId("0"), outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+    state = suspended(e.StepScheduled(invocation_id=IT, step=StepId("0"), name="pay"), WAITS["sleep"], given)
+    fired = e.TimerFired(invocation_id=IT, step=STEP)
+    assert resumes_at_once(state.invocations[IT], fired, ASKED, state.version)
+    assert not resumes_at_once(state.invocations[IT], fired, ASKED, state.version - 1)
+
+
+@pytest.mark.parametrize("given", [{"request": "key"}, {"max_duration": 5.0}], ids=lambda given: next(iter(given)))
+def test_a_request_of_a_call_with_more_than_its_argument_is_left_to_decide(given: dict[str, Any]) -> None:
+    assert opened_invocation(None, call(None), ASKED, [attrs.evolve(REQUESTS[3], **given)], ran_at=RAN_AT) is None

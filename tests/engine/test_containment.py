@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,7 +20,7 @@ from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
 from actors.core import effects as f
 from actors.core.evolve import evolve
-from actors.core.fused import with_last_turn
+from actors.core.resumed import with_last_turn, with_resumed_turn
 from actors.query.fsck.doctor import examine, rebuild
 from actors.query.fsck.set_aside import find_set_aside
 from actors.rows.audit import Principal
@@ -217,14 +218,17 @@ class Faults:
                 raise ZeroDivisionError("planted")
             return after
 
-        def broken_turn(state: Any, turn: Any, first: int) -> Any:
-            after = with_last_turn(state, turn, first)
-            if self.armed and e.StepCompleted in kinds and state.service == "Account":
+        def broken_turn(state: Any, turn: Any, first: int, change: Any = with_last_turn) -> Any:
+            after = change(state, turn, first)
+            ended = turn.expand(first)[0][1]
+            if self.armed and isinstance(ended, kinds) and state.service == "Account":
                 raise ZeroDivisionError("planted")
             return after
 
         self._monkeypatch.setattr(actors.engine.machine, "evolve", broken)
         self._monkeypatch.setattr(actors.engine.fused_records, "with_last_turn", broken_turn)
+        going_on = partial(broken_turn, change=with_resumed_turn)
+        self._monkeypatch.setattr(actors.engine.fused_records, "with_resumed_turn", going_on)
 
     def break_doing(self, kind: type[f.Effect]) -> None:
         """In place of an effect."""

@@ -3,48 +3,32 @@ store says the same as on the long way."""
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-import trio._core._run as trio_run
-from trio.testing import MockClock
 
 import actors
-from actors import Actor, Limits, RetryPolicy, Status, StepFailedError, handler, step
-from actors.errors import ActorError
+from actors import Actor, RetryPolicy, StepFailedError, handler, step
 from actors.query.fsck.doctor import examine
-from journal import keys
-from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
-from tests import long_way, replicated
+from tests import replicated
 from tests.lab import WORLD, Lab, SlowDisk, until
-from tests.stored import first_difference, stored, without_tracebacks
+from tests.two_ways import MEANWHILE, compare, frames_of, still
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.model.handles import InvocationHandle
-    from actors.runtime import Runtime
 
 BRIEF = RetryPolicy(max_attempts=2, initial_delay=1.0)
 ONCE = RetryPolicy(max_attempts=1, on_exhausted="fail")
-SETTLED_SECONDS = 60.0
 NOT_JSON: Any = object()
-
-
-class Still(Random):
-    """Dice that always fall alike, so that tasks that are ready together run in the order in which they began."""
-
-    def random(self) -> float:
-        return 0.75
 
 
 @pytest.fixture(autouse=True)
 def still_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trio_run, "_r", Still())
+    still(monkeypatch)
 
 
 @step(retry=BRIEF)
@@ -344,96 +328,9 @@ HANDLERS = [
 ]
 
 
-async def _pause_and_resume(_: Runtime, handle: InvocationHandle[Any]) -> None:
-    await handle.pause()
-    await trio.sleep(5.0)
-    await handle.resume()
-
-
-async def _pause_now_and_resume(_: Runtime, handle: InvocationHandle[Any]) -> None:
-    await handle.pause(mode="now")
-    await trio.sleep(5.0)
-    await handle.resume()
-
-
-async def _close_and_open(runtime: Runtime, _: InvocationHandle[Any], mode: Any = "now") -> None:
-    await runtime.client.gates.close("service:Steps", mode=mode)
-    await trio.sleep(5.0)
-    await runtime.client.gates.open("service:Steps")
-
-
-async def _drain_and_open(runtime: Runtime, handle: InvocationHandle[Any]) -> None:
-    await _close_and_open(runtime, handle, "drain")
-
-
-async def _restart(_: Runtime, handle: InvocationHandle[Any]) -> None:
-    await handle.restart(stop="cancel")
-
-
-MEANWHILE: dict[str, Any] = {
-    "nothing": None,
-    "cancel": lambda _, handle: handle.cancel(),
-    "kill": lambda _, handle: handle.kill(),
-    "signal": lambda _, handle: handle.signal("go", 5),
-    "pause": _pause_and_resume,
-    "pause now": _pause_now_and_resume,
-    "gate": _close_and_open,
-    "draining gate": _drain_and_open,
-    "restart": _restart,
-}
-
-
-async def live(target: str, meanwhile: str, at: float, store: Any) -> tuple[MemoryStore, list[Any]]:
-    """Let the handler run, of a new object and of an old one, while something happens. The store, and what was heard and done."""
-    limits = Limits(payload_bytes=1_000, blocking_seconds=0.2, history_events=200)
-    lab = Lab(Steps, limits=limits, has_watchdog=target == "block", store=store())
-    heard: list[Any] = []
-
-    async def listen(handle: InvocationHandle[Any]) -> None:
-        with trio.move_on_after(SETTLED_SECONDS):
-            try:
-                heard.append(await handle.result())
-            except ActorError as error:
-                heard.append((type(error).__name__, str(error)))
-
-    async with lab.running() as runtime:
-        for _ in range(2):
-            handle = await getattr(runtime.client.actor(Steps, "a"), target).send()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(listen, handle)
-                await trio.sleep(at)
-                deed = MEANWHILE[meanwhile]
-                try:
-                    if deed is not None:
-                        await deed(runtime, handle)
-                except ActorError as error:
-                    heard.append((type(error).__name__, str(error)))
-            await trio.sleep(SETTLED_SECONDS)
-            if (await handle.info()).status is not Status.COMPLETED:
-                await handle.kill()
-            heard.append([value async for value in handle.output()])
-    return lab.store, [heard, WORLD.entries.copy()]
-
-
-def compare(target: str, meanwhile: str = "nothing", at: float = 0.0, store: Any = MemoryStore) -> None:
-    """Both ways store and tell the same."""
-
-    def both() -> tuple[MemoryStore, list[Any]]:
-        WORLD.clear()
-        return trio.run(live, target, meanwhile, at, store, clock=MockClock(autojump_threshold=0))
-
-    short, told_shortly = both()
-    with long_way.taken():
-        long, told = both()
-    difference = first_difference(without_tracebacks(stored(short)), without_tracebacks(stored(long)))
-    assert not difference, difference
-    assert told_shortly == told
-    assert not examine(short, 1).findings
-
-
 @pytest.mark.parametrize("target", [*HANDLERS, "block"])
 def test_whatever_a_handler_does_between_steps_is_stored_as_on_the_long_way(target: str) -> None:
-    compare(target)
+    compare(Steps, target)
 
 
 DISTURBED = ["go_on", "change", "emit_in_steps", "compensate", "shield", "wait_for_a_signal", "run_one_child"]
@@ -443,27 +340,15 @@ DISTURBED = ["go_on", "change", "emit_in_steps", "compensate", "shield", "wait_f
 @pytest.mark.parametrize("meanwhile", [name for name in MEANWHILE if name != "nothing"])
 @pytest.mark.parametrize("target", DISTURBED)
 def test_whatever_happens_between_steps_is_stored_as_on_the_long_way(target: str, meanwhile: str, at: float) -> None:
-    compare(target, meanwhile, at)
+    compare(Steps, target, meanwhile, at)
 
 
 @pytest.mark.parametrize("meanwhile", [name for name in MEANWHILE if name != "nothing"])
 @pytest.mark.parametrize("target", ["change", "compensate", "wait_for_a_signal"])
 def test_whatever_happens_before_a_turn_is_on_disk_is_stored_as_on_the_long_way(target: str, meanwhile: str) -> None:
     compare(
-        target, meanwhile, at=0.8, store=SlowDisk
+        Steps, target, meanwhile, at=0.8, store=SlowDisk
     )  # the first step has ended 0.3 seconds ago, and the commit takes a second
-
-
-def frames_of(lab: Lab, key: str, tag: int) -> int:
-    """How many frames with this tag the log of an object has."""
-    prefix = keys.record(0, stream_of("Steps", key), 0)[:-8]
-    found = 0
-    for _, record in lab.store.scan(prefix, keys.after_prefix(prefix)):
-        at = 0
-        while at < len(record):
-            found += record[at] == tag
-            at += 5 + int.from_bytes(record[at + 1 : at + 5], "big")
-    return found
 
 
 @on_virtual_time
@@ -482,8 +367,8 @@ async def test_a_step_and_the_turn_after_it_are_one_frame(target: str, turns: in
     lab = Lab(Steps)
     async with lab.running() as runtime:
         await getattr(runtime.client.actor(Steps, "a"), target)()
-    assert frames_of(lab, "a", 0x51) == turns
-    assert frames_of(lab, "a", 0x5A) == last
+    assert frames_of(lab, "Steps", "a", 0x51) == turns
+    assert frames_of(lab, "Steps", "a", 0x5A) == last
 
 
 @on_virtual_time
@@ -507,7 +392,7 @@ async def test_a_step_begins_when_its_request_is_on_disk() -> None:
             assert not WORLD.count(f"act {number}")
             await until(lambda number=number: WORLD.count(f"act {number}") == 1)
             on_disk = Lab(Steps, store=MemoryStore(lab.store.contents()))
-            assert frames_of(on_disk, "a", 0x51) == number - 1
+            assert frames_of(on_disk, "Steps", "a", 0x51) == number - 1
         assert await handle.result() == 4
 
 
@@ -521,7 +406,7 @@ async def test_a_process_that_dies_before_a_turn_is_on_disk_takes_it_again() -> 
         assert WORLD.entries == ["act 1"]
         before = lab.store.contents()
     lab.store = MemoryStore(before)
-    assert not frames_of(lab, "a", 0x51)
+    assert not frames_of(lab, "Steps", "a", 0x51)
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 9
     assert WORLD.entries == ["act 1", "act 1", "act 2", "act 3"]
@@ -539,9 +424,9 @@ async def test_a_result_is_told_when_the_last_turn_is_on_disk() -> None:
         assert patience.cancelled_caught
         before = lab.store.contents()
         assert await handle.result() == 4
-    assert frames_of(lab, "a", 0x5A) == 1
+    assert frames_of(lab, "Steps", "a", 0x5A) == 1
     lab.store = MemoryStore(before)
-    assert not frames_of(lab, "a", 0x5A)
+    assert not frames_of(lab, "Steps", "a", 0x5A)
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 4
     assert WORLD.entries == ["act 1", "act 2", "act 3", "act 3"]
@@ -554,7 +439,7 @@ async def test_a_handler_that_is_taken_up_between_steps_goes_on_where_it_was() -
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Steps, "a").change.send()
         await trio.sleep(0.75)
-    assert frames_of(lab, "a", 0x51) == 1
+    assert frames_of(lab, "Steps", "a", 0x51) == 1
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 9
         again = await runtime.client.invocation(handle.id).restart("2", rewind_state=True)

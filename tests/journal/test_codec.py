@@ -42,15 +42,23 @@ from journal.fused import (
     Lived,
     OpenedInvocation,
     RecordedTurn,
-    RequestedSignal,
-    RequestedSleep,
-    RequestedStep,
+    ResumedTurn,
+    ReturnedOutcome,
     StepTurn,
     WholeInvocation,
     last_number,
 )
 from journal.ids import InvocationId, StepId
 from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
+from journal.waits import (
+    EndedCall,
+    EndedSignal,
+    EndedSleep,
+    RequestedCall,
+    RequestedSignal,
+    RequestedSleep,
+    RequestedStep,
+)
 from tests.journal.samples import EVENTS, STAMP
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -207,7 +215,46 @@ OPENED = OpenedInvocation(
 LAST_TURN = LastTurn(INVOCATION, 1_700_000_001.25, StepId("2.1.3"), b"42", b'"done"', {"total": b"42"}, 1_700_000_002.5)
 SLEEPING = msgspec.structs.replace(OPENED, request=RequestedSleep(StepId("1"), 1_700_000_009.5, "app.py:33"))
 ASKING = msgspec.structs.replace(OPENED, request=RequestedSignal(StepId("1"), "go", "app.py:33", b'{"type":"integer"}'))
+CALLING = msgspec.structs.replace(
+    OPENED,
+    request=RequestedCall(
+        StepId("1"),
+        INVOCATION,
+        ("Counter", "bob", "add"),
+        b"5",
+        "app.py:33",
+        "amount",
+        {"session": "s1"},
+        TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+    ),
+)
+RESUMED = ResumedTurn(
+    INVOCATION,
+    1_700_000_000.25,
+    INVOCATION,
+    "user:alice",
+    EndedSignal(StepId("3"), "go", b"[5]", 2, "tuple"),
+    RequestedStep(StepId("4"), "ship", "app.py:34", b'["bob", 5]', True),
+    {"total": b"42"},
+    1_700_000_000.5,
+)
+ANSWERED = msgspec.structs.replace(
+    RESUMED,
+    cause=f"{7:016x}#12",
+    by=INVOCATION,
+    ended=EndedCall(StepId("3"), b"42"),
+    then=RequestedCall(StepId("4"), INVOCATION, ("Counter", None, "add"), b"5", "app.py:34"),
+    fields=None,
+)
+WOKEN = msgspec.structs.replace(
+    RESUMED, cause="timer", by="timer", ended=EndedSleep(StepId("3")), then=ReturnedOutcome(b'"done"'), turned_at=None
+)
+
 FUSED = {
+    "calling": CALLING,
+    "resumed": RESUMED,
+    "answered": ANSWERED,
+    "woken": WOKEN,
     "whole": WHOLE,
     "shortest": SHORTEST,
     "turn": TURN,
@@ -219,6 +266,10 @@ FUSED = {
     "shortest last turn": msgspec.structs.replace(LAST_TURN, fields=None, turned_at=None),
 }
 GOLDEN_FUSED = {
+    "52-OpenedInvocation-call": CALLING,
+    "53-ResumedTurn-signal": RESUMED,
+    "53-ResumedTurn-call": ANSWERED,
+    "53-ResumedTurn-sleep": WOKEN,
     "50-WholeInvocation": WHOLE,
     "51-StepTurn": TURN,
     "52-OpenedInvocation": OPENED,

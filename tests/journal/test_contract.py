@@ -15,7 +15,7 @@ from journal import keys
 from journal.codec import Record
 from journal.errors import Conflict, Damaged, Fenced, StoreError, Unavailable
 from journal.events import Recorded, Stamp
-from journal.fused import RecordedTurn, RequestedStep, StepTurn
+from journal.fused import RecordedTurn, StepTurn
 from journal.ids import InvocationId, StepId, StreamId
 from journal.kv.backup import restore_backup
 from journal.kv.store import Durability
@@ -23,6 +23,7 @@ from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Message, Partition
 from journal.log.streams import read_events, read_head
+from journal.waits import RequestedStep
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
 from tests.raising import raises

@@ -1,0 +1,99 @@
+"""Hands the outcome of a call, the end of a sleep, or a signal to the handler that waits for it before anything is decided
+(``actors.engine.resumed_turns``).
+
+This happens while requests are taken, at the place in their order at which the end of the wait would be decided. On the long way the
+handler takes its turn once all messages between objects have been taken; so while another message to the same object is among them,
+this way is closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from actors.core import commands as c
+from actors.core.decide.calls import signal_invocation
+from actors.core.resumed import resumed_end, resumed_turn, resumes_at_once
+from actors.engine.resumed_turns import ResumedTurns
+from journal import events as e
+from journal.errors import BrokenInvariant
+from journal.events import Status
+from journal.waits import ended_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.loaded_object import LoadedObject
+    from journal.events import Stamp
+
+WaitEnd: TypeAlias = c.CompleteCall | c.FireTimer | c.SignalInvocation
+"""The commands that end a wait."""
+
+TURNS_A_ROUND = 256
+"""How many turns one round takes before they are decided. Handlers that wake each other again and again take further turns in the line
+of ready handlers, so others have theirs."""
+
+_SUSPENDED = Status.SUSPENDED  # a member of an enum takes several times as long to look up as a name of the module
+
+
+class WaitTurns(ResumedTurns):
+    """The turns of one processor's handlers that follow at once from the end of a call, of a sleep, or of the wait for a signal."""
+
+    _turn_of = staticmethod(resumed_turn)
+    _end_of = staticmethod(resumed_end)
+    _left = 0
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._write = self._records.record_resumed_turn
+
+    def begin_round(self) -> None:
+        """Let the handlers take the turns of another round."""
+        self._left = TURNS_A_ROUND
+
+    def take(
+        self, loaded: LoadedObject, command: WaitEnd, stamp: Stamp, told: Callable[[], None] | None = None
+    ) -> bool:
+        """Give the end of a wait to its handler, if nothing else is to come first. Returns whether it did. ``told`` is called before
+        the handler takes its turn. Raises ``RefusedError`` for a signal that cannot be taken."""
+        of, state, machine = command.invocation_id, loaded.state, self._machine
+        attempt = loaded.attempts.get(of)
+        if attempt is None or state is None or self._left <= 0:
+            return False
+        invocation = state.invocations.get(of)
+        if (
+            invocation is None
+            or len(invocation.waits) != 1
+            or invocation.status is not _SUSPENDED
+            or machine.places.is_active
+            or not self._is_first(loaded)
+            or machine.deliveries.has_one_for(loaded.stream)
+        ):
+            return False
+        completed = self._end_in(state, invocation, command)
+        ended = ended_in(completed)
+        if ended is None or not resumes_at_once(invocation, completed, stamp, attempt.seen):
+            return False
+        parked = attempt.execution.parked.get(ended.step)
+        if parked is None or parked.interruption is not None:
+            return False
+        self._left -= 1
+        if told is not None:
+            told()
+        self._resume(loaded, state, invocation, attempt, completed, stamp.at, (ended, stamp), stamp)
+        if loaded.attempts.get(of) is attempt:
+            self._hooks.went_on(loaded, attempt, machine.now)
+        return True
+
+    def _end_in(
+        self, state: ObjectState, invocation: InvocationState, command: WaitEnd
+    ) -> e.CallCompleted | e.TimerFired | e.SignalReceived:
+        """The event that would be decided if the invocation waits for it."""
+        if isinstance(command, c.CompleteCall):
+            return e.CallCompleted(invocation_id=command.invocation_id, step=command.step, outcome=command.outcome)
+        if isinstance(command, c.FireTimer):
+            return e.TimerFired(invocation_id=command.invocation_id, step=command.step)
+        (received,) = signal_invocation(state, invocation, command, self._machine.now, self._limits)
+        if not isinstance(received, e.SignalReceived):
+            raise BrokenInvariant(f"a signal is recorded as {type(received).__name__}")
+        return received
