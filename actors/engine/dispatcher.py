@@ -185,7 +185,7 @@ class Dispatcher:
         if ended is not None and not request.is_second and self._verbs.purge_if_over(loaded, ended, request.stamp.at):
             # Taken again behind the purge, which reads the history, and in the same batch; its message is consumed then.
             again = msgspec.structs.replace(request, is_second=True)
-            self._machine.deliveries.append((loaded, again))
+            self._machine.deliveries.add(loaded, again)
             request.position = None
             return
         if definition.is_once(handler) and self._lead_to_restart(loaded, request, command, ended):

@@ -65,12 +65,12 @@ class Outputs:
         tail = self.of(loaded).get(of)
         return 0 if tail is None else _undamaged(tail).own
 
-    def beyond_limits(self, loaded: LoadedObject, of: InvocationId, more: Sequence[bytes] = ()) -> str | None:
+    def beyond_limits(self, loaded: LoadedObject, of: InvocationId, more: Sequence[Piece] = ()) -> str | None:
         """Describe the limit that the output exceeds with these further pieces; None if it is within the limits."""
         tail = self.of(loaded).get(of)
         limits = self._limits
         pieces, size = (0, 0) if tail is None else (tail.pieces, tail.size)
-        pieces, size = pieces + len(more), size + sum(map(len, more))
+        pieces, size = pieces + len(more), size + sum(len(piece.value) + len(piece.stream) for piece in more)
         if pieces <= limits.output_pieces and size <= limits.output_bytes:
             return None
         return (
