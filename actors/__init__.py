@@ -53,6 +53,7 @@ from actors.model.verbs.output import emit
 from actors.model.verbs.questions import ask
 from actors.model.verbs.scopes import fail_after, fail_at, move_on_after, move_on_at, open_nursery
 from actors.model.verbs.signals import signal
+from actors.model.verbs.spending import spend
 from actors.model.verbs.steps import run, step, step_key
 from actors.model.verbs.time import current_time, sleep, sleep_until
 from actors.model.webhooks import Webhook, WebhookRequest
@@ -178,6 +179,7 @@ __all__ = [
     "signal",
     "sleep",
     "sleep_until",
+    "spend",
     "step",
     "step_key",
     "suspending",

@@ -36,6 +36,7 @@ from actors.query.changes import ChangeSet
 from actors.query.sql.result import Parameters, QueryResult
 from actors.query.unserved import UnservedClass
 from actors.runtime import CodeOf
+from actors.values.amounts import Amount
 from actors.values.arguments import Instant, Seconds
 from actors.values.limits import Limits
 from actors.values.snapshot import Snapshot
@@ -208,6 +209,7 @@ class LimitClient:
         concurrency: int | None = None,
         rate: int | None = None,
         period: Seconds = 60.0,
+        budget: Mapping[str, Amount] | None = None,
         reason: str = "",
     ) -> LimitAnswer: ...
     def delete(self, scope: str, *, reason: str = "") -> LimitAnswer: ...

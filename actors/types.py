@@ -21,7 +21,7 @@ from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope, GateState, ScopeKind
 from actors.core.jobs import ItemResult, JobState, JobVerb
-from actors.core.limits import LimitWait
+from actors.core.limits import LimitWait, UsedUp
 from actors.core.notifications import NoticeKind, NotificationChange, PostResult
 from actors.core.output import OutputKind
 from actors.core.schedules import (
@@ -75,6 +75,7 @@ from actors.query.sql.result import Parameters, QueryResult, Value
 from actors.query.unserved import UnservedClass
 from actors.replay.scopes import NurseryManager
 from actors.runtime import CodeOf
+from actors.values.amounts import Amount
 from actors.values.arguments import Instant, Seconds
 from actors.values.retries import ErrorClasses, Exhausted
 from actors.values.snapshot import Snapshot
@@ -89,6 +90,7 @@ from journal.events import (
     Lineage,
     Mode,
     OutcomeKind,
+    PauseCause,
     PauseMode,
     StepRef,
     Stop,
@@ -99,6 +101,7 @@ from journal.ids import StepId
 from journal.kv.store import Durability
 
 __all__ = [
+    "Amount",
     "AuditCheck",
     "AuditEntry",
     "AuditPage",
@@ -184,6 +187,7 @@ __all__ = [
     "OutputKind",
     "OverlapPolicy",
     "Parameters",
+    "PauseCause",
     "PauseMode",
     "PostResult",
     "QueryResult",
@@ -215,6 +219,7 @@ __all__ = [
     "Target",
     "TriggeredRun",
     "UnservedClass",
+    "UsedUp",
     "Value",
     "Verdict",
     "WaitCause",

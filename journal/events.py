@@ -87,6 +87,8 @@ class PauseCause(Constant):
     """The handler's code blocked the event loop."""
     STALLED = "stalled"
     """Code in a hosted event loop waits for something that is not durable."""
+    BUDGET = "budget"
+    """A budget that counts what it spends is used up."""
 
 
 class Children(Constant):
@@ -628,6 +630,16 @@ class StatusTextChanged:
 
 
 @attrs.define(kw_only=True)
+class QuantitiesSpent:
+    """The handler, or a try of the step, used up these amounts by the name of their quantity: decimals as texts. A replay does not
+    compare it. That of a try is recorded with the end of the try."""
+
+    invocation_id: InvocationId
+    spent: dict[str, str]
+    step: StepId = ROOT_STEP
+
+
+@attrs.define(kw_only=True)
 class FieldsChanged:
     """The handler changed fields of its object to these values."""
 
@@ -943,6 +955,7 @@ Event: TypeAlias = (
     | InvocationRescheduled
     | StatusTextChanged
     | StepHeartbeat
+    | QuantitiesSpent
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

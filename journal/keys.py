@@ -50,6 +50,7 @@ _OUTPUT_HEAD = b"q"
 _COUNTED_START = b"y"
 _APPLIED = b"z"
 _OUTGOING = b"x"
+_SPENT = b"j"
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
@@ -203,6 +204,21 @@ def counted_starts(partition: int) -> bytes:
 def end_of_counted_start(key: bytes) -> float:
     """Return the end of the longest period in the key of a start, in wall seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
+
+
+def spent(partition: int, scope: str) -> bytes:
+    """Return the key of what was spent under the budget of a scope, ordered by the bytes of the scope."""
+    return spent_prefix(partition) + scope.encode()
+
+
+def spent_prefix(partition: int) -> bytes:
+    """Return the prefix of what was spent under budgets."""
+    return PARTITION.pack(_SPENT, partition)
+
+
+def scope_of_spent(key: bytes) -> str:
+    """Return the scope in a key of :func:`spent`."""
+    return key[PARTITION.size :].decode()
 
 
 def owing(partition: int, stream: StreamId) -> bytes:

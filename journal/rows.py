@@ -10,7 +10,7 @@ import msgspec
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target, TraceContext
+from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, PauseCause, Status, Target, TraceContext
 from journal.fields import described, moment
 from journal.ids import InvocationId
 
@@ -91,6 +91,14 @@ class LimitStart(msgspec.Struct, array_like=True, gc=False):
     scopes: tuple[str, ...]
 
 
+class SpentRow(msgspec.Struct, array_like=True, gc=False):
+    """What invocations of one partition have spent under a budget, by the name of the quantity: decimals as texts. ``life`` is that
+    of the budget: what was spent under an earlier one does not count."""
+
+    life: int
+    spent: dict[str, str]
+
+
 class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """The summary of an invocation, readable without its history. Written whenever its status on disk changes, or the signals
     that it waits for.
@@ -101,7 +109,8 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     a repeated request asks for the same thing. ``awaited`` are the signals that it waits for, longest first. ``step_tries``
     counts the failed tries of the steps that it waits for. ``tags`` are its tags by name, and ``trace`` is the span of
     its requester; None if there are none. At ``expires_at`` it is cancelled if it has not completed. ``status_text``
-    is the text that its handler has set to say what it does.
+    is the text that its handler has set to say what it does. ``spent`` are the amounts that it has used up, by the name of the
+    quantity; None if it has spent nothing. ``pause_cause`` says why it is paused.
     """
 
     invocation_id: InvocationId
@@ -135,6 +144,8 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     trace: TraceContext | None = None
     expires_at: float | None = None
     status_text: str = ""
+    spent: dict[str, str] | None = None
+    pause_cause: PauseCause | None = None
 
 
 @attrs.define(kw_only=True)
@@ -169,7 +180,7 @@ FIRST_LINK = bytes(LINK_BYTES)
 
 
 encode_row: Callable[
-    [StoreIdentity | StreamHead | PartitionState | LimitStart | InvocationRow | tuple[Any, ...]], bytes
+    [StoreIdentity | StreamHead | PartitionState | LimitStart | SpentRow | InvocationRow | tuple[Any, ...]], bytes
 ]
 encode_row = msgspec.msgpack.Encoder().encode
 """Encodes a row as msgpack. An :class:`InvocationRow` can be a tuple of its fields."""

@@ -62,6 +62,7 @@ TAGS: dict[type, int] = {
     e.LogConverted: 0x39,
     e.MapConverted: 0x3A,
     e.SignalReassigned: 0x40,
+    e.QuantitiesSpent: 0x41,
     e.InvocationRescheduled: 0x48,
     e.StatusTextChanged: 0x49,
     e.StepHeartbeat: 0x4A,

@@ -100,6 +100,7 @@ IN_HANDLERS = {
 """Verbs; ``tests/engine/test_entries.py`` has handlers that use them."""
 
 OTHERWISE = {
+    "spend",
     *("invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"),
     *("set_attributes", "set_status_text", "heartbeat", "emit", "log_processor"),
 }

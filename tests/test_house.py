@@ -40,7 +40,7 @@ ARROWS = {
     "actors.values": "actors.errors journal",
     "actors.environment": "journal journal.replicated",
     "actors.core": "actors.errors actors.values journal",
-    "actors.rows": "actors.core journal journal.kv journal.log",
+    "actors.rows": "actors.core actors.values journal journal.kv journal.log",
     "actors.replay": "actors.core actors.errors actors.values journal",
     "actors.model": "actors.core actors.errors actors.replay actors.values journal",
     "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv",

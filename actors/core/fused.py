@@ -205,6 +205,8 @@ def row_of_whole(
         whole.trace,
         None,  # expires_at
         "",  # status_text
+        None,  # spent
+        None,  # pause_cause
     )
 
 

@@ -1,8 +1,9 @@
-"""Limits: how many invocations of a scope may run at once, and how many may start in a period. ::
+"""Limits: how many invocations of a scope may run at once, how many may start in a period, and how much they may spend. ::
 
     service:Agent    50 at once ────┐
     tag:user=ada      2 at once ────┤  an invocation under several limits starts once all of them have room
     tag:user         10 a minute ───┘  each value of the tag is counted on its own
+    handler:Agent/research    a budget of 100,000 tokens: once it is used up, none starts, and those that have begun are paused
 
 The rules are durable, in the registry. ``core.run_places`` says who may run.
 
@@ -22,6 +23,7 @@ import attrs
 
 from actors.core.gates import ScopeKind, parse_scope
 from actors.errors import InvalidArgumentError
+from actors.values.amounts import grouped, is_used_up
 from actors.values.names import EDIT, is_system
 from actors.values.texts import shown
 
@@ -42,8 +44,9 @@ _KINDS = frozenset({ScopeKind.EVERYTHING, ScopeKind.SERVICE, ScopeKind.HANDLER, 
 
 @attrs.frozen(kw_only=True)
 class Limit:
-    """At most ``concurrency`` invocations of the scope run at once, and at most ``rate`` start in any ``period`` of seconds. None
-    sets no bound. ``since``, ``by`` and ``reason`` say when, by whom and why it was set."""
+    """At most ``concurrency`` invocations of the scope run at once, at most ``rate`` start in any ``period`` of seconds, and they spend
+    the ``budget``: amounts by the name of the quantity. None sets no bound. ``life`` tells this budget from earlier ones of the scope.
+    ``since``, ``by`` and ``reason`` say when, by whom and why it was set."""
 
     scope: str
     concurrency: int | None
@@ -52,11 +55,13 @@ class Limit:
     since: float
     by: str
     reason: str = ""
+    budget: dict[str, str] | None = None
+    life: int = 0
 
     @property
-    def bounds(self) -> tuple[int | None, int | None, float]:
-        """What it permits: the concurrency, the rate and its period."""
-        return self.concurrency, self.rate, 0.0 if self.rate is None else self.period
+    def bounds(self) -> tuple[int | None, int | None, float, dict[str, str] | None]:
+        """What it permits: the concurrency, the rate and its period, and the budget."""
+        return self.concurrency, self.rate, 0.0 if self.rate is None else self.period, self.budget
 
 
 @attrs.frozen
@@ -69,9 +74,23 @@ class LimitChange:
 
 
 @attrs.frozen
+class UsedUp:
+    """A quantity of a budget without a rest: the scope, the sum that was ``spent``, and the ``budget``."""
+
+    scope: str
+    quantity: str
+    spent: str
+    budget: str
+
+    def __str__(self) -> str:
+        return f"{grouped(self.spent)} of {grouped(self.budget)} {self.quantity}"
+
+
+@attrs.frozen
 class LimitWait:
     """An invocation waits for a limit: its scope and bounds, how many run under it, and how many invocations are before this one.
-    ``opens_at`` is the time from which the rate permits a start again; None if the wait is for the end of others."""
+    ``opens_at`` is the time from which the rate permits a start again; None if the wait is for the end of others. ``used_up`` is the
+    budget that has no room; None if it is not the budget that it waits for."""
 
     scope: str
     concurrency: int | None
@@ -80,6 +99,16 @@ class LimitWait:
     running: int
     ahead: int
     opens_at: float | None = None
+    used_up: UsedUp | None = None
+
+
+def used_up(scope: str, spent: Mapping[str, str], budget: Mapping[str, str]) -> UsedUp | None:
+    """Return the first quantity of which nothing is left; None if there is some of each."""
+    for quantity, amount in budget.items():
+        so_far = spent.get(quantity, "0")
+        if is_used_up(so_far, amount):
+            return UsedUp(scope, quantity, so_far, amount)
+    return None
 
 
 def written_rate(rate: int, period: float) -> str:

@@ -10,6 +10,8 @@ import attrs
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.core.limits import Limit
 
 Entry: TypeAlias = tuple[float, int, InvocationId]
@@ -23,6 +25,7 @@ LineKey: TypeAlias = tuple[tuple[str, ...], bool]
 class RunCount:
     """What one limit counts: of a limit for each value, one value. ``kept`` is 1 if a place is kept for the next one. ``reserved``
     are the starts that have been let go on and have not begun, ``starts`` the times of the others within the period, oldest first.
+    ``has_budget`` reports whether some of the budget is left.
     The lines that wait for it are heaps, ordered by their first: ``blocked[True]`` are those whose invocations are to start."""
 
     scope: str
@@ -34,6 +37,7 @@ class RunCount:
     starts: deque[float] = attrs.field(factory=deque)
     blocked: tuple[list[tuple[Entry, LineKey]], list[tuple[Entry, LineKey]]] = attrs.field(factory=lambda: ([], []))
     alarm: float | None = None
+    has_budget: Callable[[], bool] | None = None
 
     def has_room(self, now: float, *, is_start: bool, is_next: bool = False) -> bool:
         """Whether one more may run. ``is_next`` says that the place that is kept is for this one."""
@@ -43,7 +47,7 @@ class RunCount:
         kept = 0 if is_next else self.kept
         if limit.concurrency is not None and self.running + kept >= limit.concurrency:
             return False
-        return not (is_start and self.is_rate_spent(now, kept))
+        return not is_start or (not self.is_rate_spent(now, kept) and (self.has_budget is None or self.has_budget()))
 
     def is_rate_spent(self, now: float, kept: int = 0) -> bool:
         """Whether as many have started as the period permits."""

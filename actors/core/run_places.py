@@ -23,7 +23,7 @@ from journal.ids import StreamId, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from actors.core.limits import Candidate, Limit
+    from actors.core.limits import Candidate, Limit, UsedUp
     from journal.ids import InvocationId
 
 _SWEEP_AT = 1_000
@@ -41,7 +41,8 @@ class _Runner:
 
 class RunPlaces:
     """The places of one process. ``wake`` starts or continues an invocation that has got one, ``now`` is the time, and
-    ``set_alarm`` reports that :attr:`due` is earlier than before. ``names_of`` returns all names of a service and a handler."""
+    ``set_alarm`` reports that :attr:`due` is earlier than before. ``names_of`` returns all names of a service and a handler, and
+    ``used_up`` what of the budget of a limit is used up in a scope that it counts."""
 
     def __init__(
         self,
@@ -49,12 +50,16 @@ class RunPlaces:
         now: Callable[[], float],
         set_alarm: Callable[[], None] = lambda: None,
         names_of: Callable[[str, str], Names] = lambda service, handler: Names((service,), (handler,)),
+        used_up: Callable[[str, Limit], UsedUp | None] = lambda _, __: None,
     ) -> None:
         self.is_active = False
         """Whether there is any limit."""
+        self.has_budgets = False
+        """Whether any limit has a budget."""
         self._wake = wake
         self._now = now
         self._names_of = names_of
+        self._used_up = used_up
         self._limits: dict[str, Limit] = {}
         self._counts: dict[str, RunCount] = {}
         self._sweep_at = _SWEEP_AT
@@ -82,6 +87,16 @@ class RunPlaces:
     def concerns(self, service: str, key: str | None, handler: str, tags: Mapping[str, str] | None) -> bool:
         """Report whether any limit counts such an invocation."""
         return any(True for _ in counting_limits(self._limits, self._names_of(service, handler), key, tags))
+
+    def budgets_of(self, one: Candidate) -> list[tuple[str, Limit]]:
+        """Return the limits with a budget that count an invocation, each with the scope that it counts."""
+        limits = counting_limits(self._limits, self._names_of(one.service, one.handler), one.key, one.tags)
+        return [(scope, limit) for scope, limit in limits if limit.budget is not None]
+
+    def lives_of(self, scope: str) -> set[int]:
+        """Return the lives of the budgets that count a scope, by its own limit or by that of each."""
+        limits = (self._limits.get(scope), self._limits.get(_of_each(scope)))
+        return {limit.life for limit in limits if limit is not None and limit.budget is not None}
 
     def has(self, of: InvocationId) -> bool:
         """Report whether the invocation has a place."""
@@ -114,7 +129,8 @@ class RunPlaces:
             return None
         ahead = self._lines.ahead_of(found, full)
         opens_at = count.opens_at(now) if is_start else None
-        return LimitWait(full, limit.concurrency, limit.rate, limit.period, count.running, ahead, opens_at)
+        used_up = self._used_up(full, limit) if is_start else None
+        return LimitWait(full, limit.concurrency, limit.rate, limit.period, count.running, ahead, opens_at, used_up)
 
     # Rules.
 
@@ -122,6 +138,7 @@ class RunPlaces:
         """Apply these limits: whoever may run now gets a place. ``running`` are those that run, also without a place until now."""
         self._limits = {limit.scope: limit for limit in limits}
         self.is_active = bool(self._limits)
+        self.has_budgets = any(limit.budget is not None for limit in self._limits.values())
         reserved = {of for of, runner in self._running.items() if runner.is_reserved}
         now_running = {of: runner.candidate for of, runner in self._running.items()}
         now_running |= {one.invocation_id: one for one in running}
@@ -231,6 +248,8 @@ class RunPlaces:
         count = self._counts.get(scope)
         if count is None:
             count = self._counts[scope] = RunCount(scope, limit)
+            if limit.budget is not None:
+                count.has_budget = lambda: self._used_up(scope, limit) is None
         return count
 
     def _sweep(self, now: float) -> None:

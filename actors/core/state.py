@@ -160,6 +160,7 @@ class InvocationState:
     is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
     ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
     those without an answer, by id. ``debounce`` and ``debounced_since`` are as in :class:`journal.events.InvocationAccepted`.
+    ``spent`` are the amounts that it has used up, by the name of the quantity; what a restart has taken over is not among them.
     """
 
     invocation_id: InvocationId
@@ -211,6 +212,7 @@ class InvocationState:
     questions: dict[str, OpenQuestion] = attrs.field(factory=dict)
     debounce: str | None = None
     debounced_since: float | None = None
+    spent: dict[str, str] = attrs.field(factory=dict)
 
     @property
     def is_started(self) -> bool:

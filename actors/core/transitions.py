@@ -75,6 +75,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.VerbAnswered: _STARTED_OR_HELD,
     e.PatchMarked: STARTED,
     e.StatusTextChanged: STARTED,
+    e.QuantitiesSpent: _STARTED_OR_HELD,
     e.FieldsChanged: STARTED,
     e.LogExtended: STARTED,
     e.MapChanged: STARTED,

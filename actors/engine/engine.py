@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.core.limits import Candidate
-    from actors.core.run_places import RunPlaces
     from actors.engine.engine_context import EngineContext
     from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
@@ -126,9 +125,9 @@ class Engine:
         return 0 if observer is None else observer.dropped
 
     @property
-    def places(self) -> RunPlaces:
-        """The places that limits leave to invocations."""
-        return self._run_limits.places
+    def run_limits(self) -> RunLimits:
+        """The limits: the places that they leave to invocations, and their budgets."""
+        return self._run_limits
 
     @property
     def objects_in_memory(self) -> int:

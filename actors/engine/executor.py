@@ -233,16 +233,17 @@ class Executor:
             self._submit(ObjectRequest(loaded.stream, c.StartWaiting(), left))
             return
         invocation = None if state is None else state.invocations.get(run.invocation_id)
-        if invocation is None or loaded.damage is not None or not may_run(invocation):
+        if state is None or invocation is None or loaded.damage is not None or not may_run(invocation):
             leave_place(places, loaded, run.invocation_id)
             return
-        if state is None:
-            raise BrokenInvariant("an open invocation has no object")
         if self._machine.holding(state, run.invocation_id):
             run.hold_back()
             leave_place(places, loaded, run.invocation_id)
             return
-        if places.is_active and not has_place(places, loaded, state, invocation, is_first=run.recorded is None):
+        if places.is_active and (
+            self._holds.if_over_budget(loaded, run.invocation_id)
+            or not has_place(places, loaded, state, invocation, is_first=run.recorded is None)
+        ):
             run.hold_back()
             self.end_attempt(loaded, run.invocation_id, abort_steps=False)
             return
@@ -335,11 +336,7 @@ class Executor:
         self.live.after_turn(loaded, attempt, self._machine.now)
         stamp = Stamp(self._machine.now, f"#{number}", of)
         for command in commands:
-            if (
-                isinstance(command, c.FinishAttempt)
-                and command.output
-                and self._holds.if_emits_too_much(loaded, command)
-            ):
+            if isinstance(command, c.FinishAttempt) and command.output and self._holds.emits_too_much(loaded, command):
                 break
             events = self._machine.decide(loaded, command, stamp)
             if isinstance(command, (c.RecordProgress, c.FinishAttempt)) and command.output:
@@ -352,6 +349,7 @@ class Executor:
                     self.steps.interrupt(loaded, of, step)
             self._holds.if_too_long(loaded, of)
         if self._machine.places.is_active:
+            self._holds.if_over_budget(loaded, of)
             leave_place_if_suspended(self._machine.places, loaded, of)
 
     def _record_output(

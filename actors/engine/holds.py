@@ -60,12 +60,31 @@ class Holds:
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
             self.decide(loaded, held)
 
-    def if_emits_too_much(self, loaded: LoadedObject, end: c.FinishAttempt) -> bool:
+    def emits_too_much(self, loaded: LoadedObject, end: c.FinishAttempt) -> bool:
         """Pause an invocation whose output would be beyond its limits at its end. Returns whether it does: then its last turn is void."""
         reason = self._machine.outputs.beyond_limits(loaded, end.invocation_id, end.output)
         if reason is None or loaded.open_state(end.invocation_id) is None:
             return False
         self.decide(loaded, c.PauseAttempt(invocation_id=end.invocation_id, cause=PauseCause.LIMIT, reason=reason))
+        return True
+
+    def if_over_budget(self, loaded: LoadedObject, of: InvocationId) -> bool:
+        """Pause an invocation that a used-up budget counts. Returns whether it was paused. Its steps that run end and are recorded. One
+        that is cancelled goes on, for its compensations."""
+        if not self._machine.places.has_budgets:
+            return False
+        state, invocation = loaded.state, loaded.open_state(of)
+        if state is None or invocation is None or invocation.cancel is not None or not may_run(invocation):
+            return False
+        used_up = self._machine.budgets.used_up_by(self._machine.places, state, invocation)
+        if used_up is None:
+            return False
+        scope = used_up.scope
+        reason = (
+            f"the budget of {scope} is used up: {used_up} are spent. It continues when there is more: "
+            f"playhead limits set {scope} --budget {used_up.quantity}=..."
+        )
+        self.decide(loaded, c.PauseAttempt(invocation_id=of, cause=PauseCause.BUDGET, reason=reason))
         return True
 
     def if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:

@@ -91,14 +91,15 @@ class Machine:
         faults: Faults,
     ) -> None:
         self.gates = gates
-        self.places = run_limits.places
-        self.start_log = run_limits.start_logs[partition.number]
+        self.run_limits, self.places = run_limits, run_limits.places
+        self.budgets = run_limits.budgets
         self.environment = context.environment
         self.now = self.environment.clock.now()
         self.partition = partition
         self.cache = cache
         self.applications = applications
         self.rows = LayeredRows(journal)
+        self.budgets.join(partition.number, self.rows)
         self.outputs = Outputs(self.rows, partition.number, context.limits)
         self._unique = context.environment.unique
         self._partitions = journal.partitions
@@ -126,8 +127,7 @@ class Machine:
         """Apply the command to the object. Returns the events. Raises ``RefusedError`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events and self.places.is_active:
-            log_start = partial(self.start_log.add, self.batch.rows)
-            return apply_in_places(self.places, self._limits, loaded, stamp, events, self.apply, log_start)
+            return apply_in_places(self.run_limits, self._limits, self.batch, loaded, stamp, events, self.apply)
         if events:
             self.apply(loaded, stamp, events)
         return events

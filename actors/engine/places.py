@@ -21,24 +21,27 @@ if TYPE_CHECKING:
     from actors.core.limits import Candidate
     from actors.core.run_places import RunPlaces
     from actors.core.state import InvocationState, ObjectState
+    from actors.engine.batch import CommitBatch
     from actors.engine.live_attempts import LiveAttempts
     from actors.engine.loaded_object import LoadedObject
+    from actors.engine.run_limits import RunLimits
     from actors.values.limits import Limits
     from journal.events import Event, Stamp
     from journal.ids import InvocationId
 
 
 def apply_in_places(
-    places: RunPlaces,
+    under: RunLimits,
     limits: Limits,
+    batch: CommitBatch,
     loaded: LoadedObject,
     stamp: Stamp,
     events: list[Event],
     apply: Callable[[LoadedObject, Stamp, list[Event]], None],
-    log_start: Callable[[InvocationId], None],
 ) -> list[Event]:
-    """Apply the events without the starts that must wait for a place. ``log_start`` is called with each start. Returns the events
-    applied."""
+    """Apply the events without the starts that must wait for a place, and add the others, and the amounts that are spent, to the rows
+    of the batch. Returns the events applied."""
+    places = under.places
     try:
         events = without_waiting(loaded.state, events, limits, places, stamp.at)
     except LimitExceededError:
@@ -47,6 +50,7 @@ def apply_in_places(
                 places.give_up(event.invocation_id)
         raise
     started = [event.invocation_id for event in events if isinstance(event, e.InvocationStarted)]
+    charges = under.budgets.charges(places, loaded.state, events)
     try:
         apply(loaded, stamp, events)
     except BaseException:
@@ -54,7 +58,8 @@ def apply_in_places(
             places.release(of)
         raise
     for of in started:
-        log_start(of)
+        under.start_logs[batch.partition].add(batch.rows, of)
+    under.budgets.add(batch.rows, batch.partition, charges)
     for event in events:
         if isinstance(event, e.InvocationCompleted):
             places.give_up(event.invocation_id)

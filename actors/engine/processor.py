@@ -31,6 +31,7 @@ import trio
 from sniffio import thread_local as library_of_thread
 
 from actors.core import commands as c
+from actors.engine.budget_watcher import BudgetWatcher
 from actors.engine.commits import Commits
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
@@ -116,9 +117,8 @@ class PartitionProcessor:
         self._partition = partition
         self._clock = context.environment.clock
         self._steps = steps
-        self._limits = context.limits
-        cache = ObjectCache(partition, limit=context.limits.idle_objects, limit_bytes=context.limits.resident_bytes)
-        self._cache = cache
+        self._limits = limits = context.limits
+        self._cache = cache = ObjectCache(partition, limit=limits.idle_objects, limit_bytes=limits.resident_bytes)
         self._faults = Faults(self._wake)
         self._machine = Machine(
             journal,
@@ -136,11 +136,10 @@ class PartitionProcessor:
         self._history_effects = HistoryEffects(self._machine, self._faults)
         self._containment = Containment(self._faults, self._machine, self._executor)
         detector = DeadlockDetector(journal, directory_of)
-        first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
-        self._dispatcher = Dispatcher(self._machine, self._executor, context, self._faults, detector, first_turns)
-        self._breaker = DeadlockBreaker(
-            journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
-        )
+        self._first_turns = FirstTurns(self._machine, self._executor, context, self._faults)
+        self._dispatcher = Dispatcher(self._machine, self._executor, context, self._faults, detector, self._first_turns)
+        detect = DeadlockDetector(journal, directory_of)
+        self._breaker = DeadlockBreaker(journal, partition.number, detect, self._take_in, self.settled)
         self._gate_watcher = GateWatcher(journal, self._machine, self._executor, self._take_in, self.settled)
         self._retention = Retention(journal, self._machine, self._take_in)
         self._messages = MessageReader(journal, partition, self._clock, self._take_in)
@@ -358,6 +357,7 @@ class PartitionProcessor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._messages.read)
             nursery.start_soon(self._breaker.run)
+            nursery.start_soon(BudgetWatcher(self._journal, self._machine, self._take_in, self.settled).run)
             await self._take_up()
             self._machine.places.end_search(self._partition.number)
 

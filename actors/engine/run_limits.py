@@ -1,4 +1,4 @@
-"""The limits of one engine: its places, the starts on disk, and the time at which a rate permits the next start."""
+"""The limits of one engine: its places, the starts on disk, the time at which a rate permits the next start, and the budgets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core.run_places import RunPlaces
+from actors.engine.budgets import Budgets
 from actors.engine.start_log import StartLog
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -35,7 +36,10 @@ class RunLimits:
         self._running = running
         self._start_waiting = start_waiting
         self._alarm = trio.Event()
-        self.places = RunPlaces(self._wake, clock.now, self._set_alarm, names_of)
+        self.budgets = Budgets(journal)
+        self.when_changed: dict[int, Callable[[], None]] = {}
+        """What to call when a budget has changed, by partition."""
+        self.places = RunPlaces(self._wake, clock.now, self._set_alarm, names_of, self.budgets.used_up)
         self.start_logs = [StartLog(self.places, clock, number) for number in range(journal.partitions)]
         """The starts that rates count, by partition."""
 
@@ -46,12 +50,19 @@ class RunLimits:
 
     def apply(self, limits: Iterable[Limit]) -> None:
         """Apply these limits. What runs already counts."""
+        limits = tuple(limits)
+        before = {limit.scope: limit.budget for limit in self.places.limits if limit.budget is not None}
         self.places.set_limits(limits, self._running())
+        if before != {limit.scope: limit.budget for limit in limits if limit.budget is not None}:
+            for call in self.when_changed.values():
+                call()
 
     def leave(self, partition: int) -> None:
         """Forget the invocations of a partition that is not run any more."""
         self.places.leave_all(lambda of: stream_of_invocation(of) % self._journal.partitions == partition)
         self.places.end_search(partition)
+        self.budgets.leave(partition)
+        self.when_changed.pop(partition, None)
 
     async def let_start_in_time(self) -> None:
         """Start what waits for a rate, when its period permits it. Runs forever."""

@@ -42,7 +42,7 @@ class StepTurns(ResumedTurns):
         if attempt is None or invocation is None or not goes_on_at_once(invocation, step, attempt.seen):
             return False
         parked = attempt.execution.parked.get(step)
-        if parked is None or parked.interruption is not None:
+        if parked is None or parked.interruption is not None or command.spent:
             return False
         completed = e.StepCompleted(invocation_id=of, step=step, outcome=outcome, attributes=command.attributes)
         self._resume(loaded, state, invocation, attempt, completed, at, at, None)

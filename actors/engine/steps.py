@@ -6,13 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import msgspec
 import trio
 
 from actors.core import commands as c
 from actors.engine.body_call import BodyCall
 from actors.engine.exceptions import passes
 from actors.engine.step_bodies import abandon_open_nurseries, body_in_turns, is_stopped
+from actors.engine.try_report import NOTHING_SAID, TryReport
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import (
     ErrorCode,
@@ -22,7 +22,6 @@ from actors.errors import (
 )
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.mistakes import fails_fast
-from actors.model.verbs.attributes import check_attribute_count
 from actors.model.verbs.steps import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from actors.engine.output_room import HasOutputs, OutputRoom
     from actors.engine.step_scope import StepScope
     from actors.model.inside import InsideClient
+    from actors.values.amounts import Amounts
     from journal.ids import StepId
     from journal.in_flight import InFlight
     from journal.output import Piece
@@ -79,7 +79,7 @@ class StepTask(BodyCall):
     _has_ended = False
     _is_aborted = False
     _scope: StepScope | None = None
-    _attributes: dict[str, Any] | None = None
+    _report: TryReport | None = None
 
     def __init__(
         self,
@@ -210,7 +210,8 @@ class StepTask(BodyCall):
             command = None if error is None else self._command_after(error)
             if command is not None:
                 return command
-            return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
+            spent = {} if self._report is None else self._report.spent
+            return c.AbortStep(invocation_id=self.invocation_id, step=self.step, spent=spent)
         finally:
             self._is_over = True
             if self._context.in_flight is not None:
@@ -249,14 +250,21 @@ class StepTask(BodyCall):
 
     def set_attributes(self, attributes: dict[str, Any]) -> None:
         """Add attributes to the outcome of the try. Raises :class:`LimitExceededError`, and :class:`MisuseError` if it is over."""
+        self._open_report("set_attributes").describe(attributes)
+
+    def spend(self, spent: Amounts) -> None:
+        """Add to what the try has used up. Raises :class:`LimitExceededError`, and :class:`MisuseError` if it is over."""
+        self._open_report("spend").add_spent(spent)
+
+    def _open_report(self, verb: str) -> TryReport:
         if self._is_over:
             raise MisuseError(
-                f"actors.set_attributes() in step {self.name!r}: this try is over, timed out, cancelled or returned",
+                f"actors.{verb}() in step {self.name!r}: this try is over, timed out, cancelled or returned",
                 code=ErrorCode.OUTSIDE_HANDLER,
             )
-        joined = {**(self._attributes or {}), **attributes}
-        check_attribute_count(len(joined))
-        self._attributes = joined
+        if self._report is None:
+            self._report = TryReport(self.name)
+        return self._report
 
     def heartbeat(self, details: bytes) -> None:
         """Note how far the body is, from its task or thread. Raises :class:`MisuseError` if the try is over."""
@@ -278,9 +286,6 @@ class StepTask(BodyCall):
     def _note_heartbeat(self, details: bytes) -> None:
         if not self._is_over and self.is_wanted:
             self._host.heartbeats.note(self, details)
-
-    def _recorded_attributes(self) -> bytes:
-        return msgspec.json.encode(self._attributes)
 
     def _note_begin(self) -> None:
         if self._context.observer is not None:
@@ -307,7 +312,7 @@ class StepTask(BodyCall):
         if len(data) > limit:
             return self._ended(failed(too_large(data, limit, f"the result of step {self.name!r}")))
         outcome = Outcome(OutcomeKind.SUCCEEDED, data)
-        if self._attributes is not None:
+        if self._report is not None:
             return self._ended(outcome)
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
 
@@ -339,10 +344,10 @@ class StepTask(BodyCall):
             failure=failure_of(error),
             policy=attrs.evolve(policy),  # checked again, because the engine computes with it
             jitter=self._context.environment.random.random(),
-            attributes=b"" if self._attributes is None else self._recorded_attributes(),
             retry_after=retry_after(error, self._context.environment.clock.now),
+            **(NOTHING_SAID if self._report is None else self._report.recorded),
         )
 
     def _ended(self, outcome: Outcome) -> Command:
-        attributes = b"" if self._attributes is None else self._recorded_attributes()
-        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome, attributes=attributes)
+        said = NOTHING_SAID if self._report is None else self._report.recorded
+        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome, **said)

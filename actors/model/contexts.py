@@ -95,6 +95,8 @@ class StepSurroundings(Protocol):
 
     def heartbeat(self, details: bytes) -> None: ...
 
+    def spend(self, spent: dict[str, str]) -> None: ...
+
 
 current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)
 """Set in the task or thread of a running step."""

@@ -150,6 +150,8 @@ def _limited(info: InvocationInfo) -> Iterator[WaitReason]:
 
 
 def _fullness(wait: LimitWait) -> str:
+    if wait.used_up is not None:
+        return f"its budget is used up, {wait.used_up} are spent"
     if wait.opens_at is not None and wait.rate is not None:
         return f"as many have started as {written_rate(wait.rate, wait.period)} permits"
     return f"{wait.running} run" if wait.concurrency is None else f"{wait.running} of {wait.concurrency} run"

@@ -11,6 +11,7 @@ from actors.core import commands as c
 from actors.core.requests import describe, is_request
 from actors.core.restart_points import in_words
 from actors.model.info import plain
+from actors.values.amounts import grouped
 from actors.values.texts import failure_in_words
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -100,6 +101,11 @@ def show(value: bytes, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _spent(event: e.QuantitiesSpent) -> str:
+    amounts = ", ".join(f"{grouped(amount)} {name}" for name, amount in event.spent.items())
+    return f"step {event.step} spent {amounts}" if event.step else f"spent {amounts}"
+
+
 def _signal(event: e.SignalReceived) -> str:
     taken = "is received again once the restart has begun" if event.deferred else _taken_by(event.step)
     given = show(event.value) if event.error is None else f"error {event.error!r}"
@@ -136,6 +142,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.CallTransferred: lambda event: f"the call at step {event.step} is answered by {event.callee}",
     e.StepHeartbeat: lambda event: f"step {event.step} reports {show(event.details)}",
     e.StatusTextChanged: lambda event: f"says {event.text!r}",
+    e.QuantitiesSpent: _spent,
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
     e.VerbAnswered: _answered,

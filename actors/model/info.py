@@ -37,6 +37,7 @@ from journal.events import (
     Mode,
     Outcome,
     OutcomeKind,
+    PauseCause,
     Status,
     Target,
 )
@@ -167,7 +168,8 @@ class InvocationInfo:
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
     ``limit_wait`` is the limit
     that it waits for. ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
-    ``status_text`` is the text of its handler, set with :func:`actors.set_status_text`.
+    ``status_text`` is the text of its handler, set with :func:`actors.set_status_text`, and ``spent`` the sums of its calls of
+    :func:`actors.spend`, of its own. ``pause_cause`` is the cause of its pause.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -210,6 +212,12 @@ class InvocationInfo:
     tags: Annotated[dict[str, str], described("its tags by name")] = attrs.field(factory=dict)
     expires_at: Annotated[float | None, moment("when it is cancelled if it has not ended")] = None
     status_text: Annotated[str, described("the text that its handler has set to say what it does")] = ""
+    pause_cause: Annotated[
+        PauseCause | None, described("the cause of its pause, such as requested, exhausted or budget")
+    ] = None
+    spent: Annotated[dict[str, str], described("the amounts that it has used up, by the name of the quantity")] = (
+        attrs.field(factory=dict)
+    )
     first_event: int = 0
     last_event: int = 0
 
@@ -229,9 +237,7 @@ def info_of(
     """Return the record of an invocation, from its row, its state and its object's while it is open, the gates that
     hold it, and from the process that runs its steps: what they are ``doing`` and have ``left``.
     """
-    gate = _gate_of(row, gates)
-    at = {} if doing is None else doing
-    open_waits = {} if open_state is None else open_state.waits
+    gate, at, open_waits = _gate_of(row, gates), doing or {}, {} if open_state is None else open_state.waits
     waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())
     return InvocationInfo(
         id=row.invocation_id,
@@ -266,7 +272,7 @@ def info_of(
         restarts=row.restarts,
         successors=tuple(row.successors),
         gate=None if gate is None else gate_info(gate),
-        requests={cause.removeprefix(REQUEST): before for cause, before in row.applied_requests.items()},
+        requests=_requests(row),
         circle=() if circle is None else circle.links,
         abandoned_steps=left.steps,
         unwinding=left.unwinding,
@@ -274,9 +280,15 @@ def info_of(
         tags=row.tags or {},
         expires_at=row.expires_at,
         status_text=row.status_text,
+        pause_cause=row.pause_cause,
+        spent=row.spent or {},
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
+
+
+def _requests(row: InvocationRow) -> dict[str, Status]:
+    return {cause.removeprefix(REQUEST): before for cause, before in row.applied_requests.items()}
 
 
 def _gate_of(row: InvocationRow, gates: Gates) -> Gate | None:

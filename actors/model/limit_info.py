@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -9,11 +10,13 @@ import msgspec
 
 from actors.errors import InvalidArgumentError
 from actors.model.verb_options import ReasonText, checked_reason
+from actors.values.amounts import checked_amounts
 from actors.values.arguments import MAX_COUNT, Seconds, checked_seconds, count_or_none
 from journal.fields import described, moment
 
 if TYPE_CHECKING:
     from actors.core.limits import Limit, LimitChange
+    from actors.values.amounts import Amount, Amounts
 
 
 MAX_RATE = 10_000
@@ -41,10 +44,19 @@ def _period(value: Seconds) -> float:
     return seconds
 
 
+def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
+    if value is None:
+        return None
+    amounts = checked_amounts(value, "budget")
+    if not amounts:
+        raise InvalidArgumentError("budget names no quantity; expected one or more, such as tokens", path="budget")
+    return amounts
+
+
 @attrs.frozen(kw_only=True)
 class LimitOptions:
-    """The bounds of a limit: how many invocations of its scope run at once, and how many start in a period. Without both it permits
-    any number, which exempts a key or a value from the limit of each."""
+    """The bounds of a limit: how many invocations of its scope run at once, how many start in a period, and how much they may spend. Without
+    any it permits any number, which exempts a key or a value from the limit of each."""
 
     concurrency: (
         Annotated[
@@ -58,13 +70,23 @@ class LimitOptions:
     period: Annotated[
         float, msgspec.Meta(ge=MIN_PERIOD, le=MAX_PERIOD, description="The period of the rate, in seconds.")
     ] = attrs.field(default=60.0, converter=_period)
+    budget: (
+        Annotated[
+            Mapping[str, int | str],
+            msgspec.Meta(
+                description="How much they may spend in all, by the name of the quantity: integers, or decimals as texts."
+            ),
+        ]
+        | None
+    ) = attrs.field(default=None, converter=_budget)
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
 
 
 @attrs.frozen(kw_only=True)
 class LimitInfo:
-    """A limit: at most ``concurrency`` invocations of ``scope`` run at once, and at most ``rate`` start in any ``period`` of seconds.
-    ``running`` and ``waiting`` are as of now, in the process that runs the invocations."""
+    """A limit: at most ``concurrency`` invocations of ``scope`` run at once, at most ``rate`` start in any ``period`` of seconds, and all
+    of them spend the ``budget``. ``spent`` is their sum since it was set. ``running`` and ``waiting`` are as of now, in the process
+    that runs the invocations."""
 
     scope: Annotated[
         str, described("the invocations that it counts: everything, or service:, handler:, key: or tag: and a name")
@@ -75,6 +97,12 @@ class LimitInfo:
     since: Annotated[float, moment("when it was set")]
     by: Annotated[str, described("the principal who set it")]
     reason: Annotated[str, described("the reason given")] = ""
+    budget: Annotated[
+        dict[str, str] | None, described("how much they may spend in all, by the name of the quantity")
+    ] = None
+    spent: Annotated[
+        dict[str, str], described("the sums of the amounts that they have spent since the budget was set")
+    ] = attrs.field(factory=dict)
     running: int = 0
     waiting: int = 0
 
@@ -89,7 +117,9 @@ class LimitAnswer:
     after: LimitInfo | None = None
 
 
-def limit_info(limit: Limit, *, running: int = 0, waiting: int = 0) -> LimitInfo:
+def limit_info(
+    limit: Limit, *, running: int = 0, waiting: int = 0, spent: Mapping[str, str] | None = None
+) -> LimitInfo:
     """Convert a limit to its public form."""
     return LimitInfo(
         scope=limit.scope,
@@ -99,16 +129,24 @@ def limit_info(limit: Limit, *, running: int = 0, waiting: int = 0) -> LimitInfo
         since=limit.since,
         by=limit.by,
         reason=limit.reason,
+        budget=limit.budget,
+        spent=dict(spent or {}),
         running=running,
         waiting=waiting,
     )
 
 
-def limit_answer(scope: str, change: LimitChange, before: tuple[int, int], after: tuple[int, int]) -> LimitAnswer:
-    """Convert the change of a limit to its public form. ``before`` and ``after`` it so many ran under the limit, and waited for it."""
+def limit_answer(scope: str, change: LimitChange, before: LimitInfo | None, after: LimitInfo | None) -> LimitAnswer:
+    """Convert the change of a limit to its public form. ``before`` and ``after`` it the limit had these figures."""
     return LimitAnswer(
         scope=scope,
         changed=change.changed,
-        before=None if change.before is None else limit_info(change.before, running=before[0], waiting=before[1]),
-        after=None if change.after is None else limit_info(change.after, running=after[0], waiting=after[1]),
+        before=None if change.before is None else _with_figures(change.before, before),
+        after=None if change.after is None else _with_figures(change.after, after),
     )
+
+
+def _with_figures(limit: Limit, found: LimitInfo | None) -> LimitInfo:
+    if found is None:
+        return limit_info(limit)
+    return limit_info(limit, running=found.running, waiting=found.waiting, spent=found.spent)

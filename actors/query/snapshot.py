@@ -40,8 +40,10 @@ import attrs
 
 from actors.core.decide import unknown_invocation
 from actors.event_loop import require_own_client
+from actors.model.limit_info import limit_info
 from actors.query.stored_object import StoredObject
 from actors.rows.objects import load_state
+from actors.rows.spent import spent_under
 from actors.system.code import read_code
 from actors.system.registry import registry_stream
 from actors.system.registry_rows import deployments_of, gates_of, limits_of
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Gates
     from actors.core.limits import Limit
     from actors.core.state import ObjectState
+    from actors.model.limit_info import LimitInfo
     from actors.model.service_info import ServiceInfo
     from actors.values.snapshot import Snapshot
     from journal.events import Recorded
@@ -185,8 +188,16 @@ class JournalSnapshot:
         return gates_of(self.object(registry_stream()))
 
     def limits(self) -> tuple[Limit, ...]:
-        """Return the limits of concurrency."""
+        """Return the limits."""
         return limits_of(self.object(registry_stream()))
+
+    def limit_infos(self) -> list[LimitInfo]:
+        """Return the limits in their public form, with what was spent under their budgets."""
+        readers = [self.view] * self.partitions
+        return [
+            limit_info(limit, spent=None if limit.budget is None else spent_under(readers, limit.scope, limit.life))
+            for limit in self.limits()
+        ]
 
     def code(self, deployment: str) -> Snapshot:
         """Return the code of a deployment. Raises :class:`actors.errors.BrokenDeploymentError`."""

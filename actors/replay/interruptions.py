@@ -119,6 +119,11 @@ class Interruptions(Requests):
         branch.must_run("actors.emit()")
         self._emit(piece)
 
+    def spend(self, branch: Branch, spent: dict[str, str]) -> None:
+        """Record what the handler has used up, unless a replay repeats what is recorded."""
+        branch.must_run("actors.spend()")
+        self._spend(spent)
+
     def must_run_some_branch(self, what: str) -> None:
         """Raise :class:`MisuseError` unless code of this handler is being resumed."""
         if self.resuming is None or is_collecting():

@@ -34,6 +34,7 @@ _OTHERS = frozenset(
         e.InvocationSuspended,
         e.InvocationResumed,
         e.StatusTextChanged,
+        e.QuantitiesSpent,
     }
 )
 """All other events that a plan depends on."""
@@ -61,7 +62,8 @@ class ReplayPlan:
     any. ``requests`` are the requests that the handler must make, those of steps in turns as they are recorded, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
     to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``. ``emitted`` is the number of pieces of
-    output that the handler has emitted and that are recorded, and ``status_text`` the last recorded text in which it said what it does.
+    output that the handler has emitted and that are recorded, ``status_text`` the last recorded text in which it said what it does, and
+    ``spends`` the number of its recorded calls of ``spend``.
     """
 
     started: Stamp
@@ -73,6 +75,7 @@ class ReplayPlan:
     lived_turns: int
     emitted: int = 0
     status_text: str = ""
+    spends: int = 0
 
 
 NOTHING: deque[Any] = deque()
@@ -124,6 +127,7 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
         order.lived_turns,
         emitted,
         order.status_text,
+        order.spends,
     )
 
 
@@ -136,6 +140,7 @@ class _Order:
     kept_parts: Sequence[CopiedPart] = ()
     superseded: Set[int] = frozenset()
     status_text = ""
+    spends = 0
     _failing_after: int | None = None
 
     def __init__(self, requests: deque[Event | RequestedStep], deliveries: deque[Lived]) -> None:
@@ -163,6 +168,8 @@ class _Order:
                 self._cancel_overtook(earlier.handed_over)
             case e.StatusTextChanged(text=text):
                 self.status_text = text
+            case e.QuantitiesSpent(step=step):
+                self.spends += not step  # the handler's own
             case e.AttemptRetried() | e.InvocationResumed():
                 self._failing_after = None
             case _:

@@ -46,7 +46,7 @@ class Requests:
     """The base of ``Execution`` that knows what the handler has requested, and must request.
 
     ``progress`` collects the new events of the turns that are kept, and ``output`` the new pieces that they emitted. A replay emits
-    the same pieces in the same order, so those that are recorded are its first ones, and it skips as many. ``mismatch`` says how the
+    the same pieces in the same order, so those that are recorded are its first ones, and it skips as many; likewise what it spends. ``mismatch`` says how the
     handler differs from the journal, ``error`` is the error that it raised.
     """
 
@@ -66,6 +66,7 @@ class Requests:
         self._turn: list[Event] = []
         self._turn_output: list[Piece] = []
         self._emitted = plan.emitted
+        self._spends = plan.spends
         self._recorded = plan.requests
         self._kept_parts: Sequence[CopiedPart] = plan.kept_parts
 
@@ -126,6 +127,12 @@ class Requests:
             self._emitted -= 1
         else:
             self._turn_output.append(piece)
+
+    def _spend(self, spent: dict[str, str]) -> None:
+        if self._spends:
+            self._spends -= 1
+        else:
+            self._turn.append(e.QuantitiesSpent(invocation_id=self.invocation_id, spent=spent))
 
     def _keep_turn(self) -> None:
         if self._turn:

@@ -36,6 +36,7 @@ class IndexedState:
     awaited: tuple[AwaitedSignal, ...] = ()
     step_tries: int = 0
     status_text: str = ""
+    spent: dict[str, str] | None = None
 
 
 def row_of(
@@ -79,6 +80,8 @@ def row_of(
         trace=invocation.trace,
         expires_at=invocation.expires_at,
         status_text=invocation.status_text,
+        spent=invocation.spent or None,
+        pause_cause=invocation.pause_cause,
     )
 
 
@@ -111,6 +114,7 @@ def listing_of(invocation: InvocationState) -> IndexedState:
         awaited_signals(invocation),
         _step_tries(invocation),
         invocation.status_text,
+        invocation.spent or None,
     )
 
 

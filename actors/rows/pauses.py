@@ -41,7 +41,7 @@ def pause(row: InvocationRow, number: int, reason: str, stamp: Stamp) -> tuple[G
     if stamp.cause.startswith(REQUEST):
         row.applied_requests = with_request(row.applied_requests, stamp.cause, row.status)
     row.spans = spans_with(row.spans, number)
-    row.modified_at, row.pause_reason = stamp.at, reason
+    row.modified_at, row.pause_reason, row.pause_cause = stamp.at, reason, PauseCause.REQUESTED
     row.status = Status.PAUSED
     return before
 

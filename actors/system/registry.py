@@ -74,10 +74,19 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def set_limit(
-        self, scope: str, concurrency: int | None, rate: int | None, period: float, reason: str, by: str
+        self,
+        scope: str,
+        concurrency: int | None,
+        rate: int | None,
+        period: float,
+        reason: str,
+        by: str,
+        budget: dict[str, str] | None = None,
     ) -> LimitChange:
-        """Let at most ``concurrency`` invocations of the scope run at once, and ``rate`` start in a ``period`` of seconds."""
+        """Let at most ``concurrency`` invocations of the scope run at once, ``rate`` start in a ``period`` of seconds, and all of them
+        spend the ``budget``. What was spent under a budget that this one replaces counts."""
         before = self._limit(scope)
+        goes_on = before is not None and before.budget is not None
         limit = Limit(
             scope=scope,
             concurrency=concurrency,
@@ -86,6 +95,8 @@ class Registry(Actor):
             since=current_time(),
             by=by,
             reason=reason,
+            budget=budget,
+            life=before.life if before is not None and goes_on else self.revision + 1,
         )
         if before is not None and before.bounds == limit.bounds:
             return LimitChange(False, before, before)

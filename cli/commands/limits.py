@@ -1,4 +1,4 @@
-"""``playhead limits``: bound how many invocations run at once, and how many start in a period."""
+"""``playhead limits``: bound how many invocations run at once, how many start in a period, and what they spend."""
 
 from __future__ import annotations
 
@@ -33,16 +33,35 @@ class _StartRate(click.ParamType[tuple[int, float]]):
             self.fail(str(error), param, ctx)
 
 
+class _BudgetAmount(click.ParamType[tuple[str, str]]):
+    """A quantity and its amount, as ``tokens=100000``."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        from actors.errors import InvalidArgumentError
+        from actors.values.amounts import checked_amounts
+
+        name, equals, amount = str(value).partition("=")
+        if not equals:
+            self.fail(f"{value!r} is not a budget; write a quantity and an amount, such as tokens=100000.", param, ctx)
+        try:
+            checked_amounts({name: amount}, "budget")
+        except InvalidArgumentError as error:
+            self.fail(str(error), param, ctx)
+        return name, amount
+
+
 @click.group(cls=Group)
 def command() -> None:
-    """Set how many invocations run at once, and how many start in a period. The others wait in order."""
+    """Set how many invocations run at once, start in a period, and what they spend. The others wait in order."""
 
 
 @command.command("list")
 @output_option
 @server_options
 def list_command(output: str, server: ServerOptions) -> None:
-    """List the limits, with how many invocations run under each and wait for it."""
+    """List the limits, with what runs under each, waits for it and was spent."""
     from cli.render.tables import LIMITS
     from cli.run import read
 
@@ -53,6 +72,13 @@ def list_command(output: str, server: ServerOptions) -> None:
 @click.argument("scope")
 @click.option("--concurrency", type=click.IntRange(min=1), help="How many may run at once.")
 @click.option("--rate", type=_StartRate(), metavar="STARTS/PERIOD", help="How many may start in any period, as 100/1m.")
+@click.option(
+    "--budget",
+    type=_BudgetAmount(),
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    help="What they may spend, as tokens=100000. May be repeated.",
+)
 @reason_option
 @report_option
 @server_options
@@ -60,6 +86,7 @@ def set_command(
     scope: str,
     concurrency: int | None,
     rate: tuple[int, float] | None,
+    budget: tuple[tuple[str, str], ...],
     reason: str,
     output: str,
     server: ServerOptions,
@@ -67,20 +94,23 @@ def set_command(
     """Set the limit of SCOPE, in place of its present limit.
 
     A SCOPE is 'everything', service:NAME, handler:NAME/HANDLER, key:NAME/KEY or tag:NAME=VALUE. key:NAME counts each key on its
-    own, and tag:NAME each value. The limit of one key or value replaces that of each; with neither --concurrency nor --rate it is
-    exempt. Invocations that run already are not stopped.
+    own, and tag:NAME each value. The limit of one key or value replaces that of each; with no bound it is exempt. Invocations
+    that run already are not stopped. Once a budget is used up, they are paused before they continue, until it is raised.
 
     \b
         playhead limits set service:Agent --concurrency 50
         playhead limits set tag:user --concurrency 2 --rate 100/1m
         playhead limits set tag:user=ada --concurrency 10
+        playhead limits set service:Agent --budget tokens=1000000
     """
     from cli.run import ask
 
     starts, period = (None, 60.0) if rate is None else rate
     answer = ask(
         server,
-        lambda client: client.limits.set(scope, concurrency=concurrency, rate=starts, period=period, reason=reason),
+        lambda client: client.limits.set(
+            scope, concurrency=concurrency, rate=starts, period=period, budget=dict(budget) or None, reason=reason
+        ),
     )
     _show_change(answer, output)
 
@@ -110,9 +140,11 @@ def _show_change(answer: LimitAnswer, output: str) -> None:
 
 def _in_words(limit: LimitInfo | None) -> str:
     from actors.core.limits import written_rate
+    from actors.values.amounts import grouped
 
     if limit is None:
         return "none"
     parts = [] if limit.concurrency is None else [f"{limit.concurrency} at once"]
     parts += [] if limit.rate is None else [written_rate(limit.rate, limit.period)]
+    parts += [f"{grouped(amount)} {name}" for name, amount in (limit.budget or {}).items()]
     return ", ".join(parts) or "no bound"

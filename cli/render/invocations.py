@@ -9,6 +9,7 @@ import msgspec
 from actors.core.restart_points import in_words
 from actors.model.history import show
 from actors.model.tags import pairs_of_tags
+from actors.values.amounts import grouped
 from actors.values.texts import failure_in_words
 from cli.render.output import safe, until_in_words, when
 from cli.render.tables import note_of, status_of
@@ -59,6 +60,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),
         ("says", info.status_text),
+        ("spent", ", ".join(f"{grouped(amount)} {name}" for name, amount in info.spent.items())),
         ("note", note_of(info)),
         ("result", _result(info)),
         ("purged", when(info.purge_at)),

@@ -8,6 +8,7 @@ import attrs
 
 from actors.core.limits import written_rate
 from actors.model.tags import pairs_of_tags
+from actors.values.amounts import grouped
 from actors.values.texts import failure_in_words
 from cli.render.deployments import code_of, state_of
 from cli.render.output import ago, when
@@ -101,12 +102,18 @@ GATES: TextTable[GateInfo] = TextTable(
 )
 
 
+def _spent_in_words(limit: LimitInfo) -> str:
+    budget = limit.budget or {}
+    return ", ".join(f"{grouped(limit.spent.get(name, '0'))} of {grouped(of)} {name}" for name, of in budget.items())
+
+
 LIMITS: TextTable[LimitInfo] = TextTable(
     id_of=lambda limit: limit.scope,
     columns=(
         TextColumn("SCOPE", lambda limit: limit.scope),
         TextColumn("CONCURRENCY", lambda limit: "" if limit.concurrency is None else str(limit.concurrency)),
         TextColumn("RATE", lambda limit: "" if limit.rate is None else written_rate(limit.rate, limit.period)),
+        TextColumn("SPENT", _spent_in_words),
         TextColumn("RUNNING", lambda limit: str(limit.running)),
         TextColumn("WAITING", lambda limit: str(limit.waiting)),
         TextColumn("SINCE", lambda limit: when(limit.since), is_wide=True),

@@ -17,7 +17,12 @@ def test_a_limit_is_set_listed_and_deleted(shop: Shell) -> None:
     assert (found["scope"], found["concurrency"], found["rate"], found["waiting"]) == ("service:Waiter", 2, 100, 0)
     assert "100/60s" in shop.done("playhead limits list")
     assert "2 at once, 100/60s -> none" in shop.done("playhead limits delete service:Waiter")
+    said = shop.done("playhead limits set everything --budget tokens=120000 --budget euros=0.50")
+    assert "none -> 120,000 tokens, 0.5 euros" in said
+    assert "0 of 120,000 tokens, 0 of 0.5 euros" in shop.done("playhead limits list")
     for wrong in (
+        "everything --budget tokens",
+        "everything --budget tokens=1e3",
         "Waiter --concurrency 2",
         "everything --rate 100",
         "everything --rate x/1m",

@@ -67,8 +67,13 @@ def test_a_limit_is_set_seen_changed_and_deleted(stage: Stage, open_page: Open, 
 
     page.get_by_role("button", name="Change the limit of service:Agent").click()
     page.get_by_role("dialog").get_by_label("How many run at once").fill("")
+    page.get_by_role("dialog").get_by_label("Budget").fill("tokens=100000, euros=0.50")
     page.get_by_role("dialog").get_by_role("button", name="Set the limit").click()
     row.get_by_role("cell", name="3", exact=True).wait_for()
+    row.get_by_role("cell", name="0 of 100000 tokens, 0 of 0.5 euros").wait_for()
+    page.get_by_role("button", name="Change the limit of service:Agent").click()
+    assert page.get_by_role("dialog").get_by_label("Budget").input_value() == "tokens=100000, euros=0.5"
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Delete the limit of service:Agent").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete the limit").click()
     page.get_by_text("No limits").wait_for()

@@ -494,6 +494,7 @@ BY_ITSELF: dict[str, Command] = {
     "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.FinishDrain(invocation_id=IT),
+    "its budgets have room": c.ResumeInBudget(invocation_id=IT),
     "its max_duration is over": c.ExpireInvocation(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
 }
@@ -551,6 +552,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.PAUSED_HEAD: ([WITHDRAWN, NEXT], None),
     },
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
+    "its budgets have room": {},
     "its max_duration is over": {},
     "a gate opens": {},
 }

@@ -97,6 +97,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.VerbAnswered: {**_WAKES},
     e.PatchMarked: {**_SAID_BY_A_HANDLER},
     e.StatusTextChanged: {**_SAID_BY_A_HANDLER},
+    e.QuantitiesSpent: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
     e.FieldsChanged: {**_SAID_BY_A_HANDLER},
     e.LogExtended: {**_SAID_BY_A_HANDLER},
     e.MapChanged: {**_SAID_BY_A_HANDLER},

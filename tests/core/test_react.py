@@ -165,6 +165,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, e.PatchMarked(invocation_id=IT, name="new"), []),
     (RUNNING, e.StepHeartbeat(invocation_id=IT, step=STEP, details=b"7"), []),
     (RUNNING, e.StatusTextChanged(invocation_id=IT, text="x"), []),
+    (RUNNING, e.QuantitiesSpent(invocation_id=IT, spent={"tokens": "1"}), []),
     (
         RUNNING,
         e.QuestionAsked(invocation_id=IT, step=STEP, name="go", question="q", asked_by=IT, choices=["yes"]),

@@ -58,6 +58,7 @@ POLICIES = [
     RetryPolicy(max_attempts=2, initial_delay=10.0, on_exhausted="fail"),
     RetryPolicy(max_attempts=None, initial_delay=10.0),
 ]
+SPENT: list[dict[str, str]] = [{}, {"tokens": "0.5"}]
 _TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE)
 _TO_BE_GIVEN = (
     e.StepCompleted,
@@ -532,6 +533,8 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
         case 11:
             dropped = _pick(droppable, how)
             return None if dropped is None else e.WaitDropped(invocation_id=of, step=dropped)
+        case 12 if how // 17 % 2:
+            return e.QuantitiesSpent(invocation_id=of, spent={"tokens": f"{how % 3}.5"})
         case 12:
             cancelled = _pick(called, how)
             return None if cancelled is None else e.CallCancelRequested(invocation_id=of, step=cancelled)
@@ -621,10 +624,14 @@ def _step_ends(walker: Walker, which: int, how: int) -> None:
         return
     of, step = running
     endings: list[Command] = [
-        c.CompleteStep(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
-        c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[how % 3], jitter=0.5),
+        c.CompleteStep(
+            invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"), spent=SPENT[how // 4 % 2]
+        ),
+        c.FailStep(
+            invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[how % 3], jitter=0.5, spent=SPENT[how // 4 % 2]
+        ),
         c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[2], jitter=0.5),
-        c.AbortStep(invocation_id=of, step=step),
+        c.AbortStep(invocation_id=of, step=step, spent=SPENT[how // 4 % 2]),
     ]
     walker.ask(c.NoteHeartbeat(invocation_id=of, step=step, details=b"7"))
     walker.end_step(of, step)

@@ -180,6 +180,16 @@ EXPECTED = {
             *("inv_1.*", "inv_1.* changed .*", "(?s)(?=.*Editor/write).*Researcher/look_into.*"),
         ),
     ),
+    "budget": Expected(
+        script=("paused: budget", "an answer to 'a summary of 3 topics'", "{'tokens': '2800'}"),
+        answers=(
+            "tag:research  changed  none -> 1,000 tokens",
+            "inv_1.*",
+            "tag:research  changed  1,000 tokens -> 5,000 tokens",
+            "\"an answer to 'a summary of 3 topics'\"",
+            "(?s).*2800.*",
+        ),
+    ),
     "transaction": Expected(
         script=("ada has ordered for 30", "ada has ordered for 42"),
         answers=('"ada has ordered for .*"', "(?s).*Orders/book.*succeeded.*"),

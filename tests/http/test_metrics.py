@@ -26,6 +26,12 @@ class Waiter(Service):
     async def wait(self) -> str:
         return await actors.signal("go", str)
 
+    @handler
+    async def buy(self) -> None:
+        await buy()
+        WORLD.note("bought")
+        await for_ever()
+
 
 @step(retry=actors.RetryPolicy(initial_delay=0.001))
 async def third_time() -> str:
@@ -33,6 +39,16 @@ async def third_time() -> str:
     if WORLD.count("tried the step") < 3:
         raise OSError("not yet")
     return "done"
+
+
+@step
+async def for_ever() -> None:
+    await trio.sleep_forever()
+
+
+@step
+async def buy() -> None:
+    actors.spend(tokens=40)
 
 
 class Clumsy(Service):
@@ -82,6 +98,23 @@ async def test_it_counts_what_is_open_by_status_and_what_holds_it(tmp_path: Path
         assert found["playhead_has_room"] == 1
         assert found["playhead_objects_in_memory"] >= 3
         assert found["process_resident_memory_bytes"] > 1 << 20
+
+
+async def test_it_reports_what_runs_waits_and_is_spent_under_each_limit(tmp_path: Path) -> None:
+    async with serving(tmp_path, Waiter) as served:
+        client = served.runtime.client
+        await client.limits.set("tag:user", concurrency=1, budget={"tokens": 100, "euros": "0.5"})
+        for user in ("ada", "bob", "ada"):
+            await client.service(Waiter).buy.options(tags={"user": user}).send()
+        found = {name: n for name, n in (await figures(served)).items() if name.startswith("playhead_limit")}
+        assert found == {
+            'playhead_limit_running{scope="tag:user"}': 2,
+            'playhead_limit_waiting{scope="tag:user"}': 1,
+            'playhead_limit_spent{scope="tag:user",quantity="tokens"}': 80,
+            'playhead_limit_spent{scope="tag:user",quantity="euros"}': 0,
+            'playhead_limit_budget{scope="tag:user",quantity="tokens"}': 100,
+            'playhead_limit_budget{scope="tag:user",quantity="euros"}': 0.5,
+        }
 
 
 async def test_it_counts_requests_and_streams_and_nothing_that_a_client_makes_up(tmp_path: Path) -> None:

@@ -34,7 +34,13 @@ async def test_a_limit_is_set_listed_queried_and_deleted(tmp_path: Path) -> None
         assert [*map(list, found.rows)] == [["key:Agent/a/b", 2, 100, 30.0, "small"]]
         assert (await client.limits.delete("key:Agent/a/b")).changed
         assert not (await client.limits.delete("key:Agent/a/b")).changed
+        await client.limits.set("everything", budget={"tokens": 100, "euros": "0.50"})
+        (limit,) = await client.limits.list()
+        assert (limit.budget, limit.spent) == ({"tokens": "100", "euros": "0.5"}, {})
+        drifting = await served.http.patch("/limits/everything/set", json={"budget": {"euros": 0.04}})
+        assert drifting.status_code == 400
+        await client.limits.delete("everything")
         verbs = [entry.verb for entry in (await client.audit()).entries]
-        assert verbs == ["delete-limit", "delete-limit", "delete-limit", "set-limit", "set-limit"]
+        assert verbs == ["delete-limit", "set-limit", *["delete-limit"] * 3, "set-limit", "set-limit"]
         refused = await served.http.patch("/limits/Agent/set", json={"concurrency": 1})
         assert refused.status_code == 400

@@ -172,6 +172,7 @@ EVENTS: list[e.Event] = [
     ),
     e.StepHeartbeat(invocation_id=INVOCATION, step=STEP, details=b'{"row":7}'),
     e.StatusTextChanged(invocation_id=INVOCATION, text="page 3 of 10"),
+    e.QuantitiesSpent(invocation_id=INVOCATION, spent={"tokens": "1200", "euros": "0.04"}, step=STEP),
     e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
     e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),
     e.LogExtended(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),

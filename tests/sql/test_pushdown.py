@@ -8,7 +8,7 @@ import pytest
 
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.statement import query
-from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status, TraceContext
+from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, PauseCause, Status, TraceContext
 from journal.ids import StepId
 from journal.rows import AwaitedSignal
 from tests.sql.kept import NOW, in_memory, on_disk, row
@@ -199,6 +199,8 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
             trace=TraceContext(TRACEPARENT),
             expires_at=NOW,
             status_text="page 3",
+            spent={"tokens": "1200"},
+            pause_cause=PauseCause.BUDGET,
         ),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]

@@ -107,6 +107,8 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "scheduled_for": None,
             "expires_at": None,
             "status_text": None,
+            "spent": "{}",
+            "pause_cause": None,
             "duration": pytest.approx(0, abs=1),
             "deployment": None,
             "failed_attempts": 0,

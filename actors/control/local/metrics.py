@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.model.limit_info import limit_info
 from actors.query.counts import open_by_status
 from actors.query.snapshot import open_snapshot
 from actors.values.names import is_system
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
+    from actors.engine.run_limits import RunLimits
     from actors.engine.totals import Histogram
+    from actors.model.limit_info import LimitInfo
     from journal.events import OutcomeKind, Status
 
 
@@ -36,7 +39,7 @@ class Figures:
 
     The rest counts since the start of this process: completed invocations by service, handler and outcome, failed attempts by
     service and handler (``failed_steps`` are tries of steps), and for each commit its duration and its number of events.
-    ``dropped_spans`` are those that the receiver of traces has not taken.
+    ``dropped_spans`` are those that the receiver of traces has not taken. ``limits`` are those in force, with their figures.
     """
 
     open_invocations: dict[Status, int]
@@ -54,6 +57,7 @@ class Figures:
     commit_seconds: Distribution
     commit_events: Distribution
     dropped_spans: int = 0
+    limits: tuple[LimitInfo, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +98,22 @@ async def figures_of(engine: Engine) -> Figures:
         commit_seconds=_distribution(counters.commit_seconds),
         commit_events=_distribution(counters.commit_events),
         dropped_spans=engine.dropped_spans,
+        limits=limits_of(engine.run_limits),
+    )
+
+
+def limits_of(run_limits: RunLimits) -> tuple[LimitInfo, ...]:
+    """Return the limits, with the numbers of those that run under them and wait for them here, and with the sums that were spent."""
+    places, spent_under = run_limits.places, run_limits.budgets.spent_under
+    figures = places.figures()
+    return tuple(
+        limit_info(
+            limit,
+            running=figures[limit.scope][0],
+            waiting=figures[limit.scope][1],
+            spent=None if limit.budget is None else spent_under(limit.scope, limit.life),
+        )
+        for limit in places.limits
     )
 
 

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from actors.control.local.metrics import limits_of
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.core.gates import GateScope, ScopeKind, parse_scope
 from actors.errors import InvalidArgumentError, NotFoundError, RefusedError, ResourceKind
 from actors.model.gate_info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
-from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions, limit_answer, limit_info
+from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions, limit_answer
 from actors.model.tags import checked_tag_name, checked_tags
 from actors.rows.audit import ControlAction
 from actors.system.registry import registry_target
 from actors.values import decode_kept
+from actors.values.amounts import grouped
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
 from journal.events import Kind
@@ -133,6 +135,7 @@ class LocalRegistry(LocalServices):
         """Set the limit. On return it holds here."""
         parts = [] if options.concurrency is None else [f"{options.concurrency} at once"]
         parts += [] if options.rate is None else [f"{options.rate} in {options.period:g} s"]
+        parts += [] if options.budget is None else [f"{grouped(str(a))} {name}" for name, a in options.budget.items()]
         act = ControlAction(
             verb="set-limit", target=scope, detail=", ".join(parts) or "no bound", reason=options.reason
         )
@@ -151,6 +154,7 @@ class LocalRegistry(LocalServices):
             period=options.period,
             reason=options.reason,
             by=self.who.by,
+            budget=options.budget,
         )
         return limit_answer(scope, change, before, self._figures_of(scope))
 
@@ -162,18 +166,13 @@ class LocalRegistry(LocalServices):
         return limit_answer(scope, change, before, self._figures_of(scope))
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
-        """Return the limits, with what runs under them and waits for them here."""
+        """Return the limits, with what runs under them and waits for them here, and what was spent."""
         await trio.lowlevel.checkpoint()
-        places = self.engine.places
-        figures = places.figures()
-        return tuple(
-            limit_info(limit, running=figures[limit.scope][0], waiting=figures[limit.scope][1])
-            for limit in places.limits
-        )
+        return limits_of(self.engine.run_limits)
 
-    def _figures_of(self, scope: str) -> tuple[int, int]:
-        """How many run under the limit of a scope, and how many wait for it."""
-        return self.engine.places.figures().get(scope, (0, 0))
+    def _figures_of(self, scope: str) -> LimitInfo | None:
+        """The limit of a scope, with its figures."""
+        return next((info for info in limits_of(self.engine.run_limits) if info.scope == scope), None)
 
     def _check_limited(self, scope: str) -> None:
         """Refuse the scope of a limit that could never count anything."""

@@ -28,7 +28,6 @@ from actors.model.gate_info import gate_info
 from actors.model.history import entry_of
 from actors.model.info import belongs_to, info_of
 from actors.model.job_info import JobItems
-from actors.model.limit_info import LimitInfo, limit_info
 from actors.model.output import chunk_of
 from actors.model.service_info import HandlerInfo, ServiceInfo
 from actors.model.verb_options import KEEP
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.job_info import JobInfo
+    from actors.model.limit_info import LimitInfo
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
@@ -248,7 +248,7 @@ class OfflineBackend(OfflineRefusals):
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits as of the last stop, which also hold at the next start."""
         await trio.lowlevel.checkpoint()
-        return tuple(map(limit_info, self.snapshot.limits()))
+        return tuple(self.snapshot.limit_infos())
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         registered = self.snapshot.deployments()

@@ -12,6 +12,7 @@ from actors.core.commands.attempts import (
     NoteHeartbeat,
     PauseAttempt,
     RecordProgress,
+    ResumeInBudget,
 )
 from actors.core.commands.codec import (
     VERB_OF_COMMAND,
@@ -84,6 +85,7 @@ __all__ = [
     "ResolvedRestart",
     "ResolvedResume",
     "RestartInvocation",
+    "ResumeInBudget",
     "ResumeInvocation",
     "RetryAttempt",
     "SignalInvocation",

@@ -3,7 +3,7 @@ class costs twice as much to make."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -11,6 +11,8 @@ from actors.values.retries import RetryPolicy
 from journal.events import Event, Failure, Outcome, PauseCause
 from journal.ids import InvocationId, StepId
 from journal.output import Piece
+
+NOTHING_SPENT: Mapping[str, str] = {}
 
 
 @attrs.define(kw_only=True)
@@ -60,14 +62,23 @@ class PauseAttempt:
     failure: Failure | None = None
 
 
+@attrs.frozen(kw_only=True)
+class ResumeInBudget:
+    """Every budget that counts the invocation has room again: resume it, if it is paused because one was used up."""
+
+    invocation_id: InvocationId
+
+
 @attrs.define(kw_only=True)
 class CompleteStep:
-    """The body of a step has ended with a final outcome. ``attributes`` are as in :class:`journal.events.StepCompleted`."""
+    """The body of a step has ended with a final outcome. ``attributes`` are as in :class:`journal.events.StepCompleted`, and ``spent``
+    as in :class:`journal.events.QuantitiesSpent`."""
 
     invocation_id: InvocationId
     step: StepId
     outcome: Outcome
     attributes: bytes = b""
+    spent: Mapping[str, str] = NOTHING_SPENT
 
 
 @attrs.frozen(kw_only=True)
@@ -82,6 +93,7 @@ class FailStep:
     jitter: float
     attributes: bytes = b""
     retry_after: float | None = None
+    spent: Mapping[str, str] = NOTHING_SPENT
 
 
 @attrs.frozen(kw_only=True)
@@ -99,6 +111,7 @@ class AbortStep:
 
     invocation_id: InvocationId
     step: StepId
+    spent: Mapping[str, str] = NOTHING_SPENT
 
 
 @attrs.frozen(kw_only=True)

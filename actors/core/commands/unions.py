@@ -30,6 +30,7 @@ Command: TypeAlias = (
     | attempts.FinishAttempt
     | attempts.FailAttempt
     | attempts.PauseAttempt
+    | attempts.ResumeInBudget
     | attempts.CompleteStep
     | attempts.FailStep
     | attempts.NoteHeartbeat

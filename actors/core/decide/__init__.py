@@ -29,6 +29,7 @@ from actors.core.decide.verbs import (
     expire_invocation,
     kill_invocation,
     reschedule_invocation,
+    resume_in_budget,
     resume_invocation,
 )
 from actors.core.decide.work import invoke
@@ -111,6 +112,7 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.FailAttempt: fail_attempt,
     c.RetryAttempt: retry_attempt,
     c.PauseAttempt: hold_attempt,
+    c.ResumeInBudget: resume_in_budget,
     c.FireTimer: fire_timer,
     c.CompleteStep: complete_step,
     c.FailStep: fail_step,

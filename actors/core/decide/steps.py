@@ -44,7 +44,14 @@ def complete_step(
         outcome=command.outcome,
         attributes=command.attributes,
     )
-    return [completed, *pause_if_settled(invocation, command.step)]
+    return [completed, *_spent(command), *pause_if_settled(invocation, command.step)]
+
+
+def _spent(command: c.CompleteStep | c.FailStep | c.AbortStep) -> list[Event]:
+    """Return what the try has spent, as an event."""
+    if not command.spent:
+        return []
+    return [e.QuantitiesSpent(invocation_id=command.invocation_id, spent=dict(command.spent), step=command.step)]
 
 
 def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, now: float, __: Limits) -> list[Event]:
@@ -64,15 +71,16 @@ def fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, 
         max_attempts=command.policy.max_attempts,
         attributes=command.attributes,
     )
+    tried = [failed, *_spent(command)]
     if not exhausted:
-        return [failed, *pause_if_settled(invocation, command.step)]
+        return [*tried, *pause_if_settled(invocation, command.step)]
     if command.policy.on_exhausted is Exhausted.PAUSE and invocation.status is Status.PAUSED:
-        return [failed]
+        return tried
     if command.policy.on_exhausted is Exhausted.PAUSE:
-        return [failed, paused_when_exhausted(invocation, command.failure, attempt, f"step {wait.name!r} failed")]
+        return [*tried, paused_when_exhausted(invocation, command.failure, attempt, f"step {wait.name!r} failed")]
     outcome = Outcome(OutcomeKind.FAILED, failure=command.failure)
     completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=outcome)
-    return [failed, completed, *pause_if_settled(invocation, command.step)]
+    return [*tried, completed, *pause_if_settled(invocation, command.step)]
 
 
 def note_heartbeat(
@@ -93,4 +101,4 @@ def abort_step(
     if wait is None or wait.kind not in (WaitKind.STEP, WaitKind.STEP_RETRY):
         return []
     aborted = e.StepAborted(invocation_id=invocation.invocation_id, step=command.step)
-    return [aborted, *pause_if_settled(invocation, command.step)]
+    return [aborted, *_spent(command), *pause_if_settled(invocation, command.step)]

@@ -9,7 +9,7 @@ from actors.core.decide.turns import complete, start_if_its_turn
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
 from actors.errors import ConflictError, ErrorCode
 from journal import events as e
-from journal.events import Outcome, OutcomeKind, Status
+from journal.events import Outcome, OutcomeKind, PauseCause, Status
 
 if TYPE_CHECKING:
     from actors.values.limits import Limits
@@ -98,6 +98,15 @@ def resume_invocation(
         return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)
     return [*moved, resumed, *start_if_its_turn(state, invocation)]
+
+
+def resume_in_budget(
+    state: ObjectState, invocation: InvocationState, _: c.ResumeInBudget, __: float, ___: Limits
+) -> list[Event]:
+    if invocation.status is not Status.PAUSED or invocation.pause_cause is not PauseCause.BUDGET:
+        return []
+    of, reason = invocation.invocation_id, "its budgets have room"
+    return [e.InvocationResumed(invocation_id=of, reason=reason), *start_if_its_turn(state, invocation)]
 
 
 def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:

@@ -44,6 +44,7 @@ from actors.core.inputs import digest_of
 from actors.core.requests import REQUESTS
 from actors.core.state import REQUEST, Cancel, Changes, InvocationState, ObjectState, WaitKind, with_request
 from actors.core.transitions import IllegalEvent
+from actors.values.amounts import added
 from journal import events as e
 from journal.events import Mode, OutcomeKind, Status
 
@@ -304,6 +305,7 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached,
 
 def _on_history_kept(state: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
     invocation.has_copied_history = True
+    invocation.spent = {}  # the original has spent it
     invocation.unseen = state.version
     invocation.deferred_signals = 0  # they are received again
     if not event.carries:
@@ -325,6 +327,10 @@ def _on_completed(state: ObjectState, invocation: InvocationState, event: e.Invo
 
 def _on_status_text(_: ObjectState, invocation: InvocationState, event: e.StatusTextChanged, __: Stamp) -> None:
     invocation.status_text = event.text
+
+
+def _on_spent(_: ObjectState, invocation: InvocationState, event: e.QuantitiesSpent, __: Stamp) -> None:
+    invocation.spent = added(invocation.spent, event.spent)
 
 
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
@@ -354,6 +360,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.PatchMarked: _nothing,
     e.StatusTextChanged: _on_status_text,
     e.StepHeartbeat: on_heartbeat,
+    e.QuantitiesSpent: _on_spent,
     e.FieldsChanged: on_fields,
     e.LogExtended: on_log,
     e.MapChanged: on_map,

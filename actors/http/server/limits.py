@@ -1,4 +1,4 @@
-"""Limits of concurrency and of rate, each of its scope."""
+"""Limits of concurrency, of rate and of what is spent, each of its scope."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from actors.model.limit_info import LimitAnswer, LimitOptions
 
 
 async def list_limits(exchange: Exchange) -> LimitList:
-    """List the limits, with how many invocations run under each and wait for it."""
+    """List the limits, with how many invocations run under each and wait for it, and what they have spent."""
     return LimitList(limits=list(await exchange.client.limits.list()))
 
 
 async def set_limit(exchange: Exchange, body: LimitOptions) -> LimitAnswer:
-    """Set how many invocations of a scope run at once, and how many start in a period. It replaces the limit of the scope."""
+    """Set how many invocations of a scope run at once, how many start in a period, and what they spend. It replaces the limit of the
+    scope."""
     return await exchange.client.limits.set(
         exchange.path["limit"],
         concurrency=body.concurrency,
         rate=body.rate,
         period=body.period,
+        budget=body.budget,
         reason=body.reason,
     )
 

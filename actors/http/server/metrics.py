@@ -1,7 +1,7 @@
 """``/metrics``: metrics in the text format of Prometheus, from memory and from the index by status.
 
-Labels are names from the code, statuses, outcomes and codes, and never keys or ids, so the application's code bounds the number
-of series. Questions that need a read of every invocation (by key, by error) are for SQL.
+Labels are names from the code, statuses, outcomes and codes, and the scopes of limits, of which there are at most a thousand. They are
+never those of clients, so the number of series is bounded. Questions that need a read of every invocation (by key, by error) are for SQL.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from actors.control.local.metrics import Distribution, Figures
     from actors.http.server.traffic import Traffic
+    from actors.model.limit_info import LimitInfo
 
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -26,9 +27,14 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def metrics(exchange: Exchange) -> HttpResponse:
-    """Report metrics for Prometheus: invocations, failures, commits, objects, gates, requests, memory."""
+    """Report metrics for Prometheus: invocations, failures, limits, commits, objects, gates, requests, memory."""
     figures = await exchange.client.figures()
-    lines = (*_of_invocations(figures), *_of_engine(figures), *_of_server(exchange.traffic))
+    lines = (
+        *_of_invocations(figures),
+        *_of_limits(figures.limits),
+        *_of_engine(figures),
+        *_of_server(exchange.traffic),
+    )
     return HttpResponse(("\n".join(lines) + "\n").encode(), media_type=_MEDIA_TYPE)
 
 
@@ -58,6 +64,26 @@ def _of_invocations(figures: Figures) -> Iterable[str]:
             for (service, handler), count in sorted(failed.items())
         },
     )
+
+
+def _of_limits(limits: Iterable[LimitInfo]) -> Iterable[str]:
+    """Yield the figures of limits. Scopes are those that somebody has set, of which there are at most a thousand."""
+    limits = tuple(limits)
+    for name, about, values in (
+        ("running", "Invocations that run under a limit.", {limit.scope: limit.running for limit in limits}),
+        ("waiting", "Invocations that wait for a limit.", {limit.scope: limit.waiting for limit in limits}),
+    ):
+        samples = {_labels(scope=scope): value for scope, value in values.items()}
+        yield from _metric(f"playhead_limit_{name}", "gauge", about, samples)
+    for name, about in (("spent", "Amounts that were spent under a budget."), ("budget", "Amounts of a budget.")):
+        amounts = {
+            _labels(scope=limit.scope, quantity=quantity): float(
+                amount if name == "budget" else limit.spent.get(quantity, 0)
+            )
+            for limit in limits
+            for quantity, amount in (limit.budget or {}).items()
+        }
+        yield from _metric(f"playhead_limit_{name}", "gauge", about, amounts)
 
 
 def _of_engine(figures: Figures) -> Iterable[str]:

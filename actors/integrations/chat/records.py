@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from actors.model.verbs.attributes import describe_step
+from actors.model.verbs.spending import spend_tokens
 
 if TYPE_CHECKING:
     from actors.integrations.chat.prices import Prices
@@ -73,6 +74,7 @@ class RequestNotes:
                 "gen_ai.usage.output_tokens": usage.output_tokens,
             }
         )
+        spend_tokens(usage.input_tokens, usage.output_tokens)
         return usage
 
 

@@ -19,6 +19,7 @@ from actors.integrations.langgraph.stored import restored, stored
 from actors.model.verbs.attributes import describe_step
 from actors.model.verbs.output import emit
 from actors.model.verbs.signals import signal
+from actors.model.verbs.spending import spend_tokens
 from actors.model.verbs.steps import run
 from actors.replay.branches import current_branch
 
@@ -100,7 +101,9 @@ class DurableNode(Runnable[Any, Any]):
         async def step() -> Any:
             outcome = await body()
             output = outcome.get("output")
-            describe_step({"langgraph.node": self._node, **_usage(output)})
+            usage = _usage(output)
+            describe_step({"langgraph.node": self._node, **usage})
+            spend_tokens(usage.get("gen_ai.usage.input_tokens"), usage.get("gen_ai.usage.output_tokens"))
             return {**outcome, "output": stored(serde, output)} if "output" in outcome else outcome
 
         if self._node in self._options.in_handler:

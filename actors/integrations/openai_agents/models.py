@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from actors.integrations.openai_agents.steps import StepSettings, in_hosted_code
 from actors.model.verbs.attributes import describe_step
+from actors.model.verbs.spending import spend_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -102,6 +103,7 @@ def _describe_usage(usage: Usage | Any) -> None:
             "gen_ai.usage.output_tokens": usage.output_tokens,
         }
     )
+    spend_tokens(usage.input_tokens, usage.output_tokens)
 
 
 def _append(stored: list[dict[str, Any]], event: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ from pydantic_core import to_jsonable_python
 from actors.aio.handler.branches import TaskBranch
 from actors.model.verbs.attributes import describe_step
 from actors.model.verbs.context import uuid4
+from actors.model.verbs.spending import spend_tokens
 from actors.model.verbs.steps import run
 from actors.model.verbs.time import current_time
 from actors.replay.branches import current_branch
@@ -194,6 +195,7 @@ def _describe_response(value: dict[str, Any]) -> None:
             "gen_ai.usage.output_tokens": usage.get("output_tokens"),
         }
     )
+    spend_tokens(usage.get("input_tokens"), usage.get("output_tokens"))
 
 
 def _stored(error: exceptions.AgentRunError) -> dict[str, Any]:

@@ -83,6 +83,8 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     trace: StoredTrace | None = None
     expires_at: float | None = None
     status_text: str = ""
+    spent: dict[str, str] | None = None
+    pause_cause: str | None = None
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

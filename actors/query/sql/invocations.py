@@ -216,6 +216,14 @@ INVOCATIONS = Table[Row](
         _recorded("scheduled_for"),
         _recorded("expires_at"),
         _recorded("status_text"),
+        Column(
+            "spent",
+            Type.JSON,
+            "the amounts that it has used up, by the name of the quantity",
+            lambda row, _: msgspec.json.encode(row.spent or {}).decode(),
+            ("spent",),
+        ),
+        _recorded("pause_cause"),
         _recorded("purge_at"),
         Column(
             "duration",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.model.limit_info import LimitInfo, limit_info
+from actors.model.limit_info import LimitInfo
 from actors.query.sql.columns import Path, Table, Wanted
 from actors.query.sql.records import column_of
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[LimitInfo]:
-    return map(limit_info, snapshot.limits())
+    return iter(snapshot.limit_infos())
 
 
-_STORED = ("scope", "concurrency", "rate", "period", "since", "by", "reason")
+_STORED = ("scope", "concurrency", "rate", "period", "budget", "spent", "since", "by", "reason")
 
 LIMITS = Table[LimitInfo](
     name="sys_limit",
-    about="One row for each limit of how many invocations run at once or start in a period.",
+    about="One row for each limit of how many invocations run at once or start in a period, and of what they spend.",
     columns=tuple(column_of(LimitInfo, name, name) for name in _STORED),
     paths=(Path(name="every", scan=_every, cost=20),),
 )

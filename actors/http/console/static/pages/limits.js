@@ -1,4 +1,4 @@
-// Limits: how many invocations run at once and start in a period, and how many wait; set and deleted here.
+// Limits: how many invocations run at once and start in a period, how much they spend, and how many wait; set and deleted here.
 
 import { useState } from "preact/hooks";
 import { get, patch, pathOf } from "../lib/api.js";
@@ -12,7 +12,7 @@ import { toast } from "../ui/toast.js";
 
 /**
  * @typedef {{ scope: string, concurrency: number | null, rate: number | null, period: number, since: number, by: string, reason: string,
- *   running: number, waiting: number }} Limit
+ *   budget: Record<string, string> | null, spent: Record<string, string>, running: number, waiting: number }} Limit
  */
 
 /** All limits, by scope. */
@@ -36,7 +36,7 @@ export function Limits() {
         : html`<${Loading} />`
       : data.length === 0
         ? html`<${Empty} title="No limits">
-            <p>A limit says how many invocations of a scope run at once, or start in a period. The others wait in the order in which they were accepted.</p>
+            <p>A limit says how many invocations of a scope run at once, or start in a period, and how much they spend. The others wait in the order in which they were accepted.</p>
             <pre>playhead limits set tag:user --concurrency 2 --rate 100/1m</pre>
           <//>`
         : html`<${Section} title="Limits in force"><${List} limits=${data} onChange=${setChanging} onDelete=${setDeleting} /><//>`}
@@ -48,13 +48,14 @@ export function Limits() {
 /** @param {{ limits: Limit[], onChange: (limit: Limit) => void, onDelete: (limit: Limit) => void }} props */
 function List({ limits, onChange, onDelete }) {
   return html`<div class="scroll-x"><table class="plain">
-    <thead><tr><th>Scope</th><th>At once</th><th>Starts</th><th>Running</th><th>Waiting</th><th>Set</th><th>Reason</th>${may("control") ? html`<th>Change</th>` : null}</tr></thead>
+    <thead><tr><th>Scope</th><th>At once</th><th>Starts</th><th>Spent</th><th>Running</th><th>Waiting</th><th>Set</th><th>Reason</th>${may("control") ? html`<th>Change</th>` : null}</tr></thead>
     <tbody>
       ${limits.map(
         (limit) => html`<tr key=${limit.scope}>
           <td class="mono">${visible(limit.scope)}</td>
           <td>${limit.concurrency === null ? "any number" : limit.concurrency.toLocaleString()}</td>
           <td>${limit.rate === null ? "any number" : `${limit.rate.toLocaleString()} in ${limit.period.toLocaleString()} s`}</td>
+          <td>${spentOf(limit)}</td>
           <td>${limit.running.toLocaleString()}</td>
           <td>${limit.waiting.toLocaleString()}</td>
           <td><${Time} at=${limit.since} /> by ${visible(limit.by)}</td>
@@ -69,6 +70,28 @@ function List({ limits, onChange, onDelete }) {
       )}
     </tbody>
   </table></div>`;
+}
+
+/** What was spent of each quantity of the budget; amounts are decimals as texts, which numbers would round. @param {Limit} limit */
+function spentOf(limit) {
+  return Object.entries(limit.budget ?? {})
+    .map(([name, budget]) => `${limit.spent[name] ?? "0"} of ${budget} ${name}`)
+    .join(", ");
+}
+
+/** @param {Record<string, string> | null} budget */
+function written(budget) {
+  return Object.entries(budget ?? {})
+    .map(([name, amount]) => `${name}=${amount}`)
+    .join(", ");
+}
+
+/** A budget as it is typed: "tokens=100000, euros=25". @param {string} text */
+function budgetOrNone(text) {
+  const parts = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  return parts.length === 0
+    ? null
+    : Object.fromEntries(parts.map((part) => [part.split("=")[0].trim(), part.split("=").slice(1).join("=").trim()]));
 }
 
 /** @param {Event} event */
@@ -87,13 +110,14 @@ function SetLimit({ limit, onDone, onClose }) {
   const [concurrency, setConcurrency] = useState(String(limit?.concurrency ?? ""));
   const [rate, setRate] = useState(String(limit?.rate ?? ""));
   const [period, setPeriod] = useState(String(limit?.period ?? 60));
+  const [budget, setBudget] = useState(written(limit?.budget ?? null));
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();
     try {
-      const options = { concurrency: numberOrNone(concurrency), rate: numberOrNone(rate), period: numberOrNone(period) ?? 60, reason };
+      const options = { concurrency: numberOrNone(concurrency), rate: numberOrNone(rate), period: numberOrNone(period) ?? 60, budget: budgetOrNone(budget), reason };
       const answer = await patch(pathOf("limits", scope, "set"), options);
       toast(answer.changed ? `The limit of ${visible(scope)} is set` : `The limit of ${visible(scope)} was the same already`);
       onDone();
@@ -118,6 +142,9 @@ function SetLimit({ limit, onDone, onClose }) {
       <//>
       <${Field} label="Period in seconds">
         <input type="number" min="0" max="2678400" step="any" value=${period} onInput=${(/** @type {Event} */ e) => setPeriod(typed(e))} />
+      <//>
+      <${Field} label="Budget" hint="How much they may spend in all, as tokens=100000, euros=25. What has used it up is paused until there is more.">
+        <input value=${budget} onInput=${(/** @type {Event} */ e) => setBudget(typed(e))} />
       <//>
       <${Field} label="Reason" hint="Kept in the audit.">
         <input value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(typed(e))} />

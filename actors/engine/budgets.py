@@ -1,0 +1,82 @@
+"""Adds up what invocations spend under the budgets of limits, and says which budget is used up. ::
+
+    a step or a handler spends ──► QuantitiesSpent ──┬─► the event         ┐
+                                                     └─► a row per scope   ┴─ one commit of the partition
+
+    sum of a scope = its rows in all partitions, with the commits that are not on disk yet
+
+Invariant: a row is the sum of the events of its partition that were recorded under this budget. Both are in the same commit, so no
+crash parts them, and nothing is kept in memory that could differ. A copied event of a restart was counted with the original.
+
+Alternative refused: the sums as fields of an object. Every step that spends would wait for a message to another partition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.decide.held import candidate_of
+from actors.core.limits import used_up
+from actors.rows.spent import add_spent, spent_under
+from journal import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.core.limits import Limit, UsedUp
+    from actors.core.run_places import RunPlaces
+    from actors.core.state import InvocationState, ObjectState
+    from actors.rows.index import Rows
+    from actors.rows.layers import LayeredRows
+    from actors.values.amounts import Amounts
+    from journal.events import Event
+    from journal.log.protocol import Journal
+
+
+class Budgets:
+    """The budgets of one engine. The partitions that it runs :meth:`join` with their rows."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._readers: list[Journal | LayeredRows] = [journal] * journal.partitions
+
+    def join(self, partition: int, rows: LayeredRows) -> None:
+        """Read this partition with the changes that are not on disk yet."""
+        self._readers[partition] = rows
+
+    def leave(self, partition: int) -> None:
+        """The partition is not run any more: read what is on disk."""
+        self._readers[partition] = self._journal
+
+    def spent_under(self, scope: str, life: int) -> Amounts:
+        """Return what was spent in a scope under the budget with this life."""
+        return spent_under(self._readers, scope, life)
+
+    def used_up(self, scope: str, limit: Limit) -> UsedUp | None:
+        """Return what is used up of a limit's budget, which counts the scope."""
+        return None if limit.budget is None else used_up(scope, self.spent_under(scope, limit.life), limit.budget)
+
+    def used_up_by(self, places: RunPlaces, state: ObjectState, invocation: InvocationState) -> UsedUp | None:
+        """Return the first budget that is used up among those that count an invocation."""
+        budgets = places.budgets_of(candidate_of(state, invocation))
+        return next((found for scope, limit in budgets if (found := self.used_up(scope, limit)) is not None), None)
+
+    def charges(
+        self, places: RunPlaces, state: ObjectState | None, events: Iterable[Event]
+    ) -> list[tuple[str, int, Amounts]]:
+        """Return what the events are to add: scopes with the lives of their budgets, and the amounts. A limit of each key or value has
+        a sum of its own beside theirs."""
+        found: list[tuple[str, int, Amounts]] = []
+        for event in events:
+            if isinstance(event, e.QuantitiesSpent) and state is not None:
+                for scope, limit in places.budgets_of(candidate_of(state, state.invocations[event.invocation_id])):
+                    budget = limit.budget or {}
+                    spent = {name: amount for name, amount in event.spent.items() if name in budget}
+                    if spent:
+                        found += [(each, limit.life, spent) for each in dict.fromkeys((scope, limit.scope))]
+        return found
+
+    def add(self, into: Rows, partition: int, charges: Iterable[tuple[str, int, Amounts]]) -> None:
+        """Add the charges to the rows of a commit of the partition."""
+        for scope, life, spent in charges:
+            add_spent(into, self._readers[partition], partition, scope, life, spent)

@@ -1,0 +1,116 @@
+"""Amounts of what work uses up, such as tokens or euros: exact decimals by the name of the quantity.
+
+They are kept as texts without exponents or trailing zeros, so equal amounts are equal texts, and sums never drift as those of floats do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from typing import Any, TypeAlias
+
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
+from actors.values.arguments import is_a
+from actors.values.texts import shown
+
+Amount: TypeAlias = int | Decimal | str
+"""An amount as users give it: an integer, a ``Decimal``, or its text, such as ``"0.04"``."""
+
+Amounts: TypeAlias = dict[str, str]
+"""Amounts by the name of the quantity, as they are kept."""
+
+MAX_QUANTITIES = 16
+"""The largest number of quantities that are given together, and that an invocation spends in all."""
+
+MAX_QUANTITY_NAME = 64
+"""The longest name of a quantity, in characters."""
+
+_WHOLE_DIGITS = 18
+_DECIMALS = 9
+_EXACT = Context(prec=100, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+_EXPECTED = f"an int, a Decimal or its text, such as '0.04', of at most {_WHOLE_DIGITS} digits before the point and {_DECIMALS} after it"
+
+
+def checked_amounts(amounts: Any, path: str) -> Amounts:
+    """Return the amounts by the name of their quantity, as they are kept. Raises :class:`InvalidArgumentError`, and
+    :class:`LimitExceededError` if there are too many. ``path`` names the parameter."""
+    if not issubclass(type(amounts), Mapping):
+        raise InvalidArgumentError(
+            f"{path} is {shown(amounts)}, expected amounts by the name of their quantity", path=path
+        )
+    found = {_checked_name(name, path): checked_amount(value, f"{path}.{name}") for name, value in amounts.items()}
+    check_quantities(found, path)
+    return found
+
+
+def check_quantities(amounts: Mapping[str, str], path: str) -> None:
+    """Raise :class:`LimitExceededError` if there are too many quantities."""
+    if len(amounts) > MAX_QUANTITIES:
+        raise LimitExceededError(
+            f"{len(amounts)} quantities in {path}; the limit is {MAX_QUANTITIES}",
+            limit="quantities",
+            maximum=MAX_QUANTITIES,
+            found=len(amounts),
+            code=ErrorCode.TOO_MANY,
+        )
+
+
+def checked_amount(value: object, path: str) -> str:
+    """Return one amount as it is kept. Raises :class:`InvalidArgumentError`: a float is refused, because sums of floats drift."""
+    if is_a(value, int) and type(value) is not bool:
+        number = Decimal(int.__int__(value))
+    elif is_a(value, Decimal):
+        number = Decimal(value)
+    elif is_a(value, str) and _is_written(text := str.__str__(value)):
+        number = Decimal(text)
+    else:
+        raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}", path=path)
+    if not number.is_finite() or number < 0 or number.adjusted() >= _WHOLE_DIGITS:
+        raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}, and not below 0", path=path)
+    number = number.normalize(_EXACT) if number else Decimal(0)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent > _DECIMALS:
+        raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}", path=path)
+    return format(number, "f")
+
+
+def _is_written(text: str) -> bool:
+    whole, point, rest = text.partition(".")
+    return all(
+        part.isascii() and part.isdigit() and len(part) <= 2 * _WHOLE_DIGITS
+        for part in ((whole, rest) if point else (whole,))
+    )
+
+
+def _checked_name(name: object, path: str) -> str:
+    text = str.__str__(name) if is_a(name, str) else ""
+    if not (text.isascii() and text.isidentifier() and len(text) <= MAX_QUANTITY_NAME):
+        raise InvalidArgumentError(
+            f"{path} has a quantity named {shown(name)}; expected an identifier of at most {MAX_QUANTITY_NAME} "
+            "characters, such as tokens",
+            path=path,
+        )
+    return text
+
+
+def added(one: Mapping[str, str], other: Mapping[str, str]) -> Amounts:
+    """Return the sums, quantity by quantity."""
+    sums = dict(one)
+    for name, amount in other.items():
+        sums[name] = _sum(sums[name], amount) if name in sums else amount
+    return sums
+
+
+def _sum(one: str, other: str) -> str:
+    total = _EXACT.add(Decimal(one), Decimal(other))
+    return format(total.normalize(_EXACT), "f") if total else "0"
+
+
+def is_used_up(spent: str, budget: str) -> bool:
+    """Report whether nothing is left of the budget."""
+    return Decimal(spent) >= Decimal(budget)
+
+
+def grouped(amount: str) -> str:
+    """Return an amount for people, such as ``120,000``."""
+    return format(Decimal(amount), ",f")

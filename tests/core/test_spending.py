@@ -1,0 +1,86 @@
+"""What an invocation spends: recorded with the end of a try, added up exactly, and not again by a restart."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import strategies as st
+
+from actors.core import commands as c
+from actors.core import effects as f
+from actors.core.limits import UsedUp, used_up
+from actors.values.amounts import added, checked_amount
+from actors.values.retries import RetryPolicy
+from journal import events as e
+from journal.events import Outcome, OutcomeKind, PauseCause, Status
+from tests.core.situations import BROKEN, IT, STEP, STEP_SCHEDULED, accepted, paused, started
+from tests.core.story import given
+
+SPENT = {"tokens": "400", "euros": "0.04"}
+CHARGED = e.QuantitiesSpent(invocation_id=IT, spent=SPENT, step=STEP)
+SUCCEEDED = Outcome(OutcomeKind.SUCCEEDED, b"1")
+RUNNING = (accepted(), started(), STEP_SCHEDULED)
+
+ENDS: dict[str, tuple[c.Command, list[e.Event]]] = {
+    "it succeeds": (
+        c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED, spent=SPENT),
+        [e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED), CHARGED],
+    ),
+    "it fails for good": (
+        c.FailStep(
+            invocation_id=IT, step=STEP, failure=BROKEN, policy=RetryPolicy(max_attempts=1), jitter=0.0, spent=SPENT
+        ),
+        [
+            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, max_attempts=1),
+            CHARGED,
+        ],
+    ),
+    "it is stopped": (
+        c.AbortStep(invocation_id=IT, step=STEP, spent=SPENT),
+        [e.StepAborted(invocation_id=IT, step=STEP), CHARGED],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_the_end_of_a_try_says_what_it_has_spent(how: str, *, is_paused: bool) -> None:
+    command, expected = ENDS[how]
+    story = given(*RUNNING, *([paused()] if is_paused else [])).when(command)
+    assert story.events[: len(expected)] == expected
+    assert story.invocation(IT).spent == SPENT
+    story.when(command).then_nothing()  # it came twice
+
+
+def test_what_a_restart_copies_was_spent_by_the_original() -> None:
+    copied = e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={})
+    own = e.QuantitiesSpent(invocation_id=IT, spent={"tokens": "1"})
+    story = given(accepted(), started(), e.QuantitiesSpent(invocation_id=IT, spent=SPENT), copied, own)
+    assert story.invocation(IT).spent == {"tokens": "1"}
+
+
+def test_only_what_a_budget_has_paused_is_resumed_by_one() -> None:
+    resumes = c.ResumeInBudget(invocation_id=IT)
+    given(accepted(), started(), paused(PauseCause.BUDGET)).when(resumes).then(
+        e.InvocationResumed(invocation_id=IT, reason="its budgets have room")
+    ).owes(f.StartAttempt(IT)).leaves(IT, Status.RUNNING)
+    for cause in set(PauseCause) - {PauseCause.BUDGET}:
+        given(accepted(), started(), paused(cause)).when(resumes).then_nothing()
+
+
+def test_a_budget_is_used_up_when_nothing_is_left_of_one_quantity() -> None:
+    budget = {"tokens": "100", "euros": "0.5"}
+    assert used_up("everything", {"tokens": "99.999999999", "pages": "7"}, budget) is None
+    assert used_up("everything", {"euros": "0.5"}, budget) == UsedUp("everything", "euros", "0.5", "0.5")
+    assert str(UsedUp("everything", "tokens", "120000", "100000")) == "120,000 of 100,000 tokens"
+
+
+@examples(st.lists(st.decimals(0, 10**15, places=9)))
+def test_sums_do_not_drift(amounts: list[Decimal]) -> None:
+    total: dict[str, str] = {"n": "0"}
+    for amount in amounts:
+        total = added(total, {"n": checked_amount(amount, "n")})
+    assert Decimal(total["n"]) == sum(amounts)
+    assert checked_amount(total["n"], "n") == total["n"]
