@@ -14,7 +14,7 @@ from actors.core.notifications import ENDED, ENDS, NoticeKind
 from actors.errors import InvalidArgumentError
 from actors.model.tags import checked_tags
 from actors.model.verb_options import ReasonText, checked_reason
-from actors.values.arguments import MAX_NAME, MAX_WORDS, checked_name, checked_text
+from actors.values.arguments import MAX_NAME, MAX_WORDS, checked_name, checked_text, checked_title
 from actors.values.texts import shown
 
 MAX_URL = 2_048
@@ -25,7 +25,7 @@ _CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 
 def checked_notification_name(name: str) -> str:
     """Return the name of a notification. Raises :class:`InvalidArgumentError`."""
-    return checked_name(name, "name")
+    return checked_title(name, "name")
 
 
 def _url(value: str) -> str:

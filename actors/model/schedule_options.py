@@ -31,6 +31,7 @@ from actors.values.arguments import (
     checked_name,
     checked_seconds,
     checked_text,
+    checked_title,
     one_of,
 )
 from actors.values.texts import shown
@@ -222,4 +223,4 @@ class BackfillOptions:
 
 def checked_schedule_name(name: object, parameter: str = "name") -> str:
     """Return the name of a schedule unchanged. Raises :class:`InvalidArgumentError` and ``LimitExceededError``."""
-    return checked_name(name, parameter, MAX_NAME)
+    return checked_title(name, parameter)

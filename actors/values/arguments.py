@@ -143,6 +143,15 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     return text
 
 
+def checked_title(value: object, name: str, at_most: int = MAX_NAME) -> str:
+    """Return the name of something that people list and type. Raises as :func:`checked_name` does, and
+    :class:`InvalidArgumentError` if it has characters that are not printable."""
+    text = checked_name(value, name, at_most)
+    if not text.isprintable():
+        raise _refusal(name, text, "printable characters")
+    return text
+
+
 def checked_point(value: str | None, name: str) -> str:
     """Return the step from which a restart begins; an empty text, given as None, means the beginning.
 

@@ -354,6 +354,8 @@ async def test_what_cannot_work_is_refused_by_name(inbox: Inbox) -> None:
         for kinds in ([], ["explodes"], ""):
             with raises(InvalidArgumentError, path="on"):
                 await notifications.create("x", URL, on=kinds)
+        with raises(InvalidArgumentError, path="name"):
+            await notifications.create("a\x1bb", URL, on="failed")
         await notifications.create("x", URL, on="failed")
         with raises(ConflictError, code="already_exists"):
             await notifications.create("x", URL, on="paused")

@@ -532,8 +532,9 @@ async def test_names_and_numbers_have_limits(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("actors.control.local.schedules.MAX_SCHEDULES", 2)
     async with lab().running() as runtime:
         schedules = runtime.client.schedules
-        with raises(InvalidArgumentError, path="name"):
-            await schedules.create("", "Report/run", every=60)
+        for name in ("", "a\nb", "\x1b[2J", "a\u202eb"):
+            with raises(InvalidArgumentError, path="name"):
+                await schedules.create(name, "Report/run", every=60)
         with pytest.raises(LimitExceededError):
             await schedules.create("n" * 300, "Report/run", every=60)
         first = await schedules.create("1", "Report/run", every=60)
