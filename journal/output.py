@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import NamedTuple
 
 import attrs
 import msgspec
@@ -74,13 +73,6 @@ class OutputRun(msgspec.Struct, array_like=True, gc=False):
     def last(self) -> int:
         """The position of the last entry."""
         return self.first + (len(self.values) if self.kind is RunKind.PIECES else 1) - 1
-
-
-class Piece(NamedTuple):
-    """A piece that a handler emits: its JSON, and the name of its stream, or an empty text."""
-
-    value: bytes
-    stream: str
 
 
 @attrs.frozen(kw_only=True)

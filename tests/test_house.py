@@ -121,6 +121,7 @@ PURE = {
     "journal.ids",
     "journal.errors",
     "journal.output",
+    "journal.pieces",
     "journal.stored_stream",
     "journal.waits",
 }

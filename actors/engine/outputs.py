@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from actors.values.limits import Limits
     from journal.events import Event, Stamp
     from journal.ids import InvocationId, StepId
-    from journal.output import OutputRun, Piece
+    from journal.output import OutputRun
+    from journal.pieces import Piece
 
 
 class Outputs:

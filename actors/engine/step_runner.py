@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from actors.model.verbs.steps import StepBody
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry
-    from journal.output import Piece
+    from journal.pieces import Piece
 
 log = SafeLogger(__name__)
 

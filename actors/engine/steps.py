@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from actors.values.amounts import Amounts
     from journal.ids import StepId
     from journal.in_flight import InFlight
-    from journal.output import Piece
+    from journal.pieces import Piece
 
 log = SafeLogger(__name__)
 

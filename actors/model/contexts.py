@@ -15,7 +15,7 @@ from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.ids import InvocationId
-from journal.output import Piece
+from journal.pieces import Piece
 
 if TYPE_CHECKING:
     from actors.model.definitions import Definition, NameLookup

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Sequence, Sized
 
     from journal.events import Event
-    from journal.output import Piece
+    from journal.pieces import Piece
 
 
 class Driver(Protocol):
@@ -112,8 +112,7 @@ class Driver(Protocol):
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
     def emit(self, branch: Branch, piece: Piece) -> None: ...
 
-    status_text: str | None
-    """What the handler has said that it does, in this attempt."""
+    status_text: str | None  # what the handler has said that it does, in this attempt
 
     def has_outcome(self, step: StepId) -> bool: ...
     def is_patched(self, name: str) -> bool: ...

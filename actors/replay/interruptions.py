@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.replay.requests import StateView
     from journal.events import Event
     from journal.ids import InvocationId, StepId
-    from journal.output import Piece
+    from journal.pieces import Piece
 
 Ready: TypeAlias = "tuple[Branch, Any, BaseException | None]"
 """A branch that is to run, and the value that it gets or the exception that is raised in it."""

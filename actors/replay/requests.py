@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.replay.plan import CopiedPart, ReplayPlan
     from journal.events import Event
     from journal.ids import InvocationId
-    from journal.output import Piece
+    from journal.pieces import Piece
 
 
 class StateView(Protocol):

@@ -10,7 +10,7 @@ import attrs
 from actors.values.retries import RetryPolicy
 from journal.events import Event, Failure, Outcome, PauseCause
 from journal.ids import InvocationId, StepId
-from journal.output import Piece
+from journal.pieces import Piece
 
 NOTHING_SPENT: Mapping[str, str] = {}
 

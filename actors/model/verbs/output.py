@@ -12,7 +12,7 @@ from actors.replay.branches import current_branch
 from actors.replay.collection import is_collecting
 from actors.values.arguments import MAX_NAME, checked_name
 from actors.values.limits import within_limit
-from journal.output import Piece
+from journal.pieces import Piece
 
 
 def emit(value: Any, *, stream: str = "") -> None:
