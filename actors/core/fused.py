@@ -147,7 +147,7 @@ def request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] |
     elif len(requests) != 1:
         return None
     request = requests[0]
-    requested = RequestedStep.of(request) if request.__class__ is e.StepScheduled else requested_in(request)
+    requested = RequestedStep.of(request) if isinstance(request, e.StepScheduled) else requested_in(request)
     return None if requested is None else (requested, fields)
 
 
