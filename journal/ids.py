@@ -68,6 +68,12 @@ def stream_of(service: str, key: str) -> StreamId:
     return StreamId(int.from_bytes(digest[:8], "big"))
 
 
+def life_of(invocation_id: InvocationId, accepted_at: float) -> str:
+    """Return the name of an invocation that was accepted at this time. An id that comes from a key comes again if the key is used after
+    the purge of the first invocation; its name does not."""
+    return f"{invocation_id}-{round(accepted_at * 1e6):x}"
+
+
 def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
     """Return the stream of an invocation. The id must be parsed (:func:`parse_invocation_id`) or made here."""
     return stream_of_prefix(invocation_id[:OBJECT_PREFIX_LENGTH])

@@ -10,7 +10,6 @@ import attrs
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
-from actors.core.decide.restart import seed_of
 from actors.core.traces import trace_of
 from actors.engine.exceptions import held_for
 from actors.engine.handler_object import decode_argument, instance_of, payload_limit, root_of, view_of_history
@@ -71,7 +70,8 @@ class Attempt:
         find: Callable[[str], Definition],
         *,
         name: str,
-        seed: str,
+        accepted_at: float,
+        seed: str = "",
         attempt: int = 1,
         tags: dict[str, str] | None = None,
         trace: TraceContext | None = None,
@@ -92,6 +92,7 @@ class Attempt:
             service=state.service,
             key=state.key,
             name=name,
+            accepted_at=accepted_at,
             seed=seed,
             limits=context.limits,
             retry=handler.retry,
@@ -141,7 +142,7 @@ class Attempt:
         arguments = decode_argument(handler, accepted)
         view = view_of_history(definition, state, invocation, history, items, payload_limit(context, state))
         root = partial(root_of, handler, instance_of(definition, state, view), view, arguments, context.limits)
-        seed = seed_of(invocation.invocation_id, invocation.restarts)
+        lineage = invocation.restarts
         plan, seen = replay_plan(history, rested, emitted), last_number(history[-1])
         return cls(
             context,
@@ -153,7 +154,8 @@ class Attempt:
             plan,
             find,
             name=invocation.handler,
-            seed=seed,
+            accepted_at=invocation.accepted_at,
+            seed="" if lineage is None else lineage.seed,
             attempt=invocation.failed_attempts + 1,
             tags=accepted.tags,
             trace=accepted.trace,
@@ -185,7 +187,7 @@ class Attempt:
             plan,
             find,
             name=asked.target.handler,
-            seed=asked.invocation_id,
+            accepted_at=stamp.at,
             tags=asked.tags,
             trace=asked.trace,
         )

@@ -72,6 +72,7 @@ async def prepare_restart(
     resolved = c.ResolvedRestart(
         asked=command,
         original=accepted,
+        original_at=history[0].stamp.at,
         deployment=deployment,
         step=find_point(history, command.from_step) if command.from_step else ROOT_STEP,
         parameter=parameter,

@@ -127,6 +127,11 @@ class StepTask(BodyCall):
         return context_of(branch)
 
     @property
+    def step_key(self) -> str:
+        """The key of the step for others: the same for every try, and for no other step of any invocation."""
+        return f"{self.handler.life}/{self.step}"
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it was asked to stop, by a cancel or by its timeout."""
         return self._is_aborted or (self._time is not None and self._time.cancel_called)

@@ -14,7 +14,7 @@ from actors.model.request_ids import debounced_id
 from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
 from journal import events as e
-from journal.ids import InvocationId
+from journal.ids import InvocationId, life_of
 from journal.pieces import Piece
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ def unserved(service: str) -> Definition:
 class HandlerContext:
     """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
     modules its code comes from, or empty for imported code. ``attempt`` is its number since a client
-    last resumed the invocation. ``tags`` are those of the invocation, and ``trace`` is
+    last resumed the invocation. ``accepted_at`` is when it was accepted, and ``seed`` that of the invocation whose history it repeats, or
+    empty. ``tags`` are those of the invocation, and ``trace`` is
     its own span; None if there are none. ``links`` makes the links of its questions, and ``questions`` are those without an answer."""
 
     invocation_id: InvocationId
     service: str
     key: str | None
     name: str
+    accepted_at: float
     seed: str
     limits: Limits
     retry: RetryPolicy
@@ -56,6 +58,11 @@ class HandlerContext:
     questions: frozenset[str] = frozenset()
     find: Callable[[str], Definition] = unserved
     """Finds a served class by name. Raises :class:`actors.NotFoundError`."""
+
+    @property
+    def life(self) -> str:
+        """A name of this invocation that no other has, also if it has the id of one that was purged."""
+        return life_of(self.invocation_id, self.accepted_at)
 
     def target_of(self, request: Request) -> e.Target:
         """Return the target of a call or a send with its stored name."""
@@ -79,7 +86,7 @@ class StepSurroundings(Protocol):
     number: int
 
     @property
-    def key(self) -> str: ...
+    def step_key(self) -> str: ...
 
     @property
     def handler(self) -> HandlerContext: ...

@@ -196,6 +196,7 @@ class Machine:
             service=TARGET.service,
             key=TARGET.key,
             name=TARGET.handler,
+            accepted_at=0.0,
             seed=IT,
             limits=self.limits,
             retry=DEFAULT_RETRY,

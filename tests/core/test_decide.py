@@ -25,7 +25,7 @@ from journal.events import (
     Status,
     Stop,
 )
-from journal.ids import StepId
+from journal.ids import StepId, life_of
 from tests.core.situations import (
     ATTEMPT_FAILED,
     BEHIND,
@@ -72,7 +72,7 @@ AGAIN = nth(8)
 def restart(stop: Stop | None = None) -> c.ResolvedRestart:
     """A restart with what its original was asked for."""
     asked = c.RestartInvocation(invocation_id=IT, successor=AGAIN, reason="why", from_step="work", stop=stop)
-    return c.ResolvedRestart(asked=asked, original=accepted(argument=b"7"), deployment="", step=STEP)
+    return c.ResolvedRestart(asked=asked, original=accepted(argument=b"7"), original_at=0.0, deployment="", step=STEP)
 
 
 VERBS: dict[str, Decidable] = {
@@ -100,7 +100,7 @@ HASTENS = e.CancelDeadlineMoved(invocation_id=IT, kill_at=NOW + 30, reason="why"
 HOLDS = paused(reason="why")
 DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
 MOVES = e.InvocationMoved(invocation_id=IT, deployment="dep_b")
-REPEATS = accepted(AGAIN, argument=b"7", restarts=e.Lineage(IT, STEP, seed=IT))
+REPEATS = accepted(AGAIN, argument=b"7", restarts=e.Lineage(IT, STEP, seed=life_of(IT, 0.0)))
 REPEATS_LATER = attrs.evolve(REPEATS, behind=IT)
 RESTARTED = e.InvocationRestarted(invocation_id=IT, successor=AGAIN, step=STEP, reason="why", hands_over=True)
 ENDED_AND_RESTARTED = attrs.evolve(RESTARTED, hands_over=False)

@@ -445,6 +445,7 @@ def _restart(walker: Walker, which: int, how: int) -> None:
         c.ResolvedRestart(
             asked=asked,
             original=accepted(original, mode=Mode.SHARED if how % 3 else Mode.EXCLUSIVE),
+            original_at=0.0,
             deployment="",
             step=StepId("1") if how % 5 else ROOT_STEP,
         )

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Service, handler
+from actors import Actor, Service, handler, step
 from actors.query.fsck.doctor import examine
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -83,6 +83,20 @@ class Tally(Actor):
         return self.n
 
 
+@step
+async def key_of_step() -> str:
+    return actors.step_key()
+
+
+class Charges(Service):
+    @handler
+    async def charge(self) -> tuple[str, str]:
+        drawn = str(actors.uuid4())
+        key = await key_of_step()
+        await actors.sleep(1.0)
+        return key, drawn
+
+
 class Counting(Service):
     @handler(retention=0)
     async def once(self) -> int:
@@ -102,6 +116,22 @@ async def test_who_has_the_result_may_use_the_key_again_at_once() -> None:
             assert [await once() for _ in range(20)] == [*range(1, 21)]
         assert await runtime.client.service(Counting).many(5) == [1, 2, 3, 4, 5]
     assert examine(lab.store, 1).is_sound
+
+
+async def test_one_under_the_same_key_as_a_purged_one_has_keys_and_draws_of_its_own() -> None:
+    lab = Lab(Charges)
+    async with lab.running() as runtime:
+        first = await runtime.client.service(Charges).charge.options(idempotency_key="account").send()
+        got = [await first.result()]
+        await first.purge()
+        second = await runtime.client.service(Charges).charge.options(idempotency_key="account").send()
+        await trio.sleep(0.5)
+    assert second.id == first.id
+    async with lab.running() as runtime:
+        again = runtime.client.invocation(second.id)
+        assert (await again.check()).is_compatible
+        got.append(await again.result())
+    assert len({*map(str, got[0]), *map(str, got[1])}) == 4
 
 
 @pytest.mark.parametrize("times", range(3))

@@ -26,6 +26,7 @@ from actors.errors import ErrorCode
 from actors.types import OutcomeKind
 from journal import events as e
 from journal import keys
+from journal.ids import life_of
 from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
 from tests.raising import raises
@@ -265,7 +266,9 @@ async def test_lineage_is_recorded_both_ways() -> None:
         again = successor(runtime.client, await claim.restart("notify", reason="once more"))
         await again.result()
         assert (await claim.info()).successors == (again.id,)
-        assert (await again.info()).restarts == e.Lineage(claim.id, e.StepId("6"), seed=claim.id)
+        assert (await again.info()).restarts == e.Lineage(
+            claim.id, e.StepId("6"), seed=life_of(claim.id, (await claim.info()).created_at)
+        )
         history = [entry.name async for entry in claim.events()]
         assert history[-2:] == ["InvocationCompleted", "InvocationRestarted"]
 

@@ -369,6 +369,11 @@ FAULTS = (
         "tests/engine/test_long_lives.py::test_who_has_the_result_may_use_the_key_again_at_once",
     ),
     Fault(
+        "later-run-had-the-step-keys-of-a-purged-one",
+        "A new run under the key of a purged one had its step keys and random numbers, so that a provider or a database took its steps for done.",
+        "tests/engine/test_long_lives.py::test_one_under_the_same_key_as_a_purged_one_has_keys_and_draws_of_its_own",
+    ),
+    Fault(
         "job-passed-by-what-it-let-begin",
         "A job that cancelled or killed several invocations of one object took the next one, which began when the first had ended, for done.",
         "tests/engine/test_jobs.py::test_those_that_wait_for_one_object_are_all_ended",

@@ -155,7 +155,7 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
         return invocation_id(stream_of(service, key or ""), next(numbers))
 
     context = HandlerContext(
-        of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers), new_id
+        of, "Walker", "w", "walk", history[0].stamp.at, "", DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers), new_id
     )
     lines = replay_plan(history)
     execution = Execution(of, root, lines, state=view, name="walk", is_terminal=is_terminal, context=context)

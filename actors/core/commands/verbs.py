@@ -152,13 +152,14 @@ class RestartInvocation:
 class ResolvedRestart:
     """A restart with the values that the receiving processor adds.
 
-    ``original`` is the acceptance of the invocation that is repeated, ``deployment`` the id of the code that the
+    ``original`` is the acceptance of the invocation that is repeated, at ``original_at``, ``deployment`` the id of the code that the
     successor runs on, ``step`` the step that ``from_step`` names. ``parameter`` is the parameter whose value the new
     ``argument`` is (as in :class:`journal.events.InvocationAccepted`), ``held_back`` as in a :class:`ResolvedCancel`.
     """
 
     asked: RestartInvocation
     original: InvocationAccepted
+    original_at: float
     deployment: str
     step: StepId = ROOT_STEP
     parameter: str | None = None

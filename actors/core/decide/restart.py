@@ -16,7 +16,7 @@ from actors.errors import ConflictError, ErrorCode, LimitExceededError
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.events import Kind, Mode, Stop
-from journal.ids import ROOT_STEP
+from journal.ids import ROOT_STEP, life_of
 
 if TYPE_CHECKING:
     from actors.values.limits import Limits
@@ -99,13 +99,13 @@ def _trace_of_original(original: e.InvocationAccepted) -> e.TraceContext | None:
 def lineage_of(command: c.ResolvedRestart) -> e.Lineage:
     """Return the link from the successor to the original."""
     original, asked = command.original, command.asked
-    seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
+    seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, command.original_at, original.restarts)
     return e.Lineage(asked.invocation_id, command.step, asked.rewind_state, seed)
 
 
-def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
+def seed_of(invocation_id: InvocationId, accepted_at: float, restarts: e.Lineage | None) -> str:
     """Return the seed of the handler's random numbers, which is the same wherever a part of its history is replayed."""
-    return invocation_id if restarts is None or not restarts.seed else restarts.seed
+    return life_of(invocation_id, accepted_at) if restarts is None or not restarts.seed else restarts.seed
 
 
 def _stop(

@@ -151,7 +151,7 @@ def _running() -> StepSurroundings:
 
 def _key_of(this: StepSurroundings) -> str:
     """Return the key of the step's row: that of the step, and a mark of the store, because two stores may have a workflow with one key."""
-    return f"{hashlib.sha256(this.handler.secret.encode()).hexdigest()[:16]}/{this.key}"
+    return f"{hashlib.sha256(this.handler.secret.encode()).hexdigest()[:16]}/{this.step_key}"
 
 
 def _encoded(this: StepSurroundings, codec: Codec[Any], result: Any) -> str:

@@ -48,7 +48,8 @@ def uuid4() -> uuid.UUID:
 def _random_for(verb: str) -> random_module.Random:
     branch = running_branch_for(verb)
     if branch.random is None:
-        branch.random = random_module.Random(f"{context_of(branch).seed} {branch.path}")  # noqa: S311 - must repeat
+        context = context_of(branch)
+        branch.random = random_module.Random(f"{context.seed or context.life} {branch.path}")  # noqa: S311 - must repeat
     return branch.random
 
 

@@ -376,10 +376,10 @@ class StepOperation(Operation, kw_only=True):
 
 
 def step_key() -> str:
-    """In a step: a key that is the same at every try of this step and different for every other step of every invocation that is known.
+    """In a step: a key that is the same at every try of this step and different for every other step.
 
-    Pass it as the idempotency key to a payment provider, for example. An idempotency key that is used again after its invocation was
-    purged makes an invocation with the same id, so its steps have the same keys.
+    Pass it as the idempotency key to a payment provider, for example. An invocation that has the id of a purged one, because it was made
+    under the same idempotency key, has other keys.
 
     ::
 
@@ -388,4 +388,4 @@ def step_key() -> str:
     step = current_step.get()
     if step is None:
         raise MisuseError("actors.step_key() works only in a running step", code=ErrorCode.OUTSIDE_HANDLER)
-    return step.key
+    return step.step_key
