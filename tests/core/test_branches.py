@@ -162,7 +162,7 @@ def test_while_one_thread_collects_another_may_use_the_verbs() -> None:
     finally:
         done.set()
         thread.join()
-    assert machine.output == [b'"meanwhile"']
+    assert [piece.value for piece in machine.output] == [b'"meanwhile"']
 
 
 def test_a_scope_and_a_nursery_of_one_handler_obey_no_other() -> None:

@@ -132,7 +132,7 @@ def test_a_turn_that_raises_for_good_stays() -> None:
 
     machine = Machine(it).give(step_done("1"))
     assert asked(machine) == [("StepScheduled", "1")]
-    assert machine.output == [b'"last words"']
+    assert [piece.value for piece in machine.output] == [b'"last words"']
 
 
 def test_closing_an_attempt_records_nothing_whatever_its_cleanup_does() -> None:
