@@ -10,7 +10,6 @@ import trio
 
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.extras import require
-from actors.http.tokens import make_token, shared_token
 from journal.kv.store import Durability
 from journal.log.open import memory_journal, open_journal
 
@@ -78,6 +77,7 @@ class JournalPlace:
 
 @asynccontextmanager
 async def _shared(path: str | os.PathLike[str], address: str, partitions: int, clock: Clock) -> AsyncIterator[Journal]:
+    from actors.http.tokens import make_token, shared_token
     from journal.replicated.postgres.open import open_postgres_journal
 
     async with open_postgres_journal(path, address, partitions=partitions, clock=clock) as journal:

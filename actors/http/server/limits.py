@@ -15,8 +15,10 @@ async def list_limits(exchange: Exchange) -> LimitList:
 
 
 async def set_limit(exchange: Exchange, body: LimitOptions) -> LimitAnswer:
-    """Set how many invocations of a scope run at once, how many start in a period, and what they spend. It replaces the limit of the
-    scope."""
+    """Set how many invocations of a scope run at once, how many start in a period, and what they spend.
+
+    It replaces the limit of the scope.
+    """
     return await exchange.client.limits.set(
         exchange.path["limit"],
         concurrency=body.concurrency,
