@@ -8,7 +8,8 @@ Most calls end in their first turn. If such a call were decided first, its state
 removed a moment later. So the handler runs first, and what it did is recorded at once. Most others wait for one thing, such as a
 step: the call and that request are recorded together.
 
-Invariant: the result is that of the long way, event for event and row for row. Which calls may take the short way is said by
+Invariant: the result is that of the long way, event for event and row for row, but for one order: of two messages that a turn sends to
+one object, the first may run before the second is accepted. Which calls may take the short way is said by
 ``actors.core.fused``; everything else is decided. Nothing outside learns of the call before its record is on disk, and if the
 process dies in the first turn, the call was never accepted.
 

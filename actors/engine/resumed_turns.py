@@ -8,7 +8,8 @@ Most handlers wait for one thing after the other. If the end of such a wait were
 ready handlers for a turn. So the handler takes its turn at once, and what has ended and what is requested is recorded together.
 ``StepTurns`` does so with steps, and ``WaitTurns`` with calls, sleeps and signals.
 
-Invariant: the result is that of the long way, event for event and row for row. To which invocations the short way applies is said
+Invariant: the result is that of the long way, event for event and row for row, but for one order: of two messages that a turn sends to
+one object, the first may run before the second is accepted. To which invocations the short way applies is said
 by ``actors.core.resumed``. It is also closed while anything waits that was before: an input of a handler that is recorded and
 not handed over, or a fault. What the handler requests begins once that is on disk, as on the long way.
 """
