@@ -6,8 +6,9 @@ import sys
 
 from actors.errors import ErrorCode, MisuseError
 from actors.errors.names import plain_text
-from actors.model.contexts import current_step
+from actors.model.contexts import StepSurroundings, current_step
 from actors.replay.branches import Branch, current_branch
+from actors.replay.collection import is_collecting
 from actors.values.arguments import MAX_NAME
 
 
@@ -37,6 +38,21 @@ def running_branch_for(verb: str) -> Branch:
     if not branch.execution.closed:
         branch.must_run(f"actors.{verb}()")
     return branch
+
+
+def calling_step(verb: str) -> StepSurroundings | None:
+    """Return the step whose body uses the verb, or None if it is not a step that does. Raises :class:`MisuseError` in a finaliser that
+    runs in the middle of a step.
+    """
+    step = current_step.get()
+    if step is None or current_branch.get() is not None:
+        return None
+    if is_collecting():
+        raise MisuseError(
+            f"actors.{verb}() in a finaliser that the garbage collector runs in step {step.name!r}",
+            code=ErrorCode.OUTSIDE_HANDLER,
+        )
+    return step
 
 
 _sources: dict[tuple[str, int], str] = {}

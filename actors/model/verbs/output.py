@@ -7,9 +7,8 @@ from typing import Any
 from actors.errors import ErrorCode, MisuseError
 from actors.model.contexts import context_of, current_step
 from actors.model.payloads import json_of
-from actors.model.verbs.branches import running_branch_for
+from actors.model.verbs.branches import calling_step, running_branch_for
 from actors.replay.branches import current_branch
-from actors.replay.collection import is_collecting
 from actors.values.arguments import MAX_NAME, checked_name
 from actors.values.limits import within_limit
 from journal.pieces import Piece
@@ -35,19 +34,14 @@ def emit(value: Any, *, stream: str = "") -> None:
         async for token in model.stream(prompt):
             actors.emit(token)
     """
-    step = current_step.get()
-    if step is None and current_branch.get() is None:
+    if current_step.get() is None and current_branch.get() is None:
         raise MisuseError(
             "actors.emit() works only in a running handler or step: a piece belongs to the output of its invocation",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
     piece = Piece(json_of(value, "emit()"), checked_name(stream, "stream", MAX_NAME) if stream else "")
-    if step is not None and current_branch.get() is None:
-        if is_collecting():
-            raise MisuseError(
-                f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}",
-                code=ErrorCode.OUTSIDE_HANDLER,
-            )
+    step = calling_step("emit")
+    if step is not None:
         step.emit(piece)
         return
     branch = running_branch_for("emit")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import ErrorCode, InvalidArgumentError, MisuseError
-from actors.model.contexts import current_step
-from actors.model.verbs.branches import running_branch_for
-from actors.replay.branches import current_branch
-from actors.replay.collection import is_collecting
+from actors.errors import InvalidArgumentError
+from actors.model.verbs.branches import calling_step, running_branch_for
 from actors.values.amounts import checked_amounts
 
 if TYPE_CHECKING:
@@ -41,13 +38,8 @@ def spend(**amounts: Amount) -> None:
             "actors.spend() has no amount; expected one or more, such as tokens=1200", path="amounts"
         )
     spent = {name: amount for name, amount in checked_amounts(amounts, "amounts").items() if amount != "0"}
-    step = current_step.get()
-    if step is not None and current_branch.get() is None:
-        if is_collecting():
-            raise MisuseError(
-                f"actors.spend() in a finaliser that the garbage collector runs in step {step.name!r}",
-                code=ErrorCode.OUTSIDE_HANDLER,
-            )
+    step = calling_step("spend")
+    if step is not None:
         step.spend(spent)
         return
     branch = running_branch_for("spend")
