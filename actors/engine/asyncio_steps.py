@@ -12,7 +12,7 @@ The thread starts with the first such step and ends with the engine. So what a b
 session, belongs to the loop of all later steps as well. The end of a body is awaited also after a cancel, as that of every step. asyncio
 cancels a task once: a body that swallows it continues to its end, and is cancelled again when the runtime ends.
 
-Under a virtual clock the bodies are work: time stands still while one of them runs, and asyncio's own time is real.
+Under a virtual clock the bodies and their end are work: time stands still while one of them runs, and asyncio's own time is real.
 """
 
 from __future__ import annotations
@@ -60,8 +60,6 @@ class AsyncioSteps:
         self._is_closing = False
         self._asked_at: float | None = None
         self._is_reported = False
-        self._has_ended = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._serve, name="asyncio steps", daemon=True)
         self._thread.start()
 
@@ -80,8 +78,8 @@ class AsyncioSteps:
         """Cancel the bodies that still run, and end the thread. Those that have not ended after ``CLOSE_SECONDS`` are abandoned."""
         self._is_closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            await self._has_ended.wait()
+        with trio.CancelScope(shield=True), still() if is_mocked() else nullcontext():
+            await trio.to_thread.run_sync(self._thread.join, CLOSE_SECONDS, limiter=trio.CapacityLimiter(1))
         for body in list(self._bodies):
             body.leave()
 
@@ -111,17 +109,13 @@ class AsyncioSteps:
         )
 
     def _serve(self) -> None:
-        try:
-            while not self._is_closing:
-                try:
-                    self._loop.run_forever()
-                except BaseException:  # SystemExit, of a task that a body has started
-                    log.exception("a task in the asyncio loop of steps raised; the loop continues")
-            self._loop.run_until_complete(_end_all())
-            self._loop.close()
-        finally:
-            with suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._has_ended.set)
+        while not self._is_closing:
+            try:
+                self._loop.run_forever()
+            except BaseException:  # SystemExit, of a task that a body has started
+                log.exception("a task in the asyncio loop of steps raised; the loop continues")
+        self._loop.run_until_complete(_end_all())
+        self._loop.close()
 
 
 async def _end_all() -> None:

@@ -170,6 +170,7 @@ class Notes(MCPServer):
 
     async def cleanup(self) -> None:
         assert self._task is asyncio.current_task(), "a session is left by the task that has entered it"
+        await asyncio.sleep(0.1)  # of real time, as a connection takes to close
         WORLD.note("cleanup")
 
     async def list_tools(self, run_context: Any = None, agent: Any = None) -> list[Tool]:
