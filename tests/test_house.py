@@ -107,9 +107,9 @@ ARROWS = {
         " journal journal.kv journal.log"
     ),
     "cli": (
-        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors"
+        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors actors.extras"
         " actors.http actors.http.client actors.http.server actors.integrations.mcp actors.model actors.query actors.rows actors.runtime"
-        " actors.values journal journal.kv journal.log"
+        " actors.values journal journal.kv journal.log journal.replicated"
     ),
 }
 """Each room, from the bottom up, and the rooms that it imports. A room is a folder, or a module that is alone on its floor."""

@@ -26,7 +26,12 @@ async def identify(log: ReplicatedLog, *, partitions: int) -> StoreIdentity:
 
     Raises :class:`journal.replicated.log.LogUnusable` if another version of playhead has written the log.
     """
-    identity = decode_row(StoreIdentity, await log.identify(encode_row(new_identity(partitions))))
+    return decode_identity(await log.identify(encode_row(new_identity(partitions))))
+
+
+def decode_identity(kept: bytes) -> StoreIdentity:
+    """Decode the identity that a log has kept. Raises as :func:`identify` does."""
+    identity = decode_row(StoreIdentity, kept)
     if identity.format != FORMAT:
         raise LogUnusable(
             f"the log has format {identity.format}, and this version of playhead reads format {FORMAT}: use the version that wrote it"

@@ -37,6 +37,7 @@ GROUPS = [
     (),
     ("actors",),
     ("actors", "state"),
+    ("cluster",),
     ("context",),
     ("deployments",),
     ("gates",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,16 +10,19 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 import trio
+from click.testing import CliRunner
 
 import actors
 from actors import Actor, handler
 from actors.errors import InvalidArgumentError, NotOwnerError
 from cli.exit_codes import Exit
+from cli.main import root
+from journal.replicated.log import LogUnusable
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from tests.aio.postgres import postgres
@@ -49,6 +53,13 @@ class Counter(Actor):
     async def add(self, amount: int) -> int:
         self.value += amount
         return self.value
+
+
+def status(address: str) -> Any:
+    """What the command shows."""
+    ran = CliRunner().invoke(root, ["cluster", "status", "--cluster", address, "-o", "json"])
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.output)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +150,9 @@ async def test_an_owner_that_was_replaced_says_so_and_speaks_of_no_disk(database
         ):
             counter = runtime.client.actor(Counter, "a")
             assert await counter.add(1) == 1
+            shown = await trio.to_thread.run_sync(status, address)
+            assert [(each["partition"], each["entries"] > 1) for each in shown["partitions"]] == [(0, True)]
+            assert [node["state"] for node in shown["nodes"]] == ["owner"]
             async with other.claim(0, "another node"):
                 pass
             with pytest.raises(actors.UnknownOutcomeError):
@@ -178,6 +192,15 @@ async def test_a_runtime_that_cannot_share_a_journal_is_refused(options: dict[st
     with pytest.raises(InvalidArgumentError, match="cluster"):
         async with actors.open_runtime(Counter, **options):  # type: ignore[arg-type]
             raise AssertionError("it was opened")
+
+
+def test_a_database_without_a_cluster_is_refused_and_left_as_it_is(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create database empty")
+    ran = CliRunner().invoke(root, ["cluster", "status", "--cluster", f"{database} dbname=empty"])
+    assert isinstance(ran.exception, LogUnusable)
+    with psycopg.connect(database.replace("dbname=postgres", "dbname=empty")) as connection:
+        assert connection.execute("select to_regnamespace('playhead')").fetchone() == (None,)
 
 
 def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path) -> None:

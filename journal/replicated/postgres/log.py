@@ -65,6 +65,10 @@ _STATEMENTS = {
     # Not from a token on: a row with a lower one may become visible later.
     "posted": "SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256",
     "remove": "DELETE FROM {schema}.posted WHERE partition = $1::int AND token = ANY ($2::bigint[])",
+    "size": (
+        "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = '{schema}' AND c.relkind IN ('r', 'p')"
+    ),
     "news": (
         "SELECT p, coalesce((SELECT number FROM {schema}.entries WHERE partition = p ORDER BY number DESC LIMIT 1), 0),"
         " EXISTS (SELECT FROM {schema}.posted WHERE partition = p) FROM unnest($1::int[]) p"
@@ -124,6 +128,24 @@ class PostgresLog:
             await self._write("identify", identity)
         [(found,)] = await self._read("identity")
         return found or b""
+
+    async def kept_identity(self) -> bytes | None:
+        """Return the identity that the log has; None if it has none, or there is no log."""
+        [(found,)] = await self.read_rows("SELECT to_regclass($1)", f"{self.schema}.identity")
+        if found is None:
+            return None
+        kept = await self._read("identity")
+        return kept[0][0] if kept else None
+
+    async def last_entry(self, partition: int) -> int:
+        """Return the number of the last entry of a partition; 0 if there is none."""
+        [(_, last, _)] = await self._read("news", f"{{{partition}}}")
+        return number_in(last)
+
+    async def size(self) -> int:
+        """Return the bytes that the tables have on disk."""
+        [(found,)] = await self._read("size")
+        return number_in(found)
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
         with trio.CancelScope(shield=True):

@@ -1,0 +1,108 @@
+"""``playhead cluster``: the servers that share a journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.groups import Group
+from cli.options import report_option
+from cli.render.output import ago, out, out_json, when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from journal.replicated.membership import Heard
+    from journal.replicated.postgres.status import ClusterStatus
+
+
+@click.group(cls=Group)
+def command() -> None:
+    """Show the servers that share a journal in a database."""
+
+
+@command.command()
+@click.option("--cluster", metavar="URL", envvar="PLAYHEAD_CLUSTER", required=True, help="The address of the database.")
+@report_option
+def status(cluster: str, output: str) -> None:
+    """Show the journal, its partitions with their owners, and the nodes. It is read from the database, so no server need run."""
+    import time
+
+    import trio
+
+    from actors.errors import InvalidArgumentError
+    from actors.extras import require
+
+    require("postgres")
+    from journal.replicated.postgres.status import read_status
+
+    try:
+        found = trio.run(read_status, cluster)
+    except ValueError as error:
+        raise InvalidArgumentError(f"cluster: {error}") from error
+    if output == "json":
+        out_json(_as_json(found))
+        return
+    for line in _lines(found, time.time()):
+        out(line)
+
+
+def _owner(found: ClusterStatus, partition: int) -> Heard | None:
+    owners = [heard for heard in found.members if heard.is_alive and partition in heard.member.owned]
+    return max(owners, key=lambda heard: heard.member.owned[partition], default=None)
+
+
+def _lines(found: ClusterStatus, now: float) -> Iterator[str]:
+    from cli.render.output import table_lines
+    from cli.render.text_table import facts_lines
+
+    yield from facts_lines(
+        [
+            ("store", found.identity.store_id),
+            ("created", when(found.identity.created_at)),
+            ("size", f"{found.bytes_on_disk / 1_000_000:.1f} MB"),
+        ]
+    )
+    yield ""
+    partitions: list[list[str]] = []
+    for partition, last in enumerate(found.entries):
+        owner = _owner(found, partition)
+        partitions.append([str(partition), str(last), "" if owner is None else owner.member.name])
+    yield from table_lines(["PARTITION", "ENTRIES", "OWNER"], partitions)
+    yield ""
+    nodes = [
+        [
+            heard.member.name,
+            _state(heard),
+            ago(heard.member.now, now),
+            " ".join(map(str, sorted(heard.member.owned))) if heard.is_alive else "",
+        ]
+        for heard in sorted(found.members, key=lambda heard: heard.member.name)
+    ]
+    yield from table_lines(["NODE", "STATE", "BEAT", "PARTITIONS"], nodes)
+
+
+def _state(heard: Heard) -> str:
+    if not heard.is_alive:
+        return "dead"
+    if heard.member.is_leaving:
+        return "leaving"
+    return "owner" if heard.member.owned else "standby"
+
+
+def _as_json(found: ClusterStatus) -> dict[str, Any]:
+    owners = {partition: _owner(found, partition) for partition in range(len(found.entries))}
+    return {
+        "store_id": found.identity.store_id,
+        "created_at": found.identity.created_at,
+        "bytes_on_disk": found.bytes_on_disk,
+        "partitions": [
+            {"partition": partition, "entries": last, "owner": None if owner is None else owner.member.name}
+            for (partition, owner), last in zip(owners.items(), found.entries, strict=True)
+        ],
+        "nodes": [
+            {"name": heard.member.name, "state": _state(heard), "beat_at": heard.member.now, "url": heard.member.url}
+            for heard in sorted(found.members, key=lambda heard: heard.member.name)
+        ],
+    }

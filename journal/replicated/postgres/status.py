@@ -1,0 +1,60 @@
+"""The state of a cluster in PostgreSQL, for people. It is read without being a node, and nothing is created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from journal.replicated.log import LogUnusable
+from journal.replicated.open import decode_identity
+from journal.replicated.postgres.log import PostgresLog
+from journal.replicated.postgres.membership import PostgresMembership
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journal.replicated.membership import Heard
+    from journal.rows import StoreIdentity
+
+_BETWEEN_LOOKS_SECONDS = 0.25
+"""A member without its lock is dead if it is so in two looks."""
+
+
+@attrs.frozen(kw_only=True)
+class ClusterStatus:
+    """A cluster: its journal, its nodes, and for each partition the number of its last entry. ``bytes_on_disk`` is the size of the
+    tables."""
+
+    identity: StoreIdentity
+    members: Sequence[Heard]
+    entries: Sequence[int]
+    bytes_on_disk: int
+
+
+async def read_status(address: str, *, schema: str = "playhead") -> ClusterStatus:
+    """Return the state of the cluster in a database.
+
+    Raises as :func:`journal.replicated.postgres.log.open_postgres_log` does, and :class:`journal.replicated.log.LogUnusable` if there
+    is no cluster in the database.
+    """
+    log = PostgresLog(address, schema)
+    try:
+        kept = await log.kept_identity()
+        if kept is None:
+            raise LogUnusable(
+                "there is no cluster in this database: the first server that is started with its address creates it"
+            )
+        identity = decode_identity(kept)
+        membership = PostgresMembership(log)
+        await membership.members()
+        await trio.sleep(_BETWEEN_LOOKS_SECONDS)
+        return ClusterStatus(
+            identity=identity,
+            members=await membership.members(),
+            entries=[await log.last_entry(partition) for partition in range(identity.partitions)],
+            bytes_on_disk=await log.size(),
+        )
+    finally:
+        log.close()
