@@ -92,7 +92,8 @@ class _Draw:
             lives = [self._of_some_version(life) for life in lives]
         if not seed % 2 and random.random() < 0.25:
             lives[0].deeds.insert(0, Deed(at=0.02, what="limit", given=self.limit()))
-        return Plan(seed=seed, partitions=partitions, limits=limits, lives=lives)
+        survives = random.random() < 0.3 and not any(map(_is_misread, lives))
+        return Plan(seed=seed, partitions=partitions, limits=limits, lives=lives, survives=survives)
 
     def _of_some_version(self, life: Life) -> Life:
         """The same on code that is kept; what is resumed or restarted may move to the latest."""
@@ -379,6 +380,12 @@ class _Draw:
         inner = [self.node(depth + 1) for _ in range(2)]
         blocks: list[list[Any]] = [["deadline", seconds, inner[0]], ["shield", inner[0]], ["nursery", inner]]
         return random.choice(blocks)
+
+
+def _is_misread(life: Life) -> bool:
+    """Whether a process does not get what is on its disk: what it has seen damaged stays so until it ends."""
+    deeds = {deed.what for deed in life.deeds}
+    return bool(life.weather.misreads) or not deeds.isdisjoint(("damage", "damage of", "misread"))
 
 
 _DEEDS: dict[str, Any] = {

@@ -80,12 +80,14 @@ class Life:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A storm. ``limits`` are those of the runtime that are not the default."""
+    """A storm. ``limits`` are those of the runtime that are not the default. With ``survives`` the last process does not die: once the
+    disk is well, everything comes to its end in it, with all that it has in memory. Otherwise another process begins for that."""
 
     seed: int
     partitions: int = 1
     limits: dict[str, Any] = attrs.field(factory=dict)
     lives: list[Life] = attrs.field(factory=list)
+    survives: bool = False
 
     @property
     def size(self) -> int:

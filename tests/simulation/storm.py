@@ -66,6 +66,9 @@ PATIENCE_SECONDS = 2.0
 MOST_TURNS = 200_000
 """Of trio's loop in one storm; most take less than a thousand."""
 
+RECOVERY_SECONDS = 2.0
+"""How long an engine may take to go on once its disk is well again."""
+
 RETENTION_EVERY = 4
 """In so many storms one looks whether what has ended is kept for its retention: it is the same in each."""
 
@@ -144,6 +147,7 @@ class Storm:
         self.faults: list[str] = []
         self.shifts = [0.0]
         self.doubted: set[int] = set()
+        self.has_ended = False
         self.has_restarted = False
         self.has_rewound = False
         self.calm: list[tuple[float, float]] = []
@@ -154,12 +158,12 @@ class Storm:
         self._handle: Handle | None = None
 
     async def play(self) -> None:
-        for life in self.plan.lives:
-            await self._live(life)
+        for at, life in enumerate(self.plan.lives, 1):
+            await self._live(life, survives=self.plan.survives and at == len(self.plan.lives))
             self.disk.heal()
             self._examine()
-        if not self.broken:
-            await self._come_to_the_end()
+        if not self.broken and not self.has_ended:
+            await self._begin_the_end()
 
     def law(self, name: str, holds: bool, text: str) -> None:
         """Note that a law is broken, unless it holds."""
@@ -173,7 +177,7 @@ class Storm:
 
     # Lives.
 
-    async def _live(self, life: Life) -> None:
+    async def _live(self, life: Life, *, survives: bool) -> None:
         began = trio.current_time()
         scope = trio.CancelScope()
         handle = self._handle = Handle(
@@ -185,11 +189,12 @@ class Storm:
             for key, kind in life.weather.misreads.items():
                 self._begin_misreads(key, kind)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._die_after, handle, life.seconds)
-                await self._serve(life, handle)
+                if not survives:
+                    nursery.start_soon(self._die_after, handle, life.seconds)
+                await self._serve(life, handle, survives=survives)
                 nursery.cancel_scope.cancel()
         handle.die()
-        if not (life.weather.fates or life.weather.full or life.weather.stalls):
+        if not self.has_ended and not (life.weather.fates or life.weather.full or life.weather.stalls):
             self.calm.append((began, self._died_at))
 
     def heirs(self, of: InvocationId) -> set[InvocationId]:
@@ -248,7 +253,7 @@ class Storm:
         await trio.sleep(seconds)
         handle.die()
 
-    async def _serve(self, life: Life, handle: Handle) -> None:
+    async def _serve(self, life: Life, handle: Handle, *, survives: bool) -> None:
         is_up = False
         try:
             async with self._running(life.code) as runtime:
@@ -259,7 +264,11 @@ class Storm:
                         nursery.start_soon(self._watch)
                     for deed in life.deeds:
                         nursery.start_soon(self._do_at, deed, handle)
-                    await trio.sleep_forever()
+                    await trio.sleep(life.seconds if survives else inf)
+                    nursery.cancel_scope.cancel()
+                await handle.calm()
+                await trio.sleep(RECOVERY_SECONDS)
+                await self._come_to_the_end(runtime)
         except BaseException as error:
             own, others = _split(error, trio.Cancelled)
             failed, others = _split(others, _OF_THE_DISK) if others is not None else (None, None)
@@ -489,25 +498,30 @@ class Storm:
 
     # The end.
 
-    async def _come_to_the_end(self) -> None:
-        self.lab.clock.shift(max(self.shifts) - self.shifts[-1])  # no date is further away than it was when it was set
+    async def _begin_the_end(self) -> None:
         handle = self._handle = Handle(self.disk, Weather(), Random(0), on_death=lambda: None)
         self.lab.store = handle
         self.world.is_alive = True
-        self.calm.append((trio.current_time(), inf))
         async with self._running(self.plan.lives[-1].code if self.plan.lives else 0) as runtime:
             self._runtime = runtime
-            self._expect_open()
-            for gate in await self.client.gates.list():
-                await self.client.gates.open(gate.scope)
-            await trio.sleep(1_000 + max(self.shifts) - min(self.shifts))  # a restart sleeps as long as was left
-            await self._check_that_each_waits_for_something()
-            await self._let_all_end()
-            if not self.broken:
-                if self.plan.seed % RETENTION_EVERY == 0:
-                    await self._check_retention()
-                await laws.judge(self, runtime)
+            await self._come_to_the_end(runtime)
         self._examine()
+
+    async def _come_to_the_end(self, runtime: Runtime) -> None:
+        """In a process whose disk is well."""
+        self.has_ended = True
+        self.lab.clock.shift(max(self.shifts) - self.shifts[-1])  # no date is further away than it was when it was set
+        self.calm.append((trio.current_time(), inf))
+        self._expect_open()
+        for gate in await self.client.gates.list():
+            await self.client.gates.open(gate.scope)
+        await trio.sleep(1_000 + max(self.shifts) - min(self.shifts))  # a restart sleeps as long as was left
+        await self._check_that_each_waits_for_something()
+        await self._let_all_end()
+        if not self.broken:
+            if self.plan.seed % RETENTION_EVERY == 0:
+                await self._check_retention()
+            await laws.judge(self, runtime)
 
     async def _check_that_each_waits_for_something(self) -> None:
         for of in self._still_open():
