@@ -1,4 +1,4 @@
-"""The registered deployments and the one that new work runs on: the rules, without the code itself."""
+"""The rules for registered deployments and for ``latest``, the one that new work runs on. The code itself is elsewhere."""
 
 from __future__ import annotations
 

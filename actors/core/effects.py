@@ -1,7 +1,7 @@
-"""Effects: the work that events require of the engine. Each may be done twice.
+"""Effects: the work that events require of the engine. An effect may be carried out twice.
 
-*Inner* effects stay within this journal. They are done at once, and the events that they cause join the next batch. *Outer*
-effects leave it (a side effect begins, a client gets an answer): they wait until the events that they rest on are durable.
+*Inner* effects change only this journal. They are carried out at once, and the events that they cause join the next batch. *Outer*
+effects are visible outside (a side effect begins, a client gets an answer), so they wait until the events that caused them are durable.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class RetractTimer:
 
 @attrs.define
 class StopSentInvocations:
-    """Cancel or kill the invocations to which this one sent one-way messages, as its history names them. Inner."""
+    """Cancel or kill the invocations that this one has sent, which its history names. Inner."""
 
     invocation_id: InvocationId
     reason: str

@@ -1,4 +1,4 @@
-"""Builds an object's state from its stored stream. Everything that is read is checked here or by the journal."""
+"""Builds an object's state from its stored stream. This module or the journal checks every byte that is read."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
 """The short way of a call: run first, record once.
 
-Most calls find a free object. ``decide`` would accept and start such a call, and complete it when the handler has returned, or
-record what it requests. Here the same is said at once: whether the call would start now (:func:`starts_at_once`), what is recorded
-of it (:func:`whole_invocation`, :func:`opened_invocation`), and what becomes of the object (:func:`with_whole`,
-:func:`with_opened`).
+Most calls find a free object. ``decide`` would accept and start such a call, and then record the result or the requests of its handler.
+This module does the same in one step: :func:`starts_at_once` reports whether the call would start now, :func:`whole_invocation` and
+:func:`opened_invocation` return its record, and :func:`with_whole` and :func:`with_opened` return the object after it.
 The turns after the first have a short way of their own (``actors.core.resumed``).
 
-Invariant: a short way is the long way, abridged. For every object to which it applies, the events of the frame are those that
-``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for random
-objects. Whatever a short way does not apply to is decided.
+Invariant: the short way has the same result as the long way. For every object to which it applies, the events of the frame are the
+events that ``decide`` returns, and the object is their fold through ``evolve``. ``tests/core/test_fused.py`` compares both for random
+objects. All other calls take the long way.
 
 Alternative refused: a second state machine for the short ways. It would be a second description of the same rules.
 """
@@ -41,9 +40,9 @@ _NO_REQUESTS: dict[str, Status] = {}
 
 
 def starts_at_once(state: ObjectState | None, command: c.ResolvedInvoke, limits: Limits) -> bool:
-    """Report whether ``decide`` would accept the new invocation and start it now, with nothing else to be said.
+    """Report whether ``decide`` would return exactly two events: the acceptance and the start of this new invocation.
 
-    Its id must be new. What this leaves to ``decide``, although it might start at once: requests with an idempotency key,
+    Its id must be new. The answer is also False for some calls that might start at once: requests with an idempotency key,
     delayed messages, shared handlers, and objects whose shared handlers are running.
     """
     asked = command.asked
@@ -73,7 +72,7 @@ def whole_invocation(
     fields: dict[str, bytes] | None,
     result: bytes,
 ) -> WholeInvocation:
-    """Return the record of an invocation that was asked for with this stamp and has returned ``result``."""
+    """Return the record of an invocation whose request has this stamp and whose handler has returned ``result``."""
     asked = command.asked
     return WholeInvocation(
         asked.invocation_id,
@@ -100,8 +99,8 @@ def whole_invocation(
 def opened_invocation(
     state: ObjectState | None, command: c.ResolvedInvoke, stamp: Stamp, requests: Sequence[Event], *, ran_at: float
 ) -> OpenedInvocation | None:
-    """Return the record of an invocation that was asked for with this stamp and whose handler made these requests in its first
-    turn; None if they are other than one request that can be a part of a frame, and a change of fields."""
+    """Return the record of an invocation whose request has this stamp and whose handler made these requests in its first turn. Return
+    None unless they are a single request that can be a part of a frame, with or without a change of fields."""
     found = request_in(requests)
     if found is None:
         return None
@@ -137,7 +136,7 @@ def _chain(links: Sequence[Link]) -> list[tuple[InvocationId, str, bool]]:
 
 
 def request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] | None] | None:
-    """Return the request of a turn as a part of a frame, and the changed fields. None if there is anything else."""
+    """Return the request of a turn as a part of a frame, and the changed fields; None if the turn has other events."""
     fields = None
     if len(requests) == 2:
         changed = requests[1]
@@ -248,7 +247,7 @@ def _object_of(call: WholeInvocation | OpenedInvocation) -> ObjectState:
 
 
 def go_on(invocation: InvocationState, request: Requested, fields: dict[str, bytes] | None, at: float) -> None:
-    """Note what the handler, which waits for nothing else, requested and changed in a turn ``at`` that time."""
+    """Apply the request and the changes of a turn ``at`` that time to an invocation that waits for nothing else."""
     if isinstance(request, RequestedStep):
         invocation.value_bytes += len(request.argument)
         invocation.waits[request.step] = Wait(_STEP, at, request.name)

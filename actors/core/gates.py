@@ -4,7 +4,7 @@
       service:Chat                       │
         key:Chat/alice          open   ──┘  an exception lets its scope through the wider gates
         key:Chat/bob            closed      and a narrower closed gate holds again
-    deployment:dep_1            closed      lies across services
+    deployment:dep_1            closed      contains invocations of many services
 
 A scope is a set of invocations, and scopes are nested: ``everything`` contains all of them, a service contains its handlers and
 its keys. Closing a scope holds it whole, so the exceptions inside it are dropped. Opening a scope that a wider gate still holds
@@ -19,8 +19,8 @@ from a backup starts with this gate closed, because its original may still be do
 Prior art: a routing table, in which the most specific entry that matches decides (longest prefix).
 
 Alternative refused: to pause each invocation in the scope, with an event. A hundred thousand events would be written to close the
-gate and as many to open it, and invocations that arrive meanwhile would escape it. Here the rules are asked when something is
-about to start, so a closed gate costs nothing.
+gate and as many to open it, and invocations that arrive meanwhile would escape it. Instead the engine checks the rules before each
+start, so a closed gate costs nothing.
 """
 
 from __future__ import annotations

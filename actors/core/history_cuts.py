@@ -1,10 +1,9 @@
-"""Cuts a history at the moment before the outcome of a step was known, so that an invocation can go back there.
+"""Cuts a history at the moment before the outcome of a step was known, so that an invocation can go back to that moment.
 
-The journal's order is not the order in which the handler lived while a pause, a gate or a retry held it: events that
-arrived meanwhile come before the work that the handler did on them afterwards. Two deadlines therefore need care. A
-deadline around the step may have passed in the journal and not yet in the handler; if it were kept, it would end the
-step at once. And a deadline that did stop the step, or was about to, starts again with its full time, since otherwise
-it would stop the step a second time.
+After a pause, a gate or a retry, the journal's order is not the order in which the handler received events: the journal has an event
+where it arrived, and the handler receives it later. Two kinds of deadline need care. A deadline around the step may have passed in
+the journal before the handler received it; if it were kept, it would end the step at once. A deadline that stopped the step, or was
+about to, starts again with its full time; otherwise it would stop the step a second time.
 """
 
 from __future__ import annotations
@@ -42,10 +41,9 @@ _BEGINNINGS = (e.InvocationStarted, e.HistoryCopied)
 @attrs.frozen
 class HistoryCut:
     """A cut in a history, before the event at index ``at``. ``moment`` is the time in wall seconds at which the handler
-    was there.
+    reached it.
 
-    ``not_lived`` are the indexes of deadlines around the step that passed before that event, although the handler had
-    not received them. ``stopped_by`` is the deadline that ended the step.
+    ``not_lived`` are the indexes of deadlines around the step that passed before that event but that the handler had not received. ``stopped_by`` is the deadline that ended the step.
     """
 
     at: int
@@ -85,7 +83,7 @@ def _ends(event: Any, step: StepId) -> bool:
 
 
 def cut_at(history: Sequence[Recorded], at: int, stopped_by: StepId | None = None) -> HistoryCut:
-    """Cut at this index, as if the handler had lived up to it."""
+    """Cut at this index, as if the handler had received every event before it."""
     return HistoryCut(at, history[min(at, len(history) - 1)].stamp.at, stopped_by=stopped_by)
 
 
@@ -148,9 +146,8 @@ def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Histor
 
 
 def _may_have_been_stopped(history: Sequence[Recorded], begun: int, end: int) -> bool:
-    """Report whether the handler may have been about to leave the operation. A step ends at its own pace and may have
-    an outcome nevertheless. For other operations the handler records that it leaves them, possibly after the arrival of
-    an answer that it never received."""
+    """Report whether the handler may have been about to abandon the operation. A step that is stopped may still have an outcome. For
+    other operations the handler records that it abandons them, possibly after an answer that it never received has arrived."""
     operation: Any = history[begun].event
     if isinstance(operation, e.StepScheduled) or isinstance(history[end].event, e.CancelRequested):
         return True

@@ -1,7 +1,7 @@
 """The two forms of an argument: the value of the only parameter, or an object that names parameters.
 
-The form depends on the number of parameters that the handler had when the call was made, so the same call has the other
-form once the code has gained or lost a parameter. A replay and an idempotency key must still recognise it.
+The form depends on the number of parameters that the handler had when the call was made. Code with one parameter more or less makes
+the same call in the other form, which a replay and an idempotency key must still recognise.
 
 Two single values are compared without the names of their parameters, because a parameter may be renamed.
 """

@@ -61,7 +61,7 @@ class Choice:
     where: Condition = ""
     ids: Annotated[
         tuple[Annotated[InvocationId, msgspec.Meta(pattern=ID_PATTERN)], ...],
-        msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most."),
+        msgspec.Meta(max_length=MAX_NAMED, description="At most 10,000."),
     ] = ()
     refused_by: Annotated[
         str,
@@ -77,8 +77,8 @@ class Choice:
 
 @attrs.frozen(kw_only=True)
 class JobSpec(Choice):
-    """The task of a job: a verb with its ``options`` (as ``InvocationHandle`` takes them), and the invocations: at most ``limit``,
-    the oldest or the first named, ``rate`` per second."""
+    """The description of a job: a verb with its ``options`` (as ``InvocationHandle`` takes them), and a selection of invocations. The job
+    takes at most ``limit`` of them, the oldest or the first in the list of ids, and applies the verb ``rate`` times per second."""
 
     verb: JobVerb
     options: dict[str, Any] = attrs.field(factory=dict)

@@ -3,16 +3,16 @@
     service:Agent    50 at once ────┐
     tag:user=ada      2 at once ────┤  an invocation under several limits starts once all of them have room
     tag:user         10 a minute ───┘  each value of the tag is counted on its own
-    handler:Agent/research    a budget of 100,000 tokens: once it is used up, none starts, and those that have begun are paused
+    handler:Agent/research    a budget of 100,000 tokens: once it is used up, no invocation starts, and running ones are paused
 
-The rules are durable, in the registry. ``core.run_places`` says who may run.
+The rules are durable, in the registry. ``core.run_places`` decides which invocations may run.
 
-A scope is a text. Of an invocation of ``Chat/alice/say`` with the tag ``user=ada`` these limits count it:
+A scope is a text. Limits with these scopes count an invocation of ``Chat/alice/say`` with the tag ``user=ada``:
 
     everything  service:Chat  handler:Chat/say  key:Chat/alice or key:Chat  tag:user=ada or tag:user
 
-The limit of one key or of one value replaces the limit of each, so one user can be given more than the others. A limit counts a
-renamed class or handler under all of its names.
+A limit of one key or value (``tag:user=ada``) replaces the limit of each key or value (``tag:user``), so one user can have more than
+the others. A limit counts a renamed class or handler under all of its names.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _KINDS = frozenset({ScopeKind.EVERYTHING, ScopeKind.SERVICE, ScopeKind.HANDLER, 
 
 @attrs.frozen(kw_only=True)
 class Limit:
-    """At most ``concurrency`` invocations of the scope run at once, at most ``rate`` start in any ``period`` of seconds, and they spend
-    the ``budget``: amounts by the name of the quantity. None sets no bound. ``life`` tells this budget from earlier ones of the scope.
+    """At most ``concurrency`` invocations of the scope run at once, at most ``rate`` start in any ``period`` of seconds, and together they
+    spend at most the ``budget``: amounts by the name of the quantity. None means no bound. ``life`` distinguishes this budget from earlier budgets of the scope.
     ``since``, ``by`` and ``reason`` say when, by whom and why it was set."""
 
     scope: str
@@ -60,7 +60,7 @@ class Limit:
 
     @property
     def bounds(self) -> tuple[int | None, int | None, float, dict[str, str] | None]:
-        """What it permits: the concurrency, the rate and its period, and the budget."""
+        """The concurrency, the rate and its period, and the budget."""
         return self.concurrency, self.rate, 0.0 if self.rate is None else self.period, self.budget
 
 
@@ -75,7 +75,7 @@ class LimitChange:
 
 @attrs.frozen
 class UsedUp:
-    """A quantity of a budget without a rest: the scope, the sum that was ``spent``, and the ``budget``."""
+    """A used-up quantity of a budget: the scope, the amount that was ``spent``, and the ``budget``."""
 
     scope: str
     quantity: str
@@ -89,8 +89,8 @@ class UsedUp:
 @attrs.frozen
 class LimitWait:
     """An invocation waits for a limit: its scope and bounds, how many run under it, and how many invocations are before this one.
-    ``opens_at`` is the time from which the rate permits a start again; None if the wait is for the end of others. ``used_up`` is the
-    budget that has no room; None if it is not the budget that it waits for."""
+    ``opens_at`` is the time at which the rate permits the next start; None if the invocation waits for others to end. ``used_up`` is the
+    used-up budget; None if the invocation does not wait for a budget."""
 
     scope: str
     concurrency: int | None
@@ -103,7 +103,7 @@ class LimitWait:
 
 
 def used_up(scope: str, spent: Mapping[str, str], budget: Mapping[str, str]) -> UsedUp | None:
-    """Return the first quantity of which nothing is left; None if there is some of each."""
+    """Return the first used-up quantity; None if none is used up."""
     for quantity, amount in budget.items():
         so_far = spent.get(quantity, "0")
         if is_used_up(so_far, amount):
@@ -140,7 +140,7 @@ def checked_limit_scope(text: str) -> str:
 
 @attrs.frozen
 class Names:
-    """All names of a class and of a handler, the current ones first."""
+    """All names of a class and of a handler, the current name first."""
 
     services: Sequence[str]
     handlers: Sequence[str]
@@ -148,7 +148,7 @@ class Names:
 
 @attrs.frozen(kw_only=True)
 class Candidate:
-    """An invocation, as far as limits are concerned with it."""
+    """The properties of an invocation that limits depend on."""
 
     invocation_id: InvocationId
     service: str
@@ -159,8 +159,8 @@ class Candidate:
 
     @property
     def rank(self) -> float:
-        """The time by which it is ordered among those that wait: its acceptance, and one minute earlier for each step of its priority.
-        It never changes, so nobody is passed by without end: those that are accepted 20 minutes later come after it in any case."""
+        """The time that orders waiting invocations: the acceptance, minus one minute for each unit of priority. It never changes, so no
+        invocation waits forever: one that is accepted more than 20 minutes later always comes after it."""
         tags = self.tags
         if not tags or _PRIORITY not in tags:
             return self.accepted_at
@@ -168,7 +168,7 @@ class Candidate:
 
 
 def check_priority(name: str, value: str) -> None:
-    """Raise :class:`actors.InvalidArgumentError` if this is the tag ``priority``, and its value is none."""
+    """Raise :class:`actors.InvalidArgumentError` if this is the tag ``priority`` and its value is not a priority."""
     if name == _PRIORITY and value not in _PRIORITIES:
         raise InvalidArgumentError(
             f"the tag {_PRIORITY} is {shown(value)}, expected a whole number from -{_MAX_PRIORITY} to {_MAX_PRIORITY}",
@@ -179,8 +179,8 @@ def check_priority(name: str, value: str) -> None:
 def counting_limits(
     limits: Mapping[str, Limit], names: Names, key: str | None, tags: Mapping[str, str] | None
 ) -> Iterator[tuple[str, Limit]]:
-    """Yield the limits that count such an invocation, each with the text of what it counts: the scope, or for a limit of each key
-    or value, the one of the invocation. A class or a handler is found under all of its names, the current one first."""
+    """Yield the limits that count such an invocation, each with the scope that it counts: the limit's own scope, or for a limit of each key
+    or value, the scope of the invocation's key or value. Classes and handlers are found under all of their names, the current one first."""
     if is_system(names.services[0]) or names.handlers[0] == EDIT:
         return
     for alternatives in _scopes(names, key, tags):
@@ -192,8 +192,8 @@ def counting_limits(
 
 
 def _scopes(names: Names, key: str | None, tags: Mapping[str, str] | None) -> Iterator[Iterable[tuple[str, str]]]:
-    """Yield the scopes that contain an invocation, each with the scope that a limit of it has, those that come first in place of
-    others together."""
+    """Yield groups of scopes that contain an invocation, each scope with the scope of its limit. Within a group, the first scope that has a
+    limit replaces the others."""
     yield (("everything", "everything"),)
     yield [(scope, scope) for scope in (f"service:{service}" for service in names.services)]
     yield [(scope, scope) for scope in (f"handler:{s}/{h}" for s in names.services for h in names.handlers)]

@@ -1,6 +1,6 @@
-"""Notifications as data: which changes of which invocations are reported to which address.
+"""Notifications as data: which changes of which invocations are sent to which URL.
 
-A *notification* is a rule. A *notice* is the report of one change, as the rule's address gets it.
+A *notification* is a rule. A *notice* is the report of one change, which is sent to the rule's URL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NoticeKind(enum.Enum):
 
     PAUSED = "paused"
     WAITING = "waiting"
-    """It waits for a signal, and did not before."""
+    """It has begun to wait for a signal."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -29,7 +29,7 @@ class NoticeKind(enum.Enum):
 
 
 ENDED = "ended"
-"""Stands for each kind that is an end."""
+"""All kinds of end."""
 
 ENDS = {
     OutcomeKind.SUCCEEDED: NoticeKind.SUCCEEDED,
@@ -42,10 +42,10 @@ ENDS = {
 
 @attrs.frozen(kw_only=True)
 class NotificationRule:
-    """One notification. An empty ``service`` or ``handler`` and a ``key`` that is None match all; ``tags`` must all be there.
+    """One notification. An empty ``service`` or ``handler`` and a ``key`` that is None match all; an invocation must have all ``tags``.
 
-    ``life`` tells it from an earlier one of the same name. The secret follows from it, from ``secret_number`` and from the secret of
-    the store, so that it is stored nowhere.
+    ``life`` distinguishes it from an earlier notification of the same name. The signing secret is derived from ``life``,
+    ``secret_number`` and the secret of the store, so it is not stored.
     """
 
     name: str
@@ -64,7 +64,7 @@ class NotificationRule:
     changed_by: str
 
     def wants(self, kind: NoticeKind, target: Target, tags: dict[str, str] | None) -> bool:
-        """Report whether it reports this change."""
+        """Whether this change is to be reported."""
         return (
             kind in self.on
             and self.service in ("", target.service)
@@ -103,8 +103,8 @@ class Notice:
 
 @attrs.frozen(kw_only=True)
 class PostResult:
-    """The answer to one try to send a notice. ``error`` is empty if it was taken. ``is_final``: no further try is worth it.
-    ``is_dropped``: its notification was deleted."""
+    """The answer to one try to send a notice. ``error`` is empty if the receiver accepted it. ``is_final``: no further try is made.
+    ``is_dropped``: the notification was deleted."""
 
     error: str = ""
     is_final: bool = False

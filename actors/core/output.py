@@ -1,13 +1,13 @@
 """The output of an invocation, and which pieces of it count.
 
 A step that is retried emits its output again. Every piece is recorded, with its try and its offset within that run of the step's
-body. Pieces of a try that failed, or that was cut off and run again, are *void*; the pieces of the try that did not fail count. A
-handler's own pieces are never void, because they are recorded with a turn that holds. How they are stored is described in
-``journal.output``; the marks between them say which are void and which are final.
+body. The pieces of a failed or interrupted try are *void*; the pieces of the successful try count. A handler's own pieces are never void,
+because they are committed together with their turn. ``journal.output`` describes how pieces are stored. Marks between the pieces say
+which pieces are void and which are final.
 
-Readers choose one of two views of the same marks. The *settled* view gives each piece that counts exactly once, in order, as soon
-as the piece can no longer become void and no piece before it is undecided. The *live* view gives every piece at once, and reports
-when the output of a step so far has become void.
+Readers choose one of two views of the same marks. The *settled* view yields each piece that counts exactly once, in order, as soon
+as the piece can no longer become void and no piece before it is undecided. The *live* view yields every piece at once, and reports
+when the pieces of a step have become void.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 
 class OutputKind(enum.Enum):
-    """The kind of a mark: a piece, a step whose pieces so far are void, a step whose pieces are final, or the end of
-    the output."""
+    """The kind of a mark: a piece, the mark that a step's pieces so far are void, the mark that they are final, or the end of the output."""
 
     CHUNK = "chunk"
     RESET = "reset"
@@ -76,7 +75,7 @@ def marks_of(run: OutputRun, after: int = 0) -> Iterator[Mark]:
 
 @attrs.frozen
 class Decision:
-    """The end of a step, or of a try of it: its pieces so far are void, or final."""
+    """The end of a step or of one of its tries, which makes the pieces so far void or final."""
 
     invocation_id: InvocationId
     step: StepId
@@ -85,7 +84,7 @@ class Decision:
 
 
 def decision_of(event: Event) -> Decision | None:
-    """Return what the event decides about the pieces of a step; None if it is about something else."""
+    """Return the decision about a step's pieces that follows from the event, or None."""
     match event:
         case e.StepAttemptFailed():
             return Decision(event.invocation_id, event.step, event.attempt, RunKind.VOID)
@@ -114,7 +113,7 @@ M = TypeVar("M", bound=Marked)
 
 
 class MarkFilter(Protocol[M]):
-    """A filter for one reader: it yields each mark once the reader may see it."""
+    """A filter for one reader. It yields each mark as soon as the reader may see it."""
 
     def feed(self, mark: M) -> Iterable[M]: ...
     def flush(self) -> Iterable[M]: ...
@@ -174,8 +173,8 @@ class SettledView(Generic[M]):
 class LiveView(Generic[M]):
     """Yields every piece at once, and a reset when the pieces of a step so far become void.
 
-    A reader that continues (``is_resumed``) may have got pieces from another view: it is told of every reset until it has seen how the
-    step ends.
+    A reader that continues after an interruption (``is_resumed``) may have received pieces from another view, so it gets every reset of a
+    step until the step's pieces are final.
     """
 
     def __init__(self, *, is_resumed: bool = False) -> None:
@@ -201,7 +200,7 @@ class LiveView(Generic[M]):
                 self._open.clear()
 
     def flush(self) -> Iterable[M]:
-        """Return no marks, because no piece is held back."""
+        """Return no marks, because this view delays no piece."""
         return ()
 
     def _close(self, step: StepId) -> None:
@@ -211,18 +210,18 @@ class LiveView(Generic[M]):
 
 
 class StreamView(Generic[M]):
-    """Yields what another view yields of one stream: the pieces of other streams do not reach that view."""
+    """Yields the pieces of one stream from another view, which does not get the pieces of other streams."""
 
     def __init__(self, of: MarkFilter[M], stream: str) -> None:
         self._of = of
         self._stream = stream
 
     def feed(self, mark: M) -> Iterable[M]:
-        """Return what follows from the mark."""
+        """Return the marks that the reader may see after this mark."""
         return () if mark.kind is OutputKind.CHUNK and mark.stream != self._stream else self._of.feed(mark)
 
     def flush(self) -> Iterable[M]:
-        """Return what the view has held back."""
+        """Return the marks that the view has delayed."""
         return self._of.flush()
 
 
@@ -234,7 +233,7 @@ class WholeView(Generic[M]):
         return (mark,)
 
     def flush(self) -> Iterable[M]:
-        """Return no marks, because no mark is held back."""
+        """Return no marks, because this view delays no mark."""
         return ()
 
 

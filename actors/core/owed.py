@@ -89,18 +89,18 @@ def may_run(invocation: InvocationState) -> bool:
 
 
 def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:
-    """Report whether an attempt of the invocation must be in memory: its handler has an event to be given, or one of its
-    steps is to run. Otherwise all that it waits for is up to others, and arrives as a message.
+    """Report whether an attempt of the invocation must be in memory: its handler has an event to receive, or one of its steps is to run.
+    Otherwise the invocation waits only for messages.
 
-    ``rested`` is the number of the last event after which the handler is known to have waited again. A turn that records
-    no request leaves no trace in the state, so without that knowledge the answer may be true once too often, never once
-    too rarely.
+    ``rested`` is the number of the last event that the handler is known to have handled completely. A turn without a request changes
+    nothing in the state, so without this number the answer may be True although nothing is left to do, but never False although
+    something is.
     """
     if not may_run(invocation):
         return False
     if invocation.unseen > rested or not invocation.waits:
         return True
-    # A signal that was received before the handler waited for it: it is given once the turn that asked for it is over.
+    # A signal that was received before the handler waited for it: the handler gets it after the turn that requested it.
     received = invocation.signals
     return any(
         wait.kind is WaitKind.STEP
@@ -115,7 +115,7 @@ def has_yet_to_keep(invocation: InvocationState) -> bool:
 
 
 def keeps_something(lineage: e.Lineage | None) -> bool:
-    """Report whether the restart keeps more of the original than the argument."""
+    """Report whether the restart keeps more of the original than its argument."""
     return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
 
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _READ_TOGETHER = 512
 
 OF_NO_INVOCATION = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
-"""The events of an object's log that belong to no invocation. They are of no use once the events around them are
-erased."""
+"""The events of an object's log that belong to no invocation. Readers need them only together with the events around them."""
 
 GOING_LIVE = (
     e.InvocationStarted,
@@ -35,7 +34,7 @@ GOING_LIVE = (
     e.LogConverted,
     e.MapConverted,
 )
-"""The events after which a handler sees its object live. After the last of them it has the object as it first saw it, plus its
+"""The events after which a handler reads the current state of its object. After the last of these events it reads that state plus its
 own writes."""
 
 Maps = dict[str, dict[str, bytes | None]]
@@ -45,8 +44,8 @@ Maps = dict[str, dict[str, bytes | None]]
 class FormerItems:
     """The items of an object's collections as of an earlier event, as far as they have changed since.
 
-    ``maps`` has the values of the items of maps, by field and key. ``logs`` has, by field, the end of a log that a rewind has cut
-    since, perhaps to grow again with other items: the index of its first item, and its items.
+    ``maps`` has the former values of items of maps, by field and key. ``logs`` has, by field, the items that a later rewind has removed
+    from the end of a log: the index of the first one, and the items.
     """
 
     maps: Maps = attrs.field(factory=dict)
@@ -54,7 +53,7 @@ class FormerItems:
 
 
 class Snapshots(Protocol):
-    """The methods of a partition that are needed to rebuild an earlier state."""
+    """The methods of a partition that ``ObjectHistory`` needs."""
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None: ...
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]: ...

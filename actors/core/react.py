@@ -54,7 +54,7 @@ def _on_rescheduled(state: ObjectState | None, event: e.InvocationRescheduled) -
 
 
 def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
-    # An invocation that was unknown until now restarts nothing.
+    # An invocation that is accepted now is never a restart with a history to copy.
     invocation = None if state is None else state.invocations.get(event.invocation_id)
     return [f.StartAttempt(event.invocation_id)] if invocation is None else _begin(invocation)
 

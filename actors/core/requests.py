@@ -73,7 +73,7 @@ def is_same_request(
     also_known_as: tuple[str, ...] = (),
     parameters: Callable[[], tuple[str, ...]] = tuple,
 ) -> bool:
-    """Report whether the handler makes the recorded request. Times and ids may differ: the recorded ones hold.
+    """Report whether the handler makes the recorded request. Times and ids may differ; the recorded values are used.
     ``also_known_as`` are other names of the step, or of the target."""
     kind = attempted.__class__
     if recorded.__class__ is not kind:

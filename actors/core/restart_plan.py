@@ -53,9 +53,9 @@ _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryCopied)
 class RestartPlan:
     """The part of a history that a restart keeps, in order, renamed and with the original stamps; ``late`` signals come after it.
 
-    ``again`` are the kept events that have no outcome, so that their operations must be requested again. ``pinned`` is the mark
-    of an earlier restart if the cut is before it: it has the object as it was. ``dropped`` are the operations after the cut.
-    ``before_last`` says that the work after the last completion is done again. ``asked_anew`` is the step that is not kept at
+    ``again`` are the kept requests without an outcome, whose operations must be requested again. ``pinned`` is the mark of an earlier
+    restart if the cut is before that mark, which has the earlier state of the object. ``dropped`` are the operations after the cut.
+    ``before_last`` says that the handler's work after the last completion is repeated. ``asked_anew`` is the step that is not kept at
     all, not even its argument: the handler requests it as the code now does. ``output`` is the kept part of the output.
     """
 
@@ -129,7 +129,7 @@ def plan_restart(
     marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryCopied)]
     dropped = tuple(ref_of(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     anew = next((ref for ref in dropped if step == f"{ANEW}{ref.step}"), None)
-    # A piece of the handler's own was recorded with its turn: the turns up to the cut are replayed, and those after it run again.
+    # The handler's own pieces are recorded with their turn. The turns before the cut are replayed, and later turns run again.
     cut_off = history[cut.at].number if cut.at < len(history) else history[-1].number + 1
     output = KeptOutput(cut_off, _steps_with_outcome(chosen), tuple(recorded.number for recorded in chosen))
     return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew, output)
@@ -216,7 +216,7 @@ def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
             case e.SignalAwaited(ready=True):
                 takers[event.signal] = event.step
             case e.WaitDropped() if event.step in taken:
-                takers[taken[event.step]] = None  # the handler left the wait before it received the signal
+                takers[taken[event.step]] = None  # the handler abandoned the wait before it received the signal
     return takers
 
 

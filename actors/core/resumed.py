@@ -1,13 +1,12 @@
-"""The short way of a turn after the first: hand over first, record once.
+"""The short way of a turn after the first: resume the handler first, record once.
 
-Most steps end with a value that their handler waits for, and waits for alone, and most handlers then request something else or
-return. So do most sleeps, calls and waits for a signal. ``decide`` would record the end of the wait, and the request or the result
-when the handler has taken its turn. Here the same is said at once: whether the turn follows at once (:func:`goes_on_at_once`,
-:func:`resumes_at_once`) and whether it may be the last (:func:`ends_at_once`), what is recorded of it (:func:`step_turn`,
-:func:`last_turn`, :func:`resumed_turn`, :func:`resumed_end`), and what becomes of the object (:func:`with_step_turn`,
-:func:`with_resumed_turn`, :func:`with_last_turn`).
+Most handlers wait for one step, sleep, call or signal at a time, and then make one more request or return. ``decide`` would record the
+end of the wait first, and then the request or the result. This module does both in one step. :func:`goes_on_at_once` and
+:func:`resumes_at_once` report whether the turn may run now, and :func:`ends_at_once` whether it may be the last. :func:`step_turn`,
+:func:`last_turn`, :func:`resumed_turn` and :func:`resumed_end` return its record, and :func:`with_step_turn`,
+:func:`with_resumed_turn` and :func:`with_last_turn` return the object after it.
 
-Invariant: that of ``actors.core.fused``: the short way is the long way, abridged.
+Invariant: as in ``actors.core.fused``, the short way has the same result as the long way.
 """
 
 from __future__ import annotations
@@ -46,11 +45,10 @@ Origin: TypeAlias = "tuple[Ended, Stamp]"
 
 
 def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> bool:
-    """Report whether the handler would be given the value of the step now, with nothing else to be said: it waits for this
-    step alone, and has been given everything up to the event ``seen``.
+    """Report whether the handler may receive the value of the step now, without a decision: it waits for this step alone, and has received
+    every event up to ``seen``.
 
-    What this leaves to ``decide``, although the handler might go on: a step that had failed, and everything about an invocation
-    that was cancelled or asked to pause.
+    The answer is False for a step that had failed, and for an invocation that was cancelled or is to pause.
     """
     waits = invocation.waits
     wait = waits.get(step)
@@ -67,11 +65,11 @@ def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> boo
 
 
 def resumes_at_once(invocation: InvocationState, completed: Any, stamp: Stamp, seen: int) -> bool:
-    """Report whether the handler would be given the end of a sleep, of a call or of the wait for a signal now, with nothing else to be
-    said: it waits for this alone, and has been given everything up to the event ``seen``.
+    """Report whether the handler may receive the end of a sleep, a call or a wait for a signal now, without a decision: it waits for this
+    alone, and has received every event up to ``seen``.
 
-    What this leaves to ``decide``: a deadline, a signal under an idempotency key, the wait for the answer to a question, and
-    everything about an invocation that was cancelled or is paused.
+    The answer is False for a deadline, a signal with an idempotency key, the answer to a question, and an invocation that was
+    cancelled or is paused.
     """
     waits = invocation.waits
     wait = waits.get(completed.step)
@@ -89,11 +87,10 @@ def resumes_at_once(invocation: InvocationState, completed: Any, stamp: Stamp, s
 
 
 def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
-    """Report whether the invocation, whose last wait has ended, would complete with a value now and nothing would follow but the
-    answer to its caller.
+    """Report whether the only consequence of a result would be the answer to the caller.
 
-    What this leaves to ``decide``: an object whose next invocation waits, items of collections that were changed, a time at which the
-    invocation would expire, and calls that attached to it.
+    The answer is False if another invocation waits for the object, if items of collections were changed, if the invocation has a
+    ``max_duration``, and if calls have attached to it.
     """
     changes, of = invocation.changes, invocation.invocation_id
     return (
@@ -106,9 +103,9 @@ def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
 
 
 def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
-    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these
-    requests; None if they are other than one request that can be a part of a frame, and a change of fields, or if the step has
-    attributes."""
+    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these requests.
+    Return None if the step has attributes, and unless the requests are a single one that can be a part of a frame, with or without a
+    change of fields."""
     found = None if completed.attributes else request_in(requests)
     if found is None:
         return None
@@ -117,7 +114,7 @@ def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: floa
 
 
 def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
-    """Change the object as the turn does, whose first event has the number ``first``."""
+    """Apply the turn to the object; its first event has the number ``first``."""
     invocation, count = state.invocations[turn.invocation_id], 2 if turn.fields is None else 3
     last = state.version = first + count - 1
     invocation.event_count += count
@@ -133,7 +130,7 @@ def last_turn(
     completed: e.StepCompleted, changes: Sequence[Event], result: bytes, *, at: float, turned_at: float
 ) -> LastTurn | None:
     """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these changes
-    and returned ``result``; None if they are other than a change of fields, or if the step has attributes."""
+    and returned ``result``. Return None if the step has attributes, or if there are changes other than of fields."""
     fields = None
     if changes:
         changed = changes[0]
@@ -147,8 +144,8 @@ def last_turn(
 
 
 def resumed_turn(completed: Any, requests: Sequence[Event], *, at: Origin, turned_at: float) -> ResumedTurn | None:
-    """Return the record of the end of a wait, and of the turn after it, in which the handler made these requests; None if they are
-    other than one request that can be a part of a frame, and a change of fields."""
+    """Return the record of the end of a wait, and of the turn after it, in which the handler made these requests. Return None unless they
+    are a single request that can be a part of a frame, with or without a change of fields."""
     found = request_in(requests)
     return None if found is None else _resumed(completed, at, *found, turned_at)
 
@@ -157,7 +154,7 @@ def resumed_end(
     completed: Any, changes: Sequence[Event], result: bytes, *, at: Origin, turned_at: float
 ) -> ResumedTurn | None:
     """Return the record of the end of a wait, and of the turn after it, in which the handler made these changes and returned
-    ``result``; None if they are other than a change of fields."""
+    ``result``. Return None if there are changes other than of fields."""
     fields = None
     if changes:
         changed = changes[0]
@@ -177,8 +174,7 @@ def _resumed(
 
 
 def with_resumed_turn(state: ObjectState, turn: ResumedTurn, first: int) -> Requested:
-    """Change the object as the turn does, which is not the last and whose first event has the number ``first``. Returns its
-    request."""
+    """Apply a turn that is not the last to the object; its first event has the number ``first``. Returns the request of the turn."""
     invocation, ended, then = state.invocations[turn.invocation_id], turn.ended, turn.then
     if isinstance(then, ReturnedOutcome):
         raise BrokenInvariant(f"{turn.invocation_id} returns, but its turn is recorded with a request")
@@ -197,7 +193,7 @@ def with_resumed_turn(state: ObjectState, turn: ResumedTurn, first: int) -> Requ
 
 
 def with_last_turn(state: ObjectState, turn: LastTurn | ResumedTurn, first: int) -> InvocationState:
-    """Change the object as the turn does, whose first event has the number ``first``. Returns the invocation as it was at its end."""
+    """Apply the turn to the object; its first event has the number ``first``. Returns the invocation as it was at its end."""
     invocation = state.invocations.pop(turn.invocation_id)
     last = state.version = first + turn.count - 1
     _add_span(invocation, first, last)

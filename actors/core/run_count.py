@@ -1,4 +1,4 @@
-"""Counts what runs under one limit, and what has started within its period."""
+"""Counts the invocations that run under one limit, and those that have started within its period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actors.core.limits import Limit
 
 Entry: TypeAlias = tuple[float, int, InvocationId]
-"""A place in a line: the rank, the number of the arrival, and who it is. A line is a heap of them."""
+"""A place in a line: the rank, the number of the arrival, and the invocation. A line is a heap of entries."""
 
 LineKey: TypeAlias = tuple[tuple[str, ...], bool]
 """Identifies a line: the limits that count its invocations, and whether these are to start."""
@@ -23,10 +23,10 @@ LineKey: TypeAlias = tuple[tuple[str, ...], bool]
 
 @attrs.define(eq=False)
 class RunCount:
-    """What one limit counts: of a limit for each value, one value. ``kept`` is 1 if a place is kept for the next one. ``reserved``
-    are the starts that have been let go on and have not begun, ``starts`` the times of the others within the period, oldest first.
-    ``has_budget`` reports whether some of the budget is left.
-    The lines that wait for it are heaps, ordered by their first: ``blocked[True]`` are those whose invocations are to start."""
+    """The counts of one limit, or of one value of a limit for each value. ``kept`` is 1 if a place is kept for the next invocation.
+    ``reserved`` counts the granted starts that have not begun, and ``starts`` has the times of the others within the period, oldest first.
+    ``has_budget`` reports whether some of the budget is left. ``blocked`` has a heap of the lines that wait for this limit, ordered by
+    their first invocation: ``blocked[True]`` has the lines whose invocations have not started, ``blocked[False]`` the others."""
 
     scope: str
     limit: Limit | None
@@ -40,7 +40,7 @@ class RunCount:
     has_budget: Callable[[], bool] | None = None
 
     def has_room(self, now: float, *, is_start: bool, is_next: bool = False) -> bool:
-        """Whether one more may run. ``is_next`` says that the place that is kept is for this one."""
+        """Whether one more invocation may run. ``is_next`` says that the kept place belongs to it."""
         limit = self.limit
         if limit is None:
             return True
@@ -50,7 +50,7 @@ class RunCount:
         return not is_start or (not self.is_rate_spent(now, kept) and (self.has_budget is None or self.has_budget()))
 
     def is_rate_spent(self, now: float, kept: int = 0) -> bool:
-        """Whether as many have started as the period permits."""
+        """Whether the period permits no further start."""
         if self.limit is None or self.limit.rate is None:
             return False
         starts, period = self.starts, self.limit.period
@@ -61,7 +61,7 @@ class RunCount:
         return len(starts) + self.reserved + kept >= self.limit.rate
 
     def opens_at(self, now: float) -> float | None:
-        """When the rate permits a start again, if that is a matter of time."""
+        """The time at which the rate permits the next start; None if time alone does not permit one."""
         if not self.is_rate_spent(now) or not self.starts or self.limit is None:
             return None
         return self.starts[0] + self.limit.period

@@ -1,19 +1,20 @@
-"""The lines of those that wait for limits. ::
+"""The lines of invocations that wait for limits. ::
 
     take ──┬─ all its limits have room ──► it runs
            └─ one is full ──► its line ──► the line waits for that limit ──► room in it ──► grant
 
-Those that the same limits count wait in one line, ordered by their rank, so of one priority whoever was accepted first goes first,
-also when it continues after a wait. What has started needs no start, so it has lines of its own. A line waits for one of its limits
-that is full. When that limit has room, the line that begins with the oldest invocation is tried first; if another of its limits is
-full, it waits for that one. Two limits whose places become free in turn could so pass an invocation by that needs both, for ever. One
-that has been passed by often is *next*: a place is kept for it in each of its limits until it has them all. Only one at a time is.
+Invocations that are counted by the same limits wait in one line, ordered by rank: with equal priorities, the one accepted first runs
+first, even if it continues after a wait. An invocation that has started does not count for a rate, so there are separate lines for
+these. A line waits for one of its limits that is full. When that limit has room, the line with the oldest first invocation is tried
+first; if another of its limits is full, it waits for that one. If the places of two limits become free in turn, an invocation that
+needs both could wait forever. So an invocation that has been passed by often becomes *next*: each of its limits keeps a place for it
+until it has all of them. Only one invocation at a time is next.
 
-Invariant: no line waits for a limit that has room. So each place that becomes free costs the search of those lines that it lets go on,
-and of as many as have become blocked elsewhere, however many wait.
+Invariant: no line waits for a limit that has room. So a place that becomes free costs a search of the lines that can proceed, and of
+those that are now blocked by another limit, regardless of the number of waiting invocations.
 
-Prior art: the fair semaphore, taken for a whole set of resources at once, so that none is held while another is awaited; and the
-sliding log of a rate limiter. Alternative refused: a token bucket. It needs less memory, but lets twice the rate pass in one period.
+Prior art: the fair semaphore, acquired for a whole set of resources at once, so that none is held while another is awaited; and the
+sliding log of a rate limiter. Alternative refused: a token bucket. It needs less memory, but permits twice the rate in one period.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 _PATIENCE = 16
-"""How often the first of a line finds another limit full before places are kept for it."""
+"""How often the first invocation of a line finds another limit full before places are kept for it."""
 
 
 @attrs.define(eq=False)
 class _Line:
-    """Those that wait for the same limits. ``ticket`` is the entry with which it waits for one of them: another one is void.
-    ``passed`` is how often the first was passed by: it was tried, and another of its limits was full."""
+    """The invocations that wait for the same limits. ``ticket`` is the valid entry of the line in a heap of ``RunCount``; its other entries
+    are void. ``passed`` counts how often the first invocation was tried while another of its limits was full."""
 
     key: LineKey
     counts: tuple[RunCount, ...]
@@ -47,14 +48,14 @@ class _Line:
     passed: int = 0
 
     def full(self, now: float, *, is_next: bool = False) -> RunCount | None:
-        """Return a limit that is full for its first one."""
+        """Return a limit that is full for the first invocation of the line."""
         is_start = self.key[1]
         return next((c for c in self.counts if not c.has_room(now, is_start=is_start, is_next=is_next)), None)
 
 
 @attrs.define(eq=False)
 class Waiter:
-    """One that waits in a line, at the place ``entry``."""
+    """An invocation that waits in a line, at the place ``entry``."""
 
     candidate: Candidate
     key: LineKey
@@ -62,8 +63,8 @@ class Waiter:
 
 
 class RunLines:
-    """The lines of one process. ``grant`` gives a place to one that may run, and ``set_alarm`` reports that :attr:`due` is earlier
-    than before. While ``is_searching``, nobody is granted anything."""
+    """The lines of one process. ``grant`` gives a place to an invocation that may run, and ``set_alarm`` reports that :attr:`due` is earlier
+    than before. While ``is_searching``, no place is granted."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class RunLines:
         set_alarm: Callable[[], None],
     ) -> None:
         self.waiting: dict[InvocationId, Waiter] = {}
-        """Those that wait, by invocation."""
+        """The waiting invocations."""
         self.is_searching = False
         self._now = now
         self._grant_place = grant
@@ -83,26 +84,26 @@ class RunLines:
         self._next: Waiter | None = None
 
     def __contains__(self, key: LineKey) -> bool:
-        """Report whether anybody waits in the line."""
+        """Report whether an invocation waits in the line."""
         return key in self._lines
 
     @property
     def due(self) -> float | None:
-        """When :meth:`open_due` is to be called next."""
+        """The time at which :meth:`open_due` is to be called next."""
         return self._alarms[0][0] if self._alarms else None
 
     def ahead_of(self, waiter: Waiter, scope: str) -> int:
-        """Return how many wait for the limit before this one."""
+        """Return the number of invocations that wait for the limit before this one."""
         return sum(one.entry < waiter.entry for one in self.waiting.values() if scope in one.key[0])
 
     def clear(self) -> list[Waiter]:
-        """Dissolve all lines. Returns those that waited, in the order in which they came."""
+        """Empty all lines. Returns the invocations that waited, in the order of their arrival."""
         waiting = [*self.waiting.values()]
         self.waiting, self._lines, self._alarms, self._next = {}, {}, [], None
         return waiting
 
     def add(self, candidate: Candidate, key: LineKey, counts: tuple[RunCount, ...]) -> None:
-        """Let one wait that does not fit."""
+        """Add an invocation for which a limit has no room."""
         self._arrivals += 1
         entry = candidate.rank, self._arrivals, candidate.invocation_id
         self.waiting[candidate.invocation_id] = Waiter(candidate, key, entry)
@@ -116,7 +117,7 @@ class RunLines:
             self._park(line)
 
     def leave(self, of: InvocationId) -> None:
-        """Forget one that waits."""
+        """Remove a waiting invocation."""
         waiter = self.waiting.pop(of, None)
         if waiter is not None:
             line = self._lines[waiter.key]
@@ -127,7 +128,7 @@ class RunLines:
                 self.refill(self._end_next(line))
 
     def refill(self, counts: Sequence[RunCount]) -> None:
-        """Give each free place of these limits to whoever came first among those that it lets run."""
+        """Give each free place of these limits to the first invocation that can run with it."""
         if self.is_searching:
             return
         while True:
@@ -164,7 +165,7 @@ class RunLines:
     # Time.
 
     def open_due(self) -> None:
-        """Let start what the rates permit now."""
+        """Start the invocations that the rates permit now."""
         now = self._now()
         while self._alarms and self._alarms[0][0] <= now:
             at, _, count = heapq.heappop(self._alarms)
@@ -173,7 +174,7 @@ class RunLines:
                 self.refill((count,))
 
     def alarm_if_needed(self, count: RunCount) -> None:
-        """See to it that lines that wait for a start are tried when the period permits one."""
+        """Set the alarm for the time at which the rate permits the next start."""
         at = count.opens_at(self._now()) if count.blocked[True] and count.alarm is None else None
         if at is not None:
             count.alarm = at
@@ -185,7 +186,7 @@ class RunLines:
     # Inside.
 
     def _first(self, line: _Line) -> Entry | None:
-        """Return the first one in the line that has not left it. A line in which nobody waits is removed."""
+        """Return the first invocation in the line that has not left it. An empty line is removed."""
         while line.entries:
             waiter = self.waiting.get(line.entries[0][2])
             if waiter is not None and waiter.entry is line.entries[0]:
@@ -195,7 +196,7 @@ class RunLines:
         return None
 
     def _park(self, line: _Line, back: RunCount | None = None) -> None:
-        """Let the line wait for a limit that is full; or for ``back``, to be tried again."""
+        """Let the line wait for a limit that is full, or for ``back``, if it is to be tried again."""
         first = self._first(line)
         if first is None or (line.ticket is not None and line.ticket <= first and back is None):
             return
@@ -208,7 +209,7 @@ class RunLines:
         self.alarm_if_needed(full)
 
     def _try(self, line: _Line, entry: Entry, at: RunCount, now: float) -> None:
-        """Let the first of a line run if all of its limits have room. The line waited for ``at``, with ``entry``."""
+        """Let the first invocation of a line run if all of its limits have room. The line waited for ``at``, with ``entry``."""
         first = self._first(line)
         if first is None:
             return
@@ -228,7 +229,7 @@ class RunLines:
         self._park(line, full)
 
     def _grant(self, line: _Line) -> None:
-        """Give a place to the first of the line."""
+        """Give a place to the first invocation of the line."""
         of = heapq.heappop(line.entries)[2]
         candidate = self.waiting.pop(of).candidate
         for count in line.counts:
@@ -237,9 +238,9 @@ class RunLines:
         self._grant_place(candidate, line.counts, line.key[1])
 
     def _try_next(self, waiter: Waiter, now: float) -> Iterable[RunCount]:
-        """Let the next one run if all of its limits have room for it. Returns the limits that keep no place any more."""
+        """Let the next invocation run if all of its limits have room for it. Returns the limits that no longer keep a place."""
         line = self._lines[waiter.key]
-        if self._first(line) is not waiter.entry:  # an older one has joined the line: it goes first, as ever
+        if self._first(line) is not waiter.entry:  # an older invocation has joined the line and goes first
             return self._end_next(line)
         if line.full(now, is_next=True) is not None:
             return ()
@@ -250,7 +251,7 @@ class RunLines:
         return line.counts
 
     def _end_next(self, line: _Line) -> tuple[RunCount, ...]:
-        """Keep no place any more for the one in this line. Returns the limits that have one more."""
+        """Stop keeping places for the next invocation, which is in this line. Returns the limits that have a place more."""
         self._next = None
         for count in line.counts:
             count.kept = 0

@@ -1,11 +1,11 @@
 """Decides which invocations may run under the limits.
 
-A *place* belongs to an attempt in this process, so places are in memory, and after a start all are free. They are given away once all
-unfinished work is known, in the order of its acceptance. The starts that a rate counts are on disk (``engine.start_log``), and are read
-again at a start. Those that do not fit wait (``core.run_lines``).
+A *place* belongs to an attempt in this process. Places are in memory, so all of them are free when a process starts. They are given
+out once all unfinished work is known, in the order of acceptance. The starts that a rate counts are on disk (``engine.start_log``), and
+are read when a process starts. Invocations without a place wait (``core.run_lines``).
 
-Invariant: no limit has more places taken than it permits, except by those that ran already when it was set or lowered: nothing is
-stopped.
+Invariant: no limit has more places taken than it permits, except by invocations that ran before it was set or lowered, because a limit
+stops no invocation.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 _SWEEP_AT = 1_000
-"""How many counts there are before unused ones are first looked for."""
+"""The number of counts from which unused counts are removed."""
 
 
 @attrs.define(eq=False)
 class _Runner:
-    """One that has a place. ``is_reserved`` says that it has been let start and has not begun."""
+    """An invocation that has a place. ``is_reserved`` says that its start was granted and has not begun."""
 
     candidate: Candidate
     counts: tuple[RunCount, ...]
@@ -40,9 +40,9 @@ class _Runner:
 
 
 class RunPlaces:
-    """The places of one process. ``wake`` starts or continues an invocation that has got one, ``now`` is the time, and
+    """The places of one process. ``wake`` starts or continues an invocation that has received a place, ``now`` is the time, and
     ``set_alarm`` reports that :attr:`due` is earlier than before. ``names_of`` returns all names of a service and a handler, and
-    ``used_up`` what of the budget of a limit is used up in a scope that it counts."""
+    ``used_up`` returns the used-up quantity of a limit's budget in a scope that it counts."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class RunPlaces:
         return self._limits.values()
 
     def figures(self) -> Mapping[str, tuple[int, int]]:
-        """Return how many run under each limit, and how many wait for it, by scope."""
+        """Return the number of invocations that run under each limit and the number that wait for it, by scope."""
         found: dict[str, tuple[int, int]] = dict.fromkeys(self._limits, (0, 0))
         for count in self._counts.values():
             if count.limit is not None:
@@ -94,7 +94,7 @@ class RunPlaces:
         return [(scope, limit) for scope, limit in limits if limit.budget is not None]
 
     def lives_of(self, scope: str) -> set[int]:
-        """Return the lives of the budgets that count a scope, by its own limit or by that of each."""
+        """Return the lives of the budgets that count a scope, in its own limit or in a limit of each key or value."""
         limits = (self._limits.get(scope), self._limits.get(_of_each(scope)))
         return {limit.life for limit in limits if limit is not None and limit.budget is not None}
 
@@ -117,7 +117,7 @@ class RunPlaces:
         return of in self._granted.get(stream_of_invocation(of), ())
 
     def wait_of(self, of: InvocationId) -> LimitWait | None:
-        """Return what the invocation waits for: of several limits, one that is full."""
+        """Return a full limit that the invocation waits for, or None."""
         found = self._lines.waiting.get(of)
         if found is None:
             return None
@@ -135,7 +135,8 @@ class RunPlaces:
     # Rules.
 
     def set_limits(self, limits: Iterable[Limit], running: Iterable[Candidate] = ()) -> None:
-        """Apply these limits: whoever may run now gets a place. ``running`` are those that run, also without a place until now."""
+        """Apply these limits, and give places to the invocations that may run now. ``running`` are the running invocations, with or without a
+        place."""
         self._limits = {limit.scope: limit for limit in limits}
         self.is_active = bool(self._limits)
         self.has_budgets = any(limit.budget is not None for limit in self._limits.values())
@@ -159,12 +160,12 @@ class RunPlaces:
         self._go_on()
 
     def begin_search(self, partition: int) -> None:
-        """Let nothing more run until all unfinished work of a partition is known (:meth:`end_search`), so that its order holds."""
+        """Grant no place until all unfinished work of a partition is known (:meth:`end_search`), so that places are granted in order."""
         self._searched.add(partition)
         self._lines.is_searching = True
 
     def end_search(self, partition: int) -> None:
-        """The unfinished work of the partition is known, or it is not run here any more."""
+        """Report that the unfinished work of the partition is known, or that this process no longer runs the partition."""
         self._searched.discard(partition)
         self._go_on()
 
@@ -173,7 +174,7 @@ class RunPlaces:
         self._lines.try_all()
 
     def remember_start(self, scopes: Iterable[str], *at: float) -> None:
-        """Count starts of the past, each of which the limits of these scopes count."""
+        """Count earlier starts for the limits of these scopes."""
         for scope in scopes:
             limit = self._limits.get(scope) or self._limits.get(_of_each(scope))
             if at and limit is not None and limit.rate is not None:
@@ -183,8 +184,8 @@ class RunPlaces:
     # Places.
 
     def take(self, candidate: Candidate, *, is_start: bool) -> bool:
-        """Give the invocation a place, unless it must wait for one. Returns whether it may run. It may take one again that it has.
-        ``is_start`` says that it starts, which rates count."""
+        """Give the invocation a place, unless it must wait for one. Returns whether it may run. An invocation that has a place may call this
+        again. ``is_start`` says that the invocation starts, which a rate counts."""
         of, now = candidate.invocation_id, self._now()
         runner = self._running.get(of)
         if runner is not None:
@@ -206,13 +207,13 @@ class RunPlaces:
         return False
 
     def give_up(self, of: InvocationId) -> None:
-        """Forget an invocation that has ended before it ran."""
+        """Remove an invocation that has ended before it ran."""
         self._lines.leave(of)
         if self.unused(of):
             self.release(of)
 
     def release(self, of: InvocationId) -> None:
-        """Take the place of an invocation back, and give it to the next one."""
+        """Release the place of an invocation, and give it to the next one."""
         self._accept(of)
         runner = self._running.pop(of, None)
         if runner is None:
@@ -223,7 +224,7 @@ class RunPlaces:
         self._lines.refill(runner.counts)
 
     def leave_all(self, is_gone: Callable[[InvocationId], bool]) -> None:
-        """Forget the invocations for which ``is_gone`` is true."""
+        """Remove the invocations for which ``is_gone`` is true."""
         for of in [of for of in self._lines.waiting if is_gone(of)]:
             self._lines.leave(of)
         for of in [of for of in self._running if is_gone(of)]:
@@ -253,7 +254,7 @@ class RunPlaces:
         return count
 
     def _sweep(self, now: float) -> None:
-        """Drop the counts of keys and values that do nothing, once there are many."""
+        """Drop the unused counts of keys and values if there are many."""
         if len(self._counts) >= self._sweep_at:
             self._counts = {scope: count for scope, count in self._counts.items() if not count.is_unused(now)}
             self._sweep_at = max(_SWEEP_AT, 2 * len(self._counts))
@@ -268,14 +269,14 @@ class RunPlaces:
         return runner
 
     def _grant(self, candidate: Candidate, counts: tuple[RunCount, ...], is_start: bool) -> None:
-        """Give a place to one that waited, and wake it."""
+        """Give a place to an invocation that waited, and wake it."""
         of = candidate.invocation_id
         self._occupy(candidate, counts, is_reserved=is_start)
         self._granted.setdefault(stream_of_invocation(of), set()).add(of)
         self._wake(of)
 
     def _begin(self, of: InvocationId, runner: _Runner, now: float) -> None:
-        """Note that it uses its place, and count its start."""
+        """Record that the invocation uses its place, and count its start."""
         self._accept(of)
         if runner.is_reserved:
             runner.is_reserved = False
@@ -286,7 +287,7 @@ class RunPlaces:
                     self._lines.alarm_if_needed(count)
 
     def _accept(self, of: InvocationId) -> None:
-        """Note that the invocation has taken the place with which it was woken, or lost it."""
+        """Record that the invocation has taken the place with which it was woken, or has lost it."""
         stream = stream_of_invocation(of)
         woken = self._granted.get(stream)
         if woken is not None:
@@ -296,5 +297,5 @@ class RunPlaces:
 
 
 def _of_each(scope: str) -> str:
-    """Return the scope of each key or value that this one belongs to."""
+    """Return the scope of each key or value for a scope of one key or value."""
     return scope.partition("=" if scope.startswith("tag:") else "/")[0]

@@ -1,8 +1,8 @@
-"""Schedules as data: when a handler is to be called, and what became of each time.
+"""Schedules as data: the times at which a handler is to be called, and the result of each time.
 
-A *nominal time* is a time that the cron line or the interval names. A *scheduled run* is the invocation for one nominal time, or
-one that was asked for by hand. A schedule decides on each nominal time once: it starts a run, or counts the time as missed or
-skipped.
+A *nominal time* is a time that follows from the cron line or the interval. A *scheduled run* is the invocation for one nominal time,
+or an invocation that a user has triggered. A schedule decides once for each nominal time: it starts a run, or counts the time as
+missed or skipped.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RunCause(enum.Enum):
     """Why a scheduled run was started."""
 
     TIME = "time"
-    """Its nominal time came."""
+    """Its nominal time has come."""
     MISSED = "missed"
     """Its nominal time had passed while no process was running."""
     TRIGGER = "trigger"
@@ -82,8 +82,8 @@ class TimeForm(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Timing:
-    """The nominal times: those of a cron line in a zone, or every so many seconds from the anchor on; from ``start_at`` to
-    ``end_at``, both included. Times are wall seconds."""
+    """The rule for nominal times: a cron line in a zone, or an interval in seconds from an anchor; from ``start_at`` to ``end_at``, both
+    included. Times are wall seconds."""
 
     cron: str = ""
     every: float | None = None
@@ -153,7 +153,8 @@ class RunCounts:
     """Counts of the nominal times and the requests of a schedule since it was created, by result.
 
     ``started`` runs are open or have ended as ``succeeded``, ``failed``, ``cancelled`` or ``killed``. ``missed`` nominal times
-    passed without a run while no process was running; ``skipped`` ones because an earlier run was open, or too many waited.
+    passed without a run while no process was running. ``skipped`` nominal times had no run because an earlier run was open, or too many
+    runs waited.
     """
 
     started: int = 0

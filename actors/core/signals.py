@@ -1,15 +1,15 @@
 """Matches signals with the waits of a handler.
 
 The values of a name go to the waits of that name in order, the first value to the first wait. ``SignalReceived`` names the wait
-that was first when the signal came. The handler receives the signal later, when it has caught up. By then it may have left that
-wait (a deadline, a cancel) or begun another; ``SignalReassigned`` records the wait that took the signal in fact. A wait that
-begins while a signal is buffered names that signal itself. Every signal that was taken can therefore be traced to its wait
+that was first when the signal came. The handler receives the signal later, when it has caught up. By then it may have abandoned
+that wait (a deadline, a cancel) or begun another; ``SignalReassigned`` records the wait that took the signal. A wait that
+begins while a signal is buffered names that signal. Every signal that was taken can therefore be traced to its wait
 without a guess, and a restart does so (``core/restart_plan.py``).
 
-A wait to which a restart goes back asks again: it takes a signal that is sent for it, and no buffered one.
+A wait that a restart repeats takes no buffered signal; it waits for a new one.
 
-The answer to a question, which came by its link, is a signal that only a wait for this question takes: so an answer that comes too
-late is never taken for the answer to a later question of the same name.
+The answer to a question is a signal that only a wait for this question takes. So a late answer is never taken for the answer to a
+later question of the same name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Signals:
         return taken
 
     def drop_wait(self, wait: e.SignalAwaited) -> None:
-        """End a wait without a signal."""
+        """End a wait that has received no signal."""
         self._waits[wait.name].remove(wait)
 
     def receive(self, signal: e.SignalReceived) -> tuple[StepId | None, bool]:

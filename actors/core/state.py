@@ -1,6 +1,6 @@
 """The state of an object: the fold of its events.
 
-It is small on purpose, because a snapshot is this class as msgpack and many objects are in memory. It does not contain completed
+It is small, because a snapshot is this class as msgpack and many objects are in memory. It does not contain completed
 invocations, histories (only their positions), or the items of ``Log`` and ``Map`` fields.
 """
 
@@ -32,8 +32,8 @@ def with_request(applied: dict[str, Status], cause: str, before: Status) -> dict
 
 
 def digest(argument: bytes, mark: bytes = b"") -> bytes:
-    """Return sixteen bytes that identify an argument however its JSON is written: white space, the order of names,
-    escapes and the form of numbers do not count. ``mark`` separates different uses of the same JSON."""
+    """Return a digest of 16 bytes that identifies an argument: white space, the order of names, escapes and the form of numbers in its
+    JSON make no difference. ``mark`` separates different uses of the same JSON."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as if there were no argument
         argument = _ENCODER.encode(_DECODER.decode(argument))
     return hashlib.sha256(mark + argument).digest()[:16]
@@ -83,15 +83,15 @@ class Wait:
 
 @attrs.define
 class OpenQuestion:
-    """A question without an answer. ``number`` is the event that asked it. Its link is refused from ``expires_at`` on, and while it
-    ``is_closed``: its handler has stopped waiting for the answer, or another signal has taken its place."""
+    """A question without an answer. ``number`` is the event that asked it. Its link is refused from ``expires_at`` on, and while
+    ``is_closed`` is true: the handler has stopped waiting for the answer, or has received another signal instead."""
 
     number: int
     expires_at: float | None
     is_closed: bool = False
 
     def has_expired(self, now: float) -> bool:
-        """Report whether the time of its link is over."""
+        """Report whether its link has expired."""
         return self.expires_at is not None and now >= self.expires_at
 
 
@@ -160,7 +160,7 @@ class InvocationState:
     is stopped. ``tags`` are its tags by name, and ``trace`` is the span of its requester; None if there are none. At
     ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
     those without an answer, by id. ``debounce`` and ``debounced_since`` are as in :class:`journal.events.InvocationAccepted`.
-    ``spent`` are the amounts that it has used up, by the name of the quantity; what a restart has taken over is not among them.
+    ``spent`` has the amounts that it has used up, by the name of the quantity, without the amounts of events that a restart has copied.
     """
 
     invocation_id: InvocationId

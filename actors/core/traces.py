@@ -1,7 +1,7 @@
 """Trace contexts of invocations, as of the W3C recommendation Trace Context.
 
-The ids of spans are made from ids of invocations, so each process computes the same ones: a span is the same one after a crash
-and in a replay, and a child can name its parent before the parent has ended.
+The ids of spans are derived from ids of invocations, so each process computes the same ids: a span has the same id after a crash and
+in a replay, and a child can name its parent before the parent has ended.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def read_traceparent(text: str | None) -> TraceContext | None:
 
 
 def trace_of(of: InvocationId, given: TraceContext | None) -> TraceContext:
-    """Return the context that the invocation hands on: its trace and its own span. It is in the trace of its caller, or in one of
-    its own if its caller is only linked."""
+    """Return the context that the invocation passes to its calls: its trace and its own span. The trace is the caller's, or a new one if the
+    caller is only linked."""
     span = span_id("invocation", of)
     if given is None or given.is_link:
         return TraceContext(f"00-{_digest('trace', of)[:32]}-{span}-01")
@@ -35,7 +35,7 @@ def trace_of(of: InvocationId, given: TraceContext | None) -> TraceContext:
 
 
 def linked(trace: TraceContext) -> TraceContext:
-    """Return the context for an invocation that begins a trace of its own, with a link to this one."""
+    """Return the context for an invocation that begins a new trace with a link to this one."""
     return TraceContext(trace.traceparent, is_link=True)
 
 

@@ -6,7 +6,7 @@
                ▼                              ▼
           SCHEDULED ──InvocationDue────►   QUEUED
                │                              │ InvocationStarted
-               │   InvocationPaused           ▼       every open request is up to others
+               │   InvocationPaused           ▼       every open request waits for others
                ├────────────┬───────────── RUNNING ───────────────────────────► SUSPENDED
                │            │               ▲   ▲  ◄──no request is open, or a step is──┘
                ▼            │  AttemptRetried   │ AttemptFailed
@@ -16,10 +16,10 @@
                ▼
            COMPLETED   (InvocationCompleted, from every other; nothing leaves it)
 
-``LEGAL`` says in which statuses an event may be appended; ``evolve`` checks it, so an event that does not belong there
-stops the object instead of bending it. The status after an event is a function of the event and of what is still open
-(``status_now``), because running, suspended and backing off differ by what the invocation waits for, not by a flag of their own.
-Whether the handler is in memory plays no part: that is not recorded, and leaves no trace in the history.
+``LEGAL`` has the statuses in which an event may be appended. ``evolve`` checks it, so an illegal event stops the object and never
+changes its state. The status after an event is a function of the event and of the open requests (``status_now``): running, suspended
+and backing off differ only in what the invocation waits for, and no flag stores the difference. Whether the handler is in memory is not
+recorded and does not matter here.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ LEGAL: dict[type, frozenset[Status]] = {
 
 
 def status_now(invocation: InvocationState) -> Status:
-    """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if it waits and no
-    step of its own is among what it waits for, else ``RUNNING``."""
+    """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if the handler waits and not for a
+    step of its own, else ``RUNNING``."""
     if invocation.retry_at is not None:
         return Status.BACKING_OFF
     status = Status.SUSPENDED if invocation.waits else Status.RUNNING

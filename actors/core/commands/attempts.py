@@ -1,5 +1,5 @@
-"""Commands of a running handler and of its steps to their own object. Those that come with each step are not frozen, because a frozen
-class costs twice as much to make."""
+"""Commands of a running handler and of its steps to their own object. The commands of each step are not frozen, because an instance of a
+frozen class takes twice as long to create."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class RecordProgress:
 
 @attrs.define(kw_only=True)
 class FinishAttempt:
-    """The handler has returned or raised. ``events`` are the events of its last turn and ``output`` the pieces that it emitted
-    in it, ``handed_over`` counts the completions that it received, and ``has_met_cancel`` says whether a pending cancel
-    was raised in it."""
+    """The handler has returned or raised. ``events`` are the events of its last turn, ``output`` are the pieces that it emitted in that
+    turn, ``handed_over`` counts the completions that it received, and ``has_met_cancel`` says whether a pending cancel was raised in
+    that turn."""
 
     invocation_id: InvocationId
     events: list[Event]
@@ -41,7 +41,7 @@ class FinishAttempt:
 
 @attrs.frozen(kw_only=True)
 class FailAttempt:
-    """The handler raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel`` says
+    """The handler raised an error that may be retried. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel`` says
     whether a pending cancel is among the ``handed_over`` completions."""
 
     invocation_id: InvocationId
@@ -64,7 +64,7 @@ class PauseAttempt:
 
 @attrs.frozen(kw_only=True)
 class ResumeInBudget:
-    """Every budget that counts the invocation has room again: resume it, if it is paused because one was used up."""
+    """Resume an invocation that is paused because a budget was used up: every budget that counts it has a rest again."""
 
     invocation_id: InvocationId
 
@@ -83,7 +83,7 @@ class CompleteStep:
 
 @attrs.frozen(kw_only=True)
 class FailStep:
-    """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``retry_after`` is the delay
+    """The body of a step raised an error that may be retried. ``jitter`` is a random number in [0, 1). ``retry_after`` is the delay
     in seconds that the error asks for."""
 
     invocation_id: InvocationId
@@ -98,7 +98,7 @@ class FailStep:
 
 @attrs.frozen(kw_only=True)
 class NoteHeartbeat:
-    """The body of a step has said how far it is; ``details`` are JSON."""
+    """Record the progress that the body of a step has reported; ``details`` are JSON."""
 
     invocation_id: InvocationId
     step: StepId
@@ -116,6 +116,6 @@ class AbortStep:
 
 @attrs.frozen(kw_only=True)
 class FinishDrain:
-    """No step of the invocation runs any more, so a pause that waited for its steps takes effect."""
+    """Let a pause that waited for running steps take effect: no step of the invocation runs any more."""
 
     invocation_id: InvocationId

@@ -1,4 +1,4 @@
-"""Commands as bytes. Those that travel between partitions, or wait for a date, have a stable tag, as events do."""
+"""Commands as bytes. Commands that are sent between partitions, or wait for a time, have a stable tag, as events do."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _OF_THE_JOURNEY = frozenset(
         "question",
     }
 )
-"""Fields of a verb that address it, or that are filled in where it arrives."""
+"""Fields of a verb that address it, or that the receiver fills in."""
 
 
 def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Commands that start work, deliver what it waits for, or change who answers a call."""
+"""Commands that start an invocation, deliver the result of a wait, or change the callee of a call."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class FireTimer:
 
 @attrs.frozen(kw_only=True)
 class RetryAttempt:
-    """The delay after a failed attempt is over. Retry it."""
+    """Retry a failed attempt: its delay is over."""
 
     invocation_id: InvocationId
 
@@ -122,7 +122,7 @@ class TransferCall:
 
 @attrs.frozen(kw_only=True)
 class WithdrawCall:
-    """Complete a call with this outcome although it has not begun. It can never begin, because its caller holds the key
+    """Complete a call with this outcome before it has started. It could never start, because its caller holds the key
     that it waits for."""
 
     invocation_id: InvocationId

@@ -1,7 +1,7 @@
-"""Decides on a command: given an object's state, the events that follow from it, or the reason why it is refused.
+"""Decides on a command: returns the events that follow from it, given an object's state, or raises the reason for its refusal.
 
-Nothing is looked up and nothing is done here. A command that was applied before, or that comes too late to matter, gives no
-events. A command that cannot be applied raises an :class:`actors.errors.RefusedError` that says what would work.
+This package reads nothing from a disk and carries nothing out. A command that was applied before, or that comes too late to matter,
+gives no events. A command that cannot be applied raises an :class:`actors.errors.RefusedError`, whose message says what to do instead.
 """
 
 from __future__ import annotations

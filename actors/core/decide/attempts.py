@@ -53,7 +53,7 @@ def fail_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FailAttempt, now: float, _: Limits
 ) -> list[Event]:
     attempt = invocation.failed_attempts + 1
-    # A handler that failed while its cancel was on its way is retried at once: the cancel is delivered before the completion that
+    # A handler that failed before it received its cancel is retried at once: the cancel is delivered before the completion that
     # it failed on.
     is_cancelled = invocation.cancel is not None and not command.has_been_given_cancel
     exhausted = is_exhausted(command.policy, attempt) and not is_cancelled

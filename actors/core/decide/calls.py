@@ -1,4 +1,4 @@
-"""Decides on what an invocation waits for: calls, answers to verbs, and signals."""
+"""Decides on the results that an invocation waits for: outcomes of calls, results of verbs, and signals."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _check_question(invocation: InvocationState, command: c.SignalInvocation, no
 
 
 def expired_link(name: str) -> ConflictError:
-    """Return the error for a link whose time is over. ``name`` is empty if it is not known."""
+    """Return the error for an expired link. ``name`` is the name of its question, or empty if it is not known."""
     which = f"the link to question {name!r}" if name else "this link"
     return ConflictError(f"{which} has expired; ask the sender for a new one", code=ErrorCode.LINK_EXPIRED)
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def check_deletion(state: ObjectState | None, service: str, key: str) -> bool:
-    """Report whether the object exists, so that there is something to delete.
+    """Report whether the object exists.
 
-    Raises :class:`actors.ConflictError` while an invocation of it has not ended: its handler would continue with fields that are gone.
-    There is no event of a deletion, because the log that would have it is deleted as well; the audit log has the deletion.
+    Raises :class:`actors.ConflictError` if an invocation of the object has not ended, because its handler would continue with deleted
+    fields. A deletion has no event: it would be in the log that the deletion removes. The audit log records the deletion instead.
     """
     if state is None or (state.service, state.key) != (service, key):
-        return False  # another object may have the same stream by accident
+        return False  # another object with the same 64-bit stream number
     for of, invocation in state.invocations.items():
         number = len(state.invocations)
         counted = "1 invocation that has not ended" if number == 1 else f"{number} invocations that have not ended"

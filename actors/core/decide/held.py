@@ -1,4 +1,4 @@
-"""Holds invocations back that a closed gate forbids to start, or that must wait for a place under a limit."""
+"""Delays the start of invocations that a closed gate holds, or that must wait for a place under a limit."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def without_held(state: ObjectState | None, events: list[Event], limits: Limits,
 def without_waiting(
     state: ObjectState | None, events: list[Event], limits: Limits, places: RunPlaces, accepted_at: float
 ) -> list[Event]:
-    """Return the events without the starts that must wait for a place, as :func:`without`. The others get one.
-    ``accepted_at`` is the time at which what is new is accepted."""
+    """Return the events without the starts that must wait for a place, as :func:`without`; the other starts get a place.
+    ``accepted_at`` is the acceptance time of a new invocation."""
     return without(
         state,
         events,
@@ -43,7 +43,7 @@ def without_waiting(
 
 
 def candidate_of(state: ObjectState, invocation: InvocationState) -> Candidate:
-    """Return an open invocation as limits see it."""
+    """Return the properties of an open invocation that limits depend on."""
     return _candidate(state, invocation, invocation.accepted_at)
 
 
@@ -61,7 +61,7 @@ def _candidate(owner: Owner, known: Known, accepted_at: float) -> Candidate:
 def without(
     state: ObjectState | None, events: list[Event], limits: Limits, is_held: Callable[[Owner, Known, str], bool]
 ) -> list[Event]:
-    """Return the events without the starts of what is held; those invocations stay in the queue.
+    """Return the events without the starts of held invocations, which stay in the queue.
 
     A shared handler needs no turn, so no queue limits how many of them wait: they are counted here. Raises
     :class:`LimitExceededError` if too many wait.

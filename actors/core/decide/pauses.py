@@ -71,7 +71,7 @@ def pause_invocation(
 
 
 def has_running_steps(invocation: InvocationState) -> bool:
-    """Report whether a step has begun, or is about to, and has not ended."""
+    """Report whether a step has been requested and has not ended."""
     return invocation.status in STARTED and any(w.kind is WaitKind.STEP for w in invocation.waits.values())
 
 

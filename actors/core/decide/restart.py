@@ -1,4 +1,4 @@
-"""Decides on a restart, and on what it takes from its original."""
+"""Decides on a restart, and on the data that it takes from its original."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
             status=original.status,
             code=ErrorCode.STILL_OPEN,
         )
-    # Each invocation of a service has a stream of its own, and its restarts live in the same one and wait for no turn.
+    # Each invocation of a service has a stream of its own. Its restarts are in that stream too, and start without a queue.
     mode = Mode.SHARED if state.kind is Kind.SERVICE else command.original.mode
     if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
         raise LimitExceededError(

@@ -1,4 +1,4 @@
-"""Decides on steps and timers: how they end and fail."""
+"""Decides on the ends and failures of steps, and on timers."""
 
 from __future__ import annotations
 

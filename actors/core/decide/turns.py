@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def start_due(state: ObjectState, invocation: InvocationState, _: Any, __: float, ___: Limits) -> list[Event]:
-    """Its time has come: start the invocation if its object is free."""
+    """Start an invocation whose scheduled time has come if its object is free; else queue it."""
     if invocation.scheduled_for is None:
         return []
     due: Event = e.InvocationDue(invocation_id=invocation.invocation_id)
@@ -41,7 +41,7 @@ def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
 
 
 def _start_next(state: ObjectState, *, without: InvocationState) -> list[Event]:
-    """Start the head of the queue once ``without`` has left. A paused head is not overtaken: the queue is first come, first
+    """Start the head of the queue after ``without`` has left. A paused head keeps its place: the queue is first come, first
     served."""
     if state.holder not in (None, without.invocation_id):
         return []

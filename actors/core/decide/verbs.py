@@ -93,7 +93,7 @@ def resume_invocation(
         return [
             *moved,
             *start_if_its_turn(state, invocation),
-        ]  # a gate on the code that it leaves may have held it
+        ]  # a gate on its previous deployment may have held it
     if invocation.status is not Status.PAUSED:
         return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)
@@ -139,7 +139,7 @@ def reschedule_invocation(
     if invocation.scheduled_for is None:
         raise ConflictError(
             f"{invocation.invocation_id} is {invocation.status.value}: its time has come, or it never had one. Only an "
-            "invocation that waits for its time can be moved",
+            "invocation that is scheduled can be rescheduled",
             status=invocation.status,
             code=ErrorCode.ALREADY_DUE,
         )

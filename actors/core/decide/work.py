@@ -1,4 +1,4 @@
-"""Decides on a request for work: accept it, join an earlier request, or refuse it."""
+"""Decides on a request for an invocation: accepts it, attaches its caller to an earlier invocation, or refuses it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
-    """Raise ``ConflictError`` if a repeated request has another argument."""
+    """Raise ``ConflictError`` if a request with the same idempotency key had another argument."""
     if command.request is not None and not has_digest(command, argument_digest):
         raise ConflictError(
             f"{command.target} was requested under the key {command.request!r} before, with another argument, as "
@@ -72,8 +72,8 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, now: float, lim
 
 
 def _debounced(state: ObjectState, asked: c.Invoke) -> InvocationState | None:
-    """Return the invocation that a message under the same debounce key made, if its time has not come. A paused one is left to whoever
-    paused it."""
+    """Return the scheduled invocation with the same handler and debounce key, or None. A paused invocation is not replaced, because an
+    operator has paused it."""
     for invocation in state.invocations.values():
         if (
             invocation.debounce == asked.debounce
@@ -85,8 +85,8 @@ def _debounced(state: ObjectState, asked: c.Invoke) -> InvocationState | None:
 
 
 def _replace(state: ObjectState, replaced: InvocationState, command: c.ResolvedInvoke, now: float) -> list[Event]:
-    """Accept the message in place of an earlier one, whose callers then wait for it. It is due at its own time, but not later than
-    ``max_delay`` after the first one that was replaced."""
+    """Accept the message in place of an earlier one, whose callers then wait for the new invocation. It is due at its own time, but at
+    most ``max_delay`` seconds after the first message of the series was accepted."""
     asked, of = command.asked, replaced.invocation_id
     since = replaced.accepted_at if replaced.debounced_since is None else replaced.debounced_since
     due = asked.scheduled_for
@@ -129,7 +129,7 @@ def _accept(
     due: float | None = None,
     debounced_since: float | None = None,
 ) -> list[Event]:
-    """Accept the invocation. ``due`` is its time if that is not the one that was asked for."""
+    """Accept the invocation. ``due`` replaces the scheduled time of the request."""
     asked = command.asked
     scheduled_for = asked.scheduled_for if due is None else due
     accepted = e.InvocationAccepted(
@@ -158,7 +158,7 @@ def _accept(
 
 
 def expiry(now: float, scheduled_for: float | None, max_duration: float | None) -> float | None:
-    """Return the time at which an invocation that is accepted now is cancelled. It counts from its date if it has one."""
+    """Return the time at which an invocation accepted ``now`` is cancelled: ``max_duration`` seconds after ``scheduled_for``, or after ``now``."""
     if max_duration is None:
         return None
     return min((now if scheduled_for is None else scheduled_for) + max_duration, NEVER)

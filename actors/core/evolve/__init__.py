@@ -85,7 +85,7 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
         invocation.unseen = 0
     if (
         stamp.cause.startswith(REQUEST) and event.__class__ is not e.InvocationStarted
-    ):  # which a verb on another one lets begin
+    ):  # which a verb on another invocation starts
         invocation.applied_requests = with_request(invocation.applied_requests, stamp.cause, invocation.status)
     spans = invocation.spans
     first, last = spans[-1]
@@ -103,8 +103,8 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
 
 
 def _follows(stamp: Stamp, number: int) -> bool:
-    """Report whether the handler had been given the event with this number when it recorded what has this stamp. Its
-    requests are stamped with the event that they follow from, and events are given in order."""
+    """Report whether the handler had received the event with this number when it made the request with this stamp. A request is
+    stamped with the event that it follows from, and the handler receives events in order."""
     cause = stamp.cause
     return cause[:1] == "#" and cause[1:].isdecimal() and int(cause[1:]) >= number
 
@@ -200,7 +200,7 @@ def _on_attempt_failed(state: ObjectState, invocation: InvocationState, event: e
     invocation.retry_at = event.retry_at
     invocation.max_attempts = event.max_attempts
     invocation.last_failure = event.failure
-    invocation.unseen = state.version  # its last turn is taken again
+    invocation.unseen = state.version  # the last turn runs again
     invocation.status = transitions.status_now(invocation)
 
 
@@ -264,7 +264,7 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
 def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
     invocation.held_back = 0
     if invocation.status is not Status.PAUSED:
-        invocation.pending_pause = None  # it had been asked to pause and was not paused yet
+        invocation.pending_pause = None  # a pause was requested and had not taken effect
         return
     _start_over(invocation)
     invocation.status = transitions.status_when_resumed(invocation)

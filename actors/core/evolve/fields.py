@@ -19,7 +19,7 @@ def on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChange
 
 
 def on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:
-    # The version of the fields stays: no client has seen them without these values.
+    # The version of the fields stays the same: no client has read the fields without these values.
     invocation.value_bytes += sum(map(len, event.fields.values()))
     state.fields = {**event.fields, **state.fields}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _wait_for_others(invocation: InvocationState, step: StepId, wait: Wait) -> None:
     invocation.waits[step] = wait
-    if invocation.status is Status.RUNNING:  # one more request to others changes no other status
+    if invocation.status is Status.RUNNING:  # a further request to others changes no other status
         invocation.status = transitions.status_now(invocation)
 
 
@@ -66,7 +66,7 @@ def on_question(state: ObjectState, invocation: InvocationState, event: e.Questi
 
 
 def _close(invocation: InvocationState, question: str) -> None:
-    """Let the link of a question be refused until the handler waits for the answer again."""
+    """Close a question: its link is refused until the handler waits for the answer again."""
     if question in invocation.questions:
         invocation.questions[question].is_closed = True
 
