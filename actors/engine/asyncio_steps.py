@@ -1,4 +1,4 @@
-"""Runs the bodies of steps that are asyncio's, in one asyncio loop for all steps of an engine.
+"""Runs the bodies of steps with ``loop="asyncio"``, in one asyncio loop for all steps of an engine.
 
 ::
 
@@ -8,11 +8,11 @@
       cancelled          ── cancel ──────────► asyncio.CancelledError at the body's await
       waits for its end  ◄───────────────────── … which has ended
 
-The thread starts with the first such step and ends with the engine. So what a body keeps in a global, a pool of connections or a
-session, belongs to the loop of all later steps as well. The end of a body is awaited also after a cancel, as that of every step. asyncio
-cancels a task once: a body that swallows it continues to its end, and is cancelled again when the runtime ends.
+The thread starts with the first such step and ends with the engine. So bodies may share a connection pool or a session in a global
+variable: all of them run in the same loop. As with every step, the engine awaits the end of a body even after a cancel. asyncio cancels
+a task once: a body that swallows the cancel continues to its end, and is cancelled again when the runtime ends.
 
-Under a virtual clock the bodies and their end are work: time stands still while one of them runs, and asyncio's own time is real.
+Under a virtual clock, time stands still while one of the bodies runs or ends, and asyncio's own time is real.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 REPORT_SECONDS = 1.0
-"""A body that has kept the loop to itself for this long is logged while it does, with its line."""
+"""A body that blocks the loop for this long is logged with its line."""
 
 CLOSE_SECONDS = 2.0
 """How long the tasks of the loop may take to end when the engine ends."""
 
 _OF_TRIO = ("must be called from async context", "Task got bad yield:", "'RunContext' object has no attribute")
-"""What the errors say that trio and asyncio raise if a body uses trio."""
+"""Parts of the errors that trio and asyncio raise if a body uses trio."""
 
 
 class AsyncioSteps:
@@ -84,7 +84,7 @@ class AsyncioSteps:
             body.leave()
 
     def look(self) -> None:
-        """Log the body that keeps the loop to itself, if one does. Called in the watchdog's thread, again and again."""
+        """Log a body that blocks the loop. The watchdog's thread calls this repeatedly."""
         if not self._bodies or self._is_closing:
             return
         if self._asked_at is None:
@@ -162,7 +162,7 @@ class _Body:
             raise self._awaited_trio().with_traceback(error.__traceback__) from error
 
     def leave(self) -> None:
-        """Wait no more for the end of the body. Called in trio."""
+        """Stop waiting for the end of the body. Called in trio."""
         self._ended.set()
 
     def _soon(self, function: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
+from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to run code outside of every task
 
 from actors.core import commands as c
 from actors.core.traces import trace_of
@@ -53,7 +53,7 @@ _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
 class Attempt:
-    """A handler in memory. ``seen`` is the number of the last event that it has been given, or has read."""
+    """A handler in memory. ``seen`` is the number of the last event that it has received or read."""
 
     execution: Execution
     execution_type: type[Execution] = Execution
@@ -131,7 +131,7 @@ class Attempt:
         rested: int = 0,
         emitted: int = 0,
     ) -> Self:
-        """The next attempt of an invocation, from its history. ``rested`` is that of the attempts before, as far as it is known;
+        """The next attempt of an invocation, from its history. ``rested`` is the value of the previous attempt, if it is known;
         ``emitted`` is the number of recorded pieces of output that its handler has emitted."""
         handler = definition.handler(invocation.handler)
         accepted = history[0].event
@@ -193,7 +193,7 @@ class Attempt:
         )
 
     def start(self, now: float) -> list[Command]:
-        """Replay the history and run on from there. Returns the commands that follow."""
+        """Replay the history and continue from there. Returns the commands that follow."""
         return self._with_prepared(self._turn(self.execution.replay, now))
 
     def take_over(self, now: float) -> list[Command]:
@@ -204,7 +204,7 @@ class Attempt:
     def _with_prepared(self, commands: list[Command]) -> list[Command]:
         prepared = self._view.take_prepared()
         if not prepared or any(isinstance(command, c.PauseAttempt) for command in commands):
-            return commands  # code that does not fit leaves the object alone
+            return commands  # incompatible code must not change the object
         return [c.RecordProgress(invocation_id=self.invocation_id, events=[*prepared]), *commands]
 
     def hand_over(self, recorded: Recorded, now: float) -> list[Command]:
@@ -215,20 +215,20 @@ class Attempt:
         return self._turn(self.execution.hand_over, recorded, now)
 
     def give(self, completed: Any, number: int, at: float, now: float) -> list[Command]:
-        """Give the handler the end of the wait that it is in, which came ``at`` that time and is to become the event with this
+        """Give the handler the end of its wait, which came ``at`` that time and is to become the event with this
         number. Returns the commands that follow."""
         self.seen = number
         return self._turn(self.execution.give, completed, at, now)
 
     def close(self) -> None:
-        """Drop the attempt. The cleanup of the handler runs as Python unwinds it, and none of it counts."""
+        """Drop the attempt. Python runs the handler's cleanup blocks, whose requests are ignored."""
         if self.execution.has_branches:
             with suppress(Interruption):
                 self._context.watchdog.run(self, outside_trio, self.execution.close)
 
     @property
     def rested(self) -> int:
-        """The number of the last event that it has been given, if it waits since; 0 otherwise."""
+        """The number of the last event that the handler has received, if it waits; otherwise 0."""
         return self.seen if self._waits else 0
 
     @property

@@ -83,7 +83,7 @@ _AUDITED = frozenset(
 
 
 def _is_asked_for(request: ObjectRequest, command: Any) -> bool:
-    """Whether a client waits for the answer. No client waits for a verb that follows from another verb or from a date."""
+    """Whether a client waits for the answer. No client waits for a verb that follows from another verb or from a timer."""
     return request.reply is not None or command.reply_to is not None
 
 

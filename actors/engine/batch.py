@@ -41,9 +41,9 @@ class Purge:
     """A purge in the batch, and everything that reports it: ``reply`` for a client, ``row`` for the audit log, ``message`` for
     the handler that requested it.
 
-    The histories are read before the purge is decided, and again as they are overwritten. If they cannot be read the second time,
-    they stay, and no client must have been told of a change. So all reports wait in the batch, even the answer to an object of
-    the same partition, and are replaced before the commit reaches the disk (``refuse``).
+    The histories are read before the purge is decided, and again when they are overwritten. If the second read fails, the histories are
+    kept, and no client may have received a success. So all reports wait in the batch, even the answer to an object of the same
+    partition, and are replaced before the commit reaches the disk (``refuse``).
     """
 
     invocation_ids: Collection[InvocationId]
@@ -66,8 +66,8 @@ class Purge:
 class PendingAppend(Append, eq=False, kw_only=True):
     """The append that grows with the decisions on one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must
     be at event ``covered`` or later, because some events up to there are overwritten. ``has_turns`` says that a step has ended and
-    another was requested, in one frame. ``forgotten`` are the rows to delete with the histories that are overwritten, and
-    ``uncounted`` the change of the counts that this makes."""
+    another was requested, in one frame. ``forgotten`` are the rows to delete with the overwritten histories, and
+    ``uncounted`` is the resulting change of the counts."""
 
     loaded: LoadedObject
     touched: dict[InvocationId, None] = msgspec.field(default_factory=dict)
@@ -90,8 +90,8 @@ class PendingAppend(Append, eq=False, kw_only=True):
 
 class RowPause(Append, eq=False, kw_only=True):
     """The pause in a ``batch`` of an invocation whose object is not in memory (``actors.engine.row_pauses``): the changed row, the
-    groups that the invocation was counted in ``before``, and the event. ``loaded`` is the object if it has been loaded while the
-    commit was on its way."""
+    groups that the invocation was counted in ``before``, and the event. ``loaded`` is the object if it has been loaded during the
+    commit."""
 
     batch: CommitBatch
     row: InvocationRow
@@ -119,7 +119,7 @@ class RowPause(Append, eq=False, kw_only=True):
         return True
 
     def settle(self) -> None:
-        """Take note that the commit is durable."""
+        """Record that the commit is durable."""
         loaded = self.loaded
         if loaded is not None:
             loaded.pending_appends -= 1
@@ -129,12 +129,12 @@ class RowPause(Append, eq=False, kw_only=True):
 
 @attrs.define(eq=False)
 class CommitBatch:
-    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk, except those that are also
-    ``deleted``, with the history of an invocation, and may have been written again; ``known`` are the values on disk that are known
-    besides; ``consumed`` are messages to objects that have no append in it. ``row_pauses`` are of objects that are not in memory.
-    The rows of its ``audit`` are chained when it goes to the disk. ``released`` are the actions to run, in order, once it is durable.
-    ``counts`` are the changes of the counts of invocations. ``ended``, ``failed_attempts`` and ``failed_steps`` are counted then: the rows of completed invocations, and
-    the service and handler of each failure. Invocations that were recorded as a whole are not in ``counts`` and ``ended`` while the
+    """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; a key that is also in ``deleted`` was
+    deleted with a history and may have been written again. ``known`` are other values that are known to be on disk, and ``consumed`` are
+    messages to objects without an append in this commit. ``row_pauses`` are pauses of objects that are not in memory.
+    The rows of ``audit`` are chained when the commit is written. ``released`` are the actions to run, in order, once it is durable.
+    ``counts`` are the changes of the counts of invocations. ``ended`` (the rows of completed invocations), ``failed_attempts`` and
+    ``failed_steps`` (the service and handler of each failure) are counted once the commit is durable. Invocations that were recorded as a whole are not in ``counts`` and ``ended`` while the
     batch forms: ``ended_at_once`` are the fields of their rows, and ``succeeded`` their number by service, handler, deployment and
     time of the end."""
 
@@ -196,7 +196,7 @@ class CommitBatch:
         return found
 
     def forgo_rewriting(self, pending_append: PendingAppend, because: BaseException) -> bool:
-        """Leave an object's stored events as they are and only append to them. Returns whether that makes a difference."""
+        """Overwrite none of an object's stored events; only append to them. Returns whether some were to be overwritten."""
         for purge in pending_append.purges:
             self.refuse(purge, because)
         rewrites = bool(pending_append.erased or pending_append.trim_to or pending_append.snapshot is not None)

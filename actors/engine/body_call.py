@@ -48,7 +48,7 @@ class BodyCall:
         return key_of(self.invocation_id, self.step)
 
     def _note_begin(self) -> None:
-        """Tell those who watch that the body begins."""
+        """Tell the observer and the record of running code that the body begins."""
         raise NotImplementedError
 
     async def _try(self) -> Any:

@@ -1,8 +1,8 @@
-"""Resumes the invocations that were paused because a budget was used up, when there is room again, and removes the sums of budgets
-that are gone.
+"""Resumes invocations that were paused because a budget was used up, once the budget has a rest again, and removes the sums of deleted
+budgets.
 
-They are looked for among all that are paused, in the index, when budgets have changed and once after a start: the process may have
-ended between the change and the end of the search. The rows of sums that no budget counts any more are removed with the next commit.
+The watcher searches the index of paused invocations after each change of budgets, and once after a start, because the process may have
+ended between a change and the end of the search. Sums that no budget counts any more are removed with the next commit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _READ_TOGETHER = 256
 
 
 class BudgetWatcher:
-    """Resumes what budgets have paused in one partition. ``settled`` returns when every decision so far is durable."""
+    """Resumes the invocations that budgets have paused in one partition. ``settled`` returns when every decision so far is durable."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class BudgetWatcher:
         self._changed = trio.Event()
 
     async def run(self) -> None:
-        """Look once, and again after each change. Runs forever."""
+        """Search once, and again after each change. Runs forever."""
         self._machine.run_limits.when_changed[self._machine.partition.number] = self._look_again
         while True:
             await self._resume()

@@ -1,12 +1,12 @@
-"""Adds up what invocations spend under the budgets of limits, and says which budget is used up. ::
+"""Adds up the amounts that invocations spend under the budgets of limits, and finds used-up budgets. ::
 
     a step or a handler spends ──► QuantitiesSpent ──┬─► the event         ┐
                                                      └─► a row per scope   ┴─ one commit of the partition
 
     sum of a scope = its rows in all partitions, with the commits that are not on disk yet
 
-Invariant: a row is the sum of the events of its partition that were recorded under this budget. Both are in the same commit, so no
-crash parts them, and nothing is kept in memory that could differ. A copied event of a restart was counted with the original.
+Invariant: a row is the sum of the events of its partition that were recorded under this budget. Both are in the same commit, so a
+crash cannot separate them, and no sum is kept in memory. An event that a restart copies is counted only once, with the original.
 
 Alternative refused: the sums as fields of an object. Every step that spends would wait for a message to another partition.
 """
@@ -45,15 +45,15 @@ class Budgets:
         self._readers[partition] = rows
 
     def leave(self, partition: int) -> None:
-        """The partition is not run any more: read what is on disk."""
+        """Stop reading this partition's unwritten changes: this engine no longer runs it."""
         self._readers[partition] = self._journal
 
     def spent_under(self, scope: str, life: int) -> Amounts:
-        """Return what was spent in a scope under the budget with this life."""
+        """Return the amounts that were spent in a scope under the budget with this life."""
         return spent_under(self._readers, scope, life)
 
     def used_up(self, scope: str, limit: Limit) -> UsedUp | None:
-        """Return what is used up of a limit's budget, which counts the scope."""
+        """Return the used-up quantity of a limit's budget in this scope, or None."""
         return None if limit.budget is None else used_up(scope, self.spent_under(scope, limit.life), limit.budget)
 
     def used_up_by(self, places: RunPlaces, state: ObjectState, invocation: InvocationState) -> UsedUp | None:
@@ -64,8 +64,8 @@ class Budgets:
     def charges(
         self, places: RunPlaces, state: ObjectState | None, events: Iterable[Event]
     ) -> list[tuple[str, int, Amounts]]:
-        """Return what the events are to add: scopes with the lives of their budgets, and the amounts. A limit of each key or value has
-        a sum of its own beside theirs."""
+        """Return the amounts that the events add, with the scopes and the lives of the budgets. A limit of each key or value also has a total
+        of its own."""
         found: list[tuple[str, int, Amounts]] = []
         for event in events:
             if isinstance(event, e.QuantitiesSpent) and state is not None:

@@ -78,7 +78,7 @@ class CodeWaits:
             else:
                 self._hold(loaded, of, deployment, error)
             if number % _WOKEN_TOGETHER == 0:
-                await trio.lowlevel.checkpoint()  # calls and verbs are taken between
+                await trio.lowlevel.checkpoint()  # calls and verbs are taken in between
 
     def _hold(self, loaded: LoadedObject, of: InvocationId, deployment: str, error: BaseException) -> None:
         invocation = loaded.open_state(of)

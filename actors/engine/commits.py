@@ -1,4 +1,4 @@
-"""Writes sealed batches, one at a time, and releases what waited for them."""
+"""Writes sealed batches, one at a time, and runs the actions that waited for them."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Commits:
         self._refuse = refuse
         self._wake = wake
         self.is_busy = False
-        """Whether a batch is on its way to the disk."""
+        """Whether a batch is being written."""
         self._sealed: CommitBatch | None = None
         self._released: deque[Callable[[], None]] = deque()
         self._seal_wanted = trio.Event()
         self._release_wanted = trio.Event()
 
     def begin(self, sealed: CommitBatch) -> None:
-        """Write this batch. None may be on its way."""
+        """Write this batch. No other batch may be being written."""
         self._sealed, self.is_busy = sealed, True
         self._seal_wanted.set()
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 class CompletedInvocations:
-    """The completed invocations of one processor's objects. They are kept for ``retention_seconds``, unless their handlers say
-    otherwise. ``batch`` returns the batch that is forming."""
+    """The completed invocations of one processor's objects. They are kept for ``retention_seconds``, unless their handlers have
+    another retention. ``batch`` returns the batch that is forming."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class CompletedInvocations:
     def add_ended(
         self, loaded: LoadedObject, state: ObjectState, invocation: InvocationState, outcome: Outcome, at: float
     ) -> None:
-        """Note the row of an invocation that its object, with this state, has no longer."""
+        """Note the row of an invocation that is no longer in its object's state, which is this one."""
         self._add(loaded, self._row_at_end(state, invocation, outcome, at))
 
     def _add(self, loaded: LoadedObject, row: InvocationRow) -> None:
@@ -137,15 +137,15 @@ class CompletedInvocations:
         return self._purge_sooner
 
     def purge_at(self, completed_at: float, retention: float | None) -> float:
-        """When the retention of an invocation ends, and so that the search for such ends knows. ``retention`` is its handler's, if it
-        has one of its own."""
+        """The time at which the retention of an invocation ends, after telling the search for ended retentions. ``retention`` is the handler's own,
+        or None."""
         purge_at = completed_at + (self.retention_seconds if retention is None else retention)
         if self.purge_due_at is None or purge_at < self.purge_due_at:
             self.purge_sooner_than(purge_at)
         return purge_at
 
     def purge_sooner_than(self, due_at: float) -> None:
-        """Let the search for retentions that are over know of an earlier end, once that is durable."""
+        """Tell the search for ended retentions of an earlier end, once that is durable."""
         self.purge_due_at = due_at
         self._batch().released.append(self._hurry_purge)  # the search reads rows from the disk
 

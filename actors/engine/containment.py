@@ -7,7 +7,7 @@ object catches the exception and *blames* that object (``Faults.blame``)::
     raised while working for an object
         about the processor as a whole (trio cancels it, its journal fails): passes on, and the processor ends
         anything else: blame(object, invocation, error), and continue with the next object
-            settle():  the object is read again if the exception left its state half changed; nothing of that is written
+            settle():  the object is read again if the exception left its state half changed; no part of the change is written
                        the invocation is paused, with cause ``handler`` or ``engine`` and the traceback as its reason
                        if it cannot be, or if no invocation can be named: the object is set aside until the next start
 

@@ -30,7 +30,7 @@ _RESUMED = ControlResult(True, Status.SUSPENDED, Status.RUNNING)
 
 
 class ControlVerbs:
-    """The verbs on the invocations of one processor's objects. ``turns`` hand a signal over at once."""
+    """The verbs on the invocations of one processor's objects. ``turns`` gives a signal to its handler at once."""
 
     def __init__(self, machine: Machine, turns: WaitTurns) -> None:
         self._machine = machine
@@ -125,8 +125,7 @@ class ControlVerbs:
             self._machine.when_durable(partial(request.reply.set, answer))
 
     def purge_if_over(self, loaded: LoadedObject, ended: InvocationRow, now: float) -> bool:
-        """Purge an invocation whose retention is over, without waiting for the search for such. Returns whether it was, so that its key
-        is free."""
+        """Purge an invocation whose retention is over now, before the search finds it. Returns whether it was purged, which frees its key."""
         of = ended.invocation_id
         if ended.purge_at is None or now < ended.purge_at or not self.may_be_purged(loaded, of):
             return False
@@ -134,13 +133,12 @@ class ControlVerbs:
         return True
 
     def may_be_purged(self, loaded: LoadedObject, ended: InvocationId) -> bool:
-        """Report whether nothing needs an invocation whose retention is over."""
+        """Report whether an invocation whose retention is over may be purged: no restart and no key needs it."""
         is_needed = loaded.state is not None and needed_by(loaded.state, ended) is not None
         return not is_needed and not self._leads_to_restart(loaded, ended)
 
     def _leads_to_restart(self, loaded: LoadedObject, of: InvocationId) -> bool:
-        """Report whether the key of a workflow leads to a restart of this run, which is known: without the run, the key would
-        run again."""
+        """Report whether the key of a workflow leads from this run to a retained restart. Without the run, the key would start a new run."""
         row = self._machine.completed.row(loaded, of)
         if row is None or row.kind is not Kind.WORKFLOW or row.target.handler != RUN:
             return False

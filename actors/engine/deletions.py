@@ -1,13 +1,13 @@
-"""Deletes objects: the last thing before a batch is sealed. ::
+"""Deletes objects, as the last change before a batch is sealed. ::
 
     request ──► wanted ──► (end of the round, no commit on its way) ──► rows of its invocations, items, stream: gone ──► seal
                               calls of the same round come before it
 
-A deletion removes the stream of the object, and a batch has at most one append for each stream. So nothing may follow it in the same
-batch: it is carried out when nothing more is decided, and the next call, in the next batch, makes a new object.
+A deletion removes the stream of the object, and a batch has at most one append for each stream. So no append to the object may follow in
+the same batch: the deletion is carried out after the last decision of the batch. A later call, in the next batch, creates a new object.
 
-Alternative refused: an event that empties the object and leaves its stream. Every record would have to be overwritten, and the values of
-the fields would be in snapshots still.
+Alternative refused: an event that empties the object and leaves its stream. Every record would have to be overwritten, and snapshots
+would still contain the values of the fields.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Deletions:
         self._wanted.append((loaded, request, command))
 
     def carry_out(self) -> None:
-        """Delete what is to be deleted. Nothing may be decided between this and the end of the batch, and no commit may be on its way."""
+        """Carry out the deletions. No decision may follow in this batch, and no commit may be being written."""
         while self._wanted:
             loaded, request, command = self._wanted.pop(0)
             try:

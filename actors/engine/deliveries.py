@@ -16,7 +16,7 @@ Delivery: TypeAlias = ObjectRequest | f.StopSentInvocations | f.CopyHistory | f.
 
 
 class Deliveries:
-    """A queue that knows to which objects it has requests."""
+    """A queue of requests, with an index by object."""
 
     __slots__ = ("_others", "_to", "queue")
 
@@ -48,5 +48,5 @@ class Deliveries:
         return found
 
     def has_one_for(self, stream: StreamId) -> bool:
-        """Report whether one is, or may be, for this object: what becomes of an effect on a history is not known before."""
+        """Report whether a request is, or may be, for this object. The requests that an effect on a history causes are not known in advance."""
         return self._others > 0 or stream in self._to

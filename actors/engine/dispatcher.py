@@ -183,7 +183,7 @@ class Dispatcher:
             return
         ended = None if request.is_fresh else self._machine.completed.row(loaded, command.invocation_id)
         if ended is not None and not request.is_second and self._verbs.purge_if_over(loaded, ended, request.stamp.at):
-            # Taken again behind the purge, which reads the history, and in the same batch; its message is consumed then.
+            # Taken again after the purge, which reads the history, and in the same batch; its message is consumed then.
             again = msgspec.structs.replace(request, is_second=True)
             self._machine.deliveries.add(loaded, again)
             request.position = None

@@ -71,7 +71,7 @@ class _Noting(Execution):
         return recorded
 
     def _pass_by(self, branch: Branch, operation: Operation) -> None:
-        """Pass no operation by, so that every request is made."""
+        """Skip no operation, so that every request is made."""
 
     @property
     def left_over(self) -> Any:
@@ -158,7 +158,7 @@ def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: 
 
 def _is_same_end(recorded: Outcome, attempted: Outcome) -> bool:
     if recorded.kind is OutcomeKind.KILLED:
-        return True  # it reached no end of its own
+        return True  # it did not return by itself
     if recorded.kind is not attempted.kind:
         return False
     if recorded.failure is not None and attempted.failure is not None:
@@ -212,7 +212,7 @@ _ADDRESS = re.compile(rb" at 0x[0-9a-fA-F]+")
 
 def _divergence(execution: _Noting) -> Divergence:
     recorded, attempted = execution.differs or (execution.left_over, None)
-    was = "the end of something that was not asked for" if recorded is None else describe(recorded)
+    was = "the end of an operation that was not requested" if recorded is None else describe(recorded)
     if attempted is not None:
         was, asks = contrast(recorded, attempted)
     elif execution.parked:

@@ -120,13 +120,13 @@ class Engine:
 
     @property
     def dropped_spans(self) -> int:
-        """How many spans the receiver of traces has not taken."""
+        """The number of spans that the receiver of traces has not accepted."""
         observer = self._context.observer
         return 0 if observer is None else observer.dropped
 
     @property
     def run_limits(self) -> RunLimits:
-        """The limits: the places that they leave to invocations, and their budgets."""
+        """The limits: their places and budgets."""
         return self._run_limits
 
     @property
@@ -189,11 +189,11 @@ class Engine:
         self._processors.check_open()
 
     def open(self) -> None:
-        """The registry has been read and its rules hold: user objects may continue."""
+        """Let user objects continue: the registry has been read and its rules are in force."""
         self._opened.set()
 
     async def drain(self, seconds: float) -> None:
-        """Stop everything that cannot be repeated, to end the engine.
+        """Stop the steps before the engine ends.
 
         No step begins. Steps that are tasks are cancelled and begin again at the next start; those in threads get ``seconds`` to
         end, and their outcomes are kept. ``left`` names those that have not ended by then. Happens once, and is not cancelled on

@@ -1,4 +1,4 @@
-"""Logs the events that an operator on call would ask for: failures, pauses, and who controlled what."""
+"""Logs the events that an operator on call needs: failures, pauses, and verbs with their users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTED: dict[type, int] = {
     e.InvocationRestarted: logging.INFO,
     e.InvocationCompleted: logging.INFO,
 }
-"""The events that may be worth a line, and its level."""
+"""The level of the log line for each event that may have one."""
 
 
 _PAUSED = {
@@ -39,7 +39,7 @@ _PAUSED = {
 
 
 def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
-    """Log one line for an event that matters, with the traceback of a final failure; nothing for normal progress."""
+    """Log one line for a failure, a pause or a verb, with the traceback of a final failure; log nothing for normal progress."""
     level = NOTED.get(event.__class__)
     if level is not None:
         _note(state, event, stamp, level)
@@ -76,7 +76,7 @@ def _write(level: int, target: str, event: Any, stamp: Stamp, traceback: str) ->
 
 
 def _last_failure(invocation: InvocationState | None, event: Any) -> Failure | None:
-    """The failure whose traceback is logged: a final one, which has not been logged a moment ago."""
+    """The failure whose traceback is logged: a final one that was not logged just before."""
     match event:
         case e.AttemptFailed(retry_at=None) | e.StepAttemptFailed(retry_at=None):
             failure: Failure = event.failure

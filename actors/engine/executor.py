@@ -5,8 +5,8 @@
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
 Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it
-only waits for others it may be in memory or not, and the difference cannot be seen from outside the engine. A step may outlive its attempt:
-while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and none of its results
+only waits for others it may be in memory or not, which makes no difference outside the engine. A step may outlive its attempt:
+during a pause or under a gate, it ends and is recorded. When its invocation is killed, it is stopped and none of its results
 count, and the next invocation of the key waits for its end, up to a limit.
 
 Prior art: the invoker of restatedev/restate, which runs invocations beside the partition processor. Alternative refused: a task
@@ -126,7 +126,7 @@ class Executor:
     # Effects of the machine.
 
     def carry_out(self) -> None:
-        """Carry out the effects of the machine's decisions on running code. An object that loses one is blamed."""
+        """Carry out the effects of the machine's decisions on running code. An object whose effect fails is blamed."""
         effects = self._machine.effects
         while effects:
             loaded, effect, recorded = effects.popleft()
@@ -177,14 +177,14 @@ class Executor:
             self.steps.settle_pause(loaded, of)
 
     def unload(self) -> None:
-        """Drop the attempts that are to leave memory, unless one has something to do now. Nothing is recorded."""
+        """Drop the attempts that are to leave memory, except those with an event to handle. Nothing is recorded."""
         leaving = self.live.leaving
         ready = {run.invocation_id for run in self.runs}
         while leaving:
             of, loaded = leaving.popitem()
             invocation = loaded.open_state(of)
             if of in ready or invocation is None or has_running_steps(invocation):
-                continue  # its next turn, or the end of its steps, makes it movable again
+                continue  # after its next turn, or the end of its steps, it may leave again
             try:
                 self.end_attempt(loaded, of, abort_steps=False)
             except BaseException as error:
@@ -193,7 +193,7 @@ class Executor:
                 self._faults.blame(loaded, of, error)
 
     def forget(self, loaded: LoadedObject) -> None:
-        """Drop everything of the object that runs."""
+        """Drop all running code of the object."""
         for of in {*loaded.attempts, *loaded.steps}:
             self.end_attempt(loaded, of, abort_steps=True)
             for task in loaded.steps.get(of, NO_STEPS).values():
@@ -223,8 +223,8 @@ class Executor:
     # Handlers.
 
     async def run_next(self, nursery: trio.Nursery) -> None:
-        """Run the first handler in line, if it still may run. What it must wait for, code or the end of steps, is waited for in
-        tasks of the ``nursery``."""
+        """Run the first handler in line, if it still may run. If it must wait for code or for the end of steps, a task of the ``nursery``
+        waits."""
         run = self.runs.popleft()
         loaded, state, places = run.loaded, run.loaded.state, self._machine.places
         if self._machine.cache.find(loaded.stream) is not loaded:
@@ -355,7 +355,7 @@ class Executor:
     def _record_output(
         self, loaded: LoadedObject, command: c.RecordProgress | c.FinishAttempt, events: list[Event]
     ) -> None:
-        """Record what a handler emitted in a turn, unless the turn is void: the handler takes it again, and meets its cancel."""
+        """Record the pieces that a handler emitted in a turn, unless the turn is void because the handler repeats it to receive its cancel."""
         of, machine = command.invocation_id, self._machine
         if any(isinstance(event, e.CancelDeliveredEarlier) for event in events):
             return

@@ -25,8 +25,8 @@ log = SafeLogger(__name__)
 
 @attrs.define(eq=False)
 class Fault:
-    """An error that was caused by an object. ``invocation_id`` is the one to pause; ``is_whole`` says that pausing one
-    would not help."""
+    """An error that was caused by an object. ``invocation_id`` is the one to pause; ``is_whole`` says that the whole object
+    must be set aside."""
 
     loaded: LoadedObject
     invocation_id: InvocationId | None
@@ -54,8 +54,8 @@ class Faults:
     ) -> None:
         """Record that work for an object raised. Never raises.
 
-        ``of`` is paused. If it is None nothing is paused, because the caller has received the error; with ``is_whole`` the object
-        is set aside.
+        The invocation ``of`` is paused. If it is None, no invocation is paused, because the caller has received the error. With ``is_whole``
+        the object is set aside.
         """
         failure = failure_of(error)
         if isinstance(error, Unwritable):

@@ -4,16 +4,16 @@
                                            ├─ requests one thing ──► one record: accepted, started, scheduled, fields
                                            └─ anything else ──► decide: accepted, started; then the commands of the turn
 
-Most calls end in their first turn. If such a call were decided first, its state would be made, indexed and queued, only to be
-removed a moment later. So the handler runs first, and what it did is recorded at once. Most others wait for one thing, such as a
-step: the call and that request are recorded together.
+Most calls end in their first turn. If such a call were decided first, its state would be created, indexed and queued, and removed a
+moment later. So the handler runs first, and the whole call is recorded at once. Most other calls make one request in their first turn,
+such as a step: the call and that request are recorded together.
 
-Invariant: the result is that of the long way, event for event and row for row, but for one order: of two messages that a turn sends to
-one object, the first may run before the second is accepted. Which calls may take the short way is said by
-``actors.core.fused``; everything else is decided. Nothing outside learns of the call before its record is on disk, and if the
-process dies in the first turn, the call was never accepted.
+Invariant: the result is that of the long way, event for event and row for row, with one exception: if a turn sends two messages to one
+object, the first may run before the second is accepted. ``actors.core.fused`` has the conditions of the short way; all other calls are
+decided. Nothing outside learns of the call before its record is on disk, and if the process dies in the first turn, the call was never
+accepted.
 
-Prior art: the fast path of a lock that nobody holds (futex), which does not touch the queue of those that wait.
+Prior art: the fast path of a free lock (futex), which does not touch the queue of waiters.
 Alternative refused: a shorter ``decide`` and ``evolve`` for these calls. It would describe the same rules twice.
 """
 
@@ -24,7 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from outcome import Value
-from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
+from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to run code outside of every task
 
 from actors.core import commands as c
 from actors.core import effects as f
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 CALLS_A_ROUND = 256
-"""How many calls one round runs before they are decided. Calls beyond that are queued, so that a handler that sends to itself
-again and again lets others have their turn."""
+"""The most calls that one round runs before they are decided. Further calls are queued, so that a handler that sends to itself
+repeatedly does not delay other requests."""
 
 _attempt_of_call = Attempt.of_call
 
@@ -239,7 +239,7 @@ class FirstTurns:
         return True
 
     def _promise(self, loaded: LoadedObject, request: ObjectRequest, of: InvocationId, *, is_new: bool) -> None:
-        """Tell the client that the invocation is accepted once it is durable, and keep whoever waits for its outcome."""
+        """Tell the client that the invocation is accepted once it is durable, and keep the replies that wait for its outcome."""
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, Accepted(of, is_new)))
         if request.outcome is not None:
@@ -273,7 +273,7 @@ class FirstTurns:
 
 
 def _end_in(commands: list[Command]) -> tuple[dict[str, bytes], bytes | None]:
-    """The changed fields and the result, if the commands say nothing else; otherwise no result."""
+    """The changed fields and the result, if the commands have only these; otherwise no result."""
     match commands:
         case [c.FinishAttempt(events=[], output=[], outcome=Outcome(OutcomeKind.SUCCEEDED, result))]:
             return {}, result

@@ -1,4 +1,4 @@
-"""Records frames that stand for several events: what a short way has done is recorded at once.
+"""Records frames that contain several events: the work of a short way, recorded at once.
 
 ``Machine.apply`` records events one by one, and derives their effects and rows from each. Here the frame is applied to the
 object as a whole, and its row and effects are known.
@@ -119,7 +119,7 @@ class FusedRecords:
             self._machine.outputs.settle(pending_append, turn.expand(before + 1)[:1], before + 1)
         request = turn.request
         if isinstance(request, RequestedStep):
-            pending_append.has_turns = True  # its row says the same as before
+            pending_append.has_turns = True  # its row is the same as before
         else:
             pending_append.touched[turn.invocation_id] = None
         return request

@@ -83,7 +83,7 @@ class GateWatcher:
         for invocation_id in ids:
             stream = stream_of_invocation(invocation_id)
             if self._journal.get(keys.owing(self._machine.partition.number, stream)) is None:
-                continue  # there is nothing to start: what it waits for has not come
+                continue  # there is nothing to start: it still waits for others
             data = self._journal.get(invocation_keys.invocation(self._machine.partition.number, invocation_id))
             if data is None:
                 continue
@@ -97,7 +97,7 @@ class GateWatcher:
                 yield stream
 
     async def start_waiting(self, streams: Iterable[StreamId], cause: str) -> None:
-        """Load objects and start what they may start. Returns when that is on disk."""
+        """Load objects and start the invocations that may start. Returns when the starts are on disk."""
         stamp = Stamp(self._machine.now, cause, "engine")
         last: Reply[None] | None = None
         for stream in streams:

@@ -2,8 +2,8 @@
 
 A recorded heartbeat is an event, so a step that reports each row of a file would fill the history of its invocation. The first heartbeat of
 a try is recorded at once, and then one in each period: a second, or a sixtieth of the time since the first one if that is longer. So a try
-that takes a day records about 500, and the death of the process loses at most a sixtieth of the work of a try. A try that fails, or that a
-pause or the end of the runtime stops, loses none.
+that takes a day records about 500 heartbeats, and a crash of the process loses at most a sixtieth of the work of a try. A try that fails,
+or that is stopped by a pause or the end of the runtime, loses no heartbeat.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Heartbeats(Generic[T]):
                 self._is_due_earlier.set()
 
     def end(self, task: T, *, is_kept: bool) -> None:
-        """The try is over. Its last heartbeat is recorded if ``is_kept``, for the next try."""
+        """End the try. Its last heartbeat is recorded for the next try if ``is_kept``."""
         self._tries.pop(task, None)
         details = self._waiting.pop(task, None)
         if is_kept and details is not None:

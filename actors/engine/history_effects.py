@@ -46,7 +46,7 @@ class HistoryEffects:
         self._faults = faults
 
     async def carry_out(self, loaded: LoadedObject, effect: HistoryEffect) -> None:
-        """Carry out one effect. An object that loses it is blamed."""
+        """Carry out one effect. The object is blamed if the effect fails."""
         if loaded.damage is not None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Pauses invocations that must not go on: their code is lacking or does not fit, they are too long, or they end the process."""
+"""Pauses invocations that must not continue: their code is missing or incompatible, they exceed a limit, or they end the process."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _STRIKES = 2
-"""How many processes in a row may die while an invocation has the event loop. The next process pauses it."""
+"""The number of processes that died in a row while an invocation had the event loop, from which on the next process pauses it."""
 
 
 class Holds:
-    """The pauses that the engine itself decides on, in one processor. ``carry_out`` carries out the effects of a decision."""
+    """The pauses of one processor that no user has requested. ``carry_out`` carries out the effects of a decision."""
 
     def __init__(self, machine: Machine, context: EngineContext, carry_out: Callable[[], None]) -> None:
         self._machine = machine
@@ -51,17 +51,17 @@ class Holds:
         self.decide(loaded, held)
 
     def if_too_long(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Pause an invocation whose history, or whose output, is beyond its limits."""
+        """Pause an invocation whose history or output exceeds a limit."""
         invocation = loaded.open_state(of)
         if invocation is None:
-            return  # it has ended, and its attempt is left because that effect was lost
+            return  # it has ended, and its attempt is still here because the effect that drops it failed
         reason = beyond_limits(invocation, self._limits) or self._machine.outputs.beyond_limits(loaded, of)
         if reason is not None:
             held = c.PauseAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
             self.decide(loaded, held)
 
     def emits_too_much(self, loaded: LoadedObject, end: c.FinishAttempt) -> bool:
-        """Pause an invocation whose output would be beyond its limits at its end. Returns whether it does: then its last turn is void."""
+        """Pause an invocation if the output of its last turn exceeds a limit. Returns whether it was paused; then its last turn is void."""
         reason = self._machine.outputs.beyond_limits(loaded, end.invocation_id, end.output)
         if reason is None or loaded.open_state(end.invocation_id) is None:
             return False
@@ -69,8 +69,8 @@ class Holds:
         return True
 
     def if_over_budget(self, loaded: LoadedObject, of: InvocationId) -> bool:
-        """Pause an invocation that a used-up budget counts. Returns whether it was paused. Its steps that run end and are recorded. One
-        that is cancelled goes on, for its compensations."""
+        """Pause an invocation that is counted by a used-up budget. Returns whether it was paused. Its running steps end and are recorded. A
+        cancelled invocation is not paused, so that its compensations can run."""
         if not self._machine.places.has_budgets:
             return False
         state, invocation = loaded.state, loaded.open_state(of)
@@ -88,8 +88,8 @@ class Holds:
         return True
 
     def if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
-        """Pause an invocation whose handler or step had the event loop when each of the last processes died. Returns whether it
-        was paused. The step's own policy comes first."""
+        """Pause an invocation whose handler or step had the event loop when each of the last processes died. Returns whether it was paused.
+        The retry policy of a step is applied before this."""
         in_flight = self._context.in_flight
         if in_flight is None or not in_flight.strikes:
             return False
@@ -113,7 +113,7 @@ class Holds:
         self, loaded: LoadedObject, state: ObjectState, invocation: InvocationState, error: NotFoundError
     ) -> None:
         """Pause an invocation whose class or handler is not in the code that it runs on."""
-        code = f"deployment {invocation.deployment}" if invocation.deployment else "what is served"
+        code = f"deployment {invocation.deployment}" if invocation.deployment else "the served code"
         if error.kind is ResourceKind.SERVICE:
             lacking, name = f"no class named {state.service} in {code}", state.service
         else:

@@ -134,11 +134,11 @@ def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -
 
 
 def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
-    """Record whether recovery must load the object. The entry has the service's name, so that recovery can skip what a gate
-    holds.
+    """Record whether recovery must load the object. The entry has the service's name, so that recovery can skip objects that a
+    gate holds.
 
-    An object that owes nothing has no entry. One that owes something only as far as its state tells may have none: its handlers are
-    known to have waited again since.
+    An object without unfinished work has no entry. An object whose state alone suggests unfinished work may have none either, if its
+    handlers are known to have handled every event.
     """
     state = loaded.state
     owing = state is not None and owes(state, _rested(loaded))

@@ -1,7 +1,7 @@
-"""Keeps the attempts in memory, and names those that can leave it: the ones that have waited long, and the ones above the limit.
+"""Keeps the attempts in memory, and finds those that can leave it: attempts that have waited long, and attempts above the limit.
 
-Leaving memory is not recorded. What an invocation does (``running``, ``suspended``) does not depend on it, and the next event that its
-handler must be given starts an attempt again.
+Leaving memory is not recorded. The status of an invocation (``running``, ``suspended``) does not depend on it, and the next event for its
+handler starts an attempt again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LiveAttempts:
         self._wake = wake
         self._live: dict[InvocationId, tuple[LoadedObject, Attempt]] = {}
         self.leaving: dict[InvocationId, LoadedObject] = {}
-        """The attempts to unload at the end of the round, unless they do something before."""
+        """The attempts to unload at the end of the round, unless they take a turn before."""
         # Attempts that could leave: no step of theirs runs, and they are not leaving. Longest idle first.
         self._movable: OrderedDict[InvocationId, LoadedObject] = OrderedDict()
         self.some = trio.Event()
@@ -65,7 +65,7 @@ class LiveAttempts:
         self.leaving.clear()
 
     def after_turn(self, loaded: LoadedObject, attempt: Attempt, now: float) -> None:
-        """The attempt has done something now."""
+        """Record that the attempt has taken a turn now."""
         of = attempt.invocation_id
         attempt.last_active = now
         self.leaving.pop(of, None)
@@ -74,12 +74,12 @@ class LiveAttempts:
             self._movable.move_to_end(of)
 
     def after_step_began(self, of: InvocationId) -> None:
-        """The attempt has a running step, so it stays."""
+        """Keep the attempt in memory: it has a running step."""
         self._movable.pop(of, None)
         self.leaving.pop(of, None)
 
     def after_last_step(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """No step of the attempt runs any more."""
+        """Let the attempt leave memory again: none of its steps runs any more."""
         if of in self._live:
             self.leaving.pop(of, None)
             self._movable[of] = loaded

@@ -105,7 +105,7 @@ class LoadedObject:
     ``pending_appends`` counts the unfinished commits that it has a part in. ``steps`` run; ``due_steps`` begin once their
     requests are durable. ``held_back`` counts the completions that a gate has kept from handlers. ``rested`` keeps, for
     handlers that have left memory, the number of the last event after which they waited again. ``owing_on_disk`` says whether the
-    index of what a start looks at names the object; None if only the disk knows. ``damage`` is the reason why
+    index of unfinished work has the object; None if that must be read from the disk. ``damage`` is the reason why
     the object cannot be used; ``is_set_aside`` says that an internal error is that reason, so that the object stays in memory
     until the next start. ``is_torn`` says that the state no longer matches its events. ``weight`` is the number of bytes of its
     fields and pending changes when last measured.
@@ -170,7 +170,7 @@ class LoadedObject:
         return None if self.state is None else self.state.invocations.get(of)
 
     def wait_of(self, of: InvocationId, step: StepId) -> Wait | None:
-        """What an open invocation waits for under the id of this step."""
+        """The wait of an open invocation with the id of this step."""
         invocation = self.open_state(of)
         return None if invocation is None else invocation.waits.get(step)
 

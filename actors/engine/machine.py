@@ -119,7 +119,7 @@ class Machine:
             batch=lambda: self.batch,
         )
         self.sealer = Sealer(journal, partition.number, cache, self.rows, self.outputs, faults, context.notices)
-        """Completes the batches, and takes note when they are durable."""
+        """Completes the batches, and records when they are durable."""
 
     # Decisions.
 
@@ -258,7 +258,7 @@ class Machine:
         return [] if gates.are_none else gates.holding_invocation(state, state.invocations[of])
 
     def owe(self, loaded: LoadedObject, effects: Iterable[f.Effect]) -> None:
-        """Carry out effects that the state requires, whatever the number of the event that they follow from."""
+        """Carry out effects that follow from the state rather than from one event."""
         nothing = Recorded(loaded.version, Stamp(self.now, "engine", "engine"), e.Erased())
         self.do(loaded, [(nothing, effects)])
 

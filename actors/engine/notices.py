@@ -40,7 +40,7 @@ class Notices:
         """Yield the messages about the end of an invocation."""
         outcome = row.outcome
         if outcome is None or is_system(row.target.service) or (row.started_at is None and row.successors):
-            return  # the last: another invocation has taken its place before it began
+            return  # the last case: another invocation replaced it before it began
         failure = outcome.failure
         for rule in self._wanting(ENDS[outcome.kind], row.target, row.tags):
             notice = Notice(

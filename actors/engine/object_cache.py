@@ -90,7 +90,7 @@ class ObjectCache:
         return [r for r in events if belongs_to(r.event, of)] + recent
 
     async def lived(self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
-        """The history of an invocation, as a replay reads it."""
+        """The history of an invocation for a replay."""
         recent: list[Lived] = [*self.recent_history(loaded, of, spans)]  # before the wait, as above
         if spans[0][0] > loaded.durable:
             return recent
@@ -158,7 +158,7 @@ class ObjectCache:
         return loaded
 
     def _join(self, loaded: LoadedObject) -> None:
-        """Add what is not durable yet to an object that has come from the disk."""
+        """Add the changes that are not durable yet to an object that was read from the disk."""
         pause = self.row_pauses.get(loaded.stream)
         if pause is not None and pause.join(loaded):
             del self.row_pauses[loaded.stream]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told what has happened. Its methods return at once and raise nothing."""
+    """Receives notices of an engine. Its methods must return at once and raise nothing."""
 
     def committed(self, ended: Iterable[InvocationRow], changes: Iterable[tuple[ObjectState, Record]]) -> None:
         """A commit is durable: the rows of the invocations that it has completed, and the events of each object, with the object as it

@@ -1,4 +1,4 @@
-"""Holds outputs to their limits, also while pieces from threads wait for the event loop."""
+"""Enforces the limits of outputs, including pieces from threads that wait for the event loop."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OutputRoom:
 
     @contextmanager
     def dequeued(self, of: InvocationId, size: int) -> Iterator[None]:
-        """Count a piece as queued no longer, once the block has added it to the output or dropped it."""
+        """Stop counting a piece as queued after the block has added it to the output or dropped it."""
         with self._lock:  # until then, so that a thread counts it once
             try:
                 yield

@@ -51,7 +51,7 @@ class Outputs:
     def of(self, loaded: LoadedObject) -> dict[InvocationId, OutputTail]:
         """The ends of the outputs of the object's open invocations, read if the object has come from the disk.
 
-        One with a damaged head is among them: only what would continue that output raises ``DamagedOutput``.
+        An output with a damaged head is included; only an operation that continues it raises ``DamagedOutput``.
         """
         tails = loaded.outputs
         if tails is None:
@@ -125,7 +125,7 @@ class Outputs:
         kept: KeptOutput,
         before_first: int,
     ) -> None:
-        """Append what a restart keeps of an output. The number before its first copied event is ``before_first``."""
+        """Append the part of an output that a restart keeps. ``before_first`` is the number before its first copied event."""
         if not copied:
             return
         tail, after = self._tail(pending, successor), pending.loaded.version
@@ -158,7 +158,7 @@ class Outputs:
         return gone
 
     def seal(self, batch: CommitBatch, pending: PendingAppend) -> None:
-        """Write what was appended. The outputs of invocations that have ended are complete."""
+        """Write the appended runs. The outputs of ended invocations are complete."""
         for of, tail in pending.outputs.items():
             tail.write(batch.rows, batch.new, batch.partition, of)
         tails = pending.loaded.outputs

@@ -1,4 +1,4 @@
-"""Keeps the places of limits in step with what runs: attempts take them, and give them back when they wait or end.
+"""Takes places of limits for attempts that run, and gives them back when the attempts wait or end.
 
 A place belongs to an attempt or to its running steps, in memory; nothing is recorded. Without limits none of this is called.
 """
@@ -93,14 +93,14 @@ def leave_place_if_suspended(places: RunPlaces, loaded: LoadedObject, of: Invoca
 
 
 def leave_places(places: RunPlaces, loaded: LoadedObject) -> None:
-    """Give back the places of an object's invocations, except of those whose steps are ending."""
+    """Give back the places of an object's invocations, except those whose steps still run."""
     if places.is_active:
         stream, steps = loaded.stream, loaded.steps
         places.leave_all(lambda of: stream_of_invocation(of) == stream and of not in steps)
 
 
 def return_unused(places: RunPlaces, gates: Gates, loaded: LoadedObject) -> None:
-    """Take back the places of invocations that were woken for them and cannot run: ended or paused meanwhile, or held by a gate."""
+    """Take back the places of invocations that were woken and cannot run because they have ended, are paused, or are held by a gate."""
     for of in [*places.unused_in(loaded.stream)]:
         state, invocation = loaded.state, loaded.open_state(of)
         if (

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _NEEDED_TO_OPEN = frozenset({service_name(Registry), service_name(Code)})
-"""The services whose objects hold the rules of all others; their unfinished work must complete before user objects continue."""
+"""The services whose objects have the rules for all others. Their unfinished work must complete before user objects continue."""
 
 _TAKEN_UP_TOGETHER = 64
 """How many objects continue after a start before calls and verbs get their turn."""
@@ -85,8 +85,8 @@ _ROUND = 256
 """How many requests and handlers one round takes before the other tasks of the process get their turn."""
 
 _RUNS_IN_A_ROW = 16
-"""How many ready handlers run before a request gets its turn. Handlers go first, since they hold keys; but handlers that make others
-ready for ever must not keep out the request that would stop them."""
+"""How many ready handlers run before a request gets its turn. Handlers go first, because they hold keys. But handlers that make each other
+ready endlessly must not delay the request that would stop them."""
 
 _ENOUGH_TO_COMMIT = 128
 """The number of these that justifies a commit while none is on its way. A smaller commit costs more than an earlier start of the
@@ -148,7 +148,7 @@ class PartitionProcessor:
         self._inbox: deque[ObjectRequest] = deque()
         self._arrived = trio.Event()
         self.replies: set[Reply[Any]] = set()
-        """Those that wait for an answer; one of a client is about an invocation."""
+        """The replies that wait for an answer; the reply to a client names an invocation."""
         self._is_deciding = False
         self._is_closed = False
 
@@ -219,7 +219,7 @@ class PartitionProcessor:
         return running(self._executor.live)
 
     def start_waiting(self, stream: StreamId) -> None:
-        """Start what waits in an object: a limit has room for it."""
+        """Start the waiting invocations of an object: a limit has room for them."""
         stamp = Stamp(self._clock.now(), "a limit has room", "engine")
         self._take_in(ObjectRequest(stream, c.StartWaiting(), stamp))
 
@@ -279,7 +279,7 @@ class PartitionProcessor:
     # Rounds.
 
     def _is_busy(self) -> bool:
-        """Whether a request waits, or is under way and may have read what it will decide on."""
+        """Whether a request waits, or has begun and may already have read data for its decision."""
         return self._is_deciding or bool(self._inbox)
 
     def _take_in(self, request: ObjectRequest) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
             ...
 
     class Receivers(Protocol):
-        """What takes requests, by partition."""
+        """The receivers of requests by partition."""
 
         def __getitem__(self, partition: int, /) -> Receiver: ...
 

@@ -1,4 +1,4 @@
-"""A handler in the line of those that are ready to run."""
+"""A handler in the queue of ready handlers."""
 
 from __future__ import annotations
 

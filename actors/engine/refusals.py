@@ -33,7 +33,7 @@ log = SafeLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
 _PASSING = {ErrorCode.BUSY, ErrorCode.INTERNAL, ErrorCode.NOT_FOUND, ErrorCode.SET_ASIDE, ErrorCode.UNAVAILABLE}
-"""Codes of refusals that may be over later: there is room again, or other code is served."""
+"""Codes of refusals that may be temporary: until there is room, or until other code is served."""
 
 VERBS = (
     c.CancelInvocation,
@@ -56,7 +56,7 @@ class Refusals:
     def turn_down(
         self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError | CorruptRecord | Damaged
     ) -> bool:
-        """Answer with a refusal. Returns whether the request is dealt with."""
+        """Answer with a refusal. Returns whether the request is finished."""
         if isinstance(refusal, TerminalError):
             self._refuse(loaded, request, refusal)
             return True
@@ -65,8 +65,8 @@ class Refusals:
     def turn_away(
         self, loaded: LoadedObject, request: ObjectRequest, damage: CorruptRecord | Damaged | UnavailableError
     ) -> bool:
-        """Refuse a request whose object cannot be read. A client gets the error, and then none of it may happen later; a message
-        waits for the repair. Returns whether the request is dealt with."""
+        """Refuse a request whose object cannot be read. A client gets the error, and its request is dropped; a message waits for the
+        repair. Returns whether the request is finished."""
         if not _is_asked_for(request):
             return False
         refusal = UnavailableError(f"{_name_of(request)}: {damage}", code=ErrorCode.SET_ASIDE)

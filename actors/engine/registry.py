@@ -1,7 +1,7 @@
-"""The registry as an engine sees it.
+"""An engine's view of the registry.
 
-The registry is an object (:class:`actors.system.Registry`), and another process may own its partition. An engine therefore does
-not ask it: it reads the object once, before anything runs, and follows its log from there.
+The registry is an object (:class:`actors.system.Registry`), and another process may own its partition. So an engine does not call the
+object: it reads it once, before anything runs, and follows its log from there.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ log = SafeLogger(__name__)
 
 
 class RegistryView:
-    """The registry as of event ``version`` of its log, which is seldom more than a commit old. ``turn_gates`` applies other
-    gates, ``turn_limits`` other limits, and ``notices`` gets other notifications."""
+    """The registry as of event ``version`` of its log, usually at most one commit old. ``turn_gates`` applies changed gates, ``turn_limits``
+    applies changed limits, and ``notices`` gets changed notifications."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class ObjectRequest(msgspec.Struct, eq=False):
 
     ``reply`` receives the answer and ``outcome`` the outcome of the invocation. ``position`` is the position of the message that
     carried the request. ``is_fresh`` says that its id was just created, so it cannot exist already. ``act`` is the audit entry,
-    for requests from which it cannot be derived. ``is_second`` says that it was put off once, until an invocation whose key it has was
+    for requests from which it cannot be derived. ``is_second`` says that it was postponed once, until an earlier invocation of its key was
     purged.
     """
 

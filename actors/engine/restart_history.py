@@ -73,8 +73,7 @@ async def history_of_restart(
     base = _Base({}, {})
     if has_fields(state.kind, invocation.mode):
         base = await _base(history, kept, state, past)
-    # The writes of an atomic handler are carried to its end. Its object is rewound to the start, or half of a change would be
-    # visible.
+    # An atomic handler's writes are applied at its end. Its object is rewound to the start; otherwise half of a change would be visible.
     written = NOTHING_KEPT if invocation.atomic else kept
     rewound: list[Event] = [_rewound(of, written, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
@@ -82,7 +81,9 @@ async def history_of_restart(
     if kept.events and not lineage.rewinds:
         _check_logs(base)
     elif not kept.events and not lineage.rewinds:
-        base = _Base(state.fields, state.lengths)  # none of its history is kept, so it sees its object as it is now
+        base = _Base(
+            state.fields, state.lengths
+        )  # none of its history is kept, so it reads the current state of its object
     mark = e.HistoryCopied(
         invocation_id=of,
         fields=dict(base.fields),

@@ -1,4 +1,4 @@
-"""Prepares a restart before it is accepted: collects what it keeps, and refuses what cannot be repeated. Nothing is changed."""
+"""Prepares a restart before it is accepted: collects the part of the history that it keeps, and refuses an invocation that cannot be repeated. Changes nothing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def prepare_restart(
         parameter = _read_argument(app, target, command, accepted, deployment)
     elif command.json_loses:
         raise ConflictError(
-            f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it",
+            f"{target}: its code is not loaded, so the types of the input are unknown; pass only values that JSON has",
             code=ErrorCode.NOT_POSSIBLE,
         )
     writes = has_fields(state.kind, accepted.mode)

@@ -1,17 +1,17 @@
-"""Hands the end of a wait to its handler before anything is decided. ::
+"""Gives the end of a wait to its handler before anything is decided. ::
 
     end of a wait ──► turn of the handler ──┬─ requests one thing ──► one record: completed, scheduled, fields
                                             ├─ returns ──► one record: completed, fields, completed as a whole
                                             └─ anything else ──► record: completed; then decide on the commands of the turn
 
-Most handlers wait for one thing after the other. If the end of such a wait were decided first, its handler would wait in the line of
-ready handlers for a turn. So the handler takes its turn at once, and what has ended and what is requested is recorded together.
-``StepTurns`` does so with steps, and ``WaitTurns`` with calls, sleeps and signals.
+Most handlers wait for one operation at a time. If the end of such a wait were decided first, its handler would wait in the queue of
+ready handlers for a turn. So the handler takes its turn at once, and the end of the wait is recorded together with the next request.
+``StepTurns`` does this for steps, and ``WaitTurns`` for calls, sleeps and signals.
 
-Invariant: the result is that of the long way, event for event and row for row, but for one order: of two messages that a turn sends to
-one object, the first may run before the second is accepted. To which invocations the short way applies is said
-by ``actors.core.resumed``. It is also closed while anything waits that was before: an input of a handler that is recorded and
-not handed over, or a fault. What the handler requests begins once that is on disk, as on the long way.
+Invariant: the result is that of the long way, event for event and row for row, with one exception: if a turn sends two messages to one
+object, the first may run before the second is accepted. ``actors.core.resumed`` has the conditions of the short way. It is also closed
+while an earlier event waits for a handler, or a fault is to be settled. As on the long way, the handler's request begins once it is on
+disk.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as
 
 @attrs.frozen(eq=False)
 class TurnHooks:
-    """What follows from a turn, outside of the records.
+    """The functions to call after a turn.
 
-    ``after_turn`` decides on the commands of a turn, whose completion has the given number. ``went_on`` notes that an attempt has done
-    something. ``follow`` carries out the effects of a recorded request, which is the event with the given number, ``end`` drops the
+    ``after_turn`` decides on the commands of a turn, whose completion has the given number. ``went_on`` records that an attempt has taken
+    a turn. ``follow`` carries out the effects of a recorded request, which is the event with the given number, ``end`` drops the
     attempt of an invocation that has completed, and ``hold_if_too_long`` pauses one whose history is too long.
     """
 
@@ -87,7 +87,7 @@ class ResumedTurns:
         self._hooks = hooks
 
     def _is_first(self, loaded: LoadedObject) -> bool:
-        """Whether nothing is to come before what the object does now."""
+        """Whether no earlier event or fault of the object waits."""
         return not (
             self._ready
             or self._faults.waiting
@@ -107,7 +107,7 @@ class ResumedTurns:
         origin: Any,
         stamp: Stamp | None,
     ) -> None:
-        """Give the handler the end of its wait, which came ``at`` that time, and record what follows. ``origin`` is for the makers of
+        """Give the handler the end of its wait, which came ``at`` that time, and record the turn. ``origin`` is for the makers of
         the record, and ``stamp`` that of the end; None if it is the end of a step."""
         machine, number = self._machine, state.version + 1
         commands = attempt.give(completed, number, at, machine.now)
@@ -129,7 +129,7 @@ class ResumedTurns:
         command: c.RecordProgress,
         origin: Any,
     ) -> bool:
-        """Record the end of the wait and the turn together, if the handler has requested one thing. Returns whether it has."""
+        """Record the end of the wait and the turn together, if the handler has made one request. Returns whether they were recorded."""
         machine = self._machine
         if command.output:
             return False
@@ -154,8 +154,8 @@ class ResumedTurns:
         command: c.FinishAttempt,
         origin: Any,
     ) -> bool:
-        """Record the end of the wait and of the invocation together, and tell those who wait for it, if the handler has returned and
-        nothing else follows. Returns whether that is so."""
+        """Record the end of the wait and of the invocation together, and answer the waiting callers, if the handler has returned and nothing
+        else follows. Returns whether they were recorded."""
         machine, outcome = self._machine, command.outcome
         if outcome.kind is not _SUCCEEDED or command.output or not ends_at_once(state, invocation):
             return False

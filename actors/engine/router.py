@@ -3,12 +3,12 @@
     client ─► any node ── owned here ──────────────► processor
                      └── not owned here ─► router ─► owner ─► its processor     the answer comes back the same way
 
-While no node owns the partition, the request waits, because the next owner is seconds away; then it is refused with
-:class:`actors.errors.NotOwnerError`. A node that is asked by another one only looks into its own processors, so a request takes one
-hop and never goes round in a circle.
+If no node owns the partition, the request waits a few seconds for the next owner; then it is refused with
+:class:`actors.errors.NotOwnerError`. A node accepts a forwarded request only for its own processors, so a request takes one hop and is
+never forwarded in a circle.
 
-Invariant: a request is sent again only if it cannot be carried out twice: a call or a send has an invocation id that makes it one,
-a verb under a request key is recognised, and a read changes nothing. Any other request whose connection broke is answered with
+Invariant: a request is sent again only if repeating it is harmless: a call or a send is identified by its invocation id, a verb by its
+idempotency key, and a read changes nothing. Any other request whose connection broke is answered with
 :class:`actors.errors.UnknownOutcomeError`.
 """
 

@@ -1,11 +1,11 @@
-"""Pauses invocations of objects that are not in memory, and leaves them there.
+"""Pauses invocations of objects that are not in memory, without loading them.
 
-A job pauses thousands of suspended invocations. To read the events of each object, to fold them and to let the object decide costs
+A job pauses thousands of suspended invocations. To read the events of each object, fold them and let the object decide costs
 several times as much as the pause. So the row of the invocation is changed instead (``actors.rows.pauses``), and the event is
-appended without a look at the others. Whatever the row cannot tell is left to the object: :meth:`RowPauses.take` returns False, and
-changes nothing.
+appended without reading the earlier events. If the row is not enough for a decision, :meth:`RowPauses.take` returns False and changes
+nothing, and the object decides.
 
-Invariant: an object that is loaded while such an event is not durable yet has it in its state. In the batch that is forming the
+Invariant: an object that is loaded before such an event is durable has the event in its state. If the batch is still forming, the
 event becomes a part of the object's own append, because a commit has one append for each object.
 """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RunLimits:
-    """The limits of an engine. ``running`` returns what runs, and ``start_waiting`` starts what waits in an object.
+    """The limits of an engine. ``running`` returns the running invocations, and ``start_waiting`` starts the waiting invocations of an object.
     ``names_of`` returns all names of a service and a handler."""
 
     def __init__(
@@ -38,7 +38,7 @@ class RunLimits:
         self._alarm = trio.Event()
         self.budgets = Budgets(journal)
         self.when_changed: dict[int, Callable[[], None]] = {}
-        """What to call when a budget has changed, by partition."""
+        """The functions to call when a budget has changed, by partition."""
         self.places = RunPlaces(self._wake, clock.now, self._set_alarm, names_of, self.budgets.used_up)
         self.start_logs = [StartLog(self.places, clock, number) for number in range(journal.partitions)]
         """The starts that rates count, by partition."""
@@ -49,7 +49,7 @@ class RunLimits:
             starts.read(self._journal)
 
     def apply(self, limits: Iterable[Limit]) -> None:
-        """Apply these limits. What runs already counts."""
+        """Apply these limits. Running invocations count."""
         limits = tuple(limits)
         before = {limit.scope: limit.budget for limit in self.places.limits if limit.budget is not None}
         self.places.set_limits(limits, self._running())
@@ -58,14 +58,14 @@ class RunLimits:
                 call()
 
     def leave(self, partition: int) -> None:
-        """Forget the invocations of a partition that is not run any more."""
+        """Remove the invocations of a partition that this engine no longer runs."""
         self.places.leave_all(lambda of: stream_of_invocation(of) % self._journal.partitions == partition)
         self.places.end_search(partition)
         self.budgets.leave(partition)
         self.when_changed.pop(partition, None)
 
     async def let_start_in_time(self) -> None:
-        """Start what waits for a rate, when its period permits it. Runs forever."""
+        """Start the invocations that wait for a rate, when its period permits it. Runs forever."""
         while True:
             self._alarm = trio.Event()
             due = self.places.due

@@ -1,4 +1,4 @@
-"""Completes a batch with what follows from its events, and keeps what depends on commits: snapshots, the audit trail, the counts.
+"""Completes a batch with the rows that follow from its events, and keeps the data that depends on commits: snapshots, audit, counts.
 
 Invariant: the events are the truth. If a row of an object cannot be derived from them, the events are written all the same, and
 the object is blamed (``Faults``).
@@ -88,7 +88,7 @@ class Sealer:
         return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))
 
     def settle(self, sealed: CommitBatch) -> None:
-        """The commit is durable."""
+        """Update the snapshots, the audit trail and the counts: the commit is durable."""
         if sealed.audit:
             self._trail = self._next_trail
         if sealed.counts:
@@ -128,7 +128,7 @@ class Sealer:
             pending_append.remove = True
             loaded.vanish()
             return
-        # After turns and nothing else, the object waits for a step, as before.
+        # The batch has only turns of the object, so it waits for a step, as before.
         still_owes = loaded.owing_on_disk and pending_append.has_turns and not pending_append.touched
         if not still_owes and (loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations):
             index_owing(sealed.rows, partition, loaded)

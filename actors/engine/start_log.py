@@ -1,8 +1,7 @@
-"""Keeps the starts that the rates of limits count on disk, in the commit in which the invocations start.
+"""Stores the starts that rates count, in the commit in which the invocations start.
 
-A rate holds over the end of a process: the next one reads the starts again whose periods are not over. A row is removed with a later
-start, once the longest period that counts it is over; those that are left are removed at the next start of the runtime that logs
-another.
+A rate continues across the end of a process: the next process reads the starts within the current periods. A row is removed with a
+later start, once the longest period that counts it is over.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ log = SafeLogger(__name__)
 _READ_TOGETHER = 1_000
 
 _REMOVED_TOGETHER = 16
-"""How many rows at most one start removes. It adds one, so the rest is soon gone."""
+"""The most rows that one start removes. A start adds only one row, so the others are removed soon."""
 
 
 class StartLog:
@@ -60,7 +59,7 @@ class StartLog:
             self._places.remember_start(counted.scopes, counted.at)
 
     def add(self, rows: dict[bytes, bytes | None], of: InvocationId) -> None:
-        """Add the row of a start to the rows of a commit, if a rate counts it, and remove some that are over."""
+        """Add the row of a start to a commit, if a rate counts it, and remove some expired rows."""
         scopes, period = self._places.counted_starts(of)
         if not scopes:
             return

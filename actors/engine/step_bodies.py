@@ -46,7 +46,7 @@ def body_in_turns(watchdog: Watchdog, turn: Turn, body: Awaitable[Any]) -> Gener
 
 
 def abandon_open_nurseries(task: trio.lowlevel.Task) -> None:
-    """Close the nurseries that a body leaves open, as an async generator with a nursery does that is left by ``break``. trio
+    """Close the nurseries that a body leaves open, such as the nursery of an async generator that a ``break`` leaves. trio
     would end the task with an error for that, and with the task the processor. The rules that trio has for such a nursery are
     applied before the task ends."""
     for nursery in task.child_nurseries:

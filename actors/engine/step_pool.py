@@ -1,15 +1,14 @@
-"""Runs steps in trio tasks that are used again.
+"""Runs steps in reused trio tasks.
 
 A new task and a new cancel scope cost several times as much as waking a task that waits in a scope. So a task runs one step after
-the other, and a scope stays entered until something was cancelled in it. Nothing that a step leaves in its task may reach the next
-step:
+the other, and a scope stays entered until it is cancelled. No state that a step leaves in its task may reach the next step:
 
 - context variables: each step has a context of its own;
 - a cancellation, or a scope that was left open: the pool's scope is left, and the next step enters another;
 - a nursery that was left open: ``StepTask.run`` closes it;
 - a lock that was not released: the task ends, and trio tells those that wait for the lock.
 
-Alternative refused: to run the bodies in no task of their own. trio binds scopes and nurseries to the task that opens them.
+Alternative refused: to run several bodies in one task at once. trio binds scopes and nurseries to the task that opens them.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class StepScope:
-    """A cancel scope of a task, around one step after the other. It stays entered as long as nothing was cancelled in it."""
+    """A cancel scope of a task, around one step after the other. It stays entered until it is cancelled."""
 
     cancelled_caught = False
-    """Whether the last step has given way to the cancellation."""
+    """Whether the last step ended with the cancellation."""
 
     _scope: trio.CancelScope | None = None
     _status: object = None

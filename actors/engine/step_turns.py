@@ -1,7 +1,7 @@
-"""Hands the value of a step to its handler before anything is decided (``actors.engine.resumed_turns``).
+"""Gives the value of a step to its handler before anything is decided (``actors.engine.resumed_turns``).
 
-If the end of a step were decided first, it would wait in the inbox for a round. So the handler mostly takes its turn in the task of
-the step. Behind a request that is being decided, or waits to be, the value takes its place in the inbox.
+If the end of a step were decided first, it would wait in the inbox for a round. So the handler usually takes its turn in the task of
+the step. If another request is being decided, or waits for a decision, the value goes to the inbox.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class StepTurns(ResumedTurns):
         self._write = self._records.record_step_turn
 
     def take(self, loaded: LoadedObject, command: c.CompleteStep, at: float) -> bool:
-        """Give the value of a step that has ended at this time to its handler, if nothing else is to come first. Returns whether it
-        did."""
+        """Give the value of a step that has ended at this time to its handler, if no earlier request waits. Returns whether the handler took its
+        turn."""
         of, step, outcome, state = command.invocation_id, command.step, command.outcome, loaded.state
         if outcome.kind is not _SUCCEEDED or state is None or not self._is_first(loaded):
             return False

@@ -53,7 +53,7 @@ log = SafeLogger(__name__)
 
 @attrs.frozen(eq=False)
 class StepHost:
-    """What the steps of one processor use. ``client`` is for those of built-in objects. ``emit`` records a piece of output, which has
+    """The services for the steps of one processor. ``client`` is for those of built-in objects. ``emit`` records a piece of output, which has
     ``room`` in the output of its invocation, and ``heartbeats`` takes those of the steps."""
 
     context: EngineContext
@@ -71,7 +71,7 @@ class StepTask(BodyCall):
     progress = 0
     is_wanted = True
     is_interrupted = False
-    """Whether a cancel or a deadline has been decided for it. It is stopped once that is durable, and no longer tried again."""
+    """Whether a cancel or a deadline has been decided for it. It is stopped once the decision is durable, and is not retried."""
     abandoned_at = 0.0
     _slot: int | None = None
     _end: trio.Event | None = None
@@ -137,7 +137,7 @@ class StepTask(BodyCall):
         return self._is_aborted or (self._time is not None and self._time.cancel_called)
 
     def end(self) -> None:
-        """Its task has ended."""
+        """Record that its task has ended."""
         self._has_ended = True
         if self._end is not None:
             self._end.set()
@@ -157,7 +157,7 @@ class StepTask(BodyCall):
             self._scope.cancel()
 
     def disown(self) -> None:
-        """Ignore the result of the body from now on, and record what it has said."""
+        """Ignore the result of the body from now on, and record its last heartbeat."""
         if self.is_wanted:
             self._host.heartbeats.end(self, is_kept=True)
         self.is_wanted = False
@@ -258,7 +258,7 @@ class StepTask(BodyCall):
         self._open_report("set_attributes").describe(attributes)
 
     def spend(self, spent: Amounts) -> None:
-        """Add to what the try has used up. Raises :class:`LimitExceededError`, and :class:`MisuseError` if it is over."""
+        """Add to the amounts that the try has used up. Raises :class:`LimitExceededError`, and :class:`MisuseError` if it is over."""
         self._open_report("spend").add_spent(spent)
 
     def _open_report(self, verb: str) -> TryReport:
@@ -272,7 +272,7 @@ class StepTask(BodyCall):
         return self._report
 
     def heartbeat(self, details: bytes) -> None:
-        """Note how far the body is, from its task or thread. Raises :class:`MisuseError` if the try is over."""
+        """Note the progress of the body, from its task or thread. Raises :class:`MisuseError` if the try is over."""
         within_limit(details, self._context.limits.payload_bytes, f"heartbeat() in step {self.name!r}")
         if not self._is_over and trio.lowlevel.in_trio_task():
             self._note_heartbeat(details)
@@ -322,7 +322,7 @@ class StepTask(BodyCall):
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
 
     def _command_after(self, error: BaseException) -> Command | None:
-        """The command for an error of the body; None if the body gave way because it was stopped."""
+        """The command for an error of the body; None if the body ended because it was stopped."""
         watchdog = self._context.watchdog
         interruption = first_of(error, Interruption)
         if interruption is None and not (self.is_interrupted or self._is_aborted):

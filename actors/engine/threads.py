@@ -1,4 +1,4 @@
-"""The threads of steps that are plain functions: a limited number at work, and those that were abandoned.
+"""The threads of steps that are plain functions: a limited number of working threads, and abandoned threads.
 
 A thread cannot be stopped. A try that times out or is cancelled is over at once, and its thread is *abandoned*: it runs to its
 end, and its result is dropped. Until then the next try of the same step waits, up to a limit, so that a side effect does not

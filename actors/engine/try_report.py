@@ -1,4 +1,4 @@
-"""What a try of a step says of itself: its attributes, and what it has used up."""
+"""The report of a try of a step: its attributes, and the amounts that it has used up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Said(TypedDict, total=False):
-    """What a try says of itself, as the command that ends it has it."""
+    """The report in the form of the command that ends the try."""
 
     attributes: bytes
     spent: Amounts
@@ -39,7 +39,7 @@ class TryReport:
         self.attributes = joined
 
     def add_spent(self, spent: Amounts) -> None:
-        """Add to what the try has used up. Raises :class:`LimitExceededError`."""
+        """Add to the amounts that the try has used up. Raises :class:`LimitExceededError`."""
         sums = added(self.spent, spent)
         check_quantities(sums, f"step {self.name!r}")
         self.spent = sums

@@ -34,7 +34,7 @@ def unwinding_seconds(left: Sequence[Stopped]) -> float:
 
 
 def left_behind(loaded: LoadedObject, of: InvocationId, threads: Threads) -> LeftBehind:
-    """The stopped steps that have not ended: of the invocation itself, and of those whose end its start waits for."""
+    """The stopped steps that have not ended: of the invocation, and of the invocations that its start waits for."""
     steps = tuple(thread.name for thread in threads.left_by(of))
     state = loaded.state
     if state is None or state.holder != of or of in loaded.attempts:

@@ -1,9 +1,8 @@
-"""Hands the outcome of a call, the end of a sleep, or a signal to the handler that waits for it before anything is decided
+"""Gives the outcome of a call, the end of a sleep, or a signal to the waiting handler before anything is decided
 (``actors.engine.resumed_turns``).
 
-This happens while requests are taken, at the place in their order at which the end of the wait would be decided. On the long way the
-handler takes its turn once all messages between objects have been taken; so while another message to the same object is among them,
-this way is closed.
+This happens while requests are taken, at the point at which the end of the wait would be decided. On the long way the handler takes its
+turn after all messages between objects have been taken, so the short way is closed while one of these messages is for the same object.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ WaitEnd: TypeAlias = c.CompleteCall | c.FireTimer | c.SignalInvocation
 """The commands that end a wait."""
 
 TURNS_A_ROUND = 256
-"""How many turns one round takes before they are decided. Handlers that wake each other again and again take further turns in the line
-of ready handlers, so others have theirs."""
+"""The most turns that one round takes before they are decided. Handlers that wake each other repeatedly take further turns in the queue of
+ready handlers, so that other requests are not delayed."""
 
 _SUSPENDED = Status.SUSPENDED  # a member of an enum takes several times as long to look up as a name of the module
 
@@ -54,8 +53,8 @@ class WaitTurns(ResumedTurns):
     def take(
         self, loaded: LoadedObject, command: WaitEnd, stamp: Stamp, told: Callable[[], None] | None = None
     ) -> bool:
-        """Give the end of a wait to its handler, if nothing else is to come first. Returns whether it did. ``told`` is called before
-        the handler takes its turn. Raises ``RefusedError`` for a signal that cannot be taken."""
+        """Give the end of a wait to its handler, if no earlier event waits. Returns whether the handler took its turn. ``told`` is called before
+        the turn. Raises ``RefusedError`` for a signal that cannot be taken."""
         of, state, machine = command.invocation_id, loaded.state, self._machine
         attempt = loaded.attempts.get(of)
         if attempt is None or state is None or self._left <= 0:

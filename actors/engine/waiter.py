@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Reply(msgspec.Struct, Generic[T], eq=False):
-    """One task waits for one answer. The answer is given once; an answer after the task has left is dropped.
+    """The answer for one waiting task. It is set once; an answer for a task that no longer waits is dropped.
 
     ``of`` is the invocation that the answer is about, if it is about one. With ``leaves_at_pause``, a pause of the invocation is
     an answer as well. ``among`` is a set of replies, which this one leaves once it is answered or its caller no longer waits.
@@ -56,7 +56,7 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
             trio.lowlevel.reschedule(task, answer)
 
     def wait(self) -> Awaitable[T]:
-        """Wait for the answer: await at once what this returns. Cancelling the wait has no other effect."""
+        """Wait for the answer. The caller must await the returned awaitable at once. Cancelling the wait has no other effect."""
         if not self._is_answered:
             self._task = trio.lowlevel.current_task()
             return trio.lowlevel.wait_task_rescheduled(self._abort)  # noqa: ASYNC105 - the caller awaits it
