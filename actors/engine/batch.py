@@ -64,13 +64,15 @@ class Purge:
 
 
 class PendingAppend(Append, eq=False, kw_only=True):
-    """The append that grows with the decisions on one object. ``outputs`` are the ends of the outputs that have grown. A snapshot must
-    be at event ``covered`` or later, because some events up to there are overwritten. ``has_turns`` says that a step has ended and
-    another was requested, in one frame. ``forgotten`` are the rows to delete with the overwritten histories, and
-    ``uncounted`` is the resulting change of the counts."""
+    """The append that grows with the decisions on one object. ``touched`` are the invocations whose rows may change. ``resumed`` are
+    those that were suspended and are again: their rows change, and the index of what a start looks at does not. ``outputs`` are the
+    ends of the outputs that have grown. A snapshot must be at event ``covered`` or later, because some events up to there are
+    overwritten. ``has_turns`` says that a step has ended and another was requested, in one frame. ``forgotten`` are the rows to
+    delete with the histories that are overwritten, and ``uncounted`` the change of the counts that this makes."""
 
     loaded: LoadedObject
     touched: dict[InvocationId, None] = msgspec.field(default_factory=dict)
+    resumed: dict[InvocationId, None] = msgspec.field(default_factory=dict)
     outputs: dict[InvocationId, OutputTail] = msgspec.field(default_factory=dict)
     forgotten: list[bytes] = msgspec.field(default_factory=list)
     uncounted: Counts = msgspec.field(default_factory=dict)

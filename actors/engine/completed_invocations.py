@@ -13,7 +13,7 @@ from actors.core.state import existing, with_request
 from actors.errors import NotFoundError
 from actors.rows.index import row_of
 from journal import invocation_keys
-from journal.errors import CorruptRecord
+from journal.errors import CorruptRecord, JournalError
 from journal.ids import stream_of_invocation
 from journal.rows import InvocationRow, decode_row, encode_row
 
@@ -110,6 +110,14 @@ class CompletedInvocations:
         partition = stream_of_invocation(of) % self._partitions
         data = self._rows.get(invocation_keys.invocation(partition, of))
         return None if data is None else decode_row(InvocationRow, data)
+
+    def stored_outcome(self, of: InvocationId) -> Outcome | None:
+        """The outcome in the row of an invocation; None if it has not completed, or if the row cannot be read."""
+        try:
+            row = self.latest_row(of)
+        except JournalError:
+            return None
+        return None if row is None else row.outcome
 
     def add_successor(self, loaded: LoadedObject, number: int, event: e.InvocationRestarted) -> None:
         """Note in the row of an invocation that it was restarted."""

@@ -22,10 +22,7 @@ from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.row_pauses import RowPauses
-from actors.errors import (
-    DeadlockError,
-    TerminalError,
-)
+from actors.errors import DeadlockError, TerminalError
 from actors.model.info import info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
@@ -78,12 +75,11 @@ class Dispatcher:
         """Dispatch a request to the function for its kind."""
         cache = self._machine.cache
         loaded = cache.loaded.get(request.to)
-        if loaded is not None:
-            cache.loaded.move_to_end(request.to)  # as present() does
-        else:
-            if isinstance(command := request.command, c.PauseInvocation) and self._row_pauses.take(request, command):
+        if loaded is None or loaded.damage is not None:
+            if self._take_by_row(loaded, request):
                 return
-            loaded = await cache.get(request.to)
+            loaded = loaded or await cache.get(request.to)
+        cache.loaded.move_to_end(request.to)  # as present() does
         try:
             if loaded.damage is not None:
                 is_done = self._refusals.turn_away(loaded, request, loaded.damage)
@@ -111,6 +107,17 @@ class Dispatcher:
             self._refusals.keep(request)
         elif ((state := loaded.state) is None or state.key is None) and loaded.is_over and loaded.is_idle:
             self._machine.cache.forget(loaded.stream)
+
+    def _take_by_row(self, loaded: LoadedObject | None, request: ObjectRequest) -> bool:
+        """Take a request to an object that is not in memory, or cannot be read, if the row of the invocation is enough. Returns
+        whether it was."""
+        command = request.command
+        if isinstance(command, AwaitOutcome):
+            outcome = self._machine.completed.stored_outcome(command.invocation_id)
+            if outcome is not None:
+                self._machine.when_durable(partial(command.waiter.set, outcome))
+            return outcome is not None
+        return isinstance(command, c.PauseInvocation) and loaded is None and self._row_pauses.take(request, command)
 
     async def _read_and_take(
         self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded | None = None

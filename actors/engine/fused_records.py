@@ -142,7 +142,10 @@ class FusedRecords:
             loaded.recent.drop_after(before)
             loaded.is_torn = True
             raise
-        pending_append.touched[turn.invocation_id] = None
+        if isinstance(request, RequestedStep):
+            pending_append.touched[turn.invocation_id] = None
+        else:
+            pending_append.resumed[turn.invocation_id] = None
         return request
 
     def record_last_turn(

@@ -147,6 +147,7 @@ class HistoryEffects:
             pending_append.forgotten += gone
             add_counts(pending_append.uncounted, uncounted)
             pending_append.touched.pop(invocation_id, None)
+            pending_append.resumed.pop(invocation_id, None)
             for recorded in history:
                 pending_append.erase(recorded.number)
         loaded.forget_erased(pending_append.expected, pending_append.events.events)

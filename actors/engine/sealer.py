@@ -114,8 +114,13 @@ class Sealer:
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self._partition
-        listed = {of: loaded.listings.get(of) for of in pending_append.touched} if self._notices.rules else None
-        for invocation_id in pending_append.touched:
+        touched, resumed, owed = pending_append.touched, pending_append.resumed, loaded.owing_on_disk
+        # The batch has only turns of the object, so it waits for a step, or for others, as before.
+        owes_as_before = not touched and (pending_append.has_turns if owed else bool(resumed) and owed is False)
+        if resumed:
+            touched = touched | resumed
+        listed = {of: loaded.listings.get(of) for of in touched} if self._notices.rules else None
+        for invocation_id in touched:
             index_invocation(sealed.rows, sealed.new, sealed.counts, partition, loaded, invocation_id)
         if listed is not None:
             self._report(sealed, loaded, listed)
@@ -128,9 +133,7 @@ class Sealer:
             pending_append.remove = True
             loaded.vanish()
             return
-        # The batch has only turns of the object, so it waits for a step, as before.
-        still_owes = loaded.owing_on_disk and pending_append.has_turns and not pending_append.touched
-        if not still_owes and (loaded.owing_on_disk is not False or loaded.state is None or loaded.state.invocations):
+        if not owes_as_before and (owed is not False or loaded.state is None or loaded.state.invocations):
             index_owing(sealed.rows, partition, loaded)
         events = loaded.events_since_snapshot = loaded.events_since_snapshot + pending_append.events.count
         size = loaded.bytes_since_snapshot = loaded.bytes_since_snapshot + pending_append.events.size

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from journal.events import Failure
     from journal.ids import InvocationId, StreamId
 
+_SIGNAL = WaitKind.SIGNAL  # a member of an enum takes several times as long to look up as a name of the module
+
 Rows = dict[bytes, bytes | None]
 
 
@@ -94,7 +96,7 @@ def awaited_signals(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:
     waits = invocation.waits
     if not waits:
         return ()
-    return tuple(AwaitedSignal(wait.name, wait.since) for wait in waits.values() if wait.kind is WaitKind.SIGNAL)
+    return tuple([AwaitedSignal(wait.name, wait.since) for wait in waits.values() if wait.kind is _SIGNAL])
 
 
 def _step_tries(invocation: InvocationState) -> int:

@@ -135,6 +135,8 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
 def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     """Return a text that becomes part of a path. Raises as :func:`checked_text` does, and :class:`InvalidArgumentError`
     if the text is empty or one of :data:`PATH_STEPS`."""
+    if type(value) is str and 0 < len(value) <= at_most and value.isascii() and value not in PATH_STEPS:
+        return value  # nearly always; what follows says what is wrong
     text = checked_text(value, name, at_most)
     if not text:
         raise _refusal(name, text, "at least one character")

@@ -23,7 +23,7 @@ from actors.core.fused import (
     with_opened,
     with_whole,
 )
-from actors.core.owed import owes
+from actors.core.owed import owes, owes_an_attempt
 from actors.core.react import react
 from actors.core.resumed import (
     ends_at_once,
@@ -403,6 +403,8 @@ def check_law_of_waits(state: ObjectState) -> set[WaitKind]:
                     turn = resumed_turn(completed, requests, **made)
                     assert turn is not None
                     with_resumed_turn(short, turn, first)
+                    if not isinstance(request, e.StepScheduled) and not invocation.signals:
+                        assert not owes_an_attempt(short.invocations[of]), "a start need not look at it, as before"
                     assert effects == [f.Continue(of, completed), *react(after, requests[0])]
                 elif ends_at_once(state, invocation):
                     then = c.FinishAttempt(invocation_id=of, events=changes, outcome=RETURNED)

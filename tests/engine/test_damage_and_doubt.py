@@ -142,8 +142,8 @@ async def test_what_cannot_be_kept_is_refused_where_it_enters_and_the_path_is_na
 async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> None:
     lab = Lab(Notes, partitions=1)
     async with lab.running() as runtime:
-        for key in ("broken", "whole"):
-            assert await runtime.client.actor(Notes, key).note("before") == 1
+        ended = await runtime.client.actor(Notes, "broken").note.send("before")
+        assert await ended.result() == await runtime.client.actor(Notes, "whole").note("before") == 1
         handle = await runtime.client.actor(Notes, "broken").wait.send()
     broken = stream_of("Notes", "broken")
     record = keys.record(0, broken, 1)
@@ -152,13 +152,15 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
     async with lab.running() as runtime:
         notes, whole = runtime.client.actor(Notes, "broken"), runtime.client.actor(Notes, "whole")
         named = rf"stream {broken:016x}, event 1"
-        waiting = runtime.client.invocation(handle.id)
+        waiting, ended = runtime.client.invocation(handle.id), runtime.client.invocation(ended.id)
+        assert await ended.result() == 1, "what was answered once can be read"
         with raises(actors.UnavailableError, code="set_aside", match=f"Notes/broken/note: {named}"):
             await notes.note("refused")
         for use in (lambda: notes.note.send("refused"), waiting.kill, waiting.cancel, waiting.purge):
             with raises(actors.UnavailableError, code="set_aside", match=named):
                 await use()
         assert (await waiting.info()).status is Status.SUSPENDED, "what is known of it can be read"
+        assert await ended.result() == 1, "also now that it is known to be damaged"
         assert await whole.note("after") == 2
         assert "Notes/broken" in await whole.ask("broken")
         await whole.pass_on("broken", "kept until it is repaired")
