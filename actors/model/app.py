@@ -27,7 +27,7 @@ class App:
             self._definitions[definition.name] = definition
             for name in definition.names:
                 self._call(name, definition)
-        # Built-in classes are checked when they are first used, so that a start need not wait for those that it does not use.
+        # A built-in class is checked when it is first used, so that a start does not wait for unused classes.
         self._system = {service_name(cls): cls for cls in system}
         self.handlers = HandlersByName(self.find)
 
@@ -71,7 +71,7 @@ class App:
 
 
 class HandlersByName(dict[tuple[str, str], tuple[Definition, HandlerDefinition]]):
-    """Classes and their handlers, by the names of both. Each is found when it is first asked for; raises ``NotFoundError``."""
+    """Classes and their handlers by the names of both. Each is looked up on first use; raises ``NotFoundError``."""
 
     def __init__(self, find: Callable[[str], Definition]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The classes of the remote control for callers that block: each method waits for what the async one returns.
+"""The blocking classes of the remote control: each method waits for the result of the async method.
 
 No method is written twice: :func:`blocking` makes a class from an async one, member by member. Type checkers read a
 stub that is generated from the same source, and a test compares the two.

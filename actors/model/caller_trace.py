@@ -11,8 +11,8 @@ OPENTELEMETRY = "opentelemetry.trace"
 
 
 def current_trace() -> TraceContext | None:
-    """Return the context of the current span; None if there is none. Imports nothing: look whether OPENTELEMETRY is in
-    ``sys.modules`` first, where a call counts."""
+    """Return the context of the current span; None if there is none. Imports nothing. A caller on a hot path tests first whether
+    OPENTELEMETRY is in ``sys.modules``."""
     opentelemetry = sys.modules.get(OPENTELEMETRY)
     if opentelemetry is None:
         return None

@@ -1,7 +1,7 @@
 """The options of a gate and of an edit, defined once: for the client's method, the body over HTTP and its schema, and
 the backends.
 
-A field has its type, its limits and its description in its annotation; its converter is the check of what a caller in Python
+A field has its type, its limits and its description in its annotation; its converter checks the value that a Python caller
 passes. The options of verbs on invocations are in :mod:`actors.model.verb_options`.
 """
 

@@ -1,4 +1,4 @@
-"""Classes and handlers as the engine sees them."""
+"""The definitions of classes and handlers, which the engine uses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUN = "run"
 """The handler of a workflow that runs once for each key."""
 
 RUN_RETENTION_SECONDS = 30 * 24 * 3600.0
-"""How long a workflow's run is kept unless its handler says otherwise: as long, its key runs nothing again."""
+"""The retention of a workflow's run, unless its handler has another. While the run is kept, its key starts no new run."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +86,7 @@ class HandlerDefinition:
         return self.options.retry or DEFAULT_RETRY
 
     def is_terminal(self, error: BaseException) -> bool:
-        """Report whether a retry after this error is pointless."""
+        """Report whether this error is final, so that a retry is not made."""
         return is_terminal(error, also=self.retry.terminal)
 
 
@@ -122,7 +122,7 @@ class NothingStored:
 
 @attrs.frozen(kw_only=True, slots=False)  # needed for the cached property, as in HandlerDefinition
 class Definition:
-    """A class as the engine sees it.
+    """The definition of a class.
 
     ``aliases`` are its former names. An object keeps the name under which it was stored, and is found under all of them.
     """
@@ -135,7 +135,7 @@ class Definition:
     """By name, without aliases."""
     fields: Mapping[str, Field]
     prepared: tuple[Field, ...]
-    """Fields that an object may need to be given before a handler of this class sees it."""
+    """Fields that may need a first value before a handler of this class runs."""
     attributes: Mapping[str, HandlerDefinition]
     """Handlers by their names in the code."""
     called: Mapping[str, HandlerDefinition]

@@ -46,11 +46,11 @@ class FieldView:
     """The fields that one attempt sees, and its changes since the last ``take_changes``.
 
     ``items`` are the items of its collections, or a function that makes them when they are first used. ``payload_bytes`` limits each
-    new value. ``pinned`` are the fields that a shared handler saw before a crash. ``kept`` is the
+    new value. ``pinned`` are the fields that a shared handler read before a crash. ``kept`` is the
     object as it was in each part of the history that a restart copied; it is visible until ``go_on_from`` ends the part.
     """
 
-    # What most attempts keep, as they replay neither a part that a restart copied nor what a shared handler saw.
+    # Most attempts keep these defaults: they replay no part that a restart copied and no reads of a shared handler.
     _parts: Sequence[Pins] = ()
     _pinned = False
     _lengths: Mapping[str, int] | None = None
@@ -177,7 +177,7 @@ class FieldView:
         self._touched[field.name] = field
 
     def check_writable(self, field: Field) -> None:
-        """Raise in a shared handler, and if the field is out of reach."""
+        """Raise in a shared handler, and outside the handler of the object."""
         self.check_turn(field)
         if not self.is_writer:
             raise may_only_read(field.name)

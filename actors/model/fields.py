@@ -162,7 +162,7 @@ class Field:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether an object may need to be given this field before a handler sees it."""
+        """Whether an object may need a first value of this field before a handler runs."""
         return self.factory is not None or self.kind is not FieldKind.PLAIN
 
     def make(self) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LogFilter(logging.Filter):
-    """A filter for a handler of :mod:`logging`, for what handlers and steps say through any logger.
+    """A filter for a handler of :mod:`logging`, for messages of handlers and steps through any logger.
 
     It passes each message of a handler once: not in a turn that a replay repeats. Each record gets the attributes
     ``invocation_id``, ``service``, ``key``, ``handler``, ``step`` and ``attempt``, the number of the attempt or, in a step, of its

@@ -175,21 +175,20 @@ def handler(
 ) -> Handler[P, R_co] | _Decorator | _WebhookDecorator:
     """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
-    ``name`` is its public name, if it differs from the code; ``aliases`` are former names: calls and histories under those names
-    belong to it. ``retry`` is the policy for its errors, and for steps without a policy of their own. With ``atomic``, its writes
+    ``name`` is its public name, if it differs from the code; ``aliases`` are former names, whose calls and histories it accepts. ``retry`` is the policy for its errors, and for steps without a policy of their own. With ``atomic``, its writes
     are dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, and ``max_duration``
-    how long an invocation may take, from its acceptance (or its date, if it was delayed) to its end, all tries and waits included;
-    then it is cancelled. Both are in seconds, or timedeltas. With ``loop="asyncio"`` its code is asyncio's, and runs on a deterministic event
-    loop as by :func:`actors.aio.host`.
+    how long an invocation may take, from its acceptance (or its scheduled time) to its end, all tries and waits included;
+    then it is cancelled. Both are in seconds, or timedeltas. With ``loop="asyncio"`` its code runs on a deterministic asyncio event
+    loop, as with :func:`actors.aio.host`.
 
-    A ``private`` handler is called by other handlers and by the program that runs it, and not over HTTP, from the command line or from the
-    console: they get ``AccessDeniedError``. ``class Ledger(Actor, private=True)`` makes all handlers of a class private.
+    A ``private`` handler can be called by other handlers and by the program that runs it. Over HTTP, from the command line and from the
+    console, a call raises ``AccessDeniedError``. ``class Ledger(Actor, private=True)`` makes all handlers of a class private.
 
     ``validate`` is a plain function with the parameters of the handler, without ``self``. It runs before a call or a message is accepted:
     if it raises, nothing is recorded. The caller gets its ``TerminalError`` or ``RefusedError``, and for any other exception
     ``InvalidArgumentError`` with its text. It computes from the arguments alone, because a calling handler runs it again in a replay.
 
-    With ``webhook``, a foreign sender may call it too, by a signed request: see :class:`actors.Webhook`. Its parameter is a
+    With ``webhook``, an external service may call it by a signed request: see :class:`actors.Webhook`. Its parameter is a
     :class:`actors.WebhookRequest`.
 
     ::

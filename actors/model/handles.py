@@ -88,7 +88,7 @@ class HandleBackend(Protocol):
         ...
 
     async def info(self, of: InvocationId) -> InvocationInfo:
-        """Everything that is known of an invocation. Raises :class:`actors.NotFoundError`."""
+        """Return the public record of an invocation. Raises :class:`actors.NotFoundError`."""
         ...
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
@@ -132,7 +132,7 @@ class InvocationHandle(Generic[R_co]):
         return result
 
     async def outcome(self) -> OutcomeInfo:
-        """Wait until it completes and return its outcome, also if it failed: the same record as ``(await
+        """Wait until it completes and return its outcome, even if it failed: the same record as ``(await
         handle.info()).outcome``.
 
         Not available in a handler: use ``result`` there.
@@ -257,14 +257,14 @@ class InvocationHandle(Generic[R_co]):
         every recorded step and repeats the work after the last one.
 
         Going back to a step means going back to the moment before its outcome was known: operations that had an outcome by then
-        are kept and not executed again, and so are signals. The answer's ``successor`` names the new invocation and says what is
-        kept and what begins again; with ``dry_run`` nothing else happens.
+        are kept and not executed again, and so are signals. The answer's ``successor`` has the id of the new invocation, the kept
+        operations, and those that begin again; with ``dry_run`` nothing else happens.
 
         ``input`` replaces the argument: one value for one parameter, a dictionary for several. A parameter without a type, or
         with ``Any``, accepts plain JSON values. An original that has not completed is stopped first, by ``stop="cancel"`` (with
         its compensations; the successor starts after them) or ``"kill"``. Callers that wait for the original then wait for the
-        successor, unless ``hand_over`` is false. After the kept part, the successor sees the fields of its object as they are
-        now; with ``rewind_state`` they are reset to their values at the step. ``deployment`` is the code that it runs on:
+        successor, unless ``hand_over`` is false. After the kept part, the successor reads the current fields of its object; with
+        ``rewind_state`` they are reset to their values at the step. ``deployment`` is the code that it runs on:
         ``keep`` for the original's (the latest if that has been pruned), ``latest``, or the id of one. With
         ``require_compatible``, the restart is refused if that code does not replay the kept part; arguments are compared.
 
@@ -324,8 +324,8 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> ControlResult:
-        """Move it to another time while it waits for its own: to ``at``, to ``delay`` seconds from now, or, without
-        either, to now. ``ConflictError`` (``already_due``) if it waits for no time."""
+        """Change the time of a scheduled invocation: to ``at``, to ``delay`` seconds from now, or, without
+        either, to now. Raises ``ConflictError`` (``already_due``) unless it is scheduled."""
         from actors.model.verb_options import RescheduleOptions
 
         options = RescheduleOptions(at=at, delay=delay, reason=reason)
@@ -360,9 +360,9 @@ class InvocationHandle(Generic[R_co]):
     def output(self, *, after: int = 0, stream: str | None = "") -> AsyncIterator[Any]:
         """Return the values that it emits, in order, until it completes; only those after position ``after`` of its output.
 
-        Each value is given once, when it is final: the values of a step once the step has ended, without those of failed tries.
-        For pieces as they come, use :meth:`chunks`. ``stream`` is the name of the stream, by default the one without a name; None
-        gives the values of all streams.
+        Each value is returned once, when it is final: the values of a step after the step has ended, without the values of failed tries.
+        To get pieces at once, use :meth:`chunks`. ``stream`` is the name of the stream, by default the one without a name; None
+        means all streams.
         """
         from actors.model.output import Values  # imported late, because few processes need it
 
@@ -372,9 +372,9 @@ class InvocationHandle(Generic[R_co]):
         """Return the pieces of its output with step, try and offset, until it completes; only those after position
         ``after``, the ``number`` of a piece.
 
-        As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
-        fails, a ``reset`` declares the pieces of the step so far void. Without ``follow`` it gives what is stored now. ``stream`` is
-        as in :meth:`output`; each chunk names its own.
+        As in :meth:`output`, these are final. With ``live`` each piece is returned as soon as it is durable; if the try of a step
+        fails, a ``reset`` declares the pieces of the step so far void. Without ``follow`` only the pieces stored now are returned.
+        ``stream`` is as in :meth:`output`; each chunk has its own ``stream``.
 
         ::
 

@@ -159,7 +159,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
     e.CancelDeadlineMoved: lambda event: f"kill moved to an earlier time{_because(event.reason)}",
     e.CancelDeliveredEarlier: lambda _: (
-        "it returned before its cancel was delivered; its last turn is undone and the cancel is delivered first"
+        "it returned before its cancel was delivered; its last turn is undone and the cancel is delivered before it"
     ),
     e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
     e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",

@@ -8,11 +8,11 @@ The classes are plain data and are sent as JSON unchanged. User values in them a
     InvocationState, while open ───┼─► InvocationInfo ──► client, HTTP and the command line, as JSON
     gates, running steps, code ────┘          └─────────► the columns of sys_invocation: names, types, descriptions
 
-:class:`InvocationInfo` is the one public record. It is not the row that is stored, for two reasons. The row holds what a commit knew:
-whether the key, a gate or the code holds an invocation, what its steps are doing, and its waits change without a write to the row, so
-they are added when the record is read. And the row is bytes on disk that every commit of an invocation writes: a short array of
-fields that keep their order forever, with outcomes as the bytes that the handler produced. Decoding these into values costs
-more than the rest of the row; only a reader pays for it. A common class would be half empty on disk, or half wrong in memory.
+:class:`InvocationInfo` is the one public record. It is not the stored row, for two reasons. First, some properties change without a write of the
+row, so they are added when the record is read: whether the key, a gate or the code holds the invocation, the phases of its steps, and
+its waits. Second, every commit of an invocation writes the row, so it is a short array of fields in a fixed order, with outcomes as the
+bytes that the handler produced. Decoding these bytes costs more than the rest of the row, and only readers do it. In a common class,
+many fields would be unset on disk or outdated in memory.
 """
 
 from __future__ import annotations
@@ -161,15 +161,15 @@ class InvocationInfo:
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are its own restarts. ``phase`` is
     ``cancelling`` or ``pausing`` until a requested cancel or pause takes effect, and ``held`` while a closed ``gate`` holds it
     (the widest, if there are several). Its events are between ``first_event`` and ``last_event`` in the log of its object, mixed
-    with others'. ``waits_for`` is the invocation that it repeats and for whose end it waits. ``deployment`` is the code that it runs
+    with others'. ``waits_for`` is its original, if it waits for the original's end. ``deployment`` is the code that it runs
     on; empty means the code that is served. ``requests`` are the latest requests with an idempotency key that were applied to it,
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
     stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
     ``limit_wait`` is the limit
     that it waits for. ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
-    ``status_text`` is the text of its handler, set with :func:`actors.set_status_text`, and ``spent`` the sums of its calls of
-    :func:`actors.spend`, of its own. ``pause_cause`` is the cause of its pause.
+    ``status_text`` is the text that its handler set with :func:`actors.set_status_text`, and ``spent`` has the sums of its own calls of
+    :func:`actors.spend`. ``pause_cause`` is the cause of its pause.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -234,8 +234,8 @@ def info_of(
     left: LeftBehind = NOTHING_LEFT,
     limit_wait: LimitWait | None = None,
 ) -> InvocationInfo:
-    """Return the record of an invocation, from its row, its state and its object's while it is open, the gates that
-    hold it, and from the process that runs its steps: what they are ``doing`` and have ``left``.
+    """Return the public record of an invocation. Its sources are the row; while it is open, its state, its object's state and the gates
+    that hold it; and, from the process that runs its steps, what they are ``doing`` and what they have ``left``.
     """
     gate, at, open_waits = _gate_of(row, gates), doing or {}, {} if open_state is None else open_state.waits
     waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())

@@ -1,4 +1,4 @@
-"""Checks the keys that users give: of objects, and of repeatable requests."""
+"""Checks the keys of objects, and idempotency and debounce keys."""
 
 from __future__ import annotations
 

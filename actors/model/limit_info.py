@@ -23,7 +23,7 @@ MAX_RATE = 10_000
 """The highest rate of a limit. Each start within the period is a row on disk."""
 
 MIN_PERIOD = 0.001
-"""The shortest period of a rate, in seconds: below it, the starts of a period would be fewer than the clock's ticks."""
+"""The shortest period of a rate, in seconds: the clock does not distinguish shorter periods."""
 
 MAX_PERIOD = 31 * 24 * 3600.0
 """The longest period of a rate, in seconds."""
@@ -55,8 +55,8 @@ def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
 
 @attrs.frozen(kw_only=True)
 class LimitOptions:
-    """The bounds of a limit: how many invocations of its scope run at once, how many start in a period, and how much they may spend. Without
-    any it permits any number, which exempts a key or a value from the limit of each."""
+    """The bounds of a limit: how many invocations of its scope run at once, how many start in a period, and how much they may spend. A limit
+    without bounds permits everything; it exempts one key or value from the limit of each."""
 
     concurrency: (
         Annotated[
@@ -65,7 +65,11 @@ class LimitOptions:
         | None
     ) = attrs.field(default=None, converter=_concurrency)
     rate: (
-        Annotated[int, msgspec.Meta(ge=1, le=MAX_RATE, description="How many of them may start in any period.")] | None
+        Annotated[
+            int,
+            msgspec.Meta(ge=1, le=MAX_RATE, description="How many invocations of the scope may start in any period."),
+        ]
+        | None
     ) = attrs.field(default=None, converter=_rate)
     period: Annotated[
         float, msgspec.Meta(ge=MIN_PERIOD, le=MAX_PERIOD, description="The period of the rate, in seconds.")
@@ -74,7 +78,7 @@ class LimitOptions:
         Annotated[
             Mapping[str, int | str],
             msgspec.Meta(
-                description="How much they may spend in all, by the name of the quantity: integers, or decimals as texts."
+                description="The amounts that they may spend, by the name of the quantity: integers, or decimals as texts."
             ),
         ]
         | None
@@ -84,8 +88,8 @@ class LimitOptions:
 
 @attrs.frozen(kw_only=True)
 class LimitInfo:
-    """A limit: at most ``concurrency`` invocations of ``scope`` run at once, at most ``rate`` start in any ``period`` of seconds, and all
-    of them spend the ``budget``. ``spent`` is their sum since it was set. ``running`` and ``waiting`` are as of now, in the process
+    """A limit: at most ``concurrency`` invocations of ``scope`` run at once, at most ``rate`` start in any ``period`` of seconds, and together
+    they spend at most the ``budget``. ``spent`` has the amounts spent since the budget was set. ``running`` and ``waiting`` are as of now, in the process
     that runs the invocations."""
 
     scope: Annotated[
@@ -98,11 +102,11 @@ class LimitInfo:
     by: Annotated[str, described("the principal who set it")]
     reason: Annotated[str, described("the reason given")] = ""
     budget: Annotated[
-        dict[str, str] | None, described("how much they may spend in all, by the name of the quantity")
+        dict[str, str] | None, described("the amounts that they may spend, by the name of the quantity")
     ] = None
-    spent: Annotated[
-        dict[str, str], described("the sums of the amounts that they have spent since the budget was set")
-    ] = attrs.field(factory=dict)
+    spent: Annotated[dict[str, str], described("the amounts that they have spent since the budget was set")] = (
+        attrs.field(factory=dict)
+    )
     running: int = 0
     waiting: int = 0
 

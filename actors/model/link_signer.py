@@ -1,8 +1,8 @@
-"""Signed links: addresses that name one question, with a signature in place of a token.
+"""Signed links: URLs that answer one question, with a signature instead of a token.
 
-The signature is an HMAC-SHA256 with a key that is derived from the secret of the store under a label of its own, so no other
-signature of the same store is one of a link, and none of a link is one of something else. A link is not stored anywhere: it is made
-where it is sent, and checked by whoever has the store.
+The signature is an HMAC-SHA256 whose key is derived from the secret of the store under a label that nothing else uses. So no other
+signature of the store is valid for a link, and the signature of a link is valid for nothing else. A link is not stored: a step makes it,
+and every process with the store can check it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"(?P<of>inv_1[0-9A-Za-z]{33})\.(?P<question>[A-Za-z0-9_-]{2
 
 @attrs.frozen(repr=False)
 class LinkSigner:
-    """Makes and checks the links of one store. ``public_url`` returns what links begin with, or None if it is not known."""
+    """Makes and checks the links of one store. ``public_url`` returns the address at the start of links, or None if it is not known."""
 
     secret: str
     public_url: Callable[[], str | None]

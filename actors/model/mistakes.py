@@ -1,6 +1,6 @@
 """Recognises errors that show a mistake in the program, so that every retry must raise them again.
 
-The list is short on purpose: an error that is wrongly taken for a mistake fails an invocation that a retry might have saved. It
+The list is short, because an error that is wrongly taken for a mistake fails an invocation that a retry might have saved. It
 contains names and attributes that do not exist, modules that cannot be imported, functions that are not written yet, and calls
 that do not fit the function's parameters. It does not contain errors that depend on values, which a step may get from elsewhere:
 a ``TypeError`` of an operation, an ``UnboundLocalError``, an ``AttributeError`` of a value, a ``SyntaxError`` of a text. A

@@ -11,9 +11,9 @@ from actors.core.notifications import NoticeKind
 class NotificationInfo:
     """A notification as of now. Times are wall seconds, None if there is none.
 
-    ``delivered`` counts the notices that its address took, ``waiting`` those that are still to be sent, ``failed_tries`` the tries
-    that failed, and ``given_up`` the notices that the address did not take in three days. ``failing_since`` is the first failed try
-    after the last notice that was taken.
+    ``delivered`` counts the notices that the receiver accepted, ``waiting`` the notices that are still to be sent, ``failed_tries`` the
+    failed tries, and ``given_up`` the notices that the receiver did not accept within three days. ``failing_since`` is the time of the
+    first failed try after the last accepted notice.
     """
 
     name: str

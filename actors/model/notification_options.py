@@ -45,7 +45,7 @@ def _url(value: str) -> str:
 
 
 def _address_in(url: str) -> SplitResult | None:
-    """Return the parts of an address of HTTP, or None if it is none."""
+    """Return the parts of an HTTP URL, or None if the text is not one."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -107,10 +107,10 @@ _Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(kind.value for kind in
 
 @attrs.frozen(kw_only=True)
 class NotificationOptions:
-    """The changes of invocations that are reported, and the address that gets the notices."""
+    """The changes of invocations that are reported, and the URL that receives the notices."""
 
     url: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=MAX_URL, description="The address that gets a POST for each change.")
+        str, msgspec.Meta(min_length=1, max_length=MAX_URL, description="The URL that receives a POST for each change.")
     ] = attrs.field(converter=_url)
     on: Annotated[
         list[_Kind],
@@ -132,7 +132,7 @@ class NotificationOptions:
     tags: Annotated[
         dict[str, str] | None, msgspec.Meta(description="Only invocations that have all of these tags.")
     ] = attrs.field(default=None, converter=_tags)
-    note: Annotated[str, msgspec.Meta(max_length=MAX_WORDS, description="A remark for people.")] = attrs.field(
+    note: Annotated[str, msgspec.Meta(max_length=MAX_WORDS, description="A comment for people.")] = attrs.field(
         default="", converter=_note
     )
     reason: ReasonText = attrs.field(default="", converter=checked_reason)

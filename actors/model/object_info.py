@@ -16,8 +16,8 @@ class ObjectInfo:
 
     ``version`` is the number of the last event in its log, ``version_at`` the time of that event (wall seconds; None if it is
     purged), ``fields_version`` the number of the event that last changed its fields. ``history_from`` is the number of the first
-    stored event: 1 unless retention has purged earlier ones. The fields are as the handlers that have ended left them: changes
-    of the ``holder`` are shown once it ends, although shared handlers see them before. ``fields`` are the plain ones, ``logs`` the lengths of its logs,
+    stored event: 1 unless retention has purged earlier ones. The fields have the values that ended handlers have written: the changes
+    of the ``holder`` are shown after it ends, although shared handlers see them before. ``fields`` are the plain ones, ``logs`` the lengths of its logs,
     ``maps`` the names of its maps. ``holder`` is the invocation that has the key; ``waiting`` are the first hundred of
     ``waiting_count`` in the mailbox, in order.
     """

@@ -1,4 +1,4 @@
-"""A question as the person who may answer it sees it."""
+"""The record of a question for the person who may answer it."""
 
 from __future__ import annotations
 

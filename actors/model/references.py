@@ -77,11 +77,11 @@ class BoundHandler(Generic[P, R_co]):
         invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
         continues. Both may be timedeltas. ``tags`` are short texts by name, by which the invocation can be found; the invocations
         that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256.
-        ``max_duration`` is how long the invocation may take in seconds, or as a timedelta, from its acceptance (or from its date,
-        if it has a delay) to its end, all tries and waits included; then it is cancelled, also if callers wait for it. The handler may
-        have a smaller one of its own. A message with a ``debounce`` key replaces the message to this handler of this object under the
-        same key whose ``delay`` is not over: the last one runs, ``delay`` after it was sent and at most ``max_delay`` seconds, or a
-        timedelta, after the first. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
+        ``max_duration`` is how long the invocation may take, in seconds or as a timedelta, from its acceptance (or from its scheduled
+        time, if it has a delay) to its end, all tries and waits included; then it is cancelled, even if callers wait for it. If the handler
+        has a ``max_duration`` too, the smaller one counts. A message with a ``debounce`` key replaces an earlier message to the same
+        handler, object and key whose ``delay`` has not ended. The last message runs ``delay`` after it was sent, and at most
+        ``max_delay`` (seconds, or a timedelta) after the first. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
 
         ::
 

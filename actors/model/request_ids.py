@@ -22,8 +22,8 @@ def requested_id(target: Target, request_key: str, secret: str = "", *, asked: T
 
 
 def debounced_id(target: Target, debounce: str, unique: int, secret: str) -> InvocationId:
-    """Return the id, with these 128 bits, of the invocation that is sent under a debounce key: those of one key have one stream, also if
-    they are of a service, so that the later one finds the earlier one."""
+    """Return the id, with these 128 bits, of an invocation with a debounce key. Invocations of one key are in one stream, even those of a
+    service, so that a later message finds the earlier one."""
     if target.key is not None:
         return invocation_id(stream_of(target.service, target.key), unique)
     number = derived_unique("debounce", secret, target.service, target.handler, debounce)

@@ -1,4 +1,4 @@
-"""A call of a handler as it leaves the caller."""
+"""The request for a call of a handler, with its options."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CallOptions:
     def __attrs_post_init__(self) -> None:
         if self.debounce is None:
             if self.max_delay is not None:
-                raise InvalidArgumentError("max_delay goes with debounce, which is missing", path="max_delay")
+                raise InvalidArgumentError("max_delay needs debounce, which is missing", path="max_delay")
             return
         if not self.delay:
             raise InvalidArgumentError(
@@ -69,7 +69,7 @@ class CallOptions:
             )
         if self.idempotency_key is not None:
             raise InvalidArgumentError(
-                "debounce and idempotency_key exclude each other: with the one the last message counts, with the other the first",
+                "debounce and idempotency_key were both given; pass one of them: with debounce the last message counts, with idempotency_key the first",
                 path="debounce",
             )
         if self.max_delay is not None and self.max_delay < self.delay:
@@ -84,7 +84,7 @@ NO_OPTIONS = CallOptions()
 def no_debounce(target: Target) -> InvalidArgumentError:
     """Return the error for a debounce key of a workflow's run."""
     return InvalidArgumentError(
-        f"{target}: the run of a workflow happens once for its key, so no later one replaces it; leave out debounce",
+        f"{target}: a workflow runs once for each key, so no later run can replace it; leave out debounce",
         path="debounce",
     )
 

@@ -24,10 +24,10 @@ class ScheduleState(enum.Enum):
 class ScheduleInfo:
     """A schedule as of now. Times are wall seconds.
 
-    ``next`` are the next nominal times; ``reached`` is the time up to which every nominal time has been decided on. ``open`` are the
-    runs that have not ended, ``recent`` the last ones that have, newest first, and ``waiting`` is the number of runs that start when
-    those have ended. ``revision`` counts the changes of the schedule. ``trouble`` says why it cannot compute its times, such as a zone that this
-    machine does not know; it tries again every minute.
+    ``next`` are the next nominal times; every nominal time up to ``reached`` has been decided on. ``open`` are the runs that have not
+    ended, ``recent`` are the last ended runs, newest first, and ``waiting`` is the number of runs that start after the open ones.
+    ``revision`` counts the changes of the schedule. ``trouble`` is the reason why it cannot compute its times, such as a zone that this
+    machine does not know; the schedule tries again every minute.
     """
 
     name: str

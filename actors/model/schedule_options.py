@@ -128,7 +128,7 @@ class ScheduleOptions:
         Annotated[
             float,
             msgspec.Meta(
-                ge=0, le=LATEST, description="A time that the interval is counted from; by default the creation."
+                ge=0, le=LATEST, description="The time from which the interval is counted; by default the creation."
             ),
         ]
         | None
@@ -149,12 +149,15 @@ class ScheduleOptions:
         MissedPolicy, msgspec.Meta(description="Runs for times that passed while no process was running.")
     ] = attrs.field(default=MissedPolicy.ONE, converter=_missed)
     missed_limit: Annotated[
-        int, msgspec.Meta(ge=1, le=MAX_BACKFILL, description="The most missed times that 'all' runs, the last ones.")
+        int,
+        msgspec.Meta(
+            ge=1, le=MAX_BACKFILL, description="With 'all': run at most this many missed times, the last ones."
+        ),
     ] = attrs.field(default=100, converter=_missed_limit)
     overlap: Annotated[
         OverlapPolicy, msgspec.Meta(description="What to do at a nominal time while an earlier run is open.")
     ] = attrs.field(default=OverlapPolicy.SKIP, converter=_overlap)
-    note: Annotated[str, msgspec.Meta(max_length=MAX_WORDS, description="A remark for people.")] = attrs.field(
+    note: Annotated[str, msgspec.Meta(max_length=MAX_WORDS, description="A comment for people.")] = attrs.field(
         default="", converter=_note
     )
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
@@ -169,8 +172,8 @@ class ScheduleOptions:
             raise InvalidArgumentError("anchor is given with cron; it is the start of an interval", path="anchor")
 
     def timing(self, now: float, own: Timing | None) -> Timing:
-        """Return the nominal times of a schedule that is created or changed now; ``own`` are those that it has. Raises
-        :class:`InvalidArgumentError` if others are given and none of them is after now."""
+        """Return the rule for nominal times of a schedule that is created or changed now; ``own`` is its current rule. Raises
+        :class:`InvalidArgumentError` for another rule without a nominal time after now."""
         timing = Timing(
             cron=self.cron,
             every=self.every,

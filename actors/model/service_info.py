@@ -12,8 +12,8 @@ from journal.events import Kind, Mode
 
 @attrs.frozen(kw_only=True)
 class HandlerInfo:
-    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters. One that is
-    ``private`` cannot be called over HTTP. ``webhook`` is how foreign senders that may call it sign their requests; empty for none."""
+    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters. A ``private`` handler
+    cannot be called over HTTP. ``webhook`` is the signature scheme for external services that may call it; empty if none may."""
 
     name: str
     mode: Mode

@@ -4,8 +4,8 @@ A shared handler that assigns a field raises when it reaches that line, possibly
 checker cannot see the mistake, because ``self`` has the same class in every method.
 
 The bytecode shows cheaply whether an attribute of that name is assigned at all, but not on which object; the source shows that.
-The source may be missing, or newer than the code, so it is read second and believed only if the bytecode agrees. Where it says
-nothing, the line itself raises when it runs.
+The source may be missing, or newer than the code, so it is read second and used only if the bytecode agrees. A mistake that this check
+does not find raises when its line runs.
 """
 
 from __future__ import annotations

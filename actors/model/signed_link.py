@@ -11,10 +11,10 @@ from journal.ids import InvocationId
 
 @attrs.frozen
 class SignedLink:
-    """Names a question that was asked with :func:`actors.ask`. Pass it to the step that sends it; the address itself is made there.
+    """The link of a question that was asked with :func:`actors.ask`. Pass it to the step that sends it, which reads :attr:`url`.
 
-    It is an ordinary value and no secret: only :attr:`url` has the signature, so neither the history nor a result has it unless a
-    step returns it.
+    It is an ordinary value and not a secret: only :attr:`url` has the signature, so the history does not contain it unless a step
+    returns it.
     """
 
     invocation_id: InvocationId
@@ -22,7 +22,7 @@ class SignedLink:
 
     @property
     def url(self) -> str:
-        """The address, which answers the question without a token. Whoever has it may answer, once.
+        """The URL, with which anyone may answer the question once, without a token.
 
         It begins with ``public_url`` of :func:`actors.open_runtime` or, without it, with the address of the server. Raises
         :class:`MisuseError` outside of a step, and if the runtime has neither.
@@ -44,7 +44,7 @@ class SignedLink:
         url = None if signer is None else signer.url(self.invocation_id, self.question)
         if url is None:
             raise MisuseError(
-                "the link would lead nowhere: this runtime does not know the address of its server. Give open_runtime() a "
+                "the link has no address: this runtime does not know the URL of its server. Give open_runtime() a "
                 "public_url=, such as 'https://objects.example.com', or serve=",
                 code=ErrorCode.NOT_POSSIBLE,
             )

@@ -141,8 +141,8 @@ def redacted(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments with :data:`REDACTED` in place of those with these names.
 
-    A decorator may take ``*args`` and add an argument of its own, so the place of a parameter behind it is unknown: all of these
-    arguments are redacted then.
+    A decorator may take ``*args`` and add an argument of its own, so the positions of the function's parameters are unknown. In that case
+    all positional arguments are redacted.
     """
     own = inspect.signature(function, follow_wrapped=False).parameters  # check_parameters has shown that there is one
     by_position = [name for name, parameter in own.items() if parameter.kind in _BY_POSITION]
@@ -155,7 +155,7 @@ def redacted(
 
 
 def rewritten(argument: bytes, names: tuple[str, ...], redactors: tuple[Redactor, ...], step: str) -> bytes:
-    """Return arguments that are JSON with what the functions return in the place of each.
+    """Return JSON arguments in which each value is replaced by the result of its function.
 
     ``names`` are the parameters that can be given by position; an argument without one has its place. Raises what the functions raise,
     and :class:`InvalidArgumentError` if a result is not JSON data.

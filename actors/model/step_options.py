@@ -14,7 +14,7 @@ from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
 
 Redactor: TypeAlias = Callable[[str, Any], Any]
-"""Returns what is recorded of an argument, from the name of its parameter and its value as plain JSON data."""
+"""A function that returns the value to record for an argument, given the name of its parameter and its value as plain JSON data."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """Names of handlers and objects as texts, and as paths of URLs: ``Counter/bob/add``.
 
 The parts are separated by slashes; in a part, a slash is written ``%2F`` and a percent sign ``%25``. Python, the command line and the
-server read them here, so that what one has shown the others take.
+server all use this module, so a name that one of them prints is accepted by the others.
 """
 
 from __future__ import annotations

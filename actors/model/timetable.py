@@ -10,8 +10,8 @@ cron of Debian does. When clocks change:
 
 An interval counts elapsed seconds from its anchor, so no change of clocks moves it.
 
-cronsim was chosen over croniter (three times the code, with extensions of its own) and APScheduler (a scheduler with storage of its
-own): it does this one thing, is typed, needs nothing else, and its rules at a change of clocks are those that people know from cron.
+cronsim was chosen over croniter (three times the code, with its own extensions) and APScheduler (a scheduler with its own storage). It
+only computes times, is typed, has no dependencies, and follows cron's well-known rules when clocks change.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _FIELDS = (
 )
 
 _TERM = re.compile(r"(\*|(?!L)[0-9A-Z]+(-[0-9A-Z]+)?)(/[0-9]+)?|[0-9A-Z]+#[1-5]|LW?|[0-7]L")
-"""What may stand between two commas. cronsim takes some more, and fails over others with errors that are not its own."""
+"""The accepted parts of a field. cronsim accepts some more, and for others it raises errors of other libraries."""
 
 
 class Timetable:
@@ -95,7 +95,7 @@ class Timetable:
         try:
             for moment in CronSim(self._cron, self.local(math.ceil(at) - 1)):
                 nominal = moment.timestamp()
-                # From within the second of two equal hours, cronsim begins with times of the first.
+                # In the second of two equal hours, cronsim starts with times of the first.
                 if nominal > at:
                     yield nominal
         except (OverflowError, ValueError):

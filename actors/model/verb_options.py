@@ -2,8 +2,8 @@
 command line.
 
 A field has its type, its limits and its description in its annotation, which the schema of the HTTP API and the help of the
-command line are made from. Its converter is the check of what a caller in Python passes, and takes what that one may write
-(``"all"`` for an enumeration, a timedelta for seconds). What is read from JSON passes the same converters.
+command line are made from. Its converter checks the value that a Python caller passes, and accepts its convenient forms
+(``"all"`` for an enumeration, a timedelta for seconds). Values from JSON pass the same converters.
 
 Each class names the command that its verb becomes. The ids of an invocation and of a successor are not among the options.
 """
@@ -58,7 +58,8 @@ KillAfter = Annotated[
 ErrorText = Annotated[
     str,
     msgspec.Meta(
-        max_length=MAX_REASON, description="Let the wait fail with this text; the value are the details of the error."
+        max_length=MAX_REASON,
+        description="Let the wait fail with this text; the value becomes the details of the error.",
     ),
 ]
 StepName = Annotated[str, msgspec.Meta(max_length=MAX_STEP_NAME)]

@@ -1,16 +1,16 @@
-"""Webhooks: requests of foreign senders that become invocations once their signature is verified.
+"""Webhooks: requests of external services that become invocations once their signature is verified.
 
-A sender has a secret and no token, so the signature over the body is its credential. The schemes differ only in their headers:
+A sender has a secret instead of a token, and signs the body with it. The schemes differ only in their headers:
 
     github     X-Hub-Signature-256: sha256=HEX                   of the body; there is no time in it
     stripe     Stripe-Signature: t=TIME,v1=HEX[,v1=HEX]          of TIME.BODY
     slack      X-Slack-Request-Timestamp, X-Slack-Signature: v0=HEX        of v0:TIME:BODY
     standard   webhook-id, webhook-timestamp, webhook-signature: v1,BASE64 [v1,BASE64]    of ID.TIME.BODY
 
-A sender delivers an event again if it gets no answer. The id that its deliveries share is a header of GitHub and Standard Webhooks, and a
-field of the body with Stripe and Slack.
+A sender delivers an event again if it gets no answer. All deliveries of an event have the same id: in a header with GitHub and Standard
+Webhooks, in a field of the body with Stripe and Slack.
 
-Each is an HMAC-SHA256. https://www.standardwebhooks.com is the last one, which notifications of playhead have as well.
+Each signature is an HMAC-SHA256. The scheme ``standard`` is https://www.standardwebhooks.com, which playhead's notifications use too.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - how the secrets of Standard Webhooks b
 
 @attrs.frozen(kw_only=True)
 class WebhookRequest:
-    """The request of a verified sender, as its handler gets it and the history has it.
+    """The request of a verified sender, which its handler receives and the history contains.
 
-    ``headers`` have lower-case names; of a header that comes several times, the values are joined with commas. Credentials are left
+    ``headers`` have lower-case names; the values of a repeated header are joined with commas. Credentials are left
     out: ``authorization``, ``cookie``, and the signature. ``query`` has all values of each name.
 
     ::
@@ -92,7 +92,7 @@ class WebhookRequest:
 
     @property
     def form(self) -> dict[str, list[str]]:
-        """The fields of a body that is a form, with all values of each name. Raises :class:`actors.InvalidArgumentError`."""
+        """Parse the body as a form, and return all values of each name. Raises :class:`actors.InvalidArgumentError`."""
         try:
             return parse_qs(
                 self.body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(self.body), errors="strict"
@@ -130,13 +130,14 @@ def _body_bytes(value: int) -> int:
 
 @attrs.frozen
 class Webhook:
-    """Lets a foreign sender call a handler: ``@handler(webhook=Webhook("github", secret="GITHUB_WEBHOOK_SECRET"))``.
+    """Lets an external service call a handler: ``@handler(webhook=Webhook("github", secret="GITHUB_WEBHOOK_SECRET"))``.
 
     ``scheme`` is the form of the signature: ``github``, ``stripe``, ``slack`` or ``standard``. ``secret`` is the name of the environment
-    variable that has the secret. ``idempotency_header`` names the header that is the same in each delivery of one event. Without it,
-    the id is the header ``x-github-delivery`` or ``webhook-id``, Stripe's ``id`` or Slack's ``event_id`` in the body. ``tolerance`` is how
-    far the time in the signature may be from the server's clock, in seconds or a timedelta; GitHub's has none. ``body_bytes`` is the
-    longest body, 1 MiB unless it is given; the whole request must also fit into ``Limits.payload_bytes``, with the body as base64.
+    variable that has the secret. ``idempotency_header`` is the name of the header that has the id of the event; by default
+    ``x-github-delivery`` or ``webhook-id``, or Stripe's ``id`` or Slack's ``event_id`` in the body. ``tolerance`` is the largest
+    difference between the time in the signature and the server's clock, in seconds or a timedelta; GitHub's signature has no time.
+    ``body_bytes`` is the longest body, by default 1 MiB; the whole request, with the body as base64, must also fit into
+    ``Limits.payload_bytes``.
 
     Raises :class:`actors.InvalidArgumentError`.
 
@@ -164,7 +165,7 @@ def verify(webhook: Webhook, secret: str, headers: Mapping[str, str], body: byte
         raise _unverified(f"its signature is more than {webhook.tolerance:g} seconds from the server's time")
     key = _key(secret) if webhook.scheme is WebhookScheme.STANDARD else os.fsencode(secret)
     expected = hmac.digest(key, signed.prefix + body, hashlib.sha256)
-    matches = [hmac.compare_digest(expected, given) for given in signed.signatures]  # all, in the same time
+    matches = [hmac.compare_digest(expected, given) for given in signed.signatures]  # compare all, in constant time
     if not any(matches):
         raise _unverified("its signature does not match; compare the secrets of the sender and of the server")
 
@@ -179,12 +180,12 @@ def delivery_key(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> s
         event = _event_in(body)
         return event.id if webhook.scheme is WebhookScheme.STRIPE else event.event_id
     if not headers.get(header):
-        raise InvalidArgumentError(f"the webhook has no header {header}, which names the delivery")
+        raise InvalidArgumentError(f"the webhook has no header {header}, which has the id of the delivery")
     return headers[header]
 
 
 def challenge_in(webhook: Webhook, body: bytes) -> str | None:
-    """Return the text that Slack wants back when an address is entered there, or None: the body is an event.
+    """Return the text with which the server must answer Slack's verification of a URL, or None if the body is an event.
 
     https://docs.slack.dev/reference/events/url_verification
     """
@@ -204,7 +205,7 @@ def stored_headers(raw: list[tuple[str, str]]) -> dict[str, str]:
 
 
 class _Event(msgspec.Struct):
-    """The fields of a body that are read before its handler runs. The decoder passes over all others."""
+    """The fields of a body that are read before its handler runs. The decoder skips all others."""
 
     id: str | None = None
     event_id: str | None = None
@@ -221,7 +222,7 @@ def _event_in(body: bytes) -> _Event:
 
 @attrs.frozen
 class _Signed:
-    """What the headers say: the signatures, the bytes before the body that are signed with it, and the time."""
+    """The signature headers: the signatures, the signed bytes before the body, and the time."""
 
     signatures: list[bytes]
     prefix: bytes = b""

@@ -1,6 +1,6 @@
-"""Amounts of what work uses up, such as tokens or euros: exact decimals by the name of the quantity.
+"""Amounts of quantities such as tokens or euros: exact decimals by the name of the quantity.
 
-They are kept as texts without exponents or trailing zeros, so equal amounts are equal texts, and sums never drift as those of floats do.
+Amounts are stored as texts without exponents or trailing zeros, so equal amounts are equal texts, and sums have no rounding errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Amount: TypeAlias = int | Decimal | str
 """An amount as users give it: an integer, a ``Decimal``, or its text, such as ``"0.04"``."""
 
 Amounts: TypeAlias = dict[str, str]
-"""Amounts by the name of the quantity, as they are kept."""
+"""Amounts by the name of the quantity, in their stored form."""
 
 MAX_QUANTITIES = 16
 """The largest number of quantities that are given together, and that an invocation spends in all."""
@@ -32,7 +32,7 @@ _EXPECTED = f"an int, a Decimal or its text, such as '0.04', of at most {_WHOLE_
 
 
 def checked_amounts(amounts: Any, path: str) -> Amounts:
-    """Return the amounts by the name of their quantity, as they are kept. Raises :class:`InvalidArgumentError`, and
+    """Return the amounts by the name of their quantity, in their stored form. Raises :class:`InvalidArgumentError`, and
     :class:`LimitExceededError` if there are too many. ``path`` names the parameter."""
     if not issubclass(type(amounts), Mapping):
         raise InvalidArgumentError(
@@ -56,7 +56,8 @@ def check_quantities(amounts: Mapping[str, str], path: str) -> None:
 
 
 def checked_amount(value: object, path: str) -> str:
-    """Return one amount as it is kept. Raises :class:`InvalidArgumentError`: a float is refused, because sums of floats drift."""
+    """Return one amount in its stored form. Raises :class:`InvalidArgumentError`; a float is refused, because sums of floats have rounding
+    errors."""
     if is_a(value, int) and type(value) is not bool:
         number = Decimal(int.__int__(value))
     elif is_a(value, Decimal):
@@ -107,7 +108,7 @@ def _sum(one: str, other: str) -> str:
 
 
 def is_used_up(spent: str, budget: str) -> bool:
-    """Report whether nothing is left of the budget."""
+    """Report whether the budget is used up."""
     return Decimal(spent) >= Decimal(budget)
 
 

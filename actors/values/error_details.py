@@ -5,7 +5,7 @@ The attributes are set directly, past a ``__setattr__`` that forbids it, as froz
 
 An attribute is kept if it comes back equal and of the same type: types of JSON, common types of the standard library
 (:mod:`actors.values.tagged_json`), and any type that its annotation names, in the class or in the parameters of its ``__init__``. If one attribute
-cannot be kept, the error cannot be rebuilt; there is no error with half of its attributes. ``details`` are kept by the same rule,
+cannot be kept, the error cannot be rebuilt; an error is never rebuilt with some of its attributes. ``details`` are kept by the same rule,
 and also as plain JSON for readers without the class. An error whose details would come back changed is not recorded:
 :class:`UnserializableError` takes its place.
 

@@ -60,7 +60,7 @@ def failed(error: BaseException) -> Outcome:
 
 
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Report whether a retry is pointless. A group is terminal if its class is, or if all of its errors are.
+    """Report whether the error is final, so that no retry is made. A group is terminal if its class is, or if all of its errors are.
 
     Raises ``TypeError`` if ``also`` is not a class or a tuple of classes.
     """

@@ -38,8 +38,8 @@ class Limits:
     ``mailbox``                 10,000       ``LimitExceededError`` (invocations that wait for one object)
     ``signals``                 1,000        ``LimitExceededError`` (not yet awaited)
     ``call_depth``              100          ``LimitExceededError``
-    ``history_events``          100,000      the invocation is paused, saying so
-    ``history_bytes``           64 MiB       the invocation is paused, saying so
+    ``history_events``          100,000      the invocation is paused, with this as its reason
+    ``history_bytes``           64 MiB       the invocation is paused, with this as its reason
     ``output_pieces``           1,000,000    ``LimitExceededError`` from ``emit()`` in a step (pieces of one invocation, void
                                              ones included); if the handler emits them, the invocation is paused
     ``output_bytes``            64 MiB       likewise (JSON of these pieces)
@@ -52,14 +52,14 @@ class Limits:
     ``threads``                 64           further steps that are plain functions wait for a thread
     ``abandoned_threads``       1,000        an abandoned thread takes the place of one that works
     ``thread_end_seconds``      60           the next try of its step begins beside the abandoned thread
-    ``blocking_seconds``        3            code that keeps the event loop to itself is interrupted, its invocation is
-                                             paused, saying so
-    ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
+    ``blocking_seconds``        3            code that blocks the event loop is interrupted, and its invocation
+                                             is paused, with this as its reason
+    ``requests``                100,000      ``UnavailableError`` (waiting for the engine)
     ``query_seconds``           10           ``LimitExceededError``
     ``query_rows``              10,000       ``LimitExceededError``
     ``query_bytes``             32 MiB       ``LimitExceededError`` (all values of a query's answer)
-    ``queries``                 2            further queries wait for their turn; a token that runs none has
-                                             one place more
+    ``queries``                 2            further queries wait for their turn; a token without a running
+                                             query may run one more
     ==========================  ===========  =============================================================
 
     ::

@@ -65,7 +65,7 @@ class RetryPolicy:
     The n-th delay is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``; a random part of it, between half and all, is
     used ("equal jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that work that failed
     together is not retried together. ``max_attempts`` includes the first; None means no limit. ``terminal`` is a class of
-    exceptions, or several, that are not worth a retry, in addition to ``TerminalError``.
+    exceptions, or several, that are not retried, in addition to ``TerminalError``.
 
     An error that a step raises may ask for a longer delay, of at most a day: by an attribute ``retry_after``, in seconds or as a timedelta, or by the
     header ``Retry-After`` of its ``response``, which the errors of httpx, requests, openai and anthropic have. Then the next try begins after
@@ -74,8 +74,8 @@ class RetryPolicy:
     With ``fail_fast``, errors that show a mistake in the code are not retried either, because every attempt would raise them
     again: an unknown name or module, a missing attribute of a module or class, a call whose arguments do not fit the function, a
     ``NotImplementedError``. Such an error is the outcome at once, independent of ``on_exhausted``. None leaves the choice to the
-    runtime: ``playhead dev`` fails fast, so that a typing error is answered at once. ``playhead serve`` does not: the invocation
-    is finally paused, and continues where it stopped when it is resumed on corrected code. A failed one would be lost.
+    runtime: ``playhead dev`` fails fast, so that a typing error is reported at once. ``playhead serve`` does not: the invocation
+    is paused in the end, and continues where it stopped when it is resumed on corrected code. A failed one would be lost.
 
     Raises :class:`actors.InvalidArgumentError` for invalid options.
 

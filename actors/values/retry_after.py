@@ -1,7 +1,7 @@
-"""Reads from an error how long to wait until the next try, if the error says so.
+"""Reads the delay until the next try that an error asks for.
 
-A service that is busy answers with the header ``Retry-After`` (RFC 9110, section 10.2.3): seconds, or a date. Clients keep the response in the
-error that they raise, as ``error.response.headers``: httpx, requests, openai and anthropic do. An error can also say it itself.
+A busy service answers with the header ``Retry-After`` (RFC 9110, section 10.2.3): seconds, or a date. httpx, requests, openai and anthropic
+keep the response in the error that they raise, as ``error.response.headers``. An error may also have an attribute ``retry_after``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def retry_after(error: BaseException, now: Callable[[], float]) -> float | None:
     """Return the delay in seconds that the error asks for, at most a day; None if it asks for none. Of the errors in a group, the longest.
 
     The error has an attribute ``retry_after``, in seconds or as a timedelta, or a ``response`` whose ``headers`` have ``retry-after-ms`` or
-    ``Retry-After``. What cannot be read asks for nothing. ``now`` returns the wall time.
+    ``Retry-After``. A value that cannot be read is ignored. ``now`` returns the wall time.
     """
     found = [delay for leaf in leaves_of(error) if (delay := _asked_by(leaf, now)) is not None]
     return max(found, default=None)

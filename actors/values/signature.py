@@ -65,7 +65,7 @@ class Signature:
         self.returns = codec_for(type_of_result(known), f"{name}: its result")
         self._names = [p.name for p in parameters]
         self.validator = validator
-        """A function of the user's with the same parameters, which raises an error for arguments that are to be refused."""
+        """The user's validator: a function with the same parameters, which raises an error to refuse the arguments."""
         if validator is not None:
             _check_validator(validator, self._names, name)
         self.parameter = self._names[0] if len(self._names) == 1 else ""

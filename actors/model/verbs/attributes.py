@@ -1,4 +1,4 @@
-"""Attributes of a step, for those who read its trace or its history."""
+"""Attributes of a step, for readers of its trace or its history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = 1 << 63
 
 
 def set_attributes(attributes: Mapping[str, str | bool | int | float]) -> None:
-    """Describe the try of the step that is running, such as the model that it asked and the tokens that it used.
+    """Describe the try of the running step, for example the model that it asked and the tokens that it used.
 
     They are recorded with the outcome of the try: ``handle.events()`` and SQL show them, and traces have them on the span of the
     try. A later call adds to them, and replaces those with the same name. Values are texts, truths, integers of 64 bits and finite
@@ -50,8 +50,8 @@ def set_attributes(attributes: Mapping[str, str | bool | int | float]) -> None:
 
 
 def describe_step(attributes: Mapping[str, str | bool | int | float | None]) -> None:
-    """Describe the running step with what others have said, such as a server: long texts are cut, and None is left out. An attribute is
-    for people, and never the reason why a request fails."""
+    """Describe the running step with values from outside, such as a server's: long texts are cut, and None is left out. Attributes are for
+    people, so a bad value never fails the request."""
     set_attributes(
         {
             name: value[:MAX_ATTRIBUTE_VALUE] if type(value) is str else value

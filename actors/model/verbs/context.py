@@ -54,13 +54,12 @@ def _random_for(verb: str) -> random_module.Random:
 
 
 def suspending() -> bool:
-    """Report whether the handler is being taken out of memory, so that its code runs only because Python leaves its
-    blocks.
+    """Report whether the handler is leaving memory, so that its code runs only because Python leaves its blocks.
 
     A handler leaves memory when it waits for long, when it is paused or retried, and when the process stops; when it continues,
     it is replayed into the same blocks. Python cannot drop a coroutine without leaving its blocks, so each time ``finally``, the
     ends of ``with`` and ``except BaseException`` run at the current await. That is right for resources of the process (a file, a
-    lock), and wrong for code that belongs to the end of the work. Durable verbs do not work there, and nothing is recorded. False
+    lock), and wrong for code that may run only when the work has ended. Durable verbs do not work there, and nothing is recorded. False
     anywhere else.
 
     ::
@@ -76,10 +75,10 @@ def suspending() -> bool:
 
 
 def set_status_text(text: str) -> None:
-    """Say what the handler does now, for people: lists, ``describe``, SQL (``sys_invocation.status_text``) and the console show it.
+    """Describe the current work of the handler for people: lists, ``describe``, SQL (``sys_invocation.status_text``) and the console show it.
 
     It is recorded at the end of the turn, with the handler's next wait, so several in a row leave the last one. A text has at most
-    500 characters. It is not compared in a replay: other words need no :func:`patched`. It stays after the end. Raises
+    500 characters. A replay does not compare it, so a changed text needs no :func:`patched`. It remains after the end. Raises
     :class:`InvalidArgumentError`, :class:`LimitExceededError`, and :class:`MisuseError` outside of a handler.
 
     ::

@@ -1,4 +1,4 @@
-"""Heartbeats: how far a step is, for its next try."""
+"""Heartbeats: the progress of a step, for its next try."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def heartbeat(details: Any = None) -> None:
-    """Say how far the running step is: ``details`` is a plain JSON value, which :func:`last_heartbeat` gives to the step's next try,
-    also after the process has died.
+    """Report the progress of the running step: ``details`` is a plain JSON value, which :func:`last_heartbeat` returns in the step's next
+    try, even after the process has died.
 
     It does not wait. The first heartbeat of a try is recorded at once, then one in each second, or in each sixtieth of the try's time
-    so far if that is longer, and the last one of a try that fails or is stopped. Each recorded one is an event in the history, and its
-    ``details`` count as bytes of it. Raises :class:`UnserializableError`, :class:`LimitExceededError` beyond ``Limits.payload_bytes``,
+    so far if that is longer, and the last one of a try that fails or is stopped. Each recorded heartbeat is an event in the history, and
+    its ``details`` count towards ``Limits.history_bytes``. Raises :class:`UnserializableError`, :class:`LimitExceededError` beyond ``Limits.payload_bytes``,
     and :class:`MisuseError` outside of a step or in a try that is over.
 
     ::

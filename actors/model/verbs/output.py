@@ -20,14 +20,14 @@ def emit(value: Any, *, stream: str = "") -> None:
     Pieces are stored beside the history and add nothing to it, so a step may emit a hundred thousand. More than
     ``Limits.output_pieces`` or ``Limits.output_bytes`` raise :class:`LimitExceededError` in a step, and pause a handler.
 
-    A step that is retried emits again: each piece is stored with its try and its offset. ``handle.output()`` gives the values of
-    the try that did not fail, once the step has ended; ``handle.chunks(live=True)`` gives every piece at once, and reports when
+    A step that is retried emits again: each piece is stored with its try and its offset. ``handle.output()`` returns the values of
+    the successful try after the step has ended; ``handle.chunks(live=True)`` returns every piece at once, and reports when
     the pieces of a step are void. Readers have no type to decode it with, so ``value`` is a plain JSON value: a text, a number,
     ``True``, ``False``, ``None``, a list, or a dictionary with texts as keys. Any other value raises
     :class:`UnserializableError`.
 
-    ``stream`` is the name of a stream of its own, of at most 256 characters: a reader gets one stream, by default the one without a
-    name, as with ``handle.output(stream="citations")``.
+    ``stream`` is the name of a stream, of at most 256 characters. A reader gets one stream, for example with
+    ``handle.output(stream="citations")``; by default the one without a name.
 
     ::
 

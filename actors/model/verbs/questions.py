@@ -46,7 +46,7 @@ WEEK = 7 * 24 * 3600.0
 
 @attrs.frozen
 class Question(Generic[T]):
-    """A question to a person. ``link`` is what a step sends; :meth:`answer` waits for the choice."""
+    """A question to a person. A step sends ``link``; :meth:`answer` waits for the choice."""
 
     name: str
     link: SignedLink
@@ -94,11 +94,11 @@ async def ask(
 ) -> Question[Any]:
     """Ask a person a question that the holder of its link may answer, once and without a token.
 
-    A step sends ``question.link.url`` by mail or chat. The address shows a page with the ``text`` and a button for each choice;
-    following it changes nothing, and a press of the button answers. ``choices`` are the texts of the buttons with the values that
+    A step sends ``question.link.url`` by mail or chat. The link shows a page with the ``text`` and a button for each choice;
+    opening it changes nothing, and pressing a button answers. ``choices`` are the texts of the buttons with the values that
     :meth:`Question.answer` returns; without them they are ``approve`` (True) and ``reject`` (False). The answer is recorded as
     the signal ``name``. ``valid_for`` is how long the link works, in seconds or a timedelta; None means as long as the question is
-    open. The handler waits on after that, and a signal can still answer.
+    open. After that the handler still waits, and a signal can answer.
 
     Raises :class:`InvalidArgumentError`, and :class:`LimitExceededError` if 1,000 questions of the invocation have no answer.
 
@@ -113,7 +113,7 @@ async def ask(
     values = {"approve": True, "reject": False} if choices is None else _checked_choices(choices)
     words, seconds = checked_text(text, "text", MAX_TEXT), seconds_or_none(valid_for, "valid_for")
     if not words.strip():
-        raise InvalidArgumentError("text is empty, expected what the person is asked", path="text")
+        raise InvalidArgumentError("text is empty, expected the question", path="text")
     context = context_of(branch)
     if len(context.questions) >= MAX_QUESTIONS:
         raise LimitExceededError(

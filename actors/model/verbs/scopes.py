@@ -42,9 +42,9 @@ def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
 
 
 def move_on_at(deadline: Instant, *, shield: bool = False) -> CancelScope:
-    """As :func:`move_on_after`, with a date: seconds since 1970 UTC, or a datetime with a zone.
+    """As :func:`move_on_after`, with a time: seconds since 1970 UTC, or a datetime with a zone.
 
-    Raises :class:`InvalidArgumentError` if the argument is not a date.
+    Raises :class:`InvalidArgumentError` if the argument is not a time.
 
     ::
 

@@ -1,4 +1,4 @@
-"""What an invocation uses up: tokens, euros, pages."""
+"""Spending: the amounts that an invocation uses up, such as tokens, euros or pages."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ _MOST_TOKENS = 1 << 40
 
 
 def spend(**amounts: Amount) -> None:
-    """Count what the handler or the step has used up, each amount under the name of its quantity, against the budgets of
-    ``client.limits``.
+    """Count amounts that the handler or the step has used up, by the name of the quantity, against the budgets of ``client.limits``.
 
-    Once a budget that counts the invocation is used up, the invocation is paused before its handler continues, and its reason says
-    which budget; steps that run by then end and are recorded. When there is room again, it continues by itself.
+    When a budget that counts the invocation is used up, the invocation is paused before its handler continues, and its reason names
+    the budget. Running steps end and are recorded. The invocation continues by itself when the budget is raised.
 
-    An amount is an int, a ``Decimal`` or its text, and not below 0, so sums are exact. It is counted once: what a step spends is
-    recorded with the end of its try, also of one that failed or was stopped, and what a handler spends with its turn; a replay counts
-    nothing. A try that ends with its process has counted nothing. What a restart takes over from the original was counted there.
+    An amount is an int, a ``Decimal`` or its text, and not below 0, so sums are exact. It is counted once: with the end of the try for a
+    step, even a failed or stopped try, and with the turn for a handler. A replay counts nothing, a try that dies with its process has
+    counted nothing, and amounts in the kept part of a restart were counted for the original.
     ``handle.info().spent`` and SQL (``sys_invocation.spent``) show the sums. Raises :class:`InvalidArgumentError`,
     :class:`LimitExceededError` for more than 16 quantities, and :class:`MisuseError` outside of a handler and a step.
 
@@ -48,8 +47,8 @@ def spend(**amounts: Amount) -> None:
 
 
 def spend_tokens(input_tokens: object, output_tokens: object) -> None:
-    """Count the tokens of a model's answer, as the model has reported them. An integration calls it in the step of the request: what a
-    model reports wrongly is not counted, and is never the reason why a request fails."""
+    """Count the tokens of a model's answer, as the model has reported them. An integration calls it in the step of the request. An invalid
+    report is not counted, and never fails the request."""
     counted = {
         name: number
         for name, number in (("input_tokens", input_tokens), ("output_tokens", output_tokens))

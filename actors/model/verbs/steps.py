@@ -47,7 +47,7 @@ class StepBody:
 
     @property
     def is_plain(self) -> bool:
-        """Whether to run it is to await its coroutine, which is made without running any code of the author's."""
+        """Whether the body is run by awaiting its coroutine, which is created without running user code."""
         options, call = self.options, self.call
         function = call.function
         return (
@@ -178,9 +178,9 @@ def step(
     arguments and the objects that it cannot reach, see :func:`run`.
 
     ``redact`` are the parameters whose values are not recorded: the history has ``[redacted]`` in their place, and a replay does not compare
-    them. The body gets the values. If a decorator around the function takes ``*args``, all that it is given by position is redacted. A
-    function in their place is called with the name and the value of each argument, and returns what is recorded: the value is a copy, as
-    plain JSON data, and the same value must give the same result, because a replay compares it. An error that it raises is raised by the
+    them. The body gets the values. If a decorator around the function takes ``*args``, all positional arguments are redacted. A
+    function instead of names is called with the name and the value of each argument, and returns the value to record. It gets a copy of the
+    value as plain JSON data, and must return the same result for the same value, because a replay compares it. An error that it raises is raised by the
     call, and nothing is recorded. Results cannot be redacted, because a replay gives them to the handler, and neither can errors: do not
     put a secret into either. An argument of the handler itself is recorded as well; pass the name of a secret there.
 
@@ -239,7 +239,7 @@ async def run(
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
 
-    Of a declared step, the function is run with the options given here. What that step redacts is redacted here as well.
+    If the function is a declared step, it is run with the options given here, and its ``redact`` applies too.
 
     The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
     ``result_type``. Its changes to the arguments are therefore not visible in the handler, and it cannot reach the fields of the
@@ -378,8 +378,8 @@ class StepOperation(Operation, kw_only=True):
 def step_key() -> str:
     """In a step: a key that is the same at every try of this step and different for every other step.
 
-    Pass it as the idempotency key to a payment provider, for example. An invocation that has the id of a purged one, because it was made
-    under the same idempotency key, has other keys.
+    Pass it as the idempotency key to a payment provider, for example. An invocation that reuses the id of a purged one, because it has
+    the same idempotency key, gets other step keys.
 
     ::
 

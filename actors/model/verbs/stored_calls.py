@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StoredCallOperation(Operation, kw_only=True):
-    """A handler awaits a call that it has as data."""
+    """A handler awaits a call whose target and argument are data."""
 
     callee: InvocationId
     target: e.Target
@@ -52,7 +52,7 @@ def id_of_stored_call(target: e.Target, idempotency_key: str) -> InvocationId:
 async def call_stored(
     target: e.Target, argument: bytes, parameter: str, idempotency_key: str, tags: dict[str, str]
 ) -> e.Outcome:
-    """Call a handler with stored JSON and return the outcome, whatever it is. ``parameter`` is as in ``InvocationAccepted``."""
+    """Call a handler with stored JSON and return the outcome of any kind. ``parameter`` is as in ``InvocationAccepted``."""
     branch = branch_for("call")
     completed: e.CallCompleted = await StoredCallOperation(
         branch,
@@ -68,7 +68,7 @@ async def call_stored(
 
 
 async def outcome_of(of: InvocationId) -> e.Outcome:
-    """Wait until an invocation completes and return its outcome, whatever it is: ``NotFoundError`` if there is none."""
+    """Wait until an invocation completes and return its outcome of any kind. Raises ``NotFoundError`` if there is no such invocation."""
     branch = branch_for("invocation")
     completed: e.CallCompleted = await AttachOperation(branch, branch.following_step, callee=of, source="")
     return completed.outcome

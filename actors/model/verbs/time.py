@@ -1,4 +1,4 @@
-"""Durable time: sleeps, and the time that a handler may know."""
+"""Durable time: sleeps, and the current time that a replay repeats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from journal import events as e
 async def sleep(seconds: Seconds) -> None:
     """Wait durably: the process may stop meanwhile. Never returns early.
 
-    A date after the year 9999 never comes. Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
+    A sleep beyond the year 9999 never ends. Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
 
     ::
 
@@ -26,9 +26,9 @@ async def sleep(seconds: Seconds) -> None:
 
 
 async def sleep_until(at: Instant) -> None:
-    """Wait for a date, durably: seconds since 1970 UTC, or a datetime with a zone.
+    """Wait durably until a time: seconds since 1970 UTC, or a datetime with a zone.
 
-    A date in the past ends the wait at once, and one after the year 9999 never comes. Raises :class:`InvalidArgumentError` for a
+    A time in the past ends the wait at once, and a time after the year 9999 never comes. Raises :class:`InvalidArgumentError` for a
     number that is not finite.
 
     ::
@@ -64,7 +64,7 @@ async def _sleep_until(branch: Branch, at: float, source: str) -> None:
 
 
 def current_time() -> float:
-    """Wall time as the handler may know it, in seconds since 1970 UTC: the time of the last completion, or of its start.
+    """The current time for a handler, in seconds since 1970 UTC: the time of the last completion that it received, or of its start.
 
     The time is recorded with that event, so every replay sees the same.
 
