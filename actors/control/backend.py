@@ -9,9 +9,9 @@
              ├─ HttpBackend      a server, over a connection
              └─ OfflineBackend   a data directory at rest: reads only
 
-A backend gets checked arguments and answers with public records. User arguments are checked above it, in the clients and handles;
-checks that need the code or the state are below it. So all three backends give the same answer, or raise an error of the same
-type.
+A backend gets checked arguments and answers with public records. Clients and handles check user arguments before they call it;
+the backend makes the checks that need the code or the state. So all three backends give the same answer, or raise an error of the
+same type.
 
 A change is durable when its method returns: the runtime has committed the events and their audit row. If a method raises
 :class:`actors.UnavailableError` or :class:`actors.UnknownOutcomeError`, the change may have happened; repeated under the same
@@ -74,7 +74,7 @@ class Backend(HandleBackend, Protocol):
 
     @property
     def limits(self) -> Limits:
-        """The limits of the runtime, as far as this client knows them."""
+        """The limits of the runtime that this client knows."""
         ...
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
@@ -161,7 +161,7 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def delete_object(self, service: str, key: str, reason: str) -> ObjectDeletion:
-        """Delete an object with the invocations of it that have ended; durable on return.
+        """Delete an object with its ended invocations; durable on return.
 
         Raises :class:`actors.ConflictError`, :class:`actors.NotFoundError`, :class:`actors.LimitExceededError`.
         """
@@ -196,7 +196,7 @@ class Backend(HandleBackend, Protocol):
     # Limits.
 
     async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
-        """Set the limit. On return it is durable, and holds in this runtime. Raises :class:`actors.LimitExceededError`."""
+        """Set the limit. On return it is durable, and in force in this runtime. Raises :class:`actors.LimitExceededError`."""
         ...
 
     async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
@@ -334,7 +334,7 @@ class Backend(HandleBackend, Protocol):
         ...
 
     async def rotate_notification(self, name: str, reason: str) -> NotificationChange:
-        """Give a notification another secret; durable on return. Raises :class:`actors.NotFoundError`."""
+        """Give a notification a new secret; durable on return. Raises :class:`actors.NotFoundError`."""
         ...
 
     async def list_notifications(self) -> tuple[NotificationInfo, ...]:

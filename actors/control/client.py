@@ -193,7 +193,7 @@ class Client:
 
     @property
     def limits(self) -> LimitClient:
-        """The limits of how many invocations run at once or start in a period. See :class:`actors.types.LimitClient`."""
+        """The limits on invocations that run at once or start in a period. See :class:`actors.types.LimitClient`."""
         return LimitClient(self._backend)
 
     async def check(
@@ -211,8 +211,8 @@ class Client:
         """Replay all matching invocations on other code, without effects: how many pass, diverge (and where), or raise.
 
         ``deployment`` is ``latest`` or an id; ``app`` is code on disk instead, ``file.py`` or ``package.module``. See
-        :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether that was all, and
-        ``is_compatible`` is False if it was not.
+        :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether these were all, and
+        ``is_compatible`` is False if not.
 
         ::
 
@@ -242,7 +242,7 @@ class Client:
 
     @property
     def notifications(self) -> NotificationClient:
-        """Notifications: changes of invocations that are reported to an address as signed webhooks, or followed here. See
+        """Notifications: changes of invocations that are sent to a URL as signed webhooks, or followed by this program. See
         :class:`actors.types.NotificationClient`.
         """
         return NotificationClient(self._backend)
@@ -287,8 +287,8 @@ class Client:
     async def objects(
         self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
     ) -> list[ObjectName]:
-        """List keyed objects that have been used, by service and key: of one service, after the key ``after``, or of
-        all services that are not built in. With ``begin``, only those whose keys begin with it.
+        """List keyed objects that have been used, by service and key: of one service, after the key ``after``, or of all services that
+        are not built in. With ``begin``, only objects whose keys begin with it.
         """
         return await self._backend.object_names(
             text_or_none(service, "service"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DeploymentClient:
-    """The deployments of a runtime. New invocations run on the latest; unfinished ones stay on the code on which they began.
+    """The deployments of a runtime. New invocations run on the latest; unfinished ones stay on the code that started them.
 
     ::
 

@@ -188,14 +188,14 @@ class JobSelection:
         )
 
     async def signal(self, name: str, value: Any = None, *, error: str | None = None) -> JobHandle:
-        """Send each of them a signal with a plain JSON value; with ``error`` their waits fail, and the value are the details."""
+        """Send each of them a signal with a plain JSON value; with ``error`` their waits fail, and the value becomes the details."""
         name = checked_name(name, "name", MAX_NAME)
         return await self.ask(SignalOptions(name=name, value=Written(json_of(value, f"signal {name!r}")), error=error))
 
     async def reschedule(
         self, *, at: Instant | None = None, delay: Seconds | None = None, reason: str = ""
     ) -> JobHandle:
-        """Move those that wait for their time to another: ``at``, ``delay`` seconds from now, or now."""
+        """Change the time of the scheduled ones: to ``at``, to ``delay`` seconds from now, or to now."""
         return await self.ask(RescheduleOptions(at=at, delay=delay, reason=reason))
 
     async def purge(self) -> JobHandle:
@@ -268,7 +268,7 @@ class JobHandle:
 
 
 class _Items:
-    """Iterates over the results of a job, page by page. It holds nothing open, and continues after a cancelled wait."""
+    """Iterates over the results of a job, page by page. It keeps no resource open, and continues after a cancelled wait."""
 
     def __init__(self, job: JobHandle) -> None:
         self._job = job

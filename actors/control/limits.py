@@ -1,4 +1,4 @@
-"""The client for limits: how many invocations run at once, how many start in a period, and what they spend."""
+"""The client for limits: how many invocations run at once, how many start in a period, and how much they may spend."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 class LimitClient:
-    """The limits of a runtime: how many invocations of a scope run at once, and how many start in a period. The others wait, and start
-    or continue in the order in which they were accepted. A limit may also have a budget: once it is used up, no more start, and those
-    that have begun are paused before their handlers continue; all of them continue when it is raised.
+    """The limits of a runtime: how many invocations of a scope run at once, and how many start in a period. Other invocations wait, and
+    start or continue in the order in which they were accepted. A limit may also have a budget: when it is used up, no invocation starts,
+    and running ones are paused before their handlers continue. All of them continue when the budget is raised.
 
     A scope is written ``everything``, ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice`` or ``tag:user=ada``.
-    ``key:Chat`` counts each key on its own, and ``tag:user`` each value of the tag; the limit of one of them replaces it there. An
-    invocation counts while its handler has a turn or one of its steps runs or is retried. While it sleeps or waits for a signal or a
-    call, is paused, or waits for the next attempt of its handler, its place is free for others. An invocation under several limits
-    runs when all have room. Limits are durable, and so are the starts that a rate counts and what was spent (:func:`actors.spend`).
+    ``key:Chat`` is a limit of each key, and ``tag:user`` a limit of each value of the tag; a limit of one key or value replaces it for that
+    key or value. An invocation counts while its handler has a turn, or while one of its steps runs or is retried. Its place is free for
+    others while it sleeps, waits for a signal or a call, is paused, or waits for the next attempt of its handler. An invocation under
+    several limits runs when all of them have room. Limits are durable, and so are the starts that a rate counts and the amounts that were
+    spent (:func:`actors.spend`).
 
     ::
 
@@ -51,13 +52,13 @@ class LimitClient:
     ) -> LimitAnswer:
         """Let at most ``concurrency`` invocations of the scope run at once, at most ``rate`` start in any ``period`` of seconds, and all of
         them spend at most the ``budget``: amounts by the name of the quantity, as :func:`actors.spend` counts them.
-        It replaces the limit of the scope, and holds on return. What runs already is not stopped. None sets no bound: without any,
-        one key or value is exempt from the limit of each.
+        It replaces the limit of the scope, and is in force on return. Running invocations are not stopped. None sets no bound; a limit of
+        one key or value without bounds exempts it from the limit of each.
 
-        A budget counts what is spent from now on. One that replaces another counts what was spent under that, so a budget is raised
-        by setting a larger one; to begin at zero, delete the limit and set it again. The last steps before it is used up may spend
-        more than is left. A start is the beginning of an invocation, and not a further attempt. Raises ``InvalidArgumentError``, and
-        ``LimitExceededError`` if there are too many limits.
+        A new budget counts the amounts that are spent from now on. A budget that replaces another keeps the amounts spent so far: to
+        raise a budget, set a larger one; to begin at zero, delete the limit and set it again. The last steps before a budget is used up
+        may spend more than the rest. A start is the first start of an invocation, not a further attempt. Raises
+        ``InvalidArgumentError``, and ``LimitExceededError`` if there are too many limits.
         """
         options = LimitOptions(concurrency=concurrency, rate=rate, period=period, budget=budget, reason=reason)
         return await self._backend.set_limit(_scope(scope), options)
@@ -67,8 +68,8 @@ class LimitClient:
         return await self._backend.delete_limit(_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[LimitInfo, ...]:
-        """Return the limits by scope, with how many invocations run under each and wait for it, and how much was spent. Under a
-        limit of each key or value, these are the sums over all of them."""
+        """Return the limits by scope, with the numbers of running and waiting invocations and the amounts spent. For a limit of each key or
+        value, these are the sums over all keys or values."""
         return await self._backend.list_limits()
 
 

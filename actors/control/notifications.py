@@ -1,4 +1,4 @@
-"""The client for notifications: changes of invocations that are reported to an address, or followed here."""
+"""The client for notifications: changes of invocations that are sent to a URL, or followed by this program."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WAIT_SECONDS = 20.0
 
 
 class NotificationClient:
-    """The notifications of a runtime: each reports changes of invocations to one address, as a signed webhook.
+    """The notifications of a runtime: each sends changes of invocations to one URL, as a signed webhook.
 
     A notice is durable together with the change that it reports. It arrives at least once, always with the same id, and is tried
-    again for three days. A notice names the invocation and says what happened; it has no argument and no result.
+    again for three days. A notice has the id of the invocation and its change, but not its argument or result.
 
     ::
 
@@ -98,8 +98,8 @@ class NotificationClient:
     ) -> AsyncIterator[InvocationInfo]:
         """Yield each invocation whose latest change is one of these, from now on, as it becomes durable.
 
-        This is for a program that watches: it sees nothing that happened while it was away, and of two changes in quick succession
-        only the later one. For notices that must not be missed, use :meth:`create`. ``waiting`` is yielded again after each change
+        This is for a program that watches. It misses changes while it is not connected, and of two changes in quick succession it gets only
+        the later one. For notices that must not be missed, use :meth:`create`. ``waiting`` is yielded again after each change
         of an invocation that still waits.
 
         ::
@@ -181,7 +181,7 @@ class NotificationHandle:
         return await self._backend.test_notification(self.name)
 
     async def update(self, *, reason: str = "", **changes: Any) -> NotificationChange:
-        """Change options of :meth:`NotificationClient.create`; the others stay. Notices that wait go to the new address."""
+        """Change options of :meth:`NotificationClient.create`; the others stay the same. Waiting notices go to the new URL."""
         known = attrs.fields_dict(NotificationOptions)
         unknown = [name for name in changes if name not in known]
         if unknown:
@@ -197,9 +197,9 @@ class NotificationHandle:
         return await self._backend.replace_notification(self.name, options)
 
     async def rotate(self, *, reason: str = "") -> NotificationChange:
-        """Make another secret, which signs from now on, and return it in the answer."""
+        """Make a new secret, which signs from now on, and return it in the answer."""
         return await self._backend.rotate_notification(self.name, checked_text(reason, "reason"))
 
     async def delete(self, *, reason: str = "") -> NotificationChange:
-        """Delete the notification. Notices that wait are dropped."""
+        """Delete the notification. Waiting notices are dropped."""
         return await self._backend.delete_notification(self.name, checked_text(reason, "reason"))

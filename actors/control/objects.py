@@ -122,15 +122,14 @@ class ObjectHandle:
         return await self._backend.edit_object(self.service, self.key, options, checked_request_key(idempotency_key))
 
     async def delete(self, *, reason: str = "") -> ObjectDeletion:
-        """Delete the object: its fields, the items of its logs and maps, its log, and the invocations of it that have ended, with
-        their histories, results and output, all in one commit.
+        """Delete the object in one commit: its fields, the items of its logs and maps, its log, and its ended invocations with their
+        histories, results and output.
 
-        The next call begins a new object with the default fields. An idempotency key of a deleted invocation is free again, and so is
-        the key of a workflow. Deleting an object that does not exist changes nothing. What other objects have recorded, such as the
-        result of a call to this one, stays with them, and so does the audit log.
+        The next call creates a new object with the default fields. The idempotency keys of the deleted invocations are free again, and
+        so is the key of a workflow. Deleting an object that does not exist changes nothing. The records of other objects, such as the
+        result of a call to this one, are kept, and so is the audit log.
 
-        Raises ``ConflictError`` while an invocation of it has not ended, and ``LimitExceededError`` if it has more than 10000 that
-        have.
+        Raises ``ConflictError`` if an invocation of the object has not ended, and ``LimitExceededError`` if more than 10,000 have.
         """
         return await self._backend.delete_object(self.service, self.key, checked_text(reason, "reason"))
 

@@ -25,7 +25,7 @@ MAX_NEXT = 1_000
 class ScheduleClient:
     """The schedules of a runtime: each starts invocations of one handler, at the times of a cron line or at an interval.
 
-    A schedule is durable. A nominal time is decided on once, whatever crashes: it starts a run, or is counted as missed or skipped.
+    A schedule is durable. Each nominal time is decided on exactly once, even after a crash: it starts a run, or counts as missed or skipped.
     Each run is an ordinary invocation.
 
     ::
@@ -68,8 +68,8 @@ class ScheduleClient:
         ``all``, the last ``missed_limit``, one after the other. ``overlap`` is what happens at a nominal time while an earlier run is
         open: ``skip``, ``queue``, ``allow`` or ``cancel_previous``.
 
-        The same call again changes nothing, also after ``end_at`` and when the handler's signature has changed: a program may create
-        its schedules at each start. Raises :class:`actors.InvalidArgumentError`, :class:`actors.NotFoundError`,
+        The same call again changes nothing, even after ``end_at`` or a change of the handler's signature, so a program may create its
+        schedules at each start. Raises :class:`actors.InvalidArgumentError`, :class:`actors.NotFoundError`,
         :class:`actors.ConflictError` if the name is taken, and :class:`actors.LimitExceededError`.
         """
         handle = self.schedule(name)
@@ -135,7 +135,7 @@ class ScheduleHandle:
         return (await self.info(count=count)).next
 
     async def pause(self, *, reason: str = "") -> ScheduleChange:
-        """Start no run until :meth:`resume`. Open runs continue; nominal times meanwhile do not count, and are not missed."""
+        """Start no run until :meth:`resume`. Open runs continue; nominal times during the pause are not counted as missed."""
         return await self._backend.pause_schedule(self.name, checked_text(reason, "reason"))
 
     async def resume(self, *, reason: str = "") -> ScheduleChange:
@@ -155,7 +155,7 @@ class ScheduleHandle:
         return await self._backend.backfill_schedule(self.name, BackfillOptions(start=start, end=end, reason=reason))
 
     async def update(self, *, reason: str = "", **changes: Any) -> ScheduleChange:
-        """Change options of :meth:`ScheduleClient.create`; the others stay. ``None`` drops one, such as ``end_at``.
+        """Change options of :meth:`ScheduleClient.create`; the others stay the same. ``None`` removes an option such as ``end_at``.
 
         Raises :class:`actors.ConflictError` if the schedule is changed by another client meanwhile.
         """
@@ -169,7 +169,7 @@ class ScheduleHandle:
         return await self._backend.replace_schedule(self.name, options, revision)
 
     async def delete(self, *, reason: str = "") -> ScheduleChange:
-        """Delete the schedule. Open runs continue, and runs that wait are dropped."""
+        """Delete the schedule. Open runs continue; waiting runs are dropped."""
         return await self._backend.delete_schedule(self.name, checked_text(reason, "reason"))
 
 

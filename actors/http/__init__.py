@@ -1,6 +1,6 @@
 """The HTTP server in front of a runtime, and the client for it. Neither uses the engine directly.
 
-``actors.http.asgi`` is the server as an application, for frameworks and servers that speak ASGI.
+``actors.http.asgi`` returns the server as an ASGI application, for frameworks and other servers.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Closing:
-    """The shutdown of a server: ``begin`` stops accepting connections and ends streams; ``last_call`` makes waiting calls give
-    up."""
+    """The shutdown of a server: ``begin`` stops accepting connections and ends streams; ``last_call`` stops waiting
+    calls."""
 
     begin: trio.Event = attrs.field(factory=trio.Event)
     _waiting: set[trio.CancelScope] = attrs.field(init=False, factory=set)
@@ -25,7 +25,7 @@ class Closing:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count a running request for the block. For servers whose connections are not ours to count."""
+        """Count a running request for the block. For servers that accept the connections themselves."""
         self._running += 1
         try:
             yield

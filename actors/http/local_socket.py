@@ -4,8 +4,8 @@ The process that holds the lock of the directory owns the file ``SOCKET`` in it.
 replaced. No other user can connect: the file has the mode 0600 from its first moment, the directory must belong to the user of the
 process, and the kernel reports the user at the other end (``SO_PEERCRED``), so no token is needed.
 
-The kernel takes only 107 bytes of a path. Both ends reach the directory through a descriptor, so the path that they use is short
-whatever that of the directory is.
+The kernel accepts only 107 bytes of a path. Both ends reach the directory through a descriptor, so the path that they use is short
+even if the path of the directory is long.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 @attrs.frozen
 class LocalPeer:
-    """The process at the other end of a Unix socket, as the kernel names it. ``pid`` is 0 for a process that this one cannot see."""
+    """The process at the other end of a Unix socket, as reported by the kernel. ``pid`` is 0 for a process that this one cannot see."""
 
     pid: int
     uid: int
@@ -60,12 +60,12 @@ class LocalPeer:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the peer may control this process anyway: its own user, and root."""
+        """Whether the peer may control this process: its own user, and root."""
         return self.uid in (0, os.geteuid())
 
 
 def peer_of(connected: socket.socket | trio.socket.SocketType) -> LocalPeer:
-    """Return who is at the other end of a Unix socket. Raises ``OSError`` if the peer has gone."""
+    """Return the process at the other end of a Unix socket. Raises ``OSError`` if the peer has disconnected."""
     pid, uid, _ = _CREDENTIALS.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return LocalPeer(pid, uid)
 
@@ -156,7 +156,7 @@ def _place_of(path: Path) -> tuple[int, int]:
 
 def _checked(path: Path) -> str:
     text = os.fspath(path)
-    if len(os.fsencode(text)) > _PATH_BYTES:  # without /proc there is no short way
+    if len(os.fsencode(text)) > _PATH_BYTES:  # without /proc there is no short path
         raise _UnusableError(f"its path is longer than {_PATH_BYTES} bytes")
     return text
 

@@ -1,6 +1,6 @@
-"""A request and a response of HTTP, apart from the server that carries them.
+"""A request and a response of HTTP, independent of the server that transports them.
 
-The application is a function from an :class:`HttpRequest` to an :class:`HttpResponse`. Two servers carry them: the listener of this
+The application is a function from an :class:`HttpRequest` to an :class:`HttpResponse`. Two servers transport them: the listener of this
 package (``server/connection.py``), and any server that speaks ASGI (``server/asgi.py``).
 """
 
@@ -43,7 +43,7 @@ _WITHOUT_LENGTH = frozenset({204, 304})
 
 
 CLIENT_GONE = 499
-"""The status under which a request is counted whose client has left. It is never sent."""
+"""The status under which a request is counted if its client disconnected. It is never sent."""
 
 
 class ClientGone(Exception):
@@ -59,14 +59,14 @@ class UnreadableRequest(Exception):
 
 
 class HttpHeaders:
-    """The headers of a request. Names are asked for in lower case; ``raw`` is as they were sent."""
+    """The headers of a request. Look names up in lower case; ``raw`` has them as they were sent."""
 
     __slots__ = ("_first", "raw", "repeated")
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.raw = raw
         self.repeated: dict[str, list[str]] = {}
-        """All values of the headers that the request has several times."""
+        """All values of repeated headers."""
         self._first = first = dict[str, str]()
         for name_bytes, value_bytes in raw:
             name, value = name_bytes.lower().decode("latin-1"), value_bytes.decode("latin-1")
@@ -88,7 +88,7 @@ class HttpHeaders:
 
 
 class Carrier(Protocol):
-    """The connection that carries a request, as the application uses it."""
+    """The part of a request's connection that the application uses."""
 
     def arrived(self) -> bytes | None:
         """Return the next piece of the body that has arrived: empty at the end of the body, None if more is to come.

@@ -43,8 +43,8 @@ class Problem:
     """An error in the format of RFC 9457. ``error`` is the type of the exception and ``carried`` its attributes, so that a client
     can raise it again.
 
-    ``code`` says what happened, ``kind`` what was not found, ``limit`` which limit was exceeded, with its ``maximum`` and the value
-    that was ``found``. ``path`` is the place in the body or the query, ``position`` the character of an SQL query, ``signal``
+    ``code`` identifies the error, ``kind`` is the kind of resource that was not found, and ``limit`` is the exceeded limit, with its
+    ``maximum`` and the value that was ``found``. ``path`` is the place in the body or the query, ``position`` the character of an SQL query, ``signal``
     the name of a signal that came as an error; ``outcome`` is the
     outcome of the invocation, if the error is one; ``invocation_status`` is its status, if that is the reason.
     """

@@ -1,4 +1,4 @@
-"""The way into the event loop of a runtime, for servers of other threads and other loops."""
+"""The entry to the event loop of a runtime for servers in other threads and other loops."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RequestError(RefusedError):
-    """A request that HTTP itself refuses. ``status_code`` is the status of the response; ``ends_connection``: what follows the
-    request may not be what the client means by it."""
+    """A request that HTTP itself refuses. ``status_code`` is the status of the response; ``ends_connection``: the bytes after the
+    request cannot be trusted."""
 
     status_code = 400
     ends_connection = False
@@ -60,7 +60,7 @@ class MisdirectedRequestError(RequestError):
 
 
 class AmbiguousLengthError(RequestError):
-    """The request says in two ways how long it is. RFC 9112, section 6.1: a proxy may have understood another length."""
+    """The request states its length twice. RFC 9112, section 6.1: a proxy may have understood another length."""
 
     ends_connection = True
 
@@ -184,7 +184,7 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
     problem, even if they have the same names."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
-    is_whole = own is None or details.typed or outcome is not None  # a recorded failure arrives as it is recorded
+    is_whole = own is None or details.typed or outcome is not None  # a recorded failure is sent unchanged
     carried = carried_by(error, details) if is_whole else b""
     return Problem(
         title=qualname_of(kind).rpartition(".")[2],
@@ -235,7 +235,7 @@ def respond_with(
 
 
 def _headers_of_refusal(error: ActorError) -> dict[str, str]:
-    """Return the headers that say how to repeat the request. A recorded failure of the same class says nothing about
+    """Return the headers that say how to repeat the request. A recorded failure of the same class does not concern
     the request that reads it.
     """
     if code_of(error) in _PASSING:

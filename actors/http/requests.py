@@ -41,7 +41,7 @@ TagPair = Annotated[
     str,
     msgspec.Meta(
         max_length=MAX_TAG_NAME + 1 + MAX_TAG_VALUE,
-        description="A tag: `name=value`. A value may also have other printable characters than those of ASCII.",
+        description="A tag: `name=value`. A value may have any printable characters, also beyond ASCII.",
         extra_json_schema={"pattern": f"^{TAG_NAME}=[ -~]{{1,{MAX_TAG_VALUE}}}$"},
     ),
 ]
@@ -195,9 +195,9 @@ class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
     parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
-    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``debounce``: a key
-    under which this message replaces the one whose delay is not over; ``max_delay``: how long after the first of them the last is
-    delivered at most, written as ``delay``."""
+    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``debounce``: a
+    key; this message replaces an earlier one with the same key whose delay has not ended. ``max_delay``: the longest time between the
+    first message and the delivery of the last, written as ``delay``."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
@@ -231,7 +231,7 @@ class AttachQuery:
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
-    """The step to restart from. A number is an entry of the journal, as clients of Restate count them: the last that is kept.
+    """The step to restart from. A number names the last journal entry to keep, as clients of Restate count them.
     ``require_compatible``: only if the code replays the kept history."""
 
     from_step: StepName | None = None
@@ -248,7 +248,7 @@ class ResumeQuery:
 
 @attrs.frozen(kw_only=True)
 class SignalQuery:
-    """``error``: the wait for the signal fails with this text, and the body are the details of the error."""
+    """``error``: the wait for the signal fails with this text, and the body has the details of the error."""
 
     error: ErrorText | None = None
 

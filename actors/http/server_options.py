@@ -1,4 +1,4 @@
-"""How a server listens: its address, its names, who needs a token, and its limits."""
+"""The options of a server: its address, its names, whether clients need a token, and its limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from actors.values.arguments import checked_count, checked_seconds, checked_text
 from actors.values.texts import shown
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""Names of this machine that no other machine can reach, as a header Host has them."""
+"""Names of this machine that other machines cannot reach, in the form of the header Host."""
 
 HEAD_BYTES = 16 << 10
 """The longest request head in bytes."""
@@ -22,10 +22,10 @@ class ServerLimits:
     """The limits of a server. Times are seconds.
 
     ``connections`` and ``connections_of_one_peer`` exclude two kinds: up to ``control_connections`` with tokens that may read or
-    control, and up to ``waiting_calls`` with a call that waits for its answer. Together they are at most as many as the process
-    has descriptors for. ``send_seconds`` is how long a client may take to read 64 KiB. ``head_seconds`` is how long the head of a
+    control, and up to ``waiting_calls`` with a call that waits for its answer. The descriptors of the process limit all of them
+    together. ``send_seconds`` is how long a client may take to read 64 KiB. ``head_seconds`` is how long the head of a
     request may take, and how long a connection may be idle. ``grace_seconds`` is how long running requests may take when the
-    server stops, ``last_call_seconds`` how long they have for a last response after that.
+    server stops, and ``last_call_seconds`` how long they then may take for a last response.
     """
 
     connections: int = 1_000
@@ -63,7 +63,7 @@ _MAX_PORT = 65_535
 
 
 def checked_public_url(url: str | None) -> str | None:
-    """Return the address at which people outside reach a server, without a slash at its end. Raises
+    """Return the public URL of a server without a slash at its end. Raises
     :class:`InvalidArgumentError`."""
     if url is None:
         return None

@@ -1,8 +1,8 @@
 """API tokens and their scopes.
 
 A data directory has a token of its own with all permissions, made at the first start and readable by its owner. Further tokens
-have names and scopes. Only their hashes are stored, each together with the audit entry that is still owed, so that neither exists
-without the other for longer than until the next start.
+have names and scopes. Only their hashes are stored, each together with its outstanding audit entry. So a token without an audit entry gets one at
+the next start at the latest.
 
 The own token is read once, at the start: a change of its file takes effect at the next start. The file of named tokens is read
 again whenever it has changed. It is sealed with a checksum, and while it is damaged, none of its tokens is accepted.
@@ -66,7 +66,7 @@ class Grant:
 
     @property
     def by(self) -> str:
-        """The requester, as histories and the audit log name it."""
+        """The name of the requester in histories and in the audit log."""
         return f"token:{self.name}" if self.is_token else self.name
 
 
@@ -75,7 +75,7 @@ _OWN_GRANT = Grant(OWN_NAME, TokenScope.ADMIN)
 
 @attrs.frozen(kw_only=True)
 class OwedNote:
-    """An audit entry that is owed for a token: ``request`` identifies it there, so that it is written once."""
+    """An outstanding audit entry for a token: ``request`` identifies it in the audit log, so that it is written once."""
 
     request: str
     verb: str
@@ -192,7 +192,7 @@ class TokenBook:
         if not self._own_digest:
             own = _read_own(token_path(self.directory.root))
             self._own_digest = _digest(own) if own else ""
-        # A look-up by digest tells nothing about the secret: nobody can choose how a digest begins.
+        # A lookup by digest leaks nothing about the secret through its timing, because a client cannot choose a prefix of the digest.
         given = _digest(secret)
         found = _OWN_GRANT if hmac.compare_digest(self._own_digest, given) else self._grants.get(given)
         if found is None and secret:
@@ -206,13 +206,13 @@ class TokenBook:
         return self._in_force()
 
     def owed(self) -> list[OwedNote]:
-        """Return the audit entries that are still owed, oldest first for each token."""
+        """Return the outstanding audit entries, oldest first for each token."""
         self._look_again()
         self._refuse_if_damaged()
         return [note for token in self._named for note in token.owed]
 
     def settle(self, told: OwedNote) -> None:
-        """Forget an owed audit entry after it has been written."""
+        """Remove an outstanding audit entry after it has been written."""
         with self._held():
             left = [
                 attrs.evolve(token, owed=tuple(note for note in token.owed if note.request != told.request))

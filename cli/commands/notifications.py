@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--key", default=None, help="Only invocations of this key.")
 @click.option("--handler", default="", help="Only invocations of this handler.")
 @tag_option("Only invocations with this tag.")
-@click.option("--note", default="", help="A remark for people.")
+@click.option("--note", default="", help="A comment for people.")
 @reason_option
 @server_options
 def create(
@@ -108,7 +108,7 @@ def test(name: str, server: ServerOptions) -> None:
 @click.argument("name")
 @click.option("--address", default=None, help="The new address; notices that wait go there.")
 @click.option("--on", "kinds", multiple=True, type=click.Choice(_KINDS), help="A change to report.")
-@click.option("--note", default=None, help="A remark for people.")
+@click.option("--note", default=None, help="A comment for people.")
 @reason_option
 @server_options
 def update(

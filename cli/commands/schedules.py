@@ -60,7 +60,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="What to do while an earlier run is open [default: skip].",
         ),
-        click.option("--note", default=None, help="A remark for people."),
+        click.option("--note", default=None, help="A comment for people."),
         reason_option,
     )
 

@@ -55,7 +55,7 @@ class LocalCalls(LocalServices):
         return command.invocation_id, await _outcome_within(options.timeout, reply, command)
 
     def submit_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Reply[Outcome]:
-        """Ask for the call, and return the reply, which is its outcome; see :meth:`Engine.submit_call`."""
+        """Submit the call and return the reply, which has the outcome; see :meth:`Engine.submit_call`."""
         now, is_fresh = self.environment.clock.now(), command.request is None
         return self.engine.submit_call(command, self.who, at=now, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
@@ -124,7 +124,7 @@ class LocalCalls(LocalServices):
             read = handler.signature.read
             arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
             if request_key is not None:
-                # A repeated request may be spelled differently: with spaces, in another order, 1e3 for 1000.
+                # A repeated request may be written differently: with spaces, in another order, 1e3 for 1000.
                 argument, parameter = handler.signature.encode((), arguments), handler.signature.parameter
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
@@ -167,7 +167,7 @@ class LocalCalls(LocalServices):
         )
 
     def _invoke(self, request: Request, now: float) -> c.Invoke:
-        # Refuse here what the object would refuse, so that a typo does not travel.
+        # Refuse here what the object would refuse, so that a typo is reported at once.
         target = request.target
         _, _, definition, handler = self.engine.applications.new_work[target.service, target.handler]
         if definition.aliases or handler.name != target.handler:

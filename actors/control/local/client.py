@@ -68,8 +68,8 @@ class LocalClient(Client):
         """Return the command for a call or a message, with the id of its existing or new invocation.
 
         ``parameter`` names the parameter whose value ``argument`` is, empty for an object of parameters; None means
-        as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`, of a private
-        handler :class:`actors.errors.AccessDeniedError`: the request comes from outside of the program.
+        as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`, and for a private
+        handler :class:`actors.errors.AccessDeniedError`, because the request comes from outside the program.
         """
         if self._backend.definition_of(target.service).handler(target.handler).is_private:
             raise AccessDeniedError(
@@ -84,15 +84,15 @@ class LocalClient(Client):
         return self._backend.environment.clock.now()
 
     def webhook_of(self, target: Target) -> Webhook:
-        """Return how the senders of a handler sign their requests. Raises :class:`actors.NotFoundError` if it takes none."""
+        """Return the webhook options of a handler. Raises :class:`actors.NotFoundError` if it accepts no webhooks."""
         webhook = self._backend.definition_of(target.service).handler(target.handler).options.webhook
         if webhook is None:
             raise NotFoundError(f"{target} takes no webhooks", kind=ResourceKind.HANDLER)
         return webhook
 
     async def send_webhook(self, target: Target, request: WebhookRequest, idempotency_key: str | None) -> Sent:
-        """Send the request of a verified sender to a handler; durable on return. Two deliveries of one event differ in their headers,
-        so of those with the same key the first one counts."""
+        """Send the request of a verified sender to a handler; durable on return. Repeated deliveries of one event may have other headers,
+        so the first delivery with the same key counts."""
         return await self._backend.send_webhook(target, request, idempotency_key)
 
     async def send_command(self, command: c.Invoke) -> Sent:
@@ -161,11 +161,11 @@ class LocalClient(Client):
         return await self._backend.chosen(choice, at_most=at_most)
 
     async def post_notice(self, name: str, life: str, notice: Notice) -> PostResult:
-        """Send a notice once, for the object that sends the notices of a notification."""
+        """Send a notice once. Called by the object that sends the notices of a notification."""
         return await self._backend.post_notice(name, life, notice)
 
     async def give_up_notice(self, name: str, notice: Notice, error: str) -> None:
-        """Write the audit entry of a notice that is given up, for the same object."""
+        """Write the audit entry of an abandoned notice. Called by the same object."""
         await self._backend.give_up_notice(name, notice, error)
 
     async def question_of_link(self, token: str) -> QuestionInfo:
@@ -201,12 +201,12 @@ class LocalClient(Client):
         await self._backend.wait_for_change(after)
 
     async def overview(self) -> Overview:
-        """Return what there is and what needs attention; at most two seconds old."""
+        """Return the counts of invocations and those that need attention; at most two seconds old."""
         return await self._backend.overview.get()
 
     async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:
         """Write an audit entry for an action that concerns no object, or was denied.
 
-        ``dropped`` counts other denied actions since the last entry that have none of their own.
+        ``dropped`` counts the denied actions since the last entry that have no entry.
         """
         await self._backend.engine.note(act, self._backend.who, refusal=refusal, dropped=dropped)

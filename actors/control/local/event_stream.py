@@ -65,7 +65,7 @@ class Events(_Followed):
             recorded = await anext(source)
             self._after = recorded.number
             if isinstance(recorded.event, e.InvocationsPurged) and self._of in recorded.event.invocation_ids:
-                self._has_ended = True  # and its end has been purged with the rest
+                self._has_ended = True  # and its end was purged with its history
             if not belongs_to(recorded.event, self._of):
                 continue
             # An invocation that had completed before may have been restarted since, which is recorded after its completion.

@@ -1,4 +1,4 @@
-"""The health of a runtime. Asking reads nothing from the disk."""
+"""The health of a runtime, which is computed without reading from the disk."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class LocalInvocations(LocalServices):
         try:
             return await self.engine.look(of, self.who)
         except NotOwnerError:
-            raise  # the rows of this node may be older than what another one has told
+            raise  # the rows of this node may be older than the answer of another node
         except UnavailableError:
             # No new decisions are possible, but the recorded ones can be read.
             return info_of(await self.row(of), None, self.engine.registry.gates)

@@ -1,4 +1,4 @@
-"""Bulk jobs, as a client in this process uses them."""
+"""Bulk jobs for a client in this process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
 
     async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
         """Accept a job durably and return its id. A key that was used within the last day
-        returns that job; raises ``ConflictError`` if its task was another one."""
+        returns that job; raises ``ConflictError`` if that job has another description."""
         key = self.in_namespace(idempotency_key)
         job = f"job_{self.environment.unique():032x}" if key is None else await self._job_of(key)
         if key is None or not await self._is_known(job):

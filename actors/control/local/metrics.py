@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Distribution:
-    """A histogram: for each bound, the number of observations up to it and above the one before; the last count is for the rest.
+    """A histogram: for each bound, the number of observations up to it and above the previous bound; the last count has the rest.
 
     ``total`` is the sum of all observations.
     """
@@ -34,12 +34,12 @@ class Distribution:
 @attrs.frozen(kw_only=True)
 class Figures:
     """The metrics. ``open_invocations`` counts by status. ``arrivals`` is the number of queued requests; ``has_room`` says
-    whether the disk has room for new work. ``busy_threads`` run plain steps, ``threads_waited_for`` is the number of tries that
-    wait for a thread, ``abandoned_threads`` are those of tries that timed out or were cancelled and that have not ended.
+    whether the disk has room for new work. ``busy_threads`` is the number of threads that run plain steps, ``threads_waited_for`` the
+    number of tries that wait for a thread, and ``abandoned_threads`` the number of unended threads of tries that timed out or were cancelled.
 
-    The rest counts since the start of this process: completed invocations by service, handler and outcome, failed attempts by
+    The other figures count since the start of this process: completed invocations by service, handler and outcome, failed attempts by
     service and handler (``failed_steps`` are tries of steps), and for each commit its duration and its number of events.
-    ``dropped_spans`` are those that the receiver of traces has not taken. ``limits`` are those in force, with their figures.
+    ``dropped_spans`` are spans that the receiver of traces has not accepted. ``limits`` are the limits in force, with their counts.
     """
 
     open_invocations: dict[Status, int]
@@ -78,7 +78,7 @@ def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
 
 
 async def figures_of(engine: Engine) -> Figures:
-    """Return the current metrics. Open invocations are counted from their counters, and built-in objects are left out."""
+    """Return the current metrics. The number of open invocations comes from counters, and excludes built-in objects."""
     async with open_snapshot(engine.journal) as snapshot:
         counted = open_by_status(snapshot.view, snapshot.partitions)
     counters, threads = engine.counters, engine.threads
@@ -103,7 +103,7 @@ async def figures_of(engine: Engine) -> Figures:
 
 
 def limits_of(run_limits: RunLimits) -> tuple[LimitInfo, ...]:
-    """Return the limits, with the numbers of those that run under them and wait for them here, and with the sums that were spent."""
+    """Return the limits, with the numbers of running and waiting invocations in this process, and with the amounts spent."""
     places, spent_under = run_limits.places, run_limits.budgets.spent_under
     figures = places.figures()
     return tuple(

@@ -1,4 +1,4 @@
-"""Notifications, as a client in this process uses them."""
+"""Notifications for a client in this process."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class LocalNotifications(LocalRegistry):
         return NotificationChange(changed=changed)
 
     async def rotate_notification(self, name: str, reason: str) -> NotificationChange:
-        """Give a notification another secret, and return it."""
+        """Give a notification a new secret, and return it."""
         act = _act("rotate-notification", name, reason)
         rule = await self.ask_registry("rotate_notification", act, name=name, by=self.who.by)
         return NotificationChange(changed=True, secret=self._signing_secret(rule))
 
     async def delete_notification(self, name: str, reason: str) -> NotificationChange:
-        """Delete a notification with its counts. Notices that wait are dropped."""
+        """Delete a notification with its counts. Waiting notices are dropped."""
         await self.ask_registry("delete_notification", _act("delete-notification", name, reason), name=name)
         return NotificationChange(changed=True)
 
@@ -91,8 +91,8 @@ class LocalNotifications(LocalRegistry):
         return await self._post(rule, notice)
 
     async def give_up_notice(self, name: str, notice: Notice, error: str) -> None:
-        """Write the audit entry of a notice that is given up, once: a crash may have come after the entry and before its step's
-        outcome, and few others can have been written since."""
+        """Write the audit entry of an abandoned notice, unless it was written before a crash. Only the last entries are searched, because few
+        can have been written since."""
         detail = f"{notice.id}: {notice.kind.value} {notice.invocation_id}"
         async with self.snapshot() as snapshot:
             latest = list_audit(snapshot, AuditQuery()).entries

@@ -1,4 +1,4 @@
-"""The overview of a runtime, computed once for all who look at it."""
+"""The overview of a runtime, computed once for all its readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OVERVIEW_SECONDS = 2.0
 
 
 def shared_overview(engine: Engine) -> SharedAnswer[Overview]:
-    """Return the overview of an engine as it is shared by all clients."""
+    """Return the overview of an engine, which all clients share."""
 
     async def compute() -> Overview:
         position = engine.journal.changes.look()

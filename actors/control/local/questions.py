@@ -1,4 +1,4 @@
-"""Questions of handlers, as the holders of their links read and answer them."""
+"""Questions of handlers, which the holders of their links read and answer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LocalQuestions(LocalServices):
         )
 
     async def answer_by_link(self, token: str, choice: str) -> QuestionInfo:
-        """Answer the question of a link; durable on return. Of two answers one is refused.
+        """Answer the question of a link; durable on return. A second answer is refused.
 
         Raises as :meth:`question_of_link` does, and :class:`actors.InvalidArgumentError` for another choice.
         """
@@ -74,7 +74,7 @@ class LocalQuestions(LocalServices):
         except (
             ConflictError,
             NotFoundError,
-        ) as refusal:  # since the question was read, another answer may have ended all of it
+        ) as refusal:  # since the question was read, another answer may have ended the invocation
             if refusal.code in (ErrorCode.ALREADY_COMPLETED, ErrorCode.NOT_FOUND, ErrorCode.GONE):
                 raise closed_question(info.name) from None
             raise
@@ -86,8 +86,7 @@ class LocalQuestions(LocalServices):
 
 
 def _open_question(state: ObjectState | None, of: InvocationId, question: str) -> tuple[InvocationState, OpenQuestion]:
-    """Return the open question with the invocation that asks it: the one that the link names or its latest restart, which is in the
-    same object."""
+    """Return the open question with its invocation: the invocation in the link, or its latest restart, which is in the same object."""
     invocations = [] if state is None else [*state.invocations.values()]
     for invocation in reversed(invocations):
         found = invocation.questions.get(question)

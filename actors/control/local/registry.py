@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class LocalRegistry(LocalServices):
-    """Calls the registry on behalf of a client, and waits until this process, and in a cluster every node, obeys the change."""
+    """Calls the registry on behalf of a client, and waits until this process, and in a cluster every node, applies the change."""
 
     async def ask_registry(self, handler: str, act: ControlAction, **arguments: Any) -> Any:
         """Call a handler of the registry. ``act`` is its audit entry."""
@@ -80,7 +80,7 @@ class LocalRegistry(LocalServices):
     async def close_gate(self, scope: GateScope, options: GateOptions, *, since: float | None = None) -> GateAnswer:
         """Hold everything in the scope. On return, nothing in the scope runs here except steps that are ending.
 
-        ``since`` is the time from which the gate holds; by default now.
+        ``since`` is the time from which the gate is closed; by default now.
         """
         mode, reason = options.mode, options.reason
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
@@ -132,7 +132,7 @@ class LocalRegistry(LocalServices):
     # Limits.
 
     async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
-        """Set the limit. On return it holds here."""
+        """Set the limit. On return it is in force in this process."""
         parts = [] if options.concurrency is None else [f"{options.concurrency} at once"]
         parts += [] if options.rate is None else [f"{options.rate} in {options.period:g} s"]
         parts += [] if options.budget is None else [f"{grouped(str(a))} {name}" for name, a in options.budget.items()]
@@ -159,14 +159,14 @@ class LocalRegistry(LocalServices):
         return limit_answer(scope, change, before, self._figures_of(scope))
 
     async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
-        """Delete the limit. On return it no longer holds here."""
+        """Delete the limit. On return it is no longer in force in this process."""
         act = ControlAction(verb="delete-limit", target=scope, reason=reason)
         before = self._figures_of(scope)
         change: LimitChange = await self.ask_registry("delete_limit", act, scope=scope, reason=reason, by=self.who.by)
         return limit_answer(scope, change, before, self._figures_of(scope))
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
-        """Return the limits, with what runs under them and waits for them here, and what was spent."""
+        """Return the limits, with the numbers of running and waiting invocations in this process, and the amounts spent."""
         await trio.lowlevel.checkpoint()
         return limits_of(self.engine.run_limits)
 

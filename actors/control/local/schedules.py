@@ -1,4 +1,4 @@
-"""Schedules, as a client in this process uses them."""
+"""Schedules for a client in this process."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _without_time(signature: Signature, options: ScheduleOptions, _: Timing) -> 
 
 
 def _with_time(signature: Signature, options: ScheduleOptions, timing: Timing) -> tuple[bytes, str, TimeForm]:
-    """Return the argument without the nominal time, the parameter if the time is the only one, and the form of the time."""
+    """Return the argument without the nominal time, the parameter if the time is the only parameter, and the form of the time."""
     name = options.time_parameter
     codec = signature.parameters.get(name)
     if codec is None:

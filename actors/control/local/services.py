@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class LocalServices:
-    """The engine, the queries that take turns, the shared overview, and the client in whose name all of it is used.
+    """The engine, the queue of queries, the shared overview, and the principal of the client.
 
-    Each part of the backend derives from this or from the parts that it needs; none knows the whole backend.
+    Each part of the backend derives from this class or from the parts that it needs, and none depends on the whole backend.
     """
 
     def __init__(

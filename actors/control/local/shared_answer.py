@@ -1,4 +1,4 @@
-"""One answer for all who ask the same question within a moment, so that the cost does not grow with their number."""
+"""One answer for all clients that ask the same question within a short time, so that the cost does not grow with their number."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class SharedAnswer(Generic[T]):
     """The latest answer to a question about the whole runtime.
 
-    While commits arrive it is computed at most once in ``seconds``; while none does, once in ``longest_seconds``, for what depends
-    on the clock alone. It is computed when it is asked for, and never twice at a time.
+    It is computed at most once in ``seconds`` while commits arrive, and otherwise once in ``longest_seconds``, for values that depend only
+    on the clock. It is computed when a client asks, and never twice at the same time.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The gates that a runtime closes before anything runs: of a start that is paused, and of a restored copy."""
+"""The gates that a runtime closes before anything runs: for a paused start, and for a restored copy."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ SECRET_PREFIX = "whsec_"  # noqa: S105
 """How the secrets of webhooks begin."""
 
 POST_SECONDS = 15.0
-"""How long an address may take to answer."""
+"""How long a receiver may take to answer."""
 
 _ERROR_SHOWN = 300
 _GONE = 410
 
 
 def webhook_secret(store_secret: str, rule: NotificationRule) -> str:
-    """Return the secret that signs the notices of a notification, as its receiver writes it."""
+    """Return the secret that signs the notices of a notification, in the form that its receiver uses."""
     text = f"webhook {rule.name} {rule.life} {rule.secret_number}"
     key = hmac.new(store_secret.encode(), text.encode(), hashlib.sha256).digest()
     return SECRET_PREFIX + base64.b64encode(key).decode()
@@ -77,8 +77,8 @@ def signed_headers(secret: str, message_id: str, at: float, body: bytes) -> dict
 
 
 async def post(url: str, body: bytes, headers: dict[str, str]) -> PostResult:
-    """POST once. A redirect is not followed, so that no address but the given one gets the body. 410 says that no further try is
-    wanted. Never raises, except for a cancel: a store may be served where the extra is not installed."""
+    """POST once. A redirect is not followed, so that only the given URL gets the body. After a 410 no further try is made. Never raises,
+    except for a cancel, because a store may be served where the extra is not installed."""
     try:
         require("client")
     except MissingExtraError as error:
@@ -107,7 +107,7 @@ def open_http() -> httpx2.AsyncClient:
 
 
 @cache
-def _tls() -> ssl.SSLContext:  # to read the certificates takes longer than a request
+def _tls() -> ssl.SSLContext:  # reading the certificates takes longer than a request
     import httpx2
 
     return httpx2.create_ssl_context()

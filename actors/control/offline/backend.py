@@ -4,8 +4,8 @@ It answers from one :class:`actors.query.snapshot.JournalSnapshot`, so all answe
 Requests that need a running engine raise :class:`actors.UnavailableError` with the code ``offline`` and say how to start one:
 calls, messages, verbs, edits, gates, jobs, schedules, moves of deployments, and waiting for open invocations.
 
-Data that only the code has is reported as far as it is stored: a class counts as not served, its handlers are those that were
-called, and a field that was never written has no value.
+Data that only the code has is missing: a class counts as not served, only called handlers are listed, and a field that was never
+written has no value.
 """
 
 from __future__ import annotations
@@ -241,12 +241,12 @@ class OfflineBackend(OfflineRefusals):
         )
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
-        """Return the gates as of the last stop, which also hold at the next start."""
+        """Return the gates as of the last stop, which are still closed at the next start."""
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.snapshot.gates())
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
-        """Return the limits as of the last stop, which also hold at the next start."""
+        """Return the limits as of the last stop, which are in force at the next start."""
         await trio.lowlevel.checkpoint()
         return tuple(self.snapshot.limit_infos())
 
@@ -313,7 +313,7 @@ class OfflineBackend(OfflineRefusals):
             raise unknown_job(job) from None
 
     async def examine(self) -> FsckReport:
-        """Compare everything that is stored beside the events with the events, and find objects that were set aside."""
+        """Compare all other stored data with the events, and find objects that were set aside."""
 
         def work() -> FsckReport:
             rows, partitions = self.snapshot.view, self.snapshot.partitions

@@ -34,8 +34,7 @@ class OfflineClient(Client):
     _backend: OfflineBackend
 
     async def examine(self) -> FsckReport:
-        """Compare everything that is stored beside the events with the events, as ``playhead doctor`` does. Reads all of it, in a
-        thread.
+        """Compare all other stored data with the events, as ``playhead doctor`` does. Reads the whole store, in a thread.
 
         ::
 
@@ -50,7 +49,7 @@ async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineC
     """Open a data directory, or a backup, for reading without its process: lists, invocations with their
     histories, objects now and in the past, the audit log, SQL, and checks of other code.
 
-    Everything is as of the last commit. If a process has the directory open, the client shows the moment when it was opened here;
+    All data is as of the last commit. If a process has the directory open, the client shows the state at the time of this call;
     :func:`actors.connect` shows later changes. Requests that need a server raise :class:`actors.UnavailableError` with the code
     ``offline``. Raises ``StoreMissing`` if there is no store, and ``StoreDamaged`` if it has lost data.
 

@@ -1,4 +1,4 @@
-"""Notifications of a data directory at rest: as of the last stop, and none of them can be changed."""
+"""Notifications of a data directory at rest, as of the last stop and read-only."""
 
 from __future__ import annotations
 

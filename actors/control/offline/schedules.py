@@ -1,4 +1,4 @@
-"""Schedules of a data directory at rest: as of the last stop, and none of them can be changed."""
+"""Schedules of a data directory at rest, as of the last stop and read-only."""
 
 from __future__ import annotations
 

@@ -207,8 +207,8 @@ class HttpBackend(RemoteControl):
     async def _called(
         self, target: Target, argument: bytes, options: CallOptions, form: dict[str, str]
     ) -> httpx2.Response:
-        """Call a handler under an idempotency key, a new one if the caller gave none, so that the request can be
-        repeated after the server has been away.
+        """Call a handler with an idempotency key, a new one if the caller gave none, so that the request can be
+        repeated if the server is restarted.
         """
         key = f"call-{uuid.uuid4().hex}" if options.idempotency_key is None else options.idempotency_key
         return await self._connection.send_until_answered(
@@ -298,7 +298,7 @@ def _trace_header() -> dict[str, bytes]:
 
 
 def _shared_params(options: CallOptions) -> dict[str, Any]:
-    """The parameters that calls and messages have in common."""
+    """Return the parameters that calls and messages share."""
     params: dict[str, Any] = {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
     if options.max_duration is not None:
         params["max_duration"] = f"{options.max_duration:.6f}s"

@@ -40,7 +40,7 @@ M = TypeVar("M")
 CONNECT_SECONDS = 5.0
 
 RECONNECT_SECONDS = 60.0
-"""How long a call is repeated after its connection broke or its server stopped: a restart takes less."""
+"""How long a call is repeated after its connection broke or its server stopped. A restart takes less time."""
 
 _START_IT = f"Start it with 'playhead serve', or set {URL_VARIABLE}"
 
@@ -122,8 +122,8 @@ class Connection:
         patience: float | None = None,
         **kwargs: Any,
     ) -> httpx2.Response:
-        """Return the response to a repeatable request: while the server is away, it is repeated for
-        :data:`RECONNECT_SECONDS`.
+        """Return the response to a repeatable request, which is repeated for :data:`RECONNECT_SECONDS` while the server is
+        unreachable.
 
         If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
         the invocation if it is known (``of``, or from the server's response).
@@ -240,7 +240,7 @@ def error_in(response: httpx2.Response) -> ActorError:
 
 
 def _put_attributes(error: ActorError, problem: Problem, allowed: str | None) -> None:
-    """Set the attributes that the error's class declares. A code that only a later version knows becomes the default
+    """Set the attributes that the error's class declares. An unknown code, from a later version, becomes the default
     code of the class.
     """
     said = {

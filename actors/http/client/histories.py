@@ -24,7 +24,7 @@ _WAIT_SECONDS = MAX_WAIT / 2
 
 
 class _Pages(Generic[T, P]):
-    """An iterator that reads page by page. It holds nothing between pages, so it can be left half way."""
+    """An iterator that reads page by page. It keeps no resource between pages, so a caller may stop at any point."""
 
     _part: str
     _kind: type[P]

@@ -1,8 +1,8 @@
 """Access control: the Host and Origin of a request, its token, and the token's scope.
 
-Every method of every path is checked, reads included: a page of another site, or a host name that was pointed at this machine,
-must not be able to control a server on loopback. Denied requests are audited, a few per second at most; the others are counted,
-and the next entry has their number.
+Every request is checked, reads included, because a page of another site, or a host name that resolves to this machine, must not be
+able to control a server on loopback. Denied requests are audited, at most a few per second; the next entry has the number of denied
+requests without an entry.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ _LINK_PATHS = PATH.encode()
 def _follows_link(request: HttpRequest) -> bool:
     """Report whether a person followed a link from another site to the console page itself, or to the page of a question.
 
-    Such a page changes nothing when opened and cannot be framed; its later requests come from this server's own page.
+    Opening such a page changes nothing, other sites cannot frame it, and its later requests come from this server.
     """
     headers, path = request.headers, request.raw_path
     is_navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
@@ -182,7 +182,7 @@ def check_media_type(request: HttpRequest) -> None:
 
 
 def check_encoding(request: HttpRequest) -> None:
-    """Refuse a compressed body: nothing here decompresses it, so it would be read as it is."""
+    """Refuse a compressed body: the server does not decompress, and would read the compressed bytes as JSON."""
     given = request.headers.find("content-encoding")
     if given is None:
         return
@@ -223,7 +223,7 @@ def _check_length(request: HttpRequest) -> None:
 
 
 _SIGNED = re.compile(r"(/links/+[^/.]*\.?[^/.]*\.?)[^/]*")
-"""The id and the question in the path of a signed link, and what follows them."""
+"""The id, the question and the signature in the path of a signed link."""
 
 
 def address_of(request: HttpRequest) -> str:
@@ -235,8 +235,8 @@ def address_of(request: HttpRequest) -> str:
 
 
 def shown_path(request: HttpRequest) -> str:
-    """Return the decoded path of a request, for people. Of a signed link it has no part of the signature: who reads a log or the audit
-    must not be able to use the link."""
+    """Return the decoded path of a request, for people. The path of a signed link is returned without the signature, so that a reader of the
+    log or the audit cannot use the link."""
     return _SIGNED.sub(r"\1…", unquote(request.raw_path.decode("ascii", "backslashreplace")))
 
 

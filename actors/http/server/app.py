@@ -92,7 +92,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Api:
-    """The application: it answers every :class:`HttpRequest` with an :class:`HttpResponse`, also after an unexpected error.
+    """The application: it answers every :class:`HttpRequest` with an :class:`HttpResponse`, even after an unexpected error.
 
     Paths are matched before they are decoded, so a ``%2F`` in a key does not end its segment.
     """
@@ -176,7 +176,7 @@ class Api:
         )
 
     def _find(self, request: HttpRequest) -> tuple[Route | None, dict[str, str], RefusedError | None]:
-        # A missing path is reported only after authentication: a stranger learns nothing, not even which paths exist.
+        # A missing path is reported only after authentication, so that an unauthenticated client does not learn which paths exist.
         try:
             method = "GET" if request.method == "HEAD" else request.method
             return *self._router.find(method, path_parts(request.raw_path)[1:]), None

@@ -1,7 +1,7 @@
-"""The application under any server that speaks ASGI, in trio's loop.
+"""The application for any ASGI server that runs in trio's loop.
 
-Such a server accepts the connections, so their limits are its own: nothing is counted here except the running requests, which
-are waited for when the runtime ends. A server of asyncio is joined by ``asgi_from_asyncio``.
+Such a server accepts the connections and limits them. This module counts only the running requests, because the runtime waits for them
+when it ends. For a server on asyncio, see ``asgi_from_asyncio``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = SafeLogger(__name__)
 
 
 class AsgiApp:
-    """The application as ASGI 3 has it, for requests: they are answered while ``closing`` has not begun. Refuses web sockets."""
+    """The application in the form of ASGI 3. It answers requests until ``closing`` begins, and refuses web sockets."""
 
     def __init__(self, app: Application, closing: Closing) -> None:
         self._app = app
@@ -86,7 +86,7 @@ class AsgiApp:
 
 
 def closed() -> HttpResponse:
-    """Return the response of a runtime that ends or has ended."""
+    """Return the response of a runtime that is stopping or has stopped."""
     return respond_with(
         UnavailableError("the runtime is stopping, or has stopped; invocations continue after the next start")
     )
@@ -136,7 +136,7 @@ async def write(response: HttpResponse, send: Send, *, has_body: bool) -> None:
 class _AsgiCarrier:
     """See :class:`actors.http.messages.Carrier`."""
 
-    holds_body_back = False  # the server gives the permission when it is asked for the body
+    holds_body_back = False  # the server permits the body when the application asks for it
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -146,7 +146,7 @@ class _AsgiCarrier:
         self.has_gone = False
 
     async def watch(self) -> None:
-        """Wait for the end of the client, once its body has been read."""
+        """Wait until the client disconnects, after its body has been read."""
         await self._body_is_over.wait()
         while not self.has_gone:
             await self._receive_one()

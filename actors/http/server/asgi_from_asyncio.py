@@ -1,4 +1,4 @@
-"""Carries requests of an ASGI server on asyncio into the loop of a runtime, which is trio's in another thread. ::
+"""Carries requests of an ASGI server on asyncio into the trio loop of a runtime, in another thread. ::
 
     a task of the server                              the runtime's loop
     ────────────────────                              ──────────────────
@@ -9,8 +9,8 @@
       its end ◄──────────────── call_soon_threadsafe ──── its end
       cancelled ─────────────── run_sync_soon ──────────► its scope is cancelled
 
-A call in the other direction that trio cancels is cancelled in asyncio as well, and its end is waited for, up to a limit: the server's
-loop may have stopped or be blocked, and the runtime must end nevertheless.
+If trio cancels a call in the other direction, asyncio cancels it as well, and trio waits for its end, up to a limit: the runtime must be
+able to end even if the server's loop has stopped or is blocked.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def carry(portal: Portal, app: AsgiCallable, scope: Message, receive: Rece
         try:
             with scope_of_request:
                 await app(scope, _InAsyncio(loop, receive), _InAsyncio(loop, send))
-        except Exception:  # a request ends no runtime
+        except Exception:  # an error of a request must not end the runtime
             log.exception("a request failed")
         finally:
             end(is_answered=True)
@@ -98,7 +98,7 @@ class _InAsyncio:
         """Cancel the call and wait for its end. If it returns or raises in spite of the cancel, that is its result."""
         try:
             self._loop.call_soon_threadsafe(call.cancel)
-        except RuntimeError:  # the loop is closed, and nothing will call back
+        except RuntimeError:  # the loop is closed and will not call back
             return
         with trio.move_on_after(_CANCEL_SECONDS, shield=True):
             await call.ended.wait()

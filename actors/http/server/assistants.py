@@ -15,7 +15,7 @@ from journal.errors import BrokenInvariant
 
 
 async def mcp(exchange: Exchange, body: JsonBody) -> HttpResponse:
-    """Answer a message of the Model Context Protocol. A token that may read gets the tools that read, one that may control all."""
+    """Answer a message of the Model Context Protocol. The scope ``read`` has the reading tools, and the scope ``control`` has all."""
     require("mcp")
     await trio.to_thread.run_sync(import_module, "actors.integrations.mcp.exchange")  # long, the first time
     from actors.integrations.mcp.exchange import answer_message

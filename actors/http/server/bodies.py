@@ -26,8 +26,8 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 async def check_json(data: bytes, max_values: int) -> None:
-    """Raise :class:`actors.LimitExceededError` or :class:`actors.InvalidArgumentError`. Invalid JSON passes: its reader reports
-    it better."""
+    """Raise :class:`actors.LimitExceededError` or :class:`actors.InvalidArgumentError`. Invalid JSON passes this check, because
+    its reader has a better message."""
     if len(data) < _LARGE_BYTES:
         _check(data, max_values)
     else:

@@ -89,7 +89,7 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
 
 async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> HttpResponse:
     if query.delay is not None:
-        raise InvalidArgumentError(f"{target}: a delay goes with …/send; a call waits for its answer", path="delay")
+        raise InvalidArgumentError(f"{target}: a call cannot have a delay; use …/send", path="delay")
     options = query.options(exchange.idempotency_key)
     command = exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
@@ -166,7 +166,7 @@ async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
 
 
 async def _run_of(exchange: Exchange, workflow: str, key: str) -> InvocationId:
-    """Return the run of a workflow that its key leads to: the first one, or its latest restart."""
+    """Return the run of a workflow with this key: the first one, or its latest restart."""
     run = await exchange.client.invocation(exchange.client.id_of_request(Target(workflow, key, "run"), None)).info()
     while run.successors:
         try:

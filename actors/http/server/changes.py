@@ -28,7 +28,7 @@ TOGETHER_SECONDS = 0.05
 """Changes within this time of each other are reported together."""
 
 LONGEST_TOGETHER_SECONDS = 1.0
-"""The same while so much changes that not all of it is listed: a page cannot show more, and must not slow down the work."""
+"""The same while there are more changes than a page can list, so that the page does not slow down the runtime."""
 
 THROUGHPUT_SECONDS = 300
 """How far back the completions of each second are known."""
@@ -119,7 +119,7 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
 
 
 def seconds_together(changes: ChangeSet) -> float:
-    """Return the delay before the next changes are sent; it grows with the number of these changes."""
+    """Return the delay before the next changes are sent, which grows with the number of these changes."""
     share = min(1.0, len(changes.invocations) / MAX_CHANGES) if changes.is_complete else 1.0
     return TOGETHER_SECONDS + share * (LONGEST_TOGETHER_SECONDS - TOGETHER_SECONDS)
 

@@ -1,8 +1,8 @@
 """One connection of HTTP/1.1: a single task that reads a request, lets the application answer it, and writes the response.
 
-Requests are parsed by h11, which knows no I/O: bytes go in and events come out. It refuses what could be framed in two ways (two
-lengths, a bad chunk, a header that is folded wrong), and it says whether the client keeps the connection. What is left is
-when to read, how long to wait, and what to do when the client leaves:
+Requests are parsed by h11, which knows no I/O: bytes go in and events come out. It refuses a request whose framing is ambiguous (two
+lengths, a bad chunk, a header that is folded wrong), and reports whether the client keeps the connection. This module decides
+when to read, how long to wait, and what to do when the client disconnects:
 
     ┌► IDLE ──── first bytes ──► HEAD ─── h11.Request ──► ANSWERING ── response ──► WRITING ──┐
     │   │                         │                        │  ▲                      │        │
@@ -16,8 +16,8 @@ when to read, how long to wait, and what to do when the client leaves:
   sends a head byte by byte gets no more time than one that sends nothing. A shutdown closes a connection that is IDLE at once; a
   head that has begun is waited for.
 - While ANSWERING, nothing is read unless the application asks for the body. A client that sends more (pipelining) fills the kernel's
-  buffer and then waits: there is no queue here to limit. A client that leaves is reported by :class:`DisconnectWatch`, which
-  cancels a call that waits and a stream; work that does not wait ends by itself.
+  buffer and then waits, so no queue needs a limit. :class:`DisconnectWatch` reports a client that disconnects, and cancels a
+  waiting call and a stream; work that does not wait ends by itself.
 - A client that asks for permission to send its body (``Expect: 100-continue``) gets it when the body is read. If the
   request is refused before that, the client keeps its body and the connection is closed.
 - A response that ends the connection before the request has been read whole is followed by a pause: closing a socket with unread bytes
@@ -26,13 +26,13 @@ when to read, how long to wait, and what to do when the client leaves:
 **Invariant.** A byte of the response is written only after the request has been read whole or refused, and the next head is parsed
 only after the response has been written whole; so responses cannot be mixed up.
 
-**Why responses are written here.** Whether a response is chunked, and what comes after it, are two conditions for a task that does one
-thing after the other. h11 would check each header and each step of it against its tables, which takes longer than the application
-needs. So each request has an ``h11.Connection`` of its own, which costs less than a microsecond and takes over the bytes that came too early.
+**Why responses are written here.** A single task that works in sequence needs only two conditions to write a response: whether it is
+chunked, and whether the connection continues. h11 would check each header and each step against its tables, which takes longer than the
+application needs. So each request has its own ``h11.Connection``, which costs less than a microsecond and takes over the bytes that came too early.
 
 **Why no task for reading and one for writing**, as most servers have: each switch of tasks costs about as much as parsing a head.
 Reads and writes go to the socket directly, and trio is asked to wait only when the socket says so. A cycle has a checkpoint even
-if nothing in it has to wait, so that one client cannot keep the loop for itself.
+if nothing in it has to wait, so that one client cannot block the loop.
 
 Prior art: h11's ``examples/trio-server.py``, and RFC 9112, sections 9.3 to 9.6.
 """
@@ -90,7 +90,7 @@ _CHUNKED = (b"transfer-encoding", b"chunked")
 
 @attrs.frozen(kw_only=True)
 class ConnectionEnds:
-    """Who has connected, and to which address. ``peer`` is the process, if it came through the data directory's socket."""
+    """Both ends of a connection. ``peer`` is the process at the other end, if it came through the data directory's socket."""
 
     client: tuple[str, int] | None
     server: str
@@ -132,7 +132,7 @@ class HttpConnection:
             log.debug("a connection ended: %r", group.exceptions)
 
     def disconnect(self) -> None:
-        """The client has gone: stop waiting on its behalf."""
+        """Stop waiting for the client, which has disconnected."""
         self.has_gone = True
         if self._scope is not None:
             self._scope.cancel()
@@ -262,7 +262,7 @@ class HttpConnection:
     # Writing.
 
     async def _write(self, response: HttpResponse, head: h11.Request | None) -> bool:
-        """Write the response to a request, or to bytes that are none. Returns whether the connection can be used after it."""
+        """Write the response to a request, or to bytes that are not a request. Returns whether the connection can be used after it."""
         is_chunked = not response.has_length and head is not None and head.http_version >= b"1.1"
         has_closed = _CLOSE in response.headers
         keeps = self._parser.their_state is h11.DONE and not has_closed and not self._closing.begin.is_set()
@@ -291,7 +291,7 @@ class HttpConnection:
     # The socket.
 
     async def _receive(self) -> bytes:
-        """Return what the client has sent; wait for it first. Empty if the client has closed its side."""
+        """Wait for bytes of the client and return them; empty if the client has closed its side."""
         self.seat.waits_for_client = True
         try:
             while True:
@@ -369,7 +369,7 @@ def _has_unread_bytes(descriptor: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _standing(own: frozenset[str]) -> bytes:
-    """Return the headers that every response has, as they are written."""
+    """Return the bytes of the headers that every response has."""
     return b"".join(b"%b: %b\r\n" % header for header in security_headers(own))
 
 

@@ -25,10 +25,10 @@ _OWN_DESCRIPTORS = 256
 class Connections:
     """The open connections.
 
-    Two kinds are counted separately, each up to a limit, so that no crowd of other clients locks out an operator: those of a
-    token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Among
-    the others, if there is no room, the oldest of those that keep the server waiting is closed (:class:`Rank`). The number of
-    descriptors limits all of them together: without a free one, RocksDB cannot create a file, and the store fails.
+    Two kinds are counted separately, each up to a limit, so that other clients cannot lock out an operator: connections with a
+    token that may read or control (see :meth:`Seat.take_control_seat`), and connections whose call waits for its answer. Of the
+    others, the oldest one for which the server waits is closed if there is no room (:class:`Rank`). The number of descriptors
+    limits all of them together: without a free descriptor, RocksDB cannot create a file, and the store fails.
     """
 
     def __init__(self, limits: ServerLimits) -> None:

@@ -1,9 +1,9 @@
-"""Notices the clients that disconnect, for all connections of a server.
+"""Detects clients that disconnect, for all connections of a server.
 
-A connection that answers a request does not read: what the client sends next stays in the kernel, which stops the client when its
-buffer is full. So the end of a client is not seen by reading either, and a task that waits beside each call would cost as much
-as the call. One epoll of its own tells it for all connections: it asks only for the end of a stream (``EPOLLRDHUP``), once, which the
-kernel reports even if unread data precede it. An epoll is itself readable while it has something to report, so trio can wait for it.
+A connection that answers a request does not read, so that the kernel stops a client whose buffer is full. Reading therefore does not
+detect a disconnect, and a separate task for each call would cost as much as the call. Instead, one epoll watches all connections for
+the end of a stream (``EPOLLRDHUP``), which the kernel reports even if unread data precede it. An epoll is itself readable when it has
+an event, so trio can wait for it.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def wants_page(request: HttpRequest) -> bool:
 
 
 def position_of(request: HttpRequest, after: int) -> int:
-    """Return the position to start from: the query's or, when a client reconnects, that of the last event that it has
-    seen.
+    """Return the position to start from: the query's or, when a client reconnects, the position of the last event that it
+    received.
     """
     seen = request.headers.find("last-event-id")
     if seen is None:

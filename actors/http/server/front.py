@@ -32,7 +32,7 @@ def make_app(
     hosts: frozenset[str],
     is_open: bool,
 ) -> RuntimeApp:
-    """Return a runtime as an application of ASGI. Raises as :func:`require_tokens` does."""
+    """Return a runtime as an ASGI application. Raises as :func:`require_tokens` does."""
     require_tokens(directory, is_open=is_open)
     tokens = None if directory is None else TokenBook(directory)
     api = Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
@@ -40,8 +40,8 @@ def make_app(
 
 
 def require_tokens(directory: HeldDirectory | None, *, is_open: bool) -> None:
-    """Make the directory's own token if it has none. Raises :class:`actors.ConflictError` if there is no directory to keep
-    tokens in, unless none is required."""
+    """Make the directory's own token if it has none. Raises :class:`actors.ConflictError` if tokens are required and there is no
+    directory to store them."""
     if directory is not None:
         make_token(directory)
     elif not is_open:
@@ -63,8 +63,8 @@ async def serve_runtime(
     limits: ServerLimits,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does. Audit entries
-    that a dead process owed are written first. ``hosts`` are further names that clients may use."""
+    """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does. The audit entries
+    that an earlier process left unwritten are written first. ``hosts`` are further names that clients may use."""
     tokens = None if directory is None else TokenBook(directory)
     if tokens is not None:
         await settle(tokens, client)

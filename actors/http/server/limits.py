@@ -1,4 +1,4 @@
-"""Limits of concurrency, of rate and of what is spent, each of its scope."""
+"""Limits: the concurrency, the rate and the budget of a scope."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from actors.model.limit_info import LimitAnswer, LimitOptions
 
 
 async def list_limits(exchange: Exchange) -> LimitList:
-    """List the limits, with how many invocations run under each and wait for it, and what they have spent."""
+    """List the limits, with the numbers of running and waiting invocations and the amounts spent."""
     return LimitList(limits=list(await exchange.client.limits.list()))
 
 
 async def set_limit(exchange: Exchange, body: LimitOptions) -> LimitAnswer:
-    """Set how many invocations of a scope run at once, how many start in a period, and what they spend.
+    """Set how many invocations of a scope run at once, how many start in a period, and how much they may spend.
 
     It replaces the limit of the scope.
     """

@@ -1,8 +1,7 @@
-"""Signed links: the signature in the address is the credential, in place of a token.
+"""Signed links: the signature in the URL is the credential instead of a token.
 
-No cookie and no token of the browser is used, so a form of another site could do no more than its author could: it would need the
-address. That is why these routes alone accept a form; every other body must be JSON. A GET changes nothing, because programs that check
-mail follow links.
+These routes use no cookie and no token of the browser. So a form of another site has no more permissions than its author, who would need
+the URL, and only these routes accept a form; every other body must be JSON. A GET changes nothing, because mail scanners follow links.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``/metrics``: metrics in the text format of Prometheus, from memory and from the index by status.
 
-Labels are names from the code, statuses, outcomes and codes, and the scopes of limits, of which there are at most a thousand. They are
-never those of clients, so the number of series is bounded. Questions that need a read of every invocation (by key, by error) are for SQL.
+Labels are names from the code, statuses, outcomes and codes, and the scopes of limits, of which there are at most 1,000. No label comes
+from a client, so the number of series is bounded. For counts that must read every invocation (by key, by error), use SQL.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _of_invocations(figures: Figures) -> Iterable[str]:
 
 
 def _of_limits(limits: Iterable[LimitInfo]) -> Iterable[str]:
-    """Yield the figures of limits. Scopes are those that somebody has set, of which there are at most a thousand."""
+    """Yield the metrics of limits. There are at most 1,000 limits, which operators have set."""
     limits = tuple(limits)
     for name, about, values in (
         ("running", "Invocations that run under a limit.", {limit.scope: limit.running for limit in limits}),
@@ -91,7 +91,7 @@ def _of_engine(figures: Figures) -> Iterable[str]:
         "playhead_commit_seconds", "Time until a commit was durable, in seconds.", figures.commit_seconds
     )
     yield from _distribution("playhead_commit_events", "Number of events in one commit.", figures.commit_events)
-    dropped = "Spans that the receiver of traces has not taken."
+    dropped = "Spans that the receiver of traces has not accepted."
     yield from _metric("playhead_spans_dropped_total", "counter", dropped, figures.dropped_spans)
     abandoned = "Threads of steps that were timed out or cancelled, and that have not ended."
     for name, about, value in (

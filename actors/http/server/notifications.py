@@ -28,12 +28,12 @@ async def get_notification(exchange: Exchange) -> NotificationInfo:
 
 
 async def replace_notification(exchange: Exchange, body: NotificationOptions) -> NotificationChange:
-    """Replace the options of a notification. Notices that wait go to the new address."""
+    """Replace the options of a notification. Waiting notices go to the new URL."""
     return await _named(exchange).replace(body)
 
 
 async def rotate_notification(exchange: Exchange, body: ReasonBody) -> NotificationChange:
-    """Give a notification another secret, which is returned once."""
+    """Give a notification a new secret, which is returned once."""
     return await _named(exchange).rotate(reason=body.reason)
 
 
@@ -43,7 +43,7 @@ async def test_notification(exchange: Exchange) -> PostResult:
 
 
 async def delete_notification(exchange: Exchange, body: ReasonBody) -> NotificationChange:
-    """Delete a notification. Notices that wait are dropped."""
+    """Delete a notification. Waiting notices are dropped."""
     return await _named(exchange).delete(reason=body.reason)
 
 
@@ -53,7 +53,7 @@ def _named(exchange: Exchange) -> NotificationHandle:
 
 _ONE = "/notifications/{notification}"
 
-# The server connects to an address that the client chooses, also one that only the server can reach.
+# The server connects to a URL that the client chooses, even one that only the server can reach.
 ROUTES = (
     Route("GET", "/notifications", TokenScope.READ, list_notifications),
     Route("POST", "/notifications", TokenScope.ADMIN, create_notification, status=201),

@@ -55,7 +55,7 @@ async def edit_object(exchange: Exchange, body: EditOptions) -> EditedModel:
 
 
 async def delete_object(exchange: Exchange, body: ReasonBody) -> ObjectDeletion:
-    """Delete an object with its fields, its items and the invocations of it that have ended. The next call begins a new one."""
+    """Delete an object with its fields, items and ended invocations. The next call creates a new object."""
     return await _named(exchange).delete(reason=body.reason)
 
 

@@ -77,7 +77,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
     }
     plain: Schema = msgspec.json.decode(
         msgspec.json.encode(document)
-    )  # defaults may be values that JSON writes differently
+    )  # a default may be a value that JSON writes differently
     return plain
 
 
@@ -135,7 +135,7 @@ def _must_be_there(model: Any) -> bool:
 
 
 def _name_of(route: Route) -> str:
-    """Return the operation name of a route that is also available under a path of Restate's."""
+    """Return the operation name of a route that also exists under a path of Restate."""
     words = [segment.strip("{}") for segment in route.segments]
     return "_".join(words) if words[0] == "restate" else route.name
 
@@ -247,8 +247,8 @@ def _handler_operations(
 
 
 def _webhook(service: ServiceInfo, handler: HandlerInfo, known: dict[Any, Schema]) -> Iterable[tuple[str, Schema]]:
-    """Yield the path and the operation for the webhooks of a handler, if it takes any. The scheme of the signature is no security
-    scheme of OpenAPI, so its description names it."""
+    """Yield the path and the operation for the webhooks of a handler, if it accepts webhooks. OpenAPI has no security scheme for the
+    signature, so the description of the operation names the scheme."""
     if not handler.webhook:
         return
     is_keyed = service.kind is not Kind.SERVICE
@@ -270,7 +270,7 @@ def _webhook(service: ServiceInfo, handler: HandlerInfo, known: dict[Any, Schema
 
 
 def _challenged(handler: HandlerInfo) -> Schema:
-    """Return the answer to a sender that asks whether the address is right."""
+    """Return the response to a sender that verifies the URL."""
     if handler.webhook != WebhookScheme.SLACK:
         return {}
     schema = {"type": "object", "properties": {"challenge": {"type": "string"}}, "required": ["challenge"]}

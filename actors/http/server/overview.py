@@ -1,4 +1,4 @@
-"""``/overview``: the number of invocations and the ones that need attention, as one answer for all pages."""
+"""``/overview``: the number of invocations and those that need attention, as one response for all pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from actors.query.overview import Overview
 
 
 async def get_overview(exchange: Exchange) -> Overview:
-    """Show the number of invocations, and which are stuck and why, wait for a signal, or have failed.
+    """Show the number of invocations, and those that are stuck, wait for a signal, or have failed.
 
     Built-in objects are left out. The answer is shared by all clients and at most two seconds old.
     """

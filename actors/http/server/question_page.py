@@ -1,8 +1,8 @@
-"""The pages that a person sees who follows a signed link: a question with its buttons, the answer, or why it is refused.
+"""The pages of a signed link: a question with its buttons, the recorded answer, or the reason for a refusal.
 
-They have no script and load nothing. The policy allows their one style sheet, by its hash, and a form that is sent to this server.
-The referrer is kept for this server only: other sites must not learn the address, and without a referrer a browser would send the form
-with ``Origin: null``, which the server refuses.
+The pages have no script and load nothing. The policy allows their style sheet, by its hash, and a form that is sent to this server.
+The referrer is sent to this server only. Other sites must not learn the URL, and without a referrer a browser would send the form with
+``Origin: null``, which the server refuses.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "same-origin"
 
 
 def question_page(question: QuestionInfo) -> HttpResponse:
-    """Return the page that asks: a button for each choice, which posts it."""
+    """Return the page of a question, with a button for each choice."""
     buttons = "".join(
         f'<button name="answer" value="{escape(choice)}">{escape(choice)}</button>' for choice in question.choices
     )

@@ -1,4 +1,4 @@
-"""One request as an endpoint sees it: the principal, the path, and how to read and to wait."""
+"""The context of a request for its endpoint: the principal, the path, and functions to read the request and to wait."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ BODY_SECONDS = 30.0
 class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
     ``routes`` all routes. ``note_denied`` audits that the request, or a part of it, is denied, at a limited rate. ``grant`` are the
-    permissions of the token, if the route needs one; ``is_open``: no route needs one. ``tokens`` are those of the data directory, if
-    there is one. ``traffic`` counts the server's responses.
+    permissions of the token, if the route needs one; ``is_open``: no route needs a token. ``tokens`` are the tokens of the data
+    directory, if there is one. ``traffic`` counts the server's responses.
     """
 
     client: LocalClient
@@ -115,7 +115,7 @@ class Exchange:
             raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
-        """Wait for the work and return its result. Gives up if the client disconnects or the server stops."""
+        """Wait for the work and return its result. Stops waiting if the client disconnects or the server stops."""
         carrier = self.request.carrier
         with (
             trio.CancelScope() as scope,
@@ -211,7 +211,7 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
 
 @functools.cache
 def _has_checks(kind: type) -> bool:
-    """Report whether a model has converters. They check more than types and limits do, and msgspec does not call them."""
+    """Report whether a model has converters. Converters check more than types and limits, and msgspec does not call them."""
     return attrs.has(kind) and any(field.converter is not None for field in attrs.fields(kind))
 
 

@@ -1,4 +1,4 @@
-"""A runtime as an application of ASGI, which servers and frameworks of either event loop can run or mount."""
+"""A runtime as an ASGI application, which servers and frameworks on trio or asyncio can run or mount."""
 
 from __future__ import annotations
 

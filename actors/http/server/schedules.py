@@ -53,7 +53,7 @@ async def backfill_schedule(exchange: Exchange, body: BackfillOptions) -> Planne
 
 
 async def delete_schedule(exchange: Exchange, body: ReasonBody) -> ScheduleChange:
-    """Delete a schedule. Open runs continue, and runs that wait are dropped."""
+    """Delete a schedule. Open runs continue; waiting runs are dropped."""
     return await _named(exchange).delete(reason=body.reason)
 
 
@@ -63,7 +63,7 @@ def _named(exchange: Exchange) -> ScheduleHandle:
 
 _ONE = "/schedules/{schedule}"
 
-# A schedule runs its target without a person, for years: that is a change of what is served.
+# A schedule runs its target for years without a person, so it needs the same scope as a change of the served code.
 ROUTES = (
     Route("GET", "/schedules", TokenScope.READ, list_schedules),
     Route("POST", "/schedules", TokenScope.ADMIN, create_schedule, status=201, holds_values=True),

@@ -1,8 +1,8 @@
 """The tokens of a server's data directory. Creating and revoking them is audited, failed attempts included.
 
-A change takes effect when the token file has it, and the same write records the audit entry that is owed. The entry is then
-written to the audit log, and the file forgets it. If the process dies between, the next start or the next change writes the
-entry; the audit log never gets it twice.
+A change takes effect with a write of the token file, which also records the audit entry as outstanding. The entry is then written
+to the audit log and removed from the file. If the process dies in between, the next start or the next change writes the entry; the
+audit log never gets it twice.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> N
 
 
 async def settle(book: TokenBook, auditor: Auditor) -> None:
-    """Write the audit entries that are still owed because a process died or the disk was full. They stay owed if the
+    """Write the audit entries that are outstanding because a process died or the disk was full. They stay outstanding if the
     disk is still full.
     """
     async with book.changing:

@@ -48,7 +48,7 @@ async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeOptions) ->
 
 
 async def reschedule(exchange: Exchange, body: RescheduleOptions) -> AnswerModel:
-    """Move an invocation that waits for its time to another time, or start it now."""
+    """Change the time of a scheduled invocation, or start it now."""
     return await _execute(exchange, body)
 
 

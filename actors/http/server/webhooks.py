@@ -1,7 +1,7 @@
-"""Webhooks of foreign senders: verified by the signature of the body, which is their credential, and answered once they are on disk.
+"""Webhooks of external services: verified by the signature of the body, and answered once they are on disk.
 
-The body may have any content type: a page of another site can send it, and cannot sign it. A request that is not verified is
-stored nowhere but in the audit log, at the limited rate of denied requests.
+The body may have any content type, because a page of another site can send a request but cannot sign it. A request that is not verified
+is recorded only in the audit log, at the limited rate of denied requests.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from actors.model.webhooks import Webhook, WebhookRequest, challenge_in, deliver
 
 
 async def take_webhook(exchange: Exchange) -> SentModel | HttpResponse:
-    """Take the webhook of a verified sender, durably."""
+    """Accept the webhook of a verified sender, durably."""
     target, _ = target_of(exchange, tuple(exchange.path.values()), may_send=False)
     webhook = exchange.client.webhook_of(target)
     body = await exchange.body(webhook.body_bytes)
     raw = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in exchange.request.headers.raw]
-    headers = dict(raw)  # the signature and the id of the delivery are read from the same one of repeated headers
+    headers = dict(raw)  # of a repeated header, the signature and the id of the delivery use the same value
     try:
         verify(webhook, _secret_of(webhook), headers, body, exchange.client.now)
     except RefusedError as refusal:

@@ -41,7 +41,7 @@ NOTIFICATIONS = Table[NotificationInfo](
             "the tags that the invocations have",
             lambda info, _: msgspec.json.encode(info.tags).decode(),
         ),
-        Column("note", Type.TEXT, "the remark for people", lambda info, _: info.note or None),
+        Column("note", Type.TEXT, "the comment for people", lambda info, _: info.note or None),
         Column("delivered", Type.INTEGER, "the notices that were taken", lambda info, _: info.delivered),
         Column("waiting", Type.INTEGER, "the notices that are still to be sent", lambda info, _: info.waiting),
         Column("failed_tries", Type.INTEGER, "the tries that failed", lambda info, _: info.failed_tries),

@@ -55,7 +55,7 @@ SCHEDULES = Table[ScheduleInfo](
         Column("zone", Type.TEXT, "the time zone of the cron line", lambda info, _: info.zone),
         Column("overlap", Type.TEXT, "the policy while an earlier run is open", lambda info, _: info.overlap.value),
         Column("missed_policy", Type.TEXT, "the policy for missed times", lambda info, _: info.missed.value),
-        Column("note", Type.TEXT, "the remark for people", lambda info, _: info.note or None),
+        Column("note", Type.TEXT, "the comment for people", lambda info, _: info.note or None),
         Column("next_at", Type.TIME, "the next nominal time", lambda info, _: info.next[0] if info.next else None),
         Column(
             "last_nominal_at",
