@@ -4,6 +4,7 @@
     MARK     what RocksDB is known to have on disk: its last change, and the logs that it still needs
     HOLDER   locked by the process that has the directory open; contains its pid
     INFLIGHT the user code that this process is running, for the next one (``in_flight``)
+    SEED     a node's copy that is being written (``seeding``)
     SOCKET   where the process listens for its owner (``actors.http.local_socket``); a copy of it is dead, and is replaced
     db/      RocksDB's own files, in a directory that no other user may enter
 
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING
 
 from journal.errors import DirectoryNotEmpty, StoreDamaged, StoreError, StoreExists, StoreInUse, StoreMissing
 from journal.kv.bound_store import BoundStore, lose
-from journal.kv.directory_files import BACKUP, HOLDER, MARK, STORE, DirectoryFiles, encode_identity
+from journal.kv.directory_files import BACKUP, HOLDER, MARK, SEED, STORE, DirectoryFiles, encode_identity
 from journal.kv.file_descriptors import (
     LOOKS,
     lacks_descriptor,
@@ -98,8 +99,9 @@ class DataDirectory(DirectoryFiles):
             except (FileNotFoundError, NotADirectoryError):
                 raise StoreMissing(self.path, "there is no playhead store here") from None
 
-    def hold(self) -> HeldDirectory:
-        """Hold the directory against other processes, and create it if it is missing. It must be released.
+    def hold(self, *, is_seeding: bool = False) -> HeldDirectory:
+        """Hold the directory against other processes, and create it if it is missing. It must be released. With ``is_seeding``, it may
+        contain a copy of a store whose writing was interrupted.
 
         The kernel drops the lock when the process dies, however it dies. Raises :class:`StoreInUse`, and :class:`StoreError` if
         it contains anything other than a store, which is left as it is.
@@ -108,7 +110,7 @@ class DataDirectory(DirectoryFiles):
             self._make()
             held = HeldDirectory(self.path, open_directory(self.root))
             try:
-                held.take()
+                held.take(is_seeding=is_seeding)
             except BaseException:
                 held.release()
                 raise
@@ -192,7 +194,7 @@ class HeldDirectory(OpenDirectory):
         self._checking = threading.Lock()  # the committer checks, and every other thread that is about to write
         self._is_abandoned = False
 
-    def take(self) -> None:
+    def take(self, *, is_seeding: bool = False) -> None:
         """Lock the directory. Raises :class:`StoreInUse`, and :class:`StoreError` if it is not a data directory of this user."""
         self._refuse_what_others_may_change()
         if self.is_backup():
@@ -200,7 +202,8 @@ class HeldDirectory(OpenDirectory):
                 self.path,
                 "this is a backup, which is read-only: make a data directory from it with 'playhead restore BACKUP DIR'",
             )
-        self._refuse_strangers()
+        if not (is_seeding and os.path.lexists(self.root / SEED)):
+            self._refuse_strangers()
         path = self.root / HOLDER
         for _ in range(LOOKS):
             self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -343,6 +346,12 @@ class HeldDirectory(OpenDirectory):
         """Raise if a directory without a store contains anything except the remains of an interrupted creation."""
         if self.exists():
             return
+        if os.path.lexists(self.root / SEED):
+            raise StoreError(
+                self.path,
+                "a node's copy of a journal was being written here, and is not whole: start the node again with the address of its "
+                "database (--cluster, or cluster=), or remove the directory",
+            )
         if self.rocks.exists() and any(self.rocks.iterdir()):
             raise StoreDamaged(self.path, "the file STORE is missing; restore it with the rest from a backup")
         strangers = sorted(name for name in os.listdir(self.root) if name not in {*_CREATED, "db"})

@@ -28,6 +28,10 @@ BACKUP = "BACKUP"
 """The manifest of a backup; a directory that has one is not a data directory."""
 
 
+SEED = "SEED"
+"""A copy that is being written (:mod:`journal.kv.seeding`); a directory that has one and no STORE has no store yet."""
+
+
 class DirectoryFiles:
     """The files around RocksDB, by path. Creating one touches nothing.
 

@@ -23,6 +23,7 @@ from journal.log.kv_journal import KvJournal
 from journal.log.streams import NO_STREAM
 from journal.replicated.background import background
 from journal.replicated.exchange import ReplicatedExchange
+from journal.replicated.snapshots.make import SnapshotMaker
 from journal.replicated.store import ReplicatedStore
 from journal.rows import StreamHead, decode_row
 from journal.safe_logger import SafeLogger
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from journal.log.protocol import Message
     from journal.replicated.log import PostedMessage, ReplicatedLog
     from journal.replicated.replica import Replica
+    from journal.replicated.snapshots.store import SnapshotStore
 
 log = SafeLogger(__name__)
 
@@ -123,11 +125,22 @@ class ReplicatedJournal(KvJournal):
         """Create the journal; its tasks run in the ``nursery``."""
         super().__init__(store, partitions=len(store.replicas), clock=clock, secret=secret, directory=directory)
         self._log = store.log
+        self._local = store.local
         self._replicas = store.replicas
         self._nursery = nursery
         self._placement = placement
         self._following: dict[int, trio.CancelScope] = {}
         self._applying = [trio.Lock() for _ in store.replicas]
+
+    def snapshot_maker(self, snapshots: SnapshotStore, *, name: str) -> SnapshotMaker:
+        """Return what makes snapshots of this node's copy. Raises ``Unavailable`` if the copy is not in a directory."""
+        if self.directory is None:
+            raise Unavailable("this node's copy is in memory, and no snapshot can be made of it")
+        return SnapshotMaker(self._local, self.directory, snapshots, partitions=self.partitions, name=name)
+
+    def applied(self) -> dict[int, int]:
+        """Return the last entry of each partition that this node has applied."""
+        return {replica.partition: replica.applied_to for replica in self._replicas}
 
     def make_exchange(self) -> ReplicatedExchange:
         return ReplicatedExchange(self._settled, self.clock, self.partitions)

@@ -50,6 +50,21 @@ class LogDiverged(StoreFailed):
         self.reason = reason
 
 
+class LogTrimmed(StoreFailed):
+    """The log no longer has the entries behind what this node has applied, because snapshots have their contents. The node's copy
+    cannot be continued: it must be made again from a snapshot, as the next start does."""
+
+    def __init__(self, partition: int, number: int, first: int) -> None:
+        """``number`` is the last entry that the node has applied, and ``first`` the first that the log still has."""
+        super().__init__(
+            f"the log of partition {partition} begins with entry {first}, and this node has applied it up to entry {number}: start the "
+            "node again, and it makes its copy from the newest snapshot"
+        )
+        self.partition = partition
+        self.number = number
+        self.first = first
+
+
 class LogUnusable(Unavailable):
     """The log cannot be used as it is set up: it would lose what it has acknowledged, it does not give the access that is needed, or
     another version wrote it. Trying again does not help until somebody changes that."""
@@ -86,11 +101,20 @@ class ReplicatedLog(Protocol):
         ...
 
     async def read(self, partition: int, after: int) -> Sequence[bytes]:
-        """Return some entries from number ``after + 1`` on, in order and without a gap; none if there are none."""
+        """Return some entries from number ``after + 1`` on, in order and without a gap; none if there are none. Raises
+        :class:`LogTrimmed` if that entry was trimmed."""
         ...
 
     async def wait(self, partition: int, after: int) -> None:
         """Return when there may be an entry behind ``after``. May return without a reason, and returns at times in any case."""
+        ...
+
+    async def trim(self, partition: int, before: int) -> None:
+        """Remove the entries whose numbers are below ``before``, the earliest first. The last entry of the log stays in any case."""
+        ...
+
+    async def bytes_after(self, partition: int, after: int) -> int:
+        """Return the bytes of the entries behind number ``after``."""
         ...
 
     async def post(self, partition: int, message_id: str, data: bytes) -> None:

@@ -44,6 +44,8 @@ class Member:
     """Whether it gives its partitions away."""
     now: float = 0.0
     """Its wall time at the beat, in seconds."""
+    applied: Mapping[int, int] = attrs.field(factory=dict)
+    """The number of the last entry of each partition that it has applied. The log is not trimmed beyond."""
 
 
 @attrs.frozen
@@ -91,7 +93,7 @@ class MemoryMembership:
         await trio.lowlevel.checkpoint()
         known = self._heard.get(member.name)
         self._heard[member.name] = member, trio.current_time()
-        if known is None or attrs.evolve(known[0], now=member.now) != member:
+        if known is None or attrs.evolve(known[0], now=member.now, applied=member.applied) != member:
             self._tell()
 
     async def members(self) -> Sequence[Heard]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from journal.kv.store import Durability
-from journal.replicated.log import PostedMessage, Superseded
+from journal.replicated.log import LogTrimmed, PostedMessage, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +17,15 @@ _READ_TOGETHER = 256
 
 
 class MemoryLog:
-    """A :class:`journal.replicated.log.ReplicatedLog` of lists. ``entries`` and ``boxes`` are its contents by partition."""
+    """A :class:`journal.replicated.log.ReplicatedLog` of lists. ``entries`` and ``boxes`` are its contents by partition; ``trimmed`` is
+    the number of entries that were removed before the first of them."""
 
     durability = Durability.MEMORY
 
     def __init__(self, *, largest: int = 1 << 20) -> None:
         self.largest = largest
         self.entries: dict[int, list[bytes]] = defaultdict(list)
+        self.trimmed: dict[int, int] = defaultdict(int)
         self.boxes: dict[int, dict[int, tuple[str, bytes]]] = defaultdict(dict)
         self._next_token = 1
         self._identity = b""
@@ -34,6 +36,7 @@ class MemoryLog:
         """Return a log of its own with the same contents."""
         made = MemoryLog(largest=self.largest)
         made.entries.update((partition, [*entries]) for partition, entries in self.entries.items())
+        made.trimmed.update(self.trimmed)
         made.boxes.update((partition, {**box}) for partition, box in self.boxes.items())
         made._next_token, made._identity = self._next_token, self._identity
         return made
@@ -46,20 +49,35 @@ class MemoryLog:
     async def append(self, partition: int, after: int, data: bytes) -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         entries = self.entries[partition]
-        if len(entries) != after:
+        if self.trimmed[partition] + len(entries) != after:
             raise Superseded(partition, after)
         entries.append(data)
         _tell(self._appended, partition)
 
     async def read(self, partition: int, after: int) -> Sequence[bytes]:
         await trio.lowlevel.checkpoint()
-        return self.entries[partition][after : after + _READ_TOGETHER]
+        first = after - self.trimmed[partition]
+        if first < 0:
+            raise LogTrimmed(partition, after, self.trimmed[partition] + 1)
+        return self.entries[partition][first : first + _READ_TOGETHER]
 
     async def wait(self, partition: int, after: int) -> None:
-        if len(self.entries[partition]) > after:
+        if self.trimmed[partition] + len(self.entries[partition]) > after:
             await trio.lowlevel.checkpoint()
         else:
             await self._appended.setdefault(partition, trio.Event()).wait()
+
+    async def trim(self, partition: int, before: int) -> None:
+        await trio.lowlevel.checkpoint()
+        entries = self.entries[partition]
+        removed = min(before - 1 - self.trimmed[partition], len(entries) - 1)
+        if removed > 0:
+            del entries[:removed]
+            self.trimmed[partition] += removed
+
+    async def bytes_after(self, partition: int, after: int) -> int:
+        await trio.lowlevel.checkpoint()
+        return sum(map(len, self.entries[partition][max(0, after - self.trimmed[partition]) :]))
 
     async def post(self, partition: int, message_id: str, data: bytes) -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()

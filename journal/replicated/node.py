@@ -49,6 +49,8 @@ class Node:
         self.partitions = partitions
         self.registry_version: Callable[[], int] = lambda: 0
         """Returns the event of the registry up to which this node obeys it."""
+        self.applied: Callable[[], Mapping[int, int]] = dict
+        """Returns the last entry of each partition that this node has applied."""
         self._membership = membership
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._is_leaving = False
@@ -259,6 +261,7 @@ class Node:
             registry_version=self.registry_version(),
             is_leaving=self._is_leaving,
             now=self._clock.now(),
+            applied=self.applied(),
         )
 
     def _tell(self) -> None:
@@ -267,5 +270,5 @@ class Node:
 
 
 def _sayings(members: Mapping[str, Member]) -> dict[str, Member]:
-    """Return what members say, without the time at which they say it."""
-    return {name: attrs.evolve(member, now=0.0) for name, member in members.items()}
+    """Return what members say, without what changes with each beat."""
+    return {name: attrs.evolve(member, now=0.0, applied={}) for name, member in members.items()}

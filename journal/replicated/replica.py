@@ -40,7 +40,7 @@ from journal.replicated.log import LogDiverged, Superseded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from journal.kv.store import Store
+    from journal.kv.store import Readable, Store
     from journal.replicated.log import ReplicatedLog
 
 _POSITION = struct.Struct(f">Q{DIGEST_BYTES}s")
@@ -67,8 +67,7 @@ class Replica:
         self._local = local
         self._log = log
         self._applied_key = keys.applied(partition)
-        kept = local.get(self._applied_key)
-        self._applied = self._read = START if kept is None else _position_of(kept)
+        self._applied = self._read = applied_position(local, partition)
         self._parts: list[bytes] = []
         self._waiting: deque[_QueuedCommit] = deque()
         self._arrived = trio.Event()
@@ -84,15 +83,15 @@ class Replica:
         """The number of the last entry that was read."""
         return self._read.number
 
+    @property
+    def applied_to(self) -> int:
+        """The number of the last entry that was applied."""
+        return self._applied.number
+
     async def check_log(self) -> None:
-        """Raise :class:`LogDiverged` unless the log has the last entry that was read here."""
-        if self._read == START:
-            return
-        found = await self._log.read(self.partition, self._read.number - 1)
-        if not found:
-            raise LogDiverged(self.partition, self._read.number, "it ends before that entry")
-        if digest_of(found[0]) != self._read.digest:
-            raise LogDiverged(self.partition, self._read.number, "it has another entry of that number")
+        """Raise :class:`LogDiverged` unless the log has the last entry that was read here, and ``LogTrimmed`` if it was trimmed."""
+        if self._read != START:
+            await check_continues(self._log, self.partition, self._read)
 
     async def catch_up(self, on_applied: Callable[[Batch], None]) -> None:
         """Apply the entries that other nodes have appended, and call ``on_applied`` after each batch.
@@ -227,6 +226,21 @@ class Replica:
         for waiting in group:
             result = outcome.Value(None) if failure is None else outcome.Error(_copied(failure))
             trio.lowlevel.reschedule(waiting.task, result)
+
+
+def applied_position(rows: Readable, partition: int) -> Position:
+    """Return how far the log of a partition has been applied to these rows. Raises ``CorruptRecord``."""
+    kept = rows.get(keys.applied(partition))
+    return START if kept is None else _position_of(kept)
+
+
+async def check_continues(log: ReplicatedLog, partition: int, position: Position) -> None:
+    """Raise :class:`LogDiverged` unless the log has this entry, and ``LogTrimmed`` if the entry was trimmed."""
+    found = await log.read(partition, position.number - 1)
+    if not found:
+        raise LogDiverged(partition, position.number, "it ends before that entry")
+    if digest_of(found[0]) != position.digest:
+        raise LogDiverged(partition, position.number, "it has another entry of that number")
 
 
 def _position_of(kept: bytes) -> Position:

@@ -17,7 +17,7 @@ import trio
 from journal.errors import InDoubt, Unavailable
 from journal.kv.store import Durability
 from journal.replicated.background import background
-from journal.replicated.log import LogUnusable, PostedMessage, Superseded
+from journal.replicated.log import LogTrimmed, LogUnusable, PostedMessage, Superseded
 from journal.replicated.postgres.connection import (
     ConnectionPool,
     PostgresConnection,
@@ -47,20 +47,36 @@ CREATE TABLE IF NOT EXISTS {schema}.posted (
 CREATE TABLE IF NOT EXISTS {schema}.identity (number int PRIMARY KEY, identity bytea NOT NULL);
 CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.members (
     name text PRIMARY KEY, saying bytea NOT NULL, at timestamptz NOT NULL, session int NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS {schema}.snapshots (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, manifest bytea NOT NULL, chunks bytea[] NOT NULL);
+CREATE TABLE IF NOT EXISTS {schema}.chunks (digest bytea PRIMARY KEY, data bytea NOT NULL);
 ALTER TABLE {schema}.entries ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE {schema}.chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 END $$
 """
 """Data is stored as it is: it has been compressed."""
 
 _STATEMENTS = {
     "append": (
-        "INSERT INTO {schema}.entries SELECT $1::int, $2::bigint, $3::bytea WHERE $2 = 1 OR EXISTS"
-        " (SELECT FROM {schema}.entries WHERE partition = $1 AND number = $2 - 1) ON CONFLICT DO NOTHING"
+        "INSERT INTO {schema}.entries SELECT $1::int, $2::bigint, $3::bytea WHERE EXISTS"
+        " (SELECT FROM {schema}.entries WHERE partition = $1 AND number = $2 - 1)"
+        " OR $2 = 1 AND NOT EXISTS (SELECT FROM {schema}.entries WHERE partition = $1) ON CONFLICT DO NOTHING"
         " RETURNING current_setting('synchronous_commit')"
     ),
     "identify": "INSERT INTO {schema}.identity VALUES (1, $1::bytea) ON CONFLICT DO NOTHING",
     "identity": "SELECT identity FROM {schema}.identity",
-    "read": "SELECT data FROM {schema}.entries WHERE partition = $1::int AND number > $2::bigint ORDER BY number LIMIT 256",
+    "read": (
+        "SELECT number, data FROM {schema}.entries WHERE partition = $1::int AND number > $2::bigint ORDER BY number LIMIT 256"
+    ),
+    "trim": (
+        "WITH removed AS (DELETE FROM {schema}.entries WHERE partition = $1::int AND number IN (SELECT number FROM {schema}.entries"
+        " WHERE partition = $1 AND number < least($2::bigint, (SELECT max(number) FROM {schema}.entries WHERE partition = $1))"
+        " ORDER BY number LIMIT 1000) RETURNING 1) SELECT count(*) FROM removed"
+    ),
+    "bytes": (
+        "SELECT coalesce(sum(octet_length(data)), 0)::bigint FROM {schema}.entries"
+        " WHERE partition = $1::int AND number > $2::bigint"
+    ),
     "post": "INSERT INTO {schema}.posted (partition, id, data) VALUES ($1::int, $2, $3::bytea) ON CONFLICT DO NOTHING",
     # Not from a token on: a row with a lower one may become visible later.
     "posted": "SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256",
@@ -114,7 +130,7 @@ class PostgresLog:
         """Create the tables if they are missing."""
         async with self._pool.connection() as connection:
             try:
-                [(found,)] = await connection.run("SELECT to_regclass($1)", f"{self.schema}.identity")
+                [(found,)] = await connection.run("SELECT to_regclass($1)", f"{self.schema}.chunks")
                 if found is None:  # who may write into it need not be who may create it
                     await connection.run(_TABLES.format(schema=self.schema))
             except Refused as error:
@@ -164,11 +180,23 @@ class PostgresLog:
 
     async def read(self, partition: int, after: int) -> Sequence[bytes]:
         found = await self._read("read", partition, after)
-        # An entry is committed behind the one before it, so what is visible has no gap.
-        return [data or b"" for (data,) in found]
+        # An entry is committed behind the one before it, and trimmed after it, so what is visible has no gap.
+        if found and (first := number_in(found[0][0])) != after + 1:
+            raise LogTrimmed(partition, after, first)
+        return [data or b"" for _, data in found]
 
     async def wait(self, partition: int, after: int) -> None:
         await self._wait(partition, after)
+
+    async def trim(self, partition: int, before: int) -> None:
+        while True:  # in steps, so that none holds up a commit
+            [(removed,)] = await self._read("trim", partition, before)
+            if not number_in(removed):
+                return
+
+    async def bytes_after(self, partition: int, after: int) -> int:
+        [(found,)] = await self._read("bytes", partition, after)
+        return number_in(found)
 
     async def post(self, partition: int, message_id: str, data: bytes) -> None:
         with trio.CancelScope(shield=True):
@@ -229,6 +257,22 @@ class PostgresLog:
             return await self._run(statement, *parameters)
         except InDoubt as error:
             raise Unavailable(str(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresConnection]:
+        """Run the block's statements on the connection together: all of them are done when the block ends, none if it raises. Raises
+        ``Unavailable`` if they are not done, and ``InDoubt`` if that is unknown."""
+        async with self._pool.connection() as connection:
+            try:
+                await connection.run("BEGIN")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.is_broken = True  # it is closed, so the server rolls back
+                    raise
+                await connection.run("COMMIT")
+            except Refused as error:
+                raise Unavailable(f"PostgreSQL has refused a statement: {error}") from error
 
     async def _read(self, name: str, *parameters: bytes | int | str) -> list[Row]:
         return await self.read_rows(self._statements[name], *parameters)

@@ -50,6 +50,7 @@ class _Saying(msgspec.Struct, omit_defaults=True):
     registry_version: int = 0
     is_leaving: bool = False
     now: float = 0.0
+    applied: dict[int, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,6 +77,7 @@ class PostgresMembership:
             registry_version=member.registry_version,
             is_leaving=member.is_leaving,
             now=member.now,
+            applied=dict(member.applied),
         )
         try:
             session = await self._own_session()
@@ -149,4 +151,5 @@ def _member(name: bytes, saying: bytes) -> Member:
         registry_version=said.registry_version,
         is_leaving=said.is_leaving,
         now=said.now,
+        applied=said.applied,
     )

@@ -15,6 +15,8 @@ from journal.replicated.node import Node
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.postgres.membership import PostgresMembership
+from journal.replicated.postgres.snapshots import PostgresSnapshots
+from journal.replicated.snapshots.keeper import SnapshotKeeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,13 +39,16 @@ async def open_postgres_journal(
     async with open_postgres_log(address) as log:
         identity = await identify(log, partitions=partitions)
         membership = PostgresMembership(log)
+        snapshots = PostgresSnapshots(log)
         node = Node(membership, _name(), partitions=identity.partitions, clock=clock)
         try:
             async with (
-                open_replica(path, log, identity, clock=clock, placement=node) as journal,
+                open_replica(path, log, identity, snapshots=snapshots, clock=clock, placement=node) as journal,
                 background() as nursery,
             ):
+                node.applied = journal.applied
                 await nursery.start(node.run)
+                nursery.start_soon(SnapshotKeeper(journal, log, snapshots, node).run)
                 nursery.start_soon(_beat_when_a_session_is_lost, membership, node)
                 yield journal
         finally:

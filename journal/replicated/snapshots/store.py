@@ -1,0 +1,89 @@
+"""Where snapshots are stored: the log's own database, or memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+@attrs.frozen
+class PublishedSnapshot:
+    """A snapshot that can be seen: its number, which rises with each, and its manifest."""
+
+    number: int
+    manifest: bytes
+
+
+class SnapshotStore(Protocol):
+    """Chunks by digest, and manifests that name them. A manifest is visible only when all its chunks are there, and a chunk stays as
+    long as a manifest names it. Each method raises :class:`journal.errors.Unavailable` if the store cannot be reached."""
+
+    async def missing(self, chunks: Collection[bytes]) -> set[bytes]:
+        """Return the digests of those chunks that are not stored."""
+        ...
+
+    async def put(self, digest: bytes, data: bytes) -> None:
+        """Store a chunk, and return when it is durable. One that no manifest names may be removed at any time."""
+        ...
+
+    async def get(self, digest: bytes) -> bytes | None:
+        """Return a chunk, None if it is not stored."""
+        ...
+
+    async def publish(self, manifest: bytes, chunks: Collection[bytes]) -> bool:
+        """Make a manifest visible, at once and durably, and return True; return False, and change nothing, if one of its chunks is
+        not stored. Repeating it may publish it twice."""
+        ...
+
+    async def published(self) -> Sequence[PublishedSnapshot]:
+        """Return the visible snapshots, the newest first."""
+        ...
+
+    async def remove(self, numbers: Collection[int]) -> None:
+        """Remove snapshots, and the chunks that no other one names. Numbers that are not there are ignored."""
+        ...
+
+
+class MemorySnapshots:
+    """A :class:`SnapshotStore` of dictionaries, for tests. ``chunks`` and ``snapshots`` are its contents."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[bytes, bytes] = {}
+        self.snapshots: dict[int, tuple[bytes, frozenset[bytes]]] = {}
+        self._last = 0
+
+    async def missing(self, chunks: Collection[bytes]) -> set[bytes]:
+        await trio.lowlevel.checkpoint()
+        return {digest for digest in chunks if digest not in self.chunks}
+
+    async def put(self, digest: bytes, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.chunks.setdefault(digest, data)
+
+    async def get(self, digest: bytes) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        return self.chunks.get(digest)
+
+    async def publish(self, manifest: bytes, chunks: Collection[bytes]) -> bool:
+        await trio.lowlevel.checkpoint()
+        if any(digest not in self.chunks for digest in chunks):
+            return False
+        self._last += 1
+        self.snapshots[self._last] = manifest, frozenset(chunks)
+        return True
+
+    async def published(self) -> Sequence[PublishedSnapshot]:
+        await trio.lowlevel.checkpoint()
+        return [PublishedSnapshot(number, self.snapshots[number][0]) for number in sorted(self.snapshots, reverse=True)]
+
+    async def remove(self, numbers: Collection[int]) -> None:
+        await trio.lowlevel.checkpoint()
+        for number in numbers:
+            self.snapshots.pop(number, None)
+        named = {digest for _, chunks in self.snapshots.values() for digest in chunks}
+        self.chunks = {digest: data for digest, data in self.chunks.items() if digest in named}

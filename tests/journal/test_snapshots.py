@@ -1,0 +1,525 @@
+"""Snapshots of a replicated journal: an empty node begins with one, and the log is trimmed behind them. Whatever dies, nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import asynccontextmanager, suppress
+from copy import copy
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import trio
+
+from journal.errors import CorruptRecord, StoreError, Unavailable
+from journal.kv import seeding
+from journal.kv.small_files import sync_directory
+from journal.log.open import open_journal
+from journal.replicated.background import background
+from journal.replicated.log import LogTrimmed
+from journal.replicated.membership import MemoryMembership
+from journal.replicated.memory_log import MemoryLog
+from journal.replicated.node import Node
+from journal.replicated.open import identify, open_replica
+from journal.replicated.postgres.log import open_postgres_log
+from journal.replicated.postgres.snapshots import PostgresSnapshots
+from journal.replicated.snapshots import make, manifest
+from journal.replicated.snapshots.keeper import LOOK_SECONDS, SnapshotKeeper
+from journal.replicated.snapshots.manifest import decode_snapshot, digest_of_chunk
+from journal.replicated.snapshots.seed import SnapshotMissing
+from journal.replicated.snapshots.store import MemorySnapshots
+from journal.replicated.snapshots.trim import LogTrimmer
+from tests.journal.test_contract import all_of, append, values
+from tests.raising import raises
+from tests.virtual import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from journal.replicated.journal import ReplicatedJournal
+    from journal.replicated.log import ReplicatedLog
+    from journal.replicated.snapshots.store import SnapshotStore
+
+pytestmark = pytest.mark.virtual_time
+
+
+@asynccontextmanager
+async def node(path: Path, log: ReplicatedLog, snapshots: SnapshotStore) -> AsyncIterator[ReplicatedJournal]:
+    identity = await identify(log, partitions=2)
+    async with open_replica(path, log, identity, snapshots=snapshots, clock=VirtualClock()) as journal:
+        yield journal
+
+
+async def write(journal: ReplicatedJournal, *numbers: int) -> None:
+    """Acknowledge these values, in order, behind those that are there."""
+    async with journal.claim(append(0).stream % 2, "me") as partition:
+        for number in numbers:
+            await partition.commit([append(number - 1, number)])
+
+
+async def keep(journal: ReplicatedJournal, log: ReplicatedLog, snapshots: SnapshotStore) -> None:
+    """Make a snapshot, and trim what may be trimmed."""
+    await journal.snapshot_maker(snapshots, name="me").make(now=1.0)
+    await LogTrimmer(log, snapshots).trim([journal.applied()])
+
+
+async def grown(path: Path, log: ReplicatedLog, snapshots: SnapshotStore) -> None:
+    """Three commits, of which two snapshots have two, in a log that has lost the first."""
+    async with node(path, log, snapshots) as journal:
+        for number in (1, 2):
+            await write(journal, number)
+            await keep(journal, log, snapshots)
+        await write(journal, 3)
+
+
+async def is_trimmed(log: ReplicatedLog) -> bool:
+    try:
+        await log.read(append(0).stream % 2, 0)
+    except LogTrimmed:
+        return True
+    return False
+
+
+# The store of snapshots.
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def snapshot_store(request: pytest.FixtureRequest, schema: str) -> Callable[[], Any]:
+    @asynccontextmanager
+    async def in_memory() -> AsyncIterator[SnapshotStore]:
+        yield MemorySnapshots()
+
+    @asynccontextmanager
+    async def in_postgres() -> AsyncIterator[SnapshotStore]:
+        async with open_postgres_log(request.getfixturevalue("postgres_address"), schema=schema) as log:
+            yield PostgresSnapshots(log)
+
+    return in_memory if request.param == "memory" else in_postgres
+
+
+async def test_a_snapshot_is_visible_once_all_its_chunks_are_there(snapshot_store: Callable[[], Any]) -> None:
+    first, second = digest_of_chunk(b"first"), digest_of_chunk(b"second")
+    async with snapshot_store() as store:
+        await store.put(first, b"first")
+        assert await store.missing([first, second]) == {second}
+        assert not await store.publish(b"manifest", [first, second])
+        assert list(await store.published()) == []
+        await store.put(second, b"second")
+        await store.put(second, b"second")
+        assert await store.publish(b"manifest", [first, second])
+        [published] = await store.published()
+        assert published.manifest == b"manifest"
+        assert [await store.get(digest) for digest in (first, second)] == [b"first", b"second"]
+
+
+async def test_a_chunk_stays_as_long_as_a_snapshot_names_it(snapshot_store: Callable[[], Any]) -> None:
+    old, both, new, lost = (digest_of_chunk(name) for name in (b"old", b"both", b"new", b"lost"))
+    async with snapshot_store() as store:
+        for digest in (old, both, new, lost):
+            await store.put(digest, digest[:2])
+        assert await store.publish(b"1", [old, both])
+        assert await store.publish(b"2", [both, new])
+        newer, older = await store.published()
+        assert (newer.manifest, older.manifest) == (b"2", b"1")
+        await store.remove([older.number])
+        assert list(await store.published()) == [newer]
+        assert await store.missing([old, both, new, lost]) == {old, lost}
+
+
+# An empty node.
+
+
+async def test_an_empty_node_begins_with_the_newest_snapshot_and_the_log_is_short(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    await grown(tmp_path / "one", log, snapshots)
+    assert await is_trimmed(log)
+    for path in ("two", "two"):
+        async with node(tmp_path / path, log, snapshots) as journal:
+            assert values(await all_of(journal)) == [1, 2, 3]
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        await write(journal, 4)
+        await keep(journal, log, snapshots)
+        assert len(snapshots.snapshots) == 2
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4]
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"STORE", "MARK", "HOLDER", "db"}
+
+
+async def test_files_that_did_not_change_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (make, manifest):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 512)
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, *range(1, 40))
+        await keep(journal, log, snapshots)
+        before = {digest for digest, data in snapshots.chunks.items() if len(data) == 512}
+        await write(journal, 40)
+        await keep(journal, log, snapshots)
+    older, newer = (decode_snapshot(stored).chunks for stored, _ in snapshots.snapshots.values())
+    assert before & older & newer
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [*range(1, 41)]
+
+
+def _cut(data: bytes) -> bytes:
+    return data[:-1]
+
+
+def _change(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("damage", ["no chunk", "a changed chunk", "a changed manifest", "another format", "other log"])
+async def test_a_damaged_snapshot_is_named_and_the_one_before_is_used(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    await grown(tmp_path / "one", log, snapshots)
+    older, newer = sorted(snapshots.snapshots)
+    stored, chunks = snapshots.snapshots[newer]
+    own = next(iter(chunks - snapshots.snapshots[older][1]))
+    match damage:
+        case "no chunk":
+            del snapshots.chunks[own]
+        case "a changed chunk":
+            snapshots.chunks[own] = _change(snapshots.chunks[own])
+        case "a changed manifest":
+            snapshots.snapshots[newer] = _change(stored), chunks
+        case "another format":
+            snapshots.snapshots[newer] = stored[:3] + b"\x09" + stored[4:], chunks
+        case _:
+            found = decode_snapshot(stored)
+            other = manifest.encode_snapshot(
+                manifest.SnapshotManifest(
+                    store_id=found.store_id,
+                    made_at=1.0,
+                    made_by="",
+                    logs=[(number, b"?" * 16) for number, _ in found.logs],
+                    mark=found.mark,
+                    files=found.files,
+                )
+            )
+            snapshots.snapshots[newer] = other, chunks
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3]
+    assert f"snapshot {newer} is not used" in caplog.text
+    snapshots.chunks.clear()
+    with raises(SnapshotMissing, partition=append(0).stream % 2):
+        async with node(tmp_path / "three", log, snapshots):
+            raise AssertionError("it was opened")
+
+
+async def test_without_a_snapshot_a_node_reads_a_whole_log_from_its_start(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+        await keep(journal, log, snapshots)
+    snapshots.chunks.clear()
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1]
+
+
+# Trimming.
+
+
+async def test_a_node_that_lives_and_is_behind_holds_the_log(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+        behind = journal.applied()
+        for number in (2, 3):
+            await write(journal, number)
+            await journal.snapshot_maker(snapshots, name="me").make(now=1.0)
+        await LogTrimmer(log, snapshots).trim([journal.applied(), behind])
+        assert log.trimmed[append(0).stream % 2] == behind[append(0).stream % 2] - 1
+        await LogTrimmer(log, snapshots).trim([journal.applied(), {}])
+        assert log.trimmed[append(0).stream % 2] == behind[append(0).stream % 2] - 1
+        await LogTrimmer(log, snapshots).trim([journal.applied()])
+        assert log.trimmed[append(0).stream % 2] > behind[append(0).stream % 2]
+
+
+async def test_a_partial_snapshot_does_not_count_when_the_log_is_trimmed(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+        await journal.snapshot_maker(snapshots, name="me").make(now=1.0)
+        [(_, chunks)] = snapshots.snapshots.values()
+        lost = {digest: snapshots.chunks.pop(digest) for digest in chunks}
+        await write(journal, 2)
+        snapshots.snapshots[7], snapshots._last = snapshots.snapshots.pop(1), 7
+        await keep(journal, log, snapshots)
+        shared = {digest for digest in lost if digest in snapshots.chunks}
+        assert shared != chunks
+        assert not await is_trimmed(log)
+
+
+async def test_a_copy_that_is_behind_a_trimmed_log_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+    shutil.copytree(tmp_path / "one", tmp_path / "old")
+    await grown_on(tmp_path / "one", log, snapshots)
+    whole = snapshots.chunks
+    snapshots.chunks = {}
+    with pytest.raises(SnapshotMissing):
+        async with node(tmp_path / "old", log, snapshots):
+            raise AssertionError("it was opened")
+    assert (tmp_path / "old" / "STORE").exists()  # it may be the only copy that is left
+    snapshots.chunks = whole
+    async with node(tmp_path / "old", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4]
+    assert "is made again from a snapshot" in caplog.text
+
+
+async def test_a_node_that_runs_and_falls_behind_a_trimmed_log_ends(tmp_path: Path) -> None:
+    class Deaf(MemoryLog):
+        async def wait(self, partition: int, after: int) -> None:
+            await trio.sleep(60)
+
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    deaf = Deaf()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+    deaf.__dict__.update(log.__dict__)
+    with raises(LogTrimmed, partition=append(0).stream % 2):
+        async with node(tmp_path / "two", deaf, snapshots):
+            await grown_on(tmp_path / "one", log, snapshots)
+            await trio.sleep(120)
+    async with node(tmp_path / "two", deaf, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4]
+
+
+async def grown_on(path: Path, log: ReplicatedLog, snapshots: SnapshotStore) -> None:
+    async with node(path, log, snapshots) as journal:
+        for number in (2, 3):
+            await write(journal, number)
+            await keep(journal, log, snapshots)
+        await write(journal, 4)
+
+
+async def test_an_unfinished_copy_is_no_store(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    await grown(tmp_path / "one", log, snapshots)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "two" / "STORE").unlink()
+    (tmp_path / "two" / "SEED").mkdir()
+    with pytest.raises(StoreError, match="not whole"):
+        async with open_journal(tmp_path / "two"):
+            raise AssertionError("it was opened")
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3]
+
+
+# When a snapshot is made.
+
+
+@asynccontextmanager
+async def member(
+    path: Path, log: MemoryLog, snapshots: MemorySnapshots, membership: MemoryMembership
+) -> AsyncIterator[tuple[ReplicatedJournal, Node]]:
+    """A node that makes a snapshot when 1,000 bytes of the log are behind the last one."""
+    own = Node(membership, path.name, partitions=2, clock=VirtualClock())
+    identity = await identify(log, partitions=2)
+    async with (
+        open_replica(path, log, identity, snapshots=snapshots, clock=VirtualClock(), placement=own) as journal,
+        background() as nursery,
+    ):
+        own.applied = journal.applied
+        await nursery.start(own.run)
+        nursery.start_soon(SnapshotKeeper(journal, log, snapshots, own, after_bytes=1_000).run)
+        yield journal, own
+
+
+async def test_one_node_makes_a_snapshot_when_the_log_has_grown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, snapshots, membership = MemoryLog(), MemorySnapshots(), MemoryMembership()
+    async with (
+        member(tmp_path / "a", log, snapshots, membership) as (first, node_of_first),
+        member(tmp_path / "b", log, snapshots, membership) as (second, _),
+    ):
+        writer = second
+        with trio.move_on_after(1):
+            await node_of_first.mine(append(0).stream % 2)
+            writer = first
+
+        async def grow(number: int) -> set[str]:
+            """Write, let time pass, and return who has made the snapshots that there are."""
+            await write(writer, *range(number, number + 60))
+            await trio.sleep(2 * LOOK_SECONDS)
+            return {decode_snapshot(stored).made_by for stored, _ in snapshots.snapshots.values()}
+
+        await trio.sleep(2 * LOOK_SECONDS)
+        assert not snapshots.snapshots
+        assert len(await grow(1)) == 1
+        assert [*snapshots.snapshots] == [1]
+        assert not await is_trimmed(log)
+        assert len(await grow(61)) == 1
+        assert [*snapshots.snapshots] == [1, 2]
+        assert await is_trimmed(log)
+        await trio.sleep(10 * LOOK_SECONDS)
+        assert [*snapshots.snapshots] == [1, 2]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(snapshots, "publish", _is_away)
+            await grow(121)
+        assert "the store of snapshots is away" in caplog.text
+        assert [*snapshots.snapshots] == [1, 2]
+        await trio.sleep(2 * LOOK_SECONDS)
+        assert [*snapshots.snapshots] == [2, 3]
+
+
+async def _is_away(*_: object) -> bool:
+    await trio.lowlevel.checkpoint()
+    raise Unavailable("the store of snapshots is away")
+
+
+# Death.
+
+
+class Died(BaseException):
+    """The process is killed: nothing that it wanted to do next is done."""
+
+
+@attrs.define
+class Death:
+    """Kills a process at one of its steps: before the n-th call of this name, or directly behind it. ``film`` copies its disk then."""
+
+    step: str
+    number: int
+    is_behind: bool
+    film: Callable[[], object]
+    is_dead: bool = False
+
+    def look(self, step: str, *, is_behind: bool) -> None:
+        if not self.is_dead and step == self.step and is_behind == self.is_behind:
+            self.number -= 1
+            if not self.number:
+                self.is_dead = True
+                self.film()
+        if self.is_dead:
+            raise Died
+
+
+def dying(real: Any, death: Death) -> Any:
+    """A log, or a store of snapshots, as this death lets a process use it."""
+
+    def stepped(name: str) -> Callable[..., Any]:
+        async def step(*arguments: Any) -> Any:
+            death.look(name, is_behind=False)
+            result = await getattr(real, name)(*arguments)
+            death.look(name, is_behind=True)
+            return result
+
+        return step
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            return stepped(name) if name in ("trim", "put", "get", "publish", "remove") else getattr(real, name)
+
+    return Dying()
+
+
+STEPS = [
+    ("get", 1),
+    ("get", 3),
+    ("swap", 2),
+    ("swap", 3),
+    ("put", 1),
+    ("put", 3),
+    ("publish", 1),
+    ("trim", 1),
+    ("remove", 1),
+]
+
+
+async def test_wherever_a_process_dies_nothing_acknowledged_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_log, first_snapshots = MemoryLog(), MemorySnapshots()
+    await grown(tmp_path / "one", first_log, first_snapshots)
+    sync = sync_directory
+    for (step, number), is_behind in product(STEPS, (False, True)):
+        here = tmp_path / f"{step} {number} {is_behind}"
+        log, snapshots = first_log.copy(), MemorySnapshots()
+        snapshots.__dict__.update({name: copy(kept) for name, kept in first_snapshots.__dict__.items()})
+        death = Death(step, number, is_behind, partial(shutil.copytree, here / "two", here / "film"))
+
+        def swap(path: Path, death: Death = death) -> None:
+            death.look("swap", is_behind=False)
+            sync(path)
+            death.look("swap", is_behind=True)
+
+        monkeypatch.setattr(seeding, "sync_directory", swap)
+        acknowledged = [1, 2, 3]
+        with suppress(Died):  # a new node, which is made from a snapshot first
+            async with node(here / "two", dying(log, death), dying(snapshots, death)) as journal:
+                await write(journal, 4)
+                acknowledged.append(4)
+                await keep(journal, dying(log, death), dying(snapshots, death))
+        assert death.is_dead, (step, number)
+        monkeypatch.setattr(seeding, "sync_directory", sync)
+        async with node(here / "film", log, snapshots) as journal:
+            assert values(await all_of(journal)) == acknowledged
+            await write(journal, len(acknowledged) + 1)
+            await keep(journal, log, snapshots)
+        async with node(here / "three", log, snapshots) as journal:
+            assert values(await all_of(journal)) == [*acknowledged, len(acknowledged) + 1]
+        assert await is_trimmed(log)
+        assert len(snapshots.snapshots) == 2
+
+
+# The whole circle on PostgreSQL.
+
+
+async def test_on_postgres_a_log_is_trimmed_and_new_nodes_have_everything(
+    postgres_address: str, schema: str, tmp_path: Path
+) -> None:
+    partition = append(0).stream % 2
+    async with open_postgres_log(postgres_address, schema=schema) as log:
+        snapshots = PostgresSnapshots(log)
+        await grown(tmp_path / "one", log, snapshots)
+        assert await is_trimmed(log)
+        last = await log.last_entry(partition)
+        assert 0 < await log.bytes_after(partition, last - 1) < await log.bytes_after(partition, 0)
+        with pytest.raises(Exception, match="not the last entry"):
+            await log.append(partition, 0, b"a first entry")  # of a node that knows nothing
+        async with node(tmp_path / "two", log, snapshots) as journal:
+            assert values(await all_of(journal)) == [1, 2, 3]
+            await write(journal, 4)
+            await keep(journal, log, snapshots)
+        assert len(await snapshots.published()) == 2
+        async with node(tmp_path / "one", log, snapshots) as journal:
+            assert values(await all_of(journal)) == [1, 2, 3, 4]
+
+
+# Bytes.
+
+
+def test_every_changed_or_missing_byte_of_a_manifest_is_noticed() -> None:
+    made = manifest.SnapshotManifest(
+        store_id="s", made_at=1.0, made_by="n", logs=[(1, b"d" * 16)], mark=b"m", files=[_file("CURRENT")]
+    )
+    data = manifest.encode_snapshot(made)
+    assert decode_snapshot(data) == made
+    for at in range(len(data)):
+        for changed in (data[:at], data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]):
+            with pytest.raises(CorruptRecord):
+                decode_snapshot(changed)
+
+
+@pytest.mark.parametrize("names", [["../STORE", "CURRENT"], ["CURRENT", "CURRENT"], ["000001.sst"], ["", "CURRENT"]])
+def test_a_manifest_names_no_file_outside_the_copy(names: list[str]) -> None:
+    made = manifest.SnapshotManifest(
+        store_id="s", made_at=1.0, made_by="n", logs=[], mark=b"", files=[_file(name) for name in names]
+    )
+    with pytest.raises(CorruptRecord, match="its manifest"):
+        decode_snapshot(manifest.encode_snapshot(made))
+
+
+def _file(name: str) -> manifest.SnapshotFile:
+    return manifest.SnapshotFile(name, 1, [digest_of_chunk(b"x")])
