@@ -173,10 +173,10 @@ async def open_runtime(
     Asyncio programs use :func:`actors.aio.open_runtime`, and code that blocks :func:`actors.sync.open_runtime`.
 
     Raises :class:`actors.InvalidArgumentError`, :class:`actors.UnavailableError` if the port is taken, before anything runs, and a
-    :class:`journal.errors.StoreError` if the directory cannot be used; see
-    ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` if the disk fails, and
-    :class:`journal.errors.DirectoryLost` within a second if the directory is moved, removed or replaced: nothing more is written,
-    and the store stays open until the process ends.
+    :class:`actors.errors.StoreError` if the directory cannot be used: ``StoreInUse`` if another process holds it, ``StoreFormat`` for
+    another version's format, ``StoreDamaged`` for missing or truncated files. Raises :class:`actors.errors.StoreFailed` if the disk
+    fails, and :class:`actors.errors.DirectoryLost` within a second if the directory is moved, removed or replaced: nothing more is
+    written, and the store stays open until the process ends.
 
     A copy made by ``playhead restore`` begins with the gate ``backlog`` closed: the unfinished work of the original is held until
     the gate is opened, and new work is not.

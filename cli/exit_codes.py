@@ -35,28 +35,11 @@ class Exit(enum.IntEnum):
 
 def exit_code_of(error: BaseException) -> Exit:
     """Return the exit code of a command that ends with this error."""
-    # The class of an error is imported only when there is one.
-    from actors import errors as ours
+    # The classes of errors are imported only when there is one.
+    from actors.errors import ActorError, JournalError
     from actors.errors.base import code_of
-    from journal import errors as kept
 
-    match error:
-        case kept.StoreInUse():
-            return Exit.IN_USE
-        case kept.StoreFailed():
-            return Exit.DISK_FAILED
-        case kept.StoreMissing():
-            return Exit.NOT_FOUND
-        case kept.StoreExists() | kept.DirectoryNotEmpty():
-            return Exit.REFUSED
-        case kept.MalformedIdError():
-            return Exit.USAGE
-        case kept.Unavailable():
-            return Exit.UNAVAILABLE
-        case ours.ActorError():
-            return EXIT_OF_CODE[code_of(error)]
-        case _:
-            return Exit.FAILED
+    return EXIT_OF_CODE[code_of(error)] if isinstance(error, (ActorError, JournalError)) else Exit.FAILED
 
 
 EXIT_OF_CODE: dict[str, Exit] = {
@@ -81,8 +64,12 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "step_lost",
             "step_outcome_unknown",
             "step_timeout",
+            "store_damaged",
+            "store_format",
+            "store_unusable",
             "unserializable",
             "wrong_loop",
+            "wrong_store",
         ),
         Exit.FAILED,
     ),
@@ -94,6 +81,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "already_exists",
             "broken_deployment",
             "busy",
+            "directory_not_empty",
             "forbidden",
             "gone",
             "idempotency_conflict",
@@ -110,6 +98,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "refused",
             "still_open",
             "still_running",
+            "store_exists",
             "too_large",
             "too_many",
             "unauthenticated",
@@ -117,8 +106,10 @@ EXIT_OF_CODE: dict[str, Exit] = {
         ),
         Exit.REFUSED,
     ),
-    "not_found": Exit.NOT_FOUND,
-    **dict.fromkeys(("damaged", "not_owner", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
+    **dict.fromkeys(("not_found", "store_missing"), Exit.NOT_FOUND),
+    **dict.fromkeys(("damaged", "disk_full", "not_owner", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
     "outcome_unknown": Exit.UNKNOWN,
+    **dict.fromkeys(("directory_lost", "store_failed"), Exit.DISK_FAILED),
+    "store_in_use": Exit.IN_USE,
 }
 """The exit code of each error code. The codes are texts here, because their class is imported only when there is an error."""

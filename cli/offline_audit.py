@@ -48,7 +48,7 @@ def person() -> Principal:
 
 @asynccontextmanager
 async def open_audit(data: Path) -> AsyncIterator[OfflineAudit]:
-    """Open the audit log of an existing directory. Raises :class:`journal.errors.StoreMissing` instead of creating one."""
+    """Open the audit log of an existing directory. Raises :class:`actors.errors.StoreMissing` instead of creating one."""
     DataDirectory(data).identity()
     async with open_journal(data) as journal:
         yield OfflineAudit(journal, person())

@@ -1,19 +1,25 @@
-"""The errors of the journal, one class for each reaction that a caller could have."""
+"""The errors of the journal, one class for each reaction of a caller. Those that users meet are exported by ``actors.errors``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from journal.error_codes import ErrorCode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class JournalError(Exception):
-    """The base of the errors that this package raises."""
+    """The base of the errors of the store. ``code`` identifies the error for programs."""
+
+    code: ErrorCode = ErrorCode.INTERNAL
 
 
 class MalformedIdError(JournalError, ValueError):
     """A text is not an invocation id."""
+
+    code = ErrorCode.INVALID_ARGUMENT
 
     def __init__(self, text: str) -> None:
         shown = text if len(text) <= 80 else text[:80] + "…"
@@ -54,26 +60,38 @@ class InDoubt(JournalError):
     """It is unknown whether the append is on disk. Never repeat the append: claim the partition again and load the
     object."""
 
+    code = ErrorCode.OUTCOME_UNKNOWN
+
 
 class Unavailable(JournalError):
     """The journal accepts no writes for now; nothing of this append was kept."""
+
+    code = ErrorCode.UNAVAILABLE
 
 
 class DiskFull(Unavailable):
     """The disk is full. Reads continue; writes are accepted again when there is space."""
 
+    code = ErrorCode.DISK_FULL
+
 
 class StoreFailed(Unavailable):
     """The disk failed. No later write can be trusted: stop the process."""
+
+    code = ErrorCode.STORE_FAILED
 
 
 class DirectoryLost(StoreFailed):
     """The data directory was moved, removed or replaced while this process held it. Nothing more is written, and the store is not
     closed, since closing would write: stop the process."""
 
+    code = ErrorCode.DIRECTORY_LOST
+
 
 class Damaged(JournalError):
     """The stored bytes of one stream cannot be trusted. Other streams are not affected."""
+
+    code = ErrorCode.DAMAGED
 
     def __init__(self, stream: int, number: int, reason: str) -> None:
         super().__init__(
@@ -103,6 +121,8 @@ class Unwritable(JournalError, ValueError):
     """An event cannot be written, or could not be read back: a text that is not UTF-8, a number in place of a text, a
     date that is not a number. Nothing of the event was kept."""
 
+    code = ErrorCode.UNSERIALIZABLE
+
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"{kind} cannot be written: {reason}")
         self.kind = kind
@@ -112,9 +132,13 @@ class Unwritable(JournalError, ValueError):
 class CorruptRecord(JournalError):
     """Bytes that should be an event or a row cannot be decoded. ``Damaged`` adds the stream and the event."""
 
+    code = ErrorCode.DAMAGED
+
 
 class StoreError(JournalError):
     """The data directory as a whole cannot be used."""
+
+    code = ErrorCode.STORE_UNUSABLE
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -125,9 +149,13 @@ class StoreError(JournalError):
 class StoreMissing(StoreError):
     """There is no store in the directory."""
 
+    code = ErrorCode.STORE_MISSING
+
 
 class StoreInUse(StoreError):
     """Another process holds the directory, or this one (``is_own``)."""
+
+    code = ErrorCode.STORE_IN_USE
 
     def __init__(self, path: Path, pid: int | None, *, is_own: bool = False) -> None:
         holder = f"process {pid}" if pid is not None else "another process"
@@ -144,6 +172,8 @@ class StoreInUse(StoreError):
 class StoreFormat(StoreError):
     """The directory has a format that this version does not read."""
 
+    code = ErrorCode.STORE_FORMAT
+
     def __init__(self, path: Path, found: int, expected: int) -> None:
         newer = "a newer" if found > expected else "an older"
         super().__init__(
@@ -157,6 +187,8 @@ class StoreFormat(StoreError):
 
 class StoreDamaged(StoreError):
     """Files of the store are missing or cut short. Opening it would lose acknowledged work."""
+
+    code = ErrorCode.STORE_DAMAGED
 
 
 class ChangesMissing(StoreDamaged):
@@ -178,12 +210,16 @@ class ChangesMissing(StoreDamaged):
 class StoreExists(StoreError):
     """A store or a backup exists at the path of a new one."""
 
+    code = ErrorCode.STORE_EXISTS
+
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the directory already contains a store; name an empty or new directory")
 
 
 class DirectoryNotEmpty(StoreError):
     """The directory for a new store contains other files; ``found`` is the name of the first."""
+
+    code = ErrorCode.DIRECTORY_NOT_EMPTY
 
     def __init__(self, path: Path, *, found: str) -> None:
         super().__init__(
@@ -197,6 +233,8 @@ class WrongStore(StoreError):
     """The directory for a node's copy of a replicated journal has another store: ``found`` is its id, and ``expected`` that of the
     journal."""
 
+    code = ErrorCode.WRONG_STORE
+
     def __init__(self, path: Path, *, found: str, expected: str) -> None:
         super().__init__(
             path,
@@ -209,6 +247,8 @@ class WrongStore(StoreError):
 
 class CopyOfNode(StoreError):
     """The directory has a node's copy of a replicated journal, and it was opened as a journal of its own."""
+
+    code = ErrorCode.WRONG_STORE
 
     def __init__(self, path: Path) -> None:
         super().__init__(

@@ -119,6 +119,7 @@ PURE = {
     "journal.fields",
     "journal.fused",
     "journal.ids",
+    "journal.error_codes",
     "journal.errors",
     "journal.output",
     "journal.pieces",

@@ -20,6 +20,8 @@ import actors.errors
 import actors.testing
 import actors.types
 from actors.http.client.backend import connect
+from journal import errors as journal_errors
+from journal.errors import StoreError, StoreFailed
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -166,6 +168,13 @@ def test_no_name_is_promised_twice_for_different_things() -> None:
     for space in (actors, actors.types):
         for name in space.__all__:
             assert seen.setdefault(name, getattr(space, name)) is getattr(space, name), name
+
+
+def test_every_error_of_a_store_is_exported_with_a_code_of_its_own() -> None:
+    kinds = [kind for kind in vars(journal_errors).values() if isinstance(kind, type)]
+    stores = {kind.__name__: kind for kind in kinds if issubclass(kind, (StoreError, StoreFailed))}
+    assert {*stores} <= {*actors.errors.__all__}
+    assert {name for name, kind in stores.items() if "code" not in vars(kind)} == {"ChangesMissing"}  # a StoreDamaged
 
 
 def test_connect_is_exported() -> None:

@@ -14,7 +14,6 @@ import trio
 import actors
 from actors import errors
 from cli.main import COMMANDS
-from journal import errors as journal_errors
 from tests.terminal import ROOT, Terminal, terminal
 from tests.virtual import on_virtual_time
 
@@ -111,7 +110,7 @@ def test_two_commands_do_all_set_up_and_the_second_is_what_is_run_on_every_chang
 def test_every_error_that_it_names_exists() -> None:
     named = set(re.findall(r"`(?:actors\.)?(\w+Error|Store\w+)`", BOTH))
     assert len(named) > 15
-    unknown = [name for name in named if not hasattr(errors, name) and not hasattr(journal_errors, name)]
+    unknown = [name for name in named if not hasattr(errors, name)]
     assert unknown == []
 
 

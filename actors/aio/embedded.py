@@ -50,7 +50,7 @@ async def open_runtime(*classes: type, **options: Any) -> AsyncIterator[AsyncioR
 
     The runtime has a thread of its own, in which trio runs handlers and steps: a program that blocks its asyncio loop delays no
     handler. Cancelling a task that waits for a call ends the wait, and the invocation continues. If the runtime ends by an error,
-    such as :class:`journal.errors.StoreFailed`, the task that opened it is cancelled, and the error is raised at the end of the block.
+    such as :class:`actors.errors.StoreFailed`, the task that opened it is cancelled, and the error is raised at the end of the block.
 
     ::
 

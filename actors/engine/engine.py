@@ -145,7 +145,7 @@ class Engine:
         return sum(processor.arrivals for processor in self._processors.values())
 
     async def run(self, client: InsideClient, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run every partition; ``client`` is for the steps of built-in objects. Raises :class:`journal.errors.StoreFailed`
+        """Run every partition; ``client`` is for the steps of built-in objects. Raises :class:`actors.errors.StoreFailed`
         if the disk can no longer be trusted, or the directory has been replaced."""
         if self._context.environment.has_watchdog:
             self._context.watchdog.start()

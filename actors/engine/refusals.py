@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
-_PASSING = {ErrorCode.BUSY, ErrorCode.INTERNAL, ErrorCode.NOT_FOUND, ErrorCode.SET_ASIDE, ErrorCode.UNAVAILABLE}
+_PASSING = {
+    ErrorCode.BUSY,
+    ErrorCode.DAMAGED,
+    ErrorCode.DISK_FULL,
+    ErrorCode.INTERNAL,
+    ErrorCode.NOT_FOUND,
+    ErrorCode.SET_ASIDE,
+    ErrorCode.UNAVAILABLE,
+}
 """Codes of refusals that may be temporary: until there is room, or until other code is served."""
 
 VERBS = (

@@ -109,7 +109,7 @@ def has_fields(kind: Kind, mode: Mode) -> bool:
 
 
 def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
-    """The first event of an invocation's history. Raises :class:`journal.errors.CorruptRecord` if it is of another kind."""
+    """The first event of an invocation's history. Raises :class:`actors.errors.CorruptRecord` if it is of another kind."""
     first = history[0].event if history else None
     if not isinstance(first, e.InvocationAccepted):
         raise CorruptRecord(f"a history begins with {type(first).__name__}, expected InvocationAccepted")

@@ -1,7 +1,7 @@
-"""The errors of this package, one class for each thing that a caller can do about it. All of them are public API.
+"""The errors of this package, one class for each reaction of a caller. All of them are public API.
 
-``code`` says what happened, and never changes its meaning: programs compare it, messages are for people. ``kind`` says
-what was not found, ``limit`` which limit was exceeded. Codes are sent over HTTP, and are recorded in the audit log and
+Programs compare ``code``, which never changes its meaning; messages are for people. ``kind`` is the kind of resource that was not
+found, ``limit`` the limit that was exceeded. Codes are sent over HTTP, and are recorded in the audit log and
 in the items of jobs::
 
     try:
@@ -10,9 +10,10 @@ in the items of jobs::
         if error.code is not ErrorCode.NOT_COMPLETED:
             raise
 
-The bases say whose part it is: a :class:`TerminalError` ends the handler that does not catch it, a :class:`RefusedError` changed
-nothing, any other :class:`ActorError` is tried again, or pauses the invocation. How a code becomes an HTTP status or an exit code
-is known where these are made.
+There are four bases: a :class:`TerminalError` ends the handler that does not catch it, a :class:`RefusedError` changed
+nothing, any other :class:`ActorError` is retried or pauses the invocation, and a :class:`JournalError` is about the store on disk: a data
+directory that cannot be opened, or data that cannot be read or written. The HTTP server and the command line map each code to a status
+and an exit code.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any  # noqa: F401  # the annotations of the classes are resol
 
 from actors.errors.base import ActorError, TerminalError
 from actors.errors.cancellations import AttemptEnded, Cancelled, CancelledError, Interruption
-from actors.errors.codes import ErrorCode, ResourceKind
+from actors.errors.codes import ResourceKind
 from actors.errors.outcomes import (
     BlockedLoopError,
     CircleLink,
@@ -58,6 +59,27 @@ from actors.errors.refusals import (
     RefusedError,
     UnavailableError,
 )
+from journal.error_codes import ErrorCode
+from journal.errors import (
+    ChangesMissing,
+    CopyOfNode,
+    CorruptRecord,
+    Damaged,
+    DamagedOutput,
+    DirectoryLost,
+    DirectoryNotEmpty,
+    DiskFull,
+    JournalError,
+    MalformedIdError,
+    StoreDamaged,
+    StoreError,
+    StoreExists,
+    StoreFailed,
+    StoreFormat,
+    StoreInUse,
+    StoreMissing,
+    WrongStore,
+)
 from journal.events import Status  # noqa: F401  # as above
 from journal.ids import InvocationId  # noqa: F401  # as above
 
@@ -69,10 +91,18 @@ __all__ = [
     "BrokenDeploymentError",
     "Cancelled",
     "CancelledError",
+    "ChangesMissing",
     "CircleLink",
     "ConflictError",
+    "CopyOfNode",
+    "CorruptRecord",
+    "Damaged",
+    "DamagedOutput",
     "DeadlockError",
     "DefinitionError",
+    "DirectoryLost",
+    "DirectoryNotEmpty",
+    "DiskFull",
     "ErrorCode",
     "FieldMisuseError",
     "IncompatibleError",
@@ -81,7 +111,9 @@ __all__ = [
     "InvalidArgumentError",
     "InvocationCancelledError",
     "InvocationPausedError",
+    "JournalError",
     "LimitExceededError",
+    "MalformedIdError",
     "MissingExtraError",
     "MisuseError",
     "NoLongerFitsError",
@@ -95,11 +127,19 @@ __all__ = [
     "StepLostError",
     "StepOutcomeUnknownError",
     "StepTimeoutError",
+    "StoreDamaged",
+    "StoreError",
+    "StoreExists",
+    "StoreFailed",
+    "StoreFormat",
+    "StoreInUse",
+    "StoreMissing",
     "TerminalError",
     "TooSlowError",
     "UnavailableError",
     "UnknownOutcomeError",
     "UnserializableError",
+    "WrongStore",
 ]
 
 for _name in __all__:

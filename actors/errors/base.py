@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.errors.codes import ErrorCode
-from actors.errors.names import bases_of, instance_dict_of, is_built_in, type_name
-from journal.errors import CorruptRecord, Damaged, JournalError, MalformedIdError, Unavailable
+from actors.errors.names import bases_of, instance_dict_of, is_ours, type_name
+from journal.error_codes import ErrorCode
+from journal.errors import JournalError
 from journal.ids import InvocationId
 
 
@@ -24,27 +24,13 @@ class ActorError(Exception):
 
 def code_of(error: BaseException) -> ErrorCode:
     """The error code, even if a user's class stores something else as ``code``. Never raises."""
-    if isinstance(error, JournalError):
-        return _code_of_journal(error)
     own = instance_dict_of(error).get("code")
     if type(own) is ErrorCode:
         return own
     return next(
-        (kind.code for kind in bases_of(type(error)) if is_built_in(kind) and issubclass(kind, ActorError)),
+        (kind.code for kind in bases_of(type(error)) if is_ours(kind) and issubclass(kind, (ActorError, JournalError))),
         ErrorCode.INTERNAL,
     )
-
-
-def _code_of_journal(error: JournalError) -> ErrorCode:
-    match error:
-        case MalformedIdError():
-            return ErrorCode.INVALID_ARGUMENT
-        case Unavailable():
-            return ErrorCode.UNAVAILABLE
-        case Damaged() | CorruptRecord():
-            return ErrorCode.DAMAGED
-        case _:
-            return ErrorCode.INTERNAL
 
 
 class TerminalError(ActorError):

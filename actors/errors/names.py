@@ -59,6 +59,11 @@ def is_built_in(kind: type) -> bool:
     return module_of(kind).partition(".")[0] == "actors"
 
 
+def is_ours(kind: type) -> bool:
+    """Whether the class is one of this package or of the journal."""
+    return module_of(kind).partition(".")[0] in {"actors", "journal"}
+
+
 def type_name(kind: type) -> str:
     """The recorded name of an error's type: the name in the application, whichever deployment the class is from. Never raises."""
     return f"{_DEPLOYMENT.sub('', module_of(kind))}.{qualname_of(kind)}"

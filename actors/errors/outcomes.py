@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from actors.errors.base import ActorError, TerminalError
-from actors.errors.codes import ErrorCode
+from journal.error_codes import ErrorCode
 from journal.ids import InvocationId
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.errors.base import ActorError, TerminalError
-from actors.errors.codes import ErrorCode
+from journal.error_codes import ErrorCode
 
 
 class DefinitionError(TerminalError, TypeError):

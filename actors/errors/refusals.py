@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors.errors.base import TerminalError
-from actors.errors.codes import ErrorCode, ResourceKind
+from actors.errors.codes import ResourceKind
+from journal.error_codes import ErrorCode
 from journal.events import Status
 
 

@@ -165,7 +165,7 @@ def _checked(path: Path) -> str:
 def socket_path(directory: str | os.PathLike[str]) -> Iterator[str]:
     """Yield a path to the socket of a data directory that can be connected to, for the block.
 
-    It stays valid when another process takes the directory over. Raises :class:`journal.errors.StoreMissing` if there is no
+    It stays valid when another process takes the directory over. Raises :class:`actors.errors.StoreMissing` if there is no
     directory.
     """
     opened = DataDirectory(directory).open()

@@ -91,7 +91,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
     ErrorCode.INVALID_ARGUMENT: 400,
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,
-    ErrorCode.NOT_FOUND: 404,
+    **dict.fromkeys((ErrorCode.NOT_FOUND, ErrorCode.STORE_MISSING), 404),
     **dict.fromkeys(
         (
             ErrorCode.ALREADY_COMPLETED,
@@ -99,6 +99,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.ALREADY_EXISTS,
             ErrorCode.CANCELLED,
             ErrorCode.DEADLOCK,
+            ErrorCode.DIRECTORY_NOT_EMPTY,
             ErrorCode.IDEMPOTENCY_CONFLICT,
             ErrorCode.IN_USE,
             ErrorCode.INCOMPATIBLE,
@@ -109,6 +110,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.REFUSED,
             ErrorCode.STILL_OPEN,
             ErrorCode.STILL_RUNNING,
+            ErrorCode.STORE_EXISTS,
             ErrorCode.VERSION_CONFLICT,
         ),
         409,
@@ -134,19 +136,27 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.STEP_LOST,
             ErrorCode.STEP_OUTCOME_UNKNOWN,
             ErrorCode.STEP_TIMEOUT,
+            ErrorCode.STORE_DAMAGED,
+            ErrorCode.STORE_FORMAT,
+            ErrorCode.STORE_UNUSABLE,
             ErrorCode.UNSERIALIZABLE,
             ErrorCode.WRONG_LOOP,
+            ErrorCode.WRONG_STORE,
         ),
         500,
     ),
     **dict.fromkeys(
         (
             ErrorCode.DAMAGED,
+            ErrorCode.DIRECTORY_LOST,
+            ErrorCode.DISK_FULL,
             ErrorCode.NOT_OWNER,
             ErrorCode.OFFLINE,
             ErrorCode.OUTCOME_UNKNOWN,
             ErrorCode.PAUSED,
             ErrorCode.SET_ASIDE,
+            ErrorCode.STORE_FAILED,
+            ErrorCode.STORE_IN_USE,
             ErrorCode.UNAVAILABLE,
         ),
         503,
@@ -161,22 +171,31 @@ RETRY_AFTER_SECONDS = 1
 """The delay suggested to a client that was refused for lack of room."""
 
 _PASSING = frozenset(
-    {ErrorCode.BUSY, ErrorCode.NOT_OWNER, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.PAUSED, ErrorCode.UNAVAILABLE}
+    {
+        ErrorCode.BUSY,
+        ErrorCode.DISK_FULL,
+        ErrorCode.NOT_OWNER,
+        ErrorCode.OUTCOME_UNKNOWN,
+        ErrorCode.PAUSED,
+        ErrorCode.UNAVAILABLE,
+    }
 )
 """The codes of refusals that may succeed when the request is repeated."""
 
 
 def _as_actors(error: ActorError | JournalError) -> ActorError:
-    """Convert an error of the journal to one of this package: not found, or not readable or writable for now."""
+    """Convert an error of the journal to one that a client can raise again, with the same code."""
     match error:
         case ActorError():
             return error
         case MalformedIdError():
             return InvalidArgumentError(str(error))
         case Unavailable():
-            return UnavailableError(str(error))
+            return UnavailableError(str(error), code=error.code)
         case _:
-            return ActorError(str(error))
+            converted = ActorError(str(error))
+            converted.code = error.code
+            return converted
 
 
 def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:

@@ -12,7 +12,7 @@ from actors.http import problems
 from actors.http.client.connection import error_in
 from actors.http.problems import STATUS_OF_CODE, respond_with
 from cli.exit_codes import EXIT_OF_CODE, Exit, exit_code_of
-from journal.errors import Damaged, DiskFull, MalformedIdError
+from journal.errors import Damaged, DiskFull, JournalError, MalformedIdError, StoreFailed
 from journal.ids import StreamId
 from tests.raising import ERRORS, made
 
@@ -153,7 +153,7 @@ def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError])
 
 def test_what_may_be_tried_again_says_when() -> None:
     said = {code for code in ErrorCode if b"retry-after" in dict(respond_with(ConflictError("no", code=code)).headers)}
-    assert said == {"busy", "not_owner", "outcome_unknown", "paused", "unavailable"}
+    assert said == {"busy", "disk_full", "not_owner", "outcome_unknown", "paused", "unavailable"}
 
 
 def test_a_class_of_the_applications_may_say_its_own_status() -> None:
@@ -163,7 +163,17 @@ def test_a_class_of_the_applications_may_say_its_own_status() -> None:
     assert respond_with(PaymentRequired("pay first")).status_code == 402
 
 
-def test_the_journals_errors_are_told_in_our_words() -> None:
-    assert respond_with(MalformedIdError("x")).status_code == 400
-    assert respond_with(DiskFull("full")).status_code == 503
-    assert respond_with(Damaged(StreamId(1), 2, "gone")).status_code == 500
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (MalformedIdError("x"), 400, "invalid_argument"),
+        (DiskFull("full"), 503, "disk_full"),
+        (StoreFailed("broken"), 503, "store_failed"),
+        (Damaged(StreamId(1), 2, "gone"), 503, "damaged"),
+    ],
+)
+def test_an_error_of_the_store_comes_back_with_its_code(error: JournalError, status: int, code: str) -> None:
+    sent = respond_with(error)
+    request = httpx2.Request("GET", "http://127.0.0.1")
+    again = error_in(httpx2.Response(sent.status_code, content=sent.body, headers=dict(sent.headers), request=request))
+    assert (sent.status_code, again.code) == (status, code)

@@ -51,7 +51,8 @@ async def open_directory(path: str | os.PathLike[str]) -> AsyncIterator[OfflineC
 
     All data is as of the last commit. If a process has the directory open, the client shows the state at the time of this call;
     :func:`actors.connect` shows later changes. Requests that need a server raise :class:`actors.UnavailableError` with the code
-    ``offline``. Raises ``StoreMissing`` if there is no store, and ``StoreDamaged`` if it has lost data.
+    ``offline``. Raises :class:`actors.errors.StoreMissing` if there is no store, and :class:`actors.errors.StoreDamaged` if it has
+    lost data.
 
     ::
 

@@ -90,7 +90,7 @@ def encode_command(command: Command, *, cause: str, by: str, postponed: int = 0)
 
 
 def decode_command(data: bytes) -> tuple[Command, Envelope]:
-    """Decode the body of a message. Raises :class:`journal.errors.CorruptRecord`."""
+    """Decode the body of a message. Raises :class:`actors.errors.CorruptRecord`."""
     try:
         envelope = _decode_envelope(data)
         return _DECODERS[envelope.tag].decode(envelope.body), envelope
@@ -136,7 +136,7 @@ _OF_THE_JOURNEY = frozenset(
 def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
     """Return the options of a recorded verb by name; user values are JSON as bytes.
 
-    Raises :class:`journal.errors.CorruptRecord`.
+    Raises :class:`actors.errors.CorruptRecord`.
     """
     try:
         command = _VERB_DECODERS[verb].decode(argument)

@@ -87,7 +87,7 @@ async def connect(
 
     ``user`` is recorded beside the token in histories and in the audit log, if the token has the scope *admin*.
 
-    Raises :class:`actors.InvalidArgumentError` for an invalid URL or token, and :class:`journal.errors.StoreMissing` if there is
+    Raises :class:`actors.InvalidArgumentError` for an invalid URL or token, and :class:`actors.errors.StoreMissing` if there is
     no such directory. The first request raises :class:`actors.UnavailableError` if nothing answers.
 
     ::
