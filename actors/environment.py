@@ -72,7 +72,8 @@ async def offload_inline(function: Callable[[], Any]) -> Any:
 
 @attrs.frozen(eq=False)
 class Peers:
-    """The other nodes of a cluster. ``node`` is this one. ``ask`` carries a request to another node and returns its answer.
+    """The other nodes of a cluster. ``node`` is this one. ``ask`` carries a request to another node and returns its answer. ``serve``
+    gives the requests of other nodes to a function, whose answer waits, until it is cancelled.
 
     ``ask`` raises :class:`actors.errors.NotOwnerError` if the node was not reached or does not own the partition, so that nothing was
     done; :class:`actors.errors.UnknownOutcomeError` if the connection broke later; otherwise what the other node raises.
@@ -80,6 +81,7 @@ class Peers:
 
     node: Node
     ask: Callable[[Member, Any], Awaitable[Any]]
+    serve: Callable[[Callable[[Any], Any]], Awaitable[None]]
 
 
 @attrs.define(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import getpass
 import os
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from actors.cluster.options import ClusterOptions, with_default_address
 from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import CodeRegistry
 from actors.control.local.backend import LocalBackend
@@ -25,6 +26,7 @@ from actors.engine.engine_context import EngineContext
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import Environment, environment_of_run
+from actors.errors import UnavailableError, UnknownOutcomeError
 from actors.errors.names import plain_text
 from actors.event_loop import require_trio
 from actors.extras import require
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from actors.engine.observer import Observer
     from actors.http.server_options import ServeOptions
+    from actors.journals import OpenedJournal
     from journal.kv.data_directory import HeldDirectory
     from journal.log.protocol import Journal
 
@@ -71,6 +74,10 @@ DRAIN_SECONDS = 10.0
 
 _LEAST_DRAIN_SECONDS = 0.5
 """How much of that time steps have at least, however long requests take."""
+
+
+_SETTLE_SECONDS = 30.0
+_SETTLE_AGAIN_SECONDS = 0.2
 
 
 class CodeOf(enum.Enum):
@@ -118,9 +125,9 @@ async def open_runtime(
     *classes: type,
     path: str | os.PathLike[str] | None = None,
     journal: Journal | None = None,
-    cluster: str | None = None,
+    cluster: str | ClusterOptions | None = None,
     durability: str | Durability = Durability.FSYNC,
-    partitions: int = 1,
+    partitions: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     retention: Seconds = RETENTION_SECONDS,
     environment: Environment | None = None,
@@ -142,9 +149,10 @@ async def open_runtime(
     are defined. It is stored with the data: unfinished invocations continue on the code on which they began, also after a start
     on other code. With ``code=None``, or without a ``path``, the given classes run everything that has no code of its own.
     ``cluster`` is the address of a PostgreSQL database, such as ``postgresql://app@db.internal/app``, in which the journal is kept,
-    and ``path`` is then a directory for this node's copy. Further processes with the same address stand by: their blocks begin when
-    the node that runs the objects has ended, and its acknowledged work is all there. It needs the extra ``postgres``; see
-    docs/cluster.md.
+    and ``path`` is then a directory for this node's copy. Processes with the same address are the nodes of a cluster: they share the
+    objects, each can be asked for any, and when one ends or dies, the others run what it had, with everything that was
+    acknowledged. :class:`actors.types.ClusterOptions` says where the nodes reach each other. It needs the extras ``postgres`` and
+    ``server``; see docs/cluster.md. ``partitions`` is the number of parts of a new journal, by default 1, and 16 in a cluster.
 
     ``journal`` and ``environment`` replace the disk, and time, randomness and threads. Under ``trio.testing.MockClock`` wall time
     follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the clock does not jump while a thread works
@@ -190,15 +198,23 @@ async def open_runtime(
     retention_seconds = checked_seconds(retention, "retention")
     drain_seconds = checked_seconds(drain, "drain")
     kept_for = one_of(Durability, durability, "durability")
-    checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
     surroundings = environment if environment is not None else environment_of_run()
-    place = JournalPlace(path=path, journal=journal, cluster=cluster, durability=kept_for, partitions=partitions)
+    served = serve_options(serve)
     endpoints = Endpoints(
-        options=serve_options(serve),
+        options=served,
         public_url=checked_public_url(public_url),
         has_socket=socket,
         drain_seconds=drain_seconds,
         offload=surroundings.offload_detached,
+    )
+    place = JournalPlace(
+        path=path,
+        journal=journal,
+        cluster=_cluster_options(cluster, served),
+        durability=kept_for,
+        partitions=None if partitions is None else checked_count(partitions, "partitions", at_most=MAX_PARTITIONS),
+        payload_bytes=limits.payload_bytes,
+        url=endpoints.base_of_links,
     )
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, place.is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
@@ -216,12 +232,7 @@ async def open_runtime(
         )
         opening = place.open(surroundings.clock)
         bound = endpoints.bound(Path(path) if path is not None and place.is_kept else None)
-        before: AbstractAsyncContextManager[None] = bound
-        after: AbstractAsyncContextManager[None] = nullcontext()
-        if cluster is not None:  # a node that stands by holds no port: clients go to the one that answers
-            before, after = after, bound
-            await surroundings.offload(endpoints.load)
-        async with before, start.run(opening, after) as runtime:
+        async with bound, start.run(opening) as runtime:
             yield runtime
 
 
@@ -240,33 +251,32 @@ class _Start:
     telemetry: str | SpanExporter | None
 
     @asynccontextmanager
-    async def run(
-        self, journal: AbstractAsyncContextManager[Journal], bound: AbstractAsyncContextManager[None]
-    ) -> AsyncIterator[Runtime]:
-        """Run an engine on the journal, until its steps have ended after the block. Clients can reach it in ``bound``."""
+    async def run(self, journal: AbstractAsyncContextManager[OpenedJournal]) -> AsyncIterator[Runtime]:
+        """Run an engine on the journal, until its steps have ended after the block."""
         error: BaseException | None = None
         try:
             async with (
-                AsyncExitStack() as closing,
-                journal as opened,
+                journal as (opened, peers),
                 _on_record(self.environment, opened) as in_flight,
                 _observed(self.telemetry, self.environment) as observer,
                 trio.open_nursery() as nursery,
             ):
                 who = Principal(f"user:{_user()}", "process")
-                closed = gate_at_start(self.environment, who) if self.is_paused else None
+                environment = attrs.evolve(self.environment, peers=peers) if peers is not None else self.environment
+                closed = gate_at_start(environment, who) if self.is_paused else None
                 engine = Engine(
                     opened,
                     self.applications,
-                    self._context(opened, in_flight, observer),
+                    self._context(environment, opened, in_flight, observer),
                     retention_seconds=self.retention_seconds,
                     closed=closed,
                 )
-                backend = LocalBackend(engine, self.environment, self.limits, who)
+                backend = LocalBackend(engine, environment, self.limits, who)
                 client = LocalClient(backend)
+                if engine.router is not None:  # the other nodes ask this one as soon as it has claimed a partition
+                    nursery.start_soon(engine.router.serve)
                 await nursery.start(engine.run, client)
                 try:
-                    await closing.enter_async_context(bound)
                     await _settle(backend, engine, self.snapshot, closed)
                     unserved = await backend.unserved()
                     for each in unserved:
@@ -286,9 +296,11 @@ class _Start:
         if error is not None:
             raise error
 
-    def _context(self, journal: Journal, in_flight: InFlight | None, observer: Observer | None) -> EngineContext:
+    def _context(
+        self, environment: Environment, journal: Journal, in_flight: InFlight | None, observer: Observer | None
+    ) -> EngineContext:
         return EngineContext(
-            environment=self.environment,
+            environment=environment,
             limits=self.limits,
             watchdog=Watchdog(self.limits.blocking_seconds, in_flight),
             in_flight=in_flight,
@@ -301,13 +313,33 @@ class _Start:
 
 
 async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
-    """Record the gate of a paused start, and the gate of a restored copy, in the registry. Register the served code."""
-    if closed is not None:
-        await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
-        await engine.registry.trust()
-    await hold_backlog(backend, engine.journal)
-    if snapshot is not None:
-        await backend.serve_as(snapshot)
+    """Record the gate of a paused start, and the gate of a restored copy, in the registry. Register the served code.
+
+    Each may be done twice. In a cluster it is repeated while partitions change hands, as they do when several nodes start."""
+    until = trio.current_time() + _SETTLE_SECONDS
+    while True:
+        try:
+            if closed is not None:
+                await backend.close_gate(closed.scope, GateOptions(mode=closed.mode, reason=closed.reason))
+                await engine.registry.trust()
+            await hold_backlog(backend, engine.journal)
+            if snapshot is not None:
+                await backend.serve_as(snapshot)
+        except (UnavailableError, UnknownOutcomeError) as error:
+            if engine.router is None or trio.current_time() >= until:
+                raise
+            log.info("the start waits: %s", error)
+            await trio.sleep(_SETTLE_AGAIN_SECONDS)
+        else:
+            return
+
+
+def _cluster_options(cluster: str | ClusterOptions | None, served: ServeOptions | None) -> ClusterOptions | None:
+    if cluster is None:
+        return None
+    options = cluster if isinstance(cluster, ClusterOptions) else ClusterOptions(cluster)
+    host, permitted = (None, False) if served is None else (served.host, served.insecure_network)
+    return with_default_address(options, host, insecure_network=permitted)
 
 
 def _snapshot(

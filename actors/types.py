@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from actors.cluster.options import ClusterOptions
 from actors.control.backend import Sent
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
@@ -117,6 +118,7 @@ __all__ = [
     "Children",
     "Chunks",
     "CircleLink",
+    "ClusterOptions",
     "CodeFile",
     "CodeOf",
     "CodeWait",

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from actors.cluster.options import ClusterOptions
     from actors.control.local.client import LocalClient
     from actors.http.server_options import ServeOptions
     from actors.runtime import Runtime
     from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
-_STANDING_BY_SECONDS = 2.0
+_LONG_SECONDS = 2.0
+"""How long a start in a cluster may take before it is explained."""
 
 
 def serve_app(
@@ -42,7 +44,7 @@ def serve_app(
     data: Path,
     options: ServeOptions,
     *,
-    cluster: str | None,
+    cluster: ClusterOptions | None,
     durability: str,
     retention: float,
     limits: Limits,
@@ -81,7 +83,7 @@ async def run_server(
     data: Path,
     options: ServeOptions,
     *,
-    cluster: str | None = None,
+    cluster: ClusterOptions | None = None,
     durability: str,
     retention: float,
     is_paused: bool,
@@ -98,7 +100,7 @@ async def run_server(
     with GracefulShutdown(drain) as stop:
         async with trio.open_nursery() as watchers:
             if cluster is not None:
-                watchers.start_soon(_stand_by, stop, started, watchers.cancel_scope)
+                watchers.start_soon(_wait_for_owners, stop, started, watchers.cancel_scope)
             async with open_runtime(
                 *classes,
                 path=data,
@@ -126,18 +128,18 @@ async def run_server(
                 stop.closing()
                 watchers.cancel_scope.cancel()
         if not started.is_set():
-            return Exit.DONE  # asked to stop while it stood by
+            return Exit.DONE  # asked to stop while it waited
         if any(not step.is_thread for step in runtime.engine.left):
             leave_at_once(Exit.ABANDONED)  # trio would wait for a task that never ends
     return Exit.ABANDONED if runtime.engine.left else Exit.DONE
 
 
-async def _stand_by(stop: GracefulShutdown, started: trio.Event, opening: trio.CancelScope) -> None:
-    """Say that a node stands by if it does not start at once, and end it if it is asked to meanwhile."""
-    with trio.move_on_after(_STANDING_BY_SECONDS):
+async def _wait_for_owners(stop: GracefulShutdown, started: trio.Event, opening: trio.CancelScope) -> None:
+    """Say why a start takes long, and end it if the process is asked to end meanwhile."""
+    with trio.move_on_after(_LONG_SECONDS):
         await started.wait()
     if not started.is_set():
-        err("standing by: another node runs the objects; this one follows its log and takes over when it ends")
+        err("waiting until each partition has an owner; 'playhead cluster status' shows them")
         await stop.asked()
         if not started.is_set():
             opening.cancel()

@@ -1,8 +1,13 @@
-"""Several runtimes in one process and on virtual time, which are the nodes of one cluster: on one log in memory."""
+"""Several runtimes in one process and on virtual time, which are the nodes of one cluster: on one log in memory. They ask each other
+directly, or over HTTP: on Unix sockets, whose bytes arrive without a wait."""
 
 from __future__ import annotations
 
+import os
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +15,7 @@ import attrs
 import outcome
 import trio
 
+from actors.cluster.transport import NodeTransport
 from actors.environment import Environment, Peers, offload_inline
 from actors.errors import NotOwnerError, UnknownOutcomeError
 from actors.runtime import Runtime, open_runtime
@@ -23,9 +29,10 @@ from journal.replicated.node import Node
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from actors.engine.requests import ObjectRequest
+    from actors.engine.waiter import Reply
     from journal.replicated.membership import Heard, Member
 
 
@@ -35,6 +42,8 @@ class Peer:
 
     name: str
     node: Node
+    take: Callable[[ObjectRequest], Reply[Any]] | None = None
+    """Takes requests of other nodes, while it runs."""
     runtime: Runtime | None = None
     is_cut_off: bool = False
     """Whether neither its beats nor requests to it arrive. It can still write to the log, as a zombie can."""
@@ -63,8 +72,9 @@ class Peer:
 class Cluster:
     """Nodes that run the same classes. ``partitions`` are shared by all."""
 
-    def __init__(self, *classes: type, partitions: int = 4, seed: int = 1) -> None:
+    def __init__(self, *classes: type, partitions: int = 4, seed: int = 1, over_http: bool = False) -> None:
         self.classes = classes
+        self.over_http = over_http
         self.partitions = partitions
         self.clock = VirtualClock()
         self.log = MemoryLog()
@@ -87,15 +97,16 @@ class Cluster:
     @asynccontextmanager
     async def peer(self, name: str) -> AsyncIterator[Peer]:
         """One node, until the block is left: then it leaves in order, and a dead one is gone at once."""
-        wire = _Wire(self, name)
-        node = Node(wire, name, partitions=self.partitions, clock=self.clock)
+        address, listener = listening()
+        wire = _Wire(self, name, NodeTransport(name, "lab", [listener], payload_bytes=1 << 20, connect=connected))
+        node = Node(wire, name, partitions=self.partitions, address=address, clock=self.clock)
         peer = self.peers[name] = Peer(name, node)
         environment = Environment(
             clock=self.clock,
             random=self._random,
             offload=offload_inline,
             offload_detached=offload_inline,
-            peers=Peers(node, wire.ask),
+            peers=Peers(node, wire.ask, wire.serve),
         )
         async with (
             trio.open_nursery() as nursery,
@@ -113,6 +124,7 @@ class Cluster:
                 peer.runtime = runtime
                 yield peer
             nursery.cancel_scope.cancel()
+        await listener.aclose()
         del self.peers[name]
 
     async def balanced(self) -> None:
@@ -153,6 +165,7 @@ class _Wire:
 
     cluster: Cluster
     name: str
+    transport: NodeTransport
 
     async def beat(self, member: Member) -> None:
         await self._reach(is_lost=self.cluster.peers[self.name].is_mute)
@@ -172,15 +185,15 @@ class _Wire:
     async def ask(self, to: Member, request: ObjectRequest) -> Any:
         self.cluster.hops.append((self.name, to.name))
         peer = self.cluster.peers.get(to.name)
-        if peer is None or peer.runtime is None or peer.is_cut_off or self._is_cut_off():
+        if peer is None or peer.is_cut_off or self._is_cut_off():
             await trio.lowlevel.checkpoint()
             raise NotOwnerError(f"node {to.name} cannot be reached", node=to.name)
-        reply = peer.engine.router.take_here(request)
+        ask = partial(self.transport.ask, to, request) if self.cluster.over_http else partial(_ask, peer, request)
         answer: outcome.Maybe[Any] | None = None
 
         async def wait(ended: trio.Event) -> None:
             nonlocal answer
-            answer = await outcome.acapture(reply.wait)
+            answer = await outcome.acapture(ask)
             ended.set()
 
         async with trio.open_nursery() as nursery:
@@ -195,6 +208,14 @@ class _Wire:
             raise UnknownOutcomeError(f"the connection to node {to.name} broke")
         return answer.unwrap()
 
+    async def serve(self, take: Callable[[ObjectRequest], Reply[Any]]) -> None:
+        peer = self.cluster.peers[self.name]
+        peer.take = take
+        try:
+            await self.transport.serve(take)
+        finally:
+            peer.take = None
+
     async def _reach(self, *, is_lost: bool = False) -> None:
         if is_lost or self._is_cut_off():
             await trio.lowlevel.checkpoint()
@@ -202,3 +223,34 @@ class _Wire:
 
     def _is_cut_off(self) -> bool:
         return self.cluster.peers[self.name].is_cut_off
+
+
+async def _ask(peer: Peer, request: ObjectRequest) -> Any:
+    """Ask a node in this process."""
+    if peer.take is None:
+        await trio.lowlevel.checkpoint()
+        raise NotOwnerError(f"node {peer.name} does not run yet", node=peer.name)
+    return await peer.take(request).wait()
+
+
+_addresses = count(1)
+
+
+def listening() -> tuple[str, trio.SocketListener]:
+    """A listener on a Unix socket without a file, and its address."""
+    listening = socket.socket(socket.AF_UNIX)
+    address = f"playhead-{os.getpid()}-{next(_addresses)}"
+    listening.bind(f"\0{address}")
+    listening.listen()
+    return address, trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+
+
+async def connected(address: str) -> trio.SocketStream:
+    """Connect to such a listener."""
+    connecting = trio.socket.socket(socket.AF_UNIX)
+    try:
+        await connecting.connect(f"\0{address}")
+    except BaseException:
+        connecting.close()
+        raise
+    return trio.SocketStream(connecting)

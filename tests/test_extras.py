@@ -40,7 +40,10 @@ NEEDED_BY = {
 """The folder that may import the packages of an extra. Above it, all may."""
 ALSO = {
     "client": {"actors.control.local.webhooks"},  # actors.control.local.notifications requires the extra first
-    "server": {"actors.http.problems"},  # for type checkers only
+    "server": {
+        "actors.cluster.connections",  # actors.journals requires the extra first
+        "actors.http.problems",  # for type checkers only
+    },
     "otel": {"actors.runtime"},  # likewise
 }
 NEVER_REQUIRED = {"anyio", "pydantic", "pydantic_core", "sqlalchemy", "structlog", "typing_extensions"}

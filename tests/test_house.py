@@ -50,7 +50,7 @@ ARROWS = {
     ),
     "actors.engine": (
         "actors.aio.handler actors.code actors.core actors.environment actors.errors actors.event_loop actors.model actors.replay"
-        " actors.rows actors.system actors.values journal journal.log"
+        " actors.rows actors.system actors.values journal journal.log journal.replicated"
     ),
     "actors.query": (
         "actors.core actors.environment actors.errors actors.event_loop actors.extras actors.model actors.rows"
@@ -81,13 +81,18 @@ ARROWS = {
         " actors.query actors.rows actors.values journal journal.kv"
     ),
     "actors.http.console": "",
+    "actors.cluster": (
+        "actors.engine actors.errors actors.http actors.http.server actors.values journal journal.replicated"
+    ),
     "actors.endpoints": (
         "actors.control.local actors.environment actors.errors actors.extras actors.http actors.http.server"
         " actors.values journal journal.kv"
     ),
-    "actors.journals": ("actors.errors actors.extras actors.http journal journal.kv journal.log journal.replicated"),
+    "actors.journals": (
+        "actors.cluster actors.environment actors.errors actors.extras actors.http journal journal.kv journal.log journal.replicated"
+    ),
     "actors.runtime": (
-        "actors.code actors.control.local actors.core actors.endpoints actors.engine actors.environment actors.errors"
+        "actors.cluster actors.code actors.control.local actors.core actors.endpoints actors.engine actors.environment actors.errors"
         " actors.event_loop actors.extras actors.http actors.journals actors.model actors.query actors.rows actors.system actors.telemetry actors.values journal"
         " journal.kv journal.log"
     ),
@@ -102,12 +107,12 @@ ARROWS = {
         " actors.loop_thread actors.model actors.query actors.runtime"
     ),
     "actors": (
-        "actors.aio actors.control actors.control.offline actors.core actors.endpoints actors.environment actors.errors"
+        "actors.aio actors.cluster actors.control actors.control.offline actors.core actors.endpoints actors.environment actors.errors"
         " actors.http actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.values"
         " journal journal.kv journal.log"
     ),
     "cli": (
-        "actors actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors actors.extras"
+        "actors actors.cluster actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors actors.extras"
         " actors.http actors.http.client actors.http.server actors.integrations.mcp actors.model actors.query actors.rows actors.runtime"
         " actors.values journal journal.kv journal.log journal.replicated"
     ),

@@ -79,7 +79,7 @@ class Engine:
         self._closed = closed
         self.stored = context.stored
         self.counters = EngineCounters()
-        self._processors = Processors(is_replicated=journal.durability.is_replicated)
+        self._processors = Processors()
         peers, now = context.environment.peers, context.environment.clock.now
         self.router = None if peers is None else RequestRouter(peers, self._processors, journal.partitions, now)
         self._receivers: Receivers = self._processors if self.router is None else self.router

@@ -94,7 +94,7 @@ disk gains."""
 
 
 class PartitionProcessor:
-    """Runs the objects of one claimed partition for as long as :meth:`run` does."""
+    """Runs the objects of one claimed partition for as long as :meth:`run` does; then ``is_closed``."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class PartitionProcessor:
         self.replies: set[Reply[Any]] = set()
         """The replies that wait for an answer; the reply to a client names an invocation."""
         self._is_deciding = False
-        self._is_closed = False
+        self.is_closed = False
 
     def _new_executor(self, context: EngineContext, steps: RunningSteps, client: InsideClient) -> Executor:
         return Executor(
@@ -203,7 +203,7 @@ class PartitionProcessor:
         if library_of_thread.name != TRIO:
             require_own_client()
         inbox = self._inbox
-        if self._is_closed:
+        if self.is_closed:
             raise UnavailableError("the store is being reopened; try again")
         if len(inbox) >= self._limits.requests:
             limit = self._limits.requests
@@ -225,7 +225,7 @@ class PartitionProcessor:
 
     async def turn(self, gates: Gates) -> None:
         """Apply these gates. When this returns, nothing that they hold is running; steps may still be ending."""
-        if self._is_closed:
+        if self.is_closed:
             return
         turned = self._own_reply()
         self._turns.append((gates, turned))
@@ -241,11 +241,11 @@ class PartitionProcessor:
 
     async def rest(self) -> None:
         """Wait until no request is queued, no handler is ready, and every decision is durable."""
-        while (self._inbox or self._executor.runs) and not self._is_closed:
+        while (self._inbox or self._executor.runs) and not self.is_closed:
             rested = self._own_reply()
             self._resting.append(rested)
             await rested.wait()
-        if not self._is_closed:
+        if not self.is_closed:
             await self.settled()
 
     def _own_reply(self) -> Reply[None]:
@@ -390,7 +390,7 @@ class PartitionProcessor:
         self._refuse_from_now_on()
 
     def _refuse_from_now_on(self) -> None:
-        self._is_closed = True
+        self.is_closed = True
         for reply in list(self.replies):
             error = UnknownOutcomeError(
                 "the runtime stops, or its disk failed, before the answer was durable. The work continues when it is "

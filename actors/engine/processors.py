@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.engine.processor import PartitionProcessor
-from actors.errors import NotOwnerError, UnavailableError
+from actors.errors import UnavailableError
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.safe_logger import SafeLogger
 
@@ -39,19 +39,8 @@ class Processors(dict[int, PartitionProcessor]):
 
     has_ended = False
 
-    def __init__(self, *, is_replicated: bool) -> None:
-        """Create them for a journal that other nodes may own, if ``is_replicated``."""
-        super().__init__()
-        self._is_replicated = is_replicated
-
-    def __missing__(self, partition: int) -> PartitionProcessor:
+    def __missing__(self, _: int) -> PartitionProcessor:
         self.check_open()
-        if self._is_replicated:
-            raise NotOwnerError(
-                "this node does not run the objects now: another one has taken over, or the replicated log cannot be reached; "
-                "ask the other nodes, or try again later",
-                partition=partition,
-            )
         raise UnavailableError(
             "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
         )

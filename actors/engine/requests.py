@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from journal.ids import InvocationId
+
 if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.waiter import Reply
     from actors.model.info import InvocationInfo
     from actors.rows.audit import ControlAction
     from journal.events import Outcome, Stamp
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import StreamId
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -76,6 +78,13 @@ class ObjectRequest(msgspec.Struct, eq=False):
     source: str = "handler"
     act: ControlAction | None = None
     is_second: bool = False
+
+    @property
+    def leaves_at_pause(self) -> bool:
+        """Whether a pause of the invocation answers the client that waits for its outcome."""
+        if isinstance(self.command, AwaitOutcome):
+            return self.command.waiter.leaves_at_pause
+        return self.outcome is not None and self.outcome.leaves_at_pause
 
     def fail(self, error: BaseException) -> None:
         """Answer every waiting client with the error."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from actors.engine.processors import Receiver
     from actors.engine.registry import RegistryView
     from actors.environment import Peers
+    from journal.replicated.membership import Member
 
 log = SafeLogger(__name__)
 
@@ -68,11 +69,11 @@ class RequestRouter:
         self._partitions = partitions
         self._now = now
         self._nursery: trio.Nursery | None = None
+        self._asking: dict[str, set[trio.CancelScope]] = {}
 
     def __getitem__(self, partition: int) -> Receiver:
         """Return what takes requests for a partition: its processor if this node may answer for it, else the router."""
-        processor = self._processors.get(partition)
-        return self if processor is None or not self._node.may_answer(partition) else processor
+        return self._own(partition) or self
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry requests until cancelled."""
@@ -80,7 +81,7 @@ class RequestRouter:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 task_status.started()
-                await trio.sleep_forever()
+                await self._stop_asking_dead_nodes()
         finally:
             self._nursery = None
 
@@ -93,6 +94,11 @@ class RequestRouter:
         self._nursery.start_soon(self._carry, request, reply, scope)
 
     # Owners.
+
+    @property
+    def node(self) -> str:
+        """The name of this node."""
+        return self._node.name
 
     @property
     def has_all_partitions(self) -> bool:
@@ -157,11 +163,15 @@ class RequestRouter:
 
     # Requests.
 
+    async def serve(self) -> None:
+        """Take the requests of other nodes until cancelled."""
+        await self._peers.serve(self.take_here)
+
     def take_here(self, asked: ObjectRequest) -> Reply[Any]:
         """Take a request that another node has sent. Raises :class:`NotOwnerError` if this node does not own its partition."""
         partition = asked.to % self._partitions
-        processor = self._processors.get(partition)
-        if processor is None or not self._node.may_answer(partition):
+        processor = self._own(partition)
+        if processor is None:
             raise self._not_owner(partition)
         request, reply = with_reply(asked)
         processor.submit(request, reply)
@@ -201,8 +211,8 @@ class RequestRouter:
                 await self._node.changed()
 
     async def _ask_owner(self, partition: int, request: ObjectRequest) -> Any:
-        processor = self._processors.get(partition)
-        if processor is not None and self._node.may_answer(partition):
+        processor = self._own(partition)
+        if processor is not None:
             asked, reply = with_reply(request)
             processor.submit(asked, reply)
             return await reply.wait()
@@ -210,7 +220,35 @@ class RequestRouter:
         if owner is None or owner.name == self._node.name:
             await trio.lowlevel.checkpoint()
             raise self._not_owner(partition)
-        return await self._peers.ask(owner, request)
+        return await self._ask_node(owner, request)
+
+    async def _ask_node(self, owner: Member, request: ObjectRequest) -> Any:
+        scopes = self._asking.setdefault(owner.name, set())
+        with trio.CancelScope() as scope:
+            scopes.add(scope)
+            try:
+                return await self._peers.ask(owner, request)
+            finally:
+                scopes.discard(scope)
+                if not scopes and self._asking.get(owner.name) is scopes:
+                    del self._asking[owner.name]
+        raise UnknownOutcomeError(f"node {owner.name} was silent for too long before it answered")
+
+    async def _stop_asking_dead_nodes(self) -> None:
+        """Wait for no answer of a node that is dead: one that hangs, or is cut off, keeps its connections."""
+        while True:
+            living = {member.name for member in self._node.members()}
+            for name in self._asking.keys() - living:
+                for scope in self._asking.pop(name):
+                    scope.cancel()
+            await self._node.changed()
+
+    def _own(self, partition: int) -> PartitionProcessor | None:
+        """Return the partition's processor, if this node may answer for it."""
+        processor = self._processors.get(partition)
+        if processor is None or processor.is_closed or not self._node.may_answer(partition):
+            return None
+        return processor
 
     def _not_owner(self, partition: int) -> NotOwnerError:
         owner = self._node.owner_of(partition)
@@ -241,7 +279,7 @@ def with_reply(request: ObjectRequest) -> tuple[ObjectRequest, Reply[Any]]:
     """Return the request with a reply of its own, and that reply."""
     command = request.command
     of = command.invocation_id if isinstance(command, (AwaitOutcome, Describe, c.Invoke)) else None
-    reply: Reply[Any] = Reply(of, _leaves_at_pause(request))
+    reply: Reply[Any] = Reply(of, request.leaves_at_pause)
     match command:
         case AwaitOutcome():
             return msgspec.structs.replace(request, command=AwaitOutcome(command.invocation_id, reply)), reply
@@ -256,12 +294,6 @@ def with_reply(request: ObjectRequest) -> tuple[ObjectRequest, Reply[Any]]:
             return msgspec.structs.replace(request, reply=reply), reply
         case _:
             raise BrokenInvariant("a request of a client has no reply")
-
-
-def _leaves_at_pause(request: ObjectRequest) -> bool:
-    if isinstance(request.command, AwaitOutcome):
-        return request.command.waiter.leaves_at_pause
-    return request.outcome is not None and request.outcome.leaves_at_pause
 
 
 def _may_be_repeated(request: ObjectRequest) -> bool:

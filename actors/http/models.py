@@ -26,6 +26,9 @@ from journal.ids import InvocationId
 INVOCATION_HEADER = "x-playhead-invocation-id"
 """The header with the id of the invocation that a call created."""
 
+NODE_HEADER = "x-playhead-node"
+"""The node of a cluster that has answered."""
+
 USER_HEADER = "x-playhead-user"
 """The user name that the client states; recorded beside the token, and not verified."""
 

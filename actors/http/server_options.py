@@ -62,6 +62,24 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%]{2,64})\]|(?P<host>[^\s:\[\]/
 _MAX_PORT = 65_535
 
 
+def checked_address(address: str, name: str) -> tuple[str, int]:
+    """Return the host, without brackets, and the port of ``HOST:PORT``. Raises :class:`InvalidArgumentError`, which calls the argument
+    by its ``name``."""
+    found = _ADDRESS.fullmatch(checked_text(address, name))
+    if found is None or int(found["port"]) > _MAX_PORT:
+        raise InvalidArgumentError(
+            f"{name} is {shown(address)}, expected HOST:PORT such as '127.0.0.1:9070' or '[::1]:9070', with a port of at "
+            f"most {_MAX_PORT}; port 0 takes any free one",
+            path=name,
+        )
+    return found["six"] or found["host"], int(found["port"])
+
+
+def name_of_host(host: str) -> str:
+    """Return a host as a header Host has it: in lower case, IPv6 in brackets."""
+    return f"[{host}]".lower() if ":" in host else host.lower()
+
+
 def checked_public_url(url: str | None) -> str | None:
     """Return the public URL of a server without a slash at its end. Raises
     :class:`InvalidArgumentError`."""
@@ -137,7 +155,7 @@ class ServeOptions:
     @property
     def name(self) -> str:
         """The host as a header Host has it: in lower case, IPv6 in brackets."""
-        return f"[{self.host}]".lower() if ":" in self.host else self.host.lower()
+        return name_of_host(self.host)
 
     @property
     def names(self) -> frozenset[str]:
@@ -146,11 +164,4 @@ class ServeOptions:
 
     @property
     def _parts(self) -> tuple[str, int]:
-        found = _ADDRESS.fullmatch(checked_text(self.address, "serve"))
-        if found is None or int(found["port"]) > _MAX_PORT:
-            raise InvalidArgumentError(
-                f"serve is {shown(self.address)}, expected HOST:PORT such as '127.0.0.1:9070' or '[::1]:9070', with a port of at "
-                f"most {_MAX_PORT}; port 0 takes any free one",
-                path="serve",
-            )
-        return found["six"] or found["host"], int(found["port"])
+        return checked_address(self.address, "serve")

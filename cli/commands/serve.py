@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from actors.cluster.options import ClusterOptions
     from actors.http.server_options import ServeOptions
 
 
@@ -65,6 +66,21 @@ drain_option = click.option(
     help="Keep the journal in this PostgreSQL database, and a copy in --data [default: $PLAYHEAD_CLUSTER].",
 )
 @click.option(
+    "--cluster-listen",
+    "listen",
+    metavar="HOST:PORT",
+    envvar="PLAYHEAD_CLUSTER_LISTEN",
+    default=None,
+    help="Take requests of the other servers there [default: --host, any free port].",
+)
+@click.option(
+    "--advertise",
+    metavar="HOST:PORT",
+    envvar="PLAYHEAD_ADVERTISE",
+    default=None,
+    help="Where the other servers reach this one [default: --cluster-listen].",
+)
+@click.option(
     "--durability",
     type=click.Choice(["fsync", "os"]),
     default="fsync",
@@ -109,6 +125,8 @@ def command(
     public_url: str | None,
     is_insecure: bool,
     cluster: str | None,
+    listen: str | None,
+    advertise: str | None,
     durability: str,
     retention: float,
     limits: tuple[str, ...],
@@ -123,8 +141,8 @@ def command(
     still running; a second signal stops it at once. Steps that do not end are listed, and begin again at the next
     start.
 
-    With --cluster, servers on several machines share one journal: one of them runs the objects, and another takes over
-    when it ends or dies.
+    With --cluster, servers on several machines share one journal and its objects. Any of them can be asked for any
+    object; when one ends or dies, the others take over what it ran.
     """
     from cli.limits import parse_limits
     from cli.server import serve_app
@@ -135,7 +153,7 @@ def command(
         app,
         data,
         options,
-        cluster=cluster,
+        cluster=cluster_options(cluster, listen, advertise, insecure_network=is_insecure),
         durability=durability,
         retention=retention,
         limits=runtime_limits,
@@ -145,6 +163,23 @@ def command(
         otlp=otlp,
         is_verbose=verbose,
     )
+
+
+def cluster_options(
+    cluster: str | None, listen: str | None, advertise: str | None, *, insecure_network: bool
+) -> ClusterOptions | None:
+    """Return how a server takes part in a cluster. Raises :class:`click.UsageError` for an address that cannot be used."""
+    from actors.cluster.options import ClusterOptions
+    from actors.errors import InvalidArgumentError
+
+    if cluster is None:
+        if listen is not None or advertise is not None:
+            raise click.UsageError("--cluster-listen and --advertise need --cluster")
+        return None
+    try:
+        return ClusterOptions(cluster, listen=listen, advertise=advertise, insecure_network=insecure_network)
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def serve_options(host: str, port: int, **options: Any) -> ServeOptions:

@@ -32,11 +32,6 @@ class Durability(enum.Enum):
     REPLICATED = "replicated"
     MEMORY = "memory"
 
-    @property
-    def is_replicated(self) -> bool:
-        """Whether other nodes may own what this one has owned."""
-        return self is Durability.REPLICATED
-
 
 class TroubleKind(enum.Enum):
     """The kinds of problem of an open store."""

@@ -34,7 +34,9 @@ class Member:
     name: str
     """The name of this run of the node, unlike that of any other run."""
     url: str = ""
-    """Where other nodes reach it; empty if they cannot."""
+    """Where clients reach it; empty if they cannot."""
+    address: str = ""
+    """Where other nodes reach it, as ``host:port``; empty if they cannot."""
     owned: Mapping[int, int] = attrs.field(factory=dict)
     """The partitions that it has claimed, with the epochs of the claims. If two members name a partition, the higher epoch is of
     the later claim."""

@@ -41,11 +41,20 @@ class Node:
     """A member of a cluster, and the :class:`journal.replicated.journal.Placement` of its journal."""
 
     def __init__(
-        self, membership: Membership, name: str, *, partitions: int, url: str = "", clock: Clock | None = None
+        self,
+        membership: Membership,
+        name: str,
+        *,
+        partitions: int,
+        url: str = "",
+        address: str = "",
+        clock: Clock | None = None,
     ) -> None:
-        """Create a node that is not a member yet: :meth:`run` makes it one. ``name`` must be of this run alone."""
+        """Create a node that is not a member yet: :meth:`run` makes it one. ``name`` must be of this run alone. ``url`` and ``address``
+        are as in :class:`journal.replicated.membership.Member`."""
         self.name = name
         self.url = url
+        self.address = address
         self.partitions = partitions
         self.registry_version: Callable[[], int] = lambda: 0
         """Returns the event of the registry up to which this node obeys it."""
@@ -257,6 +266,7 @@ class Node:
         return Member(
             name=self.name,
             url=self.url,
+            address=self.address,
             owned=dict(self._held),
             registry_version=self.registry_version(),
             is_leaving=self._is_leaving,

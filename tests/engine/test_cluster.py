@@ -42,8 +42,9 @@ class Errand(Service):
         return "done"
 
 
-def cluster() -> Cluster:
-    return Cluster(Tally, Caller, Errand)
+@pytest.fixture(params=[False, True], ids=["in memory", "over HTTP"])
+def lab(request: pytest.FixtureRequest) -> Cluster:
+    return Cluster(Tally, Caller, Errand, over_http=request.param)
 
 
 def registry_and_other(peers: list[Peer]) -> tuple[Peer, Peer]:
@@ -56,8 +57,7 @@ def registry_and_other(peers: list[Peer]) -> tuple[Peer, Peer]:
 # Requests at the node that does not own the object.
 
 
-async def test_a_call_and_a_send_are_answered_by_any_node_in_one_hop() -> None:
-    lab = cluster()
+async def test_a_call_and_a_send_are_answered_by_any_node_in_one_hop(lab: Cluster) -> None:
     async with lab.running(3) as peers:
         lab.hops.clear()
         for asked in peers:
@@ -70,8 +70,7 @@ async def test_a_call_and_a_send_are_answered_by_any_node_in_one_hop() -> None:
         assert len(lab.hops) == 3 * 6, "a call, a send and a wait for each pair, and nothing for the node itself"
 
 
-async def test_a_service_runs_on_the_node_that_is_asked_for_it() -> None:
-    lab = cluster()
+async def test_a_service_runs_on_the_node_that_is_asked_for_it(lab: Cluster) -> None:
     async with lab.running(3) as peers:
         lab.hops.clear()
         for peer in peers:
@@ -80,8 +79,7 @@ async def test_a_service_runs_on_the_node_that_is_asked_for_it() -> None:
         assert lab.hops == []
 
 
-async def test_verbs_reach_the_owner_of_the_invocation() -> None:
-    lab = cluster()
+async def test_verbs_reach_the_owner_of_the_invocation(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         handle = await one.client.actor(Tally, key).wait.send()
@@ -99,8 +97,7 @@ async def test_verbs_reach_the_owner_of_the_invocation() -> None:
             await two.client.invocation(other.id).cancel()
 
 
-async def test_the_events_of_an_invocation_are_followed_on_any_node() -> None:
-    lab = cluster()
+async def test_the_events_of_an_invocation_are_followed_on_any_node(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         handle = await one.client.actor(Tally, lab.key_on(Tally, one)).wait.send()
         names: list[str] = []
@@ -116,15 +113,13 @@ async def test_the_events_of_an_invocation_are_followed_on_any_node() -> None:
         assert [entry.name async for entry in two.client.invocation(handle.id).events()] == names
 
 
-async def test_a_handler_calls_an_object_of_another_node() -> None:
-    lab = cluster()
+async def test_a_handler_calls_an_object_of_another_node(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         for caller, called in ((one, two), (two, one)):
             assert await caller.client.actor(Caller, lab.key_on(Caller, caller)).call(lab.key_on(Tally, called)) == 2
 
 
-async def test_gates_are_closed_and_opened_on_any_node() -> None:
-    lab = cluster()
+async def test_gates_are_closed_and_opened_on_any_node(lab: Cluster) -> None:
     async with lab.running(2) as peers:
         owner, other = registry_and_other(peers)
         await other.client.gates.close("service:Tally", reason="look first")
@@ -135,8 +130,7 @@ async def test_gates_are_closed_and_opened_on_any_node() -> None:
         assert [await handle.result() for handle in handles] == [1, 1]
 
 
-async def test_a_job_changes_objects_of_all_nodes() -> None:
-    lab = cluster()
+async def test_a_job_changes_objects_of_all_nodes(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         for peer in (one, two):
             await peer.client.actor(Tally, lab.key_on(Tally, peer)).wait.send()
@@ -150,8 +144,7 @@ async def test_a_job_changes_objects_of_all_nodes() -> None:
         assert await one.client.verify_audit() == await two.client.verify_audit()
 
 
-async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_once() -> None:
-    lab = cluster()
+async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_once(lab: Cluster) -> None:
     async with lab.running(2) as peers:
         for peer in peers:
             await peer.client.actor(Tally, lab.key_on(Tally, peer)).wait.send()
@@ -169,8 +162,7 @@ async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_on
         assert len(set(jobs)) == 1
 
 
-async def test_edits_and_schedules_are_made_on_any_node() -> None:
-    lab = cluster()
+async def test_edits_and_schedules_are_made_on_any_node(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         await two.client.actor(Tally, key).add(1)
@@ -179,8 +171,7 @@ async def test_edits_and_schedules_are_made_on_any_node() -> None:
         assert await one.client.actor(Tally, key).add(2) == 42
 
 
-async def test_a_gate_is_obeyed_by_every_node_when_it_is_closed() -> None:
-    lab = cluster()
+async def test_a_gate_is_obeyed_by_every_node_when_it_is_closed(lab: Cluster) -> None:
     async with lab.running(3) as peers:
         owner, other = registry_and_other(peers)
         for asked, change in ((other, "close"), (owner, "open"), (owner, "close"), (other, "open")):
@@ -188,8 +179,7 @@ async def test_a_gate_is_obeyed_by_every_node_when_it_is_closed() -> None:
             assert {peer.engine.registry.gates.are_none for peer in peers} == {change == "open"}
 
 
-async def test_a_limit_holds_on_every_node_when_it_is_set() -> None:
-    lab = cluster()
+async def test_a_limit_holds_on_every_node_when_it_is_set(lab: Cluster) -> None:
     async with lab.running(2) as peers:
         for asked in peers:
             await asked.client.limits.set("service:Tally", concurrency=1)
@@ -198,8 +188,7 @@ async def test_a_limit_holds_on_every_node_when_it_is_set() -> None:
             assert not any(peer.engine.registry.limits for peer in peers)
 
 
-async def test_a_node_that_does_not_obey_in_time_is_named() -> None:
-    lab = cluster()
+async def test_a_node_that_does_not_obey_in_time_is_named(lab: Cluster) -> None:
     async with lab.running(3) as peers:
         owner, other = registry_and_other(peers)
         other.is_behind = True
@@ -214,8 +203,7 @@ async def test_a_node_that_does_not_obey_in_time_is_named() -> None:
 # Owners that go.
 
 
-async def test_a_dead_node_is_replaced_and_nothing_acknowledged_is_lost() -> None:
-    lab = cluster()
+async def test_a_dead_node_is_replaced_and_nothing_acknowledged_is_lost(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         keys = {lab.key_on(Tally, peer) for peer in (one, two)}
         for key in keys:
@@ -226,8 +214,7 @@ async def test_a_dead_node_is_replaced_and_nothing_acknowledged_is_lost() -> Non
         assert two.owned() == {0, 1, 2, 3}
 
 
-async def test_a_stopped_owner_answers_nothing_from_memory_and_is_a_node_again_later() -> None:
-    lab = cluster()
+async def test_a_stopped_owner_answers_nothing_from_memory_and_is_a_node_again_later(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         handle = await one.client.actor(Tally, key).wait.send()
@@ -242,8 +229,7 @@ async def test_a_stopped_owner_answers_nothing_from_memory_and_is_a_node_again_l
         assert await one.client.actor(Tally, key).add(1) == 1
 
 
-async def test_a_call_that_waits_has_its_answer_although_its_owner_dies() -> None:
-    lab = cluster()
+async def test_a_call_that_waits_has_its_answer_although_its_owner_dies(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         found: list[str] = []
@@ -261,8 +247,7 @@ async def test_a_call_that_waits_has_its_answer_although_its_owner_dies() -> Non
         assert found == ["on"]
 
 
-async def test_a_verb_whose_connection_broke_is_not_repeated_without_a_request_key() -> None:
-    lab = cluster()
+async def test_a_verb_whose_connection_broke_is_not_repeated_without_a_request_key(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         handle = await one.client.actor(Tally, lab.key_on(Tally, one)).wait.send()
         lab.breaks_after_asking = True
@@ -273,8 +258,7 @@ async def test_a_verb_whose_connection_broke_is_not_repeated_without_a_request_k
         assert names.count("SignalReceived") == 2
 
 
-async def test_a_call_that_may_have_been_made_is_not_refused_as_if_it_had_not() -> None:
-    lab = cluster()
+async def test_a_call_that_may_have_been_made_is_not_refused_as_if_it_had_not(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         lab.breaks_after_asking = two.is_deaf = True
@@ -292,8 +276,7 @@ async def test_a_call_that_may_have_been_made_is_not_refused_as_if_it_had_not() 
         assert await two.client.actor(Tally, key).add(0) == 1
 
 
-async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing() -> None:
-    lab = cluster()
+async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing(lab: Cluster) -> None:
     async with lab.running(1) as [one]:
         keys = [str(number) for number in range(20)]
         counts = dict.fromkeys(keys, 0)
@@ -331,8 +314,7 @@ async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing()
         assert one.owned() == {0, 1, 2, 3}, "the node that left has given back what it had"
 
 
-async def test_without_an_owner_a_request_is_refused_by_its_name() -> None:
-    lab = cluster()
+async def test_without_an_owner_a_request_is_refused_by_its_name(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)
         one.is_cut_off = two.is_cut_off = True

@@ -128,7 +128,7 @@ async def test_a_head_that_drips_is_given_up_too(tmp_path: Path) -> None:
 async def test_a_body_that_does_not_come_in_time_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.http.server.request_context.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("actors.http.server.bodies.BODY_SECONDS", 0.2)
     async with serving(tmp_path, Counter) as served:
         asked = request(served, "POST /Counter/k/add", "connection: close", body=b"12345")[:-2]
         assert status_of(await served.raw(asked)) == 408

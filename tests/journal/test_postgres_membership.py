@@ -106,7 +106,10 @@ async def test_the_next_node_takes_over_with_everything_once_the_former_one_ends
     has_ended = trio.Event()
 
     async def stand_by() -> None:
-        async with open_postgres_journal(tmp_path / "two", address) as journal, journal.claim(0, "two") as partition:
+        async with (
+            open_postgres_journal(tmp_path / "two", address) as (journal, _),
+            journal.claim(0, "two") as partition,
+        ):
             assert has_ended.is_set()
             assert values(await all_of(journal)) == [1]
             await partition.commit([append(1, 2)])
@@ -115,14 +118,14 @@ async def test_the_next_node_takes_over_with_everything_once_the_former_one_ends
         async with trio.open_nursery() as nursery:
             await nursery.start(_own_for_a_while, tmp_path / "one", address, has_ended)
             nursery.start_soon(stand_by)
-        async with open_postgres_journal(tmp_path / "one", address) as journal:
+        async with open_postgres_journal(tmp_path / "one", address) as (journal, _):
             assert values(await all_of(journal)) == [1, 2]
 
 
 async def _own_for_a_while(
     path: Path, address: str, has_ended: trio.Event, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    async with open_postgres_journal(path, address) as journal, journal.claim(0, "one") as partition:
+    async with open_postgres_journal(path, address) as (journal, _), journal.claim(0, "one") as partition:
         await partition.commit([append(0, 1)])
         task_status.started()
         await trio.sleep(0.3)

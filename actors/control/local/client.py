@@ -79,6 +79,12 @@ class LocalClient(Client):
         return self._backend.invoke_by_name(target, argument, options, parameter, trace)
 
     @property
+    def node(self) -> str:
+        """The name of the runtime's node in a cluster; empty if it is none."""
+        router = self._backend.engine.router
+        return "" if router is None else router.node
+
+    @property
     def now(self) -> float:
         """The wall clock of the runtime, in seconds."""
         return self._backend.environment.clock.now()

@@ -14,6 +14,7 @@ import trio
 
 from actors.errors import ActorError, RefusedError
 from actors.http.messages import CLIENT_GONE, FORM, JSON, ClientGone, HttpResponse, UnreadableRequest
+from actors.http.models import NODE_HEADER
 from actors.http.problems import respond_unreadable, respond_with
 from actors.http.requests import NoQuery
 from actors.http.routes import JsonBody, Route, Router, TokenScope
@@ -103,10 +104,12 @@ class Api:
         self._closing = closing
         self._router = Router(ROUTES)
         self._traffic = Traffic()
+        self._own_headers = [(NODE_HEADER.encode(), client.node.encode())] if client.node else []
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request."""
         response = await self._respond(request)
+        response.headers += self._own_headers
         await _drain(request.carrier)
         self._traffic.note(_known(request.method), response.status_code)
         return response

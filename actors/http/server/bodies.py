@@ -1,4 +1,4 @@
-"""Limits on JSON bodies: the number of values, and no name twice in an object.
+"""Reads bodies, and limits those of JSON: the number of values, and no name twice in an object.
 
 The engine decodes a body on the event loop, and the cost depends on the number of values and not on the bytes: 9 MiB of zeros in
 a list took seconds, a text of 9 MiB takes milliseconds. A number at the edge of the float range costs as much as a hundred others
@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
+from actors.http.problems import SlowBodyError
+
+if TYPE_CHECKING:
+    from actors.http.messages import HttpRequest
 
 _LARGE_BYTES = 64 << 10
 """Larger bodies are checked outside the event loop."""
@@ -23,6 +27,42 @@ _EXTREME = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 _EXTREME_VALUES = 100
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+BODY_SECONDS = 30.0
+"""How long the next piece of a body may take."""
+
+
+async def read_whole(request: HttpRequest, limit: int) -> bytes:
+    """Read the body of a request up to a limit. Raises :class:`actors.LimitExceededError`, :class:`SlowBodyError`, and as a
+    :class:`actors.http.messages.Carrier` does."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise LimitExceededError(
+            f"the body has {declared} bytes, the limit is {limit}",
+            limit="payload_bytes",
+            maximum=limit,
+            found=int(declared),
+            code=ErrorCode.TOO_LARGE,
+        )
+    data = bytearray()
+    carrier = request.carrier
+    while (piece := carrier.arrived()) != b"":
+        if piece is None:
+            with trio.move_on_after(BODY_SECONDS) as patience:
+                await carrier.wait_for_more()
+            if patience.cancelled_caught:
+                raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
+            continue
+        data += piece
+        if len(data) > limit:
+            raise LimitExceededError(
+                f"the body is longer than the limit of {limit} bytes",
+                limit="payload_bytes",
+                maximum=limit,
+                code=ErrorCode.TOO_LARGE,
+            )
+    return bytes(data)
 
 
 async def check_json(data: bytes, max_values: int) -> None:

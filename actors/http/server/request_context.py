@@ -12,9 +12,9 @@ import msgspec
 import trio
 
 from actors.core.traces import read_traceparent
-from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, UnavailableError
+from actors.errors import InvalidArgumentError, UnavailableError
 from actors.http.messages import ClientGone
-from actors.http.problems import SlowBodyError
+from actors.http.server.bodies import read_whole
 from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
@@ -35,9 +35,6 @@ T = TypeVar("T")
 
 MAX_FORM_FIELDS = 20
 """The largest number of fields of a form."""
-
-BODY_SECONDS = 30.0
-"""How long the next piece of a body may take."""
 
 
 @attrs.define(eq=False)
@@ -83,36 +80,7 @@ class Exchange:
 
     async def body(self, limit: int) -> bytes:
         """Read the body up to its limit. Raises :class:`actors.LimitExceededError`."""
-        declared = self.request.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > limit:
-            raise LimitExceededError(
-                f"the body has {declared} bytes, the limit is {limit}",
-                limit="payload_bytes",
-                maximum=limit,
-                found=int(declared),
-                code=ErrorCode.TOO_LARGE,
-            )
-        data = bytearray()
-        carrier = self.request.carrier
-        while (piece := carrier.arrived()) != b"":
-            if piece is None:
-                await self._wait_for_more()
-                continue
-            data += piece
-            if len(data) > limit:
-                raise LimitExceededError(
-                    f"the body is longer than the limit of {limit} bytes",
-                    limit="payload_bytes",
-                    maximum=limit,
-                    code=ErrorCode.TOO_LARGE,
-                )
-        return bytes(data)
-
-    async def _wait_for_more(self) -> None:
-        with trio.move_on_after(BODY_SECONDS) as patience:
-            await self.request.carrier.wait_for_more()
-        if patience.cancelled_caught:
-            raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
+        return await read_whole(self.request, limit)
 
     async def wait(self, work: Awaitable[T]) -> T:
         """Wait for the work and return its result. Stops waiting if the client disconnects or the server stops."""

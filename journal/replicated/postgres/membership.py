@@ -46,6 +46,7 @@ class _Saying(msgspec.Struct, omit_defaults=True):
     """What a member says, as it is stored. A field that a later version adds is ignored."""
 
     url: str = ""
+    address: str = ""
     owned: dict[int, int] = {}
     registry_version: int = 0
     is_leaving: bool = False
@@ -73,6 +74,7 @@ class PostgresMembership:
     async def beat(self, member: Member) -> None:
         saying = _Saying(
             url=member.url,
+            address=member.address,
             owned=dict(member.owned),
             registry_version=member.registry_version,
             is_leaving=member.is_leaving,
@@ -147,6 +149,7 @@ def _member(name: bytes, saying: bytes) -> Member:
     return Member(
         name=name.decode(),
         url=said.url,
+        address=said.address,
         owned=said.owned,
         registry_version=said.registry_version,
         is_leaving=said.is_leaving,

@@ -29,18 +29,25 @@ _MOMENT_SECONDS = 0.05
 
 @asynccontextmanager
 async def open_postgres_journal(
-    path: str | os.PathLike[str], address: str, *, partitions: int = 1, clock: Clock | None = None
-) -> AsyncIterator[ReplicatedJournal]:
+    path: str | os.PathLike[str],
+    database: str,
+    *,
+    partitions: int = 1,
+    url: str = "",
+    address: str = "",
+    clock: Clock | None = None,
+) -> AsyncIterator[tuple[ReplicatedJournal, Node]]:
     """Open the journal that is in a database, as one of its nodes, with this node's copy in a data directory. The node is a member
-    once its copy has caught up. ``partitions`` is used only for a new journal.
+    once its copy has caught up. ``partitions`` is used only for a new journal; ``url`` and ``address`` are as in
+    :class:`journal.replicated.membership.Member`.
 
     Raises as :func:`journal.replicated.postgres.log.open_postgres_log` and :func:`journal.replicated.open.open_replica` do.
     """
-    async with open_postgres_log(address) as log:
+    async with open_postgres_log(database) as log:
         identity = await identify(log, partitions=partitions)
         membership = PostgresMembership(log)
         snapshots = PostgresSnapshots(log)
-        node = Node(membership, _name(), partitions=identity.partitions, clock=clock)
+        node = Node(membership, _name(), partitions=identity.partitions, url=url, address=address, clock=clock)
         try:
             async with (
                 open_replica(path, log, identity, snapshots=snapshots, clock=clock, placement=node) as journal,
@@ -50,7 +57,7 @@ async def open_postgres_journal(
                 await nursery.start(node.run)
                 nursery.start_soon(SnapshotKeeper(journal, log, snapshots, node).run)
                 nursery.start_soon(_beat_when_a_session_is_lost, membership, node)
-                yield journal
+                yield journal, node
         finally:
             membership.close()
 

@@ -1,0 +1,201 @@
+"""Requests between the nodes of a cluster, over HTTP. ::
+
+    router ─► ask ─► POST /requests ─► NodeApi ─► take ─► processor of the owner
+                                          └── signed, for this run of this node
+
+Each node has a listener for the others, apart from that of its clients: it is there before the node claims anything, it needs no
+``serve=``, a crowd of clients cannot take its connections, and no token of a client opens it.
+
+A request takes one hop: the node that gets it looks into its own processors alone. An answer is an answer of the owner, an error
+included; anything else says that the node was not reached (:class:`actors.errors.NotOwnerError`), or that it is unknown whether it was
+(:class:`actors.errors.UnknownOutcomeError`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+from outcome import Error, Value
+
+from actors.cluster.connections import IDLE_SECONDS, Broken, NodeConnections, Unreached, connect_over_tcp
+from actors.cluster.signatures import NodeSigner, digest_of, is_equal
+from actors.engine.forwarding import decode_answer, decode_request, encode_answer, encode_request
+from actors.errors import (
+    AccessDeniedError,
+    ActorError,
+    ErrorCode,
+    InvalidArgumentError,
+    LimitExceededError,
+    NotFoundError,
+    NotOwnerError,
+    RefusedError,
+    ResourceKind,
+    UnknownOutcomeError,
+)
+from actors.http.closing import Closing
+from actors.http.messages import CLIENT_GONE, ClientGone, HttpResponse, UnreadableRequest
+from actors.http.models import NODE_HEADER
+from actors.http.problems import respond_unreadable, respond_with
+from actors.http.server.bodies import read_whole
+from actors.http.server.listener import serve
+from actors.http.server_options import ServerLimits
+from journal.errors import CorruptRecord, JournalError
+from journal.safe_logger import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from outcome import Maybe
+
+    from actors.cluster.connections import Connect
+    from actors.engine.requests import ObjectRequest
+    from actors.engine.waiter import Reply
+    from actors.http.messages import HttpRequest
+    from journal.replicated.membership import Member
+
+    Take = Callable[[ObjectRequest], Reply[Any]]
+
+log = SafeLogger(__name__)
+
+PATH = "/requests"
+SIGNATURE_HEADER = "x-playhead-signature"
+DIGEST_HEADER = "x-playhead-digest"
+
+_MANY = 20_000
+_LIMITS = ServerLimits(
+    connections=_MANY, connections_of_one_peer=_MANY, waiting_calls=_MANY, head_seconds=2 * IDLE_SECONDS
+)
+_MORE_THAN_A_VALUE = 4
+_REST_BYTES = 1 << 20
+
+
+class NodeTransport:
+    """Sends requests of one node to others, and takes those that others send to it. ``payload_bytes`` is the largest value that a
+    client may send."""
+
+    def __init__(
+        self,
+        name: str,
+        secret: str,
+        listeners: Sequence[trio.SocketListener],
+        *,
+        payload_bytes: int,
+        connect: Connect = connect_over_tcp,
+    ) -> None:
+        """Create the transport of node ``name``, in a cluster whose journal has this secret."""
+        self._name = name
+        self._signer = NodeSigner(secret)
+        self._listeners = listeners
+        self._largest = _MORE_THAN_A_VALUE * payload_bytes + _REST_BYTES
+        self._connections = NodeConnections(connect)
+
+    async def ask(self, to: Member, request: ObjectRequest) -> Any:
+        """Send a request to another node, and return its answer. Raises what the other node raises, and as
+        :class:`actors.environment.Peers` says."""
+        body = encode_request(request)
+        if len(body) > self._largest:
+            raise LimitExceededError(
+                f"the request has {len(body)} bytes; between nodes the limit is {self._largest}",
+                limit="payload_bytes",
+                maximum=self._largest,
+                found=len(body),
+                code=ErrorCode.TOO_LARGE,
+            )
+        digest = digest_of(body)
+        signature = self._signer.of_request(to.name, digest)
+        headers = [("authorization", signature), (DIGEST_HEADER, digest)]
+        if not to.address:
+            raise self._not_reached(to, "it says no address")
+        try:
+            answer = await self._connections.post(to.address, PATH, headers, body, largest_answer=self._largest)
+        except Unreached as error:
+            raise self._not_reached(to, f"{error}") from error
+        except Broken as error:
+            raise UnknownOutcomeError(
+                f"the connection to node {to.name} at {to.address} broke before its answer arrived: {error}"
+            ) from error
+        given = answer.headers.get(SIGNATURE_HEADER.encode(), b"").decode("latin-1")
+        if answer.status != 200 or not is_equal(given, self._signer.of_answer(signature, answer.body)):
+            raise self._not_reached(to, f"the process at this address is not this node (status {answer.status})")
+        return decode_answer(request, answer.body).unwrap()
+
+    async def serve(self, take: Take, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take the requests of other nodes until cancelled. ``take`` gives one to its processor, or raises
+        :class:`NotOwnerError`."""
+        try:
+            api = NodeApi(self._name, self._signer, take, self._largest)
+            await serve(api, [*self._listeners], Closing(), limits=_LIMITS, task_status=task_status)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections that carry no request."""
+        self._connections.close()
+
+    def _not_reached(self, to: Member, why: str) -> NotOwnerError:
+        return NotOwnerError(
+            f"node {to.name} cannot be reached at {to.address or 'any address'}: {why}", node=to.name, url=to.url
+        )
+
+
+class NodeApi:
+    """The application of HTTP that takes the requests of other nodes."""
+
+    def __init__(self, name: str, signer: NodeSigner, take: Take, largest: int) -> None:
+        self._name = name
+        self._signer = signer
+        self._take = take
+        self._largest = largest
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request: one of a node with the answer of this one's processor, any other with a refusal."""
+        try:
+            asked = await self._read(request)
+        except ClientGone:
+            return HttpResponse(status_code=CLIENT_GONE)
+        except UnreadableRequest as error:
+            return respond_unreadable(error.status_code)
+        except RefusedError as refusal:
+            return respond_with(refusal)
+        with trio.CancelScope() as scope, request.carrier.waiting(scope):
+            body = encode_answer(await self._answer(asked))
+            if len(body) > self._largest:
+                body = encode_answer(Error(self._too_large(len(body))))
+            signature = self._signer.of_answer(request.headers.get("authorization"), body)
+            headers = {NODE_HEADER: self._name, SIGNATURE_HEADER: signature}
+            return HttpResponse(body, headers=headers, media_type="application/msgpack")
+        return HttpResponse(status_code=CLIENT_GONE)
+
+    async def _read(self, request: HttpRequest) -> ObjectRequest:
+        digest = request.headers.get(DIGEST_HEADER)
+        if not is_equal(request.headers.get("authorization"), self._signer.of_request(self._name, digest)):
+            raise AccessDeniedError(
+                "only the other nodes of this cluster are answered here; clients use the address that 'serving' names",
+                code=ErrorCode.UNAUTHENTICATED,
+            )
+        if (request.method, request.raw_path) != ("POST", PATH.encode()):
+            raise NotFoundError(f"nodes send their requests with POST to {PATH}", kind=ResourceKind.PATH)
+        body = await read_whole(request, self._largest)
+        if digest_of(body) != digest:
+            raise InvalidArgumentError("the body is not the one that was signed")
+        try:
+            return decode_request(body)
+        except CorruptRecord as error:
+            log.error("%s: do all nodes run the same version of playhead?", error)  # noqa: TRY400 - the bytes say nothing more
+            raise InvalidArgumentError(str(error)) from error
+
+    async def _answer(self, asked: ObjectRequest) -> Maybe[Any]:
+        try:
+            return Value(await self._take(asked).wait())
+        except (ActorError, JournalError) as error:
+            return Error(error)
+
+    def _too_large(self, found: int) -> LimitExceededError:
+        return LimitExceededError(
+            f"the answer has {found} bytes; between nodes the limit is {self._largest}",
+            limit="payload_bytes",
+            maximum=self._largest,
+            found=found,
+            code=ErrorCode.TOO_LARGE,
+        )
