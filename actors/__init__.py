@@ -43,7 +43,7 @@ from actors.errors import (
 from actors.model.classes import Actor, Service, Workflow
 from actors.model.fields import Log, Map, field
 from actors.model.handler_log import LogFilter, log_processor, logger
-from actors.model.handlers import handler, shared
+from actors.model.handlers import handler, shared, update
 from actors.model.handles import InvocationHandle
 from actors.model.verbs.attributes import set_attributes
 from actors.model.verbs.calls import actor, call, invocation, send, service, workflow, workflow_id
@@ -183,6 +183,7 @@ __all__ = [
     "step",
     "step_key",
     "suspending",
+    "update",
     "uuid4",
     "workflow",
     "workflow_id",

@@ -93,6 +93,7 @@ _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
     e.InvocationCompleted: _is_of_success,
     e.StepCompleted: _is_of_success,
     e.CallCompleted: _is_of_success,
+    e.UpdateCompleted: _is_of_success,
 }
 """For each class: a function that reports whether an event needs no second decoding. Nearly all events need none."""
 

@@ -43,10 +43,11 @@ class Kind(Constant):
 
 
 class Mode(Constant):
-    """Whether an invocation needs exclusive access to its object."""
+    """Whether an invocation needs exclusive access to its object. An update needs none: the run of its workflow carries it out."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
+    UPDATE = "update"
 
 
 class Status(Constant):
@@ -587,6 +588,40 @@ class QuestionAsked:
 
 
 @attrs.define(kw_only=True)
+class UpdateAccepted:
+    """A run has an update to carry out. ``update`` is the invocation that asked for it, which the run answers, and ``number`` its
+    number among the updates of the run. ``name``, ``argument`` and ``parameter`` are as in :class:`InvocationAccepted`."""
+
+    invocation_id: InvocationId
+    update: InvocationId
+    number: int
+    name: str
+    argument: bytes
+    parameter: str | None = None
+
+
+@attrs.define(kw_only=True)
+class UpdateCancelRequested:
+    """A cancel of an update was requested, or of a killed one: the run cancels what it does for it. ``kill_at`` is the time at which
+    the update is killed if the run has not answered it, and ``expired`` says that its ``max_duration`` was over."""
+
+    invocation_id: InvocationId
+    update: InvocationId
+    reason: str
+    kill_at: Date | None = None
+    expired: bool = False
+
+
+@attrs.define(kw_only=True)
+class UpdateCompleted:
+    """The run has carried out an update, with this outcome for whoever asked for it."""
+
+    invocation_id: InvocationId
+    update: InvocationId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
 class VerbScheduled:
     """A handler requested a verb on another invocation. ``argument`` are the options, as the codec of commands encodes
     them."""
@@ -956,6 +991,9 @@ Event: TypeAlias = (
     | StatusTextChanged
     | StepHeartbeat
     | QuantitiesSpent
+    | UpdateAccepted
+    | UpdateCancelRequested
+    | UpdateCompleted
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -66,6 +66,9 @@ TAGS: dict[type, int] = {
     e.InvocationRescheduled: 0x48,
     e.StatusTextChanged: 0x49,
     e.StepHeartbeat: 0x4A,
+    e.UpdateAccepted: 0x68,
+    e.UpdateCompleted: 0x69,
+    e.UpdateCancelRequested: 0x6A,
 }
 
 FUSED_TAGS: dict[type, int] = {

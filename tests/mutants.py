@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("compensates-what-has-not-begun", "cancel_invocation", "if not invocation.is_started:", "if False:"),
     Mutant("swallows-a-cancel", "Interruptions._cancel_root", ") -> None:", ") -> None:\n        return"),
     Mutant("is-never-impatient", "_on_cancel", "if event.kill_at is not None:", "if False:"),
-    Mutant("leaves-a-called-one-alive", "_clear_waits", "if wait.kind is WaitKind.CALL and", "if False and"),
+    Mutant("leaves-a-called-one-alive", "clear_waits", "if wait.kind is WaitKind.CALL and", "if False and"),
     Mutant("goes-on-with-a-killed-one", "_on_completed", "del state.invocations[invocation.invocation_id]", "state.invocations.pop(invocation.invocation_id) if event.outcome.kind is not OutcomeKind.KILLED else None"),
     Mutant("pauses-and-lets-a-step-be-forgotten", "pause_invocation", "if drains:", "if False:"),
     Mutant("runs-what-is-paused", "may_run", "invocation.status in STARTED", "(invocation.status in STARTED or invocation.status is Status.PAUSED)"),
@@ -93,7 +93,7 @@ MUTANTS = (
     # Signals and restarts.
     Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in able if wait.step == signal.step), None)", "None"),
     Mutant("gives-a-restart-the-signal-of-another-wait", "_come_late", "taker if taker in asking else None", "min(asking, default=None)"),
-    Mutant("restarts-with-todays-signals", "plan_restart", "and r.event.signal not in consumed", ""),
+    Mutant("restarts-with-todays-signals", "plan_restart", "and event.signal not in consumed", ""),
     Mutant("loses-outcomes-in-a-restart", "_may_be_kept", "or is_completion(event) or", "or"),
     Mutant("forgets-an-item-in-a-rewind", "rewind_items", "rows[keys.log_item(partition, stream, field, index)] = None", "pass"),
     # Running.

@@ -28,7 +28,7 @@ from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient, ScheduleHandle
 from actors.http.client.backend import connect
 from actors.http.server.app import ROUTES
-from actors.model.handlers import shared
+from actors.model.handlers import shared, update
 from actors.model.handles import InvocationHandle
 from actors.model.references import BoundHandler
 from actors.model.verbs.steps import run
@@ -76,6 +76,7 @@ CLASSES = (
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "handler": handler,
     "shared": shared,
+    "update": update,
     "step": step,
     "RetryPolicy": RetryPolicy,
     "Limits": Limits,
@@ -256,7 +257,7 @@ def test_a_declaration_refuses_what_is_wrong_by_its_name(entry: Entry) -> None:
         with pytest.raises((actors.InvalidArgumentError, actors.errors.DefinitionError)) as caught:
             FUNCTIONS[entry.function](**{entry.parameter: wrong})
         # What a class or a handler is called is part of its definition, and must be an identifier.
-        is_definition = entry.function in ("handler", "shared") and entry.parameter == "name"
+        is_definition = entry.function in ("handler", "shared", "update") and entry.parameter == "name"
         assert is_definition or getattr(caught.value, "path", "") == entry.parameter
 
 

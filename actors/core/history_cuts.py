@@ -178,4 +178,7 @@ def _can_hold(block: StepId, inner: StepId) -> bool:
     branch, or in a branch started from it, and not before the block."""
     branch, _, place = block.rpartition(".")
     path = f"{branch}." if branch else ""
-    return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) >= int(place)
+    first = inner[len(path) :].partition(".")[0]
+    return (
+        inner.startswith(path) and first.isdecimal() and int(first) >= int(place)
+    )  # an update is in no block of the body

@@ -85,7 +85,12 @@ def _has_a_free_turn(state: ObjectState) -> bool:
 
 def may_run(invocation: InvocationState) -> bool:
     """Report whether an attempt of the invocation may be in memory."""
-    return invocation.status in STARTED and invocation.retry_at is None and invocation.pending_pause is None
+    return (
+        invocation.status in STARTED
+        and invocation.retry_at is None
+        and invocation.pending_pause is None
+        and invocation.mode is not Mode.UPDATE  # its run carries it out
+    )
 
 
 def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:

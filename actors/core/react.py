@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.evolve.fields import keeps_changes
-from actors.core.owed import TIMED, has_yet_to_keep, kill_when_impatient
+from actors.core.owed import has_yet_to_keep, kill_when_impatient
+from actors.core.retractions import clear_waits, retract, retract_expiry, retract_kill, retract_retry
 from actors.core.state import Changes, WaitKind, existing
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.effects import Effect
-    from actors.core.state import InvocationState, ObjectState, Wait
+    from actors.core.state import InvocationState, ObjectState
     from journal.events import Event
 
 _NOTHING: list[Effect] = []
@@ -89,6 +90,20 @@ def _on_signal(state: ObjectState | None, event: e.SignalReceived) -> list[Effec
     return _continue(state, event)
 
 
+def _on_update(state: ObjectState | None, event: e.UpdateAccepted) -> list[Effect]:
+    return _continue(state, event) if _of(state, event).is_started else []
+
+
+def _on_update_cancel(state: ObjectState | None, event: e.UpdateCancelRequested) -> list[Effect]:
+    owed = _continue(state, event) if _of(state, event).is_started else []
+    update = existing(state).invocations.get(event.update)
+    if update is None:
+        return owed
+    if event.kill_at is not None:
+        owed.append(f.SetTimer(event.kill_at, kill_when_impatient(event.update)))
+    return [*retract_expiry(update), *owed]
+
+
 def _on_step_failed(state: ObjectState | None, event: e.StepAttemptFailed) -> list[Effect]:
     if event.retry_at is None or _of(state, event).status is Status.PAUSED:
         return []
@@ -97,13 +112,13 @@ def _on_step_failed(state: ObjectState | None, event: e.StepAttemptFailed) -> li
 
 def _on_step_retried(state: ObjectState | None, event: e.StepRetried) -> list[Effect]:
     return [
-        *_retract(event.invocation_id, event.step, _of(state, event).waits[event.step]),
+        *retract(event.invocation_id, event.step, _of(state, event).waits[event.step]),
         f.RunStep(event.invocation_id, event.step),
     ]
 
 
 def _on_step_aborted(state: ObjectState | None, event: e.StepAborted) -> list[Effect]:
-    return [*_retract(event.invocation_id, event.step, _of(state, event).waits[event.step]), *_continue(state, event)]
+    return [*retract(event.invocation_id, event.step, _of(state, event).waits[event.step]), *_continue(state, event)]
 
 
 def _on_sleep(_: ObjectState | None, event: e.SleepScheduled) -> list[Effect]:
@@ -116,13 +131,7 @@ def _on_deadline(_: ObjectState | None, event: e.DeadlineScheduled) -> list[Effe
 
 def _on_wait_dropped(state: ObjectState | None, event: e.WaitDropped) -> list[Effect]:
     wait = _of(state, event).waits.get(event.step)
-    return [] if wait is None else _retract(event.invocation_id, event.step, wait)
-
-
-def _retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effect]:
-    if wait.at is None or wait.kind not in TIMED:
-        return []
-    return [f.RetractTimer(wait.at, c.FireTimer(invocation_id=invocation_id, step=step))]
+    return [] if wait is None else retract(event.invocation_id, event.step, wait)
 
 
 def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
@@ -201,18 +210,12 @@ def _on_attempt_failed(_: ObjectState | None, event: e.AttemptFailed) -> list[Ef
 
 
 def _on_attempt_retried(state: ObjectState | None, event: e.AttemptRetried) -> list[Effect]:
-    return [*_retract_retry(_of(state, event)), f.StartAttempt(event.invocation_id)]
-
-
-def _retract_retry(invocation: InvocationState) -> list[Effect]:
-    if invocation.retry_at is None:
-        return []
-    return [f.RetractTimer(invocation.retry_at, c.RetryAttempt(invocation_id=invocation.invocation_id))]
+    return [*retract_retry(_of(state, event)), f.StartAttempt(event.invocation_id)]
 
 
 def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effect]:
     invocation = _of(state, event)
-    owed: list[Effect] = [*_retract_retry(invocation), *_retract_expiry(invocation)]
+    owed: list[Effect] = [*retract_retry(invocation), *retract_expiry(invocation)]
     if event.kill_at is not None:
         owed.append(f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)))
     if event.children is Children.ALL:
@@ -223,25 +226,13 @@ def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effe
 
 def _on_hastened(state: ObjectState | None, event: e.CancelDeadlineMoved) -> list[Effect]:
     return [
-        *_retract_kill(_of(state, event)),
+        *retract_kill(_of(state, event)),
         f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)),
     ]
 
 
 def _on_overtook(_: ObjectState | None, event: e.CancelDeliveredEarlier) -> list[Effect]:
     return [f.EndAttempt(event.invocation_id, abort_steps=False), f.StartAttempt(event.invocation_id)]
-
-
-def _retract_expiry(invocation: InvocationState) -> list[Effect]:
-    if invocation.expires_at is None:
-        return []
-    return [f.RetractTimer(invocation.expires_at, c.ExpireInvocation(invocation_id=invocation.invocation_id))]
-
-
-def _retract_kill(invocation: InvocationState) -> list[Effect]:
-    if invocation.cancel is None or invocation.cancel.kill_at is None:
-        return []
-    return [f.RetractTimer(invocation.cancel.kill_at, kill_when_impatient(invocation.invocation_id))]
 
 
 def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[Effect]:
@@ -257,10 +248,10 @@ def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Eff
     # cause they may end.
     stops_steps = event.cause in (PauseCause.REQUESTED, PauseCause.LIMIT)
     owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps), told]
-    owed += _retract_retry(invocation)
+    owed += retract_retry(invocation)
     for step, wait in invocation.waits.items():
         if wait.kind is WaitKind.STEP_RETRY:
-            owed += _retract(event.invocation_id, step, wait)
+            owed += retract(event.invocation_id, step, wait)
     return owed
 
 
@@ -304,38 +295,19 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
     state = existing(state)
     invocation = state.invocations[event.invocation_id]
-    owed = _retract_expiry(invocation)
+    owed = retract_expiry(invocation)
     if invocation.is_started:
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
         changes = invocation.changes
         if (changes.logs or changes.maps) and keeps_changes(invocation, event.outcome.kind):
             owed.append(f.WriteItems(changes, dict(state.lengths)))
-        owed += _clear_waits(invocation, event.outcome.kind)
+        owed += clear_waits(invocation, event.outcome.kind)
     elif invocation.scheduled_for is not None:
         owed.append(f.RetractTimer(invocation.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
     if invocation.caller is not None or invocation.attached:
         owed += _answer(invocation, event.outcome)
     owed.append(f.NotifyWaiters(event.invocation_id, event.outcome))
     return owed
-
-
-def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect]:
-    owed = [*_retract_retry(invocation), *_retract_kill(invocation)]
-    for step, wait in invocation.waits.items():
-        owed += _retract(invocation.invocation_id, step, wait)
-        if wait.kind is WaitKind.CALL and not (invocation.spares and wait.is_fixed):
-            if wait.callee is None:
-                raise CorruptRecord(f"{invocation.invocation_id} waits for a call without a callee")
-            owed.append(f.Deliver(stream_of_invocation(wait.callee), _end_child(wait.callee, invocation, ended)))
-    return owed
-
-
-def _end_child(callee: InvocationId, parent: InvocationState, ended: OutcomeKind) -> c.Command:
-    if ended is OutcomeKind.KILLED:
-        reason = f"its caller {parent.invocation_id} was killed"
-        return c.KillInvocation(invocation_id=callee, reason=reason, spares=parent.spares)
-    reason = f"its caller {parent.invocation_id} has ended"
-    return c.CancelInvocation(invocation_id=callee, reason=reason, spares=parent.spares)
 
 
 def _answer(invocation: InvocationState, outcome: Outcome) -> list[Effect]:
@@ -372,6 +344,8 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.CallCancelRequested: _on_call_cancel,
     e.SendScheduled: _on_send,
     e.SignalReceived: _on_signal,
+    e.UpdateAccepted: _on_update,
+    e.UpdateCancelRequested: _on_update_cancel,
     e.VerbScheduled: _on_verb,
     e.VerbAnswered: _continue,
     e.AttemptFailed: _on_attempt_failed,

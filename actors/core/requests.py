@@ -33,6 +33,7 @@ Request: TypeAlias = (
     | e.FieldsChanged
     | e.LogExtended
     | e.MapChanged
+    | e.UpdateCompleted
 )
 """The events that a handler causes directly."""
 
@@ -45,6 +46,8 @@ Completion: TypeAlias = (
     | e.VerbAnswered
     | e.CancelRequested
     | e.HistoryCopied
+    | e.UpdateAccepted
+    | e.UpdateCancelRequested
 )
 """The events that a handler receives."""
 
@@ -153,6 +156,7 @@ _SAME_CHANGES: dict[type, _Comparison] = {
     e.MapChanged: _same("field", "items"),
     e.PatchMarked: _same("name"),
     e.SignalReassigned: _same("signal", "step"),
+    e.UpdateCompleted: _same("update"),
 }
 """For each kind of request without a step: the fields that must agree."""
 
@@ -201,6 +205,8 @@ def describe(event: Any) -> str:
             return f"signal {event.name!r} taken by {where}"
         case e.PatchMarked():
             return f"patched({event.name!r})"
+        case e.UpdateCompleted():
+            return f"the answer to update {event.update}"
         case e.WaitDropped():
             return f"the end of waiting at step {event.step}"
         case e.CallCancelRequested():

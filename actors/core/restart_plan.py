@@ -9,7 +9,7 @@
 A restart *from a step* goes back to the moment before the outcome of the step was known. It keeps everything recorded by then:
 outcomes of other steps, including those that ran beside it, answers of calls, signals. Operations that had begun by then and had
 no outcome begin again, the step itself first of all. Later signals are kept too, so that a person need not approve twice, except
-the signal that was the outcome of the step. A wait to which the restart goes back takes no kept signal: it asks again. A restart
+the signal that was the outcome of the step; so are later updates, which are carried out again. A wait to which the restart goes back takes no kept signal: it asks again. A restart
 *from the end* keeps every outcome and repeats what the handler did after the last one.
 
 Invariant: the successor's history is complete without the original's. Events are copied rather than referred to, so the original
@@ -51,7 +51,8 @@ _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryCopied)
 
 @attrs.frozen
 class RestartPlan:
-    """The part of a history that a restart keeps, in order, renamed and with the original stamps; ``late`` signals come after it.
+    """The part of a history that a restart keeps, in order, renamed and with the original stamps; ``late`` signals and updates come
+    after it.
 
     ``again`` are the kept requests without an outcome, whose operations must be requested again. ``pinned`` is the mark of an earlier
     restart if the cut is before that mark, which has the earlier state of the object. ``dropped`` are the operations after the cut.
@@ -121,11 +122,15 @@ def plan_restart(
         events.append((recorded.stamp, event))
     asking = {event.step for event in again if isinstance(event, e.SignalAwaited)}
     asked = {event.question for _, event in events if isinstance(event, e.QuestionAsked)}
-    late: list[tuple[Stamp, Event]] = [
-        (Stamp(now, again_by, r.stamp.by), _come_late(r.event, successor, takers, asking, asked))
-        for r in history[cut.at :]
-        if isinstance(r.event, e.SignalReceived) and r.event.signal not in consumed
-    ]
+    late_updates = _late_updates(history, cut.at)
+    late: list[tuple[Stamp, Event]] = []
+    for recorded in history[cut.at :]:
+        event = recorded.event
+        stamp = Stamp(now, again_by, recorded.stamp.by)
+        if isinstance(event, e.SignalReceived) and event.signal not in consumed:
+            late.append((stamp, _come_late(event, successor, takers, asking, asked)))
+        elif isinstance(event, (e.UpdateAccepted, e.UpdateCancelRequested)) and event.update in late_updates:
+            late.append((stamp, _renamed(event, successor)))
     marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryCopied)]
     dropped = tuple(ref_of(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     anew = next((ref for ref in dropped if step == f"{ANEW}{ref.step}"), None)
@@ -169,6 +174,14 @@ def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
         if isinstance(event, _OUTCOMES) and event.step in asked:
             chosen.append(recorded)
     return chosen
+
+
+def _late_updates(history: Sequence[Recorded], cut: int) -> frozenset[InvocationId]:
+    """Return the updates of which something comes after the cut: those that were accepted there and not cancelled, and those that were
+    accepted before and cancelled there."""
+    accepted = {r.event.update for r in history[cut:] if isinstance(r.event, e.UpdateAccepted)}
+    cancelled = {r.event.update for r in history[cut:] if isinstance(r.event, e.UpdateCancelRequested)}
+    return frozenset(accepted ^ cancelled)
 
 
 def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:

@@ -161,6 +161,7 @@ class InvocationState:
     ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
     those without an answer, by id. ``debounce`` and ``debounced_since`` are as in :class:`journal.events.InvocationAccepted`.
     ``spent`` has the amounts that it has used up, by the name of the quantity, without the amounts of events that a restart has copied.
+    ``updates_received`` is the number of its last update. ``run`` is the run that carries it out, if it is an update itself.
     """
 
     invocation_id: InvocationId
@@ -213,6 +214,8 @@ class InvocationState:
     debounce: str | None = None
     debounced_since: float | None = None
     spent: dict[str, str] = attrs.field(factory=dict)
+    updates_received: int = 0
+    run: InvocationId | None = None
 
     @property
     def is_started(self) -> bool:

@@ -12,27 +12,33 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to run 
 from actors.core import commands as c
 from actors.core.traces import trace_of
 from actors.engine.exceptions import held_for
-from actors.engine.handler_object import decode_argument, instance_of, payload_limit, root_of, view_of_history
+from actors.engine.handler_object import (
+    body_of_update,
+    decode_argument,
+    instance_of,
+    payload_limit,
+    root_of,
+    view_of_history,
+)
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.errors import ErrorCode, Interruption, MisuseError, NoLongerFitsError
-from actors.errors.names import module_of
+from actors.errors import Interruption, NoLongerFitsError
 from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView
 from actors.model.mistakes import fails_fast
 from actors.replay.execution import Execution, Progress
+from actors.replay.misuse import foreign_use
 from actors.replay.plan import NOTHING, ReplayPlan, replay_plan
-from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
+from actors.values.failures import cancelled_by, failed, failure_of, is_cancel, is_terminal, text_of
 from actors.values.names import is_system
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
-from journal.events import Outcome, OutcomeKind, PauseCause
+from journal.events import Kind, Outcome, OutcomeKind, PauseCause
 from journal.fused import last_number
 from journal.in_flight import turn_mark
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from types import FrameType
     from typing import Self
 
     from actors.core.commands import Command
@@ -48,8 +54,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = SafeLogger(__name__)
-
-_FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
 class Attempt:
@@ -116,6 +120,8 @@ class Attempt:
             is_terminal=handler.is_terminal,
             context=self.context,
         )
+        if definition.kind is Kind.WORKFLOW:
+            self.execution.body_of_update = partial(body_of_update, context, definition, state, view)
 
     @classmethod
     def of_history(
@@ -311,7 +317,7 @@ class Attempt:
         error = self.execution.error
         if error is None:
             raise BrokenInvariant("a handler failed without an error")
-        foreign = _foreign_await(error, self.name)
+        foreign = foreign_use(error, self.name)
         if foreign is not None:
             return self._finish_raised(failed(foreign))
         if issubclass(type(error), NoLongerFitsError):
@@ -375,24 +381,3 @@ def outside_trio(function: Callable[..., T], *args: Any) -> T:
         return function(*args)
     finally:
         context["task"] = task
-
-
-def _foreign_await(error: BaseException, name: str) -> MisuseError | None:
-    """An error of a library that needs an event loop, in terms of durable code."""
-    if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
-        return None
-    frames = frames_of(error)
-    if not frames or not _is_foreign(frames[-1][0]):
-        return None
-    where, line = next(((f, n) for f, n in reversed(frames) if not _is_foreign(f)), frames[0])
-    what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
-    return MisuseError(
-        f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
-        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
-        code=ErrorCode.NON_DURABLE_AWAIT,
-    )
-
-
-def _is_foreign(frame: FrameType) -> bool:
-    name = dict.get(frame.f_globals, "__name__")
-    return type(name) is str and name.partition(".")[0] in _FOREIGN_LIBRARIES

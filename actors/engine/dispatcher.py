@@ -14,6 +14,7 @@ from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
 from actors.core.decide.work import check_same_request
 from actors.core.owed import pending
 from actors.core.state import existing
+from actors.engine.admission import Admission
 from actors.engine.control_verbs import ControlVerbs
 from actors.engine.deletions import Deletions
 from actors.engine.exceptions import passes
@@ -61,6 +62,7 @@ class Dispatcher:
         self._row_pauses = RowPauses(machine, context)
         self._executor = executor
         self._first_turns = first_turns
+        self._admission = Admission(machine, context)
         self._refusals = Refusals(machine, faults)
         self._detector = detector
         self._verbs = ControlVerbs(machine, executor.wait_turns)
@@ -209,6 +211,8 @@ class Dispatcher:
             edges = edges_of_call(loaded.state, resolved)
             if edges:
                 self._detector.refuse(edges, str(command.target))
+        if resolved.mode is Mode.UPDATE:
+            resolved = self._admission.admitted(loaded, resolved)
         events = self._machine.decide(loaded, resolved, request.stamp)
         if request.act is not None:
             self._machine.audit(request, changed=bool(events))

@@ -30,7 +30,7 @@ from actors.values.failures import failure_of
 from actors.values.limits import DEFAULT_LIMITS
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import OutcomeKind
+from journal.events import Mode, OutcomeKind
 from journal.ids import ROOT_STEP
 from journal.rows import InvocationRow
 
@@ -110,7 +110,7 @@ def _rehearse(base: CheckReport, kept: RecordedInvocation, app: App, context: En
     try:
         definition = app.find(row.target.service)
         handler = definition.handler(row.target.handler)
-        if kept.state is None or kept.items is None:
+        if kept.state is None or kept.items is None or row.mode is Mode.UPDATE:  # which the replay of its run contains
             decode_argument(handler, acceptance_of(kept.history))
             return base
         invocation = kept.state.invocations[row.invocation_id]

@@ -59,7 +59,7 @@ def payload_limit(context: EngineContext, state: ObjectState) -> int:
     return sys.maxsize if is_system(state.service) else context.limits.payload_bytes
 
 
-def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
+def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted | e.UpdateAccepted) -> dict[str, Any]:
     """The arguments for the handler. Raises :class:`NoLongerFitsError` with a remedy."""
     try:
         return handler.signature.arguments(accepted.argument, accepted.parameter)
@@ -147,3 +147,18 @@ def instance_of(definition: Definition, state: ObjectState, view: FieldView) -> 
     instance: object = object.__new__(definition.cls)
     object.__setattr__(instance, "__dict__", own)
     return instance
+
+
+async def body_of_update(
+    context: EngineContext, definition: Definition, state: ObjectState, view: FieldView, accepted: e.UpdateAccepted
+) -> bytes:
+    """Carry out an update in an attempt of its run, which has this view of the object. Returns the result as JSON. Raises
+    :class:`NoLongerFitsError` if the code of the run does not know it, or not with this argument."""
+    handler = definition.called.get(accepted.name)
+    if handler is None or handler.mode is not Mode.UPDATE:
+        raise NoLongerFitsError(
+            f"update {accepted.name!r} was accepted by other code, and {definition.name} has no update of this name any more. "
+            "Give it back, or another one that name as an alias, then resume"
+        )
+    arguments = decode_argument(handler, accepted)
+    return await root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)

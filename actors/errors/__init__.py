@@ -38,6 +38,7 @@ from actors.errors.outcomes import (
     TooSlowError,
     UnknownOutcomeError,
     UnserializableError,
+    UpdateLostError,
 )
 from actors.errors.programs import (
     DefinitionError,
@@ -139,6 +140,7 @@ __all__ = [
     "UnavailableError",
     "UnknownOutcomeError",
     "UnserializableError",
+    "UpdateLostError",
     "WrongStore",
 ]
 

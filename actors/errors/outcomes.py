@@ -44,6 +44,20 @@ class SignalFailedError(TerminalError):
         self.signal = signal
 
 
+class UpdateLostError(TerminalError):
+    """The run of the workflow ended before it had answered the update. What the update had done by then stays.
+
+    ::
+
+        try:
+            await client.workflow(Order, "7").change_address("1 New Street")
+        except actors.errors.UpdateLostError:
+            print("too late: the order is done")
+    """
+
+    code = ErrorCode.UPDATE_LOST
+
+
 class StepOutcomeUnknownError(TerminalError):
     """An ``at_most_once`` step was interrupted when the process died: whether it happened is unknown, so it is not repeated.
 

@@ -10,7 +10,14 @@ import attrs
 
 from actors.errors import DefinitionError, FieldMisuseError
 from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
-from actors.model.definitions import RUN, RUN_RETENTION_SECONDS, Definition, HandlerDefinition, HandlerOptions
+from actors.model.definitions import (
+    RUN,
+    RUN_RETENTION_SECONDS,
+    Definition,
+    HandlerDefinition,
+    HandlerOptions,
+    kind_in_words,
+)
 from actors.model.edit import edit_fields
 from actors.model.fields import Field, FieldAccess, FieldKind, view_of
 from actors.model.shared_handlers import check_assigns_no_field
@@ -133,7 +140,8 @@ class Service(ObjectBase):
 
 
 class Workflow(ObjectBase):
-    """A keyed object whose ``run`` handler executes once for each key. Its ``@shared`` handlers can be called meanwhile.
+    """A keyed object whose ``run`` handler executes once for each key. Its ``@shared`` handlers can be called meanwhile, and its
+    ``@update`` handlers change the run and answer: see :func:`update`.
 
     A repeated ``run`` of a key returns the first one, or its latest restart, until that is purged: 30 days after its end, or as
     ``@handler(retention=…)`` says.
@@ -241,13 +249,19 @@ def _called(cls: type[ObjectBase], handlers: Iterable[HandlerDefinition]) -> dic
 
 def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinition]) -> None:
     if cls._kind is not Kind.WORKFLOW:
+        for declared in handlers.values():
+            if declared.mode is Mode.UPDATE:
+                raise DefinitionError(
+                    f"{cls.__name__}.{declared.attribute} is an @update, and {cls.__name__} is {kind_in_words(cls._kind)}: only "
+                    "the run of a Workflow carries out updates. Make it a @handler"
+                )
         return
     if "run" not in handlers or handlers["run"].mode is not Mode.EXCLUSIVE:
         raise DefinitionError(f"{cls.__name__} is a workflow and needs a @handler named 'run'")
     others = sorted(n for n, h in handlers.items() if n != "run" and h.mode is Mode.EXCLUSIVE)
     if others:
         raise DefinitionError(
-            f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared"
+            f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared, or @update to write"
         )
 
 

@@ -77,7 +77,7 @@ class HandlerDefinition:
             skip_first=True,
             name=self.function.__qualname__,
             types=self.types,
-            validator=self.options.validate,
+            validator=None if self.mode is Mode.UPDATE else self.options.validate,  # which looks at the object too
         )
 
     @functools.cached_property

@@ -10,7 +10,7 @@ import attrs
 from actors.core.limits import written_rate
 from actors.model.info import StepPhase
 from actors.values.texts import failure_in_words, shown
-from journal.events import Status
+from journal.events import Mode, Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -71,9 +71,21 @@ def reasons(info: InvocationInfo) -> tuple[WaitReason, ...]:
         *_without_code(info),
         *_retrying(info),
         *(_waiting(wait, info) for wait in info.waits),
+        *_carried_out(info),
     ]
     runs = WaitReason(waits_for=WaitCause.NOTHING, text="it runs", since=info.started_at)
     return (*(found or [runs]), *_left_behind(info))
+
+
+def _carried_out(info: InvocationInfo) -> Iterator[WaitReason]:
+    run = info.waits_for
+    if run is not None and info.mode is Mode.UPDATE:
+        yield WaitReason(
+            waits_for=WaitCause.INVOCATION,
+            text=f"the run {run} carries it out and has not answered",
+            since=info.started_at,
+            invocation_id=run,
+        )
 
 
 def _ended(info: InvocationInfo) -> WaitReason:

@@ -15,6 +15,7 @@ from actors.values.arguments import Seconds, checked_name, checked_seconds, chec
 from actors.values.loops import EventLoop
 from actors.values.names import naming
 from actors.values.retries import RetryPolicy
+from actors.values.signature import check_validator
 from actors.values.texts import shown
 from journal.events import Mode
 
@@ -35,6 +36,9 @@ class Handler(Generic[P, R_co]):
         self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], mode: Mode, options: HandlerOptions
     ) -> None:
         _check_function(function)
+        if mode is Mode.UPDATE and options.validate is not None:
+            names = [*inspect.signature(function).parameters][1:]
+            check_validator(options.validate, names, function.__qualname__, of_object=True)
         _check_defined_once(function.__name__, sys._getframe(2).f_locals)
         self.function = function
         self._call = with_own_defaults(function)
@@ -88,10 +92,11 @@ def _check_function(function: Any) -> None:
     """Check a handler's function, in any class. Raises :class:`DefinitionError`."""
     name = getattr(function, "__qualname__", function)
     if isinstance(function, Handler):
-        raise DefinitionError(f"{name} is decorated twice; keep one of @handler and @shared")
+        raise DefinitionError(f"{name} is decorated twice; keep one of @handler, @shared and @update")
     if not inspect.iscoroutinefunction(function):
         raise DefinitionError(
-            f"{name}: a handler is an 'async def' method. @handler and @shared decorate the method itself: put no other decorator below them"
+            f"{name}: a handler is an 'async def' method. @handler, @shared and @update decorate the method itself: put no other decorator "
+            "below them"
         )
     if function.__name__.startswith("__"):
         raise DefinitionError(f"{name}: a handler cannot be named {function.__name__}; remove the underscores")
@@ -263,6 +268,66 @@ def shared(
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
+
+
+@overload
+def update(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
+@overload
+def update(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
+    private: bool = False,
+    validate: Callable[..., object] | None = None,
+) -> _Decorator: ...
+def update(
+    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retention: Seconds | None = None,
+    max_duration: Seconds | None = None,
+    private: bool = False,
+    validate: Callable[..., object] | None = None,
+) -> Handler[P, R_co] | _Decorator:
+    """Make a method of a workflow callable while its ``run`` is under way, which carries it out and answers.
+
+    It runs inside the run, beside its other code and at its awaits: it reads and writes the same fields, and may use every verb. Its
+    steps are in the history of the run. So its caller gets an answer, which a signal does not give, and the answer comes although
+    processes of both die. An error that it raises is its answer, and the run continues; it is not retried, but its steps are, with the
+    retry policy of the run.
+
+    An update of a run that is paused, or has not begun, is answered later. Without a run, or if the run is cancelled, it is refused with
+    ``ConflictError`` (code ``no_run``), and if the run ends before the answer it fails with ``UpdateLostError``. A restart of the
+    run carries its updates out again. A cancelled update gets ``CancelledError`` at an await.
+
+    ``validate`` is a plain function with the same parameters, ``self`` included. It runs before the update is accepted and reads the
+    fields as they are then: if it raises, nothing is recorded, and the caller gets the error as from the ``validate`` of
+    :func:`handler`. It changes nothing, and may use no verb. The other options are those of :func:`handler`.
+
+    ::
+
+        class Order(Workflow):
+            address: str = ""
+
+            @handler
+            async def run(self, address: str) -> str:
+                self.address = address
+                await actors.signal("paid", bool)
+                return f"sent to {self.address}"
+
+            @update
+            async def change_address(self, address: str) -> str:
+                self.address = address
+                return f"will be sent to {self.address}"
+    """
+    options = _handler_options(name, aliases, None, retention, max_duration, "trio", private=private, validate=validate)
+    if function is None:
+        return _Decorator(Mode.UPDATE, options)
+    return Handler(function, Mode.UPDATE, options)
 
 
 def _handler_options(

@@ -145,6 +145,11 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.QuantitiesSpent: _spent,
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
+    e.UpdateAccepted: lambda event: (
+        f"update {event.number}, {event.name} with {show(event.argument)}, for {event.update}"
+    ),
+    e.UpdateCancelRequested: lambda event: f"cancel of update {event.update} requested{_because(event.reason)}",
+    e.UpdateCompleted: lambda event: f"update {event.update} {_outcome(event.outcome)}",
     e.VerbAnswered: _answered,
     e.ReadsPinned: lambda _: "the fields it has read are recorded for its replay",
     e.ItemsPinned: lambda _: "the fields it has read are recorded for its replay",

@@ -161,7 +161,8 @@ class InvocationInfo:
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are its own restarts. ``phase`` is
     ``cancelling`` or ``pausing`` until a requested cancel or pause takes effect, and ``held`` while a closed ``gate`` holds it
     (the widest, if there are several). Its events are between ``first_event`` and ``last_event`` in the log of its object, mixed
-    with others'. ``waits_for`` is its original, if it waits for the original's end. ``deployment`` is the code that it runs
+    with others'. ``waits_for`` is its original, if it waits for the original's end; of an
+    update, the run that carries it out. ``deployment`` is the code that it runs
     on; empty means the code that is served. ``requests`` are the latest requests with an idempotency key that were applied to it,
     each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
     ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
@@ -311,6 +312,8 @@ def _key_wait(state: ObjectState | None, of: InvocationId) -> KeyWait | None:
 
 
 def _waits_for(state: ObjectState | None, open_state: InvocationState | None) -> InvocationId | None:
+    if open_state is not None and open_state.run is not None:
+        return open_state.run
     predecessor = None if open_state is None else open_state.waits_for
     return predecessor if state is not None and predecessor in state.invocations else None
 

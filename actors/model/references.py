@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError
+from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, InvalidArgumentError, MisuseError
 from actors.model.requests import NO_OPTIONS, CallOptions, Request, no_debounce
 from actors.values.arguments import Seconds
-from journal.events import Target
+from journal.events import Mode, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -98,6 +98,11 @@ class BoundHandler(Generic[P, R_co]):
         )
         if debounce is not None and self._is_once:
             raise no_debounce(self._target)
+        if delay is not None and self._handler.mode is Mode.UPDATE:
+            raise InvalidArgumentError(
+                f"{self._target}: an update has no delay, because its run may have ended by then; leave it out",
+                path="delay",
+            )
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
 
 

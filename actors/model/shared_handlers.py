@@ -41,7 +41,7 @@ def check_assigns_no_field(handler: HandlerDefinition, fields: Collection[str]) 
             line = handler.function.__code__.co_firstlineno + found.lineno - 1
             raise DefinitionError(
                 f"{handler.function.__qualname__} is @shared and assigns {own}.{found.attr} in line {line}: a shared handler only "
-                "reads. Make it a @handler"
+                "reads. Make it a @handler, or in a workflow an @update"
             )
 
 

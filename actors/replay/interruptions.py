@@ -13,6 +13,7 @@ from actors.replay.branches import Branch, Hosting, JoinChildren, Operation, Sco
 from actors.replay.collection import is_collecting
 from actors.replay.misuse import not_driven
 from actors.replay.requests import Requests
+from actors.replay.updates import Update
 from actors.values.limits import NEVER
 from journal import events as e
 from journal.events import OutcomeKind
@@ -64,6 +65,10 @@ class Interruptions(Requests):
     @cached_property
     def _dropped(self) -> set[StepId]:
         return set()
+
+    @cached_property
+    def _updates(self) -> dict[InvocationId, Update]:
+        return {}
 
     # Requests of branches.
 
@@ -153,11 +158,19 @@ class Interruptions(Requests):
         return self.has_been_given_cancel and self._pending_cancel is None
 
     def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
-        """Return the invocation's cancel if it is pending and can be raised at this await of the branch, else None. A
-        returned cancel is no longer pending."""
+        """Return the cancel of the invocation, or of the update, if it is pending and can be raised at this await of the branch, else
+        None. A returned cancel is no longer pending."""
+        if isinstance(branch.nursery, Update):
+            return self._take_cancel_of_update(branch, branch.nursery)
         if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
             return None
         error, self._pending_cancel = self._pending_cancel, None
+        return error
+
+    def _take_cancel_of_update(self, branch: Branch, update: Update) -> CancelledError | None:
+        if update.cancel is None or branch.is_shielded:
+            return None
+        error, update.cancel = update.cancel, None
         return error
 
     def interrupt_below(self, scope: Scope) -> None:
@@ -167,15 +180,17 @@ class Interruptions(Requests):
                 self._interrupt(branch, Cancelled())
 
     def interrupt_behind_shield(self, scope: Scope) -> None:
-        """Deliver the cancellations that a lowered shield kept away, including the invocation's own cancel."""
+        """Deliver the cancellations that a lowered shield kept away, including the cancels of the invocation and of its updates."""
         self.interrupt_below(scope)
         self._interrupt_root()
+        for update in self._updates.values():
+            self._interrupt_update(update)
 
     def due_at(self, branch: Branch) -> BaseException | None:
         """Return the error to raise at a durable await of the branch before the operation begins, or None."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
-        return None if self._pending_cancel is None else self.take_pending_cancel(branch)
+        return self.take_pending_cancel(branch)
 
     def _cancel_root(self, reason: str, expired: bool) -> None:
         self.has_been_given_cancel = True
@@ -188,6 +203,12 @@ class Interruptions(Requests):
             return
         if self._interrupt(root, self._pending_cancel):
             self._pending_cancel = None
+
+    def _interrupt_update(self, update: Update) -> None:
+        if update.cancel is None or update.branch.is_shielded:
+            return
+        if self._interrupt(update.branch, update.cancel):
+            update.cancel = None
 
     def _interrupt(self, branch: Branch, error: BaseException) -> bool:
         """Stop the branch's wait. Returns whether ``error`` will be raised in the branch."""

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import ErrorCode, MisuseError
+from actors.errors.names import module_of
+from actors.values.failures import frames_of
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from journal.ids import InvocationId
+
+
+_FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
 def not_driven(name: str, of: InvocationId, what: str) -> MisuseError:
@@ -45,3 +52,24 @@ def _await_chain(awaitable: Any) -> tuple[str, str]:
             what = getattr(following, "__qualname__", None) or type(following).__name__
         at = following
     return where, what
+
+
+def foreign_use(error: BaseException, name: str) -> MisuseError | None:
+    """Return the error of a library that needs an event loop in terms of durable code; None for any other error."""
+    if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
+        return None
+    frames = frames_of(error)
+    if not frames or not _is_foreign(frames[-1][0]):
+        return None
+    where, line = next(((f, n) for f, n in reversed(frames) if not _is_foreign(f)), frames[0])
+    what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
+    return MisuseError(
+        f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
+        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
+        code=ErrorCode.NON_DURABLE_AWAIT,
+    )
+
+
+def _is_foreign(frame: FrameType) -> bool:
+    name = dict.get(frame.f_globals, "__name__")
+    return type(name) is str and name.partition(".")[0] in _FOREIGN_LIBRARIES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.replay.completions import Completions
+from actors.replay.updates import Update
 from journal import events as e
 from journal.fused import RecordedTurn
 from journal.waits import RequestedStep
@@ -59,7 +60,9 @@ class PassingBy(Completions):
                 kind = type(completion)
                 if kind is not operation.completion or completion.step != operation.step or self._ready:
                     return None
-        if (scope is not None and scope.is_effectively_cancelled) or not operation.is_recorded_as(request):
+        if scope is not None and (scope.is_effectively_cancelled or _has_cancelled_update(branch)):
+            return None
+        if not operation.is_recorded_as(request):
             return None
         recorded.popleft()
         self._made += 1
@@ -82,3 +85,8 @@ class PassingBy(Completions):
         self._keep_turn()
         self.resuming = branch
         return True
+
+
+def _has_cancelled_update(branch: Branch) -> bool:
+    """Report whether the branch is that of an update whose cancel is to be raised in it."""
+    return isinstance(branch.nursery, Update) and branch.nursery.cancel is not None

@@ -14,7 +14,7 @@ from actors.core.state import REQUEST, with_request
 from actors.rows.counters import groups_of_row, recount
 from journal import events as e
 from journal import invocation_keys
-from journal.events import PauseCause, Status
+from journal.events import Mode, PauseCause, Status
 from journal.rows import encode_row
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 def may_be_paused(row: InvocationRow, head: StreamHead, cause: str) -> bool:
     """Report whether a request with this cause can pause the invocation by its row. ``head`` is that of its object."""
-    return row.status is Status.SUSPENDED and row.spans[-1][1] == head.last and cause not in row.applied_requests
+    return (
+        row.status is Status.SUSPENDED
+        and row.mode is not Mode.UPDATE
+        and row.spans[-1][1] == head.last
+        and cause not in row.applied_requests
+    )
 
 
 def pause_requested(of: InvocationId, reason: str) -> e.InvocationPaused:

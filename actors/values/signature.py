@@ -67,7 +67,7 @@ class Signature:
         self.validator = validator
         """The user's validator: a function with the same parameters, which raises an error to refuse the arguments."""
         if validator is not None:
-            _check_validator(validator, self._names, name)
+            check_validator(validator, self._names, name)
         self.parameter = self._names[0] if len(self._names) == 1 else ""
         """The parameter whose value :meth:`encode` writes; empty if it writes an object of parameters."""
         self._required = {p.name for p in parameters if p.default is p.empty}
@@ -270,8 +270,9 @@ class Signature:
             raise ValueProblem(error.problem, _under(name, error.path)) from error
 
 
-def _check_validator(validator: Any, names: list[str], name: str) -> None:
-    """Raise :class:`DefinitionError` unless the function takes the parameters of the handler and runs without an event loop."""
+def check_validator(validator: Any, names: list[str], name: str, *, of_object: bool = False) -> None:
+    """Raise :class:`DefinitionError` unless the function takes the parameters of the handler and runs without an event loop. With
+    ``of_object``, it takes the object first."""
     import inspect
 
     try:
@@ -282,6 +283,8 @@ def _check_validator(validator: Any, names: list[str], name: str) -> None:
         raise DefinitionError(
             f"{name}: its validator is an async function, but nothing may be awaited there; use 'def'"
         )
+    if of_object and found:
+        names = [found[0], *names]
     if found != names:
         raise DefinitionError(
             f"{name}: its validator has the parameters ({', '.join(found)}), expected those of the handler: ({', '.join(names)})"

@@ -291,7 +291,7 @@ HERE = closed(GateScope(ScopeKind.KEY, SERVICE, KEY))
 OPEN_IT = c.StartWaiting()
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", [Mode.EXCLUSIVE, Mode.SHARED])
 def test_what_is_asked_for_behind_a_closed_gate_is_accepted_and_waits(mode: Mode) -> None:
     story = given_nothing().under(HERE).when(invoke(mode=mode)).leaves(IT, Status.QUEUED)
     assert not any(isinstance(event, e.InvocationStarted) for event in story.events)
@@ -387,7 +387,7 @@ def test_nothing_behind_a_closed_gate_is_owed_an_attempt_and_all_of_it_is_when_i
 
 
 def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> None:
-    for mode in Mode:
+    for mode in (Mode.EXCLUSIVE, Mode.SHARED):
         story = given_nothing().under(HERE).when(invoke(mode=mode))
         assert story.state is not None
         assert owes(story.state)

@@ -104,6 +104,8 @@ def owed(before: list[Event], event: Event) -> list[Effect]:
     return react(given(*before).state, event)
 
 
+UPDATE = e.UpdateAccepted(invocation_id=IT, update=AHEAD, number=1, name="change", argument=b"1")
+CANCELS_UPDATE = e.UpdateCancelRequested(invocation_id=IT, update=AHEAD, reason="why")
 RUNNING: list[Event] = [accepted(), started()]
 ENDING: list[Event] = [e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)]
 TO_CALLEE = stream_of_invocation(CALLEE)
@@ -166,6 +168,10 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, e.StepHeartbeat(invocation_id=IT, step=STEP, details=b"7"), []),
     (RUNNING, e.StatusTextChanged(invocation_id=IT, text="x"), []),
     (RUNNING, e.QuantitiesSpent(invocation_id=IT, spent={"tokens": "1"}), []),
+    (RUNNING, UPDATE, [f.Continue(IT, UPDATE)]),
+    ([*RUNNING, paused()], UPDATE, []),
+    (RUNNING, CANCELS_UPDATE, [f.Continue(IT, CANCELS_UPDATE)]),
+    (RUNNING, e.UpdateCompleted(invocation_id=IT, update=AHEAD, outcome=SUCCEEDED), []),
     (
         RUNNING,
         e.QuestionAsked(invocation_id=IT, step=STEP, name="go", question="q", asked_by=IT, choices=["yes"]),

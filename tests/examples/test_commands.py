@@ -119,6 +119,16 @@ EXPECTED = {
         ),
         answers=("inv_1.*", '".*"', "null", "true"),
     ),
+    "order": Expected(
+        script=(
+            "postage: 3",
+            "refused: Order/7/change_address: the address is empty",
+            "40 paid, thank you",
+            "  shipped to 2 New Street",
+            "sent to 2 New Street",
+        ),
+        answers=("inv_1.*", "3", '"40 paid, thank you"', '"sent to 2 New Street"', "(?s).*Order/7/change_address.*"),
+    ),
     "cart": Expected(
         script=(
             "{'tea': Line(count=3, price_cents=350)}",

@@ -172,6 +172,18 @@ EVENTS: list[e.Event] = [
     ),
     e.StepHeartbeat(invocation_id=INVOCATION, step=STEP, details=b'{"row":7}'),
     e.StatusTextChanged(invocation_id=INVOCATION, text="page 3 of 10"),
+    e.UpdateAccepted(
+        invocation_id=INVOCATION,
+        update=OTHER,
+        number=3,
+        name="change_address",
+        argument=b'"1 New Street"',
+        parameter="address",
+    ),
+    e.UpdateCancelRequested(
+        invocation_id=INVOCATION, update=OTHER, reason="a slip of the finger", kill_at=1_700_000_060.5, expired=True
+    ),
+    e.UpdateCompleted(invocation_id=INVOCATION, update=OTHER, outcome=OUTCOME),
     e.QuantitiesSpent(invocation_id=INVOCATION, spent={"tokens": "1200", "euros": "0.04"}, step=STEP),
     e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
     e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),

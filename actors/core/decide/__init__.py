@@ -24,6 +24,7 @@ from actors.core.decide.purge import purge
 from actors.core.decide.restart import restart
 from actors.core.decide.steps import abort_step, complete_step, fail_step, fire_timer, note_heartbeat
 from actors.core.decide.turns import start_due, start_waiting
+from actors.core.decide.updates import decide_on_update, with_answers
 from actors.core.decide.verbs import (
     cancel_invocation,
     expire_invocation,
@@ -37,6 +38,7 @@ from actors.core.gates import NO_GATES, Gates
 from actors.core.state import ObjectState
 from actors.errors import NotFoundError, ResourceKind
 from journal.errors import BrokenInvariant
+from journal.events import Kind, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,8 @@ def decide(
     An invocation that a gate holds does not start; it waits for :class:`actors.core.commands.StartWaiting`.
     """
     events = _decide(state, command, now, limits)
+    if events and state is not None and state.kind is Kind.WORKFLOW:
+        events = with_answers(state, events)
     return without_held(state, events, limits, gates) if events and not gates.are_none else events
 
 
@@ -69,6 +73,8 @@ def _decide(state: ObjectState | None, command: Decidable, now: float, limits: L
         if isinstance(command, _FROM_OUTSIDE):
             raise unknown_invocation(of)
         return []  # it has completed: this command comes too late
+    if invocation.mode is Mode.UPDATE and state is not None:
+        return decide_on_update(state, invocation, command, now, limits)
     return decision(state, invocation, command, now, limits)
 
 

@@ -70,6 +70,8 @@ def without(
     if not isinstance(owner, (ObjectState, e.ObjectCreated)):
         raise BrokenInvariant("the first event of a new object is not ObjectCreated")
     starting = {event.invocation_id for event in events if isinstance(event, e.InvocationStarted)}
+    # An update runs nothing of its own. What holds its run holds it.
+    starting -= {event.update for event in events if isinstance(event, e.UpdateAccepted)}
     if not starting:
         return events
     known: dict[InvocationId, InvocationState | e.InvocationAccepted] = {}

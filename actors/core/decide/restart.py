@@ -29,6 +29,7 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
     if state is None:
         raise BrokenInvariant("the original of the restart is known, but its object has no state")
     asked = command.asked
+    _check_is_no_update(command)
     original = state.invocations.get(asked.invocation_id)
     if asked.successor in state.invocations:
         return []
@@ -82,6 +83,14 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
     starts = is_over and (mode is Mode.SHARED or is_free_without(state, original))
     starting = [e.InvocationStarted(invocation_id=asked.successor)] if starts else []
     return [accepted, restarted, *stopping, *starting]
+
+
+def _check_is_no_update(command: c.ResolvedRestart) -> None:
+    if command.original.mode is Mode.UPDATE:
+        raise ConflictError(
+            f"{command.asked.invocation_id} is an update, which the run of its workflow carries out; send it again, or restart the run",
+            code=ErrorCode.NOT_POSSIBLE,
+        )
 
 
 def with_input(command: c.ResolvedRestart) -> e.InvocationAccepted:

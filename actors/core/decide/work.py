@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.deadlocks import deadlock
 from actors.core.decide.turns import complete
+from actors.core.decide.updates import run_for_update, update
 from actors.core.inputs import has_digest
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import CircleLink, ConflictError, ErrorCode, LimitExceededError
@@ -40,6 +41,8 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, now: float, lim
             maximum=limits.call_depth,
             found=len(asked.chain),
         )
+    if state is None and command.mode is Mode.UPDATE:
+        run_for_update(None, asked)
     if state is None:
         created = e.ObjectCreated(service=asked.target.service, key=asked.target.key, kind=command.kind)
         return [created, *_accept(None, command, now)]
@@ -53,6 +56,8 @@ def invoke(state: ObjectState | None, command: c.ResolvedInvoke, now: float, lim
     if before is not None:
         check_same_request(before.argument_digest, asked)
         return _join(before, asked.caller)
+    if command.mode is Mode.UPDATE:
+        return update(state, command, _acceptance(command, now), limits)
     if command.mode is Mode.EXCLUSIVE:
         _check_deadlock(state, asked)
         if asked.if_free:
@@ -132,7 +137,18 @@ def _accept(
     """Accept the invocation. ``due`` replaces the scheduled time of the request."""
     asked = command.asked
     scheduled_for = asked.scheduled_for if due is None else due
-    accepted = e.InvocationAccepted(
+    accepted = _acceptance(command, now, scheduled_for, debounced_since)
+    is_free = state is None or (state.holder is None and not state.queue)
+    if scheduled_for is None and (command.mode is Mode.SHARED or is_free):
+        return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
+    return [accepted]
+
+
+def _acceptance(
+    command: c.ResolvedInvoke, now: float, scheduled_for: float | None = None, debounced_since: float | None = None
+) -> e.InvocationAccepted:
+    asked = command.asked
+    return e.InvocationAccepted(
         invocation_id=asked.invocation_id,
         handler=asked.target.handler,
         mode=command.mode,
@@ -151,10 +167,6 @@ def _accept(
         debounce=asked.debounce,
         debounced_since=debounced_since,
     )
-    is_free = state is None or (state.holder is None and not state.queue)
-    if scheduled_for is None and (command.mode is Mode.SHARED or is_free):
-        return [accepted, e.InvocationStarted(invocation_id=asked.invocation_id)]
-    return [accepted]
 
 
 def expiry(now: float, scheduled_for: float | None, max_duration: float | None) -> float | None:

@@ -36,6 +36,9 @@ from actors.core.evolve.waits import (
     on_step_failed,
     on_step_retried,
     on_step_scheduled,
+    on_update,
+    on_update_cancel,
+    on_update_completed,
     on_verb,
     on_wait_dropped,
     settle,
@@ -181,7 +184,7 @@ def _on_rescheduled(_: ObjectState, invocation: InvocationState, event: e.Invoca
 
 
 def _on_started(state: ObjectState, invocation: InvocationState, _: e.InvocationStarted, stamp: Stamp) -> None:
-    invocation.status = Status.RUNNING
+    invocation.status = Status.SUSPENDED if invocation.mode is Mode.UPDATE else Status.RUNNING
     invocation.started_at = stamp.at
     if invocation.mode is Mode.EXCLUSIVE:
         if state.holder is not None:
@@ -355,6 +358,9 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.SignalReceived: on_signal,
     e.SignalReassigned: on_reassigned,
     e.QuestionAsked: on_question,
+    e.UpdateAccepted: on_update,
+    e.UpdateCancelRequested: on_update_cancel,
+    e.UpdateCompleted: on_update_completed,
     e.VerbScheduled: on_verb,
     e.VerbAnswered: settle,
     e.PatchMarked: _nothing,

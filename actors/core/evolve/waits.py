@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
-from actors.core.state import InvocationState, ObjectState, OpenQuestion, Wait, WaitKind
+from actors.core.state import Cancel, InvocationState, ObjectState, OpenQuestion, Wait, WaitKind
 from actors.core.transitions import IllegalEvent
 from journal import events as e
 from journal.events import OutcomeKind, Status
@@ -112,7 +112,7 @@ def _complete(state: ObjectState, invocation: InvocationState) -> None:
 
 
 def _update_status(invocation: InvocationState) -> None:
-    if invocation.status is not Status.PAUSED:
+    if invocation.status is not Status.PAUSED and invocation.is_started:
         invocation.status = transitions.status_now(invocation)
 
 
@@ -175,6 +175,31 @@ def _take_signal(invocation: InvocationState, kept_as: str, signal: int) -> None
         invocation.signals[kept_as] = left
     else:
         invocation.signals.pop(kept_as, None)
+
+
+def on_update(state: ObjectState, invocation: InvocationState, event: e.UpdateAccepted, _: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+    invocation.updates_received = max(invocation.updates_received, event.number)
+    update = state.invocations.get(event.update)  # a restart also carries out updates that were answered before
+    if update is not None:
+        update.run = invocation.invocation_id
+    _complete(state, invocation)
+
+
+def on_update_cancel(
+    state: ObjectState, invocation: InvocationState, event: e.UpdateCancelRequested, stamp: Stamp
+) -> None:
+    update = state.invocations.get(event.update)
+    if update is not None:
+        update.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at, expired=event.expired)
+        update.expires_at = None
+    _complete(state, invocation)
+
+
+def on_update_completed(_: ObjectState, invocation: InvocationState, event: e.UpdateCompleted, __: Stamp) -> None:
+    if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
+        raise IllegalEvent("an outcome of kind 'failed' has no failure")
+    invocation.value_bytes += len(event.outcome.value)
 
 
 def on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallTransferred, __: Stamp) -> None:

@@ -1,0 +1,100 @@
+"""Lets updates in: there must be a run that knows them, and their validators look at the object before anything is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.core.decide.updates import run_for_update
+from actors.engine.handler_object import instance_of
+from actors.engine.watchdog import Work, blocked_error
+from actors.errors import (
+    ConflictError,
+    ErrorCode,
+    Interruption,
+    InvalidArgumentError,
+    RefusedError,
+    TerminalError,
+)
+from actors.model.field_view import FieldView
+from actors.replay.updates import run_validator
+from actors.rows.items import ObjectItems
+from actors.values import ValueProblem
+from actors.values.problem import reason_of
+from journal.errors import BrokenInvariant
+from journal.events import Mode
+
+if TYPE_CHECKING:
+    from actors.core import commands as c
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.engine_context import EngineContext
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from actors.model.definitions import Definition, HandlerDefinition
+
+
+class Admission:
+    """Lets the updates of one processor in: their validators look at the object as it is."""
+
+    def __init__(self, machine: Machine, context: EngineContext) -> None:
+        self._machine = machine
+        self._context = context
+
+    def admitted(self, loaded: LoadedObject, command: c.ResolvedInvoke) -> c.ResolvedInvoke:
+        """Return the command for the code of the run. Raises ``RefusedError`` if there is no run, or its code has no such update, and
+        what the validator raises. An update that was accepted before is let in again."""
+        asked, state = command.asked, loaded.state
+        if state is not None and asked.invocation_id in state.invocations:
+            return command
+        run = run_for_update(state, asked)
+        if state is None:
+            raise BrokenInvariant("a run was found in an object without a state")
+        app = self._machine.applications.find(run.deployment, state.service)
+        if app is not None:  # otherwise the code of the run is being loaded, and it has what was served then
+            definition = app.find(state.service)
+            handler = definition.called.get(asked.target.handler)
+            if handler is None or handler.mode is not Mode.UPDATE:
+                raise ConflictError(
+                    f"{asked.target}: the run {run.invocation_id} is on other code ({run.deployment}), which has no such update; move the "
+                    "run to the code that is served",
+                    code=ErrorCode.NOT_POSSIBLE,
+                )
+            self._validate(loaded, state, run, definition, handler, asked)
+        return msgspec.structs.replace(command, deployment=run.deployment)
+
+    def _validate(
+        self,
+        loaded: LoadedObject,
+        state: ObjectState,
+        run: InvocationState,
+        definition: Definition,
+        handler: HandlerDefinition,
+        asked: c.Invoke,
+    ) -> None:
+        validator = handler.options.validate
+        if validator is None:
+            return
+        machine, watchdog, name = self._machine, self._context.watchdog, str(asked.target)
+        fields = {**state.fields, **run.changes.fields}
+        items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=run.invocation_id)
+        view = FieldView(asked.invocation_id, fields, items, is_writer=False, prepares=definition.prepared)
+
+        def check() -> None:
+            if view.prepares:
+                view.prepare()
+            arguments: dict[str, Any] = handler.signature.arguments(asked.argument, asked.parameter)
+            validator(instance_of(definition, state, view), **arguments)
+
+        try:
+            watchdog.run(Work(asked.invocation_id, name, may_be_interrupted=True), run_validator, check, view, name)
+        except Interruption:
+            raise InvalidArgumentError(
+                str(blocked_error(f"the validator of {name}", self._context.limits, watchdog.take_interrupted()))
+            ) from None
+        except (RefusedError, TerminalError):
+            raise
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{name}: {error.path}: {error.problem}", path=error.path) from error
+        except Exception as error:
+            raise InvalidArgumentError(f"{name}: {reason_of(error)}") from error
