@@ -13,7 +13,8 @@ code, for people.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, TypeAlias, get_args
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
 import attrs
 import msgspec
@@ -29,9 +30,12 @@ Date: TypeAlias = Annotated[float, msgspec.Meta(ge=-LAST_DATE, le=LAST_DATE)]
 
 
 class Constant(enum.Enum):
-    """An enum whose members hash by identity. The hash of ``Enum`` itself is Python code and runs at every lookup."""
+    """An enum whose members hash by identity. The hash of ``Enum`` itself is Python code and runs at every lookup, and so is its
+    ``value``."""
 
     __hash__ = object.__hash__
+    if not TYPE_CHECKING:
+        value = property(attrgetter("_value_"))
 
 
 class Kind(Constant):

@@ -91,15 +91,15 @@ class PendingAppend(Append, eq=False, kw_only=True):
 
 
 class RowPause(Append, eq=False, kw_only=True):
-    """The pause in a ``batch`` of an invocation whose object is not in memory (``actors.engine.row_pauses``): the changed row, the
-    groups that the invocation was counted in ``before``, and the event. ``loaded`` is the object if it has been loaded during the
-    commit."""
+    """The pause of an invocation whose object is not in memory (``actors.engine.row_pauses``): the row as it is ``stored``, the changed
+    row, the groups that the invocation was counted in ``before``, and the event. ``batch`` has the pause until it is sealed.
+    ``loaded`` is the object if it has been loaded during the commit."""
 
-    batch: CommitBatch
+    batch: CommitBatch | None
+    stored: bytes
     row: InvocationRow
     before: tuple[Group, ...]
     recorded: Recorded
-    is_sealed: bool = False
     loaded: LoadedObject | None = None
 
     def join(self, loaded: LoadedObject) -> bool:
@@ -109,15 +109,16 @@ class RowPause(Append, eq=False, kw_only=True):
         state = loaded.state = advance(loaded.stream, loaded.state, self.recorded)
         loaded.recent.append(self.recorded)
         loaded.pending_appends += 1
-        if self.is_sealed:
+        batch = self.batch
+        if batch is None:
             loaded.listings[of] = listing_of(state.invocations[of])
             loaded.events_since_snapshot += 1
             self.loaded = loaded
             return False
         append = PendingAppend(stream=self.stream, expected=self.expected, events=self.events, loaded=loaded)
         append.touched[of] = None
-        del self.batch.row_pauses[self.stream]
-        self.batch.pending_appends[self.stream] = append
+        del batch.row_pauses[self.stream]
+        batch.pending_appends[self.stream] = append
         return True
 
     def settle(self) -> None:
@@ -233,7 +234,9 @@ class CommitBatch:
             # The request to a damaged object is audited and the object itself left alone, so another stream carries the rows.
             carrier = appends[0] if appends else Append.of(StreamId(self.partition), 0)
             new = [key for key in self.new if key not in self.deleted] if self.deleted else self.new
-            carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, new
+            carrier.rows, carrier.new = self.rows, new
+            if audit:
+                carrier.rows, carrier.new = {**self.rows, **audit}, [*new, *audit]
             carrier.known = self.known
             if self.consumed:  # named once, however often the commit is tried
                 carrier.consumed = [*dict.fromkeys((*carrier.consumed, *self.consumed))]

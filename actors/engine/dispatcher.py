@@ -59,7 +59,7 @@ class Dispatcher:
         first_turns: FirstTurns,
     ) -> None:
         self._machine = machine
-        self._row_pauses = RowPauses(machine, context)
+        self.row_pauses = RowPauses(machine, context)
         self._executor = executor
         self._first_turns = first_turns
         self._admission = Admission(machine, context)
@@ -78,7 +78,7 @@ class Dispatcher:
         cache = self._machine.cache
         loaded = cache.loaded.get(request.to)
         if loaded is None or loaded.damage is not None:
-            if self._take_by_row(loaded, request):
+            if isinstance(request.command, AwaitOutcome) and self._tell_by_row(request.command):
                 return
             loaded = loaded or await cache.get(request.to)
         cache.loaded.move_to_end(request.to)  # as present() does
@@ -109,17 +109,6 @@ class Dispatcher:
             self._refusals.keep(request)
         elif ((state := loaded.state) is None or state.key is None) and loaded.is_over and loaded.is_idle:
             self._machine.cache.forget(loaded.stream)
-
-    def _take_by_row(self, loaded: LoadedObject | None, request: ObjectRequest) -> bool:
-        """Take a request to an object that is not in memory, or cannot be read, if the row of the invocation is enough. Returns
-        whether it was."""
-        command = request.command
-        if isinstance(command, AwaitOutcome):
-            outcome = self._machine.completed.stored_outcome(command.invocation_id)
-            if outcome is not None:
-                self._machine.when_durable(partial(command.waiter.set, outcome))
-            return outcome is not None
-        return isinstance(command, c.PauseInvocation) and loaded is None and self._row_pauses.take(request, command)
 
     async def _read_and_take(
         self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded | None = None
@@ -323,6 +312,13 @@ class Dispatcher:
         if ended.outcome is None:
             raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.when_durable(partial(watch.waiter.set, ended.outcome))
+
+    def _tell_by_row(self, watch: AwaitOutcome) -> bool:
+        """Answer by the row of the invocation, if that has its outcome. Returns whether it has."""
+        outcome = self._machine.completed.stored_outcome(watch.invocation_id)
+        if outcome is not None:
+            self._machine.when_durable(partial(watch.waiter.set, outcome))
+        return outcome is not None
 
     def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
         loaded.waiters.setdefault(of, []).append(waiter)

@@ -16,7 +16,7 @@ from actors.engine.router import RequestRouter
 from actors.engine.run_limits import RunLimits
 from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
-from actors.engine.waiter import Reply
+from actors.engine.waiter import Answers, Reply
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import ActorError, Interruption, UnavailableError, UnknownOutcomeError
 from actors.rows.audit import NOBODY, ControlAction
@@ -329,7 +329,9 @@ class Engine:
         self, command: Command, of: InvocationId, who: Principal, *, request: str | None = None
     ) -> ControlResult:
         """Apply a verb. Repeated under the same ``request`` key, it gets the same answer."""
-        return await self._submit_verb(command, of, who, request).wait()
+        reply: Reply[ControlResult] = Reply(of)
+        self._submit_verb(command, of, who, self._stamp(of if request is None else REQUEST + request, who), reply)
+        return await reply.wait()
 
     async def obey_each(
         self,
@@ -342,34 +344,29 @@ class Engine:
         """Apply verbs to several invocations, as :meth:`obey` does to one. Each answer, or the exception in its place, is reported by
         the command's number.
 
-        All are queued before the first answer is awaited, so one task serves them all. If it is cancelled, verbs
-        without an answer may be applied nevertheless."""
-        asked: dict[int, Reply[ControlResult]] = {}
+        All are queued at once, and one task waits for all answers. If it is cancelled, it reports those that there are, and
+        verbs without an answer may be applied nevertheless."""
+        answers: Answers[ControlResult] = Answers()
+        stamp = None if request is None else self._stamp(REQUEST + request, who)
+        for number, (of, command) in commands.items():
+            try:
+                self._submit_verb(command, of, who, stamp or self._stamp(of, who), answers.ask(number, of))
+            except UnavailableError as refusal:
+                answers.give(number, refusal)
         try:
-            for number, (of, command) in commands.items():
-                try:
-                    asked[number] = self._submit_verb(command, of, who, request)
-                except UnavailableError as refusal:
-                    told(number, refusal)
-            for number, reply in asked.items():
-                try:
-                    answer: ControlResult | Exception = await reply.wait()
-                except (ActorError, JournalError) as error:
-                    answer = error
-                told(number, answer)
+            await answers.wait()
         finally:
-            for reply in asked.values():
-                reply.forget()
+            for number, answer in answers.given.items():
+                if isinstance(answer, BaseException) and not isinstance(answer, (ActorError, JournalError)):
+                    raise answer
+                told(number, answer)
 
     def _submit_verb(
-        self, command: Command, of: InvocationId, who: Principal, request: str | None
-    ) -> Reply[ControlResult]:
-        reply: Reply[ControlResult] = Reply(of)
+        self, command: Command, of: InvocationId, who: Principal, stamp: Stamp, reply: Reply[ControlResult]
+    ) -> None:
         stream = stream_of_invocation(of)
-        stamp = self._stamp(of if request is None else REQUEST + request, who)
         asked = ObjectRequest(stream, command, stamp, reply=reply, source=who.source)
         self._receivers[stream % self.journal.partitions].submit(asked, reply)
-        return reply
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
         """The outcome of an invocation, once it has one. ``leaves_at_pause`` is as for :meth:`call`."""

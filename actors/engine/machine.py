@@ -95,7 +95,7 @@ class Machine:
         self.budgets = run_limits.budgets
         self.environment = context.environment
         self.now = self.environment.clock.now()
-        self.partition = partition
+        self.journal, self.partition = journal, partition
         self.cache = cache
         self.applications = applications
         self.rows = LayeredRows(journal)

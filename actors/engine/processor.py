@@ -13,8 +13,7 @@ commit. If a commit fails, the processor ends with everything that it has in mem
 
 Invariants: nothing outside learns of an event before it is on disk. At most one commit is on its way, and commits are in the
 order of the decisions. All *deliveries* from object to object are taken before a batch is sealed, so a cause and its effects
-inside the partition are on disk together. *Ready handlers* may wait for a later batch: the object's state says that they are to
-run.
+inside the partition are on disk together. *Ready handlers* may wait for a later batch: the object's state names them.
 
 Prior art: group commit in databases (PostgreSQL, RocksDB), and the partition processor of restatedev/restate, which also applies
 one ordered log per partition. Alternative refused: to wait for the disk before the next decision. A chain of ten calls would then
@@ -328,6 +327,9 @@ class PartitionProcessor:
                 await self._executor.run_next(nursery)
             elif self._inbox:
                 in_a_row = 0
+                request = self._inbox[0]
+                if request.command.__class__ is c.PauseInvocation and self._dispatcher.row_pauses.take(self._inbox):
+                    break  # they may be many
                 await self._dispatcher.take(self._inbox.popleft())
             else:
                 break
@@ -349,8 +351,6 @@ class PartitionProcessor:
             else:
                 await self._history_effects.carry_out(source, delivery)
                 self._executor.carry_out()
-
-    # Background tasks.
 
     async def _go_on_when_opened(self) -> None:
         await self._opened.wait()

@@ -12,7 +12,8 @@ event becomes a part of the object's own append, because a commit has one append
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.engine.batch import RowPause
@@ -21,65 +22,127 @@ from actors.engine.sealer import SNAPSHOT_EVENTS
 from actors.rows.pauses import may_be_paused, pause, pause_requested
 from journal import invocation_keys, keys
 from journal.codec import Record
-from journal.errors import JournalError
+from journal.errors import CorruptRecord, JournalError
 from journal.events import ControlResult, Recorded, Status
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Iterable
+
     from actors.engine.engine_context import EngineContext
     from actors.engine.machine import Machine
     from actors.engine.requests import ObjectRequest
+    from actors.engine.waiter import Reply
+    from journal.ids import InvocationId, StreamId
+    from journal.rows import StreamHead
+
+AT_ONCE = 128
+"""How many requests are looked at together."""
 
 _PAUSED = ControlResult(True, Status.SUSPENDED, Status.PAUSED)
 
 
 class RowPauses:
-    """The pauses by rows of one processor."""
+    """The pauses by rows of one processor, which takes its requests from ``inbox``."""
 
     def __init__(self, machine: Machine, context: EngineContext) -> None:
         self._machine = machine
         self._context = context
+        self._left = 0
+        """How many of the first requests in the inbox are left to their objects."""
 
-    def take(self, request: ObjectRequest, command: c.PauseInvocation) -> bool:
-        """Pause the invocation by its row, and answer once that is durable. Returns False if its object must decide."""
-        machine, context = self._machine, self._context
-        if request.reply is None or command.reply_to is not None or request.to in machine.cache.row_pauses:
+    def take(self, inbox: deque[ObjectRequest]) -> bool:
+        """Take the pauses at the head of the inbox that rows are enough for, and leave the others there, in order. Returns whether it
+        took any. The answers come once the pauses are durable."""
+        if self._left:
+            self._left -= 1
             return False
-        if context.observer is not None or context.notices.rules:
+        if self._context.observer is not None or self._context.notices.rules:
             return False  # they are told of the object
-        try:
-            found = self._found(request, command)
-        except JournalError:
-            return False  # the object says what is damaged, or why the event cannot be written
-        if found is None:
+        asked: list[Any] = [*takewhile(_is_pause, islice(inbox, AT_ONCE))]
+        stored = self._read(asked)
+        told: list[Reply[Any]] = []
+        left: list[ObjectRequest] = []
+        for request in asked:
+            of = request.command.invocation_id
+            if of in stored and self._pause(request, request.command, *stored.pop(of)):
+                told.append(request.reply)
+            else:
+                left.append(request)
+        if not told:
+            self._left = len(left) - 1  # the first of them is taken now
             return False
-        machine.batch.row_pauses[request.to] = machine.cache.row_pauses[request.to] = found
-        note_pause(found.row.target, found.recorded)
-        machine.audit(request, answer=_PAUSED)
-        machine.when_durable(partial(request.reply.set, _PAUSED))
+        for _ in asked:
+            inbox.popleft()
+        inbox.extendleft(reversed(left))
+        self._left = len(left)
+        self._machine.when_durable(partial(_tell, told))
         return True
 
-    def _found(self, request: ObjectRequest, command: c.PauseInvocation) -> RowPause | None:
-        machine, stream, stamp, of = self._machine, request.to, request.stamp, command.invocation_id
-        partition = machine.partition
-        data = machine.rows.get(invocation_keys.invocation(partition.number, of))
-        if data is None:
-            return None
-        row, head = decode_row(InvocationRow, data), partition.head(stream)
-        if not may_be_paused(row, head, stamp.cause) or head.last + 1 - head.snapshot >= SNAPSHOT_EVENTS:
-            return None
-        if machine.rows.get(keys.owing(partition.number, stream)) is not None:
-            return None  # what a start looks at may have to change
-        number = head.last + 1
-        record = Record(number)
-        ((_, event),) = record.add(stamp, (pause_requested(of, command.reason),))
+    def _read(self, asked: Iterable[Any]) -> dict[InvocationId, tuple[bytes, StreamHead]]:
+        """Read at once what is stored of the invocations whose rows may be enough: their rows, and the heads of their objects. Of each
+        object, only one is among them."""
+        machine, number = self._machine, self._machine.partition.number
+        loaded, unsettled = machine.cache.loaded, machine.cache.row_pauses
+        streams: dict[StreamId, InvocationId] = {}
+        seen: set[StreamId] = set()
+        for request in asked:
+            stream, command = request.to, request.command
+            if stream not in seen and stream not in loaded and stream not in unsettled:
+                seen.add(stream)
+                if request.reply is not None and command.reply_to is None:
+                    streams[stream] = command.invocation_id
+        rows_of = [invocation_keys.invocation(number, of) for of in streams.values()]
+        owing_of = [keys.owing(number, stream) for stream in streams]
+        try:
+            found = machine.journal.get_many([*rows_of, *owing_of])
+            heads = machine.partition.heads_of([*streams])
+        except CorruptRecord:
+            return {}  # the objects say what is damaged
+        changed = machine.rows.is_changed
+        return {
+            of: (row, head)
+            for of, row, owing, head, key, other in zip(
+                streams.values(), found, found[len(streams) :], heads, rows_of, owing_of, strict=False
+            )
+            # An object that owes something may owe something else after the pause.
+            if row is not None and owing is None and not changed(key) and not changed(other)
+        }
+
+    def _pause(self, request: ObjectRequest, command: c.PauseInvocation, stored: bytes, head: StreamHead) -> bool:
+        """Pause the invocation with this stored row. Returns False if its object must decide."""
+        machine, stream, stamp = self._machine, request.to, request.stamp
+        try:
+            row = decode_row(InvocationRow, stored)
+            if not may_be_paused(row, head, stamp.cause) or head.last + 1 - head.snapshot >= SNAPSHOT_EVENTS:
+                return False
+            number = head.last + 1
+            record = Record(number)
+            ((_, event),) = record.add(stamp, (pause_requested(command.invocation_id, command.reason),))
+        except JournalError:
+            return False  # the object says what is damaged, or why the event cannot be written
         before = pause(row, number, command.reason, stamp)
-        return RowPause(
+        recorded = Recorded(number, stamp, event)
+        machine.batch.row_pauses[stream] = machine.cache.row_pauses[stream] = RowPause(
             stream=stream,
             expected=head.last,
             events=record,
             batch=machine.batch,
+            stored=stored,
             row=row,
             before=before,
-            recorded=Recorded(number, stamp, event),
+            recorded=recorded,
         )
+        note_pause(row.target, recorded)
+        machine.audit(request, answer=_PAUSED)
+        return True
+
+
+def _is_pause(request: ObjectRequest) -> bool:
+    return request.command.__class__ is c.PauseInvocation
+
+
+def _tell(replies: Iterable[Reply[Any]]) -> None:
+    for reply in replies:
+        reply.set(_PAUSED)

@@ -67,8 +67,10 @@ class Sealer:
                 sealed.forgo_rewriting(pending_append, error)
                 self._faults.blame(pending_append.loaded, None, error, is_whole=True)
         for found in sealed.row_pauses.values():
-            index_paused(sealed.rows, sealed.counts, self._partition, found.row, found.before)
-            found.is_sealed = True
+            index_paused(
+                sealed.rows, sealed.known, sealed.counts, self._partition, found.stored, found.row, found.before
+            )
+            found.batch = None
         for (service, handler, deployment, _), number in sealed.succeeded.items():
             group = group_of_success(service, handler, deployment)
             sealed.counts[group] = sealed.counts.get(group, 0) + number
@@ -80,8 +82,9 @@ class Sealer:
         """The commit for the journal, with the audit rows chained to the durable ones and the counts added to the
         durable counts."""
         if sealed.counts:
-            rows, sealed.known = self._counts.rows_after(sealed.counts)
+            rows, known = self._counts.rows_after(sealed.counts)
             sealed.rows.update(rows)
+            sealed.known.update(known)
         if not sealed.audit:
             return sealed.appends({})
         self._next_trail = copy(self._trail)

@@ -76,6 +76,62 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
         return trio.lowlevel.Abort.SUCCEEDED
 
 
+class Answers(Generic[T]):
+    """The answers to several requests, which one task waits for."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, T | BaseException] = {}
+        """Each answer, or the error in its place, by the number of its request."""
+        self._asked: dict[int, NumberedReply[T]] = {}
+        self._all = trio.Event()
+
+    def ask(self, number: int, of: InvocationId) -> NumberedReply[T]:
+        """Return the reply to the request with this number."""
+        reply = self._asked[number] = NumberedReply(of, number=number, answers=self)
+        return reply
+
+    def give(self, number: int, answer: T | BaseException) -> None:
+        """Take an answer."""
+        self.given[number] = answer
+        if len(self.given) == len(self._asked):
+            self._all.set()
+
+    async def wait(self) -> None:
+        """Wait until all that were asked for are given. If it is cancelled, the others are forgotten."""
+        try:
+            if len(self.given) < len(self._asked):
+                await self._all.wait()
+            else:
+                await trio.lowlevel.checkpoint()
+        finally:
+            for number in self._asked.keys() - self.given.keys():
+                self._asked[number].forget()
+
+
+class NumberedReply(Reply[T]):
+    """A reply that is one of several ``answers``."""
+
+    number: int = 0
+    answers: Answers[T] | None = None
+
+    def set(self, value: T) -> None:
+        """Answer with a value."""
+        self._give(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error."""
+        self._give(error)
+
+    def _give(self, answer: T | BaseException) -> None:
+        answers, self.answers = self.answers, None  # it refers to this reply
+        if answers is None:
+            return
+        self._is_answered = True
+        if self.among is not None:
+            self.among.discard(self)
+        answers.give(self.number, answer)
+
+
 async def _given(answer: Maybe[T]) -> T:
     try:
         return answer.unwrap()

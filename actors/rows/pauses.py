@@ -51,10 +51,21 @@ def pause(row: InvocationRow, number: int, reason: str, stamp: Stamp) -> tuple[G
     return before
 
 
-def index_paused(rows: Rows, counts: Counts, partition: int, row: InvocationRow, before: tuple[Group, ...]) -> None:
-    """Write the changed row, and move the invocation in the index of statuses and in the counts."""
+def index_paused(
+    rows: Rows,
+    known: Rows,
+    counts: Counts,
+    partition: int,
+    stored: bytes,
+    row: InvocationRow,
+    before: tuple[Group, ...],
+) -> None:
+    """Write the changed row, and move the invocation in the index of statuses and in the counts. ``known`` receives what is stored under
+    these keys."""
     of = row.invocation_id
-    rows[invocation_keys.invocation(partition, of)] = encode_row(row)
-    rows[invocation_keys.open_by_status(partition, Status.SUSPENDED, of)] = None
-    rows[invocation_keys.open_by_status(partition, Status.PAUSED, of)] = b""
+    key = invocation_keys.invocation(partition, of)
+    suspended = invocation_keys.open_by_status(partition, Status.SUSPENDED, of)
+    paused = invocation_keys.open_by_status(partition, Status.PAUSED, of)
+    rows[key], rows[suspended], rows[paused] = encode_row(row), None, b""
+    known[key], known[suspended], known[paused] = stored, b"", None
     recount(counts, before, groups_of_row(row))

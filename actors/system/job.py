@@ -62,7 +62,7 @@ R = TypeVar("R")
 _PAGE = 500
 _PAGES = 2_000
 _PAGE_SECONDS = 5.0
-_TOGETHER = 64
+_TOGETHER = 128
 _REASON_SHOWN = 300
 _READ_SECONDS = 60.0
 """How long a read of a job is kept."""

@@ -30,7 +30,7 @@ import trio._core._run as trio_run
 
 import actors
 from actors.environment import Environment, offload_inline
-from benchmarks.budget.units import LIMITS, UNITS, Unit
+from benchmarks.budget.units import UNITS, Unit
 from journal.kv.store import Durability
 from journal.log.open import open_journal
 
@@ -152,7 +152,7 @@ async def count(unit: Unit, meter: Meter, path: Path) -> Counted:
     )
     async with (
         open_journal(path, durability=Durability.OS, clock=clock) as journal,
-        actors.open_runtime(*unit.classes, journal=journal, environment=surroundings, limits=LIMITS) as runtime,
+        actors.open_runtime(*unit.classes, journal=journal, environment=surroundings, limits=unit.limits) as runtime,
     ):
         found: list[dict[str, int]] = []
 

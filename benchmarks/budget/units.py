@@ -20,6 +20,7 @@ from benchmarks.questions.nested import CALLS, Caller
 from benchmarks.questions.signals import SIGNALS, Waiter
 from benchmarks.questions.steps import Worker
 from benchmarks.questions.timers import SECONDS, Sleeper
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,6 +36,8 @@ WALKERS = 4
 SUSPEND_AFTER_SECONDS = 60.0
 """Longer than any unit takes, so only what is left alone leaves memory."""
 
+LIMITS = actors.Limits(unload_after_seconds=SUSPEND_AFTER_SECONDS)
+
 
 async def _nothing(_: LocalClient, __: int) -> None:
     """Prepare nothing."""
@@ -44,7 +47,7 @@ async def _nothing(_: LocalClient, __: int) -> None:
 class Unit:
     """Something that is counted. ``work`` does ``operations`` of it; ``prepare`` comes before that, and is not counted.
 
-    One operation stands for ``per_operation`` units. The numbers are small, as callgrind makes a process fifty times as slow: no
+    One operation stands for ``per_operation`` units, and ``limits`` are those of the runtime. The numbers are small, as callgrind makes a process fifty times as slow: no
     object gets as many events as a snapshot takes, except those of the replay, so snapshots are in no other count.
     """
 
@@ -56,6 +59,7 @@ class Unit:
     fewer: int
     more: int
     per_operation: int = 1
+    limits: actors.Limits = LIMITS
 
 
 async def _call(client: LocalClient, operations: int) -> None:
@@ -93,6 +97,19 @@ async def _signal(client: LocalClient, operations: int) -> None:
 
 async def _sleep(client: LocalClient, operations: int) -> None:
     await drive(operations, HANDLERS_IN_FLIGHT, lambda _: client.service(Sleeper).sleep(SECONDS))
+
+
+async def _suspend(client: LocalClient, operations: int) -> None:
+    for _ in range(operations):
+        await client.service(Waiter).wait.send(SIGNALS)
+    await trio.sleep(10 * SUSPEND_AFTER_SECONDS)
+
+
+async def _pause_all(client: LocalClient, operations: int) -> None:
+    job = await client.jobs.where("status = 'suspended'").pause()
+    told = await job.result()
+    if told.changed != operations:
+        raise BrokenInvariant(f"{told.changed} of {operations} are paused")
 
 
 class _Walkers:
@@ -147,6 +164,16 @@ UNITS = (
         more=64,
         per_operation=SIGNALS,
     ),
+    Unit(
+        name="pause",
+        what="one of the suspended invocations that a job pauses",
+        classes=(Waiter,),
+        work=_pause_all,
+        prepare=_suspend,
+        fewer=32,
+        more=128,
+        limits=attrs.evolve(LIMITS, idle_objects=1),
+    ),
     Unit(name="timer", what="a call that sleeps", classes=(Sleeper,), work=_sleep, fewer=32, more=128),
     Unit(
         name="replay_event",
@@ -159,5 +186,3 @@ UNITS = (
         per_operation=WALKERS,
     ),
 )
-
-LIMITS = actors.Limits(unload_after_seconds=SUSPEND_AFTER_SECONDS)

@@ -71,6 +71,13 @@ class CommittedView:
         commit = self._first_to_change(key)
         return self._store.get(key) if commit is None else commit.seen(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values in the order of the keys, with one read. Raises ``CorruptRecord``."""
+        stored = self._store.get_many(keys)
+        if not self._commits:
+            return stored
+        return [self.get(key) if self.is_pending(key) else value for key, value in zip(keys, stored, strict=True)]
+
     def pending_value(self, key: bytes) -> bytes | None:
         """Return the value that the key has once every commit in progress has returned. Raises ``CorruptRecord``."""
         for commit in reversed(self._commits.values()):

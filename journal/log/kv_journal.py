@@ -115,6 +115,10 @@ class KvJournal:
         """Return the row's value as of the commits that have returned, or None. Raises ``CorruptRecord``."""
         return self._settled.get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return what :meth:`get` does for each of the keys, with one read. Raises ``CorruptRecord``."""
+        return self._settled.get_many(keys)
+
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:

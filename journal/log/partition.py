@@ -13,6 +13,7 @@ from journal.log.protocol import Append, Due, Message
 from journal.log.streams import (
     NO_STREAM,
     clear_stream,
+    head_of,
     load_stream,
     read_events,
     read_head_and_row,
@@ -99,6 +100,18 @@ class KvPartition:
     def head(self, stream: StreamId) -> StreamHead:
         """Return the end of the stored stream of the object; an empty one if there is none. Raises ``Damaged``."""
         return self._head(stream)[0]
+
+    def heads_of(self, streams: Sequence[StreamId]) -> list[StreamHead]:
+        """Return what :meth:`head` does for each of these objects, with one read. Raises ``CorruptRecord`` if one of them is damaged."""
+        known, number = self._heads, self.number
+        unknown = [stream for stream in streams if stream not in known]
+        found = {stream: known[stream] for stream in streams if stream in known}
+        if unknown:
+            rows = self._settled.get_many([keys.head(number, stream) for stream in unknown])
+            read = {stream: (head_of(row), row) for stream, row in zip(unknown, rows, strict=True)}
+            self._remember_heads(read)
+            found |= read
+        return [found[stream][0] for stream in streams]
 
     async def load(self, stream: StreamId) -> StoredStream | None:
         """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""

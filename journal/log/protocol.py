@@ -118,6 +118,10 @@ class Partition(Protocol):
         """Return the end of the stored stream of the object; an empty one if there is none. Raises ``Damaged``."""
         ...
 
+    def heads_of(self, streams: Sequence[StreamId]) -> list[StreamHead]:
+        """Return what :meth:`head` does for each of these objects, with one read. Raises ``CorruptRecord`` if one of them is damaged."""
+        ...
+
     async def load(self, stream: StreamId) -> StoredStream | None:
         """Return the stored stream of the object, or None if there is none. Raises ``Damaged``."""
         ...
@@ -155,6 +159,11 @@ class Journal(Readable, Protocol):
     """The unfinished work of the original, if this journal is a copy."""
     changes: ChangeFeed
     """The changes that this node knows of, for lists that show everything."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return what :meth:`get` does for each of the keys, in their order, with one read. Raises ``CorruptRecord`` if one of the
+        values is damaged."""
+        ...
 
     def has_room(self) -> bool:
         """Report whether new work should be accepted. Existing work continues until a write fails."""

@@ -46,9 +46,14 @@ def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tupl
     """Return the head of the stream and its stored bytes, None if there is no stream. Raises ``Damaged``."""
     try:
         data = store.get(keys.head(partition, stream))
-        return (NO_STREAM if data is None else decode_row(StreamHead, data)), data
+        return head_of(data), data
     except CorruptRecord as error:
         raise Damaged(stream, 0, f"the head: {error}") from error
+
+
+def head_of(row: bytes | None) -> StreamHead:
+    """Return the head that is stored in this row; an empty head if there is none. Raises ``CorruptRecord``."""
+    return NO_STREAM if row is None else decode_row(StreamHead, row)
 
 
 def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> StoredStream | None:

@@ -15,7 +15,7 @@ from actors.core.evolve import evolve
 from actors.core.owed import owes, timers_of
 from actors.core.react import react
 from actors.core.state import REQUEST
-from actors.rows.counters import groups_of_row, recount
+from actors.rows.counters import Group, groups_of_row, recount
 from actors.rows.index import listing_of, row_of
 from actors.rows.pauses import index_paused, may_be_paused, pause, pause_requested
 from actors.values.limits import DEFAULT_LIMITS
@@ -66,16 +66,23 @@ def compare(state: ObjectState, command: c.PauseInvocation, cause: str) -> None:
     assert timers_of(after) == timers_of(state)
 
     row = stored(state, state.invocations[of])
+    before_it = encode_row(row)
     counted = pause(row, number, command.reason, stamp)
     assert row == stored(after, after.invocations[of])
-    rows, counts, expected = dict[bytes, bytes | None](), {}, {}
-    index_paused(rows, counts, PARTITION, row, counted)
+    rows, known = dict[bytes, bytes | None](), dict[bytes, bytes | None]()
+    counts, expected = dict[Group, int](), dict[Group, int]()
+    index_paused(rows, known, counts, PARTITION, before_it, row, counted)
     recount(expected, groups_of_row(stored(state, state.invocations[of])), groups_of_row(row))
     assert counts == expected
     assert rows == {
         invocation_keys.invocation(PARTITION, of): encode_row(row),
         invocation_keys.open_by_status(PARTITION, Status.SUSPENDED, of): None,
         invocation_keys.open_by_status(PARTITION, Status.PAUSED, of): b"",
+    }
+    assert known == {
+        invocation_keys.invocation(PARTITION, of): before_it,
+        invocation_keys.open_by_status(PARTITION, Status.SUSPENDED, of): b"",
+        invocation_keys.open_by_status(PARTITION, Status.PAUSED, of): None,
     }
     was, now = listing_of(state.invocations[of]), listing_of(after.invocations[of])
     assert (was.deployment, was.awaited) == (now.deployment, now.awaited), "the other indexes stay"

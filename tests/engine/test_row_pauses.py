@@ -14,6 +14,7 @@ from actors.engine.object_cache import ObjectCache
 from actors.engine.row_pauses import RowPauses
 from actors.query.fsck.doctor import examine
 from journal.events import Status
+from journal.ids import stream_of, stream_of_invocation
 from journal.kv.memory import MemoryStore
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
@@ -79,6 +80,34 @@ async def test_a_job_pauses_what_is_suspended_without_loading_its_objects(loads:
         for of in ids:
             await runtime.client.invocation(of).signal("go", 7)
             assert await runtime.client.invocation(of).result() == 7
+    assert examine(lab.store, 1).is_sound
+
+
+async def test_a_pause_that_a_row_is_not_enough_for_is_decided_by_its_object_and_keeps_its_place(
+    loads: list[StreamId],
+) -> None:
+    lab = Lab(Waiter, Desk)
+    async with lab.running() as runtime:
+        desk = runtime.client.actor(Desk, "a")
+        first, second = [await desk.wait.send() for _ in range(2)]
+        await quiet()
+    ids = await cold(lab, 3)
+    async with lab.running() as runtime:
+        loads.clear()
+        stream = stream_of("Desk", "a")
+        asked = [ids[0], first.id, ids[1], second.id, ids[2]]
+        told = await (await runtime.client.jobs.of(asked).pause()).result()
+        assert told.changed == len(asked)
+        assert loads.count(stream) == 1
+        assert not {*loads} & {stream_of_invocation(of) for of in ids}
+        pauses = [
+            entry.number
+            for handle in (first, second)
+            async for entry in runtime.client.invocation(handle.id).events()
+            if entry.name == "InvocationPaused"
+        ]
+        assert len(pauses) == 2
+        assert pauses == sorted(pauses), "in the order of the requests"
     assert examine(lab.store, 1).is_sound
 
 

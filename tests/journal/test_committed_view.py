@@ -40,6 +40,30 @@ class DamagedStore(MemoryStore):
         self.damaged -= batch.rows.keys()
 
 
+class ShowingStore(MemoryStore):
+    """A store that shows a commit before it returns, as a disk does."""
+
+    def __init__(self) -> None:
+        super().__init__([(b"a", b"1")])
+        self.may_return = trio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        self.apply(batch)
+        await self.may_return.wait()
+
+
+async def test_what_is_read_together_is_as_of_the_commits_that_have_returned() -> None:
+    store = ShowingStore()
+    view = CommittedView(store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(view.commit, Batch(rows={b"a": b"2", b"b": b"2"}), lambda: None)
+        await trio.testing.wait_all_tasks_blocked()
+        assert store.get_many([b"a", b"b", b"c"]) == [b"2", b"2", None]
+        assert view.get_many([b"a", b"b", b"c"]) == [b"1", None, None]
+        store.may_return.set()
+    assert view.get_many([b"b", b"c", b"a"]) == [b"2", None, b"2"]
+
+
 async def test_a_damaged_row_can_be_replaced_and_only_its_readers_hear_of_it() -> None:
     store = DamagedStore()
     view = CommittedView(store)

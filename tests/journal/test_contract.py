@@ -95,7 +95,9 @@ async def test_an_append_without_events_carries_rows_and_leaves_no_stream(open_a
         async with journal.claim(0, "me") as partition:
             await partition.commit([Append.of(stream=STREAM, expected=0, events=[], rows={key: b"row"})])
             await partition.commit([append(0, 1)])
+            assert partition.heads_of([OTHER, STREAM]) == [partition.head(OTHER), partition.head(STREAM)]
         assert journal.get(key) == b"row"
+        assert journal.get_many([keys.audit(0, 2), key]) == [None, b"row"]
         assert values(await all_of(journal)) == [1]
         assert [stream async for stream, _ in journal.heads(0)] == [STREAM]
 
