@@ -109,7 +109,7 @@ class Endpoints:
     _home: _Home | None = None
 
     def base_of_links(self) -> str | None:
-        """Return what the links of questions begin with, or None if people outside cannot reach this runtime."""
+        """Return the address at the start of links, or None if people outside cannot reach this runtime."""
         if self.public_url is not None or self.options is None:
             return self.public_url
         return f"http://{self.options.name}:{self._listeners[0].socket.getsockname()[1]}"
@@ -188,7 +188,7 @@ class Endpoints:
             await self._ended.wait()
 
     def abandon(self) -> None:
-        """Accept no more requests, and end those that wait."""
+        """Accept no more requests, and end the waiting ones."""
         self.closing.begin.set()
         self.closing.last_call()
 
@@ -207,7 +207,7 @@ class Endpoints:
             return False
         try:
             await self.offload(partial(import_module, _SERVER))
-        except Exception:  # what a person types at a terminal ends no program
+        except Exception:  # an input at a terminal must not end the program
             log.exception("the server for the data directory's socket cannot be imported")
             return False
         return True

@@ -20,7 +20,7 @@ def library() -> str | None:
 def require_trio(name: str, in_asyncio: str, in_no_loop: str) -> None:
     """Raise :class:`actors.errors.MisuseError` with the code ``wrong_loop`` unless a trio task runs the caller.
 
-    ``name`` is what was used. The others are for use in its place, in an asyncio task and where no event loop runs.
+    ``name`` is the function that was used. The others replace it in an asyncio task and where no event loop runs.
     """
     found = library()
     if found == TRIO:
@@ -43,7 +43,7 @@ def require_own_client() -> None:
 def require_asyncio(name: str, in_trio: str) -> None:
     """Raise :class:`actors.errors.MisuseError` with the code ``wrong_loop`` unless an asyncio task runs the caller.
 
-    ``name`` is what was used, and ``in_trio`` is for use in its place in a trio task.
+    ``name`` is the function that was used, and ``in_trio`` replaces it in a trio task.
     """
     found = library()
     if found == TRIO:

@@ -38,8 +38,8 @@ class OpenedJournal(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class JournalPlace:
-    """Where a runtime keeps its journal, as ``open_runtime`` was told. ``url`` returns where clients reach the runtime once it has a
-    port; ``payload_bytes`` is the largest value that they may send."""
+    """Where a runtime keeps its journal, by the arguments of ``open_runtime``. ``url`` returns the address of the runtime for clients, once
+    it has a port; ``payload_bytes`` is the largest value that they may send."""
 
     path: str | os.PathLike[str] | None
     journal: Journal | None

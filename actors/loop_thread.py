@@ -120,7 +120,7 @@ class LoopThread(Generic[T]):
         self._run_soon(work.scope.cancel)
 
     def stop(self) -> None:
-        """Close everything that is open, and end the thread. What waits for a result gets :class:`UnavailableError`."""
+        """Close all open contexts, and end the thread. A caller that waits for a result gets :class:`UnavailableError`."""
         self._end_by(self._stop.set)
 
     def abort(self) -> None:

@@ -24,7 +24,7 @@ COMMANDS = {
     "limits": ("cli.commands.limits", "Set how many invocations run at once."),
     "jobs": ("cli.commands.jobs", "List, follow and cancel bulk jobs."),
     "schedules": ("cli.commands.schedules", "Call handlers at the times of a cron line or an interval."),
-    "notifications": ("cli.commands.notifications", "Report changes of invocations to an address."),
+    "notifications": ("cli.commands.notifications", "Send changes of invocations to a URL (webhooks)."),
     "deployments": ("cli.commands.deployments", "List deployments and choose the one for new work."),
     "invocations": ("cli.commands.invocations", "List, describe and control invocations."),
     "backup": ("cli.commands.backup", "Back up a data directory, even while it is served."),

@@ -178,7 +178,7 @@ async def _served(client: Client, service: str) -> ServiceInfo | None:
 
 
 async def _names_of(client: Client, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names under which objects of the class may be stored, and those of the handler."""
+    """Return the names under which objects of the class may be stored, and the names of the handler."""
     served = await _served(client, named.service)
     services = (named.service,) if served is None else (served.name, *served.aliases)
     if named.handler is None:

@@ -93,7 +93,7 @@ class PauseCause(Constant):
     STALLED = "stalled"
     """Code in a hosted event loop waits for something that is not durable."""
     BUDGET = "budget"
-    """A budget that counts what it spends is used up."""
+    """A budget that counts the invocation is used up."""
 
 
 class Children(Constant):
@@ -379,7 +379,7 @@ class StepAttemptFailed:
 
 @attrs.define(kw_only=True)
 class StepHeartbeat:
-    """A running step said how far it is. ``details`` are JSON, for the next try of the step if this one does not succeed."""
+    """A running step reported its progress. ``details`` are JSON, for the next try of the step if this one does not succeed."""
 
     invocation_id: InvocationId
     step: StepId
@@ -662,7 +662,7 @@ class PatchMarked:
 
 @attrs.define(kw_only=True)
 class StatusTextChanged:
-    """A handler said in a text, for people, what it does now. A replay does not compare it."""
+    """A handler set the text that describes its current work for people. A replay does not compare it."""
 
     invocation_id: InvocationId
     text: str

@@ -167,7 +167,7 @@ class Ulids:
         )
 
     def _step(self, now: float) -> int:
-        """Go on to the next number. Returns its lower half."""
+        """Advance to the next number. Returns its lower half."""
         words = self._words
         if len(words) < _WORDS_OF_ONE:
             # Random bytes are fetched for many ids at once, because each call to the system takes up to 20 microseconds.

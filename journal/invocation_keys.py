@@ -194,7 +194,7 @@ def microseconds_of_tag(key: bytes) -> int:
 
 
 def counter(partition: int, group: bytes, *, by_signal: bool) -> bytes:
-    """Return the key of the number of invocations in a group. The groups of those that wait for a signal, by the name of the
+    """Return the key of the number of invocations in a group. The groups of invocations that wait for a signal, by the name of the
     signal, follow after all others: they may be many."""
     return counters(partition, by_signal=by_signal) + group
 

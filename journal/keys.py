@@ -1,4 +1,4 @@
-"""The layout of every key of the store, each with the order that it promises. Those of invocations are in
+"""The layout of every key of the store, each with the order that it promises. The keys of invocations are in
 :mod:`journal.invocation_keys`.
 
 The first byte is the kind of the key and never gets another meaning. The partition is next, so that the owner of a partition
@@ -207,12 +207,12 @@ def end_of_counted_start(key: bytes) -> float:
 
 
 def spent(partition: int, scope: str) -> bytes:
-    """Return the key of what was spent under the budget of a scope, ordered by the bytes of the scope."""
+    """Return the key of the amounts spent under the budget of a scope, ordered by the bytes of the scope."""
     return spent_prefix(partition) + scope.encode()
 
 
 def spent_prefix(partition: int) -> bytes:
-    """Return the prefix of what was spent under budgets."""
+    """Return the prefix of the amounts spent under budgets."""
     return PARTITION.pack(_SPENT, partition)
 
 

@@ -85,7 +85,7 @@ class AwaitedSignal:
 
 
 class LimitStart(msgspec.Struct, array_like=True, gc=False):
-    """A start that the rates of limits count: its time, and what they count, such as ``tag:user=ada``."""
+    """A start that the rates of limits count: its time, and the scopes that they count, such as ``tag:user=ada``."""
 
     at: float
     scopes: tuple[str, ...]
@@ -160,7 +160,7 @@ class AuditRow:
     number: Annotated[int, described("its position in the chain")]
     at: Annotated[float, moment("when it was requested")]
     by: Annotated[str, described("the requester")]
-    source: Annotated[str, described("the requester's address, or what it is: process, handler, user:NAME")]
+    source: Annotated[str, described("the requester's address, or its kind: process, handler, user:NAME")]
     verb: Annotated[str, described("the verb")]
     target: Annotated[str, described("the target of the verb: an invocation, an object, a gate …")]
     detail: Annotated[str, described("the options of the verb")] = ""

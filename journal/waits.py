@@ -1,7 +1,7 @@
-"""What a handler may request in a turn, and what may end its wait, as parts of a frame that stands for several events
+"""The requests that a handler may make in a turn, and the ends of its waits, as parts of a frame that contains several events
 (``journal.fused``).
 
-Each is another spelling of one event. What has a text of a class of the author's, or is too large, is written as the event itself.
+Each part is another encoding of one event. An event with a text of a user's class, or a large event, is written as the event itself.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class RequestedCall(msgspec.Struct, array_like=True, gc=False, tag=4):
 
 
 Requested = RequestedStep | RequestedSleep | RequestedSignal | RequestedCall
-"""What a handler may request in a frame."""
+"""The requests of a handler that a frame can contain."""
 
 
 def requested_in(event: e.Event) -> Requested | None:

@@ -27,7 +27,7 @@ def bridged(backend: B, bridge: Bridge) -> B:
 
 
 class _BridgedBackend:
-    """The base of bridged backends: what does not wait, and streams."""
+    """The base of bridged backends: operations that do not wait, and streams."""
 
     def __init__(self, of: Any, bridge: Bridge) -> None:
         self._of = of

@@ -45,7 +45,7 @@ def signal_counts(rows: Readable, partitions: int, *, at_most: int) -> Counts:
 
 
 def _each_once(counts: Counts) -> Counts:
-    """Those that await a signal are counted by it, and in their group too: count them by it alone."""
+    """Invocations that await a signal are counted by the signal and in their group: count them once, by the signal."""
     found: Counts = {}
     for group, number in counts.items():
         if len(group) > SIGNAL:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates) -> InvocationInfo:
-    """Return the public record of an invocation, with what it waits for, from its object. Raises ``Damaged`` if the
+    """Return the public record of an invocation, with its waits, from its object. Raises ``Damaged`` if the
     object cannot be read.
     """
     of = row.invocation_id

@@ -208,7 +208,7 @@ def _waits(snapshot: JournalSnapshot, partition: int) -> Iterator[_Entry]:
 
 
 def _waiting(snapshot: JournalSnapshot) -> tuple[WaitingGroup, ...]:
-    """The groups of invocations that wait for a signal and are not paused, those that have waited longest first."""
+    """The groups of invocations that wait for a signal and are not paused, ordered by the longest wait."""
     counts = _of_users(signal_counts(snapshot.view, snapshot.partitions, at_most=SIGNAL_COUNTERS))
     waiting = {group: number for group, number in counts.items() if group[counters.STATUS] != Status.PAUSED.value}
     if not waiting:

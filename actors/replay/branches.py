@@ -112,7 +112,7 @@ class Driver(Protocol):
     def request(self, branch: Branch, event: Event, what: str) -> Any: ...
     def emit(self, branch: Branch, piece: Piece) -> None: ...
 
-    status_text: str | None  # what the handler has said that it does, in this attempt
+    status_text: str | None  # the status text of the handler in this attempt
 
     def has_outcome(self, step: StepId) -> bool: ...
     def is_patched(self, name: str) -> bool: ...
@@ -177,7 +177,7 @@ current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default
 """The branch whose code is running, set once in each branch's own context."""
 
 _ENDINGS = 1_000
-"""The number of times that a branch is told that its attempt has ended."""
+"""The number of times that ``AttemptEnded`` is raised in a branch."""
 
 
 class Trap(msgspec.Struct, eq=False):

@@ -66,7 +66,7 @@ class Progress(enum.Enum):
 
 
 class Execution(PassingBy):
-    """One attempt of a handler. It takes what it replays out of the plan.
+    """One attempt of a handler. It takes the events that it replays from the plan.
 
     ``replay`` takes the turns of the plan and ``hand_over`` one more. Each runs the handler to a standstill and returns
     its position. ``handler`` makes the coroutine of the handler, or is the branch in which it has taken its first turn.
@@ -80,7 +80,7 @@ class Execution(PassingBy):
     live_now = 0.0
     result: bytes | None = None
     status_text: str | None = None
-    """What the handler has said that it does, in this attempt."""
+    """The status text of the handler in this attempt."""
 
     _has_stalled = False
 
@@ -232,7 +232,7 @@ class Execution(PassingBy):
         return Progress.RETURNED if has_ended else Progress.WAITING
 
     def _record_status_text(self) -> None:
-        """Record what the handler says that it does, unless it is recorded. It is for people, so a replay does not compare it:
+        """Record the status text of the handler, unless it is recorded. It is for people, so a replay does not compare it:
         what counts is the text at the end of a turn that no journal has."""
         text = self.status_text
         if text is not None and text != self._recorded_text and not self.coming and not self.is_replaying:

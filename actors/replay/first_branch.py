@@ -5,7 +5,7 @@ this branch takes the first turn by itself. The driver is made when the handler 
 handler is not.
 
 Invariant: a handler cannot tell the difference. A driver that is made late takes the turn over as it is (:class:`FirstResult`), and
-what it then does is what it would have done from the beginning.
+then behaves as if it had run from the beginning.
 """
 
 from __future__ import annotations

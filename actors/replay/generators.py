@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_LOOK = 16
-"""The number of generators at which those that have ended are first dropped."""
+"""The number of generators from which ended ones are dropped."""
 
 
 def run_with_hook(begin: Callable[[Any], None], function: Callable[..., T], *args: Any) -> T:

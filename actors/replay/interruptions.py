@@ -96,7 +96,7 @@ class Interruptions(Requests):
         self._guarded(self._drop, operation)
 
     def has_ready(self, besides: type[Branch]) -> bool:
-        """Report whether a branch is to be resumed in this turn that is none of the class ``besides``."""
+        """Report whether a branch that is not of the class ``besides`` is to be resumed in this turn."""
         return any(not isinstance(branch, besides) for branch, _, _ in self._ready)
 
     @property
@@ -120,12 +120,12 @@ class Interruptions(Requests):
         return self._match(event)
 
     def emit(self, branch: Branch, piece: Piece) -> None:
-        """Add a piece to the output of this turn, unless a replay emits again what is recorded."""
+        """Add a piece to the output of this turn, unless a replay repeats a recorded piece."""
         branch.must_run("actors.emit()")
         self._emit(piece)
 
     def spend(self, branch: Branch, spent: dict[str, str]) -> None:
-        """Record what the handler has used up, unless a replay repeats what is recorded."""
+        """Record the amounts that the handler has used up, unless a replay repeats recorded ones."""
         branch.must_run("actors.spend()")
         self._spend(spent)
 
@@ -180,7 +180,7 @@ class Interruptions(Requests):
                 self._interrupt(branch, Cancelled())
 
     def interrupt_behind_shield(self, scope: Scope) -> None:
-        """Deliver the cancellations that a lowered shield kept away, including the cancels of the invocation and of its updates."""
+        """Deliver the cancellations that a lowered shield had delayed, including the cancels of the invocation and of its updates."""
         self.interrupt_below(scope)
         self._interrupt_root()
         for update in self._updates.values():

@@ -62,7 +62,7 @@ class ReplayPlan:
     any. ``requests`` are the requests that the handler must make, those of steps in turns as they are recorded, ``kept_parts`` the parts that restarts have copied,
     ``deliveries`` the completions that the handler receives, and ``lived_turns`` the number of turns that it is known
     to have taken. A cancel has overtaken the deliveries with the numbers ``superseded``. ``emitted`` is the number of pieces of
-    output that the handler has emitted and that are recorded, ``status_text`` the last recorded text in which it said what it does, and
+    output that the handler has emitted and that are recorded, ``status_text`` the last recorded status text, and
     ``spends`` the number of its recorded calls of ``spend``.
     """
 
@@ -132,7 +132,7 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
 
 
 class _Order:
-    """The events that change the order of a replay, and what they change."""
+    """The events that change the order of a replay, and their effect."""
 
     started: Stamp | None = None
     cancelled: CancelledError | None = None

@@ -43,7 +43,7 @@ class StateView(Protocol):
 
 
 class Requests:
-    """The base of ``Execution`` that knows what the handler has requested, and must request.
+    """The base of ``Execution`` that has the requests that the handler has made and must make.
 
     ``progress`` collects the new events of the turns that are kept, and ``output`` the new pieces that they emitted. A replay emits
     the same pieces in the same order, so those that are recorded are its first ones, and it skips as many; likewise what it spends. ``mismatch`` says how the
@@ -106,7 +106,7 @@ class Requests:
             self._turn.append(event)
             return event
         while isinstance(self._recorded[0], e.PatchMarked):
-            self._recorded.popleft()  # the code no longer asks for the patch: every old run has gone through
+            self._recorded.popleft()  # the code no longer asks for the patch: every old run has passed it
         recorded = self._next_recorded()
         if not is_same_request(recorded, event, also_known_as, parameters):
             self.mismatch = mismatches.asks_otherwise(self._full_name, recorded, event)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ObjectItems:
     """The items of one object's ``Log`` and ``Map`` fields, as an attempt that starts now sees them.
 
-    A shared handler also sees what the running exclusive handler has recorded so far, unless that one is atomic.
+    A shared handler also reads the recorded changes of the running exclusive handler, unless that handler is atomic.
     """
 
     def __init__(

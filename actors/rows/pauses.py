@@ -2,7 +2,7 @@
 
 A row is written with the event that changes it. If that event is still the last one of the object, the row is what the events add
 up to, and a suspended invocation has nothing that a pause would end: no step runs, and no retry is due. So the pause is one event
-and a changed row. ``tests/core/test_paused_rows.py`` compares this with what is decided from the events.
+and a changed row. ``tests/core/test_paused_rows.py`` compares this with the decision from the events.
 """
 
 from __future__ import annotations

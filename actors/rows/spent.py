@@ -1,4 +1,4 @@
-"""The rows of what was spent under budgets: one for each partition and scope, written with the events that spend."""
+"""The rows of amounts spent under budgets: one for each partition and scope, written with the events that spend."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = SafeLogger(__name__)
 
 
 def add_spent(into: Rows, rows: Readable, partition: int, scope: str, life: int, spent: Mapping[str, str]) -> None:
-    """Add to what was spent under the budget with this ``life``. ``rows`` are those of the partition, with the changes that are not on
+    """Add to the amounts spent under the budget with this ``life``. ``rows`` are those of the partition, with the changes that are not on
     disk yet."""
     key = keys.spent(partition, scope)
     into[key] = encode_row(SpentRow(life, added(_spent_at(rows, key, life), spent)))
 
 
 def spent_under(readers: Iterable[Readable], scope: str, life: int) -> Amounts:
-    """Return what was spent in all partitions under the budget with this ``life``. ``readers`` read them, in their order."""
+    """Return the amounts spent in all partitions under the budget with this ``life``. ``readers`` read them, in their order."""
     sums: Amounts = {}
     for partition, rows in enumerate(readers):
         sums = added(sums, _spent_at(rows, keys.spent(partition, scope), life))
@@ -51,7 +51,7 @@ def _spent_at(rows: Readable, key: bytes, life: int) -> Amounts:
         row = decode_row(SpentRow, data)
     except CorruptRecord:
         log.exception(
-            "the row of what was spent under %s cannot be read: it counts as nothing", keys.scope_of_spent(key)
+            "the row with the amounts spent under %s cannot be read and counts as empty", keys.scope_of_spent(key)
         )
         return {}
     return row.spent if row.life == life else {}

@@ -236,7 +236,7 @@ def _fate_of_refused(spec: JobSpec, refusal: Exception) -> ItemStatus | None:
         case UnavailableError(code=ErrorCode.UNAVAILABLE) | UnknownOutcomeError() | Unavailable():
             return None
         case NotFoundError(kind=ResourceKind.INVOCATION) if spec.verb is JobVerb.PURGE:
-            # It is gone: purged by this job, whose answer was lost, or by another client.
+            # It was purged: by this job, whose answer was lost, or by another client.
             return ItemStatus(result=ItemResult.UNCHANGED)
         case ActorError() | JournalError():
             return _refused(refusal)

@@ -5,10 +5,10 @@
                                                                      deliver   a delayed message to itself, if it failed
 
 The message is in the batch of the change (``actors.engine.notices``), so neither exists without the other. A try that a crash
-interrupted is repeated: a notice arrives at least once, always with the same id. A notice that fails waits behind the others of
+interrupted is repeated: a notice arrives at least once, always with the same id. A notice that fails waits after the others of
 its lane, so that one that its address never takes holds up nothing.
 
-A name may be used again after its notification was deleted. The counts of a lane are those of one ``life``, and begin again with the next.
+A name may be reused after its notification was deleted. The counts of a lane belong to one ``life``, and begin at zero with the next.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 LANES = 8
-"""How many notices of one notification are sent at a time. Those of one invocation take the same lane."""
+"""How many notices of one notification are sent at a time. The notices of one invocation use the same lane."""
 
 FORGET_SECONDS = 60.0
 """How long the invocations that send notices are kept."""
 
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
-"""The delays between the tries of one notice, in seconds: those that the Standard Webhooks specification suggests, three days in all."""
+"""The delays between the tries of one notice, in seconds, as the Standard Webhooks specification suggests: three days in all."""
 
 _JITTER = 0.1
 

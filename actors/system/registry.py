@@ -84,7 +84,7 @@ class Registry(Actor):
         budget: dict[str, str] | None = None,
     ) -> LimitChange:
         """Let at most ``concurrency`` invocations of the scope run at once, ``rate`` start in a ``period`` of seconds, and all of them
-        spend the ``budget``. What was spent under a budget that this one replaces counts."""
+        spend the ``budget``. Amounts that were spent under the replaced budget count."""
         before = self._limit(scope)
         goes_on = before is not None and before.budget is not None
         limit = Limit(
@@ -148,7 +148,7 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def make_latest(self, deployment: str, reason: str, by: str) -> DeploymentChange:
-        """Make the deployment the one that new invocations run on."""
+        """Let new invocations run on the deployment."""
         because = f"{by} made {deployment} the latest{f': {reason}' if reason else ''}"
         return self._take(self._deployments().moved(deployment, because))
 

@@ -14,7 +14,7 @@ times that have been reached do not come again; if it is set forward, the times 
 A run is open until its end is reported. ``ScheduledCall.run`` reports it; but someone may kill that invocation. So a minute after a run has
 started, and each hour from then on, the schedule sends ``ScheduledCall.watch`` for each open run, which reports the end as well.
 
-A schedule's state is bounded, and its own invocations are purged after a minute; what was asked of it is in the audit log.
+A schedule's state is bounded, and its own invocations are purged after a minute; the audit log has the requests to it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from actors.values.names import SYSTEM_NAMESPACE
 from journal.ids import InvocationId
 
 _TIMES_IN_A_TURN = 1_000
-"""How many nominal times a turn decides on, which takes less than 50 ms; after a long stop the next turn goes on."""
+"""How many nominal times a turn decides on, which takes less than 50 ms; after a long stop the next turn continues."""
 
 _LONGEST_NAP_SECONDS, _TROUBLED_NAP_SECONDS = 86_400.0, 60.0
 """The first, so that a wake that is out of date does not stay for years; the other, while the zone is unknown."""
@@ -84,7 +84,7 @@ class Schedule(Actor):
 
     spec: ScheduleSpec | None = None
     life: str = ""
-    """Tells this schedule from an earlier one of the same name, whose messages may still arrive."""
+    """Distinguishes this schedule from an earlier one of the same name, whose messages may still arrive."""
     created_at: float = 0.0
     created_by: str = ""
     changed_at: float = 0.0
@@ -223,7 +223,7 @@ class Schedule(Actor):
         """Note the outcome of a run, and start the next one that waits."""
         run = next((run for run in self.open if run.invocation_id == of), None)
         if run is None:
-            return  # it was told already, or the schedule was deleted
+            return  # it was reported already, or the schedule was deleted
         self.open = [other for other in self.open if other is not run]
         ended = attrs.evolve(run, ended_at=current_time(), outcome=outcome, failure=failure)
         self.recent = [*self.recent, ended][-RUNS_SHOWN:]
@@ -245,13 +245,13 @@ class Schedule(Actor):
         return ScheduleChange(changed=True, revision=self.revision)
 
     async def _unchanged(self, same: ScheduleSpec) -> ScheduleChange:
-        """Keep what the caller said. What follows from it and from the handler's signature is as the handler is now."""
+        """Keep the caller's options, and derive the rest from them and from the handler's current signature."""
         self.spec = attrs.evolve(self._existing(), **derived_from_handler(same))
         await self._stay_awake()
         return ScheduleChange(changed=False, revision=self.revision)
 
     async def _stay_awake(self) -> None:
-        """Wake in time for the open runs. If the time of a wake has come, do here what it would do."""
+        """Wake in time for the open runs. If the time of a wake has come, do its work now."""
         if self._is_due:
             await self._go_on()
         elif self.open:
@@ -280,7 +280,7 @@ class Schedule(Actor):
             await self._wait_for_zone(error)
             return
         self.trouble = ""
-        await self._start_waiting()  # those that could not start while the zone was unknown
+        await self._start_waiting()  # the runs that could not start while the zone was unknown
         due = [*islice(takewhile(lambda at: at <= now, table.times_after(self.reached)), _TIMES_IN_A_TURN)]
         if due:
             self.reached = due[-1]
@@ -326,7 +326,7 @@ class Schedule(Actor):
         self._count(missed=len(late) - len(chosen))
         for nominal in chosen:
             await self._plan(WaitingRun(nominal=nominal, cause=RunCause.MISSED))
-        cause = RunCause.MISSED if chosen else RunCause.TIME  # it takes its turn after those that it follows
+        cause = RunCause.MISSED if chosen else RunCause.TIME  # it starts after the runs that it follows
         for nominal in in_time:
             await self._plan(WaitingRun(nominal=nominal, cause=cause))
 

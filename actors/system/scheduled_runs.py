@@ -27,9 +27,9 @@ def times_within(timing: Timing, start: float, end: float) -> Iterator[float]:
 
 
 def is_same(own: ScheduleSpec, other: ScheduleSpec, is_anchored: bool) -> bool:
-    """Report whether a description says what the schedule's own says; without an anchor of its own, at any time of asking.
+    """Report whether a description is equal to the schedule's own. A missing anchor equals any anchor.
 
-    What follows from the signature that the handler has now is not compared: the handler may have got a parameter since.
+    Properties that follow from the handler's signature are not compared, because the handler may have a new parameter.
     """
     if not is_anchored:
         other = attrs.evolve(other, timing=attrs.evolve(other.timing, anchor=own.timing.anchor))
@@ -55,7 +55,7 @@ def _by_name(spec: ScheduleSpec) -> Any:
 
 
 def late_to_run(spec: ScheduleSpec, late: list[float], *, has_newer: bool) -> list[float]:
-    """Return those of the late nominal times that are run nevertheless. ``has_newer``: a time that is not late follows them."""
+    """Return the late nominal times that are run nevertheless. ``has_newer``: a nominal time that is not late follows them."""
     match spec.missed:
         case MissedPolicy.SKIP:
             return []

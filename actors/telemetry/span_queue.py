@@ -53,7 +53,7 @@ class SpanQueue:
         self._wake.set()
 
     def close(self) -> None:
-        """Export what waits, and end the thread. Waits a few seconds at most, and drops the rest."""
+        """Export the waiting spans, and end the thread. Waits a few seconds at most, and drops the rest."""
         self._stop.set()
         self._wake.set()
         self._thread.join(_END_SECONDS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE_SECONDS = 3.0
-"""How long a call may take before the command shows what it waits for, and how often it checks."""
+"""How long a call may take before the command shows the reasons why it waits, and how often it checks."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -49,7 +49,7 @@ def command(
     output: str,
     server: ServerOptions,
 ) -> None:
-    """Replay invocations on other code, without effects. Shows what is kept, and where the code would do something else.
+    """Replay invocations on other code, without effects. Shows the kept operations, and where the code differs.
 
     A server that is named (--url, a context, PLAYHEAD_URL) replays them on its own code; otherwise the data directory is read.
     The exit code is 0 if every match was replayed and can be moved to that code, 1 if one cannot, 4 if nothing matches --where,

@@ -219,7 +219,9 @@ def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -
 @click.argument("invocation_id")
 @click.option("--after", default=0, help="Start after this position in the output.")
 @click.option("--live", is_flag=True, help="Print each piece at once, also of tries that fail later.")
-@click.option("--no-follow", "follow", is_flag=True, default=True, flag_value=False, help="Print what is stored now.")
+@click.option(
+    "--no-follow", "follow", is_flag=True, default=True, flag_value=False, help="Print only the stored output."
+)
 @click.option(
     "--stream", default="", metavar="NAME", help="Print the stream with this name. [default: the one without]"
 )

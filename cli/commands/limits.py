@@ -1,4 +1,4 @@
-"""``playhead limits``: bound how many invocations run at once, how many start in a period, and what they spend."""
+"""``playhead limits``: limit how many invocations run at once, how many start in a period, and how much they spend."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class _BudgetAmount(click.ParamType[tuple[str, str]]):
 
 @click.group(cls=Group)
 def command() -> None:
-    """Set how many invocations run at once, start in a period, and what they spend. The others wait in order."""
+    """Set how many invocations run at once, start in a period, and may spend. Others wait in order."""
 
 
 @command.command("list")
 @output_option
 @server_options
 def list_command(output: str, server: ServerOptions) -> None:
-    """List the limits, with what runs under each, waits for it and was spent."""
+    """List the limits, with their running and waiting invocations and amounts spent."""
     from cli.render.tables import LIMITS
     from cli.run import read
 
@@ -77,7 +77,7 @@ def list_command(output: str, server: ServerOptions) -> None:
     type=_BudgetAmount(),
     multiple=True,
     metavar="NAME=AMOUNT",
-    help="What they may spend, as tokens=100000. May be repeated.",
+    help="The amount that they may spend, as tokens=100000. May be repeated.",
 )
 @reason_option
 @report_option

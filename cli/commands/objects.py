@@ -37,7 +37,7 @@ def command() -> None:
 @output_option
 @server_options
 def list_command(service: str | None, after: str, limit: int, output: str, server: ServerOptions) -> None:
-    """List objects by service and key, or those of one SERVICE."""
+    """List objects by service and key, or the objects of one SERVICE."""
     from cli.render.tables import OBJECTS
     from cli.run import read
     from cli.selection import refuse_unknown

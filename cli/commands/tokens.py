@@ -1,6 +1,6 @@
 """``playhead tokens``: the API tokens of a data directory.
 
-A running server changes its tokens itself; those of a stopped directory are changed in place. Both are audited.
+A running server changes its own tokens; the tokens of a stopped directory are changed in place. Both are audited.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def pause(selected: InvocationSelector, options: ExecOptions, server: ServerOpti
 @_DEPLOYMENT
 @_REQUIRE_COMPATIBLE
 def resume(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
-    """Resume paused invocations, and retry those that back off now.
+    """Resume paused invocations, and retry backing-off ones now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.

@@ -118,7 +118,7 @@ class Story:
         self.second = await self.ask(client, _SECOND)
         await self.ended(client, self.first)
         self.say(
-            f"   the first answer: [yellow]cancelled[/]; its step stopped, then it saved what it had ({self.first})"
+            f"   the first answer: [yellow]cancelled[/]; its step stopped, then it saved its partial answer ({self.first})"
         )
 
     async def kill_in_the_middle(self, client: Client) -> None:

@@ -111,7 +111,7 @@ def _written_in(rocks: Path) -> dict[str, tuple[int, int]]:
     with os.scandir(rocks) as entries:
         for entry in entries:
             if entry.name.startswith("MANIFEST-") or entry.name.endswith(".log"):
-                with suppress(FileNotFoundError):  # RocksDB removes those that it does not need
+                with suppress(FileNotFoundError):  # RocksDB removes the files that it does not need
                     status = entry.stat(follow_symlinks=False)
                     found[entry.name] = (status.st_ino, status.st_size)
     return found

@@ -60,7 +60,7 @@ log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
 _HELD_HERE: set[tuple[int, int]] = set()
-"""The directories that this process holds. A pid does not tell: processes in two containers may have the same one."""
+"""The directories that this process holds. A pid is not enough, because processes in two containers may have the same pid."""
 
 _CREATED = (STORE, f"{STORE}.new", MARK, HOLDER, BACKUP, f"{BACKUP}.new")
 """The files that creating a store can leave beside ``db``."""

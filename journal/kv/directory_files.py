@@ -76,7 +76,7 @@ class DirectoryFiles:
             raise StoreDamaged(self.path, f"the file STORE is damaged ({error}); restore it from a backup") from error
 
     def read_mark(self) -> HighWaterMark:
-        """The high-water mark: what was on disk at least. Raises :class:`StoreDamaged`."""
+        """The high-water mark: the changes that were at least on disk. Raises :class:`StoreDamaged`."""
         try:
             return HighWaterMark.decode(read_file(self.root / MARK))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The high-water mark: a record outside RocksDB of what it has on disk, so that a loss inside RocksDB is noticed."""
+"""The high-water mark: a record outside RocksDB of its changes on disk, so that a loss inside RocksDB is detected."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class RocksView:
 
     def __init__(self, rows: RdictIter) -> None:
         self._rows: RdictIter | None = rows
-        self._reading = threading.Lock()  # closing the store must not take the iterator away from a reader
+        self._reading = threading.Lock()  # closing the store must not invalidate the iterator of a reader
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value, or None. Raises ``CorruptRecord``."""

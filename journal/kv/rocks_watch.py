@@ -95,7 +95,7 @@ class StoreWatch:
 
     def found(self, db: Rdict, reached: int) -> HighWaterMark:
         """The mark of a store that has this change on disk."""
-        logs = self._logs()  # first: a log that is gone must not be one that is still needed
+        logs = self._logs()  # first: a missing log must not be one that is still needed
         oldest_log = _oldest_log(db)
         return HighWaterMark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
 

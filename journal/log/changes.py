@@ -2,7 +2,7 @@
 
 A position counts commits; the positions of a later process are greater than those of an earlier one. Only the last change of each
 stream and invocation is kept, and only of a limited number. A slow reader therefore misses only intermediate changes, and a
-reader that was away for too long learns that the list is incomplete. While there are no readers, nothing is kept.
+reader that returns too late learns that the list is incomplete. While there are no readers, nothing is kept.
 """
 
 from __future__ import annotations

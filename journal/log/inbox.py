@@ -172,7 +172,7 @@ class Inbox:
             try:
                 yield key, decode_message(value)
             except CorruptRecord as error:
-                log.error("the message with the key %s is not delivered and stays in the inbox: %s", key.hex(), error)  # noqa: TRY400 - the record tells all
+                log.error("the message with the key %s is not delivered and stays in the inbox: %s", key.hex(), error)  # noqa: TRY400 - the record has the details
 
     def _let_go_of_later_ones(self) -> None:
         alive = sorted(key for key in self._heap if key in self._dated)

@@ -153,7 +153,7 @@ class KvJournal:
     # For journals whose partitions are on several nodes.
 
     def make_exchange(self) -> MessageExchange:
-        """Return what the partitions share."""
+        """Return the exchange that the partitions share."""
         return MessageExchange(self._settled, self.clock, self.partitions)
 
     def check_number(self, partition: int) -> None:
@@ -162,7 +162,7 @@ class KvJournal:
             raise ValueError(f"partition is {partition}, expected a number from 0 to {self.partitions - 1}")
 
     def look_again(self) -> None:
-        """Show what the store has kept of the commits in doubt, after it has recovered."""
+        """Show the commits in doubt that the store has kept, after it has recovered."""
         if self._settled.resolve_in_doubt():
             for owned in self._claimed.values():
                 owned.look_again()

@@ -53,7 +53,7 @@ async def open_journal(
         path, lambda: new_identity(partitions), durability=durability, reserve_bytes=reserve_bytes
     ) as opened:
         if _is_of_a_node(opened):
-            raise CopyOfNode(opened.directory.path)  # what is written here alone would never reach the log
+            raise CopyOfNode(opened.directory.path)  # changes that are written only here would never reach the log
         yield KvJournal(
             opened.store,
             partitions=opened.identity.partitions,

@@ -169,7 +169,7 @@ class KvPartition:
     def _extend(
         self, batch: Batch, append: Append, head: StreamHead, row: bytes | None
     ) -> tuple[StreamHead, bytes | None]:
-        """Write the events, and what the append changes before them."""
+        """Write the events, and the changes of earlier rows."""
         number, stream, events = self.number, append.stream, append.events
         last = head.last + events.count
         snapshot, trimmed = head.snapshot, head.trimmed

@@ -2,7 +2,7 @@
 
 A partition that this node does not own is followed, so every node reads, lists and queries all of them, a little late.
 
-Invariant: a claim is an entry of the log behind everything that the former owner committed, so an owner begins with all of it, and
+Invariant: a claim is an entry of the log after everything that the former owner committed, so an owner begins with all of it, and
 the former owner's next entry is refused. The tasks of a claim (appending, posting, taking in) end it if they fail.
 """
 
@@ -76,10 +76,10 @@ class AllMine:
         await trio.sleep_forever()
 
     def claimed(self, partition: int, epoch: int) -> None:
-        """Need not be told."""
+        """Do nothing."""
 
     def released(self, partition: int, epoch: int) -> None:
-        """Need not be told."""
+        """Do nothing."""
 
 
 @asynccontextmanager
@@ -146,7 +146,7 @@ class ReplicatedJournal(KvJournal):
         return ReplicatedExchange(self._settled, self.clock, self.partitions)
 
     async def start(self) -> None:
-        """Apply what is in the logs, and follow them."""
+        """Apply the entries of the logs, and follow them."""
         for replica in self._replicas:
             await replica.check_log()
             await self._catch_up(replica)
@@ -173,7 +173,7 @@ class ReplicatedJournal(KvJournal):
                 if self.end_claim(claimed):
                     with trio.CancelScope(shield=True):
                         await replica.let_go()
-                    # The store is never ahead of the log, so it shows what was kept.
+                    # The store is never ahead of the log, so it shows which commits were kept.
                     self.look_again()
                     self._follow(replica)
                 self._placement.released(partition, claimed.epoch)
@@ -250,7 +250,7 @@ class ReplicatedJournal(KvJournal):
     # Messages between partitions.
 
     async def send(self, message: Message) -> None:
-        """Send a message to the object's partition, whoever owns it; returns when it is durable."""
+        """Send a message to the object's partition, on any node; returns when it is durable."""
         partition = message.to % self.partitions
         if self._replicas[partition].is_owned:
             with suppress(Fenced, InDoubt, Unavailable):  # it is posted then; a second arrival is recognised

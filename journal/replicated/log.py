@@ -1,10 +1,10 @@
-"""What a replicated journal needs of the system that replicates it. ::
+"""The interface between a replicated journal and the system that replicates it. ::
 
     partition 0   [1][2][3][4]          append(0, after=4, …) ──► 5
                              └── the last entry; append(0, after=3, …) is refused with Superseded
 
-A log takes an entry only directly behind the entry that its writer names as the last one. That is all the fencing there is: a claim of
-a partition is an entry too, so the next entry of an earlier owner is refused, whatever that owner believes about time. NATS (expected
+A log accepts an entry only directly after the entry that its writer names as the last one. No other fencing is needed: a claim of a
+partition is an entry too, so the next entry of an earlier owner is refused, whatever that owner believes about time. NATS (expected
 last sequence), PostgreSQL (a primary key), object stores (put if absent) and etcd (a transaction) all offer it.
 
 Prior art: the shared log of Corfu and Delos, and the conditional append of Restate's Bifrost. Alternative refused: a lease. Its safety
@@ -67,7 +67,7 @@ class LogTrimmed(StoreFailed):
 
 class LogUnusable(Unavailable):
     """The log cannot be used as it is set up: it would lose what it has acknowledged, it does not give the access that is needed, or
-    another version wrote it. Trying again does not help until somebody changes that."""
+    another version wrote it. Retrying does not help until an operator changes that."""
 
 
 @attrs.frozen
@@ -90,7 +90,7 @@ class ReplicatedLog(Protocol):
     """The most bytes that an entry may have."""
 
     async def identify(self, identity: bytes) -> bytes:
-        """Keep the identity of the store, if the log has none yet, and return the one that it has."""
+        """Store the identity if the log has none yet, and return the log's identity."""
         ...
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
@@ -106,7 +106,7 @@ class ReplicatedLog(Protocol):
         ...
 
     async def wait(self, partition: int, after: int) -> None:
-        """Return when there may be an entry behind ``after``. May return without a reason, and returns at times in any case."""
+        """Return when there may be an entry after ``after``. May return without a reason, and returns from time to time in any case."""
         ...
 
     async def trim(self, partition: int, before: int) -> None:
@@ -131,5 +131,5 @@ class ReplicatedLog(Protocol):
         ...
 
     async def remove_posted(self, partition: int, tokens: Sequence[int]) -> None:
-        """Remove messages from a post box. Those that are not there are ignored."""
+        """Remove messages from a post box. Missing ones are ignored."""
         ...

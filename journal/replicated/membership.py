@@ -1,10 +1,10 @@
-"""Which nodes of a cluster live, and what each of them owns. ::
+"""The living nodes of a cluster, and the partitions that each of them owns. ::
 
-    node ── beat, 4 times a second ──► membership ──► every node: the members, with the seconds since their last beats
+    node ── heartbeat, 4 times a second ──► membership ──► every node: the members, with the seconds since their last heartbeats
 
-Beats are kept outside the log, because they need not be durable and would only lengthen it. What a node believes from them decides
-who claims a partition and where a request is sent. It never decides what is committed: only the log does, so a wrong belief costs
-a claim. A lock alone would not do for beats: a process that is stopped keeps its locks.
+Heartbeats are stored outside the log, because they need not be durable and would only lengthen it. Heartbeats decide which node claims
+a partition and where a request is sent. They never decide whether a commit is valid: only the log does, so a wrong belief costs only a
+claim. A lock alone is not enough, because a process that is stopped keeps its locks.
 
 Prior art: the heartbeats of Orleans (its membership table) and of Restate's cluster controller. Alternative refused: leases. Their
 safety depends on clocks and on pauses of processes.
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BEAT_SECONDS = 0.25
-"""The time between two beats of a node."""
+"""The time between two heartbeats of a node."""
 
 DEAD_SECONDS = 1.2
-"""A node whose last beat is at least as old as this is dead to the others, and must not answer from memory."""
+"""The other nodes consider a node with a heartbeat of this age dead, and it must not answer from memory."""
 
 
 @attrs.frozen(kw_only=True)
 class Member:
-    """A node, as its last beat describes it."""
+    """A node, as described by its last heartbeat."""
 
     name: str
     """The name of this run of the node, unlike that of any other run."""
@@ -41,46 +41,46 @@ class Member:
     """The partitions that it has claimed, with the epochs of the claims. If two members name a partition, the higher epoch is of
     the later claim."""
     registry_version: int = 0
-    """The event of the registry up to which it obeys gates, limits and deployments."""
+    """The event of the registry up to which it applies gates, limits and deployments."""
     is_leaving: bool = False
-    """Whether it gives its partitions away."""
+    """Whether it hands its partitions over to other nodes."""
     now: float = 0.0
-    """Its wall time at the beat, in seconds."""
+    """Its wall time at the heartbeat, in seconds."""
     applied: Mapping[int, int] = attrs.field(factory=dict)
-    """The number of the last entry of each partition that it has applied. The log is not trimmed beyond."""
+    """The number of the last entry of each partition that it has applied. The log is not trimmed beyond these."""
 
 
 @attrs.frozen
 class Heard:
-    """A member, and the seconds since its last beat by the clock of the membership."""
+    """A member, and the seconds since its last heartbeat by the clock of the membership."""
 
     member: Member
     age_seconds: float
 
     @property
     def is_alive(self) -> bool:
-        """Whether its last beat is new enough."""
+        """Whether its last heartbeat is recent enough."""
         return self.age_seconds < DEAD_SECONDS
 
 
 class Membership(Protocol):
-    """The beats of all nodes of a cluster. Each method raises :class:`journal.errors.Unavailable` if it cannot be reached."""
+    """The heartbeats of all nodes of a cluster. Each method raises :class:`journal.errors.Unavailable` if it cannot be reached."""
 
     async def beat(self, member: Member) -> None:
-        """Say that the node lives, and what it owns. The first beat makes it a member. A later one replaces what it said."""
+        """Record that the node lives, and its partitions. The first heartbeat makes it a member; a later one replaces the earlier."""
         ...
 
     async def members(self) -> Sequence[Heard]:
-        """Return every member that has not left, in any order. A member whose last beat is older than a minute may be missing."""
+        """Return every member that has not left, in any order. A member whose last heartbeat is older than a minute may be missing."""
         ...
 
     async def leave(self, name: str) -> None:
-        """Remove a member. One that is not there is ignored."""
+        """Remove a member. An unknown name is ignored."""
         ...
 
     async def changed(self) -> None:
-        """Return when a member may have changed what it says. May return without a reason, and need not return for each change:
-        who must know reads at times in any case."""
+        """Return when a member may have changed its record. May return without a reason, and need not return for each change, so
+        callers also read from time to time."""
         ...
 
 

@@ -1,13 +1,13 @@
-"""This process as a node of a cluster: it beats, hears the others, and says what it should own and who owns the rest.
+"""This process as a node of a cluster: it sends heartbeats, reads those of the others, and computes the owner of each partition.
 
-Invariant: a node answers for a partition from memory only while no other node can hold it dead. ::
+Invariant: a node answers for a partition from memory only while no other node can consider it dead. ::
 
-    beats        s1──e1        s2──e2                  s3──e3       began, ended; recorded somewhere between
+    heartbeats   s1──e1        s2──e2                  s3──e3       began, ended; recorded somewhere between
     may answer   from e1 on … until s1 + DEAD, or s2 + DEAD, …      never later than the others wait
                                           lapse: e3 - s2 >= DEAD
 
-After a lapse another node may have claimed anything, so the node gives up all its claims and makes new ones. A node that has
-heard nothing for as long may have missed that another one has claimed what it owns, and claims and answers nothing either.
+After a lapse another node may have claimed any partition, so the node gives up all its claims and makes new ones. A node that has
+received no heartbeats for as long may have missed such a claim, so it does not claim or answer either.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Node:
         self.address = address
         self.partitions = partitions
         self.registry_version: Callable[[], int] = lambda: 0
-        """Returns the event of the registry up to which this node obeys it."""
+        """Returns the event of the registry up to which this node applies it."""
         self.applied: Callable[[], Mapping[int, int]] = dict
         """Returns the last entry of each partition that this node has applied."""
         self._membership = membership
@@ -72,7 +72,7 @@ class Node:
         self._skewed: set[str] = set()
         self._is_reported = False
 
-    # What the node knows.
+    # State.
 
     @property
     def is_fresh(self) -> bool:
@@ -95,7 +95,7 @@ class Node:
         return [self._self(), *self._others.values()]
 
     async def changed(self) -> None:
-        """Wait until the members, what they own or what they obey may have changed."""
+        """Wait until the members, their partitions or their registry versions may have changed."""
         await self._has_changed.wait()
 
     # The placement of the journal.
@@ -126,22 +126,22 @@ class Node:
             await self._has_changed.wait()
 
     def claimed(self, partition: int, epoch: int) -> None:
-        """This node has claimed the partition: tell the others."""
+        """Tell the others that this node has claimed the partition."""
         self._held[partition] = epoch
         self.announce()
 
     def released(self, partition: int, epoch: int) -> None:
-        """The claim of this epoch has ended, and everything that it committed is in the log: tell the others."""
+        """Tell the others that the claim of this epoch has ended, and that the log has all its commits."""
         if self._held.get(partition) == epoch:
             del self._held[partition]
             self.announce()
 
     def announce(self) -> None:
-        """Beat at once: what this node says of itself has changed."""
+        """Send a heartbeat at once, because the record of this node has changed."""
         self._is_news.set()
         self._tell()
 
-    # Beats.
+    # Heartbeats.
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be a member until cancelled; started once the others have been heard. Raises what the membership raises, except
@@ -184,7 +184,7 @@ class Node:
                 await self._is_news.wait()
 
     def _was_heard(self, before: float, began: float) -> None:
-        """Count a beat that began at ``began``; the last one that was heard began at ``before``."""
+        """Count a heartbeat that began at ``began``; the last one that was recorded began at ``before``."""
         if self._held and trio.current_time() - before >= DEAD_SECONDS:
             log.warning("node %s was silent for too long: it gives up its partitions, and claims them again", self.name)
             self._held.clear()

@@ -1,6 +1,6 @@
 """Which node should own which partition. Pure: equal arguments give equal placements, in any process.
 
-Each node computes it for itself from the beats that it has heard, so no node has to be elected.
+Each node computes it from the heartbeats that it has received, so no node has to be elected.
 
 Prior art: rendezvous hashing (Thaler and Ravishankar, 1998) chooses among equals, and an owner keeps what it has, as in the sticky
 assignor of Kafka. Alternative refused: rendezvous hashing alone. It takes partitions from healthy owners when a node joins, and its

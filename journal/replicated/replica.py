@@ -1,9 +1,9 @@
-"""One partition on a node: how far its log has been applied here, and, while the node owns it, what is to be appended. ::
+"""One partition on a node: the position up to which its log has been applied, and, while the node owns it, the commits to append. ::
 
     owner     commit ─► queue ─► entry ─► log ─► applied here ─► commit returns
     follower                              log ─► applied here
 
-The node's store is never ahead of the log. So after a failure nothing has to be undone: what the log has is read again.
+The node's store is never ahead of the log. So after a failure nothing has to be undone: the entries of the log are read again.
 
 Invariant: whatever fails to commit ends the claim. An entry that may or may not be in the log must be read before the next one is
 written, and only a new claim reads.
@@ -163,7 +163,7 @@ class Replica:
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
 
     async def own(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Append what is committed, until a commit fails or :meth:`let_go` is called. Catch up before."""
+        """Catch up, then append the commits until one fails or :meth:`let_go` is called."""
         self.is_owned, self._failure = True, None
         self._ended = trio.Event()
         task_status.started()

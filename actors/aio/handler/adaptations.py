@@ -44,7 +44,7 @@ class OrderedSet(MutableSet[Any]):
 
 
 def adapt() -> None:
-    """Adapt what is loaded and has not been adapted yet."""
+    """Adapt the loaded modules that have not been adapted yet."""
     if not hasattr(asyncio.tasks, _DONE):
         setattr(asyncio.tasks, _DONE, _in_order)
         _adapt_as_completed(asyncio.as_completed)

@@ -51,7 +51,7 @@ class LoopOfBranches(LoopWithoutIO):
         raise NotImplementedError
 
     def advance_to(self, now: float) -> None:
-        """Set the clock, and make ready what is due then. The clock never goes back."""
+        """Set the clock, and make the callbacks ready that are due. The clock never goes back."""
         raise NotImplementedError
 
     def cancel(self, task: asyncio.Task[Any], message: str | None) -> bool:
@@ -59,7 +59,7 @@ class LoopOfBranches(LoopWithoutIO):
         raise NotImplementedError
 
     def pump(self) -> None:
-        """Run what is ready until nothing is. Then wait for what is due next."""
+        """Run ready callbacks until there are none. Then wait for the next due callback."""
         raise NotImplementedError
 
     def child_ended(self, child: Branch, error: BaseException | None) -> None:

@@ -2,7 +2,7 @@
 
         driver (Execution)                  HostedLoop
         completion ── resumes ────────────► a task's branch sets its future
-                                            run what is ready, until nothing is      (pump)
+                                            run ready callbacks until there are none (pump)
         requests   ◄── in order ─────────── durable operations of the tasks
                                             nothing is ready: one sleep for all timers
 
@@ -49,7 +49,7 @@ Ts = TypeVarTuple("Ts")
 log = SafeLogger(__name__)
 
 _ROUNDS_TO_END = 20
-"""The number of times that tasks may wait again after they were told that their attempt has ended."""
+"""The number of times that tasks may wait again after ``AttemptEnded`` was raised in them."""
 
 _EMPTY = Context()
 
@@ -191,7 +191,7 @@ class HostedLoop(LoopOfBranches):
         self.execution.make_ready(self._timer)
 
     def _end(self) -> None:
-        """End what is left. Each task is told at its wait that the attempt has ended, on a loop that still turns, so that its blocks
+        """End the remaining tasks. ``AttemptEnded`` is raised at the wait of each task, while the loop still runs, so that its blocks
         are left in the way in which they are written; nothing that they do counts. A task that waits again and again is closed."""
         self.has_ended = True
         self.failure = None
@@ -348,12 +348,12 @@ def _name_of(function: Any) -> str:
 
 
 def _tell_end(task: Any) -> None:
-    """Raise ``AttemptEnded`` where the task waits, unless it waits for another task, which is told itself."""
+    """Raise ``AttemptEnded`` where the task waits, unless it waits for another task, in which it is raised."""
     task._log_destroy_pending = False
     waits_for = task._fut_waiter
     if waits_for is not None and not waits_for.done() and not isinstance(waits_for, asyncio.Task):
         waits_for.set_exception(AttemptEnded())
-        waits_for.exception()  # or it is logged as one that nobody has looked at
+        waits_for.exception()  # otherwise it is logged as never retrieved
 
 
 def _close(coroutine: Any) -> None:

@@ -1,4 +1,4 @@
-"""Errors for hosted asyncio code that uses what is not durable, with the user's line first."""
+"""Errors for hosted asyncio code that uses a function that is not durable, with the user's line first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGE = f"{Path(__file__).parents[2]}/"
 def refusal(what: str) -> MisuseError:
     """Return the error for ``what``, which the running code asks for."""
     return MisuseError(
-        f"{_calling_line()}: {what} is not durable, and asyncio code in a handler may use only what is. Put it into a "
+        f"{_calling_line()}: {what} is not durable, and asyncio code in a handler may use only durable operations. Put it into a "
         "step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
         code=ErrorCode.NON_DURABLE_AWAIT,
     )

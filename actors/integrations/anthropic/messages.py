@@ -108,7 +108,7 @@ class _Content(msgspec.Struct):
 
 
 class _MessageRead(msgspec.Struct):
-    """What the loop reads of a recorded answer. The client does not check what it is sent."""
+    """The part of a recorded answer that the loop reads. The client does not validate responses."""
 
     message: _Content
     finish_reason: str
@@ -137,7 +137,7 @@ async def _streamed(client: AsyncAnthropic, prices: Prices, request: dict[str, A
 
 
 def _recorded(notes: RequestNotes, answer: Any) -> dict[str, Any]:
-    """Return what is recorded, after a check that the next turn can read it."""
+    """Return the record of an answer, after a check that the next turn can read it."""
     if answer.stop_reason is None:
         raise ModelResponseError("the model's answer ended before its stop_reason; expected a whole stream")
     blocks = [block.model_dump(mode="json", exclude_none=True) for block in answer.content]

@@ -1,1 +1,1 @@
-"""What the integrations of chat models share: tools, prices, records of model requests, and the loop of requests and tool calls."""
+"""The shared parts of the integrations of chat models: tools, prices, records of model requests, and the loop of requests and tool calls."""

@@ -1,4 +1,4 @@
-"""The loop of an agent: ask the model, carry out the tools that it calls, tell it the results, until it answers."""
+"""The loop of an agent: ask the model, run the tools that it calls, and send it the results, until it answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actors.values.retries import RetryPolicy
 
 _UNRECORDED = ("extra_headers", "extra_query")
-"""The parameters of a request, beside those of its API, that may have a secret."""
+"""The parameters of a request that are not part of the API and may contain a secret."""
 
 
 @attrs.frozen(kw_only=True)

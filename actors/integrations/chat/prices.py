@@ -23,7 +23,7 @@ def _price(value: Any) -> float:
 
 @attrs.frozen
 class Price:
-    """What a million tokens of a model cost: of ``input``, of ``output``, and of input that the model's server had ``cached``."""
+    """The price of a million tokens of a model: ``input``, ``output``, and input that the model's server had ``cached``."""
 
     input: float = attrs.field(converter=_price)
     output: float = attrs.field(converter=_price)

@@ -1,4 +1,4 @@
-"""What a step records of a model request, as attributes by the conventions of OpenTelemetry (``gen_ai.*``)."""
+"""The record of a model request in a step: attributes by the conventions of OpenTelemetry (``gen_ai.*``)."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ModelTool(abc.ABC):
-    """A tool as a loop uses it: what the model is told of it, and what carries out a call."""
+    """A tool for a loop: its description for the model, and the function that carries out a call."""
 
     name: str
     description: str
@@ -47,7 +47,7 @@ class ModelTool(abc.ABC):
 
     @abc.abstractmethod
     async def call(self, call_id: str, arguments: bytes) -> ToolResult:
-        """Carry out a call of the model in the running handler. ``arguments`` is what the model sends: an object as JSON."""
+        """Carry out a call of the model in the running handler. ``arguments`` are the model's arguments, a JSON object."""
 
 
 class Tool(ModelTool):
@@ -152,7 +152,7 @@ class Tool(ModelTool):
 
 @attrs.frozen
 class ToolResult:
-    """What the model is told of a call: a text, which may be JSON, or an error."""
+    """The result of a call for the model: a text, which may be JSON, or an error."""
 
     call_id: str
     text: str

@@ -42,7 +42,7 @@ def durable(
 
     Where a node calls ``interrupt(question)``, the invocation waits for a signal with the name of the node, for days if need be, and no
     checkpointer is needed. The question is a piece of the invocation's output. The node then runs again from its beginning, as langgraph
-    promises, and the call returns the value of the signal. Other nodes go on meanwhile.
+    promises, and the call returns the value of the signal. Other nodes continue meanwhile.
 
     A graph that is a node is made durable as well. ``in_handler`` names the nodes that are no steps, because they use durable verbs.
     ``retry`` and ``timeout`` are those of each step, the retry by default that of the handler. ``serde`` is the serializer for outputs that are not

@@ -79,8 +79,8 @@ class MapSaver(BaseCheckpointSaver[int]):
     async def read(
         cls, of: HasItems, field: str, *, at: int | None = None, serde: SerializerProtocol | None = None
     ) -> MapSaver:
-        """Return a saver of what a ``Map`` of an object has now, or had after the event ``at``. ``of`` is a handle of the object, of a
-        client for trio or for asyncio. What is put into the saver changes the copy, and not the object."""
+        """Return a saver with the items of an object's ``Map``, now or after the event ``at``. ``of`` is a handle of the object, of a
+        client for trio or for asyncio. A change of the saver changes this copy, not the object."""
         items: dict[str, str] = {}
         start = ""
         while page := await of.items(field, at=at, start=start, limit=_PAGE):

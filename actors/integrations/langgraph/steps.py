@@ -75,7 +75,7 @@ class DurableNode(Runnable[Any, Any]):
             answers.append(await signal(self._node))
 
     async def _outcome(self, input: Any, config: RunnableConfig, options: dict[str, Any], answers: list[Any]) -> Any:
-        """Return the output of the node, or what it asks for, or why it refuses the last answer."""
+        """Return the output of the node, the question that it asks, or the reason why it refuses the last answer."""
         serde = self._options.serde
 
         async def body() -> dict[str, Any]:

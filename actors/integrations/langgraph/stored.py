@@ -18,7 +18,7 @@ def stored(serde: SerializerProtocol, value: Any) -> dict[str, Any]:
 
 
 def restored(serde: SerializerProtocol, record: dict[str, Any]) -> Any:
-    """Return the value of which :func:`stored` has made the record."""
+    """Return the value of a record that :func:`stored` has made."""
     if "value" in record:
         return record["value"]
     return serde.loads_typed((record["type"], b64decode(record["data"])))

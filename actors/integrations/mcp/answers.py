@@ -1,4 +1,4 @@
-"""Keeps the answers to an assistant short: long texts and lists are cut, and what is cut says so.
+"""Keeps the answers to an assistant short: long texts and lists are cut and marked as cut.
 
 An assistant reads every byte of an answer, so one history with large values would fill its memory. An answer that is too large is cut more
 and more until it fits: first its long texts, then its long lists. Nothing is left out silently.

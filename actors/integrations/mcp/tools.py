@@ -69,7 +69,7 @@ async def _list(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(info: InvocationInfo) -> dict[str, Any]:
-    """Return the row of an invocation in a list, without what it does not have."""
+    """Return the row of an invocation in a list, without empty values."""
     outcome, failure = info.outcome, info.last_failure
     row = {
         "id": info.id,

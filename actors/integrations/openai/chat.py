@@ -116,7 +116,7 @@ class _ChatMessage(msgspec.Struct):
 
 
 class _ChatAnswer(msgspec.Struct):
-    """What the loop reads of a recorded answer. The client does not check what it is sent."""
+    """The part of a recorded answer that the loop reads. The client does not validate responses."""
 
     message: _ChatMessage
     finish_reason: str
@@ -186,7 +186,7 @@ class _Parts:
 def _recorded(
     notes: RequestNotes, answer: Any, message: dict[str, Any], finish_reason: str, usage: Any
 ) -> dict[str, Any]:
-    """Return what is recorded, after a check that the next turn can read it."""
+    """Return the record of an answer, after a check that the next turn can read it."""
     details = None if usage is None else usage.prompt_tokens_details
     spent = (
         Usage()

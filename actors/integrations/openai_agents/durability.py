@@ -1,4 +1,4 @@
-"""Makes an agent of openai-agents durable, through what the framework lets its users replace: models, tools, handoffs and MCP servers."""
+"""Makes an agent of openai-agents durable, by replacing the parts that the framework lets users replace: models, tools, handoffs and MCP servers."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class KeptSession:
             is_ordinary = isinstance(error, Exception)
             # A scope of anyio in the SDK of MCP raises CancelledError for a connection that fails.
             connected.set_exception(error if is_ordinary else ConnectionError(f"connecting was ended by {error!r}"))
-            connected.exception()  # or it is logged as one that nobody has looked at, if the step has gone
+            connected.exception()  # otherwise it is logged as never retrieved if the step has ended
             if is_ordinary:
                 return
             raise
@@ -82,7 +82,7 @@ class KeptSession:
 
 
 class DurableMCPServer(MCPServer):
-    """Calls another server in steps. Its options, such as which tools need approval, are those of the other one."""
+    """Calls another server in steps. It has the options of that server, such as the tools that need approval."""
 
     def __init__(self, server: MCPServer, steps: StepSettings) -> None:
         super().__init__(

@@ -52,7 +52,7 @@ class MapSession:
         end = self._length()
         wanted = self._limit if limit is None else limit
         begin = 0 if wanted is None else max(0, end - max(0, wanted))
-        # The framework may change what it gets, and an item of a field changes only where it is set.
+        # The framework may change the items that it gets, and such a change must not reach the field.
         return [cast("TResponseInputItem", deepcopy(self._items[number])) for number in range(begin, end)]
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
@@ -70,7 +70,7 @@ class MapSession:
         return cast("TResponseInputItem", last)
 
     async def clear_session(self) -> None:
-        """Remove all items, the latest first: what is left has no gaps at any time."""
+        """Remove all items, the latest first, so that the remaining items never have a gap."""
         for number in reversed(range(self._length())):
             del self._items[number]
 

@@ -111,7 +111,7 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
         return datetime.fromtimestamp(current_time(), UTC) if self.in_durable_context else None
 
     def get_durable_operation_backend(self) -> DurableOperationBackend[StepConfig]:
-        """Return what runs the operations of pydantic-ai as steps."""
+        """Return the backend that runs the operations of pydantic-ai as steps."""
         return _Steps(
             self.name or "agent",
             RoleBasedOperationConfig(
@@ -169,7 +169,7 @@ class _Steps(CallableOperationBackend[StepConfig]):
 
 
 def _describe_operation(operation: DurableOperationId, name: str, agent: str) -> None:
-    """Note what the step does, by the conventions of OpenTelemetry."""
+    """Describe the step by the conventions of OpenTelemetry."""
     if isinstance(operation, ModelRequestId):
         describe_step(
             {

@@ -1,4 +1,4 @@
-"""Compares stored rows with those that follow from events, where equal bytes are too much to ask."""
+"""Compares stored rows with the rows that follow from events, where equal rows may have different bytes."""
 
 from __future__ import annotations
 

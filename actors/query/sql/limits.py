@@ -22,7 +22,7 @@ _STORED = ("scope", "concurrency", "rate", "period", "budget", "spent", "since",
 
 LIMITS = Table[LimitInfo](
     name="sys_limit",
-    about="One row for each limit of how many invocations run at once or start in a period, and of what they spend.",
+    about="One row for each limit: how many invocations run at once, how many start in a period, and how much they may spend.",
     columns=tuple(column_of(LimitInfo, name, name) for name in _STORED),
     paths=(Path(name="every", scan=_every, cost=20),),
 )

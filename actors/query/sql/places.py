@@ -63,6 +63,8 @@ class Places:
             given = self._waiting[following][0]
             self._leave(following, given)
             if following in self._waiting:
-                self._waiting.move_to_end(following)  # the next query of this principal comes after those of all others
+                self._waiting.move_to_end(
+                    following
+                )  # the next query of this principal comes after the queries of all others
             self._running[following] += 1
             given.set()

@@ -131,7 +131,7 @@ def can_match(plan: Plan, values: Sequence[object]) -> bool:
 
 
 def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
-    """Return what the plan needs, with its values. None if a value cannot be used."""
+    """Return the columns that the plan needs, with their values; None if a value cannot be used."""
     equal: dict[str, str] = {}
     lows: list[float] = []
     highs: list[float] = []

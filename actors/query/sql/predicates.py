@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _READABLE = frozenset({INVOCATIONS.name, TAGS.name})
 _COUNTABLE = _READABLE | {INVOCATION_COUNTS.name}
-"""What a count may read, of a predicate that may read ``_READABLE`` alone."""
+"""The tables that a count may read if its predicate may read only ``_READABLE``."""
 
 _FROM = "FROM sys_invocation WHERE"
 

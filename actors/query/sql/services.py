@@ -1,4 +1,4 @@
-"""``sys_service``: the served classes, and those that are no longer served and have stored invocations."""
+"""``sys_service``: the served classes, and unserved classes with stored invocations."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A log in PostgreSQL: an entry is a row, and its number is in the primary key.
 
-A row is written only behind the row that its writer names, so two owners cannot both write entry 7. What is committed is as durable as
-PostgreSQL makes it. A server that would lose acknowledged commits in a power cut is refused.
+A row is written only after the row that its writer names, so two owners cannot both write entry 7. A commit is as durable as PostgreSQL
+makes it. A server that would lose acknowledged commits in a power cut is refused.
 
 Each entry reports the ``synchronous_commit`` that it was committed with, because a connection pooler may lend another session to each
 statement, with other settings.
@@ -180,7 +180,7 @@ class PostgresLog:
 
     async def read(self, partition: int, after: int) -> Sequence[bytes]:
         found = await self._read("read", partition, after)
-        # An entry is committed behind the one before it, and trimmed after it, so what is visible has no gap.
+        # Entries are committed and trimmed in order, so the visible entries have no gap.
         if found and (first := number_in(found[0][0])) != after + 1:
             raise LogTrimmed(partition, after, first)
         return [data or b"" for _, data in found]
@@ -230,14 +230,14 @@ class PostgresLog:
             self._waiting.pop(event, None)
 
     async def watch(self) -> None:
-        """Wake those that wait, again and again."""
+        """Wake the waiting readers repeatedly."""
         while True:
             await trio.sleep(POLL_SECONDS)
             await self._has_waiting.wait()
             try:
                 await self._wake()
             except (InDoubt, Unavailable):
-                for event in self._waiting:  # their own reads say what is wrong
+                for event in self._waiting:  # their own reads raise the error
                     event.set()
             if not self._waiting:
                 self._has_waiting = trio.Event()

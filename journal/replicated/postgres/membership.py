@@ -1,7 +1,8 @@
-"""The beats of a cluster's nodes, in a table of PostgreSQL that is not logged.
+"""The heartbeats of a cluster's nodes, in an unlogged table of PostgreSQL.
 
-Each node holds an advisory lock through the session that it beats in. When the process dies, the kernel closes the session, the server
-frees the lock, and the others need not wait for the beat to grow old. The lock says nothing of a process that is stopped, and the beat does.
+Each node holds an advisory lock in the session that writes its heartbeats. When the process dies, the kernel closes the session and the
+server frees the lock, so the others need not wait until the heartbeat is old. A process that is stopped keeps its lock, but its
+heartbeat grows old.
 
 Invariant: a node that lives and has lost its session learns that before the others count it as dead, since they give a member without
 a lock a moment.
@@ -43,7 +44,7 @@ _STATEMENTS = {
 
 
 class _Saying(msgspec.Struct, omit_defaults=True):
-    """What a member says, as it is stored. A field that a later version adds is ignored."""
+    """The stored record of a member. A field that a later version adds is ignored."""
 
     url: str = ""
     address: str = ""
@@ -85,7 +86,7 @@ class PostgresMembership:
             session = await self._own_session()
             await session.run(self._statements["beat"], member.name, _encode(saying))
         except (InDoubt, Refused) as error:
-            raise Unavailable(f"the beat was not taken: {error}") from error
+            raise Unavailable(f"the heartbeat was not recorded: {error}") from error
 
     async def members(self) -> Sequence[Heard]:
         found = await self._log.read_rows(self._statements["members"])
@@ -113,7 +114,7 @@ class PostgresMembership:
             await self._session.lost()
 
     def close(self) -> None:
-        """End the session of the beats, which frees its lock."""
+        """End the session of the heartbeats, which frees its lock."""
         if self._session is not None:
             self._session.close()
 
@@ -125,9 +126,7 @@ class PostgresMembership:
         if session is not None and session.is_broken:
             session.close()
             self._session, self._has_session = None, trio.Event()
-            raise Unavailable(
-                "the session of the beats was lost"
-            )  # once: what was believed under its lock may be wrong
+            raise Unavailable("the session of the heartbeats was lost")  # once: conclusions from its lock may be wrong
         if session is None:
             session = await PostgresConnection.open(self._log.address)
             try:
@@ -145,7 +144,9 @@ def _member(name: bytes, saying: bytes) -> Member:
     try:
         said = _decode(saying)
     except msgspec.MsgspecError as error:
-        raise CorruptRecord(f"the beat of node {name.decode(errors='replace')} cannot be decoded: {error}") from error
+        raise CorruptRecord(
+            f"the heartbeat of node {name.decode(errors='replace')} cannot be decoded: {error}"
+        ) from error
     return Member(
         name=name.decode(),
         url=said.url,
