@@ -51,6 +51,8 @@ class Peer:
     """Whether its beats do not arrive."""
     is_deaf: bool = False
     """Whether it hears no beats."""
+    hangs: bool = False
+    """Whether its beats do not arrive, it hears none, and it answers no request; connections to it stay."""
     is_behind: bool = False
     """Whether it reads nothing from the log."""
 
@@ -168,11 +170,11 @@ class _Wire:
     transport: NodeTransport
 
     async def beat(self, member: Member) -> None:
-        await self._reach(is_lost=self.cluster.peers[self.name].is_mute)
+        await self._reach(is_lost=self.cluster.peers[self.name].is_mute or self.cluster.peers[self.name].hangs)
         await self.cluster.membership.beat(member)
 
     async def members(self) -> Sequence[Heard]:
-        await self._reach(is_lost=self.cluster.peers[self.name].is_deaf)
+        await self._reach(is_lost=self.cluster.peers[self.name].is_deaf or self.cluster.peers[self.name].hangs)
         return await self.cluster.membership.members()
 
     async def leave(self, name: str) -> None:
@@ -188,6 +190,8 @@ class _Wire:
         if peer is None or peer.is_cut_off or self._is_cut_off():
             await trio.lowlevel.checkpoint()
             raise NotOwnerError(f"node {to.name} cannot be reached", node=to.name)
+        if peer.hangs:
+            await trio.sleep_forever()
         ask = partial(self.transport.ask, to, request) if self.cluster.over_http else partial(_ask, peer, request)
         answer: outcome.Maybe[Any] | None = None
 

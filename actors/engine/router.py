@@ -30,7 +30,7 @@ from journal.ids import InvocationId, stream_of_invocation
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from actors.engine.processor import PartitionProcessor
     from actors.engine.processors import Receiver
@@ -99,6 +99,11 @@ class RequestRouter:
     def node(self) -> str:
         """The name of this node."""
         return self._node.name
+
+    @property
+    def owned(self) -> Sequence[int]:
+        """The partitions that this node owns and may answer for."""
+        return [partition for partition in range(self._partitions) if self._node.may_answer(partition)]
 
     @property
     def has_all_partitions(self) -> bool:

@@ -20,6 +20,8 @@ from actors.values.names import is_system
 from journal.events import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from journal.kv.store import Readable
 
 
@@ -66,10 +68,12 @@ def open_by_deployment(rows: Readable, partitions: int) -> dict[str, int]:
     return found
 
 
-def open_by_status(rows: Readable, partitions: int) -> dict[Status, int]:
-    """Return the number of open invocations in each status, without those of built-in objects. Raises ``CorruptRecord``."""
+def open_by_status(rows: Readable, partitions: Iterable[int]) -> dict[Status, int]:
+    """Return the number of open invocations in each status in these partitions, without those of built-in objects. Raises
+    ``CorruptRecord``."""
     found: dict[Status, int] = {status: 0 for status in Status if status is not Status.COMPLETED}
-    for group, number in invocation_counts(rows, partitions).items():
-        if not group[OUTCOME] and not is_system(group[SERVICE]):
-            found[Status(group[STATUS])] += number
+    for partition in partitions:
+        for group, number in load_counts(rows, partition).items():
+            if len(group) <= SIGNAL and not group[OUTCOME] and not is_system(group[SERVICE]):
+                found[Status(group[STATUS])] += number
     return found

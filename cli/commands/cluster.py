@@ -75,12 +75,13 @@ def _lines(found: ClusterStatus, now: float) -> Iterator[str]:
         [
             heard.member.name,
             _state(heard),
+            heard.member.url,
             ago(heard.member.now, now),
             " ".join(map(str, sorted(heard.member.owned))) if heard.is_alive else "",
         ]
         for heard in sorted(found.members, key=lambda heard: heard.member.name)
     ]
-    yield from table_lines(["NODE", "STATE", "BEAT", "PARTITIONS"], nodes)
+    yield from table_lines(["NODE", "STATE", "URL", "BEAT", "PARTITIONS"], nodes)
 
 
 def _state(heard: Heard) -> str:
@@ -88,7 +89,7 @@ def _state(heard: Heard) -> str:
         return "dead"
     if heard.member.is_leaving:
         return "leaving"
-    return "owner" if heard.member.owned else "standby"
+    return "alive"
 
 
 def _as_json(found: ClusterStatus) -> dict[str, Any]:
@@ -102,7 +103,13 @@ def _as_json(found: ClusterStatus) -> dict[str, Any]:
             for (partition, owner), last in zip(owners.items(), found.entries, strict=True)
         ],
         "nodes": [
-            {"name": heard.member.name, "state": _state(heard), "beat_at": heard.member.now, "url": heard.member.url}
+            {
+                "name": heard.member.name,
+                "state": _state(heard),
+                "beat_at": heard.member.now,
+                "url": heard.member.url,
+                "address": heard.member.address,
+            }
             for heard in sorted(found.members, key=lambda heard: heard.member.name)
         ],
     }

@@ -167,7 +167,7 @@ async def test_a_node_that_lost_a_partition_says_so_once_and_owns_it_again(datab
             assert await counter.add(1) == 1
             shown = await trio.to_thread.run_sync(status, address)
             assert [(each["partition"], each["entries"] > 1) for each in shown["partitions"]] == [(0, True)]
-            assert [node["state"] for node in shown["nodes"]] == ["owner"]
+            assert [node["state"] for node in shown["nodes"]] == ["alive"]
             async with other.claim(0, "a stranger, which does not beat"):
                 pass
             with pytest.raises(actors.UnknownOutcomeError):

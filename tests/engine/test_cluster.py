@@ -144,6 +144,15 @@ async def test_a_job_changes_objects_of_all_nodes(lab: Cluster) -> None:
         assert await one.client.verify_audit() == await two.client.verify_audit()
 
 
+async def test_the_metrics_of_all_nodes_add_up(lab: Cluster) -> None:
+    async with lab.running(2) as peers:
+        for peer in peers:
+            await peer.client.actor(Tally, lab.key_on(Tally, peer)).wait.send()
+        await trio.sleep(1)
+        figures = [await peer.client.figures() for peer in peers]
+        assert [each.open_invocations[actors.Status.SUSPENDED] for each in figures] == [1, 1]
+
+
 async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_once(lab: Cluster) -> None:
     async with lab.running(2) as peers:
         for peer in peers:
@@ -212,6 +221,15 @@ async def test_a_dead_node_is_replaced_and_nothing_acknowledged_is_lost(lab: Clu
         with trio.fail_after(DEAD_SECONDS + BEAT_SECONDS + 0.2):
             assert {await two.client.actor(Tally, key).add(1) for key in keys} == {6}
         assert two.owned() == {0, 1, 2, 3}
+
+
+async def test_a_node_that_hangs_is_not_waited_for(lab: Cluster) -> None:
+    async with lab.running(2) as (one, two):
+        key = lab.key_on(Tally, one)
+        assert await two.client.actor(Tally, key).add(5) == 5
+        one.hangs = True
+        with trio.fail_after(DEAD_SECONDS + BEAT_SECONDS + 0.2):
+            assert await two.client.actor(Tally, key).add(1) == 6
 
 
 async def test_a_stopped_owner_answers_nothing_from_memory_and_is_a_node_again_later(lab: Cluster) -> None:

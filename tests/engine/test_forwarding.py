@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 import trio
-from outcome import Error
+from outcome import Error, Value
 
 from actors.cluster.connections import NodeConnections
 from actors.cluster.signatures import NodeSigner, digest_of
@@ -25,6 +25,10 @@ from actors.errors import (
     NotOwnerError,
     UnknownOutcomeError,
 )
+from actors.http.closing import Closing
+from actors.http.messages import HttpRequest, HttpResponse
+from actors.http.server.bodies import read_whole
+from actors.http.server.listener import serve
 from actors.rows.audit import ControlAction
 from journal.errors import CorruptRecord, Damaged, StoreFailed, Unavailable
 from journal.events import Outcome, OutcomeKind, Stamp, Status, Target
@@ -183,6 +187,21 @@ async def test_a_request_that_no_node_has_signed_is_refused_unread(owner: Owner)
             answer = await connections.post(owner.member.address, path, headers, sent, largest_answer=10_000)
         assert answer.status == status
     assert owner.asked == 1
+
+
+@on_virtual_time
+async def test_an_answer_that_the_node_has_not_signed_is_not_believed() -> None:
+    address, listener = listening()
+
+    async def pretend(request: HttpRequest) -> HttpResponse:
+        await read_whole(request, 10_000)
+        return HttpResponse(encode_answer(Value(Outcome(OutcomeKind.SUCCEEDED, b"2"))))
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, pretend, [listener], Closing())
+        with pytest.raises(NotOwnerError):
+            await ask(Member(name="n1", address=address))
+        nursery.cancel_scope.cancel()
 
 
 @on_virtual_time

@@ -78,9 +78,11 @@ def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
 
 
 async def figures_of(engine: Engine) -> Figures:
-    """Return the current metrics. The number of open invocations comes from counters, and excludes built-in objects."""
+    """Return the current metrics. The number of open invocations comes from counters, and excludes built-in objects; of a node of a
+    cluster it is that of the partitions that the node owns, so that the numbers of all nodes add up."""
     async with open_snapshot(engine.journal) as snapshot:
-        counted = open_by_status(snapshot.view, snapshot.partitions)
+        owned = range(snapshot.partitions) if engine.router is None else engine.router.owned
+        counted = open_by_status(snapshot.view, owned)
     counters, threads = engine.counters, engine.threads
     return Figures(
         open_invocations=counted,
