@@ -10,6 +10,7 @@ import trio
 import actors
 from actors import RetryPolicy, Service, handler, step
 from actors.errors import InvalidArgumentError
+from actors.query.fsck.doctor import examine
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 
@@ -74,6 +75,7 @@ async def test_a_reader_gets_one_stream_after_any_crash_and_restart() -> None:
             "select count(*) from sys_output where stream = 'sources' and invocation_id = :of", {"of": first.id}
         )
         assert [*map(list, found.rows)] == [[3]]  # that of the void try too
+    assert examine(lab.store, lab.partitions).is_sound
 
 
 async def test_a_live_reader_of_a_stream_learns_which_of_its_pieces_are_void() -> None:

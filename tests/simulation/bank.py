@@ -13,13 +13,17 @@ from journal import keys
 from journal.ids import stream_of
 from journal.kv.store import scan_all
 from tests.hostile.programs import Walker
+from tests.simulation import loads
 from tests.simulation.cast import CAST, Account, Claim, Errands
+from tests.simulation.debounces import DebounceClients
+from tests.simulation.deletions import DeletionClients
 from tests.simulation.heard import Told
 from tests.simulation.lives import SAME_TIME
 from tests.simulation.plan import KEYS
 from tests.simulation.questions import QuestionClients
 from tests.simulation.run_limits import LimitClients
 from tests.simulation.schedules import ScheduleClients
+from tests.simulation.streams import StreamClients
 from tests.simulation.tallies import TallyClients
 from tests.simulation.world import RICH
 
@@ -47,7 +51,9 @@ class Seen:
     value: int | None
 
 
-class Bank(TallyClients, ScheduleClients, LimitClients, QuestionClients):
+class Bank(
+    TallyClients, ScheduleClients, LimitClients, QuestionClients, DeletionClients, DebounceClients, StreamClients
+):
     """What clients ask of the cast, and what they saw of it (:class:`tests.simulation.storm.Company`)."""
 
     classes: tuple[type, ...] = (*CAST, Walker)
@@ -59,6 +65,9 @@ class Bank(TallyClients, ScheduleClients, LimitClients, QuestionClients):
         ScheduleClients.__init__(self, storm)
         LimitClients.__init__(self, storm)
         QuestionClients.__init__(self, storm)
+        DeletionClients.__init__(self, storm)
+        DebounceClients.__init__(self, storm)
+        StreamClients.__init__(self, storm)
         self.requests: dict[str, tuple[str, int, list[Any]]] = {}
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
@@ -162,6 +171,10 @@ class Bank(TallyClients, ScheduleClients, LimitClients, QuestionClients):
         await self.judge_schedules(runtime, lives)
         await self.judge_limits(runtime, lives)
         self.judge_questions(lives)
+        await self.judge_deletions(runtime, lives)
+        self.judge_debounces(lives)
+        self.judge_streams(lives)
+        loads.judge(self.storm, lives)
 
     def _check_calls(self) -> None:
         """The versions that clients were told of an account are in an order that fits when they asked and were answered. After a

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from journal import events as e
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId
+from tests.simulation.cast import Notebook
 from tests.simulation.lives import SAME_TIME
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def judge(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     """Hold a storm against these."""
     purged = {*storm.purged, *(heir for of in storm.purged for heir in storm.heirs(of))}
     for life in lives.values():
-        lost = [event.callee for event in life.of(e.SendScheduled) if event.callee not in lives]
+        sent = [event for event in life.of(e.SendScheduled) if event.target.service != Notebook.__name__]
+        lost = [event.callee for event in sent if event.callee not in lives]
         storm.law("what was sent is done", not [of for of in lost if of not in purged], f"{life.id}: {lost}")
         if life.service != "Walker":
             _children(storm, lives, life)

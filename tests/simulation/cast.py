@@ -28,6 +28,12 @@ QUESTION = "q"
 
 CHOICES = {"yes": "it may", "no": "it may not"}
 
+SPOKEN = ("a", "b", "a")
+"""The streams of the pieces that a step emits, in their order."""
+
+POKE_SECONDS = 0.6
+"""The delay of a message that a work sends under a debounce key."""
+
 
 def as_done(program: list[Node], way: str) -> list[Node]:
     """The program as a work of a deployment of this way goes through it: what it records fits no other way."""
@@ -50,8 +56,13 @@ class Flop(Exception):
     """A step fails, and may be tried again."""
 
 
+def _step_in_histories() -> str:
+    """The running step as histories name it."""
+    return re.sub(r"-[0-9a-f]+/", "/", actors.step_key())
+
+
 async def _act(seconds: float, unwind: float) -> int:
-    key = re.sub(r"-[0-9a-f]+/", "/", actors.step_key())  # as histories name the step
+    key = _step_in_histories()
     times = STAGE.world.begin(key)
     try:
         await trio.sleep(seconds)
@@ -72,6 +83,16 @@ async def act(seconds: float, unwind: float, flops: int) -> int:
     return times
 
 
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=0.2, max_delay=1.0))
+async def buy(seconds: float, tokens: int, flops: int) -> int:
+    """Spend tokens, which count whether the step succeeds or not."""
+    actors.spend(tokens=tokens)
+    times = await _act(seconds, 0.0)
+    if times <= flops:
+        raise Flop
+    return times
+
+
 @step
 async def undo() -> int:
     return await _act(0.1, 0.0)
@@ -80,6 +101,40 @@ async def undo() -> int:
 @step(at_most_once=True)
 async def act_once(seconds: float) -> int:
     return await _act(seconds, 0.0)
+
+
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=0.2, max_delay=1.0))
+async def load(rows: int, each: float, fails_at: int) -> int:
+    """Go on where the try before was; fail after one of the rows."""
+    key, begin = _step_in_histories(), actors.last_heartbeat() or 0
+    STAGE.world.begin(key)
+    STAGE.world.hear(key, begin, "begin")
+    try:
+        for row in range(begin + 1, rows + 1):
+            await trio.sleep(each)
+            actors.heartbeat(row)
+            STAGE.world.hear(key, row)
+            if row == fails_at:
+                raise Flop
+    finally:
+        STAGE.world.end(key)
+    return begin
+
+
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=0.2, max_delay=1.0))
+async def talk(seconds: float, flops: int, number: int) -> list[Any]:
+    """Emit three pieces into two streams, each with the number of this run of the body."""
+    key = _step_in_histories()
+    times = STAGE.world.begin(key)
+    try:
+        for at, stream in enumerate(SPOKEN):
+            actors.emit([number, times, at], stream=stream)
+            await trio.sleep(seconds / 2 if at < 2 else 0.0)
+        if times <= flops:
+            raise Flop
+    finally:
+        STAGE.world.end(key)
+    return [number, times]
 
 
 @step
@@ -249,6 +304,31 @@ class Account(Actor):
     async def _emit(self, path: str, value: int) -> None:
         actors.emit([path, value])
 
+    async def _say(self, path: str, stream: str, value: int) -> None:
+        actors.emit([path, value], stream=stream)
+
+    async def _talk(self, path: str, seconds: float, flops: int, number: int) -> None:
+        self._got(path, await talk(seconds, flops, number))
+
+    async def _load(self, path: str, rows: int, each: float, fails_at: int) -> None:
+        self._got(path, await load(rows, each, fails_at))
+
+    async def _spend(self, path: str, tokens: int) -> None:
+        actors.spend(tokens=tokens)
+
+    async def _buy(self, path: str, seconds: float, tokens: int, flops: int) -> None:
+        self._got(path, await buy(seconds, tokens, flops))
+
+    async def _note(self, path: str, key: str, number: int) -> None:
+        await actors.actor(Notebook, key).write.send(number, 0.0)
+
+    async def _poke(self, path: str, key: str, number: int) -> None:
+        add = actors.actor(Tally, key).add.options(delay=POKE_SECONDS, debounce="p")
+        try:
+            self._got(path, await (await add.send(number)).result())
+        except (actors.TerminalError, actors.RefusedError) as error:
+            self._got(path, type(error).__name__)
+
 
 class Tally(Actor):
     """The sum of the numbers that were added, and how many. No field has a factory, and most handlers end in their first turn, so
@@ -280,6 +360,33 @@ class Tally(Actor):
         self.count += 1
         self.total += number
         return [self.count, self.total, self.label]
+
+
+class Notebook(Actor):
+    """Each number that was written is in all of its fields. Clients delete it, and a later number begins a new one."""
+
+    seen: list[int] = actors.field(factory=list)
+    lines: actors.Log[int]
+    items: actors.Map[str, int]
+
+    @handler
+    async def write(self, number: int, seconds: float) -> list[list[int]]:
+        """Write a number, perhaps after a step. What the notebook has then."""
+        if seconds:
+            await act(seconds, 0.0, 0)
+        STAGE.world.turn(actors.current_invocation())
+        self.seen.append(number)
+        self.lines.append(number)
+        self.items[str(number)] = number
+        actors.emit(number)
+        return self._content()
+
+    @handler
+    async def read(self) -> list[list[int]]:
+        return self._content()
+
+    def _content(self) -> list[list[int]]:
+        return [[*self.seen], [*self.lines], [*self.items.values()]]
 
 
 class Vault(Actor):
@@ -320,4 +427,4 @@ class Claim(Workflow):
         return number
 
 
-CAST = (Account, Tally, Vault, Errands, Bell, Claim)
+CAST = (Account, Tally, Notebook, Vault, Errands, Bell, Claim)

@@ -12,6 +12,7 @@ from tests.hostile.values import VALUES
 from tests.simulation.disk import Weather
 from tests.simulation.misreads import KINDS
 from tests.simulation.plan import (
+    BUDGETED,
     CELLS,
     GATES,
     JOBS,
@@ -26,7 +27,8 @@ from tests.simulation.plan import (
     Life,
     Plan,
 )
-from tests.simulation.scenes import SCENES, Props, Scene
+from tests.simulation.props import Props, Scene
+from tests.simulation.scenes import SCENES
 from tests.simulation.versions import VERSIONS, WAYS
 
 _CHEAP_ERRORS = [name for name in ERRORS if not any(w in name for w in ("long", "deep", "wide", "doubles", "digits"))]
@@ -334,6 +336,22 @@ class _Draw:
             random.choice([1.0, 2.0]),
         ]
 
+    def budget(self) -> list[Any]:
+        random = self.random
+        return [random.choice(BUDGETED), None, None, 1.0, random.choice([None, 10, 40, 100])]
+
+    def write(self) -> list[Any]:
+        return [self.random.choice(KEYS), self.number(), self.random.choice([0.0, 0.0, 0.3])]
+
+    def poke(self) -> list[Any]:
+        random = self.random
+        delay = random.choice([0.5, 1.5])
+        longest = random.choice([None, delay, 2.0])
+        return [random.choice(KEYS), random.choice("pq"), self.number(), random.choice([0.0, 0.0, 1.0]), delay, longest]
+
+    def listen(self) -> list[Any]:
+        return [self.random.randint(0, 7), self.random.choice(["", "a", "b"])]
+
     def errands(self) -> list[Any]:
         random = self.random
         each = [
@@ -371,6 +389,13 @@ class _Draw:
             ["line", self.number()],
             ["chance"],
             ["emit", 1],
+            ["say", random.choice("ab"), 1],
+            ["talk", seconds, random.choice([0, 0, 1]), self.number()],
+            ["load", 8, random.choice([0.05, 0.3]), random.choice([0, 3])],
+            ["spend", random.choice([1, 5])],
+            ["buy", seconds, random.choice([1, 20]), random.choice([0, 0, 1])],
+            ["note", random.choice(KEYS), self.number()],
+            ["poke", random.choice(KEYS), self.number()],
             ["question", *random.choice([(0.5, 0.6), (5.0, 0.0), (3600.0, 0.6)])],
             ["cancel", random.randint(0, 7)],
             ["join", random.randint(0, 7)],
@@ -413,6 +438,11 @@ _DEEDS: dict[str, Any] = {
     "gate": _Draw.gate,
     "job": _Draw.job,
     "edit": _Draw.edit,
+    "budget": _Draw.budget,
+    "write": _Draw.write,
+    "delete": _Draw.look,
+    "poke": _Draw.poke,
+    "listen": _Draw.listen,
     "hostile": _Draw.hostile,
 }
 

@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from journal import events as e
+from journal import keys
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId, stream_of_invocation
 from tests.simulation import answers, calls, codes, limits
@@ -92,12 +93,16 @@ def _one_life(storm: Storm, life: Life) -> None:
                 storm.law("a restart finds what it is to keep", is_found, f"{life.id}: {reason}")
                 storm.law(
                     "only what is hostile or restarted is paused by itself",
-                    is_own or cause in (e.PauseCause.REQUESTED, e.PauseCause.EXHAUSTED),
+                    is_own or cause in _PAUSES_HONEST,
                     f"{life.id}: {cause} {reason[:200]}",
                 )
     storm.law("each step has one outcome", all(n == 1 for n in outcomes.values()), f"{life.id}: {outcomes}")
     _cancel(storm, life)
     _date(storm, life)
+
+
+_PAUSES_HONEST = (e.PauseCause.REQUESTED, e.PauseCause.EXHAUSTED, e.PauseCause.BUDGET)
+"""Why one of the honest may be paused."""
 
 
 def _date(storm: Storm, life: Life) -> None:
@@ -130,7 +135,8 @@ def _cancel(storm: Storm, life: Life) -> None:
 
 
 def _what_was_told(storm: Storm, lives: dict[InvocationId, Life]) -> None:
-    lost = [told.id for told in storm.told if told.id not in lives and told.id not in storm.purged]
+    gone = storm.purged | storm.deletable
+    lost = [told.id for told in storm.told if told.id not in lives and told.id not in gone]
     storm.law("what was acknowledged is kept", not lost, f"{lost}")
     numbers = Counter(life.number for life in lives.values() if life.number and life.accepted.restarts is None)
     twice = [number for number, count in numbers.items() if count > 1]
@@ -154,7 +160,10 @@ def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
         if said.verb == "purge":
             # A repair of what was damaged may bring back events that a purge has overwritten meanwhile.
             is_kept = life is not None and stream_of_invocation(said.of) not in storm.doubted
-            storm.law("what was purged is gone", not is_kept or not said.changed, said.of)
+            prefix = keys.output_of(stream_of_invocation(said.of) % storm.lab.partitions, said.of)
+            has_output = bool(storm.disk.scan(prefix, keys.after_prefix(prefix), limit=1))
+            is_gone = not is_kept and not has_output
+            storm.law("what was purged is gone", is_gone or not said.changed, said.of)
         elif life is not None and said.changed:
             _one_verb(storm, said, life)
     for life in lives.values():

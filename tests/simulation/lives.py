@@ -81,6 +81,12 @@ class Life:
         number: int = msgspec.json.decode(self.accepted.argument)["number"]
         return number
 
+    @functools.cached_property
+    def own(self) -> list[tuple[Recorded, float]]:
+        """Its events, each with when it was durable, without those that a restart has copied."""
+        copied = max((at for at, r in enumerate(self.events) if isinstance(r.event, e.HistoryCopied)), default=-1)
+        return [*zip(self.events, self.at, strict=True)][copied + 1 :]
+
     def of(self, kind: type) -> list[Any]:
         return [r.event for r in self.events if isinstance(r.event, kind)]
 

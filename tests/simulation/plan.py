@@ -38,6 +38,9 @@ LIMITED = (
 )
 """Scopes of limits."""
 
+BUDGETED = ("service:Account", "handler:Account/work", "key:Account", "key:Account/a")
+"""Scopes of limits with a budget."""
+
 LANES = ("red", "blue")
 
 SCHEDULES = ("m", "n")

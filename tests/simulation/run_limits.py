@@ -13,6 +13,7 @@ import trio
 from actors.values.names import EDIT
 from journal import events as e
 from journal.ids import InvocationId
+from tests.simulation import budgets
 from tests.simulation.cast import Errands
 from tests.simulation.heard import Told
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.runtime import Runtime
+    from actors.types import LimitInfo
     from tests.simulation.lives import Life
     from tests.simulation.storm import Storm
 
@@ -39,13 +41,14 @@ class Asked:
     concurrency: int | None
     rate: int | None
     period: float
+    budget: int | None = None
     start: float = attrs.field(factory=trio.current_time)
     end: float = inf
     is_answered: bool = False
 
     @property
-    def bounds(self) -> tuple[int | None, int | None]:
-        return self.concurrency, self.rate
+    def bounds(self) -> tuple[int | None, int | None, int | None]:
+        return self.concurrency, self.rate, self.budget
 
 
 @attrs.frozen
@@ -66,18 +69,27 @@ class LimitClients:
 
     # Deeds.
 
-    async def limit(self, scope: str, concurrency: int | None, rate: int | None, period: float) -> None:
-        asked = Asked(scope, concurrency, rate, period)
+    async def limit(
+        self, scope: str, concurrency: int | None, rate: int | None, period: float, budget: int | None = None
+    ) -> None:
+        asked = Asked(scope, concurrency, rate, period, budget)
         self.asked_of_limits[scope].append(asked)
         limits = self.storm.client.limits
         try:
-            if asked.bounds == (None, None):
+            if asked.bounds == (None, None, None):
                 await limits.delete(scope)
             else:
-                await limits.set(scope, concurrency=concurrency, rate=rate, period=period)
+                given = {} if budget is None else {"budget": {budgets.TOKENS: budget}}
+                await limits.set(scope, concurrency=concurrency, rate=rate, period=period, **given)
             asked.is_answered = True
         finally:
             asked.end = trio.current_time()
+
+    async def budget(
+        self, scope: str, concurrency: int | None, rate: int | None, period: float, budget: int | None
+    ) -> None:
+        """A limit that counts what is spent."""
+        await self.limit(scope, concurrency, rate, period, budget)
 
     async def errands(self, seconds: float, each: list[tuple[int, int, str]]) -> None:
         """Several, each with a number, a priority and a lane."""
@@ -86,22 +98,34 @@ class LimitClients:
             handle = await run.send(number, seconds)
             self.storm.told.append(Told(handle.id, "errand", number))
 
+    async def relax(self) -> None:
+        """Raise each budget, so that everything can come to its end."""
+        for limit in await self.storm.client.limits.list():
+            if limit.budget is not None:
+                await self.limit(limit.scope, limit.concurrency, limit.rate, limit.period or 1.0, budgets.ENOUGH)
+
     # Laws.
 
     async def judge_limits(self, runtime: Runtime, lives: dict[InvocationId, Life]) -> None:
         """Hold what ran under limits, and what is left of them, against the laws."""
-        await self._check_what_is_left(runtime)
-        for asked in self.asked_of_limits.values():
-            for span in _spans(asked):
+        left = await self._check_what_is_left(runtime)
+        budgets.judge(self.storm, lives)
+        for scope, asked in self.asked_of_limits.items():
+            spans = [*_spans(asked)]
+            if any(one.budget is not None for one in asked):
+                is_replaced = any(other.startswith(f"{scope}/") for other in self.asked_of_limits)
+                trial = budgets.BudgetTrial(self.storm, scope, asked, self._group, is_replaced=is_replaced)
+                trial.judge(spans, left.get(scope), lives)
+            for span in spans:
                 if span.limit.concurrency is not None:
                     self._check_concurrency(span, span.limit.concurrency, lives)
                 if span.limit.rate is not None:
                     self._check_rate(span, span.limit.rate, lives)
-        if self.asked_of_limits and self._weather_is_calm() and not self.storm.has_gates:
+        if self.asked_of_limits and self.storm.weather_is_calm and not self.storm.has_gates:
             self._check_order(lives)
 
-    async def _check_what_is_left(self, runtime: Runtime) -> None:
-        """What was set last is in force; and where nothing runs and nothing waits, that is what is counted."""
+    async def _check_what_is_left(self, runtime: Runtime) -> dict[str, dict[str, str]]:
+        """What was set last is in force; and where nothing runs and nothing waits, that is what is counted. What each counts as spent."""
         left = {limit.scope: limit for limit in await runtime.client.limits.list()}
         for limit in left.values():
             is_so = (limit.running, limit.waiting) == (0, 0)
@@ -110,8 +134,9 @@ class LimitClients:
             spans = [span for span in _spans(asked) if span.until == inf]
             if spans:
                 limit = left.get(scope)
-                found = (None, None) if limit is None else (limit.concurrency, limit.rate)
+                found = (None, None, None) if limit is None else (limit.concurrency, limit.rate, _tokens(limit))
                 self.storm.law("a verb that was answered is done", found == spans[0].limit.bounds, f"{scope}: {limit}")
+        return {scope: {**limit.spent} for scope, limit in left.items()}
 
     def _group(self, scope: str, life: Life) -> str | None:
         """Among which ones a limit of this scope counts it; None if it does not."""
@@ -132,7 +157,7 @@ class LimitClients:
 
     def _check_concurrency(self, span: Span, most: int, lives: dict[InvocationId, Life]) -> None:
         """Of those that got their place after it was set: what ran before goes on."""
-        slack = LONGEST_COMMIT_SECONDS if self._weather_is_calm() else inf
+        slack = LONGEST_COMMIT_SECONDS if self.storm.weather_is_calm else inf
         running: dict[str, str] = {}
         began = 0.0
         for what, key, at in self.storm.world.story:
@@ -156,7 +181,7 @@ class LimitClients:
                 self.storm.law("no more run than a limit permits", is_so, f"{beside} at {at}, {span.limit}")
 
     def _check_rate(self, span: Span, most: int, lives: dict[InvocationId, Life]) -> None:
-        if self.storm.has_jumped or not self._weather_is_calm():
+        if self.storm.has_jumped or not self.storm.weather_is_calm:
             return
         earlier = _earlier(self.asked_of_limits[span.limit.scope], span)
         counted_since = (earlier[-1] if earlier else span).since + LONGEST_COMMIT_SECONDS
@@ -196,8 +221,9 @@ class LimitClients:
                 ]
                 self.storm.law("who comes first under a limit starts first", not passed, f"{life.id} before {passed}")
 
-    def _weather_is_calm(self) -> bool:
-        return not any(w.fates or w.full or w.stalls for w in (life.weather for life in self.storm.plan.lives))
+
+def _tokens(limit: LimitInfo) -> int | None:
+    return None if limit.budget is None else int(limit.budget[budgets.TOKENS])
 
 
 def _spans(asked: list[Asked]) -> Iterator[Span]:

@@ -33,7 +33,7 @@ from actors.model.info import belongs_to
 from actors.query.fsck.doctor import examine
 from journal import invocation_keys, keys
 from journal.errors import Conflict, JournalError
-from journal.events import Status
+from journal.events import PauseCause, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
@@ -97,6 +97,10 @@ class Company(Protocol):
         """Something that has ended, and is kept for ``BRIEF_SECONDS``."""
         ...
 
+    async def relax(self) -> None:
+        """Lift the rules of clients that keep works from their end."""
+        ...
+
     async def judge(self, runtime: Runtime, lives: dict[InvocationId, InvocationLife]) -> None:
         """Hold what clients saw, and what is there in the end, against the laws of this world."""
         ...
@@ -128,6 +132,8 @@ class Storm:
         self.found: dict[str, list[InvocationId]] = {}
         self.refused: set[int] = set()
         self.purged: set[InvocationId] = set()
+        self.deletable: set[InvocationId] = set()
+        """Invocations of objects that clients delete."""
         self.paused_now: set[InvocationId] = set()
         self.seen_ends: list[tuple[InvocationId, float]] = []
         self.seen_open: list[tuple[InvocationId, float]] = []
@@ -233,6 +239,15 @@ class Storm:
         """The process dies over the next commit, if ``dies`` says so."""
         assert self._handle is not None, "clients ask what runs"
         self._handle.dies = dies
+
+    @property
+    def weather_is_calm(self) -> bool:
+        """Whether every disk did at once what it was told."""
+        return not any(w.fates or w.full or w.stalls for w in (life.weather for life in self.plan.lives))
+
+    def was_calm(self, at: float) -> bool:
+        """Whether the disk did at once what it was told, in the process that lived, or died, at this time."""
+        return any(since < at <= until for since, until in self.calm)
 
     def was_kept(self, at: float) -> bool:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
@@ -515,6 +530,7 @@ class Storm:
         self._expect_open()
         for gate in await self.client.gates.list():
             await self.client.gates.open(gate.scope)
+        await self.company.relax()
         await trio.sleep(1_000 + max(self.shifts) - min(self.shifts))  # a restart sleeps as long as was left
         await self._check_that_each_waits_for_something()
         await self._let_all_end()
@@ -531,6 +547,8 @@ class Storm:
             self.law("each waits for something that has a name", bool(is_held or named), f"{info.id}: {info.status}")
             waits = info.limit_wait
             self.law("nobody waits for a limit without end", waits is None, f"{info.id}: {waits}")
+            lacks_budget = info.pause_cause is PauseCause.BUDGET
+            self.law("what has a budget again goes on", not lacks_budget, f"{info.id}: {info.pause_reason}")
 
     def _still_open(self) -> list[InvocationId]:
         """All that has not ended, from the rows: a query in SQL takes its turns by the real clock."""

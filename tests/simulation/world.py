@@ -25,8 +25,9 @@ class World:
     ``story`` is when bodies of steps began and ended, by the step's key, and when processes died, by the virtual clock; ``times`` is
     how often each body began. ``got`` are the values that handlers were given, by invocation and path, with the time: each as
     often as a replay was given it. ``ran`` is which version of the code ran an invocation, and when. ``turns`` are the handlers that
-    end in their first turn: the invocation, when, and the keys of the steps whose bodies ran at that moment. ``links`` are those that
-    people were sent: the question and the address.
+    end in that turn: the invocation, when, and the keys of the steps whose bodies ran at that moment. ``links`` are those that
+    people were sent: the question and the address. ``heard`` is where tries of steps began, and each row that they reported: the
+    step's key, ``begin`` or ``row``, the row, and when.
     """
 
     is_alive: bool = False
@@ -36,6 +37,7 @@ class World:
     ran: list[tuple[str, float, int]] = attrs.field(factory=list)
     turns: list[tuple[str, float, frozenset[str]]] = attrs.field(factory=list)
     links: list[tuple[str, str]] = attrs.field(factory=list)
+    heard: list[tuple[str, str, int, float]] = attrs.field(factory=list)
     _running: set[str] = attrs.field(factory=set)
 
     def begin(self, key: str) -> int:
@@ -52,7 +54,7 @@ class World:
             self._running.discard(key)
 
     def turn(self, of: str) -> None:
-        """A handler has its turn, which is its only one."""
+        """A handler has the turn in which it ends."""
         if self.is_alive:
             self.turns.append((of, trio.current_time(), frozenset(self._running)))
 
@@ -60,6 +62,11 @@ class World:
         """Somebody is sent the link of a question."""
         if self.is_alive and (question, url) not in self.links:
             self.links.append((question, url))
+
+    def hear(self, key: str, row: int, what: str = "row") -> None:
+        """A try has come to this row, or begins after it."""
+        if self.is_alive:
+            self.heard.append((key, what, row, trio.current_time()))
 
     def give(self, of: str, path: str, value: Any, version: int) -> None:
         if self.is_alive:

@@ -77,7 +77,7 @@ def head_of(runs: Iterable[OutputRun]) -> OutputHead:
             undecided.discard(run.step)
             continue
         pieces += len(run.values)
-        size += sum(map(len, run.values))
+        size += sum(map(len, run.values)) + len(run.values) * len(run.stream)
         if run.attempt:
             undecided.add(run.step)
         else:
