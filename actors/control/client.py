@@ -92,9 +92,10 @@ class Client:
     def actor(self, cls: type[A], key: str) -> A:
         """Return a reference to a keyed object, for calls and messages.
 
-        To a type checker the reference is an instance of the class, so it accepts ``reference.value`` of a field; Python has no
-        type for the handlers of a class alone. When it runs, that raises :class:`actors.errors.FieldMisuseError`: read a field
-        through a ``@shared`` handler, or with :meth:`object`.
+        Type checkers accept ``reference.value`` of a field, which raises :class:`actors.errors.FieldMisuseError` when it runs: read a
+        field through a ``@shared`` handler, or with :meth:`object`. No checker can refuse it. Python cannot derive a type with the
+        handlers of a class and without its fields, and a descriptor cannot refuse it either, because ``__get__`` gets the same type of
+        instance for ``self`` in a handler as for a reference.
         """
         return self._reference(cls, key, Kind.ACTOR)
 

@@ -10,6 +10,7 @@ import trio
 import actors
 from actors import Actor, InvocationHandle, Service, handler
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ async def test_fields_that_a_kept_part_would_write_otherwise_are_named(client: a
 async def test_a_step_whose_turn_wrote_fields_takes_new_input_if_they_are_rewound(client: actors.Client) -> None:
     paying = await client.actor(Till, "a").add.send(5)
     await paying.result()
-    with pytest.raises(actors.errors.IncompatibleError, match="with rewind_state"):
+    with raises(actors.errors.IncompatibleError, code="incompatible"):
         await paying.restart("log", input=9)
     assert await follow(client, await paying.restart("log", input=9, rewind_state=True)) == 9
 

@@ -23,6 +23,7 @@ from actors.http.local_socket import SOCKET, socket_path
 from actors.http.routes import TokenScope
 from actors.http.tokens import TokenBook
 from tests.counter import Counter
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def test_the_socket_belongs_to_its_owner_and_ends_with_the_runtime(tmp_pat
         assert status.st_uid == os.geteuid()
     assert not (tmp_path / "data" / SOCKET).exists()
     async with actors.connect(path=tmp_path / "data") as client:
-        with pytest.raises(actors.UnavailableError, match="the socket of"):
+        with raises(actors.UnavailableError, code="unavailable", match=str(tmp_path)):
             await client.invocations()
 
 

@@ -26,6 +26,7 @@ from journal.kv.small_files import seal, unseal
 from journal.log.open import open_for_reading, open_journal
 from journal.log.protocol import Message
 from tests.journal.test_rocks import A, append, contents, disk_of, read
+from tests.raising import raises
 
 MADE_AT = 1_000.0
 NOW = 2_000.0
@@ -310,7 +311,7 @@ def test_a_backup_that_was_looked_at_is_still_restored(backup: Path, tmp_path: P
 
 async def test_a_backup_is_never_opened_for_writing(backup: Path) -> None:
     before = contents(backup, idle=())
-    with pytest.raises(StoreError, match="playhead restore"):
+    with raises(StoreError, code="store_unusable", path=backup):
         async with open_journal(backup):
             pass
     assert contents(backup, idle=()) == before
