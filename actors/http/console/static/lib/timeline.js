@@ -7,7 +7,7 @@
  * @typedef {{ number: number, from: number, to: number | null, failure: { type: string, message: string, traceback?: string } | null }} Try
  *
  * @typedef {{
- *   step: string, kind: "step" | "sleep" | "deadline" | "call" | "attach" | "send" | "signal" | "verb",
+ *   step: string, kind: "step" | "sleep" | "deadline" | "call" | "attach" | "send" | "signal" | "verb" | "update",
  *   name: string, source: string, from: number, to: number | null, state: string, depth: number, isKept: boolean,
  *   input: unknown, output: unknown, failure: any, reason: string, callee: string | null, until: number | null, tries: Try[],
  *   schema: unknown, first: number, inputBytes: number,
@@ -33,7 +33,8 @@ const MARKS = new Set([
 
 /** @param {string} step */
 function depthOf(step) {
-  return Math.floor((step.split(".").length - 1) / 2);
+  const inUpdate = step.startsWith("u") && step.includes(".");
+  return Math.floor((step.split(".").length - 1) / 2) + (inUpdate ? 1 : 0);
 }
 
 /** @param {{ service: string, key: string | null, handler: string } | null | undefined} target */
@@ -56,6 +57,8 @@ export function timelineOf(entries) {
   const marks = [];
   /** @type {Map<number, Entry>} */
   const signals = new Map();
+  /** The path of each update, by the id of the invocation that asked for it. @type {Map<string, string>} */
+  const updates = new Map();
   const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryCopied");
   /** @type {number | null} */
   let end = null;
@@ -86,6 +89,11 @@ export function timelineOf(entries) {
     span.reason = outcome?.reason ?? "";
     const last = span.tries.at(-1);
     if (last && last.to === null) last.to = entry.at;
+  }
+
+  /** An update as an operation: its path is that of its steps. @param {Entry} entry @returns {Entry} */
+  function asUpdate(entry) {
+    return { ...entry, details: { ...entry.details, step: updates.get(entry.details.update) } };
   }
 
   /** Whether something is awaited, and no step is among it. */
@@ -218,6 +226,13 @@ export function timelineOf(entries) {
         break;
       case "VerbAnswered":
         finish(entry, details.refusal ? "failed" : "succeeded");
+        break;
+      case "UpdateAccepted":
+        updates.set(details.update, `u${details.number}`);
+        begin(asUpdate(entry), "update", details.name, { callee: details.update });
+        break;
+      case "UpdateCompleted":
+        finish(asUpdate(entry), "succeeded", details.outcome);
         break;
       case "SignalAwaited": {
         const span = begin(entry, "signal", details.name, { schema: details.schema });

@@ -363,7 +363,7 @@ function StepDetail({ span, of = null, onRestart, onSignal }) {
   >
     <div class="body">
       <div class="actions">
-        ${onRestart && span.kind !== "deadline" ? html`<button type="button" class="primary" onClick=${onRestart}>Restart from here…</button>` : null}
+        ${onRestart && span.kind !== "deadline" && span.kind !== "update" ? html`<button type="button" class="primary" onClick=${onRestart}>Restart from here…</button>` : null}
         ${onSignal ? html`<button type="button" class="primary" onClick=${onSignal}>Send it…</button>` : null}
       </div>
       <${Facts}

@@ -56,7 +56,7 @@ export function TryIt({ path, params: given }) {
                     <a
                       href=${href(["try"], { service: one.name, handler: each.name, key: one.kind === "service" ? null : params.key })}
                       aria-current=${one.name === service.name && each === handlerOf(one, handler) ? "true" : undefined}
-                      >${visible(each.name)}${each.mode === "shared" ? html` <span class="faint">reads</span>` : null}</a
+                      >${visible(each.name)}${each.mode === "shared" ? html` <span class="faint">reads</span>` : each.mode === "update" ? html` <span class="faint">updates the run</span>` : null}</a
                     >
                   </li>`,
                 )}

@@ -12,7 +12,7 @@ import { brief, visible } from "./json.js";
 /** @typedef {import("../lib/timeline.js").Timeline} Timeline */
 
 /** @type {Record<string, string>} */
-const KINDS = { step: "step", sleep: "sleep", deadline: "limit", call: "call", attach: "attach", send: "send", signal: "signal", verb: "verb" };
+const KINDS = { step: "step", sleep: "sleep", deadline: "limit", call: "call", attach: "attach", send: "send", signal: "signal", verb: "verb", update: "update" };
 
 const MANY = 400;
 
