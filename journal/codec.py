@@ -14,7 +14,7 @@ import msgspec
 
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
-from journal.fused import RecordedTurn, StepTurn
+from journal.fused import RecordedTurn, ResumedTurn, ReturnedOutcome, StepTurn
 from journal.tags import FUSED_TAGS, STAMP_TAG, TAGS
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
 
 
 def decode_into(recorded: list[Any], record: bytes, first_number: int, *, keeps_turns: bool) -> int:
-    """Decode one append to the end of a list, as :func:`decode_record` does. With ``keeps_turns``, the turns after steps are left as
+    """Decode one append to the end of a list, as :func:`decode_record` does. With ``keeps_turns``, the turns after waits are left as
     they are (:data:`journal.fused.Lived`). Returns the number after the last event."""
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
@@ -288,7 +288,7 @@ def decode_into(recorded: list[Any], record: bytes, first_number: int, *, keeps_
                     raise _unknown(tag, number)
                 stamp = None
                 fused = decode(record[start:position])
-                if keeps_turns and fused.__class__ is StepTurn:
+                if keeps_turns and (fused.__class__ is StepTurn or _goes_on(fused)):
                     first, number = number, number + (2 if fused.fields is None else 3)
                     recorded.append(RecordedTurn(first, number - 1, fused))
                     continue
@@ -305,6 +305,11 @@ def decode_into(recorded: list[Any], record: bytes, first_number: int, *, keeps_
     if number == first_number:
         raise CorruptRecord(f"the record ends before event {number}")
     return number
+
+
+def _goes_on(fused: Fused) -> bool:
+    """Report whether the frame is a turn after a sleep, a call or a signal that is not the last turn."""
+    return isinstance(fused, ResumedTurn) and not isinstance(fused.then, ReturnedOutcome)
 
 
 def _fused_of(tag: int, body: bytes, number: int) -> Fused:

@@ -260,22 +260,23 @@ Fused = WholeInvocation | OpenedInvocation | StepTurn | LastTurn | ResumedTurn
 
 
 class RecordedTurn(msgspec.Struct, gc=False):
-    """A turn after a step, read as the frame that it is, with the numbers of its first event and of its last. ``stamp`` and ``event``
-    are those of the first, the end of the step."""
+    """A turn after a wait that is not the last, read as the frame that it is, with the numbers of its first event and of its last.
+    ``stamp`` and ``event`` are those of the first, the end of the wait."""
 
     number: int
     last: int
-    turn: StepTurn
+    turn: StepTurn | ResumedTurn
 
     @property
     def stamp(self) -> Stamp:
-        """The stamp of the end of the step."""
+        """The stamp of the end of the wait."""
         return self.turn.expand(self.number)[0][0]
 
     @property
-    def event(self) -> e.StepCompleted:
-        """The end of the step."""
-        completed: e.StepCompleted = self.turn.expand(self.number)[0][1]
+    def event(self) -> e.StepCompleted | e.TimerFired | e.SignalReceived | e.CallCompleted:
+        """The end of the wait."""
+        completed: e.StepCompleted | e.TimerFired | e.SignalReceived | e.CallCompleted
+        completed = self.turn.expand(self.number)[0][1]
         return completed
 
 

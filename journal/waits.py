@@ -6,6 +6,8 @@ Each part is another encoding of one event. An event with a text of a user's cla
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from journal import events as e
@@ -128,7 +130,9 @@ def requested_in(event: e.Event) -> Requested | None:
 
 
 class EndedSleep(msgspec.Struct, array_like=True, gc=False, tag=1):
-    """A sleep that is over."""
+    """A sleep that is over. ``completion`` is the class of the event."""
+
+    completion: ClassVar = e.TimerFired
 
     step: StepId
 
@@ -143,7 +147,10 @@ class EndedSleep(msgspec.Struct, array_like=True, gc=False, tag=1):
 
 
 class EndedSignal(msgspec.Struct, array_like=True, gc=False, tag=2):
-    """A signal with a value, which answers no question, that has reached the wait for it. ``signal`` is its number."""
+    """A signal with a value, which answers no question, that has reached the wait for it. ``signal`` is its number, and
+    ``completion`` the class of the event."""
+
+    completion: ClassVar = e.SignalReceived
 
     step: StepId
     name: str
@@ -169,7 +176,9 @@ class EndedSignal(msgspec.Struct, array_like=True, gc=False, tag=2):
 
 
 class EndedCall(msgspec.Struct, array_like=True, gc=False, tag=3):
-    """A call, or an invocation that the handler attached to, that has succeeded."""
+    """A call, or an invocation that the handler attached to, that has succeeded. ``completion`` is the class of the event."""
+
+    completion: ClassVar = e.CallCompleted
 
     step: StepId
     value: bytes

@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant("forgets-the-number-of-a-signal", "with_resumed_turn", "invocation.signals_received = max(invocation.signals_received, ended.signal)", "pass", "tests/core/test_fused.py"),
     # The replay of turns.
     Mutant("replays-a-turn-without-its-changes", "replay_plan", "if turn.fields is not None:", "if False:", "tests/engine/test_step_turns.py"),
-    Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or turn.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
+    Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or ended.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
     Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from actors.replay.completions import Completions
 from actors.replay.updates import Update
 from journal import events as e
-from journal.fused import RecordedTurn
+from journal.fused import RecordedTurn, StepTurn
 from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
@@ -51,10 +51,12 @@ class PassingBy(Completions):
         if operation.completion is not None:
             following = coming[0]
             if isinstance(following, RecordedTurn):
-                turn = following.turn
-                if operation.completion is not e.StepCompleted or turn.step != operation.step or self._ready:
+                turn: Any = following.turn
+                is_of_step = turn.__class__ is StepTurn
+                ended, kind = (turn, e.StepCompleted) if is_of_step else (turn.ended, turn.ended.completion)
+                if kind is not operation.completion or ended.step != operation.step or self._ready:
                     return None
-                completion, at = turn.value, turn.at
+                completion, at = turn.value if is_of_step else ended.event(turn.invocation_id), turn.at
             else:
                 completion, at = following.event, following.stamp.at
                 kind = type(completion)

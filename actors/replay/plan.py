@@ -11,7 +11,7 @@ from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.fused import RecordedTurn
+from journal.fused import RecordedTurn, StepTurn
 from journal.waits import RequestedStep
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def replay_plan(history: Iterable[Lived], rested: int = 0, emitted: int = 0) -> 
     for recorded in history:
         if isinstance(recorded, RecordedTurn):
             deliveries.append(recorded)
-            turn = recorded.turn
-            request, of = turn.request, turn.invocation_id
+            turn: Any = recorded.turn
+            request, of = turn.request if turn.__class__ is StepTurn else turn.then, turn.invocation_id
             requests.append(request if isinstance(request, RequestedStep) else request.event(of))
             if turn.fields is not None:
                 requests.append(e.FieldsChanged(invocation_id=of, fields=turn.fields))

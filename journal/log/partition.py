@@ -130,7 +130,7 @@ class KvPartition:
         ]
 
     async def lived(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
-        """Return the same as :meth:`history`, as a replay reads it: turns after steps are left as they are, and whole."""
+        """Return the same as :meth:`history`, as a replay reads it: turns after waits are left as they are, and whole."""
         return [lived for first, last in spans for lived in read_lived(self._settled, self.number, stream, first, last)]
 
     def look_again(self) -> None:

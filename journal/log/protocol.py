@@ -138,7 +138,7 @@ class Partition(Protocol):
         ...
 
     async def lived(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
-        """Return the same as :meth:`history`, as a replay reads it: turns after steps are left as they are, and whole."""
+        """Return the same as :meth:`history`, as a replay reads it: turns after waits are left as they are, and whole."""
         ...
 
 

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from actors.core.requests import is_request
-from actors.core.resumed import step_turn
+from actors.core.resumed import resumed_turn, step_turn
 from actors.model.contexts import HandlerContext
 from actors.replay.branches import Branch, Operation
 from actors.replay.execution import Execution, Progress
@@ -22,8 +22,9 @@ from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
-from journal.fused import RecordedTurn
+from journal.fused import RecordedTurn, ResumedTurn, StepTurn
 from journal.ids import StepId, invocation_id, stream_of
+from journal.waits import ended_in
 from tests.core.story import nth, stamp_of
 
 if TYPE_CHECKING:
@@ -69,18 +70,25 @@ class Counted(Execution):
         return answer
 
 
+def turn_of(completed: Recorded, requests: Sequence[Event], turned_at: float) -> StepTurn | ResumedTurn | None:
+    """The end of a wait and what follows as one frame, if they can be one."""
+    event, stamp = completed.event, completed.stamp
+    if isinstance(event, e.StepCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
+        return step_turn(event, requests, at=stamp.at, turned_at=turned_at)
+    ended = ended_in(event)
+    return None if ended is None else resumed_turn(event, requests, at=(ended, stamp), turned_at=turned_at)
+
+
 def as_turns(history: Sequence[Recorded]) -> list[Lived]:
-    """The history as it is read from a store that has recorded as much of it as possible as turns after steps."""
+    """The history as it is read from a store that has recorded as much of it as possible as turns after waits."""
     lived: list[Lived] = []
     at = 0
     while at < len(history):
         first, following = history[at], history[at + 1 : at + 3]
-        turn = None
-        if isinstance(first.event, e.StepCompleted) and first.event.outcome.kind is OutcomeKind.SUCCEEDED:
-            while turn is None and following:
-                requests = [recorded.event for recorded in following]
-                turn = step_turn(first.event, requests, at=first.stamp.at, turned_at=following[0].stamp.at)
-                following = following[:-1]
+        turn: StepTurn | ResumedTurn | None = None
+        while turn is None and following:
+            turn = turn_of(first, [recorded.event for recorded in following], following[0].stamp.at)
+            following = following[:-1]
         lived.append(first if turn is None else RecordedTurn(first.number, first.number + turn.count - 1, turn))
         at += 1 if turn is None else turn.count
     return lived
