@@ -30,6 +30,7 @@ COMMANDS = {
     "backup": ("cli.commands.backup", "Back up a data directory, even while it is served."),
     "restore": ("cli.commands.restore", "Create a data directory from a backup and check it."),
     "doctor": ("cli.commands.doctor", "Check a data directory and rebuild its indexes."),
+    "journal": ("cli.commands.journal", "Move a journal into a cluster and back, and compare copies."),
     "cluster": ("cli.commands.cluster", "Show the servers that share a journal."),
     "mcp": ("cli.commands.mcp", "Offer the remote control to an assistant (MCP)."),
     "context": ("cli.commands.context", "Name servers and choose the current one."),

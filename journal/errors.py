@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from journal.error_codes import ErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -256,6 +257,25 @@ class CopyOfNode(StoreError):
             "this is a node's copy of a journal that is kept in a database: give the address of the database (--cluster, or "
             "cluster=), or name another directory. Nothing was changed",
         )
+
+
+class ClusterExists(JournalError):
+    """The database in which a cluster was to be made has one, or entries of one. Nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is a cluster in this database already: name an empty database, or drop its schema 'playhead' if nobody needs it"
+        )
+
+
+class ClusterInUse(JournalError):
+    """Nodes of the cluster run; ``nodes`` are their names. Nothing was changed."""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        super().__init__(
+            f"nodes of this cluster run: {', '.join(nodes)}. Stop them first, so that nothing is added after the copy"
+        )
+        self.nodes = tuple(nodes)
 
 
 class BrokenInvariant(Exception):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def command() -> None:
-    """Show the servers that share a journal in a database."""
+    """Show the servers that share a journal in a database, and keep it small."""
 
 
 @command.command()
@@ -46,6 +46,32 @@ def status(cluster: str, output: str) -> None:
         return
     for line in _lines(found, time.time()):
         out(line)
+
+
+@command.command()
+@click.option("--cluster", metavar="URL", envvar="PLAYHEAD_CLUSTER", required=True, help="The address of the database.")
+def snapshot(cluster: str) -> None:
+    """Make a snapshot now, and delete the log that two snapshots contain. No server need run, and those that run are not disturbed:
+    the command reads the newest snapshot and the log behind it, into the folder for temporary files ($TMPDIR).
+    """
+    import time
+    from functools import partial
+
+    import trio
+
+    from actors.errors import InvalidArgumentError
+    from actors.extras import require
+
+    require("postgres")
+    from journal.replicated.postgres.copies import take_snapshot
+
+    try:
+        made = trio.run(partial(take_snapshot, cluster, now=time.time()))
+    except ValueError as error:
+        raise InvalidArgumentError(f"cluster: {error}") from error
+    out(
+        f"snapshot of {made.size / 1_000_000:.1f} MB, up to entry {', '.join(str(each.number) for each in made.positions)}"
+    )
 
 
 def _owner(found: ClusterStatus, partition: int) -> Heard | None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from journal.replicated.log import PostedMessage, ReplicatedLog
     from journal.replicated.replica import Replica
     from journal.replicated.snapshots.store import SnapshotStore
+    from journal.rows import Backlog
 
 log = SafeLogger(__name__)
 
@@ -90,6 +91,7 @@ async def open_replicated(
     partitions: int,
     secret: str | None = None,
     directory: HeldDirectory | None = None,
+    backlog: Backlog | None = None,
     clock: Clock | None = None,
     placement: Placement | None = None,
 ) -> AsyncIterator[ReplicatedJournal]:
@@ -100,7 +102,13 @@ async def open_replicated(
     async with background() as nursery:
         store = ReplicatedStore(local, replicated, partitions)
         journal = ReplicatedJournal(
-            store, nursery, secret=secret, directory=directory, clock=clock, placement=placement or AllMine()
+            store,
+            nursery,
+            secret=secret,
+            directory=directory,
+            backlog=backlog,
+            clock=clock,
+            placement=placement or AllMine(),
         )
         await journal.start()
         yield journal
@@ -119,11 +127,14 @@ class ReplicatedJournal(KvJournal):
         *,
         secret: str | None,
         directory: HeldDirectory | None,
+        backlog: Backlog | None,
         clock: Clock | None,
         placement: Placement,
     ) -> None:
         """Create the journal; its tasks run in the ``nursery``."""
-        super().__init__(store, partitions=len(store.replicas), clock=clock, secret=secret, directory=directory)
+        super().__init__(
+            store, partitions=len(store.replicas), clock=clock, secret=secret, directory=directory, backlog=backlog
+        )
         self._log = store.log
         self._local = store.local
         self._replicas = store.replicas

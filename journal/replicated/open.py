@@ -105,6 +105,7 @@ async def _enter(
             partitions=identity.partitions,
             secret=identity.secret,
             directory=opened.directory,
+            backlog=identity.backlog,
             clock=clock,
             placement=placement,
         )

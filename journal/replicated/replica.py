@@ -145,7 +145,7 @@ class Replica:
         for batch in batches[:-1]:
             await self._local.commit(batch)
         last = batches[-1]
-        kept = _POSITION.pack(self._read.number, self._read.digest)
+        kept = encode_position(self._read)
         await self._local.commit(Batch(rows={**last.rows, self._applied_key: kept}, cleared=last.cleared))
         self._applied = self._read
 
@@ -232,6 +232,11 @@ def applied_position(rows: Readable, partition: int) -> Position:
     """Return how far the log of a partition has been applied to these rows. Raises ``CorruptRecord``."""
     kept = rows.get(keys.applied(partition))
     return START if kept is None else _position_of(kept)
+
+
+def encode_position(position: Position) -> bytes:
+    """Return the value of the row that says how far a log has been applied."""
+    return _POSITION.pack(position.number, position.digest)
 
 
 async def check_continues(log: ReplicatedLog, partition: int, position: Position) -> None:

@@ -43,6 +43,7 @@ GROUPS = [
     ("gates",),
     ("invocations",),
     ("jobs",),
+    ("journal",),
     ("limits",),
     ("schedules",),
     ("notifications",),

@@ -13,6 +13,7 @@ from journal.replicated.snapshots.store import PublishedSnapshot
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from journal.replicated.postgres.connection import PostgresConnection
     from journal.replicated.postgres.log import PostgresLog
 
 _ASKED_TOGETHER = 4096
@@ -57,13 +58,16 @@ class PostgresSnapshots:
         return found[0][0] if found else None
 
     async def publish(self, manifest: bytes, chunks: Collection[bytes]) -> bool:
-        named = _array(chunks)
         async with self._log.transaction() as connection:
-            await connection.run(self._statements["lock"])
-            [(found,)] = await connection.run(self._statements["count"], named)
-            if number_in(found) != len(chunks):
-                return False
-            await connection.run(self._statements["publish"], manifest, named)
+            return await self._publish_in(connection, manifest, chunks)
+
+    async def _publish_in(self, connection: PostgresConnection, manifest: bytes, chunks: Collection[bytes]) -> bool:
+        named = _array(chunks)
+        await connection.run(self._statements["lock"])
+        [(found,)] = await connection.run(self._statements["count"], named)
+        if number_in(found) != len(chunks):
+            return False
+        await connection.run(self._statements["publish"], manifest, named)
         return True
 
     async def published(self) -> Sequence[PublishedSnapshot]:

@@ -11,11 +11,14 @@ from journal.replicated.log import LogUnusable
 from journal.replicated.open import decode_identity
 from journal.replicated.postgres.log import PostgresLog
 from journal.replicated.postgres.membership import PostgresMembership
+from journal.replicated.postgres.snapshots import PostgresSnapshots
+from journal.replicated.snapshots.store import newest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from journal.replicated.membership import Heard
+    from journal.replicated.snapshots.manifest import SnapshotManifest
     from journal.rows import StoreIdentity
 
 _BETWEEN_LOOKS_SECONDS = 0.25
@@ -24,12 +27,14 @@ _BETWEEN_LOOKS_SECONDS = 0.25
 
 @attrs.frozen(kw_only=True)
 class ClusterStatus:
-    """A cluster: its journal, its nodes, and for each partition the number of its last entry. ``bytes_on_disk`` is the size of the
-    tables."""
+    """A cluster: its journal, its nodes, for each partition the number of its last entry, and its newest snapshot, if there is one that
+    can be read. ``log_bytes`` is the size of the entries that the log has, and ``bytes_on_disk`` that of all tables."""
 
     identity: StoreIdentity
     members: Sequence[Heard]
     entries: Sequence[int]
+    snapshot: SnapshotManifest | None
+    log_bytes: int
     bytes_on_disk: int
 
 
@@ -54,6 +59,8 @@ async def read_status(address: str, *, schema: str = "playhead") -> ClusterStatu
             identity=identity,
             members=await membership.members(),
             entries=[await log.last_entry(partition) for partition in range(identity.partitions)],
+            snapshot=newest_of(await PostgresSnapshots(log).published()),
+            log_bytes=sum([await log.bytes_after(partition, 0) for partition in range(identity.partitions)]),
             bytes_on_disk=await log.size(),
         )
     finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from journal.errors import CorruptRecord, InDoubt, StoreError, StoreFailed, Unavailable
-from journal.replicated.snapshots.manifest import decode_snapshot
+from journal.replicated.snapshots.store import newest_of
 from journal.replicated.snapshots.trim import LogTrimmer
 from journal.safe_logger import SafeLogger
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from journal.replicated.journal import ReplicatedJournal
     from journal.replicated.log import ReplicatedLog
     from journal.replicated.node import Node
-    from journal.replicated.snapshots.manifest import SnapshotManifest
     from journal.replicated.snapshots.store import SnapshotStore
 
 log = SafeLogger(__name__)
@@ -80,15 +79,7 @@ class SnapshotKeeper:
     async def _is_due(self) -> bool:
         """Report whether the log behind the newest snapshot is large. Half the size of the snapshot counts as well, so that a large
         journal is not hashed more often than it changes."""
-        newest = await self._newest()
+        newest = newest_of(await self._snapshots.published())
         positions = [0] * self._journal.partitions if newest is None else [each.number for each in newest.positions]
         behind = [await self._log.bytes_after(partition, number) for partition, number in enumerate(positions)]
         return sum(behind) >= max(self._after_bytes, 0 if newest is None else newest.size // 2)
-
-    async def _newest(self) -> SnapshotManifest | None:
-        for each in await self._snapshots.published():
-            try:
-                return decode_snapshot(each.manifest)
-            except CorruptRecord:
-                continue  # trimming says so
-        return None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
 
+from journal.errors import CorruptRecord
+from journal.replicated.snapshots.manifest import decode_snapshot
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from journal.replicated.snapshots.manifest import SnapshotManifest
 
 
 @attrs.frozen
@@ -47,6 +53,14 @@ class SnapshotStore(Protocol):
     async def remove(self, numbers: Collection[int]) -> None:
         """Remove snapshots, and the chunks that no other one names. Numbers that are not there are ignored."""
         ...
+
+
+def newest_of(published: Sequence[PublishedSnapshot]) -> SnapshotManifest | None:
+    """Return the newest of these whose manifest can be read, None if there is none."""
+    for each in published:
+        with suppress(CorruptRecord):
+            return decode_snapshot(each.manifest)
+    return None
 
 
 class MemorySnapshots:

@@ -1,0 +1,202 @@
+"""``playhead journal``: move a journal between a data directory and a cluster, and compare copies."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from cli.groups import Group
+from cli.options import report_option
+from cli.render.output import err, out, out_json, table_lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from actors.query.fsck.report import FsckReport
+    from journal.kv.rocks_reader import RocksReader
+    from journal.kv.store import Readable
+    from journal.log.fold import PartitionFold
+    from journal.rows import StoreIdentity
+
+_ADDRESSES = ("postgresql://", "postgres://")
+_MOST_PLACES = 2
+
+
+@click.group(cls=Group)
+def command() -> None:
+    """Move a journal into a cluster and back, and compare copies.
+
+    A PLACE is a data directory, or the address of a database: postgresql://….
+    """
+
+
+@command.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy the journal of the place FROM to the place TO: one is a data directory, and the other a database. Nothing may run on FROM, and
+    TO must be empty; FROM stays as it is.
+
+    Every event of the copy is checked. The copy has an id of its own, and its unfinished work continues at the first start, so never
+    start the original again. The copy keeps the number of partitions: a cluster of one partition has one node at a time that runs it.
+    Room for two copies is needed in the folder for temporary files ($TMPDIR).
+    """
+    import trio
+
+    from actors.extras import require
+    from cli.render.findings import contents_of
+
+    require("postgres")
+    from journal.replicated.postgres.copies import copy_into_cluster, copy_out_of_cluster
+
+    if _is_address(source) == _is_address(target):
+        raise click.UsageError(
+            "one of FROM and TO must be a data directory, and the other the address of a database: postgresql://…"
+        )
+    examination = _Examination()
+
+    with _naming_addresses():
+        if _is_address(target):
+            trio.run(partial(copy_into_cluster, Path(source), target, check=examination.check, now=time.time()))
+        else:
+            trio.run(partial(copy_out_of_cluster, source, Path(target), check=examination.check, now=time.time()))
+    out(f"copied {contents_of(examination.report())}")
+    err("the copy continues the unfinished work: do not start the original again")
+
+
+class _Examination:
+    """Reads every event of a copy, and refuses one that is not sound."""
+
+    def __init__(self) -> None:
+        self._found: list[FsckReport] = []
+
+    def check(self, rows: RocksReader, identity: StoreIdentity) -> None:
+        from actors.query.fsck.doctor import examine
+        from cli.render.findings import show_findings
+        from journal.errors import StoreDamaged
+
+        found = examine(rows, identity.partitions)
+        self._found.append(found)
+        if not found.is_sound:
+            show_findings(found)
+            raise StoreDamaged(
+                rows.directory.path,
+                "the copy has problems, so it was not kept; check the original with 'playhead doctor'",
+            )
+
+    def report(self) -> FsckReport:
+        return self._found[-1]
+
+
+@command.command()
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@report_option
+def verify(places: tuple[str, ...], output: str) -> None:
+    """Print what each partition of a journal contains, with a digest of all its events, rows and messages. With two places, compare them;
+    the exit code is 0 if they have the same contents, else 1.
+
+    Left out is what belongs to a place and not to the contents, such as the epochs of owners. A cluster is read to the end of its log as of
+    now, from the newest snapshot, into the folder for temporary files ($TMPDIR).
+    """
+    import trio
+
+    from cli.exit_codes import Exit
+
+    if len(places) > _MOST_PLACES:
+        raise click.UsageError(f"expected one or two places, found {len(places)}")
+    with _naming_addresses():
+        compared = trio.run(_compared, places)
+    if output == "json":
+        out_json(compared)
+    else:
+        _show(places, compared)
+    if not compared.is_equal:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+@attrs.frozen
+class Compared:
+    """The folds of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
+
+    places: Mapping[str, Sequence[PartitionFold]]
+    is_equal: bool
+    difference: str | None
+
+
+async def _compared(places: Sequence[str]) -> Compared:
+    from journal.log.fold import first_difference, fold
+
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(_opened(place)) for place in places]
+        folds = [fold(rows, partitions) for rows, partitions in opened]
+        is_equal = all(each == folds[0] for each in folds)
+        difference = None if is_equal else first_difference(opened[0][0], opened[1][0])
+        return Compared(
+            dict(zip(places, folds, strict=False)), is_equal, None if difference is None else difference.hex()
+        )
+
+
+@asynccontextmanager
+async def _opened(place: str) -> AsyncIterator[tuple[Readable, int]]:
+    """The rows at a place, and the number of its partitions."""
+    import trio
+
+    if _is_address(place):
+        from actors.extras import require
+
+        require("postgres")
+        from journal.replicated.postgres.copies import open_copy
+
+        async with open_copy(place) as (_, identity, journal):
+            yield journal, identity.partitions
+        return
+    from journal.log.open import open_for_reading
+
+    await trio.lowlevel.checkpoint()
+    reader, identity = open_for_reading(place)
+    try:
+        yield reader, identity.partitions
+    finally:
+        reader.close()
+
+
+def _show(places: Sequence[str], compared: Compared) -> None:
+    for place in dict.fromkeys(places):
+        if len(places) > 1:
+            out(_without_password(place))
+        rows = [
+            [str(number), str(each.objects), str(each.events), str(each.rows), each.digest]
+            for number, each in enumerate(compared.places[place])
+        ]
+        for line in table_lines(["PARTITION", "OBJECTS", "EVENTS", "ROWS", "DIGEST"], rows):
+            out(line)
+    if len(places) > 1:
+        out("equal" if compared.is_equal else f"different, first at the key {compared.difference}")
+
+
+def _is_address(place: str) -> bool:
+    return place.startswith(_ADDRESSES)
+
+
+def _without_password(place: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", place) if _is_address(place) else place
+
+
+@contextmanager
+def _naming_addresses() -> Iterator[None]:
+    """Say that an address that libpq cannot read is one of the arguments."""
+    from actors.errors import InvalidArgumentError
+
+    try:
+        yield
+    except ValueError as error:
+        if "the address of PostgreSQL" not in str(error):
+            raise
+        raise InvalidArgumentError(str(error)) from error

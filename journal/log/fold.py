@@ -1,0 +1,70 @@
+"""What a journal contains, as one digest a partition, so that a copy can be compared with its original.
+
+Left out is what belongs to a place and not to its contents: how far a node has applied a log, messages that a node is to post, the ids of
+messages that have arrived in the last minutes, and the epochs of owners.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import TYPE_CHECKING
+
+import attrs
+
+from journal import keys
+from journal.kv.store import scan_all
+from journal.rows import StreamHead, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from journal.kv.store import Readable
+
+_LENGTHS = struct.Struct(">II")
+_FIRST, _LAST = b"\x01", b"\xff"
+
+
+@attrs.frozen
+class PartitionFold:
+    """The contents of a partition: the numbers of objects, of events that are kept, and of rows, and a digest of all rows in order."""
+
+    objects: int
+    events: int
+    rows: int
+    digest: str
+
+
+def fold(rows: Readable, partitions: int) -> list[PartitionFold]:
+    """Return the fold of each partition. Raises ``CorruptRecord``."""
+    objects, events, counted = [0] * partitions, [0] * partitions, [0] * partitions
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(partitions)]
+    for key, value in _contents(rows):
+        partition = keys.partition_of(key)
+        counted[partition] += 1
+        digests[partition].update(_LENGTHS.pack(len(key), len(value)))
+        digests[partition].update(key)
+        digests[partition].update(value)
+        if keys.is_head(key):
+            head = decode_row(StreamHead, value)
+            objects[partition] += 1
+            events[partition] += head.last - head.trimmed
+    return [
+        PartitionFold(objects[number], events[number], counted[number], digests[number].hexdigest())
+        for number in range(partitions)
+    ]
+
+
+def first_difference(one: Readable, other: Readable) -> bytes | None:
+    """Return the first key whose value differs in two journals, None if there is none. Raises ``CorruptRecord``."""
+    left, right = _contents(one), _contents(other)
+    while True:
+        row, counterpart = next(left, None), next(right, None)
+        if row != counterpart:
+            return min(each[0] for each in (row, counterpart) if each is not None)
+        if row is None:
+            return None
+
+
+def _contents(rows: Readable) -> Iterator[tuple[bytes, bytes]]:
+    return ((key, value) for key, value in scan_all(rows, _FIRST, _LAST) if not keys.is_of_place(key))
