@@ -262,14 +262,18 @@ class CopyOfNode(StoreError):
 class ClusterExists(JournalError):
     """The database in which a cluster was to be made has one, or entries of one. Nothing was changed."""
 
+    code = ErrorCode.STORE_EXISTS
+
     def __init__(self) -> None:
         super().__init__(
-            "there is a cluster in this database already: name an empty database, or drop its schema 'playhead' if nobody needs it"
+            "there is a cluster in this database already: name an empty database, or drop its schema 'playhead' if it is not needed"
         )
 
 
 class ClusterInUse(JournalError):
     """Nodes of the cluster run; ``nodes`` are their names. Nothing was changed."""
+
+    code = ErrorCode.STORE_IN_USE
 
     def __init__(self, nodes: Sequence[str]) -> None:
         super().__init__(

@@ -52,8 +52,6 @@ _APPLIED = b"z"
 _OUTGOING = b"x"
 _SPENT = b"j"
 
-_OF_PLACE = frozenset({_APPLIED, _OUTGOING, _SEEN, _SEEN_BY_TIME, _PARTITION_STATE})
-
 
 def object_name(partition: int, service: str, key: str) -> bytes:
     """Return the key that marks a keyed object as existing, ordered by service, then by the bytes of the object's key.
@@ -111,11 +109,6 @@ def outgoing(partition: int, number: int) -> bytes:
 def outgoing_prefix(partition: int) -> bytes:
     """Return the prefix of the messages of a partition that are to be posted."""
     return PARTITION.pack(_OUTGOING, partition)
-
-
-def is_of_place(key: bytes) -> bool:
-    """Report whether the row belongs to a place of the journal and not to its contents: a copy elsewhere has others."""
-    return key[:1] in _OF_PLACE
 
 
 def is_outgoing(key: bytes) -> bool:

@@ -51,8 +51,8 @@ def status(cluster: str, output: str) -> None:
 @command.command()
 @click.option("--cluster", metavar="URL", envvar="PLAYHEAD_CLUSTER", required=True, help="The address of the database.")
 def snapshot(cluster: str) -> None:
-    """Make a snapshot now, and delete the log that two snapshots contain. No server need run, and those that run are not disturbed:
-    the command reads the newest snapshot and the log behind it, into the folder for temporary files ($TMPDIR).
+    """Create a snapshot now, and delete the log that two snapshots contain. No server need run, and those that run are not disturbed:
+    the command reads the newest snapshot and the log after it, into the folder for temporary files ($TMPDIR).
     """
     import time
     from functools import partial
@@ -69,9 +69,7 @@ def snapshot(cluster: str) -> None:
         made = trio.run(partial(take_snapshot, cluster, now=time.time()))
     except ValueError as error:
         raise InvalidArgumentError(f"cluster: {error}") from error
-    out(
-        f"snapshot of {made.size / 1_000_000:.1f} MB, up to entry {', '.join(str(each.number) for each in made.positions)}"
-    )
+    out(f"snapshot of {_megabytes(made.size)}, up to entry {', '.join(str(each.number) for each in made.positions)}")
 
 
 def _owner(found: ClusterStatus, partition: int) -> Heard | None:
@@ -83,11 +81,14 @@ def _lines(found: ClusterStatus, now: float) -> Iterator[str]:
     from cli.render.output import table_lines
     from cli.render.text_table import facts_lines
 
+    made = found.snapshot
     yield from facts_lines(
         [
             ("store", found.identity.store_id),
             ("created", when(found.identity.created_at)),
-            ("size", f"{found.bytes_on_disk / 1_000_000:.1f} MB"),
+            ("size", _megabytes(found.bytes_on_disk)),
+            ("log", _megabytes(found.log_bytes)),
+            ("snapshot", "none" if made is None else f"{_megabytes(made.size)}, {ago(made.made_at, now)}"),
         ]
     )
     yield ""
@@ -110,6 +111,10 @@ def _lines(found: ClusterStatus, now: float) -> Iterator[str]:
     yield from table_lines(["NODE", "STATE", "URL", "BEAT", "PARTITIONS"], nodes)
 
 
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB"
+
+
 def _state(heard: Heard) -> str:
     if not heard.is_alive:
         return "dead"
@@ -124,6 +129,15 @@ def _as_json(found: ClusterStatus) -> dict[str, Any]:
         "store_id": found.identity.store_id,
         "created_at": found.identity.created_at,
         "bytes_on_disk": found.bytes_on_disk,
+        "log_bytes": found.log_bytes,
+        "snapshot": None
+        if found.snapshot is None
+        else {
+            "made_at": found.snapshot.made_at,
+            "made_by": found.snapshot.made_by,
+            "bytes": found.snapshot.size,
+            "entries": [each.number for each in found.snapshot.positions],
+        },
         "partitions": [
             {"partition": partition, "entries": last, "owner": None if owner is None else owner.member.name}
             for (partition, owner), last in zip(owners.items(), found.entries, strict=True)

@@ -17,7 +17,7 @@ from cli.options import report_option
 from cli.render.output import err, out, out_json, table_lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from actors.query.fsck.report import FsckReport
     from journal.kv.rocks_reader import RocksReader
@@ -41,7 +41,7 @@ def command() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy the journal of the place FROM to the place TO: one is a data directory, and the other a database. Nothing may run on FROM, and
+    """Create a copy of the journal at FROM in TO: one is a data directory, and the other a database. Nothing may run on FROM, and
     TO must be empty; FROM stays as it is.
 
     Every event of the copy is checked. The copy has an id of its own, and its unfinished work continues at the first start, so never
@@ -116,16 +116,24 @@ def verify(places: tuple[str, ...], output: str) -> None:
     if output == "json":
         out_json(compared)
     else:
-        _show(places, compared)
+        _show(compared)
     if not compared.is_equal:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
 @attrs.frozen
-class Compared:
-    """The folds of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
+class JournalContents:
+    """What the journal at a place contains."""
 
-    places: Mapping[str, Sequence[PartitionFold]]
+    place: str
+    partitions: Sequence[PartitionFold]
+
+
+@attrs.frozen
+class Compared:
+    """The contents of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
+
+    journals: Sequence[JournalContents]
     is_equal: bool
     difference: str | None
 
@@ -135,12 +143,13 @@ async def _compared(places: Sequence[str]) -> Compared:
 
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(_opened(place)) for place in places]
-        folds = [fold(rows, partitions) for rows, partitions in opened]
-        is_equal = all(each == folds[0] for each in folds)
+        journals = [
+            JournalContents(_without_password(place), fold(rows, partitions))
+            for place, (rows, partitions) in zip(places, opened, strict=True)
+        ]
+        is_equal = all(each.partitions == journals[0].partitions for each in journals)
         difference = None if is_equal else first_difference(opened[0][0], opened[1][0])
-        return Compared(
-            dict(zip(places, folds, strict=False)), is_equal, None if difference is None else difference.hex()
-        )
+        return Compared(journals, is_equal, None if difference is None else difference.hex())
 
 
 @asynccontextmanager
@@ -167,17 +176,18 @@ async def _opened(place: str) -> AsyncIterator[tuple[Readable, int]]:
         reader.close()
 
 
-def _show(places: Sequence[str], compared: Compared) -> None:
-    for place in dict.fromkeys(places):
-        if len(places) > 1:
-            out(_without_password(place))
+def _show(compared: Compared) -> None:
+    has_two = len(compared.journals) > 1
+    for journal in compared.journals:
+        if has_two:
+            out(journal.place)
         rows = [
             [str(number), str(each.objects), str(each.events), str(each.rows), each.digest]
-            for number, each in enumerate(compared.places[place])
+            for number, each in enumerate(journal.partitions)
         ]
         for line in table_lines(["PARTITION", "OBJECTS", "EVENTS", "ROWS", "DIGEST"], rows):
             out(line)
-    if len(places) > 1:
+    if has_two:
         out("equal" if compared.is_equal else f"different, first at the key {compared.difference}")
 
 

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 _LENGTHS = struct.Struct(">II")
 _FIRST, _LAST = b"\x01", b"\xff"
+_OF_PLACE = {
+    key[:1]
+    for key in (
+        keys.applied(0),
+        keys.outgoing_prefix(0),
+        keys.seen(0, ""),
+        keys.seen_by_time_prefix(0),
+        keys.partition_state(0),
+    )
+}
 
 
 @attrs.frozen
@@ -67,4 +77,4 @@ def first_difference(one: Readable, other: Readable) -> bytes | None:
 
 
 def _contents(rows: Readable) -> Iterator[tuple[bytes, bytes]]:
-    return ((key, value) for key, value in scan_all(rows, _FIRST, _LAST) if not keys.is_of_place(key))
+    return ((key, value) for key, value in scan_all(rows, _FIRST, _LAST) if key[:1] not in _OF_PLACE)

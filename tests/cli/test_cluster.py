@@ -227,6 +227,38 @@ def test_a_node_is_reached_where_it_listens_or_where_it_says() -> None:
     assert advertised_address(attrs.evolve(inside, advertise="node-1:80"), 9071) == "node-1:80"
 
 
+async def test_a_journal_moves_into_a_cluster_by_command_and_back(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create database moved")
+    host = dict(each.split("=") for each in database.split())["host"]
+    address = f"postgresql://tests:secret@/moved?host={host}"
+    there, back = str(tmp_path / "one"), str(tmp_path / "two")
+
+    async def run(*words: str, code: int = 0) -> str:
+        ran = await trio.to_thread.run_sync(CliRunner().invoke, root, words)
+        assert ran.exit_code == code, (ran.output, ran.exception)
+        assert "secret" not in ran.output
+        return ran.output
+
+    with trio.fail_after(_FEW_SECONDS):
+        async with actors.open_runtime(Counter, path=there) as runtime:
+            assert await runtime.client.actor(Counter, "a").add(5) == 5
+        assert "object" in await run("journal", "copy", there, address)
+        assert (await run("journal", "verify", there, address)).endswith("equal\n")
+        assert "up to entry 2" in await run("cluster", "snapshot", "--cluster", address)
+        async with actors.open_runtime(Counter, path=tmp_path / "node", cluster=address) as runtime:
+            assert await runtime.client.actor(Counter, "a").add(2) == 7
+        assert "different" in await run("journal", "verify", there, address, code=Exit.FAILED)
+        found = (await trio.to_thread.run_sync(status, address))["snapshot"]
+        assert (found["entries"], found["made_by"]) == ([2], "by hand")
+        await run("journal", "copy", address, back)
+        assert json.loads(await run("journal", "verify", back, address, "-o", "json"))["is_equal"]
+        async with actors.open_runtime(Counter, path=back) as runtime:
+            assert await runtime.client.actor(Counter, "a").add(1) == 8
+        await run("journal", "copy", there, back, code=Exit.USAGE)
+        await run("journal", "verify", there, back, there, code=Exit.USAGE)
+
+
 def test_a_database_without_a_cluster_is_refused_and_left_as_it_is(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create database empty")
