@@ -239,14 +239,34 @@ def info_of(
     that hold it; and, from the process that runs its steps, what they are ``doing`` and what they have ``left``.
     """
     gate, at, open_waits = _gate_of(row, gates), doing or {}, {} if open_state is None else open_state.waits
-    waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())
+    return attrs.evolve(
+        recorded_info(row),
+        phase=_phase_of(row, open_state, is_held=gate is not None),
+        max_attempts=None if open_state is None else open_state.max_attempts,
+        retry_at=None if open_state is None else open_state.retry_at,
+        pause_reason=_pause_reason(row, open_state),
+        paused_by="" if open_state is None else open_state.paused_by,
+        paused_at=None if open_state is None else open_state.paused_at,
+        code_wait=code_wait,
+        key_wait=_key_wait(state, row.invocation_id),
+        limit_wait=limit_wait,
+        waits_for=_waits_for(state, open_state),
+        gate=None if gate is None else gate_info(gate),
+        circle=() if circle is None else circle.links,
+        abandoned_steps=left.steps,
+        unwinding=left.unwinding,
+        waits=tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items()),
+    )
+
+
+def recorded_info(row: InvocationRow) -> InvocationInfo:
+    """Return the part of an invocation's record that its row has."""
     return InvocationInfo(
         id=row.invocation_id,
         target=row.target,
         kind=row.kind,
         mode=row.mode,
         status=row.status,
-        phase=_phase_of(row, open_state, is_held=gate is not None),
         created_at=row.created_at,
         created_by=row.created_by,
         modified_at=row.modified_at,
@@ -255,29 +275,15 @@ def info_of(
         scheduled_for=row.scheduled_for,
         purge_at=row.purge_at,
         failed_attempts=row.attempts,
-        max_attempts=None if open_state is None else open_state.max_attempts,
-        retry_at=None if open_state is None else open_state.retry_at,
         caller=row.caller,
         idempotency_key=row.request,
         last_failure=failure_info(row.last_failure),
-        pause_reason=_pause_reason(row, open_state),
-        paused_by="" if open_state is None else open_state.paused_by,
-        paused_at=None if open_state is None else open_state.paused_at,
-        code_wait=code_wait,
-        key_wait=_key_wait(state, row.invocation_id),
-        limit_wait=limit_wait,
-        waits_for=_waits_for(state, open_state),
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,
         outcome=None if row.outcome is None else outcome_info(row.outcome),
         restarts=row.restarts,
         successors=tuple(row.successors),
-        gate=None if gate is None else gate_info(gate),
-        requests=_requests(row),
-        circle=() if circle is None else circle.links,
-        abandoned_steps=left.steps,
-        unwinding=left.unwinding,
-        waits=waits,
+        requests={cause.removeprefix(REQUEST): before for cause, before in row.applied_requests.items()},
         tags=row.tags or {},
         expires_at=row.expires_at,
         status_text=row.status_text,
@@ -286,10 +292,6 @@ def info_of(
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
-
-
-def _requests(row: InvocationRow) -> dict[str, Status]:
-    return {cause.removeprefix(REQUEST): before for cause, before in row.applied_requests.items()}
 
 
 def _gate_of(row: InvocationRow, gates: Gates) -> Gate | None:

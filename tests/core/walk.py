@@ -509,19 +509,7 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
         case 8 if invocation.signals_received:
             return _reassigned(walker, invocation, how)
         case 7 | 8:
-            name = "ab"[how % 2]
-            question = f"q{how % 5}" if how % 3 == 0 and f"q{how % 5}" in invocation.questions else ""
-            kept_as = question if question in invocation.signals else name
-            kept = _pick(invocation.signals.get(kept_as, []), how) if how % 5 else None
-            return e.SignalAwaited(
-                invocation_id=of,
-                step=walker.new_step(),
-                name=name,
-                ready=kept is not None,
-                signal=kept or 0,
-                handed_over=how % 9,
-                question=question,
-            )
+            return _awaited_signal(walker, invocation, how)
         case 9:
             command = c.encode_verb(c.KillInvocation(invocation_id=CALLEE, reason="why"))
             return e.VerbScheduled(
@@ -539,20 +527,42 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
         case 12:
             cancelled = _pick(called, how)
             return None if cancelled is None else e.CallCancelRequested(invocation_id=of, step=cancelled)
-        case 13 if how // 17 % 2:
-            return e.FieldsInitialized(invocation_id=of, fields={"a": b"0", "c": b"0"})
-        case 13:
-            return e.FieldsChanged(invocation_id=of, fields={"a": b"1"})
-        case 14 if how // 17 % 2:
-            return e.LogConverted(invocation_id=of, field="lines", items=[b"0"])
-        case 14:
-            return e.LogExtended(invocation_id=of, field="lines", items=[b"1"])
-        case 15 if how // 17 % 2:
-            return e.MapConverted(invocation_id=of, field="items", items={"y": b"0"})
-        case 15:
-            return e.MapChanged(invocation_id=of, field="items", items={"x": b"1"})
+        case 13 | 14 | 15:
+            return _changed_field(of, how)
         case _:
             return _quiet_fact(of, how)
+
+
+def _awaited_signal(walker: Walker, invocation: InvocationState, how: int) -> Event:
+    name = "ab"[how % 2]
+    question = f"q{how % 5}" if how % 3 == 0 and f"q{how % 5}" in invocation.questions else ""
+    kept_as = question if question in invocation.signals else name
+    kept = _pick(invocation.signals.get(kept_as, []), how) if how % 5 else None
+    return e.SignalAwaited(
+        invocation_id=invocation.invocation_id,
+        step=walker.new_step(),
+        name=name,
+        ready=kept is not None,
+        signal=kept or 0,
+        handed_over=how % 9,
+        question=question,
+    )
+
+
+def _changed_field(of: InvocationId, how: int) -> Event:
+    match how % 17, how // 17 % 2:
+        case 13, 1:
+            return e.FieldsInitialized(invocation_id=of, fields={"a": b"0", "c": b"0"})
+        case 13, _:
+            return e.FieldsChanged(invocation_id=of, fields={"a": b"1"})
+        case 14, 1:
+            return e.LogConverted(invocation_id=of, field="lines", items=[b"0"])
+        case 14, _:
+            return e.LogExtended(invocation_id=of, field="lines", items=[b"1"])
+        case _, 1:
+            return e.MapConverted(invocation_id=of, field="items", items={"y": b"0"})
+        case _:
+            return e.MapChanged(invocation_id=of, field="items", items={"x": b"1"})
 
 
 def _reassigned(walker: Walker, invocation: InvocationState, how: int) -> Event:
