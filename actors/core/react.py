@@ -147,11 +147,21 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         trace=event.trace,
         max_duration=event.max_duration,
         caller=Caller(event.invocation_id, event.step),
-        chain=[*invocation.chain, link],
+        chain=[*_chain_of_update(state, event), link] if event.step.startswith("u") else [*invocation.chain, link],
         request=event.request,
         repeats=None if invocation.restarts is None else invocation.restarts.invocation_id,
     )
     return [f.Deliver(stream_of_invocation(event.callee), command)]
+
+
+def _chain_of_update(state: ObjectState, event: e.CallScheduled) -> list[Link]:
+    """Return the callers above a call that an update makes: those of the update, so that a call of one of them is refused as a call of
+    its own caller is."""
+    number = int(event.step[1:].partition(".")[0])
+    for update in state.invocations.values():
+        if update.run == event.invocation_id and update.updates_received == number:
+            return [*update.chain, Link(update.invocation_id, f"{state.name}/{update.handler}", holds_key=False)]
+    return state.invocations[event.invocation_id].chain
 
 
 def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:

@@ -161,7 +161,8 @@ class InvocationState:
     ``expires_at`` it is cancelled. ``status_text`` is the text that its handler has set to say what it does. ``questions`` are
     those without an answer, by id. ``debounce`` and ``debounced_since`` are as in :class:`journal.events.InvocationAccepted`.
     ``spent`` has the amounts that it has used up, by the name of the quantity, without the amounts of events that a restart has copied.
-    ``updates_received`` is the number of its last update. ``run`` is the run that carries it out, if it is an update itself.
+    ``updates_received`` is the number of its last update. Of an update, ``run`` is the run that carries it out, and
+    ``updates_received`` its own number.
     """
 
     invocation_id: InvocationId

@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, ConflictError, InvalidArgumentError, Service, Workflow, handler, shared, step, update
-from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, MisuseError, UpdateLostError
+from actors.errors import DeadlockError, DefinitionError, ErrorCode, FieldMisuseError, MisuseError, UpdateLostError
 from actors.model.checks import Verdict
 from actors.model.classes import definition_of
 from actors.query.fsck.doctor import examine
@@ -505,3 +505,52 @@ async def test_an_await_in_an_update_that_is_not_durable_is_its_error_with_the_l
         error = await refusal(naps.nap(), actors.TerminalError)
         assert error.code is ErrorCode.NON_DURABLE_AWAIT
         assert "test_updates.py" in str(error)
+
+
+async def test_what_holds_the_run_holds_its_updates_and_they_take_no_place_of_their_own() -> None:
+    async with Lab(Order).running() as runtime:
+        client = runtime.client
+        await client.limits.set("service:Order", concurrency=1, rate=2, period=1_000)
+        order = client.workflow(Order, "7")
+        run = await order.run.send("Old Street")
+        for street in ("First Street", "Second Street", "Third Street"):
+            assert await order.change_address(street)
+        await client.gates.close("service:Order")
+        handle = await order.change_address.send("New Street")
+        await trio.sleep(100)
+        assert WORLD.count("label New Street") == 0
+        await client.gates.open("service:Order")
+        assert await handle.result() == "label for New Street, order of 7"
+        await run.signal("paid", True)
+        await run.signal("arrived")
+        assert await run.result() == "New Street"
+        other = client.workflow(Order, "8")
+        await other.run.send("a")
+        assert await other.change_address("b") == "label for b, order of 8", "the updates were no starts"
+
+
+async def test_an_update_that_calls_back_whoever_waits_for_it_is_refused_as_a_deadlock() -> None:
+    class Room(Actor):
+        @handler
+        async def enter(self) -> str:
+            return await actors.workflow(Guide, "g").show(self.key)
+
+        @handler
+        async def look(self) -> str:
+            return f"inside {self.key}"
+
+    class Guide(Workflow):
+        @handler
+        async def run(self) -> None:
+            await actors.signal("end")
+
+        @update
+        async def show(self, room: str) -> str:
+            return await actors.actor(Room, room).look()
+
+    async with Lab(Room, Guide).running() as runtime:
+        guide = runtime.client.workflow(Guide, "g")
+        await guide.run.send()
+        assert await guide.show("hall") == "inside hall"
+        error = await refusal(runtime.client.actor(Room, "cellar").enter(), DeadlockError)
+        assert "Guide/g/show" in [link.target for link in error.chain]

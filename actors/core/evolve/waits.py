@@ -182,7 +182,7 @@ def on_update(state: ObjectState, invocation: InvocationState, event: e.UpdateAc
     invocation.updates_received = max(invocation.updates_received, event.number)
     update = state.invocations.get(event.update)  # a restart also carries out updates that were answered before
     if update is not None:
-        update.run = invocation.invocation_id
+        update.run, update.updates_received = invocation.invocation_id, event.number
     _complete(state, invocation)
 
 
