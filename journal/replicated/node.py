@@ -220,7 +220,8 @@ class Node:
         was_fresh = self.is_fresh
         living = {each.member.name: each.member for each in heard if each.is_alive and each.member.name != self.name}
         for each in heard:
-            self._watch_clock(each)
+            if each.member.name != self.name:
+                self._watch_clock(each)
         for name in self._others.keys() - living.keys():
             log.warning("node %s has left, or has been silent for %s s", name, DEAD_SECONDS)
         has_changed = _sayings(living) != _sayings(self._others)

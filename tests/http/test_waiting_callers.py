@@ -11,9 +11,17 @@ import trio.lowlevel
 
 import actors
 from actors import Service, handler, step
+from actors.errors import NotOwnerError
 from actors.http.client import connection
 from actors.http.client.backend import connect
+from actors.http.closing import Closing
+from actors.http.messages import JSON, HttpRequest, HttpResponse
+from actors.http.models import INVOCATION_HEADER
+from actors.http.problems import respond_with
+from actors.http.server.bodies import read_whole
+from actors.http.server.listener import serve
 from actors.http.server_options import ServerLimits
+from journal.ids import InvocationId
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -129,6 +137,29 @@ async def test_a_call_is_found_again_after_a_restart_of_the_server(tmp_path: Pat
                     await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
     assert (answers, runs) == ([1], ["tea"])
+
+
+async def test_a_call_waits_while_its_object_has_no_owner() -> None:
+    of = InvocationId("inv_1" + "0" * 33)
+    moves = NotOwnerError("partition 3 is not owned by node n1: no node owns it now; try again", partition=3)
+    keys: list[str] = []
+
+    async def app(request: HttpRequest) -> HttpResponse:
+        await read_whole(request, 1_000)
+        keys.append(request.headers.get("idempotency-key"))
+        if len(keys) < 3:
+            return respond_with(moves, of)
+        return HttpResponse(b"1", headers={INVOCATION_HEADER: of}, media_type=JSON)
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, app, listeners, Closing())
+        async with connect(url, token="x" * 32) as client:
+            assert await client.service(Till).sell("tea") == 1
+        nursery.cancel_scope.cancel()
+    assert len(keys) == 3
+    assert len({*keys}) == 1, "the same call each time"
 
 
 async def _hold_client(url: str, token: str, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED) -> None:

@@ -60,7 +60,7 @@ _NOT_TERMINAL = {
         ActorError,
     )
 }
-_STOPS = (ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN)
+_PASSES = (ErrorCode.UNAVAILABLE, ErrorCode.NOT_OWNER, ErrorCode.OUTCOME_UNKNOWN)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -138,7 +138,7 @@ class Connection:
                 raise TooSlowError(f"no answer came within {patience} seconds; the request may still be executed")
             try:
                 response = await self.send(method, path, patience=left, **kwargs)
-                if not _says_that_it_stops(response):
+                if not _says_to_ask_again(response):
                     return response
                 of = problem_in(response).invocation_id or of
                 error: ActorError = error_in(response)
@@ -161,12 +161,13 @@ class Connection:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _says_that_it_stops(response: httpx2.Response) -> bool:
-    """Report whether the response says that the server accepted the request and is stopping before it can answer."""
+def _says_to_ask_again(response: httpx2.Response) -> bool:
+    """Report whether the response says that the server accepted the request and is stopping before it can answer, or that no node of
+    a cluster owns the object now."""
     if not response.is_error:
         return False
     problem = problem_in(response)
-    return problem.outcome is None and problem.invocation_id is not None and problem.code in _STOPS
+    return problem.outcome is None and problem.invocation_id is not None and problem.code in _PASSES
 
 
 def as_json(body: dict[str, Any]) -> bytes:
