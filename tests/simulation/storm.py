@@ -411,7 +411,7 @@ class Storm:
 
     async def _pick(self, verb: str, wanted: str, at: int) -> Told | None:
         """The invocation to steer: one in the wanted status, if there is one within a while. Or one of the wanted number."""
-        until = trio.current_time() + PATIENCE_SECONDS
+        until, pause = trio.current_time() + PATIENCE_SECONDS, 0.05
         number = int(wanted.removeprefix("number ")) if wanted.startswith("number ") else None
         while True:
             told = [t for t in self.told if _may_be_steered(t, verb)][-12:]
@@ -419,7 +419,8 @@ class Storm:
             if fitting or trio.current_time() > until:
                 chosen = fitting or (told if number is None else [])
                 return chosen[at % len(chosen)] if chosen else None
-            await trio.sleep(0.05)
+            await trio.sleep(pause)
+            pause = min(1.5 * pause, 0.4)
 
     def _status_of(self, of: InvocationId) -> str:
         partition = stream_of_invocation(of) % self.lab.partitions
