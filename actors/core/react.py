@@ -147,7 +147,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         trace=event.trace,
         max_duration=event.max_duration,
         caller=Caller(event.invocation_id, event.step),
-        chain=[*_chain_of_update(state, event), link] if event.step.startswith("u") else [*invocation.chain, link],
+        chain=[*_chain_of_update(state, event), link] if event.step[:1] == "u" else [*invocation.chain, link],
         request=event.request,
         repeats=None if invocation.restarts is None else invocation.restarts.invocation_id,
     )

@@ -190,6 +190,8 @@ class Interruptions(Requests):
         """Return the error to raise at a durable await of the branch before the operation begins, or None."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
+        if self._pending_cancel is None and branch.nursery.__class__ is not Update:
+            return None
         return self.take_pending_cancel(branch)
 
     def _cancel_root(self, reason: str, expired: bool) -> None:
