@@ -105,6 +105,7 @@ class JournalPlace:
                 partitions=self.partitions or PARTITIONS_OF_CLUSTER,
                 url=self.url() or "",
                 address=advertised_address(options, listeners[0].socket.getsockname()[1]),
+                snapshot_bytes=options.snapshot_bytes,
                 clock=clock,
             ) as (journal, node):
                 if journal.directory is not None:

@@ -6,8 +6,10 @@ import attrs
 
 from actors.errors import InvalidArgumentError
 from actors.http.server_options import LOOPBACK_NAMES, checked_address, name_of_host
-from actors.values.arguments import checked_text
+from actors.values.arguments import checked_count, checked_text
+from journal.replicated.snapshots import SNAPSHOT_BYTES
 
+_MOST_SNAPSHOT_BYTES = 1 << 40
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 
 
@@ -18,7 +20,8 @@ class ClusterOptions:
     ``database`` is the address of the PostgreSQL database with the journal. ``listen`` is ``host:port`` where this node takes the requests
     of other nodes; port 0 takes any free one. ``advertise`` is ``host:port`` where the others reach it, if that is another address, as in
     a container; its port may be 0 for the one that is listened on. ``insecure_network`` permits an address beyond loopback: requests
-    between nodes are signed with a secret of the cluster, and they are not encrypted.
+    between nodes are signed with a secret of the cluster, and they are not encrypted. ``snapshot_bytes`` is the size of the log after the
+    newest snapshot at which this node makes the next one, when it is its turn; the same on all nodes is best.
 
     Without ``listen``, a runtime with ``serve=`` listens on the host of its server, and one without on loopback, for nodes on one
     machine.
@@ -36,9 +39,11 @@ class ClusterOptions:
     listen: str | None = attrs.field(default=None, kw_only=True)
     advertise: str | None = attrs.field(default=None, kw_only=True)
     insecure_network: bool = attrs.field(default=False, kw_only=True)
+    snapshot_bytes: int = attrs.field(default=SNAPSHOT_BYTES, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         checked_text(self.database, "cluster")
+        checked_count(self.snapshot_bytes, "snapshot_bytes", at_most=_MOST_SNAPSHOT_BYTES)
         if self.advertise is not None and checked_address(self.advertise, "advertise")[0] in _EVERY_ADDRESS:
             raise InvalidArgumentError(
                 f"advertise is {self.advertise!r}, which names no machine; give an address that other nodes can connect to",

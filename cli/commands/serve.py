@@ -81,6 +81,14 @@ drain_option = click.option(
     help="Where the other servers reach this one [default: --cluster-listen].",
 )
 @click.option(
+    "--snapshot-bytes",
+    metavar="BYTES",
+    type=int,
+    envvar="PLAYHEAD_SNAPSHOT_BYTES",
+    default=None,
+    help="Make a snapshot of the cluster after that much of its log [default: 64 MiB].",
+)
+@click.option(
     "--durability",
     type=click.Choice(["fsync", "os"]),
     default="fsync",
@@ -127,6 +135,7 @@ def command(
     cluster: str | None,
     listen: str | None,
     advertise: str | None,
+    snapshot_bytes: int | None,
     durability: str,
     retention: float,
     limits: tuple[str, ...],
@@ -153,7 +162,7 @@ def command(
         app,
         data,
         options,
-        cluster=cluster_options(cluster, listen, advertise, insecure_network=is_insecure),
+        cluster=cluster_options(cluster, listen, advertise, snapshot_bytes, insecure_network=is_insecure),
         durability=durability,
         retention=retention,
         limits=runtime_limits,
@@ -166,18 +175,30 @@ def command(
 
 
 def cluster_options(
-    cluster: str | None, listen: str | None, advertise: str | None, *, insecure_network: bool
+    cluster: str | None,
+    listen: str | None,
+    advertise: str | None,
+    snapshot_bytes: int | None = None,
+    *,
+    insecure_network: bool,
 ) -> ClusterOptions | None:
     """Return how a server takes part in a cluster. Raises :class:`click.UsageError` for an address that cannot be used."""
     from actors.cluster.options import ClusterOptions
     from actors.errors import InvalidArgumentError
+    from journal.replicated.snapshots import SNAPSHOT_BYTES
 
     if cluster is None:
-        if listen is not None or advertise is not None:
-            raise click.UsageError("--cluster-listen and --advertise need --cluster")
+        if listen is not None or advertise is not None or snapshot_bytes is not None:
+            raise click.UsageError("--cluster-listen, --advertise and --snapshot-bytes need --cluster")
         return None
     try:
-        return ClusterOptions(cluster, listen=listen, advertise=advertise, insecure_network=insecure_network)
+        return ClusterOptions(
+            cluster,
+            listen=listen,
+            advertise=advertise,
+            insecure_network=insecure_network,
+            snapshot_bytes=SNAPSHOT_BYTES if snapshot_bytes is None else snapshot_bytes,
+        )
     except InvalidArgumentError as error:
         raise click.UsageError(str(error)) from error
 

@@ -28,6 +28,7 @@ from cli.main import root
 from journal.replicated.log import LogUnusable
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
+from journal.replicated.snapshots import keeper
 from tests.aio.postgres import postgres
 from tests.terminal import ROOT
 
@@ -175,16 +176,22 @@ async def test_a_node_that_lost_a_partition_says_so_once_and_owns_it_again(datab
             assert await counter.add(1) == 2
 
 
-async def test_a_runtime_keeps_its_journal_and_its_code_in_the_database(database: str, tmp_path: Path) -> None:
+async def test_a_runtime_keeps_its_journal_its_code_and_snapshots_in_the_database(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.1)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create database runtimes")
     address = f"{database} dbname=runtimes"
     with trio.fail_after(_FEW_SECONDS):
+        options = ClusterOptions(address, snapshot_bytes=1)
         for number, node in enumerate(("one", "two"), start=1):
-            async with actors.open_runtime(Counter, path=tmp_path / node, cluster=address) as runtime:
+            async with actors.open_runtime(Counter, path=tmp_path / node, cluster=options) as runtime:
                 assert await runtime.client.actor(Counter, "a").add(1) == number
                 assert len(await runtime.client.deployments.list()) == 1
                 assert runtime.engine.journal.durability.value == "replicated"
+                while (await trio.to_thread.run_sync(status, address))["snapshot"] is None:
+                    await trio.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +217,7 @@ async def test_a_runtime_that_cannot_share_a_journal_is_refused(options: dict[st
         ({"listen": "0.0.0.0:9071", "insecure_network": True}, "advertise"),
         ({"listen": "127.0.0.1:0", "advertise": "0.0.0.0:9071"}, "advertise"),
         ({"advertise": "10.0.0.1"}, "advertise"),
+        ({"snapshot_bytes": 0}, "snapshot_bytes"),
     ],
 )
 def test_an_address_that_other_nodes_cannot_use_or_strangers_can_is_refused(options: dict[str, Any], path: str) -> None:

@@ -16,6 +16,7 @@ from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.postgres.membership import PostgresMembership
 from journal.replicated.postgres.snapshots import PostgresSnapshots
+from journal.replicated.snapshots import SNAPSHOT_BYTES
 from journal.replicated.snapshots.keeper import SnapshotKeeper
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ async def open_postgres_journal(
     partitions: int = 1,
     url: str = "",
     address: str = "",
+    snapshot_bytes: int = SNAPSHOT_BYTES,
     clock: Clock | None = None,
 ) -> AsyncIterator[tuple[ReplicatedJournal, Node]]:
     """Open the journal that is in a database, as one of its nodes, with this node's copy in a data directory. The node is a member
     once its copy has caught up. ``partitions`` is used only for a new journal; ``url`` and ``address`` are as in
-    :class:`journal.replicated.membership.Member`.
+    :class:`journal.replicated.membership.Member`. When it is this node's turn, it makes a snapshot after ``snapshot_bytes`` of the log.
 
     Raises as :func:`journal.replicated.postgres.log.open_postgres_log` and :func:`journal.replicated.open.open_replica` do.
     """
@@ -55,7 +57,7 @@ async def open_postgres_journal(
             ):
                 node.applied = journal.applied
                 await nursery.start(node.run)
-                nursery.start_soon(SnapshotKeeper(journal, log, snapshots, node).run)
+                nursery.start_soon(SnapshotKeeper(journal, log, snapshots, node, after_bytes=snapshot_bytes).run)
                 nursery.start_soon(_beat_when_a_session_is_lost, membership, node)
                 yield journal, node
         finally:

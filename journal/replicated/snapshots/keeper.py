@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from journal.errors import CorruptRecord, InDoubt, StoreError, StoreFailed, Unavailable
+from journal.replicated.snapshots import SNAPSHOT_BYTES
 from journal.replicated.snapshots.store import newest_of
 from journal.replicated.snapshots.trim import LogTrimmer
 from journal.safe_logger import SafeLogger
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from journal.replicated.snapshots.store import SnapshotStore
 
 log = SafeLogger(__name__)
-
-SNAPSHOT_BYTES = 64 << 20
-"""The bytes of the log behind the newest snapshot after which the next one is made, by default."""
 
 LOOK_SECONDS = 30.0
 """The time between two looks at the size of the log."""
