@@ -230,6 +230,7 @@ MUTANTS = (
     Mutant("keeps-its-claims-after-a-silence", "Node._was_heard", "if self._held and", "if False and", "tests/journal/test_nodes.py"),
     Mutant("claims-what-a-living-node-owns", "Node._is_free", "partition not in member.owned", "True", "tests/journal/test_nodes.py"),
     Mutant("moves-what-need-not-move", "placement", "if owner in loads:", "if False:", "tests/journal/test_placement.py"),
+    Mutant("moves-partitions-to-a-node-that-comes-and-goes", "Node._is_steady", "since >= STEADY_SECONDS", "since >= 0.0", "tests/journal/test_nodes.py"),
     Mutant("claims-before-it-obeys-the-gates", "Node._obeys_what_others_do", "member.registry_version <= self.registry_version()", "True", "tests/journal/test_nodes.py"),
     Mutant("answers-before-every-node-obeys", "RequestRouter._late", "member.registry_version < version", "False", "tests/engine/test_cluster.py"),
     Mutant("forgets-who-waits-when-it-moves", "RequestRouter.move_when_asked", "self._watch(reply)", "pass", "tests/engine/test_cluster.py"),

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 log = SafeLogger(__name__)
 
+STEADY_SECONDS = 2.0
+"""How long a node that owns nothing must live until partitions move to it. One that is silent again and again, because its machine is
+overloaded, then takes fewer of them with it."""
+
 _SKEW_SECONDS = 0.5
 """A difference of two nodes' wall clocks from which timers are noticeably early or late."""
 
@@ -66,6 +70,7 @@ class Node:
         self._held: dict[int, int] = {}
         self._told_until = self._heard_until = -inf
         self._others: dict[str, Member] = {}
+        self._alive_since: dict[str, float] = {}
         self._placement: dict[int, str] = {}
         self._has_changed = trio.Event()
         self._is_news = trio.Event()
@@ -188,6 +193,7 @@ class Node:
         if self._held and trio.current_time() - before >= DEAD_SECONDS:
             log.warning("node %s was silent for too long: it gives up its partitions, and claims them again", self.name)
             self._held.clear()
+            self._alive_since.pop(self.name, None)
             self.announce()
         was_fresh, self._told_until, self._is_reported = self.is_fresh, began + DEAD_SECONDS, False
         if not was_fresh:
@@ -226,6 +232,7 @@ class Node:
             log.warning("node %s has left, or has been silent for %s s", name, DEAD_SECONDS)
         has_changed = _sayings(living) != _sayings(self._others)
         self._others = living
+        self._alive_since = {name: self._alive_since.get(name, began) for name in (self.name, *living)}
         self._heard_until = began + DEAD_SECONDS
         placed = self._placement
         self._place()
@@ -246,9 +253,15 @@ class Node:
 
     def _place(self) -> None:
         members = self.members()
-        staying = [member.name for member in members if not member.is_leaving] or [member.name for member in members]
+        staying = [member for member in members if not member.is_leaving] or members
+        steady = [member for member in staying if self._is_steady(member)] or staying
         owners = {p: owner.name for p in range(self.partitions) if (owner := self.owner_of(p)) is not None}
-        self._placement = placement(staying, self.partitions, owners)
+        self._placement = placement([member.name for member in steady], self.partitions, owners)
+
+    def _is_steady(self, member: Member) -> bool:
+        """Whether partitions may move to the member."""
+        since = self._alive_since.get(member.name, trio.current_time())
+        return bool(member.owned) or trio.current_time() - since >= STEADY_SECONDS
 
     def _is_placed_here(self, partition: int) -> bool:
         return self._placement.get(partition) == self.name

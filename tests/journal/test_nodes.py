@@ -14,7 +14,7 @@ from journal.kv.memory import MemoryStore
 from journal.replicated.journal import open_replicated
 from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS, MemoryMembership
 from journal.replicated.memory_log import MemoryLog
-from journal.replicated.node import Node
+from journal.replicated.node import STEADY_SECONDS, Node
 from tests.journal.test_contract import append
 from tests.raising import raises
 from tests.virtual import VirtualClock
@@ -106,23 +106,42 @@ async def test_a_node_that_is_alone_owns_everything_at_once() -> None:
         assert all(node.owner_of(partition) == node.members()[0] for partition in range(PARTITIONS))
 
 
-async def test_a_node_that_joins_gets_its_share_within_a_beat() -> None:
+async def test_a_node_that_joins_gets_its_share_once_it_has_lived_for_a_while() -> None:
     wire = Wire()
     async with member(wire, "a") as first:
         await trio.sleep(1)
         async with member(wire, "b") as second:
-            await trio.sleep(BEAT_SECONDS)
+            await trio.sleep(STEADY_SECONDS - BEAT_SECONDS)
+            assert owned(second) == set()
+            await trio.sleep(2 * BEAT_SECONDS)
             assert (len(owned(first)), len(owned(second))) == (2, 2)
             assert owned(first) | owned(second) == {0, 1, 2, 3}
             for partition in owned(second):
                 assert getattr(first.owner_of(partition), "name", None) == "b"
 
 
+async def test_a_node_that_is_silent_again_and_again_takes_partitions_with_it_only_once() -> None:
+    wire = Wire()
+    async with member(wire, "a") as first, member(wire, "b") as second:
+        await trio.sleep(STEADY_SECONDS + 1)
+        assert len(owned(second)) == 2
+        for _ in range(3):
+            wire.cut.add("b")
+            await trio.sleep(DEAD_SECONDS + BEAT_SECONDS)
+            wire.cut.clear()
+            for _ in range(10):
+                await trio.sleep(STEADY_SECONDS / 20)
+                assert owned(first) == {0, 1, 2, 3}
+        await trio.sleep(STEADY_SECONDS)
+        assert len(owned(second)) == 2
+
+
 async def test_a_node_that_leaves_gives_everything_away_first() -> None:
     wire = Wire()
     async with member(wire, "a") as first:
         async with member(wire, "b") as second:
-            await trio.sleep(1)
+            await trio.sleep(STEADY_SECONDS + 1)
+            assert len(owned(second)) == 2
             await second.leave()
             assert owned(second) == set()
             await trio.sleep(BEAT_SECONDS)
@@ -134,7 +153,8 @@ async def test_a_node_that_leaves_gives_everything_away_first() -> None:
 async def test_a_silent_node_is_dead_after_the_dead_time_and_answers_no_more_by_then() -> None:
     wire = Wire()
     async with member(wire, "a") as first, member(wire, "b") as second:
-        await trio.sleep(1)
+        await trio.sleep(STEADY_SECONDS + 1)
+        assert len(owned(second)) == 2
         wire.cut.add("b")
         with trio.fail_after(DEAD_SECONDS + BEAT_SECONDS + 0.01):
             while owned(first) != {0, 1, 2, 3}:
