@@ -207,7 +207,10 @@ async def test_a_paused_run_answers_once_it_is_resumed() -> None:
         assert WORLD.count("label New Street") == 0
     async with lab.running() as runtime:
         await runtime.client.invocation(run.id).resume()
-        assert await runtime.client.invocation(handle.id).result() == "label for New Street, order of 7"
+        found = runtime.client.invocation(handle.id)
+        assert await found.result() == "label for New Street, order of 7"
+        assert await names(found) == ["InvocationAccepted", "InvocationStarted", "InvocationCompleted"]
+        assert WORLD.count("label New Street") == 1, "no attempt of its own was made at the start"
 
 
 async def test_a_cancelled_update_compensates_and_the_run_continues() -> None:
@@ -364,6 +367,7 @@ async def test_code_without_the_update_pauses_the_run_until_it_is_back() -> None
     async with lab.running() as runtime:
         found = runtime.client.invocation(run.id)
         assert (await found.check()).verdict is Verdict.SAME
+        assert (await runtime.client.invocation(handle.id).check()).verdict is Verdict.SAME
         await found.resume()
         await found.signal("go", "back")
         assert await runtime.client.invocation(handle.id).result() == "back"
@@ -519,6 +523,7 @@ async def test_what_holds_the_run_holds_its_updates_and_they_take_no_place_of_th
         handle = await order.change_address.send("New Street")
         await trio.sleep(100)
         assert WORLD.count("label New Street") == 0
+        assert (await handle.info()).started_at is not None
         await client.gates.open("service:Order")
         assert await handle.result() == "label for New Street, order of 7"
         await run.signal("paid", True)
@@ -526,7 +531,8 @@ async def test_what_holds_the_run_holds_its_updates_and_they_take_no_place_of_th
         assert await run.result() == "New Street"
         other = client.workflow(Order, "8")
         await other.run.send("a")
-        assert await other.change_address("b") == "label for b, order of 8", "the updates were no starts"
+        with trio.fail_after(100):  # the updates were no starts
+            assert await other.change_address("b") == "label for b, order of 8"
 
 
 async def test_an_update_that_calls_back_whoever_waits_for_it_is_refused_as_a_deadlock() -> None:
