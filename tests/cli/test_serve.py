@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from actors.http.address import read_address
 from cli.main import root
 from tests.data_copies import copied
+from tests.http.served import NO_TLS
 from tests.telemetry.receiver import receiving
 from tests.terminal import ROOT
 
@@ -95,7 +96,9 @@ def run(*arguments: str, data: Path) -> Result:
 
 
 def requested(url: str, token: str, method: str, path: str, **options: Any) -> httpx2.Response:
-    with httpx2.Client(base_url=url, trust_env=False, headers={"authorization": f"Bearer {token}"}) as http:
+    with httpx2.Client(
+        base_url=url, trust_env=False, verify=NO_TLS, headers={"authorization": f"Bearer {token}"}
+    ) as http:
         return http.request(method, path, **options)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import mcp
 import pytest
 from mcp.client.streamable_http import streamable_http_client
@@ -13,7 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 import actors
 from actors import Service, handler
 from actors.http.routes import TokenScope
-from tests.http.served import Served, serving
+from tests.http.served import Served, serving, without_tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +30,7 @@ class Desk(Service):
 @asynccontextmanager
 async def assistant(served: Served, token: str) -> AsyncIterator[mcp.Client]:
     async with (
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}) as http,
+        without_tls(headers={"authorization": f"Bearer {token}"}) as http,
         mcp.Client(streamable_http_client(f"{served.url}/mcp", http_client=http)) as client,
     ):
         yield client

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 import trio
 import trio.testing
@@ -20,7 +19,7 @@ from actors.http.server.connections import Rank, Seat
 from actors.http.server_options import ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
-from tests.http.served import Served, serving, until_closed
+from tests.http.served import Served, serving, until_closed, without_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -396,7 +395,7 @@ async def test_heads_that_never_come_keep_no_operator_out(tmp_path: Path) -> Non
             await stream.send_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: ")
         await until(lambda: served.connections() >= 5)
         for _ in range(3):
-            async with httpx2.AsyncClient() as client:
+            async with without_tls() as client:
                 headers = {"authorization": f"Bearer {served.token}"}
                 assert (await client.get(f"{served.url}/services", headers=headers)).status_code == 200
         assert await until_closed(idlers[0]) == b""
@@ -411,14 +410,14 @@ async def test_calls_that_wait_keep_nobody_out(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {secret}"}
 
         async def wait() -> None:
-            async with httpx2.AsyncClient() as client:
+            async with without_tls() as client:
                 await client.post(f"{served.url}/Big/wait", headers=headers, timeout=60)
 
         for number in range(20):
             nursery.start_soon(wait)
             while await accepted(served) <= number:
                 await trio.sleep(0.01)
-        async with httpx2.AsyncClient() as client:
+        async with without_tls() as client:
             assert (await client.post(f"{served.url}/Counter/a/add", json=1, headers=headers)).json() == 1
         nursery.cancel_scope.cancel()
 

@@ -18,6 +18,7 @@ from actors.http.token_path import token_path
 from actors.types import ServeOptions, ServerLimits
 from journal.kv.data_directory import DataDirectory
 from tests.counter import Counter
+from tests.http.served import without_tls
 from tests.raising import raises
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Gate(actors.Service):
 def http_of(runtime: actors.Runtime, token: str | None = None) -> httpx2.AsyncClient:
     assert runtime.url is not None
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    return httpx2.AsyncClient(base_url=runtime.url, headers=headers, trust_env=False, timeout=30)
+    return without_tls(base_url=runtime.url, headers=headers)
 
 
 async def first_of_stream(url: str, token: str) -> bytes:

@@ -34,6 +34,7 @@ from actors.http.server.asgi import below_mount
 from actors.http.tokens import make_token
 from tests.children import ROOT, python_path
 from tests.counter import Counter
+from tests.http.served import NO_TLS, without_tls
 from tests.raising import raises
 from tests.test_readme import BOTH, blocks
 
@@ -70,9 +71,7 @@ class Mounted:
 
     def http(self, token: str | None = None) -> httpx2.AsyncClient:
         headers = {"authorization": f"Bearer {self.token if token is None else token}"}
-        return httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False, timeout=60
-        )
+        return without_tls(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
 
     async def sent(self, method: str, path: str, more: bytes = b"") -> trio.SocketStream:
         """A connection on which a request has been sent."""
@@ -367,7 +366,7 @@ def test_the_application_of_the_documents_serves_the_console(tmp_path: Path) -> 
         address = re.search(r"http://[0-9.:]+", said)
         assert address is not None
         token = make_token(tmp_path / "web-data")
-        with httpx2.Client(base_url=f"{address[0]}/playhead", trust_env=False, timeout=60) as http:
+        with httpx2.Client(base_url=f"{address[0]}/playhead", trust_env=False, timeout=60, verify=NO_TLS) as http:
             assert http.get("/ui/").status_code == 200
             headers = {"authorization": f"Bearer {token}"}
             assert http.post("/Counter/a/add", json=5, headers=headers).json() == 5

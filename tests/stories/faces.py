@@ -27,6 +27,7 @@ from actors.http.address import read_address
 from cli.apps import load_app
 from cli.targets import parse_target
 from tests.children import python_path
+from tests.http.served import without_tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -409,7 +410,7 @@ async def over_a_connection(server: Server) -> AsyncIterator[Face]:
 async def over_plain_http(server: Server) -> AsyncIterator[Face]:
     """Requests without a client of ours."""
     headers = {"authorization": f"Bearer {server.token}"}
-    async with httpx2.AsyncClient(base_url=server.url, headers=headers, trust_env=False, timeout=30) as http:
+    async with without_tls(base_url=server.url, headers=headers) as http:
         yield Plain(http)
 
 

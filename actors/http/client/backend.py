@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -60,6 +61,7 @@ from journal.events import ControlResult, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from actors.model.listing import Listing
@@ -124,8 +126,18 @@ async def open_connection(
         return
     base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     headers = _headers(token if token is not None else os.environ.get(TOKEN_VARIABLE) or None, user)
-    async with httpx2.AsyncClient(base_url=_checked_url(base), headers=headers, trust_env=False) as http:
+    address = _checked_url(base)
+    trusted = _trusted(has_tls=address.scheme != "http")
+    async with httpx2.AsyncClient(base_url=address, headers=headers, verify=trusted, trust_env=False) as http:
         yield Connection(http)
+
+
+@cache
+def _trusted(*, has_tls: bool) -> ssl.SSLContext:
+    """Return the certificates that a connection trusts: the system's, or none without TLS. Reading them takes longer than a call."""
+    import ssl  # a connection over a socket does not need it
+
+    return httpx2.create_ssl_context(trust_env=False) if has_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _headers(token: str | None, user: str | None) -> dict[str, str]:
