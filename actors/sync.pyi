@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from actors.cluster.options import ClusterOptions
 from actors.control.backend import Sent
 from actors.core.deployments import DeploymentChange
 from actors.core.gates import GateScope
@@ -65,6 +66,7 @@ class Client:
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
     ) -> Any: ...
     def send(
         self,
@@ -75,6 +77,7 @@ class Client:
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
         debounce: str | None = None,
         max_delay: Seconds | None = None,
     ) -> InvocationHandle[Any]: ...
@@ -332,9 +335,9 @@ def open_runtime(
     *classes: type,
     path: str | os.PathLike[str] | None = None,
     journal: Journal | None = None,
-    cluster: str | None = None,
+    cluster: str | ClusterOptions | None = None,
     durability: str | Durability = ...,
-    partitions: int = 1,
+    partitions: int | None = None,
     limits: Limits = ...,
     retention: Seconds = ...,
     environment: Environment | None = None,

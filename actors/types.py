@@ -53,7 +53,7 @@ from actors.model.fields import FieldKind
 from actors.model.gate_info import GateAnswer, GateInfo
 from actors.model.handlers import Handler
 from actors.model.history import JournalEntry
-from actors.model.info import CodeWait, FailureInfo, InvocationInfo, KeyWait, OutcomeInfo, StepPhase, WaitInfo
+from actors.model.info import FailureInfo, InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo
 from actors.model.notification_info import NotificationInfo
@@ -69,6 +69,7 @@ from actors.model.step_options import Redactor
 from actors.model.verbs.questions import Question
 from actors.model.verbs.scopes import FailingBlock
 from actors.model.verbs.steps import Step
+from actors.model.wait_info import CodeWait, KeyWait, StepPhase, WaitInfo
 from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
 from actors.query.changes import ChangedInvocation, ChangeSet
 from actors.query.fsck.report import FsckFinding, FsckReport

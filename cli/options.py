@@ -95,6 +95,23 @@ def tag_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", callback=_tags, help=about)
 
 
+def _budget(_: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:
+    from actors.errors import InvalidArgumentError, LimitExceededError
+    from actors.values.amounts import amounts_of_pairs
+
+    try:
+        return amounts_of_pairs(pairs, "--budget") if pairs else None
+    except (InvalidArgumentError, LimitExceededError) as error:
+        raise click.BadParameter(str(error), param=param) from error
+
+
+def budget_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option for the amounts of a budget; the command gets them as ``budget``."""
+    return click.option("--budget", multiple=True, metavar="NAME=AMOUNT", callback=_budget, help=about)
+
+
+call_budget_option = budget_option("Pause it once it and its calls have spent this, as tokens=100000; repeatable.")
+
 max_duration_option = click.option(
     "--max-duration",
     type=DURATION,

@@ -1,14 +1,17 @@
 """Agents that share a budget: once it is used up, all of them pause before their next request, and they continue when there is more.
 
-What an agent calls inherits its tags. So a limit of `tag:research` counts the editor and its researchers together, and each value of the
-tag on its own. Steps that are under way when the budget is used up end and are recorded. The integrations of models count their tokens
-themselves; the model here is a function, so that the example needs no key and no network.
+The call of the editor has a budget of its own, which the researchers that it calls spend too. Steps that are under way when it is used
+up end and are recorded. A limit has a budget as well, for all calls together: here for everything that has the tag `team`. The
+integrations of models count their tokens themselves; the model here is a function, so that the example needs no key and no network.
 
     python examples/budget.py
     playhead serve examples/budget.py        # in another shell:
-    playhead limits set tag:research --budget tokens=1000
-    playhead send Editor/write '["tides", "moons", "storms"]' --tag research=r1
-    playhead limits set tag:research --budget tokens=5000 --reason 'worth it'
+    playhead send Editor/write '["tides", "moons", "storms"]' --budget tokens=1000
+    playhead invocations resume INVOCATION_ID --budget tokens=+4000 --reason 'worth it'
+    playhead invocations result INVOCATION_ID
+    playhead limits set tag:team --budget tokens=1000
+    playhead send Editor/write '["tides", "moons", "storms"]' --tag team=sea
+    playhead limits set tag:team --budget tokens=5000 --reason 'worth it'
     playhead invocations result INVOCATION_ID
     playhead sql "select spent from sys_limit"
 """
@@ -18,7 +21,7 @@ import tempfile
 import trio
 
 import actors
-from actors import Service, handler, step
+from actors import Service, Status, handler, step
 
 
 @step
@@ -49,22 +52,29 @@ class Editor(Service):
         return await ask(f"a summary of {len(found)} topics")
 
 
+async def until_paused(client: actors.Client) -> None:
+    while True:
+        if await client.invocations(status=[Status.PAUSED]):
+            print("paused")
+            return
+        await trio.sleep(0.05)
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         async with actors.open_runtime(Editor, Researcher, path=data) as runtime:
             client = runtime.client
-            await client.limits.set("tag:research", budget={"tokens": 1000})
-            report = (
-                await client.service(Editor).write.options(tags={"research": "r1"}).send(["tides", "moons", "storms"])
-            )
+            editor = client.service(Editor)
+            report = await editor.write.options(budget={"tokens": 1000}).send(["tides", "moons", "storms"])
+            await until_paused(client)
+            await report.resume(budget={"tokens": 4000}, reason="worth it")
+            print(await report.result())
+            print((await report.info()).budget_spent)
 
-            while True:
-                paused = await client.query("SELECT DISTINCT pause_cause FROM sys_invocation WHERE status = 'paused'")
-                if paused.rows:
-                    break
-                await trio.sleep(0.05)
-            print(f"paused: {paused.rows[0][0]}")
-            await client.limits.set("tag:research", budget={"tokens": 5000}, reason="worth it")
+            await client.limits.set("tag:team", budget={"tokens": 1000})
+            report = await editor.write.options(tags={"team": "sea"}).send(["tides", "moons", "storms"])
+            await until_paused(client)
+            await client.limits.set("tag:team", budget={"tokens": 5000}, reason="worth it")
             print(await report.result())
             print((await client.limits.list())[0].spent)
 

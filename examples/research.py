@@ -1,13 +1,16 @@
-"""A research agent of many steps, and a restart from its middle: what came before is kept, and not paid for again.
+"""A research agent of many steps with a budget, and a restart from its middle: what came before is kept, and not paid for again.
 
 The agent plans its sections, looks the sources of each up side by side, drafts the sections one after the other, because each draft
-follows on from the one before, and edits the whole. One draft is no good. A restart from that step keeps the plan, the sources and
+follows on from the one before, and edits the whole. Drafts cost money, and the call has a budget: once it is used up the agent pauses
+where it is, and goes on when it is given more. One draft is no good. A restart from that step keeps the plan, the sources and
 the drafts before it; only this draft and what follows are written again. The model and the library here are functions, so that the example
 needs no key and no network.
 
     python examples/research.py
     playhead serve examples/research.py        # in another shell:
-    playhead send Researcher/report '"the sea"'
+    playhead send Researcher/report '"the sea"' --budget usd=0.50
+    playhead why INVOCATION_ID
+    playhead invocations resume INVOCATION_ID --budget usd=+1 --reason 'worth it'
     playhead invocations result INVOCATION_ID
     playhead invocations restart INVOCATION_ID --from 'draft moons' --dry-run
     playhead invocations restart INVOCATION_ID --from 'draft moons' --reason 'too dry'
@@ -39,6 +42,7 @@ async def look_up(source: str, section: str) -> str:
 
 async def draft(section: str, sources: list[str], before: str) -> str:
     print(f"draft: {section}", flush=True)
+    actors.spend(usd="0.20")  # what the model has charged
     follows = f", after {before}" if before else ""
     return f"{section}{follows}: {len(sources)} sources"
 
@@ -74,7 +78,12 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         async with actors.open_runtime(Researcher, path=data) as runtime:
             client = runtime.client
-            first = await client.service(Researcher).report.send("the sea")
+            first = await client.service(Researcher).report.options(budget={"usd": "0.50"}).send("the sea")
+            async for event in first.follow():
+                if event.name == "InvocationPaused":
+                    break
+            print(f"paused: {(await first.info()).budget_spent['usd']} usd are spent")
+            await first.resume(budget={"usd": 1}, reason="worth it")
             print(await first.result())
 
             restart = partial(first.restart, "draft moons", reason="too dry")

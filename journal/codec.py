@@ -70,6 +70,8 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
         and event.max_duration is None
         and event.debounce is None
         and event.debounced_since is None
+        and event.budget is None
+        and not event.budgets
         and event.handler.__class__ is str
         and event.deployment.__class__ is str
         and (event.parameter is None or event.parameter.__class__ is str)

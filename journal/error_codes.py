@@ -92,6 +92,8 @@ class ErrorCode(enum.StrEnum):
     """Two objects share one 64-bit number."""
     KEY_HELD = "key_held"
     """A handler holds the object, or invocations wait for it."""
+    NO_BUDGET = "no_budget"
+    """The invocation has no budget that could be raised."""
     VERSION_CONFLICT = "version_conflict"
     """The fields have changed since they were read."""
     IN_USE = "in_use"

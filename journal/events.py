@@ -214,6 +214,16 @@ class CallRef:
     invocation_id: InvocationId
 
 
+class OverBudget(msgspec.Struct, frozen=True):
+    """A budget of an invocation of which nothing is left: whose it is, the ``quantity``, how much of it was ``spent``, and the
+    ``budget`` of it: decimals as texts."""
+
+    invocation_id: InvocationId
+    quantity: str
+    spent: str
+    budget: str
+
+
 @attrs.frozen
 class Successor:
     """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those
@@ -283,7 +293,9 @@ class InvocationAccepted:
     ``trace`` is the span of the requester, or None. ``expires_at`` is the time at which it is cancelled if it has not completed,
     and ``max_duration`` the seconds from which that time follows, so that a restart has as long. ``debounce`` is the key under which a
     later message replaces this one while its time has not come, and ``debounced_since`` the acceptance of the first one that this one
-    has replaced, directly or not; None if it is the first.
+    has replaced, directly or not; None if it is the first. ``budget`` are the amounts that it and what it calls may spend, by the name
+    of the quantity: decimals as texts; None if it has no budget of its own. ``budgets`` are the callers above it whose budgets count
+    what it spends, the nearest first.
     """
 
     invocation_id: InvocationId
@@ -305,6 +317,8 @@ class InvocationAccepted:
     max_duration: float | None = None
     debounce: str | None = None
     debounced_since: Date | None = None
+    budget: dict[str, str] | None = None
+    budgets: tuple[InvocationId, ...] = ()
 
 
 @attrs.define(kw_only=True)
@@ -442,8 +456,8 @@ class WaitDropped:
 
 @attrs.define(kw_only=True)
 class CallScheduled:
-    """A handler requested a call. The id of the callee is fixed here, so a repeated delivery is harmless. ``parameter``
-    is as in :class:`InvocationAccepted`. ``tags`` are all tags of the callee, those of the caller included, and
+    """A handler requested a call. The id of the callee is fixed here, so a repeated delivery is harmless. ``parameter`` and ``budget``
+    are as in :class:`InvocationAccepted`. ``tags`` are all tags of the callee, those of the caller included, and
     ``trace`` is the span of the caller."""
 
     invocation_id: InvocationId
@@ -457,6 +471,7 @@ class CallScheduled:
     tags: dict[str, str] | None = None
     trace: TraceContext | None = None
     max_duration: float | None = None
+    budget: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)
@@ -488,8 +503,8 @@ class CallCancelRequested:
 
 @attrs.define(kw_only=True)
 class SendScheduled:
-    """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter`` and ``debounce`` are as in
-    :class:`InvocationAccepted`, and ``tags`` and ``trace`` as in :class:`CallScheduled`. ``max_delay`` are the seconds after the first
+    """A handler sent a one-way message, delayed until ``scheduled_for``. ``parameter``, ``debounce`` and ``budget`` are as
+    in :class:`InvocationAccepted`, and ``tags`` and ``trace`` as in :class:`CallScheduled`. ``max_delay`` are the seconds after the first
     message under ``debounce`` within which the last one is due."""
 
     invocation_id: InvocationId
@@ -506,6 +521,7 @@ class SendScheduled:
     max_duration: float | None = None
     debounce: str | None = None
     max_delay: float | None = None
+    budget: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)
@@ -679,6 +695,25 @@ class QuantitiesSpent:
 
 
 @attrs.define(kw_only=True)
+class BudgetRaised:
+    """The invocation and what it calls may spend these amounts more. Whatever is paused because its budget was used up continues."""
+
+    invocation_id: InvocationId
+    more: dict[str, str]
+    reason: str = ""
+
+
+@attrs.define(kw_only=True)
+class BudgetUsedUp:
+    """An invocation below this one was paused because the budget of this one is used up. ``over`` is the budget as ``paused`` has seen
+    it: if it has been raised meanwhile, ``paused`` continues at once."""
+
+    invocation_id: InvocationId
+    paused: InvocationId
+    over: OverBudget
+
+
+@attrs.define(kw_only=True)
 class FieldsChanged:
     """The handler changed fields of its object to these values."""
 
@@ -827,12 +862,14 @@ class PauseRequested:
 
 @attrs.define(kw_only=True)
 class InvocationPaused:
-    """The invocation is paused. Completions and signals are still recorded."""
+    """The invocation is paused. Completions and signals are still recorded. ``over`` is the budget of an invocation, its own or that of
+    a caller above it, that is used up; None if it is paused for anything else."""
 
     invocation_id: InvocationId
     cause: PauseCause
     reason: str
     failure: Failure | None = None
+    over: OverBudget | None = None
 
 
 @attrs.define(kw_only=True)
@@ -998,6 +1035,8 @@ Event: TypeAlias = (
     | UpdateAccepted
     | UpdateCancelRequested
     | UpdateCompleted
+    | BudgetRaised
+    | BudgetUsedUp
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -93,10 +93,12 @@ class LimitStart(msgspec.Struct, array_like=True, gc=False):
 
 class SpentRow(msgspec.Struct, array_like=True, gc=False):
     """What invocations of one partition have spent under a budget, by the name of the quantity: decimals as texts. ``life`` is that
-    of the budget: what was spent under an earlier one does not count."""
+    of the budget: what was spent under an earlier one does not count. In the partition of an invocation with a budget of its own,
+    ``budget`` is that budget, until the invocation is cancelled or ends."""
 
     life: int
     spent: dict[str, str]
+    budget: dict[str, str] | None = None
 
 
 class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -110,7 +112,8 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     counts the failed tries of the steps that it waits for. ``tags`` are its tags by name, and ``trace`` is the span of
     its requester; None if there are none. At ``expires_at`` it is cancelled if it has not completed. ``status_text``
     is the text that its handler has set to say what it does. ``spent`` are the amounts that it has used up, by the name of the
-    quantity; None if it has spent nothing. ``pause_cause`` says why it is paused.
+    quantity; None if it has spent nothing. ``pause_cause`` says why it is paused. ``budget`` is as in
+    :class:`journal.events.InvocationAccepted`, raised since; None if it has none.
     """
 
     invocation_id: InvocationId
@@ -146,6 +149,7 @@ class InvocationRow(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     status_text: str = ""
     spent: dict[str, str] | None = None
     pause_cause: PauseCause | None = None
+    budget: dict[str, str] | None = None
 
 
 @attrs.define(kw_only=True)

@@ -63,6 +63,8 @@ TAGS: dict[type, int] = {
     e.MapConverted: 0x3A,
     e.SignalReassigned: 0x40,
     e.QuantitiesSpent: 0x41,
+    e.BudgetRaised: 0x42,
+    e.BudgetUsedUp: 0x43,
     e.InvocationRescheduled: 0x48,
     e.StatusTextChanged: 0x49,
     e.StepHeartbeat: 0x4A,

@@ -114,7 +114,9 @@ def requested_in(event: e.Event) -> Requested | None:
     match event:
         case e.StepScheduled():
             return RequestedStep.of(event)
-        case e.CallScheduled(request=None, max_duration=None, target=target) if event.source.__class__ is str:
+        case e.CallScheduled(request=None, max_duration=None, budget=None, target=target) if (
+            event.source.__class__ is str
+        ):
             named = target.service, target.key, target.handler
             return RequestedCall(
                 event.step, event.callee, named, event.argument, event.source, event.parameter, event.tags, event.trace

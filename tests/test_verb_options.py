@@ -7,6 +7,7 @@ import inspect
 import re
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ OF = InvocationId("inv_1" + "0" * 33)
 EXAMPLES: tuple[VerbOptions, ...] = (
     CancelOptions(reason="no", children="all", kill_after=1.5),
     PauseOptions(mode="now"),
-    ResumeOptions(deployment="latest", require_compatible=True),
+    ResumeOptions(deployment="latest", require_compatible=True, budget={"usd": "0.5", "tokens": 3}),
     RestartOptions(from_step="end", input={"a": 2**70}, stop="kill", hand_over=False, dry_run=True),
     RestartOptions(input=(1, 2)),
     SignalOptions(name="approved", value={"left": 3}, error="no"),
@@ -113,7 +114,7 @@ def test_every_option_is_described_in_the_schema(kind: type[VerbOptions]) -> Non
     for name, field in fields_of(kind).items():
         annotation, described = unwrapped(typing.get_type_hints(kind, include_extras=True)[name])
         assert described or name == "json_loses"
-        assert annotation in (str, bool, float, Any, Children, PauseMode, Stop)
+        assert annotation in (str, bool, float, Any, Children, PauseMode, Stop, Mapping[str, int | str])
         assert field.default is not attrs.NOTHING
 
 
@@ -148,8 +149,8 @@ OF_EVERY_COMMAND = {
     "context",
     "tags",
 }
-SAID_OTHERWISE = {"hand_over", "input"}
-"""Help that says more than the schema: of a flag that turns off, and of what is for ids alone."""
+SAID_OTHERWISE = {"hand_over", "input", "budget"}
+"""Help that says more than the schema: of a flag that turns off, and of what is for ids alone, or may be repeated."""
 
 commands = pytest.mark.parametrize(
     "command", [verb for verb in VERBS if verb.name != "signal"], ids=lambda command: command.name

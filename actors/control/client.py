@@ -28,6 +28,7 @@ from actors.model.targets import parse_target
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
 from actors.values import parse
+from actors.values.amounts import Amount
 from actors.values.arguments import (
     MAX_COUNT,
     MAX_WORDS,
@@ -120,6 +121,7 @@ class Client:
         timeout: Seconds | None = None,  # noqa: ASYNC109 - as of every call
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
     ) -> Any:
         """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``, and return its result as a plain JSON
         value.
@@ -133,7 +135,9 @@ class Client:
             total = await client.call("Counter/bob/add", 5)
         """
         asked, body = parse_target(target), argument_of(argument, target)
-        options = CallOptions(idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration)
+        options = CallOptions(
+            idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration, budget=budget
+        )
         of, outcome = await self._backend.call_by_name(asked, body, options)
         return parse(value_of(outcome, of))
 
@@ -146,6 +150,7 @@ class Client:
         delay: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
         debounce: str | None = None,
         max_delay: Seconds | None = None,
     ) -> InvocationHandle[Any]:
@@ -161,6 +166,7 @@ class Client:
             delay=delay,
             tags=tags,
             max_duration=max_duration,
+            budget=budget,
             debounce=debounce,
             max_delay=max_delay,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 from actors.core.commands import Command
 from actors.core.state import Changes
@@ -113,6 +114,20 @@ class WriteItems:
     lengths: dict[str, int]
 
 
+class KeepBudget(msgspec.Struct):
+    """Keep the budget of an invocation where what it calls finds it; None ends it. Inner: a row of the same batch."""
+
+    invocation_id: InvocationId
+    budget: dict[str, str] | None
+
+
+class AddSpent(msgspec.Struct):
+    """Add amounts to what was spent of the budgets of these invocations. Inner: rows of the same batch."""
+
+    budgets: tuple[InvocationId, ...]
+    spent: dict[str, str]
+
+
 @attrs.define
 class CopyHistory:
     """Copy into a restart the part of the original's history that it keeps. Inner: events of the same batch."""
@@ -157,6 +172,8 @@ Effect: TypeAlias = (
     | NotifyWaiters
     | NotifyPaused
     | WriteItems
+    | KeepBudget
+    | AddSpent
     | CopyHistory
     | TransferWaiters
     | RewindItems

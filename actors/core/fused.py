@@ -43,13 +43,15 @@ def starts_at_once(state: ObjectState | None, command: c.ResolvedInvoke, limits:
     """Report whether ``decide`` would return exactly two events: the acceptance and the start of this new invocation.
 
     Its id must be new. The answer is also False for some calls that might start at once: requests with an idempotency key,
-    delayed messages, shared handlers, and objects whose shared handlers are running.
+    delayed messages, calls that a budget of an invocation counts, shared handlers, and objects whose shared handlers are running.
     """
     asked = command.asked
     if (
         command.mode is not _EXCLUSIVE
         or asked.request is not None
         or asked.scheduled_for is not None
+        or asked.budget is not None
+        or asked.budgets
         or len(asked.chain) > limits.call_depth
     ):
         return False
@@ -206,6 +208,7 @@ def row_of_whole(
         "",  # status_text
         None,  # spent
         None,  # pause_cause
+        None,  # budget
     )
 
 

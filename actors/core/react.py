@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.core import effects as f
+from actors.core.budget_effects import end_budget, on_raised, on_spent, on_used_up, tell_of_used_up
 from actors.core.evolve.fields import keeps_changes
 from actors.core.owed import has_yet_to_keep, kill_when_impatient
 from actors.core.retractions import clear_waits, retract, retract_expiry, retract_kill, retract_retry
@@ -44,6 +45,8 @@ def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Eff
         owed.append(f.SetTimer(event.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
     if event.expires_at is not None:
         owed.append(f.SetTimer(event.expires_at, c.ExpireInvocation(invocation_id=event.invocation_id)))
+    if event.budget is not None:
+        owed.append(f.KeepBudget(event.invocation_id, event.budget))
     return owed
 
 
@@ -146,6 +149,8 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         tags=event.tags,
         trace=event.trace,
         max_duration=event.max_duration,
+        budget=event.budget,
+        budgets=invocation.budgets,
         caller=Caller(event.invocation_id, event.step),
         chain=[*_chain_of_update(state, event), link] if event.step[:1] == "u" else [*invocation.chain, link],
         request=event.request,
@@ -175,6 +180,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         max_duration=event.max_duration,
         debounce=event.debounce,
         max_delay=event.max_delay,
+        budget=event.budget,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )
@@ -225,7 +231,7 @@ def _on_attempt_retried(state: ObjectState | None, event: e.AttemptRetried) -> l
 
 def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effect]:
     invocation = _of(state, event)
-    owed: list[Effect] = [*retract_retry(invocation), *retract_expiry(invocation)]
+    owed: list[Effect] = [*retract_retry(invocation), *retract_expiry(invocation), *end_budget(invocation)]
     if event.kill_at is not None:
         owed.append(f.SetTimer(event.kill_at, kill_when_impatient(event.invocation_id)))
     if event.children is Children.ALL:
@@ -254,10 +260,9 @@ def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Eff
     told = f.NotifyPaused(event.invocation_id, event.reason)
     if not invocation.is_started:
         return [told]
-    # A pause on request with mode "now" aborts running steps. So does a limit, because their results have no room. With any other
-    # cause they may end.
+    # A pause on request with mode "now" aborts running steps; so does a limit: their results have no room. Others may end.
     stops_steps = event.cause in (PauseCause.REQUESTED, PauseCause.LIMIT)
-    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps), told]
+    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps), told, *tell_of_used_up(event)]
     owed += retract_retry(invocation)
     for step, wait in invocation.waits.items():
         if wait.kind is WaitKind.STEP_RETRY:
@@ -305,7 +310,7 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
     state = existing(state)
     invocation = state.invocations[event.invocation_id]
-    owed = retract_expiry(invocation)
+    owed = [*retract_expiry(invocation), *end_budget(invocation)]
     if invocation.is_started:
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
         changes = invocation.changes
@@ -360,6 +365,9 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.VerbAnswered: _continue,
     e.AttemptFailed: _on_attempt_failed,
     e.AttemptRetried: _on_attempt_retried,
+    e.QuantitiesSpent: on_spent,
+    e.BudgetRaised: on_raised,
+    e.BudgetUsedUp: on_used_up,
     e.CancelRequested: _on_cancel,
     e.CancelDeadlineMoved: _on_hastened,
     e.CancelDeliveredEarlier: _on_overtook,

@@ -48,7 +48,8 @@ def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> boo
     """Report whether the handler may receive the value of the step now, without a decision: it waits for this step alone, and has received
     every event up to ``seen``.
 
-    The answer is False for a step that had failed, and for an invocation that was cancelled or is to pause.
+    The answer is False for a step that had failed, and for an invocation that was cancelled, is to pause, or is counted by a budget
+    of an invocation.
     """
     waits = invocation.waits
     wait = waits.get(step)
@@ -60,6 +61,7 @@ def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> boo
         and invocation.status is _RUNNING
         and invocation.cancel is None
         and invocation.pending_pause is None
+        and not invocation.budgets
         and invocation.unseen <= seen
     )
 
@@ -69,7 +71,7 @@ def resumes_at_once(invocation: InvocationState, completed: Any, stamp: Stamp, s
     alone, and has received every event up to ``seen``.
 
     The answer is False for a deadline, a signal with an idempotency key, the answer to a question, and an invocation that was
-    cancelled or is paused.
+    cancelled, is paused, or is counted by a budget of an invocation.
     """
     waits = invocation.waits
     wait = waits.get(completed.step)
@@ -81,6 +83,7 @@ def resumes_at_once(invocation: InvocationState, completed: Any, stamp: Stamp, s
         and invocation.status is _SUSPENDED
         and invocation.cancel is None
         and invocation.pending_pause is None
+        and not invocation.budgets
         and invocation.unseen <= seen
         and not stamp.cause.startswith(REQUEST)
     )

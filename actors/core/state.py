@@ -163,6 +163,8 @@ class InvocationState:
     ``spent`` has the amounts that it has used up, by the name of the quantity, without the amounts of events that a restart has copied.
     ``updates_received`` is the number of its last update. Of an update, ``run`` is the run that carries it out, and
     ``updates_received`` its own number.
+    ``budget`` is its own, with what was added since, and ``budgets`` are the invocations whose budgets count its spending: itself, if it
+    has a budget, and callers above it. ``over_budget`` are invocations below it that are paused because its budget is used up.
     """
 
     invocation_id: InvocationId
@@ -217,6 +219,9 @@ class InvocationState:
     spent: dict[str, str] = attrs.field(factory=dict)
     updates_received: int = 0
     run: InvocationId | None = None
+    budget: dict[str, str] | None = None
+    budgets: tuple[InvocationId, ...] = ()
+    over_budget: list[InvocationId] = attrs.field(factory=list)
 
     @property
     def is_started(self) -> bool:

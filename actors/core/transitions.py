@@ -79,6 +79,8 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.PatchMarked: STARTED,
     e.StatusTextChanged: STARTED,
     e.QuantitiesSpent: _STARTED_OR_HELD,
+    e.BudgetRaised: OPEN,
+    e.BudgetUsedUp: OPEN,
     e.FieldsChanged: STARTED,
     e.LogExtended: STARTED,
     e.MapChanged: STARTED,

@@ -80,12 +80,12 @@ class Attempt:
         tags: dict[str, str] | None = None,
         trace: TraceContext | None = None,
         seen: int = 0,
+        has_budgets: bool = False,
     ) -> None:
         of = self.invocation_id = view.invocation_id
         self.handler = handler
-        self.seen = seen
-        self._waits = False
-        self.last_active = 0.0
+        self.seen, self.has_budgets = seen, has_budgets  # of invocations, which count what it spends
+        self._waits, self.last_active = False, 0.0
         self._context = context
         self.name = f"{state.name}/{name}"
         self.may_be_interrupted = not is_system(state.service)
@@ -166,6 +166,7 @@ class Attempt:
             tags=accepted.tags,
             trace=accepted.trace,
             seen=seen,
+            has_budgets=bool(invocation.budgets),
         )
 
     @classmethod

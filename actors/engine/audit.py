@@ -8,6 +8,7 @@ from actors.core import commands as c
 from actors.core.state import REQUEST
 from actors.engine.requests import AuditOnly
 from actors.rows.audit import SET_ASIDE, ControlAction
+from actors.values.amounts import pairs_of_amounts
 from journal.rows import AuditRow
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def _detail_of(command: Any) -> str:
             return f"children {command.children.value}{after}"
         case c.PauseInvocation():
             return command.mode.value
+        case c.ResumeInvocation(budget=dict(more)):
+            return f"more budget: {', '.join(pairs_of_amounts(more))}"
         case c.RescheduleInvocation(at=float(at)):
             return f"to {at:.3f}"
         case c.RescheduleInvocation():

@@ -1,5 +1,5 @@
-"""Resumes invocations that were paused because a budget was used up, once the budget has a rest again, and removes the sums of deleted
-budgets.
+"""Resumes invocations that were paused because the budget of a limit was used up, once the budget has a rest again, and removes the sums
+of deleted budgets. Invocations that were paused for the budget of an invocation are resumed by its messages (``core.decide.budgets``).
 
 The watcher searches the index of paused invocations after each change of budgets, and once after a start, because the process may have
 ended between a change and the end of the search. Sums that no budget counts any more are removed with the next commit.
@@ -82,7 +82,8 @@ class BudgetWatcher:
             start = page[-1][0] + b"\x00"
             for key, _ in page:
                 data = machine.rows.get(key)  # with the changes that are not on disk yet
-                if data is not None and life_of(data) not in machine.places.lives_of(keys.scope_of_spent(key)):
+                life = None if data is None else life_of(data)
+                if life is not None and not machine.budgets.is_kept(keys.scope_of_spent(key), life, machine.places):
                     machine.batch.rows[key] = None
             await trio.lowlevel.checkpoint()
 

@@ -1,4 +1,4 @@
-"""Adds up the amounts that invocations spend under the budgets of limits, and finds used-up budgets. ::
+"""Adds up the amounts that invocations spend under budgets, of limits and of invocations, and finds used-up budgets. ::
 
     a step or a handler spends ──► QuantitiesSpent ──┬─► the event         ┐
                                                      └─► a row per scope   ┴─ one commit of the partition
@@ -8,6 +8,10 @@
 Invariant: a row is the sum of the events of its partition that were recorded under this budget. Both are in the same commit, so a
 crash cannot separate them, and no sum is kept in memory. An event that a restart copies is counted only once, with the original.
 
+The budget of an invocation counts what it spends and what those spend that it calls. It is in a row of the partition of the
+invocation, and the sums are where the spending is, as those of limits are. Raises and pauses travel as messages
+(``core.decide.budgets``).
+
 Alternative refused: the sums as fields of an object. Every step that spends would wait for a message to another partition.
 """
 
@@ -16,13 +20,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.decide.held import candidate_of
+from actors.core.effects import KeepBudget
 from actors.core.limits import used_up
-from actors.rows.spent import add_spent, spent_under
+from actors.rows.spent import add_spent, keep_budget, own_row, owner_of, scope_of, spent_of_budget, spent_under
 from journal import events as e
+from journal import keys
+from journal.events import OverBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from actors.core.effects import AddSpent
     from actors.core.limits import Limit, UsedUp
     from actors.core.run_places import RunPlaces
     from actors.core.state import InvocationState, ObjectState
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from actors.rows.layers import LayeredRows
     from actors.values.amounts import Amounts
     from journal.events import Event
+    from journal.ids import InvocationId
     from journal.log.protocol import Journal
 
 
@@ -56,6 +65,20 @@ class Budgets:
         """Return the used-up quantity of a limit's budget in this scope, or None."""
         return None if limit.budget is None else used_up(scope, self.spent_under(scope, limit.life), limit.budget)
 
+    def of_invocation(self, of: InvocationId) -> Amounts:
+        """Return what an invocation and those that it has called have spent of its budget."""
+        return spent_of_budget(self._readers, of)
+
+    def over(self, invocation: InvocationState) -> OverBudget | None:
+        """Return the first budget that is used up among those of the invocation itself and of its callers."""
+        for owner in invocation.budgets:
+            row = own_row(self._readers, owner)
+            if row is not None and row.budget is not None:
+                found = used_up("", spent_under(self._readers, scope_of(owner), row.life), row.budget)
+                if found is not None:
+                    return OverBudget(owner, found.quantity, found.spent, found.budget)
+        return None
+
     def used_up_by(self, places: RunPlaces, state: ObjectState, invocation: InvocationState) -> UsedUp | None:
         """Return the first budget that is used up among those that count an invocation."""
         budgets = places.budgets_of(candidate_of(state, invocation))
@@ -75,6 +98,28 @@ class Budgets:
                     if spent:
                         found += [(each, limit.life, spent) for each in dict.fromkeys((scope, limit.scope))]
         return found
+
+    def carry_out(self, into: Rows, partition: int, effect: KeepBudget | AddSpent, at: float) -> None:
+        """Write the budget of an invocation of the partition, which changed at this time, or add what was spent of the budgets of
+        invocations that have the quantity, to the rows of a commit."""
+        if isinstance(effect, KeepBudget):
+            life = keys.microseconds(at)
+            keep_budget(into, self._readers[partition], partition, effect.invocation_id, effect.budget, life)
+            return
+        for owner in effect.budgets:
+            row = own_row(self._readers, owner)
+            budget = {} if row is None or row.budget is None else row.budget
+            spent = {name: amount for name, amount in effect.spent.items() if name in budget}
+            if row is not None and spent:
+                add_spent(into, self._readers[partition], partition, scope_of(owner), row.life, spent)
+
+    def is_kept(self, scope: str, life: int, places: RunPlaces) -> bool:
+        """Report whether a budget with this scope and this life exists, or existed for an invocation that is kept."""
+        owner = owner_of(scope)
+        if owner is None:
+            return life in places.lives_of(scope)
+        row = own_row(self._readers, owner)
+        return row is not None and row.life == life
 
     def add(self, into: Rows, partition: int, charges: Iterable[tuple[str, int, Amounts]]) -> None:
         """Add the charges to the rows of a commit of the partition."""

@@ -9,7 +9,7 @@ import trio
 from actors.core import commands as c
 from actors.engine.exceptions import passes
 from actors.engine.requests import ObjectRequest
-from actors.model.info import CodeWait
+from actors.model.wait_info import CodeWait
 from actors.values.failures import text_of, type_of
 from journal.events import Failure, PauseCause, Stamp
 from journal.safe_logger import SafeLogger

@@ -24,7 +24,7 @@ from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObje
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.row_pauses import RowPauses
 from actors.errors import DeadlockError, TerminalError
-from actors.model.info import info_of
+from actors.model.info import NOTHING_SPENT, info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
@@ -33,7 +33,7 @@ from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from actors.engine.deadlocks import DeadlockDetector
     from actors.engine.engine_context import EngineContext
@@ -332,7 +332,8 @@ class Dispatcher:
         executor = self._executor
         left = executor.steps.left_behind(loaded, look.invocation_id)
         if open_state is None:
-            info = info_of(self._machine.completed.known_row(loaded, look.invocation_id), None, left=left)
+            row = self._machine.completed.known_row(loaded, look.invocation_id)
+            info = info_of(row, None, left=left, budget_spent=self._spent_of_budget(row))
         else:
             row = row_of(existing(loaded.state), open_state)
             doing, code_wait = executor.steps.doing(loaded, open_state), executor.code_waits.of(open_state)
@@ -346,8 +347,12 @@ class Dispatcher:
                 circle=self._detector.around(look.invocation_id),
                 left=left,
                 limit_wait=self._machine.places.wait_of(look.invocation_id),
+                budget_spent=self._spent_of_budget(row),
             )
         self._machine.when_durable(partial(look.reply.set, info))
+
+    def _spent_of_budget(self, row: InvocationRow) -> Mapping[str, str]:
+        return NOTHING_SPENT if row.budget is None else self._machine.budgets.of_invocation(row.invocation_id)
 
     # Verbs.
 

@@ -240,9 +240,9 @@ class Executor:
             run.hold_back()
             leave_place(places, loaded, run.invocation_id)
             return
-        if places.is_active and (
+        if (places.is_active or invocation.budgets) and (
             self._holds.if_over_budget(loaded, run.invocation_id)
-            or not has_place(places, loaded, state, invocation, is_first=run.recorded is None)
+            or (places.is_active and not has_place(places, loaded, state, invocation, is_first=run.recorded is None))
         ):
             run.hold_back()
             self.end_attempt(loaded, run.invocation_id, abort_steps=False)
@@ -348,8 +348,10 @@ class Executor:
                 for step in attempt.take_interrupted():
                     self.steps.interrupt(loaded, of, step)
             self._holds.if_too_long(loaded, of)
-        if self._machine.places.is_active:
+        is_limited = self._machine.places.is_active
+        if is_limited or attempt.has_budgets:
             self._holds.if_over_budget(loaded, of)
+        if is_limited:
             leave_place_if_suspended(self._machine.places, loaded, of)
 
     def _record_output(

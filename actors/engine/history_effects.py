@@ -16,8 +16,10 @@ from actors.engine.index import forget_invocation
 from actors.engine.restart_history import history_of_restart
 from actors.errors import RefusedError
 from actors.rows.counters import Counts, add_counts
+from actors.rows.spent import scope_of
 from actors.values.failures import failure_of
 from journal import events as e
+from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import stream_of_invocation
@@ -141,6 +143,8 @@ class HistoryEffects:
             uncounted: Counts = {}
             forget_invocation(gone, uncounted, self._machine.partition.number, loaded, row)
             gone.update(self._machine.outputs.forget(pending_append, invocation_id))
+            if row.budget is not None:
+                gone[keys.spent(self._machine.partition.number, scope_of(invocation_id))] = None
             self._machine.batch.rows.update(gone)
             self._machine.batch.deleted.update(gone)
             add_counts(self._machine.batch.counts, uncounted)

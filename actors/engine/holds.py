@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
+from actors.core.decide.budgets import why_paused
 from actors.core.decide.pauses import beyond_limits
 from actors.core.owed import may_run
 from actors.errors import BlockedLoopError, NotFoundError, ResourceKind
@@ -71,12 +72,17 @@ class Holds:
     def if_over_budget(self, loaded: LoadedObject, of: InvocationId) -> bool:
         """Pause an invocation that is counted by a used-up budget. Returns whether it was paused. Its running steps end and are recorded. A
         cancelled invocation is not paused, so that its compensations can run."""
-        if not self._machine.places.has_budgets:
-            return False
-        state, invocation = loaded.state, loaded.open_state(of)
+        machine, state, invocation = self._machine, loaded.state, loaded.open_state(of)
         if state is None or invocation is None or invocation.cancel is not None or not may_run(invocation):
             return False
-        used_up = self._machine.budgets.used_up_by(self._machine.places, state, invocation)
+        over = machine.budgets.over(invocation) if invocation.budgets else None
+        if over is not None:
+            reason = why_paused(over, of)
+            self.decide(loaded, c.PauseAttempt(invocation_id=of, cause=PauseCause.BUDGET, reason=reason, over=over))
+            return True
+        if not machine.places.has_budgets:
+            return False
+        used_up = machine.budgets.used_up_by(machine.places, state, invocation)
         if used_up is None:
             return False
         scope = used_up.scope

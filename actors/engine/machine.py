@@ -243,6 +243,9 @@ class Machine:
     def _rewind_items(self, loaded: LoadedObject, effect: f.RewindItems, _: Recorded) -> None:
         rewind_items(self.batch.rows, self.partition.number, loaded.stream, effect)
 
+    def _change_budget(self, _: LoadedObject, effect: f.KeepBudget | f.AddSpent, recorded: Recorded) -> None:
+        self.budgets.carry_out(self.batch.rows, self.partition.number, effect, recorded.stamp.at)
+
     def _hand_over(self, loaded: LoadedObject, effect: f.TransferWaiters, _: Recorded) -> None:
         moved = loaded.waiters.pop(effect.invocation_id, [])
         loaded.waiters.setdefault(effect.successor, []).extend(moved)
@@ -385,6 +388,8 @@ _DEEDS: dict[type[f.Effect], _Deed] = {
     f.RetractTimer: Machine._retract_timer,
     f.WriteItems: Machine._keep_items,
     f.RewindItems: Machine._rewind_items,
+    f.KeepBudget: Machine._change_budget,
+    f.AddSpent: Machine._change_budget,
     f.TransferWaiters: Machine._hand_over,
     f.StopSentInvocations: Machine._queue,
     f.CopyHistory: Machine._queue,

@@ -264,4 +264,5 @@ def repetition_of(stopped: InvocationRow, call: c.Invoke) -> c.RestartInvocation
         deployment="latest",
         caller=call.caller,
         chain=call.chain,
+        budgets=call.budgets,
     )

@@ -29,7 +29,7 @@ from actors.engine.steps import StepHost, StepTask
 from actors.engine.threads import UNWIND_SECONDS, has_abandoned, key_of
 from actors.engine.unwinding import left_behind
 from actors.errors import StepLostError, StepOutcomeUnknownError
-from actors.model.info import LeftBehind, StepDoing, StepPhase
+from actors.model.wait_info import LeftBehind, StepDoing, StepPhase
 from actors.values.failures import failed, text_of, type_of
 from journal import events as e
 from journal.errors import BrokenInvariant

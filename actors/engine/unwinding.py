@@ -9,7 +9,7 @@ import trio
 
 from actors.engine.steps import StepTask
 from actors.engine.threads import UNWIND_SECONDS, StepThread
-from actors.model.info import LeftBehind
+from actors.model.wait_info import LeftBehind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -96,6 +96,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
         (
             ErrorCode.ALREADY_COMPLETED,
             ErrorCode.ALREADY_DUE,
+            ErrorCode.NO_BUDGET,
             ErrorCode.ALREADY_EXISTS,
             ErrorCode.CANCELLED,
             ErrorCode.DEADLOCK,

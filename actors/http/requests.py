@@ -20,6 +20,7 @@ from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
 from actors.model.verb_options import DeploymentWord, ErrorText, ReasonText, StepName
+from actors.values.amounts import MAX_QUANTITIES, amounts_of_pairs
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
 from journal.ids import ID_PATTERN
@@ -46,6 +47,12 @@ TagPair = Annotated[
     ),
 ]
 TagPairs = Annotated[list[TagPair], msgspec.Meta(max_length=MAX_TAGS)]
+BudgetPairs = Annotated[
+    list[
+        Annotated[str, msgspec.Meta(max_length=128, extra_json_schema={"pattern": "^[A-Za-z_][A-Za-z0-9_]*=[0-9.]+$"})]
+    ],
+    msgspec.Meta(max_length=MAX_QUANTITIES),
+]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 
 
@@ -195,15 +202,17 @@ class SendQuery:
     """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
     waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
     parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
-    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``debounce``: a
-    key; this message replaces an earlier one with the same key whose delay has not ended. ``max_delay``: the longest time between the
-    first message and the delivery of the last, written as ``delay``."""
+    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``budget``: the
+    amount of a quantity that it and the invocations that it calls may spend, as ``tokens=100000``; can be given several times.
+    ``debounce``: a key; this message replaces an earlier one with the same key whose delay has not ended. ``max_delay``: the longest
+    time between the first message and the delivery of the last, written as ``delay``."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
     parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
     tag: TagPairs = attrs.field(factory=list)
     max_duration: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
+    budget: BudgetPairs = attrs.field(factory=list)
     debounce: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REQUEST_KEY)] | None = None
     max_delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
 
@@ -214,6 +223,7 @@ class SendQuery:
             delay=_seconds(self.delay, "delay"),
             tags=tags_of_pairs(self.tag, "tag") if self.tag else None,
             max_duration=_seconds(self.max_duration, "max_duration"),
+            budget=amounts_of_pairs(self.budget, "budget") if self.budget else None,
             debounce=self.debounce,
             max_delay=_seconds(self.max_delay, "max_delay"),
         )

@@ -1,6 +1,6 @@
 # Written by `python -m tests.typing.stubs` from the async classes; do not edit.
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from actors.model.checks import CheckReport
@@ -9,6 +9,7 @@ from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, OutcomeInfo
 from actors.model.output import OutputChunk
 from actors.model.restart_result import RestartResult
+from actors.values.amounts import Amount
 from actors.values.arguments import Instant, Seconds
 from actors.values.snapshot import Snapshot
 from journal.events import Children, ControlResult, PauseMode, Stop
@@ -38,6 +39,7 @@ class InvocationHandle(Generic[R_co]):
         *,
         reason: str = "",
         deployment: str = "keep",
+        budget: Mapping[str, Amount] | None = None,
         dry_run: Literal[False] = False,
         require_compatible: bool = False,
         idempotency_key: str | None = None,

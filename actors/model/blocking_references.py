@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.model.blocking import LoopWaiter
+    from actors.values.amounts import Amount
     from actors.values.arguments import Seconds
 
 P = ParamSpec("P")
@@ -52,6 +53,7 @@ class BlockingHandler(Generic[P, R_co]):
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
         debounce: str | None = None,
         max_delay: Seconds | None = None,
     ) -> BlockingHandler[P, R_co]:
@@ -62,6 +64,7 @@ class BlockingHandler(Generic[P, R_co]):
             timeout=timeout,
             tags=tags,
             max_duration=max_duration,
+            budget=budget,
             debounce=debounce,
             max_delay=max_delay,
         )

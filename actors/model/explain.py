@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.limits import written_rate
-from actors.model.info import StepPhase
+from actors.model.wait_info import StepPhase
 from actors.values.texts import failure_in_words, shown
 from journal.events import Mode, Status
 from journal.ids import InvocationId
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from actors.core.limits import LimitWait
-    from actors.model.info import InvocationInfo, WaitInfo
+    from actors.model.info import InvocationInfo
+    from actors.model.wait_info import WaitInfo
 
 
 class WaitCause(enum.Enum):

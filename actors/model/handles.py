@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from actors.errors import InternalError
+from actors.errors import InternalError, InvalidArgumentError
 from actors.model.keys import checked_request_key
 from actors.model.payloads import write_value
 from actors.model.restart_result import RestartResult
@@ -22,7 +22,7 @@ from journal.events import Children, PauseMode, Stop
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from actors.core.output import MarkFilter
     from actors.model.checks import CheckReport
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
     from actors.model.verb_options import VerbOptions
     from actors.values import Codec
+    from actors.values.amounts import Amount
     from actors.values.snapshot import Snapshot
     from journal.events import ControlResult, Outcome
 
@@ -183,6 +184,7 @@ class InvocationHandle(Generic[R_co]):
         *,
         reason: str = "",
         deployment: str = "keep",
+        budget: Mapping[str, Amount] | None = None,
         dry_run: Literal[False] = False,
         require_compatible: bool = False,
         idempotency_key: str | None = None,
@@ -202,6 +204,7 @@ class InvocationHandle(Generic[R_co]):
         *,
         reason: str = "",
         deployment: str = "keep",
+        budget: Mapping[str, Amount] | None = None,
         dry_run: bool = False,
         require_compatible: bool = False,
         idempotency_key: str | None = None,
@@ -212,15 +215,18 @@ class InvocationHandle(Generic[R_co]):
         replayed there, so finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
         :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
         makes another request than the recorded one, or passes a step, a call or a message another argument.
-
-        Raises ``ConflictError`` (pause it first), ``NotFoundError`` and
-        ``IncompatibleError``.
+        ``budget`` is added to its own, by the name of the quantity, and whatever is paused for it continues.
+        Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and ``IncompatibleError``.
         """
         if dry_run:
+            if budget is not None:
+                raise InvalidArgumentError("a dry run gives no budget; leave budget out", path="budget")
             return await self.check(deployment=deployment)
         from actors.model.verb_options import ResumeOptions
 
-        options = ResumeOptions(reason=reason, deployment=deployment, require_compatible=require_compatible)
+        options = ResumeOptions(
+            reason=reason, deployment=deployment, require_compatible=require_compatible, budget=budget
+        )
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def check(

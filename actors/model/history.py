@@ -19,7 +19,7 @@ from journal.events import Outcome, Recorded
 from journal.ids import StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +72,8 @@ def summary_of(event: Any) -> str:
 
 def _accepted(event: e.InvocationAccepted) -> str:
     until = "" if event.scheduled_for is None else " for later"
-    return f"{event.handler} accepted{until} with {show(event.argument)}"
+    budget = "" if event.budget is None else f", with a budget of {_amounts(event.budget)}"
+    return f"{event.handler} accepted{until} with {show(event.argument)}{budget}"
 
 
 def _step(event: e.StepScheduled) -> str:
@@ -102,8 +103,17 @@ def show(value: bytes, limit: int = 80) -> str:
 
 
 def _spent(event: e.QuantitiesSpent) -> str:
-    amounts = ", ".join(f"{grouped(amount)} {name}" for name, amount in event.spent.items())
+    amounts = _amounts(event.spent)
     return f"step {event.step} spent {amounts}" if event.step else f"spent {amounts}"
+
+
+def _amounts(amounts: Mapping[str, str]) -> str:
+    return ", ".join(f"{grouped(amount)} {name}" for name, amount in amounts.items())
+
+
+def _used_up(event: e.BudgetUsedUp) -> str:
+    over = event.over
+    return f"budget used up, {grouped(over.spent)} of {grouped(over.budget)} {over.quantity} are spent: {event.paused} was paused"
 
 
 def _signal(event: e.SignalReceived) -> str:
@@ -143,6 +153,8 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.StepHeartbeat: lambda event: f"step {event.step} reports {show(event.details)}",
     e.StatusTextChanged: lambda event: f"says {event.text!r}",
     e.QuantitiesSpent: _spent,
+    e.BudgetRaised: lambda event: f"budget raised by {_amounts(event.more)}{_because(event.reason)}",
+    e.BudgetUsedUp: _used_up,
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
     e.UpdateAccepted: lambda event: (

@@ -28,6 +28,7 @@ from actors.core.limits import LimitWait
 from actors.core.state import REQUEST
 from actors.errors import CircleLink, ErrorCode
 from actors.model.gate_info import GateInfo, gate_info
+from actors.model.wait_info import NOTHING_LEFT, CodeWait, KeyWait, LeftBehind, StepDoing, WaitInfo
 from actors.values.error_details import recorded_code
 from journal.events import (
     Caller,
@@ -51,84 +52,6 @@ if TYPE_CHECKING:
     from actors.core.gates import Gate
     from actors.core.state import InvocationState, ObjectState, Wait
     from journal.rows import InvocationRow
-
-
-class StepPhase(enum.Enum):
-    """The phase of a step in the process that runs it."""
-
-    TURN = "turn"
-    """Waiting: ``Limits.running_steps`` others are running."""
-    EARLIER_TRY = "earlier_try"
-    """Waiting for the abandoned thread of an earlier try."""
-    STOPPED_THREAD = "stopped_thread"
-    """Waiting, after a cancel, for the abandoned thread of a step that the cancel stopped."""
-    THREAD = "thread"
-    """Waiting for a thread: all ``Limits.threads`` are in use."""
-    RUNS = "runs"
-    STOPPING = "stopping"
-    """Timed out, cancelled or aborted, and its body has not stopped yet."""
-    ABANDONED = "abandoned"
-    """Like ``stopping``, and its result is ignored: the step begins again if its invocation continues."""
-
-
-@attrs.frozen(kw_only=True)
-class WaitInfo:
-    """An operation that an invocation waits for: a step, a timer, a call, a signal; with its start and its date in wall seconds.
-
-    ``phase`` is the phase of a step, known in the process that runs it. ``note`` describes it in words. ``heartbeat`` are the
-    details of its last recorded heartbeat.
-    """
-
-    step: StepId
-    kind: str
-    name: str
-    since: float
-    until: float | None = None
-    invocation_id: InvocationId | None = None
-    failed_attempts: int = 0
-    max_attempts: int | None = None
-    phase: StepPhase | None = None
-    note: str = ""
-    heartbeat: Any = None
-
-
-@attrs.frozen(kw_only=True)
-class StepDoing:
-    """The phase of a running step, with a description."""
-
-    phase: StepPhase
-    note: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class LeftBehind:
-    """Work that was stopped and has not ended: the invocation's own ``steps`` in abandoned threads, and the invocations whose
-    steps it waits for (``unwinding``)."""
-
-    steps: tuple[str, ...] = ()
-    unwinding: tuple[InvocationId, ...] = ()
-
-
-NOTHING_LEFT = LeftBehind()
-
-
-@attrs.frozen(kw_only=True)
-class CodeWait:
-    """The code of an invocation is not loaded: the error of the last of ``tries`` attempts, and the time of the next, in wall
-    seconds. Without an error it is being loaded."""
-
-    deployment: str
-    error: str = ""
-    tries: int = 0
-    again_at: float | None = None
-
-
-@attrs.frozen(kw_only=True)
-class KeyWait:
-    """An invocation waits for its object: the holder of the key, and the number of invocations before it in the mailbox."""
-
-    holder: InvocationId | None
-    ahead: int
 
 
 @attrs.frozen(kw_only=True)
@@ -170,7 +93,8 @@ class InvocationInfo:
     ``limit_wait`` is the limit
     that it waits for. ``tags`` are its tags by name. At ``expires_at`` it is cancelled if it has not ended: its ``max_duration`` is over.
     ``status_text`` is the text that its handler set with :func:`actors.set_status_text`, and ``spent`` has the sums of its own calls of
-    :func:`actors.spend`. ``pause_cause`` is the cause of its pause.
+    :func:`actors.spend`. ``budget`` is its own budget, and ``budget_spent`` has the amounts of it that it and the invocations that it
+    called have spent. ``pause_cause`` is the cause of its pause.
     """
 
     id: Annotated[InvocationId, described("the invocation's id")]
@@ -219,8 +143,18 @@ class InvocationInfo:
     spent: Annotated[dict[str, str], described("the amounts that it has used up, by the name of the quantity")] = (
         attrs.field(factory=dict)
     )
+    budget: Annotated[
+        dict[str, str] | None,
+        described("how much it and the invocations that it calls may spend, by the name of the quantity"),
+    ] = None
+    budget_spent: Annotated[
+        dict[str, str], described("the amounts of its budget that it and the invocations that it called have spent")
+    ] = attrs.field(factory=dict)
     first_event: int = 0
     last_event: int = 0
+
+
+NOTHING_SPENT: Mapping[str, str] = {}
 
 
 def info_of(
@@ -234,6 +168,7 @@ def info_of(
     circle: WaitCycle | None = None,
     left: LeftBehind = NOTHING_LEFT,
     limit_wait: LimitWait | None = None,
+    budget_spent: Mapping[str, str] = NOTHING_SPENT,
 ) -> InvocationInfo:
     """Return the public record of an invocation. Its sources are the row; while it is open, its state, its object's state and the gates
     that hold it; and, from the process that runs its steps, what they are ``doing`` and what they have ``left``.
@@ -256,6 +191,7 @@ def info_of(
         abandoned_steps=left.steps,
         unwinding=left.unwinding,
         waits=tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items()),
+        budget_spent=dict(budget_spent),
     )
 
 
@@ -289,6 +225,7 @@ def recorded_info(row: InvocationRow) -> InvocationInfo:
         status_text=row.status_text,
         pause_cause=row.pause_cause,
         spent=row.spent or {},
+        budget=row.budget,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
@@ -356,6 +293,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     return value

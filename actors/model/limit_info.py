@@ -10,7 +10,7 @@ import msgspec
 
 from actors.errors import InvalidArgumentError
 from actors.model.verb_options import ReasonText, checked_reason
-from actors.values.amounts import checked_amounts
+from actors.values.amounts import checked_budget
 from actors.values.arguments import MAX_COUNT, Seconds, checked_seconds, count_or_none
 from journal.fields import described, moment
 
@@ -45,12 +45,7 @@ def _period(value: Seconds) -> float:
 
 
 def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
-    if value is None:
-        return None
-    amounts = checked_amounts(value, "budget")
-    if not amounts:
-        raise InvalidArgumentError("budget names no quantity; expected one or more, such as tokens", path="budget")
-    return amounts
+    return checked_budget(value)
 
 
 @attrs.frozen(kw_only=True)

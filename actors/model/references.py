@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, InvalidArgumentError, MisuseError
 from actors.model.requests import NO_OPTIONS, CallOptions, Request, no_debounce
+from actors.values.amounts import Amount
 from actors.values.arguments import Seconds
 from journal.events import Mode, Target
 
@@ -68,6 +69,7 @@ class BoundHandler(Generic[P, R_co]):
         timeout: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         max_duration: Seconds | None = None,
+        budget: Mapping[str, Amount] | None = None,
         debounce: str | None = None,
         max_delay: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
@@ -79,7 +81,9 @@ class BoundHandler(Generic[P, R_co]):
         that it calls and sends to inherit them. At most 16, names of at most 64 characters, values of at most 256.
         ``max_duration`` is how long the invocation may take, in seconds or as a timedelta, from its acceptance (or from its scheduled
         time, if it has a delay) to its end, all tries and waits included; then it is cancelled, even if callers wait for it. If the handler
-        has a ``max_duration`` too, the smaller one counts. A message with a ``debounce`` key replaces an earlier message to the same
+        has a ``max_duration`` too, the smaller one counts. ``budget`` has the amounts that the invocation and those that it calls may
+        spend together (:func:`actors.spend`), by the name of the quantity. Once one is used up, all of them pause, until
+        ``handle.resume(budget=…)`` gives more. A message with a ``debounce`` key replaces an earlier message to the same
         handler, object and key whose ``delay`` has not ended. The last message runs ``delay`` after it was sent, and at most
         ``max_delay`` (seconds, or a timedelta) after the first. Raises ``InvalidArgumentError`` and ``LimitExceededError``.
 
@@ -93,6 +97,7 @@ class BoundHandler(Generic[P, R_co]):
             timeout=timeout,
             tags=tags,
             max_duration=max_duration,
+            budget=budget,
             debounce=debounce,
             max_delay=max_delay,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,6 +12,7 @@ from actors.errors import InvalidArgumentError
 from actors.model.keys import checked_request_key
 from actors.model.tags import checked_tags
 from actors.values import ValueProblem
+from actors.values.amounts import Amount, Amounts, checked_budget
 from actors.values.arguments import Seconds, checked_seconds, seconds_or_none
 from actors.values.limits import within_limit
 from journal.events import Target
@@ -32,6 +34,10 @@ def _max_duration(value: Seconds | None) -> float | None:
     return None if value is None else checked_seconds(value, "max_duration", is_above_zero=True)
 
 
+def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
+    return checked_budget(value)
+
+
 def _debounce(value: str | None) -> str | None:
     return checked_request_key(value, "debounce")
 
@@ -43,7 +49,7 @@ def _max_delay(value: Seconds | None) -> float | None:
 @attrs.frozen(kw_only=True)
 class CallOptions:
     """The options of one call or message, checked: ``delay``, ``timeout``, ``max_duration`` and ``max_delay`` in seconds. A timedelta
-    is converted. ``tags`` is None if there are none. ``debounce`` is the key under which a later message replaces this one.
+    is converted. ``tags`` is None if there are none, and ``budget`` if it has no bound. ``debounce`` is the key under which a later message replaces this one.
 
     Raises :class:`InvalidArgumentError`. ::
 
@@ -55,6 +61,7 @@ class CallOptions:
     timeout: float | None = attrs.field(default=None, converter=_timeout)
     tags: dict[str, str] | None = attrs.field(default=None, converter=checked_tags)
     max_duration: float | None = attrs.field(default=None, converter=_max_duration)
+    budget: dict[str, str] | None = attrs.field(default=None, converter=_budget)
     debounce: str | None = attrs.field(default=None, converter=_debounce)
     max_delay: float | None = attrs.field(default=None, converter=_max_delay)
 

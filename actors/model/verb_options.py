@@ -10,6 +10,7 @@ Each class names the command that its verb becomes. The ids of an invocation and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import attrs
@@ -20,6 +21,7 @@ from actors.core.jobs import JobVerb
 from actors.errors import InvalidArgumentError, UnserializableError
 from actors.model.payloads import write_value
 from actors.values import Written
+from actors.values.amounts import Amount, Amounts, checked_budget
 from actors.values.arguments import (
     MAX_NAME,
     MAX_SECONDS,
@@ -104,6 +106,10 @@ def _stop(value: str | Stop | None) -> Stop | None:
 
 def _deployment(value: str) -> str:
     return checked_name(value, "deployment", MAX_WORDS)
+
+
+def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
+    return checked_budget(value)
 
 
 def _from_step(value: str | None) -> str | None:
@@ -197,7 +203,7 @@ class PauseOptions:
 @attrs.frozen(kw_only=True)
 class ResumeOptions:
     """The options of a resume, including the code to run on. With ``require_compatible``, the history is replayed on
-    that code first.
+    that code first. ``budget`` is added to the invocation's own.
     """
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
@@ -205,10 +211,20 @@ class ResumeOptions:
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
+    budget: (
+        Annotated[
+            Mapping[str, int | str],
+            msgspec.Meta(description="Add this to its budget, by the name of the quantity."),
+        ]
+        | None
+    ) = attrs.field(default=None, converter=_budget)
 
     def command(self, of: InvocationId) -> c.ResumeInvocation:
         """Return the resume command for this invocation, without the check for compatibility."""
-        return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=_wanted(self.deployment))
+        more = None if self.budget is None else {name: str(amount) for name, amount in self.budget.items()}
+        return c.ResumeInvocation(
+            invocation_id=of, reason=self.reason, deployment=_wanted(self.deployment), budget=more
+        )
 
 
 @attrs.frozen(kw_only=True)

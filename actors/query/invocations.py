@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.deadlocks import WaitGraph
-from actors.model.info import info_of
+from actors.model.info import NOTHING_SPENT, info_of
 from actors.query.counts import invocation_counts
 from actors.rows.counters import STATUS
 from journal import invocation_keys
@@ -17,7 +17,7 @@ from journal.ids import InvocationId, stream_of, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from actors.core.gates import Gates
     from actors.model.info import InvocationInfo
@@ -31,7 +31,7 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
     """
     of = row.invocation_id
     if row.outcome is not None:
-        return info_of(row, None, gates)
+        return info_of(row, None, gates, budget_spent=_spent_of_budget(snapshot, row))
     stream = stream_of_invocation(of)
     state = snapshot.object(stream)
     if state is None:
@@ -40,7 +40,12 @@ def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates)
     if opened is None:
         raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, but its object does not know it")
     circle = WaitGraph(snapshot.object).circle_around(of)
-    return info_of(row, opened, gates, state=state, circle=circle)
+    spent = _spent_of_budget(snapshot, row)
+    return info_of(row, opened, gates, state=state, circle=circle, budget_spent=spent)
+
+
+def _spent_of_budget(snapshot: JournalSnapshot, row: InvocationRow) -> Mapping[str, str]:
+    return NOTHING_SPENT if row.budget is None else snapshot.spent_of_budget(row.invocation_id)
 
 
 def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:

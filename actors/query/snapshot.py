@@ -43,7 +43,7 @@ from actors.event_loop import require_own_client
 from actors.model.limit_info import limit_info
 from actors.query.stored_object import StoredObject
 from actors.rows.objects import load_state
-from actors.rows.spent import spent_under
+from actors.rows.spent import spent_of_budget, spent_under
 from actors.system.code import read_code
 from actors.system.registry import registry_stream
 from actors.system.registry_rows import deployments_of, gates_of, limits_of
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.model.limit_info import LimitInfo
     from actors.model.service_info import ServiceInfo
+    from actors.values.amounts import Amounts
     from actors.values.snapshot import Snapshot
     from journal.events import Recorded
     from journal.ids import InvocationId
@@ -142,6 +143,10 @@ class JournalSnapshot:
         """Return the row of an invocation, or None if it does not exist."""
         data = self.get(invocation_keys.invocation(self.partition_of(stream_of_invocation(of)), of))
         return None if data is None else decode_row(InvocationRow, data)
+
+    def spent_of_budget(self, of: InvocationId) -> Amounts:
+        """Return what an invocation and those that it has called have spent of its budget; nothing if it has none."""
+        return spent_of_budget([self.view] * self.partitions, of)
 
     def output(self, of: InvocationId, after: int = 0) -> Iterator[OutputRun]:
         """Yield the runs of an invocation's output that end after position ``after``."""

@@ -39,6 +39,7 @@ class IndexedState:
     step_tries: int = 0
     status_text: str = ""
     spent: dict[str, str] | None = None
+    budget: dict[str, str] | None = None
 
 
 def row_of(
@@ -84,6 +85,7 @@ def row_of(
         status_text=invocation.status_text,
         spent=invocation.spent or None,
         pause_cause=invocation.pause_cause,
+        budget=invocation.budget,
     )
 
 
@@ -117,6 +119,7 @@ def listing_of(invocation: InvocationState) -> IndexedState:
         _step_tries(invocation),
         invocation.status_text,
         invocation.spent or None,
+        invocation.budget,
     )
 
 

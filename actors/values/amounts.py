@@ -5,7 +5,7 @@ Amounts are stored as texts without exponents or trailing zeros, so equal amount
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Any, TypeAlias
 
@@ -41,6 +41,36 @@ def checked_amounts(amounts: Any, path: str) -> Amounts:
     found = {_checked_name(name, path): checked_amount(value, f"{path}.{name}") for name, value in amounts.items()}
     check_quantities(found, path)
     return found
+
+
+def checked_budget(value: Any, path: str = "budget") -> Amounts | None:
+    """Return the amounts of a budget, as :func:`checked_amounts`; None if there is none. A budget names a quantity."""
+    if value is None:
+        return None
+    amounts = checked_amounts(value, path)
+    if not amounts:
+        raise InvalidArgumentError(f"{path} names no quantity; expected one or more, such as tokens", path=path)
+    return amounts
+
+
+def amounts_of_pairs(pairs: Iterable[str], path: str) -> Amounts:
+    """Return the amounts that are written as ``tokens=100000``, one for each quantity. Raises :class:`InvalidArgumentError`."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, amount = pair.partition("=")
+        if not equals:
+            raise InvalidArgumentError(
+                f"{path} is {shown(pair)}, expected a quantity and an amount, such as tokens=100000", path=path
+            )
+        if name in found:
+            raise InvalidArgumentError(f"{path} names {shown(name)} twice; give one amount", path=path)
+        found[name] = amount
+    return checked_amounts(found, path)
+
+
+def pairs_of_amounts(amounts: Mapping[str, str]) -> list[str]:
+    """Return amounts as they are written, such as ``tokens=100000``."""
+    return [f"{name}={amount}" for name, amount in amounts.items()]
 
 
 def check_quantities(amounts: Mapping[str, str], path: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import max_duration_option, server_options, tag_option
+from cli.options import call_budget_option, max_duration_option, server_options, tag_option
 from cli.render.output import err, out_json
 from cli.targets import parse_argument, parse_target
 
@@ -29,6 +29,7 @@ _PATIENCE_SECONDS = 3.0
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @tag_option("Tag the invocation; repeatable.")
 @max_duration_option
+@call_budget_option
 @server_options
 def command(
     target: str,
@@ -36,6 +37,7 @@ def command(
     idempotency_key: str | None,
     tags: dict[str, str] | None,
     max_duration: float | None,
+    budget: dict[str, str] | None,
     server: ServerOptions,
 ) -> None:
     """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON and print the result.
@@ -52,7 +54,7 @@ def command(
     from cli.run import ask
 
     called, body = parse_target(target), parse_argument(argument, sys.stdin)
-    options = CallOptions(idempotency_key=idempotency_key, tags=tags, max_duration=max_duration)
+    options = CallOptions(idempotency_key=idempotency_key, tags=tags, max_duration=max_duration, budget=budget)
 
     async def call(client: Client) -> Any:
         sent = await client.send_by_name(called, body, options)

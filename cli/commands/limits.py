@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.groups import Group
-from cli.options import output_option, reason_option, report_option, server_options
+from cli.options import budget_option, output_option, reason_option, report_option, server_options
 from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
@@ -33,25 +33,6 @@ class _StartRate(click.ParamType[tuple[int, float]]):
             self.fail(str(error), param, ctx)
 
 
-class _BudgetAmount(click.ParamType[tuple[str, str]]):
-    """A quantity and its amount, as ``tokens=100000``."""
-
-    name = "budget"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        from actors.errors import InvalidArgumentError
-        from actors.values.amounts import checked_amounts
-
-        name, equals, amount = str(value).partition("=")
-        if not equals:
-            self.fail(f"{value!r} is not a budget; write a quantity and an amount, such as tokens=100000.", param, ctx)
-        try:
-            checked_amounts({name: amount}, "budget")
-        except InvalidArgumentError as error:
-            self.fail(str(error), param, ctx)
-        return name, amount
-
-
 @click.group(cls=Group)
 def command() -> None:
     """Set how many invocations run at once, start in a period, and may spend. Others wait in order."""
@@ -72,13 +53,7 @@ def list_command(output: str, server: ServerOptions) -> None:
 @click.argument("scope")
 @click.option("--concurrency", type=click.IntRange(min=1), help="How many may run at once.")
 @click.option("--rate", type=_StartRate(), metavar="STARTS/PERIOD", help="How many may start in any period, as 100/1m.")
-@click.option(
-    "--budget",
-    type=_BudgetAmount(),
-    multiple=True,
-    metavar="NAME=AMOUNT",
-    help="The amount that they may spend, as tokens=100000. May be repeated.",
-)
+@budget_option("The amount that they may spend, as tokens=100000; repeatable.")
 @reason_option
 @report_option
 @server_options
@@ -86,7 +61,7 @@ def set_command(
     scope: str,
     concurrency: int | None,
     rate: tuple[int, float] | None,
-    budget: tuple[tuple[str, str], ...],
+    budget: dict[str, str] | None,
     reason: str,
     output: str,
     server: ServerOptions,
@@ -109,7 +84,7 @@ def set_command(
     answer = ask(
         server,
         lambda client: client.limits.set(
-            scope, concurrency=concurrency, rate=starts, period=period, budget=dict(budget) or None, reason=reason
+            scope, concurrency=concurrency, rate=starts, period=period, budget=budget, reason=reason
         ),
     )
     _show_change(answer, output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import DURATION, max_duration_option, server_options, tag_option
+from cli.options import DURATION, call_budget_option, max_duration_option, server_options, tag_option
 from cli.render.output import err, out
 from cli.targets import parse_argument, parse_target
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @tag_option("Tag the invocation; repeatable.")
 @max_duration_option
+@call_budget_option
 @click.option(
     "--debounce", default=None, metavar="KEY", help="Replace the message under this key whose delay is not over."
 )
@@ -36,6 +37,7 @@ def command(
     idempotency_key: str | None,
     tags: dict[str, str] | None,
     max_duration: float | None,
+    budget: dict[str, str] | None,
     debounce: str | None,
     max_delay: float | None,
     server: ServerOptions,
@@ -55,6 +57,7 @@ def command(
         delay=delay,
         tags=tags,
         max_duration=max_duration,
+        budget=budget,
         debounce=debounce,
         max_delay=max_delay,
     )

@@ -150,18 +150,46 @@ def pause(selected: InvocationSelector, options: ExecOptions, server: ServerOpti
     _execute("pause", selected, server, options, asked)
 
 
+def _more(_: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:
+    from actors.errors import InvalidArgumentError, LimitExceededError
+    from actors.values.amounts import amounts_of_pairs
+
+    for pair in pairs:
+        if "=+" not in pair:
+            raise click.BadParameter(
+                f"{pair!r} does not say that it is added; write a quantity, =+ and an amount, such as usd=+5",
+                param=param,
+            )
+    try:
+        return amounts_of_pairs([pair.replace("=+", "=", 1) for pair in pairs], "--budget") if pairs else None
+    except (InvalidArgumentError, LimitExceededError) as error:
+        raise click.BadParameter(str(error), param=param) from error
+
+
 @click.command()
 @_verb(HELD_BACK)
 @reason_option
 @_DEPLOYMENT
 @_REQUIRE_COMPATIBLE
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="NAME=+AMOUNT",
+    callback=_more,
+    help="Add this to its budget, by the name of the quantity; repeatable.",
+)
 def resume(selected: InvocationSelector, options: ExecOptions, server: ServerOptions, **asked: Any) -> None:
     """Resume paused invocations, and retry backing-off ones now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
+
+    \b
+        playhead invocations resume inv_1… --budget usd=+5
     """
     if options.is_dry and selected.is_by_ids:
+        if asked["budget"] is not None:
+            raise click.UsageError("--dry-run gives no budget; leave --budget out")
         check_by_server(server, selected.ids, None, asked["deployment"], 0, options.output)
         return
     _execute("resume", selected, server, options, asked)

@@ -18,7 +18,7 @@ from cli.targets import written_target
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
@@ -61,6 +61,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("retry", when(info.retry_at)),
         ("says", info.status_text),
         ("spent", ", ".join(f"{grouped(amount)} {name}" for name, amount in info.spent.items())),
+        ("budget", ", ".join(budget_lines(info.budget, info.budget_spent))),
         ("note", note_of(info)),
         ("result", _result(info)),
         ("purged", when(info.purge_at)),
@@ -68,6 +69,13 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("repeated by", ", ".join(info.successors)),
     ]
     return facts + [("waits for", _wait(wait)) for wait in info.waits]
+
+
+def budget_lines(budget: Mapping[str, str] | None, spent: Mapping[str, str]) -> list[str]:
+    """Say how much of each quantity of a budget is spent."""
+    return [
+        f"{grouped(spent.get(name, '0'))} of {grouped(amount)} {name} spent" for name, amount in (budget or {}).items()
+    ]
 
 
 def _lineage(info: InvocationInfo) -> str:

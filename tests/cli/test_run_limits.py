@@ -29,3 +29,14 @@ def test_a_limit_is_set_listed_and_deleted(shop: Shell) -> None:
         "everything --rate 1/0s",
     ):
         assert shop.run(f"playhead limits set {wrong}").code != 0
+
+
+def test_an_invocation_has_a_budget_and_gets_more(shop: Shell) -> None:
+    of = shop.done("playhead send Waiter/wait '\"ada\"' --budget tokens=5 --budget usd=0.50").strip()
+    assert "0 of 5 tokens spent, 0 of 0.5 usd spent" in shop.done(f"playhead invocations describe {of}")
+    shop.done(f"playhead invocations resume {of} --budget usd=+1.5 --reason 'worth it'")
+    assert "0 of 2 usd spent" in shop.done(f"playhead invocations describe {of}")
+    for wrong in ("usd=5", "usd", "usd=+x", "usd=+1 --budget usd=+1"):
+        assert shop.run(f"playhead invocations resume {of} --budget {wrong}").code == 2
+    assert shop.run("playhead send Waiter/wait '\"ada\"' --budget tokens").code == 2
+    assert shop.run(f"playhead invocations resume {of} --dry-run --budget usd=+1").code == 2

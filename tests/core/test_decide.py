@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 
 
 AGAIN = nth(8)
+OVER = e.OverBudget(IT, "tokens", "12", "10")
 
 
 def restart(stop: Stop | None = None) -> c.ResolvedRestart:
@@ -495,6 +496,7 @@ BY_ITSELF: dict[str, Command] = {
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.FinishDrain(invocation_id=IT),
     "its budgets have room": c.ResumeInBudget(invocation_id=IT),
+    "its budget is used up": c.NoteUsedUp(invocation_id=IT, paused=CALLEE, over=OVER),
     "its max_duration is over": c.ExpireInvocation(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
 }
@@ -553,6 +555,10 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
     },
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
     "its budgets have room": {},
+    "its budget is used up": {
+        situation: ([e.BudgetUsedUp(invocation_id=IT, paused=CALLEE, over=OVER)], STATUS[situation])
+        for situation in IS_OPEN  # it has none, as if that had been raised or had ended since: the callee continues
+    },
     "its max_duration is over": {},
     "a gate opens": {},
 }
@@ -791,6 +797,7 @@ ADDITIVE: Mapping[str, str] = {
     "a step's output": "each is a piece of its own",
     "progress": "an attempt says each fact once",
     "its failure": "an attempt fails once, and is over then",
+    "its budget is used up": "its callee is told again that this has no budget, and goes on once",
     "purge": "forgetting twice is forgetting; what is left to forget the effect finds out",
 }
 """Commands that mean something again when they come again, and why that is right."""

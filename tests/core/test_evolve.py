@@ -101,6 +101,8 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.UpdateCancelRequested: {**_STAYS},
     e.UpdateCompleted: {**_SAID_BY_A_HANDLER},
     e.QuantitiesSpent: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
+    e.BudgetRaised: {**_STAYS},
+    e.BudgetUsedUp: {**_STAYS},
     e.FieldsChanged: {**_SAID_BY_A_HANDLER},
     e.LogExtended: {**_SAID_BY_A_HANDLER},
     e.MapChanged: {**_SAID_BY_A_HANDLER},
@@ -177,6 +179,8 @@ def stands(status: Status, event: type) -> ObjectState:
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
     if event in (e.CancelDeadlineMoved, e.CancelDeliveredEarlier):
         invocation.cancel = Cancel("why", "tests", 3.0)
+    if event is e.BudgetRaised:
+        invocation.budget = {"usd": "1"}
     if event is e.InvocationRestarted:
         of = SAMPLES[event].successor
         state.invocations[of] = attrs.evolve(invocation, invocation_id=of, status=Status.QUEUED, mode=Mode.SHARED)

@@ -687,6 +687,8 @@ def test_a_handler_that_has_not_been_given_all_before_its_wait_is_left_to_decide
     assert not resumes_at_once(state.invocations[IT], fired, ASKED, state.version - 1)
 
 
-@pytest.mark.parametrize("given", [{"request": "key"}, {"max_duration": 5.0}], ids=lambda given: next(iter(given)))
+@pytest.mark.parametrize(
+    "given", [{"request": "key"}, {"max_duration": 5.0}, {"budget": {"n": "1"}}], ids=lambda given: next(iter(given))
+)
 def test_a_request_of_a_call_with_more_than_its_argument_is_left_to_decide(given: dict[str, Any]) -> None:
     assert opened_invocation(None, call(None), ASKED, [attrs.evolve(REQUESTS[3], **given)], ran_at=RAN_AT) is None

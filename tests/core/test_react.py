@@ -79,6 +79,10 @@ GIVES_UP = f.Deliver(
         outcome=Outcome(OutcomeKind.CANCELLED, reason="it continues, for the invocation that repeats this one"),
     ),
 )
+BOUNDED = accepted(budget={"n": "5"}, budgets=(AHEAD,))
+USED_UP = e.BudgetUsedUp(invocation_id=IT, paused=CALLEE, over=e.OverBudget(IT, "n", "6", "5"))
+OVER_ABOVE = e.OverBudget(AHEAD, "n", "6", "5")
+GO_ON = f.Deliver(stream_of_invocation(CALLEE), c.ResumeInBudget(invocation_id=CALLEE))
 CALLED_OFF = e.CallCancelRequested(invocation_id=IT, step=STEP)
 DROPPED = e.WaitDropped(invocation_id=IT, step=STEP)
 
@@ -172,6 +176,36 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([*RUNNING, paused()], UPDATE, []),
     (RUNNING, CANCELS_UPDATE, [f.Continue(IT, CANCELS_UPDATE)]),
     (RUNNING, e.UpdateCompleted(invocation_id=IT, update=AHEAD, outcome=SUCCEEDED), []),
+    (
+        [BOUNDED, started()],
+        e.QuantitiesSpent(invocation_id=IT, spent={"n": "1"}),
+        [f.AddSpent((IT, AHEAD), {"n": "1"})],
+    ),
+    ([], BOUNDED, [f.KeepBudget(IT, {"n": "5"})]),
+    ([BOUNDED], e.BudgetRaised(invocation_id=IT, more={"n": "2"}), [f.KeepBudget(IT, {"n": "7"})]),
+    (
+        [BOUNDED, started(), USED_UP],
+        e.BudgetRaised(invocation_id=IT, more={"n": "2"}),
+        [f.KeepBudget(IT, {"n": "7"}), GO_ON],
+    ),
+    ([BOUNDED, started()], USED_UP, []),
+    ([BOUNDED, started(), e.BudgetRaised(invocation_id=IT, more={"n": "2"})], USED_UP, [GO_ON]),
+    (RUNNING, USED_UP, [GO_ON]),
+    (
+        [BOUNDED, started(), USED_UP],
+        CANCEL_REQUESTED,
+        [f.KeepBudget(IT, None), GO_ON, f.Continue(IT, CANCEL_REQUESTED)],
+    ),
+    ([BOUNDED, started(), CANCEL_REQUESTED], USED_UP, [GO_ON]),
+    (
+        RUNNING,
+        attrs.evolve(paused(PauseCause.BUDGET, reason="held"), over=OVER_ABOVE),
+        [
+            LEAVES_STEPS,
+            TOLD,
+            f.Deliver(stream_of_invocation(AHEAD), c.NoteUsedUp(invocation_id=AHEAD, paused=IT, over=OVER_ABOVE)),
+        ],
+    ),
     (
         RUNNING,
         e.QuestionAsked(invocation_id=IT, step=STEP, name="go", question="q", asked_by=IT, choices=["yes"]),

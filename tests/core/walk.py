@@ -407,6 +407,7 @@ def _invoke(walker: Walker, which: int, how: int) -> None:
             max_delay=5.0 if how % 16 == 3 else None,
             caller=CALLER if how % 2 and how % 8 != 3 else None,
             atomic=how % 7 == 6,
+            budget={"n": "1"} if how % 3 == 1 else None,
         )
     )
 
@@ -423,6 +424,16 @@ def _cancel(of: InvocationId, how: int) -> c.ResolvedCancel:
 
 def _pause(of: InvocationId, how: int) -> Command:
     return c.PauseInvocation(invocation_id=of, reason="why", mode=PauseMode.NOW if how % 2 else PauseMode.DRAIN)
+
+
+def _resume(walker: Walker, which: int, how: int) -> None:
+    of = walker.anybody(which)
+    invocation = None if walker.state is None else walker.state.invocations.get(of)
+    if how % 2 and invocation is not None and invocation.budget is not None and invocation.cancel is None:
+        asked = c.ResumeInvocation(invocation_id=of, reason="why", budget={"n": "1"})
+        walker.ask(c.ResolvedResume(asked=asked, deployment=DEPLOYMENTS[how % 3]))
+    else:
+        walker.ask(resume(of, DEPLOYMENTS[how % 3]))
 
 
 def _purge(walker: Walker, which: int, _: int) -> None:
@@ -472,6 +483,7 @@ def _come_late(walker: Walker, which: int, how: int) -> None:
         c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
         c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN),
         c.WithdrawCall(invocation_id=of, outcome=Outcome(OutcomeKind.FAILED, failure=BROKEN)),
+        c.NoteUsedUp(invocation_id=of, paused=CALLEE, over=e.OverBudget(of, "n", "9", str(1 + how % 3))),
     ]
     command = late[how % len(late)]
     if not walker.is_set(command):
@@ -683,7 +695,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "cancel": _verb(_cancel),
     "kill": _verb(lambda of, how: c.KillInvocation(invocation_id=of, reason="why", spares=how % 5 == 4)),
     "pause": _verb(_pause),
-    "resume": _verb(lambda of, how: resume(of, DEPLOYMENTS[how % 3])),
+    "resume": _resume,
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
     "answer": _verb(
         lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1", question=f"q{how % 5}")

@@ -13,7 +13,7 @@ import trio
 import actors
 from actors import Actor, RetryPolicy, handler, step
 from actors.model.explain import WaitCause
-from actors.model.info import StepPhase
+from actors.model.wait_info import StepPhase
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 

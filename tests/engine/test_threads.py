@@ -15,7 +15,7 @@ import actors
 from actors import Limits, RetryPolicy, Service, handler, step
 from actors.engine.threads import UNWIND_SECONDS, has_abandoned
 from actors.model.explain import WaitCause
-from actors.model.info import StepPhase
+from actors.model.wait_info import StepPhase
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time

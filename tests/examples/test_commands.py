@@ -169,10 +169,14 @@ EXPECTED = {
         script=(
             "plan: the sea",
             *(f"look up: {section}" for section in ("winds", "tides", "moons", "storms") for _ in range(2)),
-            *("draft: winds", "draft: tides", "draft: moons", "draft: storms", "edit", REPORT),
+            *("draft: winds", "draft: tides", "draft: moons", "paused: 0.6 usd are spent"),
+            *("draft: storms", "edit", REPORT),
             *("kept: 11, again: draft moons", "draft: moons", "draft: storms", "edit", REPORT),
         ),
-        answers=("inv_1.*", f'"{REPORT}"', "(?s).*kept.*draft tides.*again.*draft moons.*", "inv_1.* changed .*"),
+        answers=(
+            *("inv_1.*", "(?s).*", "inv_1.* changed .*", f'"{REPORT}"'),
+            *("(?s).*kept.*draft tides.*again.*draft moons.*", "inv_1.* changed .*"),
+        ),
     ),
     "sub_agents": Expected(
         script=(
@@ -191,11 +195,14 @@ EXPECTED = {
         ),
     ),
     "budget": Expected(
-        script=("paused: budget", "an answer to 'a summary of 3 topics'", "{'tokens': '2800'}"),
+        script=("paused", "an answer to 'a summary of 3 topics'", "{'tokens': '2800'}") * 2,
         answers=(
-            "tag:research  changed  none -> 1,000 tokens",
             "inv_1.*",
-            "tag:research  changed  1,000 tokens -> 5,000 tokens",
+            "inv_1.* changed .*",
+            "\"an answer to 'a summary of 3 topics'\"",
+            "tag:team  changed  none -> 1,000 tokens",
+            "inv_1.*",
+            "tag:team  changed  1,000 tokens -> 5,000 tokens",
             "\"an answer to 'a summary of 3 topics'\"",
             "(?s).*2800.*",
         ),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 import actors
 from actors import Actor, handler
+from journal.events import Status
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -15,7 +18,33 @@ if TYPE_CHECKING:
 class Agent(Actor):
     @handler
     async def run(self) -> None:
+        actors.spend(tokens=7)
         await actors.signal("go")
+
+
+async def test_an_invocation_has_a_budget_and_gets_more(tmp_path: Path) -> None:
+    async with serving(tmp_path, Agent) as served, served.client() as client:
+        handle = await client.actor(Agent, "a").run.options(budget={"tokens": 7, "usd": "0.50"}).send()
+        other = (await served.http.post("/Agent/b/run/send?budget=tokens=7&budget=usd=0.5")).json()["invocationId"]
+        for one in (handle, client.invocation(other)):
+            while (info := await one.info()).status is not Status.PAUSED:
+                await trio.sleep(0.01)
+            assert (info.budget, info.budget_spent) == ({"tokens": "7", "usd": "0.5"}, {"tokens": "7"})
+        assert (await handle.resume(budget={"tokens": 3}, reason="worth it")).changed
+        given = await served.http.patch(f"/invocations/{other}/resume", json={"budget": {"tokens": "3"}})
+        assert given.json()["changed"]
+        for one in (handle, client.invocation(other)):
+            await one.signal("go")
+            await one.result()
+            assert ((await one.info()).budget or {})["tokens"] == "10"
+        (row,) = (
+            await client.query("SELECT count(*) FROM sys_audit WHERE verb = 'resume' AND detail LIKE '%tokens%'")
+        ).rows
+        assert row == [2]
+        for refused in ("budget=tokens", "budget=tokens=1e3", "budget=tokens=1&budget=tokens=2", "budget=tokens=-1"):
+            assert (await served.http.post(f"/Agent/c/run/send?{refused}")).status_code == 400
+        drifting = await served.http.patch(f"/invocations/{other}/resume", json={"budget": {"usd": 0.04}})
+        assert drifting.status_code == 400
 
 
 async def test_a_limit_is_set_listed_queried_and_deleted(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ EVENTS: list[e.Event] = [
         max_duration=60.0,
         debounce="page-7",
         debounced_since=1_700_000_000.5,
+        budget={"tokens": "1000", "usd": "0.5"},
+        budgets=(OTHER,),
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -90,6 +92,7 @@ EVENTS: list[e.Event] = [
         tags={"user": "ada"},
         trace=e.TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
         max_duration=60.0,
+        budget={"tokens": "1000"},
     ),
     e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
     e.CallCompleted(
@@ -111,6 +114,7 @@ EVENTS: list[e.Event] = [
         max_duration=60.0,
         debounce="page-7",
         max_delay=300.0,
+        budget={"tokens": "1000"},
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,
@@ -185,6 +189,8 @@ EVENTS: list[e.Event] = [
     ),
     e.UpdateCompleted(invocation_id=INVOCATION, update=OTHER, outcome=OUTCOME),
     e.QuantitiesSpent(invocation_id=INVOCATION, spent={"tokens": "1200", "euros": "0.04"}, step=STEP),
+    e.BudgetRaised(invocation_id=INVOCATION, more={"usd": "5"}, reason="worth it"),
+    e.BudgetUsedUp(invocation_id=INVOCATION, paused=OTHER, over=e.OverBudget(INVOCATION, "tokens", "1200", "1000")),
     e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
     e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),
     e.LogExtended(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),
@@ -211,7 +217,11 @@ EVENTS: list[e.Event] = [
     ),
     e.PauseRequested(invocation_id=INVOCATION, reason="maintenance"),
     e.InvocationPaused(
-        invocation_id=INVOCATION, cause=e.PauseCause.EXHAUSTED, reason="5 attempts failed", failure=FAILURE
+        invocation_id=INVOCATION,
+        cause=e.PauseCause.EXHAUSTED,
+        reason="5 attempts failed",
+        failure=FAILURE,
+        over=e.OverBudget(OTHER, "tokens", "1200", "1000"),
     ),
     e.InvocationResumed(invocation_id=INVOCATION, reason="fixed"),
     e.AttachRequested(invocation_id=INVOCATION, by=CALLER),

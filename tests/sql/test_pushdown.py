@@ -201,6 +201,7 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
             status_text="page 3",
             spent={"tokens": "1200"},
             pause_cause=PauseCause.BUDGET,
+            budget={"tokens": "1000"},
         ),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]

@@ -108,6 +108,8 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "expires_at": None,
             "status_text": None,
             "spent": "{}",
+            "budget": None,
+            "budget_spent": "{}",
             "pause_cause": None,
             "duration": pytest.approx(0, abs=1),
             "deployment": None,

@@ -161,6 +161,7 @@ class LocalCalls(LocalServices):
             request=request_key,
             tags=options.tags,
             max_duration=options.max_duration,
+            budget=options.budget,
             debounce=debounce,
             max_delay=options.max_delay,
             trace=current_trace() if trace is None and OPENTELEMETRY in sys.modules else trace,
@@ -187,6 +188,7 @@ class LocalCalls(LocalServices):
             scheduled_for=now + options.delay if options.delay else None,
             tags=options.tags,
             max_duration=options.max_duration,
+            budget=options.budget,
             trace=current_trace() if OPENTELEMETRY in sys.modules else None,
         )
 

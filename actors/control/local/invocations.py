@@ -62,7 +62,7 @@ class LocalInvocations(LocalServices):
             raise  # the rows of this node may be older than the answer of another node
         except UnavailableError:
             # No new decisions are possible, but the recorded ones can be read.
-            return info_of(await self.row(of), None, self.engine.registry.gates)
+            return self._info_of_row(await self.row(of))
 
     async def outcome(self, of: InvocationId, *, leaves_at_pause: bool = False) -> Outcome:
         return await self.engine.watch(of, self.who, leaves_at_pause=leaves_at_pause)
@@ -133,7 +133,7 @@ class LocalInvocations(LocalServices):
         """Return the public records of the rows. For an open invocation the record is the same as from :meth:`info`,
         with its pause and its waits.
         """
-        found = [info_of(row, None, self.engine.registry.gates) for row in rows]
+        found = [self._info_of_row(row) for row in rows]
 
         async def look(at: int) -> None:
             with contextlib.suppress(
@@ -146,6 +146,10 @@ class LocalInvocations(LocalServices):
                 if row.outcome is None:
                     nursery.start_soon(look, at)
         return found
+
+    def _info_of_row(self, row: InvocationRow) -> InvocationInfo:
+        spent = {} if row.budget is None else self.engine.run_limits.budgets.of_invocation(row.invocation_id)
+        return info_of(row, None, self.engine.registry.gates, budget_spent=spent)
 
     def query_target(self) -> QueryTarget:
         self.engine.check_open()

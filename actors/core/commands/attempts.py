@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import attrs
+import msgspec
 
 from actors.values.retries import RetryPolicy
-from journal.events import Event, Failure, Outcome, PauseCause
+from journal.events import Event, Failure, Outcome, OverBudget, PauseCause
 from journal.ids import InvocationId, StepId
 from journal.pieces import Piece
 
@@ -54,12 +55,14 @@ class FailAttempt:
 
 @attrs.frozen(kw_only=True)
 class PauseAttempt:
-    """Pause the invocation because its handler cannot continue on this code: the replay differs, or a limit is reached."""
+    """Pause the invocation because its handler cannot continue on this code: the replay differs, or a limit is reached. ``over`` is as in
+    :class:`journal.events.InvocationPaused`."""
 
     invocation_id: InvocationId
     cause: PauseCause
     reason: str
     failure: Failure | None = None
+    over: OverBudget | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +70,14 @@ class ResumeInBudget:
     """Resume an invocation that is paused because a budget was used up: every budget that counts it has a rest again."""
 
     invocation_id: InvocationId
+
+
+class NoteUsedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The invocation ``paused``, below this one, was paused because the budget of this one is used up: pause this one too."""
+
+    invocation_id: InvocationId
+    paused: InvocationId
+    over: OverBudget
 
 
 @attrs.define(kw_only=True)

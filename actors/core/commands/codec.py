@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from actors.core.commands.attempts import NoteUsedUp, ResumeInBudget
 from actors.core.commands.verbs import (
     CancelInvocation,
     KillInvocation,
@@ -56,6 +57,8 @@ _TAGS: dict[type, int] = {
     WithdrawCall: 0x10,
     RescheduleInvocation: 0x11,
     ExpireInvocation: 0x41,
+    ResumeInBudget: 0x42,
+    NoteUsedUp: 0x43,
 }
 
 
@@ -126,6 +129,7 @@ _OF_THE_JOURNEY = frozenset(
         "spares",
         "caller",
         "chain",
+        "budgets",
         "json_loses",
         "question",
     }

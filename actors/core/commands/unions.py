@@ -31,6 +31,7 @@ Command: TypeAlias = (
     | attempts.FailAttempt
     | attempts.PauseAttempt
     | attempts.ResumeInBudget
+    | attempts.NoteUsedUp
     | attempts.CompleteStep
     | attempts.FailStep
     | attempts.NoteHeartbeat

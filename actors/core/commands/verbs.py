@@ -62,12 +62,14 @@ class PauseInvocation:
 class ResumeInvocation:
     """Continue a paused invocation where it stopped. If it is backing off, retry it now.
 
-    ``deployment`` moves the invocation to other code first; it is an id or ``latest``.
+    ``deployment`` moves the invocation to other code first; it is an id or ``latest``. ``budget`` are the amounts that are added to its
+    budget, as in :class:`journal.events.BudgetRaised`.
     """
 
     invocation_id: InvocationId
     reason: str
     deployment: str | None = None
+    budget: dict[str, str] | None = None
     reply_to: Caller | None = None
 
 
@@ -128,7 +130,7 @@ class RestartInvocation:
     has not completed. With ``hand_over``, everything that waits for the original then waits for the successor. With ``dry_run``,
     the command only reports what would be kept. ``deployment`` is the code that the successor runs on; None keeps the original's.
     ``require_compatible`` refuses the restart unless the kept history replays on that code. ``caller`` waits for the successor if
-    a call is repeated; ``chain`` is that caller's chain.
+    a call is repeated; ``chain`` is that caller's chain, and ``budgets`` are those that count what it spends.
     """
 
     invocation_id: InvocationId
@@ -146,6 +148,7 @@ class RestartInvocation:
     reply_to: Caller | None = None
     caller: Caller | None = None
     chain: list[Link] = attrs.field(factory=list)
+    budgets: tuple[InvocationId, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
 
     ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
     restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
-    invocation is repeated as well. ``parameter``, ``tags``, ``trace``, ``max_duration`` and ``debounce`` are as in
+    invocation is repeated as well. ``parameter``, ``tags``, ``trace``, ``max_duration``, ``debounce``, ``budget`` and ``budgets`` are as in
     :class:`journal.events.InvocationAccepted`, ``max_delay`` as in :class:`journal.events.SendScheduled`.
     """
 
@@ -33,6 +33,8 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     max_duration: float | None = None
     debounce: str | None = None
     max_delay: float | None = None
+    budget: dict[str, str] | None = None
+    budgets: tuple[InvocationId, ...] = ()
 
 
 class ResolvedInvoke(msgspec.Struct, frozen=True, kw_only=True):

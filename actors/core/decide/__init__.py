@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.core import commands as c
 from actors.core.decide.attempts import fail_attempt, finish_attempt, record_progress, retry_attempt
+from actors.core.decide.budgets import note_used_up, resume_in_budget
 from actors.core.decide.calls import (
     attach,
     complete_call,
@@ -30,7 +31,6 @@ from actors.core.decide.verbs import (
     expire_invocation,
     kill_invocation,
     reschedule_invocation,
-    resume_in_budget,
     resume_invocation,
 )
 from actors.core.decide.work import invoke
@@ -119,6 +119,7 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.RetryAttempt: retry_attempt,
     c.PauseAttempt: hold_attempt,
     c.ResumeInBudget: resume_in_budget,
+    c.NoteUsedUp: note_used_up,
     c.FireTimer: fire_timer,
     c.CompleteStep: complete_step,
     c.FailStep: fail_step,

@@ -32,17 +32,23 @@ def paused_when_exhausted(
 def hold_attempt(
     _: ObjectState, invocation: InvocationState, command: c.PauseAttempt, __: float, ___: Limits
 ) -> list[Event]:
-    return paused_at(invocation, command.cause, command.reason, command.failure)
+    return paused_at(invocation, command.cause, command.reason, command.failure, command.over)
 
 
 def paused_at(
-    invocation: InvocationState, cause: PauseCause, reason: str, failure: e.Failure | None = None
+    invocation: InvocationState,
+    cause: PauseCause,
+    reason: str,
+    failure: e.Failure | None = None,
+    over: e.OverBudget | None = None,
 ) -> list[Event]:
     """Pause the invocation, unless it is paused already."""
     if invocation.status is Status.PAUSED:
         return []
     return [
-        e.InvocationPaused(invocation_id=invocation.invocation_id, cause=cause, reason=reason, failure=failure),
+        e.InvocationPaused(
+            invocation_id=invocation.invocation_id, cause=cause, reason=reason, failure=failure, over=over
+        ),
     ]
 
 

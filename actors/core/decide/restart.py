@@ -72,6 +72,8 @@ def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, l
         trace=_trace_of_original(command.original),
         expires_at=expiry(now, None, command.original.max_duration),
         max_duration=command.original.max_duration,
+        budget=command.original.budget,
+        budgets=command.original.budgets if original is not None and hands_over else asked.budgets,
     )
     restarted = e.InvocationRestarted(
         invocation_id=asked.invocation_id,

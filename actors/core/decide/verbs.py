@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
+from actors.core.decide.budgets import raised
 from actors.core.decide.turns import complete, start_if_its_turn
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
 from actors.errors import ConflictError, ErrorCode
 from journal import events as e
-from journal.events import Outcome, OutcomeKind, PauseCause, Status
+from journal.events import Outcome, OutcomeKind, Status
 
 if TYPE_CHECKING:
     from actors.values.limits import Limits
@@ -84,7 +85,9 @@ def _spare_calls(invocation: InvocationState, command: c.CancelInvocation | c.Ki
 def resume_invocation(
     state: ObjectState, invocation: InvocationState, command: c.ResolvedResume, _: float, __: Limits
 ) -> list[Event]:
-    moved, reason = _move(invocation, command.deployment), command.asked.reason
+    moved, reason, more = _move(invocation, command.deployment), command.asked.reason, command.asked.budget
+    if more is not None:
+        moved = [*moved, *raised(invocation, more, reason)]
     if invocation.pending_pause is not None:
         return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)]
     if invocation.status is Status.BACKING_OFF:
@@ -98,15 +101,6 @@ def resume_invocation(
         return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=reason)
     return [*moved, resumed, *start_if_its_turn(state, invocation)]
-
-
-def resume_in_budget(
-    state: ObjectState, invocation: InvocationState, _: c.ResumeInBudget, __: float, ___: Limits
-) -> list[Event]:
-    if invocation.status is not Status.PAUSED or invocation.pause_cause is not PauseCause.BUDGET:
-        return []
-    of, reason = invocation.invocation_id, "its budgets have room"
-    return [e.InvocationResumed(invocation_id=of, reason=reason), *start_if_its_turn(state, invocation)]
 
 
 def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:

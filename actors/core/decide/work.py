@@ -166,6 +166,8 @@ def _acceptance(
         max_duration=command.max_duration,
         debounce=asked.debounce,
         debounced_since=debounced_since,
+        budget=asked.budget,
+        budgets=asked.budgets,
     )
 
 

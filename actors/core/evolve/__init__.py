@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
+from actors.core.evolve.budgets import on_raised, on_spent, on_used_up
 from actors.core.evolve.fields import (
     keep_changes,
     keeps_changes,
@@ -47,7 +48,6 @@ from actors.core.inputs import digest_of
 from actors.core.requests import REQUESTS
 from actors.core.state import REQUEST, Cancel, Changes, InvocationState, ObjectState, WaitKind, with_request
 from actors.core.transitions import IllegalEvent
-from actors.values.amounts import added
 from journal import events as e
 from journal.events import Mode, OutcomeKind, Status
 
@@ -164,6 +164,8 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         expires_at=event.expires_at,
         debounce=event.debounce,
         debounced_since=event.debounced_since,
+        budget=event.budget,
+        budgets=event.budgets if event.budget is None else (event.invocation_id, *event.budgets),
     )
     if not is_scheduled and event.mode is Mode.EXCLUSIVE:
         state.queue.append(event.invocation_id)
@@ -220,6 +222,7 @@ def _on_cancel(state: ObjectState, invocation: InvocationState, event: e.CancelR
     invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at, expired=event.expired)
     invocation.pending_pause = invocation.expires_at = None
     invocation.held_back = 0
+    invocation.over_budget = []
     if invocation.status is Status.PAUSED:
         _start_over(invocation)
     invocation.retry_at = None
@@ -332,10 +335,6 @@ def _on_status_text(_: ObjectState, invocation: InvocationState, event: e.Status
     invocation.status_text = event.text
 
 
-def _on_spent(_: ObjectState, invocation: InvocationState, event: e.QuantitiesSpent, __: Stamp) -> None:
-    invocation.spent = added(invocation.spent, event.spent)
-
-
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
     e.InvocationDue: _on_due,
     e.InvocationRescheduled: _on_rescheduled,
@@ -366,7 +365,9 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.PatchMarked: _nothing,
     e.StatusTextChanged: _on_status_text,
     e.StepHeartbeat: on_heartbeat,
-    e.QuantitiesSpent: _on_spent,
+    e.QuantitiesSpent: on_spent,
+    e.BudgetRaised: on_raised,
+    e.BudgetUsedUp: on_used_up,
     e.FieldsChanged: on_fields,
     e.LogExtended: on_log,
     e.MapChanged: on_map,

@@ -53,6 +53,7 @@ from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet
 from actors.query.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
+from actors.values.amounts import pairs_of_amounts
 from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.outcomes import value_of
@@ -314,6 +315,8 @@ def _shared_params(options: CallOptions) -> dict[str, Any]:
     params: dict[str, Any] = {} if options.tags is None else {"tag": pairs_of_tags(options.tags)}
     if options.max_duration is not None:
         params["max_duration"] = f"{options.max_duration:.6f}s"
+    if options.budget is not None:
+        params["budget"] = pairs_of_amounts(options.budget)
     if options.debounce is not None:
         params["debounce"] = options.debounce
     if options.max_delay is not None:

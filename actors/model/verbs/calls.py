@@ -18,6 +18,7 @@ from actors.model.verbs.backend import HandlerBackend
 from actors.model.verbs.branches import branch_for
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
+from actors.values.amounts import Amount
 from actors.values.arguments import Seconds, checked_text
 from journal import events as e
 from journal.events import Kind
@@ -85,6 +86,7 @@ async def call(
     timeout: Seconds | None = None,
     tags: Mapping[str, str] | None = None,
     max_duration: Seconds | None = None,
+    budget: Mapping[str, Amount] | None = None,
 ) -> Any:
     """Call a handler by its name, ``Service/key/handler`` or ``Service/handler``; see :meth:`Client.call`.
 
@@ -96,7 +98,9 @@ async def call(
         total = await actors.call("Counter/bob/add", 5)
     """
     handler, arguments = _by_name("call", target, argument)
-    options = handler.options(idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration)
+    options = handler.options(
+        idempotency_key=idempotency_key, timeout=timeout, tags=tags, max_duration=max_duration, budget=budget
+    )
     return await options(**arguments)
 
 
@@ -108,6 +112,7 @@ async def send(
     delay: Seconds | None = None,
     tags: Mapping[str, str] | None = None,
     max_duration: Seconds | None = None,
+    budget: Mapping[str, Amount] | None = None,
     debounce: str | None = None,
     max_delay: Seconds | None = None,
 ) -> InvocationHandle[Any]:
@@ -123,6 +128,7 @@ async def send(
         delay=delay,
         tags=tags,
         max_duration=max_duration,
+        budget=budget,
         debounce=debounce,
         max_delay=max_delay,
     )

@@ -56,6 +56,7 @@ class CallOperation(_Asked):
             tags=self.tags,
             trace=self.trace,
             max_duration=asked.options.max_duration,
+            budget=asked.options.budget,
             source=self.source,
         )
 
@@ -80,6 +81,7 @@ class SendOperation(_Asked):
             tags=self.tags,
             trace=self.trace,
             max_duration=asked.options.max_duration,
+            budget=asked.options.budget,
             debounce=asked.options.debounce,
             max_delay=asked.options.max_delay,
             source=self.source,

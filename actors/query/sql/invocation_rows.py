@@ -85,6 +85,7 @@ class Row(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     status_text: str = ""
     spent: dict[str, str] | None = None
     pause_cause: str | None = None
+    budget: dict[str, str] | None = None
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:

@@ -50,6 +50,11 @@ def _duration(row: Row, snapshot: JournalSnapshot) -> float | None:
     return (snapshot.now if row.completed_at is None else row.completed_at) - row.started_at
 
 
+def _spent_of_budget(row: Row, snapshot: JournalSnapshot) -> str:
+    spent = {} if row.budget is None else snapshot.spent_of_budget(row.invocation_id)
+    return msgspec.json.encode(spent).decode()
+
+
 def _argument(row: Row, snapshot: JournalSnapshot) -> str | None:
     first = row.spans[0][0]
     stream = stream_of_invocation(row.invocation_id)
@@ -222,6 +227,20 @@ INVOCATIONS = Table[Row](
             "the amounts that it has used up, by the name of the quantity",
             lambda row, _: msgspec.json.encode(row.spent or {}).decode(),
             ("spent",),
+        ),
+        Column(
+            "budget",
+            Type.JSON,
+            "how much it and the invocations that it calls may spend, by the name of the quantity",
+            lambda row, _: None if row.budget is None else msgspec.json.encode(row.budget).decode(),
+            ("budget",),
+        ),
+        Column(
+            "budget_spent",
+            Type.JSON,
+            "the amounts of its budget that it and the invocations that it called have spent",
+            _spent_of_budget,
+            ("budget", "invocation_id"),
         ),
         _recorded("pause_cause"),
         _recorded("purge_at"),

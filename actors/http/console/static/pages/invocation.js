@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
+import { amountsOf, budgetOrNone, spentOf } from "../lib/budgets.js";
 import { concerns, useHistory, useOutput } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
@@ -274,6 +275,14 @@ function About({ info, entries }) {
       ["Started", info.started_at === null ? null : html`<${Time} at=${info.started_at} both=${true} />`],
       ["Took", info.started_at === null ? null : html`<${Duration} from=${info.started_at} to=${info.completed_at} />`],
       ["Status text", info.status_text ? visible(info.status_text) : null],
+      ["Spent", Object.keys(info.spent).length ? visible(amountsOf(info.spent)) : null],
+      ["Budget", info.budget ? html`${visible(spentOf(info.budget, info.budget_spent))} <span class="faint">with what it calls</span>` : null],
+      [
+        "Limit",
+        info.limit_wait
+          ? html`<span class="mono">${visible(info.limit_wait.scope)}</span> ${limitOf(info.limit_wait)} <a href=${href(["limits"])}>all limits</a>`
+          : null,
+      ],
       ["Tags", Object.keys(info.tags).length ? html`<${Tags} tags=${info.tags} />` : null],
       ["Scheduled for", info.scheduled_for === null ? null : html`<${Time} at=${info.scheduled_for} both=${true} />`],
       [
@@ -297,6 +306,21 @@ function About({ info, entries }) {
       ["Forgotten", info.purge_at === null ? null : html`<${Time} at=${info.purge_at} />`],
     ]}
   />`;
+}
+
+/** What runs and is spent under the limit that it waits for. @param {any} wait */
+function limitOf(wait) {
+  const used = wait.used_up;
+  return [
+    used
+      ? `${used.spent} of ${used.budget} ${visible(used.quantity)} are spent`
+      : wait.opens_at !== null && wait.rate !== null
+        ? `${wait.rate.toLocaleString()} have started in ${wait.period.toLocaleString()} s`
+        : `${wait.running.toLocaleString()}${wait.concurrency === null ? "" : ` of ${wait.concurrency.toLocaleString()}`} run`,
+    wait.ahead ? `${wait.ahead.toLocaleString()} before it` : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** @param {{ info: any, outputs: import("../lib/output.js").Piece[], isWhole: boolean }} props */
@@ -553,6 +577,7 @@ function Trail({ id }) {
 function ResumeDialog({ info, onClose, onDone }) {
   const [deployment, setDeployment] = useState("keep");
   const [reason, setReason] = useState("");
+  const [more, setMore] = useState("");
   const [sureOf, setSureOf] = useState(/** @type {string | null} */ (null)); // the deployment that its reader has agreed to
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
@@ -567,7 +592,8 @@ function ResumeDialog({ info, onClose, onDone }) {
     event.preventDefault();
     setBusy(true);
     try {
-      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason }, { key });
+      const budget = budgetOrNone(more);
+      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason, ...(budget === null ? {} : { budget }) }, { key });
       toast(answer.changed ? `Resumed: it was ${answer.before}` : `Nothing to change: it is ${answer.after}`);
       onDone();
     } catch (refusal) {
@@ -579,6 +605,11 @@ function ResumeDialog({ info, onClose, onDone }) {
   return html`<${Dialog} title=${`Resume ${visible(targetOf(info.target))}`} onClose=${onClose} wide=${true}>
     <form onSubmit=${submit}>
       <${DeploymentChoice} deployments=${known.data?.deployments ?? []} value=${deployment} onChange=${setDeployment} />
+      ${info.budget
+        ? html`<${Field} label="More budget" hint=${`Added to its budget, as usd=5, tokens=100000. Now ${spentOf(info.budget, info.budget_spent)} are spent.`}>
+            <input value=${more} onInput=${(/** @type {Event} */ e) => setMore(/** @type {HTMLInputElement} */ (e.target).value)} />
+          <//>`
+        : null}
       <h3>Check of its history on that code</h3>
       ${check.error ? html`<${ErrorBox} error=${check.error} />` : check.data ? html`<${Check} report=${check.data} />` : html`<${Loading} />`}
       <${Field} label="Reason" hint="Kept in the history and in the audit.">

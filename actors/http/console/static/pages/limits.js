@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { get, patch, pathOf } from "../lib/api.js";
+import { amountsOf, budgetOrNone, spentOf } from "../lib/budgets.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { may } from "../lib/session.js";
@@ -55,7 +56,7 @@ function List({ limits, onChange, onDelete }) {
           <td class="mono">${visible(limit.scope)}</td>
           <td>${limit.concurrency === null ? "any number" : limit.concurrency.toLocaleString()}</td>
           <td>${limit.rate === null ? "any number" : `${limit.rate.toLocaleString()} in ${limit.period.toLocaleString()} s`}</td>
-          <td>${spentOf(limit)}</td>
+          <td>${spentOf(limit.budget, limit.spent)}</td>
           <td>${limit.running.toLocaleString()}</td>
           <td>${limit.waiting.toLocaleString()}</td>
           <td><${Time} at=${limit.since} /> by ${visible(limit.by)}</td>
@@ -70,28 +71,6 @@ function List({ limits, onChange, onDelete }) {
       )}
     </tbody>
   </table></div>`;
-}
-
-/** What was spent of each quantity of the budget; amounts are decimals as texts, which numbers would round. @param {Limit} limit */
-function spentOf(limit) {
-  return Object.entries(limit.budget ?? {})
-    .map(([name, budget]) => `${limit.spent[name] ?? "0"} of ${budget} ${name}`)
-    .join(", ");
-}
-
-/** @param {Record<string, string> | null} budget */
-function written(budget) {
-  return Object.entries(budget ?? {})
-    .map(([name, amount]) => `${name}=${amount}`)
-    .join(", ");
-}
-
-/** A budget as it is typed: "tokens=100000, euros=25". @param {string} text */
-function budgetOrNone(text) {
-  const parts = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-  return parts.length === 0
-    ? null
-    : Object.fromEntries(parts.map((part) => [part.split("=")[0].trim(), part.split("=").slice(1).join("=").trim()]));
 }
 
 /** @param {Event} event */
@@ -110,7 +89,7 @@ function SetLimit({ limit, onDone, onClose }) {
   const [concurrency, setConcurrency] = useState(String(limit?.concurrency ?? ""));
   const [rate, setRate] = useState(String(limit?.rate ?? ""));
   const [period, setPeriod] = useState(String(limit?.period ?? 60));
-  const [budget, setBudget] = useState(written(limit?.budget ?? null));
+  const [budget, setBudget] = useState(amountsOf(limit?.budget ?? null));
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   /** @param {Event} event */
