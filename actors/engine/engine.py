@@ -9,7 +9,7 @@ import trio
 
 from actors.core.state import REQUEST
 from actors.engine.processor import PartitionProcessor
-from actors.engine.processors import GIVES_WAY, Processors, give_way_or_raise
+from actors.engine.processors import GIVES_WAY, Processors, give_way_or_raise, report_end
 from actors.engine.registry import RegistryView
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.router import RequestRouter
@@ -263,7 +263,7 @@ class Engine:
             except GIVES_WAY as error:
                 if isinstance(error, StoreFailed) or not (has_started or self.router is not None):
                     raise
-                log.warning("partition %d cannot be claimed yet: %s", number, error)
+                report_end(number, error)
             finally:
                 self._processors.pop(number, None)
                 self._gated.pop(number, None)

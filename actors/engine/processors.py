@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.engine.processor import PartitionProcessor
 from actors.errors import UnavailableError
+from actors.values.error_groups import leaves_of
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.safe_logger import SafeLogger
 
@@ -64,4 +65,12 @@ def give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> 
     failed, _ = mendable.split(StoreFailed)
     if failed is not None:
         raise failed
-    log.warning("partition %d is claimed again after: %s", number, mendable.exceptions[0])
+    report_end(number, next(leaves_of(mendable)))
+
+
+def report_end(number: int, error: BaseException) -> None:
+    """Log why a partition lost its processor. In a cluster, a partition that another node has claimed is nothing unusual."""
+    if isinstance(error, Fenced):
+        log.info("partition %d is owned by another node now", number)
+    else:
+        log.warning("partition %d is claimed again after: %s", number, error)
