@@ -186,7 +186,7 @@ MUTANTS = (
     Mutant("ignores-the-priority", "Candidate.rank", "if not tags or _PRIORITY not in tags:", "if True:"),
     Mutant("gives-places-before-all-who-wait-are-known", "RunPlaces.take", "and not self._searched", "", "tests/engine/test_run_limits.py"),
     # Budgets.
-    Mutant("counts-the-last-spend-alone", "add_spent", "added(_spent_at(rows, key, life), spent)", "dict(spent)"),
+    Mutant("counts-the-last-spend-alone", "add_spent", "added(before, spent)", "dict(spent)"),
     Mutant("counts-a-spend-again-in-a-replay", "Requests._spend", "if self._spends:", "if False:"),
     Mutant("forgets-what-a-failed-try-spent", "fail_step", "*_spent(command)", ""),
     Mutant("goes-on-when-a-budget-is-used-up", "Holds.if_over_budget", "if used_up is None:", "if True:"),
