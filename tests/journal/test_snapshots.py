@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from contextlib import asynccontextmanager, suppress
 from copy import copy
@@ -13,7 +14,7 @@ import attrs
 import pytest
 import trio
 
-from journal.errors import CorruptRecord, StoreError, Unavailable
+from journal.errors import CorruptRecord, DiskFull, StoreError, Unavailable
 from journal.kv import seeding
 from journal.kv.small_files import sync_directory
 from journal.log.open import open_journal
@@ -25,7 +26,7 @@ from journal.replicated.node import Node
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.postgres.snapshots import PostgresSnapshots
-from journal.replicated.snapshots import make, manifest
+from journal.replicated.snapshots import make, manifest, seed
 from journal.replicated.snapshots.keeper import LOOK_SECONDS, SnapshotKeeper
 from journal.replicated.snapshots.manifest import decode_snapshot, digest_of_chunk
 from journal.replicated.snapshots.seed import SnapshotMissing
@@ -212,6 +213,23 @@ async def test_a_damaged_snapshot_is_named_and_the_one_before_is_used(
             raise AssertionError("it was opened")
 
 
+async def test_a_disk_that_is_full_while_a_node_is_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> object:
+        raise OSError(errno.ENOSPC, "no space left", str(path))
+
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    await grown(tmp_path / "one", log, snapshots)
+    with monkeypatch.context() as patch:
+        patch.setattr(seed, "create_file", full)
+        with pytest.raises(DiskFull):
+            async with node(tmp_path / "two", log, snapshots):
+                raise AssertionError("it was opened")
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3]
+
+
 async def test_without_a_snapshot_a_node_reads_a_whole_log_from_its_start(tmp_path: Path) -> None:
     log, snapshots = MemoryLog(), MemorySnapshots()
     async with node(tmp_path / "one", log, snapshots) as journal:
@@ -367,10 +385,19 @@ async def test_one_node_makes_a_snapshot_when_the_log_has_grown(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(snapshots, "publish", _is_away)
             await grow(121)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(make, "read_file", _fails)
+            await trio.sleep(2 * LOOK_SECONDS)
         assert "the store of snapshots is away" in caplog.text
+        assert "needs more open files" in caplog.text
+        assert not any((tmp_path / name / make.WORK).exists() for name in "ab")
         assert [*snapshots.snapshots] == [1, 2]
         await trio.sleep(2 * LOOK_SECONDS)
         assert [*snapshots.snapshots] == [2, 3]
+
+
+def _fails(path: Path) -> object:
+    raise OSError(errno.EMFILE, "too many open files", str(path))
 
 
 async def _is_away(*_: object) -> bool:
@@ -430,7 +457,6 @@ STEPS = [
     ("swap", 2),
     ("swap", 3),
     ("put", 1),
-    ("put", 3),
     ("publish", 1),
     ("trim", 1),
     ("remove", 1),

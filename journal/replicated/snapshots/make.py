@@ -12,7 +12,9 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from journal.errors import BrokenInvariant
+import trio
+
+from journal.errors import CorruptRecord
 from journal.kv.backup import read_manifest
 from journal.kv.rocks_reader import RocksReader
 from journal.kv.small_files import open_file, read_file
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from journal.kv.data_directory import DataDirectory, HeldDirectory
     from journal.kv.store import Store
+    from journal.replicated.entries import Position
     from journal.replicated.snapshots.store import SnapshotStore
 
 WORK = "SNAPSHOT"
@@ -64,32 +67,36 @@ class SnapshotMaker:
         remove = partial(shutil.rmtree, work.root, ignore_errors=True)
         await in_thread(remove)  # left by a process that died
         try:
-            await self._local.copy_to(work.path, made_at=now)
-            snapshot = await in_thread(partial(self._describe, work, now))
-            places = dict(_places(snapshot))
-            while True:
-                for digest in await self._snapshots.missing(places.keys()):
-                    name, index = places[digest]
-                    await self._snapshots.put(digest, await in_thread(partial(_read, work.rocks / name, index, digest)))
-                # False if another node has removed a chunk meanwhile: no manifest has named it yet.
-                if await self._snapshots.publish(encode_snapshot(snapshot), places.keys()):
-                    return snapshot
+            with self._directory.translated("making a snapshot"):
+                await self._local.copy_to(work.path, made_at=now)
+                snapshot = await self._describe(work, now)
+                await self._publish(snapshot, work)
+                return snapshot
         finally:
-            await in_thread(remove)
+            with trio.CancelScope(shield=True):
+                await in_thread(remove)
 
-    def _describe(self, work: DataDirectory, now: float) -> SnapshotManifest:
+    async def _publish(self, snapshot: SnapshotManifest, work: DataDirectory) -> None:
+        places = dict(_places(snapshot))
+        while True:
+            for digest in await self._snapshots.missing(places.keys()):
+                name, index = places[digest]
+                await self._snapshots.put(digest, await in_thread(partial(_read, work.rocks / name, index, digest)))
+            # False if another node has removed a chunk meanwhile: no manifest has named it yet.
+            if await self._snapshots.publish(encode_snapshot(snapshot), places.keys()):
+                return
+
+    async def _describe(self, work: DataDirectory, now: float) -> SnapshotManifest:
         backup = read_manifest(work)
-        reader = RocksReader(work.open())
-        try:
-            positions = [applied_position(reader, partition) for partition in range(self._partitions)]
-        finally:
-            reader.close()
+        positions = await in_thread(partial(self._positions, work))
         known, self._known = self._known, {}
         files: list[SnapshotFile] = []
         for name, kept in sorted(backup.files.items()):
             if name.startswith(_ROCKS):
                 file = name.removeprefix(_ROCKS)
-                chunks = known.get(kept.sha256) or list(_digests(work.rocks / file))
+                chunks = known.get(kept.sha256)
+                if chunks is None:
+                    chunks = await in_thread(partial(_digests, work.rocks / file))
                 self._known[kept.sha256] = chunks
                 files.append(SnapshotFile(file, kept.size, chunks))
         return SnapshotManifest(
@@ -101,6 +108,13 @@ class SnapshotMaker:
             files=files,
         )
 
+    def _positions(self, work: DataDirectory) -> list[Position]:
+        reader = RocksReader(work.open())
+        try:
+            return [applied_position(reader, partition) for partition in range(self._partitions)]
+        finally:
+            reader.close()
+
 
 def _places(snapshot: SnapshotManifest) -> Iterator[tuple[bytes, tuple[str, int]]]:
     """Yield for each chunk a file that has it, and its index there."""
@@ -109,10 +123,12 @@ def _places(snapshot: SnapshotManifest) -> Iterator[tuple[bytes, tuple[str, int]
             yield digest, (file.name, index)
 
 
-def _digests(path: Path) -> Iterator[bytes]:
+def _digests(path: Path) -> list[bytes]:
+    found: list[bytes] = []
     with open_file(path) as file:
         while data := file.read(CHUNK_BYTES):
-            yield digest_of_chunk(data)
+            found.append(digest_of_chunk(data))
+    return found
 
 
 def _read(path: Path, index: int, digest: bytes) -> bytes:
@@ -120,5 +136,5 @@ def _read(path: Path, index: int, digest: bytes) -> bytes:
         file.seek(index * CHUNK_BYTES)
         data = file.read(CHUNK_BYTES)
     if digest_of_chunk(data) != digest:
-        raise BrokenInvariant(f"the file {path.name} of a checkpoint has changed")
+        raise CorruptRecord(f"the file {path.name} of a checkpoint has changed while it was stored: check the disk")
     return data

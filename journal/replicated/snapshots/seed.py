@@ -73,7 +73,7 @@ async def seed(
     ``Unavailable`` if the snapshots or the log cannot be read, and :class:`journal.errors.StoreError` as holding the directory does.
     """
     damaged: list[SnapshotDamaged] = []
-    with seeding(directory) as made:
+    with seeding(directory) as made, directory.translated("writing a copy of the journal"):
         for each in await snapshots.published():
             try:
                 snapshot = _decoded(each.number, each.manifest)
