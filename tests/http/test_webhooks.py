@@ -14,7 +14,7 @@ import actors
 from actors import Actor, InvalidArgumentError, Service, Webhook, WebhookRequest, handler
 from actors.errors import AccessDeniedError
 from actors.http.server.access import NOTED_AT_ONCE
-from actors.model.webhooks import verify
+from actors.http.server.webhook_signatures import verify
 from tests.http.served import serving
 
 if TYPE_CHECKING:

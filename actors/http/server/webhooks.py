@@ -16,7 +16,8 @@ from actors.http.models import SentModel
 from actors.http.routes import Route
 from actors.http.server.calls import target_of
 from actors.http.server.request_context import Exchange, query_of
-from actors.model.webhooks import Webhook, WebhookRequest, challenge_in, delivery_key, stored_headers, verify
+from actors.http.server.webhook_signatures import challenge_in, delivery_key, stored_headers, verify
+from actors.model.webhooks import Webhook, WebhookRequest
 
 
 async def take_webhook(exchange: Exchange) -> SentModel | HttpResponse:

@@ -9,7 +9,6 @@ import msgspec
 
 from actors.errors import InvalidArgumentError, LimitExceededError
 from actors.model.contexts import context_of
-from actors.model.link_signer import question_id
 from actors.model.signed_link import SignedLink
 from actors.model.verbs.branches import branch_for, source_line
 from actors.model.verbs.signals import next_signal
@@ -150,6 +149,8 @@ class QuestionOperation(Operation, kw_only=True):
         return recorded.name == self.name and recorded.choices == self.choices
 
     def schedule(self) -> None:
+        from actors.model.link_signer import question_id  # few handlers ask
+
         branch: Branch = self.branch
         execution = branch.execution
         self.event = e.QuestionAsked(
