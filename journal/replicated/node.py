@@ -181,7 +181,8 @@ class Node:
                 raise
             except (InDoubt, Unavailable) as error:
                 began = before
-                self._fresh_until = -inf  # a membership may tell the others at once
+                self._told_until = -inf  # the others may hold this node dead at once
+                self._tell()
                 self._is_cut_off(error)
             else:
                 self._was_heard(before, began)

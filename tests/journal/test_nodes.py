@@ -191,6 +191,21 @@ async def test_a_short_silence_costs_nothing() -> None:
         assert first.members()[0].owned == epochs
 
 
+async def test_a_node_that_cannot_tell_the_others_answers_nothing_from_memory_meanwhile() -> None:
+    wire = Wire()
+    async with member(wire, "a") as node:
+        await trio.sleep(BEAT_SECONDS)
+        assert owned(node) == {0, 1, 2, 3}
+        wire.cut.add("a")
+        node.announce()
+        with trio.fail_after(BEAT_SECONDS / 2):
+            while owned(node):
+                await node.changed()
+        wire.cut.clear()
+        await trio.sleep(2 * BEAT_SECONDS)
+        assert owned(node) == {0, 1, 2, 3}
+
+
 async def test_the_later_of_two_claims_counts_and_ends_the_earlier() -> None:
     wire = Wire()
     async with member(wire, "a") as first:
