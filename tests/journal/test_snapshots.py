@@ -117,10 +117,11 @@ async def test_a_snapshot_is_visible_once_all_its_chunks_are_there(snapshot_stor
 
 
 async def test_a_chunk_stays_as_long_as_a_snapshot_names_it(snapshot_store: Callable[[], Any]) -> None:
-    old, both, new, lost = (digest_of_chunk(name) for name in (b"old", b"both", b"new", b"lost"))
+    names = (b"old", b"both", b"new", b"lost")
+    old, both, new, lost = map(digest_of_chunk, names)
     async with snapshot_store() as store:
-        for digest in (old, both, new, lost):
-            await store.put(digest, digest[:2])
+        for name in names:
+            await store.put(digest_of_chunk(name), name)
         assert await store.publish(b"1", [old, both])
         assert await store.publish(b"2", [both, new])
         newer, older = await store.published()
@@ -128,6 +129,34 @@ async def test_a_chunk_stays_as_long_as_a_snapshot_names_it(snapshot_store: Call
         await store.remove([older.number])
         assert list(await store.published()) == [newer]
         assert await store.missing([old, both, new, lost]) == {old, lost}
+
+
+async def test_a_damaged_chunk_counts_as_missing_and_is_stored_again(snapshot_store: Callable[[], Any]) -> None:
+    chunk = digest_of_chunk(b"chunk")
+    async with snapshot_store() as store:
+        await store.put(chunk, b"chunl")
+        assert await store.missing([chunk]) == {chunk}
+        await store.put(chunk, b"chunk")
+        assert await store.missing([chunk]) == set()
+        assert await store.get(chunk) == b"chunk"
+
+
+async def test_the_next_snapshot_mends_a_chunk_that_it_shares_with_a_damaged_one(tmp_path: Path) -> None:
+    log, snapshots = MemoryLog(), MemorySnapshots()
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 1)
+        await keep(journal, log, snapshots)
+        before = dict(snapshots.chunks)
+        for digest, data in before.items():
+            snapshots.chunks[digest] = bytes(len(data))
+        await write(journal, 2)
+        await keep(journal, log, snapshots)
+        await keep(journal, log, snapshots)
+    shared = before.keys() & snapshots.chunks.keys()
+    assert shared
+    assert await snapshots.missing(snapshots.chunks) == set()
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2]
 
 
 # An empty node.

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from journal.replicated.postgres.connection import PostgresConnection
     from journal.replicated.postgres.log import PostgresLog
 
-_ASKED_TOGETHER = 4096
+_ASKED_TOGETHER = 64
+"""The database reads and hashes these chunks in one statement: at most 64 MB."""
 
 _STATEMENTS = {
-    "stored": "SELECT digest FROM {schema}.chunks WHERE digest = ANY ($1::bytea[])",
-    "put": "INSERT INTO {schema}.chunks VALUES ($1::bytea, $2::bytea) ON CONFLICT DO NOTHING",
+    "stored": "SELECT digest FROM {schema}.chunks WHERE digest = ANY ($1::bytea[]) AND sha256(data) = digest",
+    "put": "INSERT INTO {schema}.chunks VALUES ($1::bytea, $2::bytea) ON CONFLICT (digest) DO UPDATE SET data = excluded.data",
     "get": "SELECT data FROM {schema}.chunks WHERE digest = $1::bytea",
     "lock": "SELECT pg_advisory_xact_lock(hashtext('{schema}.snapshots'))",
     "count": "SELECT count(*) FROM {schema}.chunks WHERE digest = ANY ($1::bytea[])",

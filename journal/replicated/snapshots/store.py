@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from journal.errors import CorruptRecord
-from journal.replicated.snapshots.manifest import decode_snapshot
+from journal.replicated.snapshots.manifest import decode_snapshot, digest_of_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,11 +30,11 @@ class SnapshotStore(Protocol):
     long as a manifest names it. Each method raises :class:`journal.errors.Unavailable` if the store cannot be reached."""
 
     async def missing(self, chunks: Collection[bytes]) -> set[bytes]:
-        """Return the digests of those chunks that are not stored."""
+        """Return the digests of those chunks that are not stored, or whose bytes have another digest."""
         ...
 
     async def put(self, digest: bytes, data: bytes) -> None:
-        """Store a chunk, and return when it is durable. One that no manifest names may be removed at any time."""
+        """Store a chunk in place of a damaged one, and return when it is durable. One that no manifest names may be removed at any time."""
         ...
 
     async def get(self, digest: bytes) -> bytes | None:
@@ -73,11 +73,13 @@ class MemorySnapshots:
 
     async def missing(self, chunks: Collection[bytes]) -> set[bytes]:
         await trio.lowlevel.checkpoint()
-        return {digest for digest in chunks if digest not in self.chunks}
+        return {
+            digest for digest in chunks if digest not in self.chunks or digest_of_chunk(self.chunks[digest]) != digest
+        }
 
     async def put(self, digest: bytes, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
-        self.chunks.setdefault(digest, data)
+        self.chunks[digest] = data
 
     async def get(self, digest: bytes) -> bytes | None:
         await trio.lowlevel.checkpoint()

@@ -1,6 +1,7 @@
 """Removes from the log what two snapshots have, and the snapshots before those.
 
-Invariant: whatever the log has lost is in two whole snapshots, so that one may be damaged. No living node needs it any more: a node
+Invariant: whatever the log has lost is in two snapshots whose chunks were all sound when they were first counted. They share the
+chunks of files that did not change, and the next snapshot stores a damaged one again. No living node needs it any more: a node
 that is behind it was held dead, or had not begun, and makes its copy from a snapshot.
 
 The order is: the log first, then older snapshots. A process may die after each step; the next trim does the rest.
@@ -54,7 +55,7 @@ class LogTrimmer:
             await self._snapshots.remove(older)
 
     async def _newest_whole(self, published: Sequence[PublishedSnapshot]) -> list[tuple[int, SnapshotManifest]]:
-        """Return the newest snapshots whose chunks are all stored, at most as many as are kept."""
+        """Return the newest snapshots whose chunks are all stored and sound, at most as many as are kept."""
         found: list[tuple[int, SnapshotManifest]] = []
         for each in published:
             snapshot = self._whole.get(each.number) or await self._checked(each)
@@ -71,6 +72,8 @@ class LogTrimmer:
             log.warning("snapshot %d does not count: %s", published.number, error)
             return None
         if missing := await self._snapshots.missing(snapshot.chunks):
-            log.warning("snapshot %d does not count: %d of its chunks are missing", published.number, len(missing))
+            log.warning(
+                "snapshot %d does not count: %d of its chunks are missing or damaged", published.number, len(missing)
+            )
             return None
         return snapshot
