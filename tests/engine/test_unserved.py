@@ -159,7 +159,7 @@ async def test_what_waits_says_which_class_is_missing_and_goes_on_with_it(lab: L
         await runtime.client.invocation(waiting).pause()
         await runtime.client.invocation(waiting).resume()
         because = await reason_of_pause(runtime.client, waiting)
-        assert "no class named Old in what is served" in because
+        assert "no class named Old in the served code" in because
         assert "aliases=('Old',)" in because
     async with lab.running(WithoutWait) as runtime:
         await runtime.client.invocation(waiting).resume()

@@ -167,7 +167,7 @@ def test_the_counters_can_be_asked_by_name(source: JournalSnapshot) -> None:
 def test_open_invocations_are_counted_without_a_look_at_them(source: JournalSnapshot) -> None:
     watched = Watched(source.view)
     by_deployment = open_by_deployment(watched, source.partitions)
-    by_status = open_by_status(watched, source.partitions)
+    by_status = open_by_status(watched, range(source.partitions))
     assert watched.invocations == 0
     sql = "select coalesce(deployment, ''), count(*) from main.sys_invocation where outcome is null group by 1"
     assert by_deployment == dict(query(source, sql).rows)
