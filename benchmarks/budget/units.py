@@ -99,17 +99,27 @@ async def _sleep(client: LocalClient, operations: int) -> None:
     await drive(operations, HANDLERS_IN_FLIGHT, lambda _: client.service(Sleeper).sleep(SECONDS))
 
 
-async def _suspend(client: LocalClient, operations: int) -> None:
-    for _ in range(operations):
-        await client.service(Waiter).wait.send(SIGNALS)
-    await trio.sleep(10 * SUSPEND_AFTER_SECONDS)
+class _Sleepers:
+    """Invocations that wait for a signal, have left memory, and are named to a job: how a condition is searched depends on how busy
+    the machine is."""
+
+    def __init__(self) -> None:
+        self._suspended: list[InvocationHandle[int]] = []
+
+    async def suspend(self, client: LocalClient, operations: int) -> None:
+        """Let so many wait."""
+        self._suspended = [await client.service(Waiter).wait.send(SIGNALS) for _ in range(operations)]
+        await trio.sleep(10 * SUSPEND_AFTER_SECONDS)
+
+    async def pause(self, client: LocalClient, operations: int) -> None:
+        """Pause all of them."""
+        job = await client.jobs.of(waiting.id for waiting in self._suspended).pause()
+        told = await job.result()
+        if told.changed != operations:
+            raise BrokenInvariant(f"{told.changed} of {operations} are paused")
 
 
-async def _pause_all(client: LocalClient, operations: int) -> None:
-    job = await client.jobs.where("status = 'suspended'").pause()
-    told = await job.result()
-    if told.changed != operations:
-        raise BrokenInvariant(f"{told.changed} of {operations} are paused")
+_SLEEPERS = _Sleepers()
 
 
 class _Walkers:
@@ -168,8 +178,8 @@ UNITS = (
         name="pause",
         what="one of the suspended invocations that a job pauses",
         classes=(Waiter,),
-        work=_pause_all,
-        prepare=_suspend,
+        work=_SLEEPERS.pause,
+        prepare=_SLEEPERS.suspend,
         fewer=32,
         more=128,
         limits=attrs.evolve(LIMITS, idle_objects=1),
