@@ -231,6 +231,18 @@ async def test_a_commit_that_is_larger_than_an_entry_is_written_in_parts(
         assert values(await all_of(journal)) == [*range(1_000)]
 
 
+async def test_a_read_takes_a_bounded_number_of_bytes(postgres_address: str, schema: str) -> None:
+    data = bytes(1 << 19)
+    async with open_postgres_log(postgres_address, schema=schema) as log:
+        for after in range(18):
+            await log.append(0, after, data)
+            await log.post(0, str(after), data)
+        assert [len(await log.read(0, after)) for after in (0, 16, 18)] == [16, 2, 0]
+        first = await log.posted(0)
+        await log.remove_posted(0, [message.token for message in first])
+        assert (len(first), len(await log.posted(0))) == (16, 2)
+
+
 async def test_a_log_that_has_lost_its_end_is_not_joined(postgres_address: str, schema: str, tmp_path: Path) -> None:
     async with node(postgres_address, schema, tmp_path / "node") as journal, journal.claim(0, "me") as partition:
         await partition.commit([append(0, 1)])

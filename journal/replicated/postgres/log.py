@@ -65,8 +65,11 @@ _STATEMENTS = {
     ),
     "identify": "INSERT INTO {schema}.identity VALUES (1, $1::bytea) ON CONFLICT DO NOTHING",
     "identity": "SELECT identity FROM {schema}.identity",
+    # At most 256 rows, up to the one that reaches 8 MiB: a node that is behind in all partitions needs little memory.
     "read": (
-        "SELECT number, data FROM {schema}.entries WHERE partition = $1::int AND number > $2::bigint ORDER BY number LIMIT 256"
+        "SELECT number, data FROM (SELECT number, data, sum(octet_length(data)) OVER (ORDER BY number) - octet_length(data) AS before"
+        " FROM (SELECT number, data FROM {schema}.entries WHERE partition = $1::int AND number > $2::bigint ORDER BY number LIMIT 256) f"
+        ") s WHERE before < 8388608 ORDER BY number"
     ),
     "trim": (
         "WITH removed AS (DELETE FROM {schema}.entries WHERE partition = $1::int AND number IN (SELECT number FROM {schema}.entries"
@@ -79,7 +82,11 @@ _STATEMENTS = {
     ),
     "post": "INSERT INTO {schema}.posted (partition, id, data) VALUES ($1::int, $2, $3::bytea) ON CONFLICT DO NOTHING",
     # Not from a token on: a row with a lower one may become visible later.
-    "posted": "SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256",
+    "posted": (
+        "SELECT token, data FROM (SELECT token, data, sum(octet_length(data)) OVER (ORDER BY token) - octet_length(data) AS before"
+        " FROM (SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256) f"
+        ") s WHERE before < 8388608 ORDER BY token"
+    ),
     "remove": "DELETE FROM {schema}.posted WHERE partition = $1::int AND token = ANY ($2::bigint[])",
     "size": (
         "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
