@@ -165,6 +165,7 @@ class InvocationState:
     ``updates_received`` its own number.
     ``budget`` is its own, with what was added since, and ``budgets`` are the invocations whose budgets count its spending: itself, if it
     has a budget, and callers above it. ``over_budget`` are invocations below it that are paused because its budget is used up.
+    ``paused_for`` is the invocation whose budget it is paused for; None if it is paused for the budget of a limit, or is not paused.
     """
 
     invocation_id: InvocationId
@@ -222,6 +223,7 @@ class InvocationState:
     budget: dict[str, str] | None = None
     budgets: tuple[InvocationId, ...] = ()
     over_budget: list[InvocationId] = attrs.field(factory=list)
+    paused_for: InvocationId | None = None
 
     @property
     def is_started(self) -> bool:

@@ -69,9 +69,9 @@ class BudgetWatcher:
             start = page[-1][0] + b"\x00"
             for key, _ in page:
                 of = InvocationId(invocation_keys.id_at_end(key))
-                if self._has_room(of):
+                if self._has_room(of):  # the decision skips those that are paused for the budget of an invocation
                     stamp = Stamp(self._machine.now, "a budget has room", "engine")
-                    command = c.ResumeInBudget(invocation_id=of)
+                    command = c.ResumeInBudget(invocation_id=of, of_limits=True)
                     self._take_in(ObjectRequest(stream_of_invocation(of), command, stamp))
             await trio.lowlevel.checkpoint()
 

@@ -70,6 +70,17 @@ def test_only_what_a_budget_has_paused_is_resumed_by_one() -> None:
         given(accepted(), started(), paused(cause)).when(resumes).then_nothing()
 
 
+def test_the_budget_of_a_limit_does_not_resume_what_the_budget_of_an_invocation_has_paused() -> None:
+    of_limits = c.ResumeInBudget(invocation_id=IT, of_limits=True)
+    resumed = e.InvocationResumed(invocation_id=IT, reason="its budgets have room")
+    over = e.OverBudget(IT, "tokens", "7", "5")
+    own = e.InvocationPaused(invocation_id=IT, cause=PauseCause.BUDGET, reason="", over=over)
+    given(accepted(), started(), own).when(of_limits).then_nothing()
+    given(accepted(), started(), own).when(c.ResumeInBudget(invocation_id=IT)).then(resumed)
+    given(accepted(), started(), paused(PauseCause.BUDGET)).when(of_limits).then(resumed)
+    given(accepted(), started(), own, resumed, paused(PauseCause.BUDGET)).when(of_limits).then(resumed)
+
+
 def test_a_budget_is_used_up_when_nothing_is_left_of_one_quantity() -> None:
     budget = {"tokens": "100", "euros": "0.5"}
     assert used_up("everything", {"tokens": "99.999999999", "pages": "7"}, budget) is None

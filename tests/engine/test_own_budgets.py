@@ -159,6 +159,30 @@ async def test_more_may_be_given_before_it_is_needed() -> None:
 
 
 async def test_what_spends_nothing_pauses_with_the_others() -> None:
+async def test_a_start_and_a_change_of_a_limit_leave_what_an_own_budget_has_paused() -> None:
+    lab = Lab(*CLASSES, partitions=2)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Editor).write.options(budget={"tokens": 100}).send(["tides"])
+        await until_paused(handle)
+        await trio.sleep(5)
+        before = await _histories(runtime.client)
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        assert await _histories(runtime.client) == before
+        await runtime.client.limits.set("tag:user", budget={"tokens": 1})
+        await runtime.client.limits.set("everything", budget={"tokens": 10_000})
+        await trio.sleep(5)
+        assert await _histories(runtime.client) == before
+        await runtime.client.invocation(handle.id).resume(budget={"tokens": 10_000})
+        assert await runtime.client.invocation(handle.id).result() == "SUMMARY"
+
+
+async def _histories(client: Client) -> dict[str, list[str]]:
+    return {
+        one.id: [entry.name async for entry in client.invocation(one.id).events()] for one in await client.invocations()
+    }
+
+
     async with Lab(*CLASSES, partitions=2).running() as runtime:
         client = runtime.client
         handle = await client.service(Editor).compare.options(budget={"tokens": 400}).send(5)

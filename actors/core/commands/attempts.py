@@ -65,11 +65,12 @@ class PauseAttempt:
     over: OverBudget | None = None
 
 
-@attrs.frozen(kw_only=True)
-class ResumeInBudget:
-    """Resume an invocation that is paused because a budget was used up: every budget that counts it has a rest again."""
+class ResumeInBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Resume an invocation that is paused because a budget was used up, and has a rest again. ``of_limits`` says that it is the budget of
+    a limit: an invocation that is paused for the budget of an invocation stays paused."""
 
     invocation_id: InvocationId
+    of_limits: bool = False
 
 
 class NoteUsedUp(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,9 +72,11 @@ def note_used_up(
 
 
 def resume_in_budget(
-    state: ObjectState, invocation: InvocationState, _: c.ResumeInBudget, __: float, ___: Limits
+    state: ObjectState, invocation: InvocationState, command: c.ResumeInBudget, _: float, __: Limits
 ) -> list[Event]:
     if invocation.status is not Status.PAUSED or invocation.pause_cause is not PauseCause.BUDGET:
         return []
     of, reason = invocation.invocation_id, "its budgets have room"
     return [e.InvocationResumed(invocation_id=of, reason=reason), *start_if_its_turn(state, invocation)]
+    if command.of_limits and invocation.paused_for is not None:
+        return []

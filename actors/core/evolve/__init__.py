@@ -263,6 +263,7 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
     invocation.pending_pause = None
     invocation.pause_reason = event.reason
     invocation.pause_cause = event.cause
+    invocation.paused_for = None if event.over is None else event.over.invocation_id
     if event.failure is not None:
         invocation.last_failure = event.failure
 
@@ -286,7 +287,7 @@ def _start_over(invocation: InvocationState) -> None:
     invocation.failed_attempts = 0
     invocation.pause_reason = invocation.paused_by = ""
     invocation.paused_at = None
-    invocation.pause_cause = None
+    invocation.pause_cause = invocation.paused_for = None
     for wait in invocation.waits.values():
         if wait.kind in (WaitKind.STEP, WaitKind.STEP_RETRY):  # a step that was to be retried may not have begun
             wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
