@@ -215,7 +215,7 @@ class InvocationHandle(Generic[R_co]):
         replayed there, so finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
         :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
         makes another request than the recorded one, or passes a step, a call or a message another argument.
-        ``budget`` is added to its own, by the name of the quantity, and whatever is paused for it continues.
+        ``budget`` is added to its own, by the name of a quantity that its own has, and whatever is paused for it continues.
         Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and ``IncompatibleError``.
         """
         if dry_run:

@@ -21,7 +21,7 @@ from actors.core.jobs import JobVerb
 from actors.errors import InvalidArgumentError, UnserializableError
 from actors.model.payloads import write_value
 from actors.values import Written
-from actors.values.amounts import Amount, Amounts, checked_budget
+from actors.values.amounts import Amount, Amounts, checked_more
 from actors.values.arguments import (
     MAX_NAME,
     MAX_SECONDS,
@@ -109,7 +109,7 @@ def _deployment(value: str) -> str:
 
 
 def _budget(value: Mapping[str, Amount] | None) -> Amounts | None:
-    return checked_budget(value)
+    return checked_more(value)
 
 
 def _from_step(value: str | None) -> str | None:

@@ -28,7 +28,10 @@ MAX_QUANTITY_NAME = 64
 _WHOLE_DIGITS = 18
 _DECIMALS = 9
 _EXACT = Context(prec=100, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
-_EXPECTED = f"an int, a Decimal or its text, such as '0.04', of at most {_WHOLE_DIGITS} digits before the point and {_DECIMALS} after it"
+_EXPECTED = (
+    f"an int, a Decimal or its text, such as '0.04', not below 0, of at most {_WHOLE_DIGITS} digits before the point and "
+    f"{_DECIMALS} after it"
+)
 
 
 def checked_amounts(amounts: Any, path: str) -> Amounts:
@@ -51,6 +54,15 @@ def checked_budget(value: Any, path: str = "budget") -> Amounts | None:
     if not amounts:
         raise InvalidArgumentError(f"{path} names no quantity; expected one or more, such as tokens", path=path)
     return amounts
+
+
+def checked_more(value: Any, path: str = "budget") -> Amounts | None:
+    """Return the amounts that are added to a budget, as :func:`checked_budget`. Each is above 0."""
+    more = checked_budget(value, path)
+    for name, amount in (more or {}).items():
+        if amount == "0":
+            raise InvalidArgumentError(f"{path}.{name} is 0, expected an amount above 0, which is added", path=path)
+    return more
 
 
 def amounts_of_pairs(pairs: Iterable[str], path: str) -> Amounts:
@@ -97,7 +109,7 @@ def checked_amount(value: object, path: str) -> str:
     else:
         raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}", path=path)
     if not number.is_finite() or number < 0 or number.adjusted() >= _WHOLE_DIGITS:
-        raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}, and not below 0", path=path)
+        raise InvalidArgumentError(f"{path} is {shown(value)}, expected {_EXPECTED}", path=path)
     number = number.normalize(_EXACT) if number else Decimal(0)
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or -exponent > _DECIMALS:

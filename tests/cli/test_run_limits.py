@@ -36,7 +36,9 @@ def test_an_invocation_has_a_budget_and_gets_more(shop: Shell) -> None:
     assert "0 of 5 tokens spent, 0 of 0.5 usd spent" in shop.done(f"playhead invocations describe {of}")
     shop.done(f"playhead invocations resume {of} --budget usd=+1.5 --reason 'worth it'")
     assert "0 of 2 usd spent" in shop.done(f"playhead invocations describe {of}")
-    for wrong in ("usd=5", "usd", "usd=+x", "usd=+1 --budget usd=+1"):
+    for wrong in ("usd=5", "usd", "usd=+x", "usd=+1 --budget usd=+1", "usd=+0"):
         assert shop.run(f"playhead invocations resume {of} --budget {wrong}").code == 2
+    misspelt = shop.run(f"playhead invocations resume {of} --budget usdd=+1")
+    assert (misspelt.code, "it has: tokens, usd" in misspelt.out + misspelt.err) == (3, True)
     assert shop.run("playhead send Waiter/wait '\"ada\"' --budget tokens").code == 2
     assert shop.run(f"playhead invocations resume {of} --dry-run --budget usd=+1").code == 2

@@ -11,6 +11,7 @@ import actors
 from actors import Client, InvalidArgumentError, Service, handler, step
 from actors.errors import ConflictError, ErrorCode, InvocationCancelledError
 from actors.model.explain import WaitCause, reasons
+from actors.values.amounts import Amount
 from journal import keys
 from journal.events import PauseCause, Status
 from journal.kv.memory import MemoryStore
@@ -113,7 +114,7 @@ async def paused(client: Client) -> list[str]:
 async def test_an_invocation_and_what_it_calls_pause_together_and_go_on_with_more() -> None:
     async with Lab(*CLASSES, partitions=4).running() as runtime:
         client = runtime.client
-        budget = {"tokens": 100, "usd": "100"}
+        budget: dict[str, Amount] = {"tokens": 100, "usd": "100"}
         handle = await client.service(Editor).write.options(budget=budget).send(["tides", "moons", "storms"])
         info = await until_paused(handle)
         await trio.sleep(5)
@@ -150,15 +151,14 @@ async def test_more_may_be_given_before_it_is_needed() -> None:
     async with Lab(*CLASSES).running() as runtime:
         client = runtime.client
         handle = await client.service(Editor).write.options(budget={"tokens": 400}).send(["tides"])
-        answer = await handle.resume(budget={"tokens": 801, "pages": 3})
+        answer = await handle.resume(budget={"tokens": 801})
         assert answer.changed
         assert await handle.result() == "SUMMARY"
         info = await handle.info()
-        assert info.budget == {"tokens": "1201", "pages": "3"}
+        assert info.budget == {"tokens": "1201"}
         assert info.budget_spent == {"tokens": "1200"}
 
 
-async def test_what_spends_nothing_pauses_with_the_others() -> None:
 async def test_a_start_and_a_change_of_a_limit_leave_what_an_own_budget_has_paused() -> None:
     lab = Lab(*CLASSES, partitions=2)
     async with lab.running() as runtime:
@@ -183,6 +183,7 @@ async def _histories(client: Client) -> dict[str, list[str]]:
     }
 
 
+async def test_what_spends_nothing_pauses_with_the_others() -> None:
     async with Lab(*CLASSES, partitions=2).running() as runtime:
         client = runtime.client
         handle = await client.service(Editor).compare.options(budget={"tokens": 400}).send(5)
@@ -312,15 +313,20 @@ async def test_a_budget_that_is_none_is_refused() -> None:
         client = runtime.client
         for budget in ({}, {"tokens": -1}, {"tokens": 0.5}, {"not a name": 1}):
             with raises(InvalidArgumentError):
-                client.service(Editor).write.options(budget=budget)
+                client.service(Editor).write.options(budget=budget)  # type: ignore[arg-type]
         handle = await client.service(Researcher).wait.send()
         with raises(ConflictError, code=ErrorCode.NO_BUDGET):
             await handle.resume(budget={"tokens": 1})
         with raises(InvalidArgumentError, path="budget"):
             await handle.resume(budget={})
         with raises(InvalidArgumentError, path="budget"):
+            await handle.resume(budget={"tokens": 0})
+        with raises(InvalidArgumentError, path="budget"):
             await handle.resume(budget={"tokens": 1}, dry_run=True)  # type: ignore[call-overload]
-        bound = await client.service(Researcher).wait.options(budget={"tokens": 10}).send()
+        bound = await client.service(Researcher).wait.options(budget={"tokens": 10, "usd": 1}).send()
+        with raises(ConflictError, match="has no budget of usdd, .* it has: tokens, usd", code=ErrorCode.NO_BUDGET):
+            await bound.resume(budget={"tokens": 5, "usdd": 5})
+        assert (await bound.info()).budget == {"tokens": "10", "usd": "1"}
         await bound.signal("go", True)
         assert await bound.result() is True
         with raises(ConflictError, code=ErrorCode.ALREADY_COMPLETED):

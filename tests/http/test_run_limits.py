@@ -30,6 +30,9 @@ async def test_an_invocation_has_a_budget_and_gets_more(tmp_path: Path) -> None:
             while (info := await one.info()).status is not Status.PAUSED:
                 await trio.sleep(0.01)
             assert (info.budget, info.budget_spent) == ({"tokens": "7", "usd": "0.5"}, {"tokens": "7"})
+        for budget, status in (({"tokens": 1, "usdd": 1}, 409), ({"usd": 0}, 400)):
+            refused = await served.http.patch(f"/invocations/{other}/resume", json={"budget": budget})
+            assert refused.status_code == status
         assert (await handle.resume(budget={"tokens": 3}, reason="worth it")).changed
         given = await served.http.patch(f"/invocations/{other}/resume", json={"budget": {"tokens": "3"}})
         assert given.json()["changed"]
@@ -40,9 +43,10 @@ async def test_an_invocation_has_a_budget_and_gets_more(tmp_path: Path) -> None:
         (row,) = (
             await client.query("SELECT count(*) FROM sys_audit WHERE verb = 'resume' AND detail LIKE '%tokens%'")
         ).rows
-        assert row == [2]
-        for refused in ("budget=tokens", "budget=tokens=1e3", "budget=tokens=1&budget=tokens=2", "budget=tokens=-1"):
-            assert (await served.http.post(f"/Agent/c/run/send?{refused}")).status_code == 400
+        assert row == [3], "one was refused"
+        for wrong in ("budget=tokens", "budget=tokens=1e3", "budget=tokens=1&budget=tokens=2", "budget=tokens=-1"):
+            assert (await served.http.post(f"/Agent/c/run/send?{wrong}")).status_code == 400
+        assert "not below 0" in (await served.http.post("/Agent/c/run/send?budget=usd=-1")).text
         drifting = await served.http.patch(f"/invocations/{other}/resume", json={"budget": {"usd": 0.04}})
         assert drifting.status_code == 400
 

@@ -15,7 +15,7 @@ from actors.core.decide.pauses import paused_at
 from actors.core.decide.turns import start_if_its_turn
 from actors.core.evolve.budgets import is_over
 from actors.errors import ConflictError, ErrorCode
-from actors.values.amounts import added, check_quantities, grouped
+from actors.values.amounts import grouped
 from journal import events as e
 from journal.events import PauseCause, Status
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def raised(invocation: InvocationState, more: dict[str, str], reason: str) -> list[Event]:
-    """Give the invocation these amounts more to spend. Raises ``ConflictError`` if it has no budget, or none any more."""
+    """Give the invocation these amounts more to spend. Raises ``ConflictError`` if it has no budget, or none any more, or none of one of
+    the quantities: a bound that is added could not be removed."""
     of = invocation.invocation_id
     if invocation.budget is None:
         owner = invocation.budgets[0] if invocation.budgets else None
@@ -45,7 +46,12 @@ def raised(invocation: InvocationState, more: dict[str, str], reason: str) -> li
             status=invocation.status,
             code=ErrorCode.NO_BUDGET,
         )
-    check_quantities(added(invocation.budget, more), "the budget")
+    if unknown := [name for name in more if name not in invocation.budget]:
+        raise ConflictError(
+            f"{of} has no budget of {', '.join(unknown)}, expected one of the quantities that it has: {', '.join(invocation.budget)}",
+            status=invocation.status,
+            code=ErrorCode.NO_BUDGET,
+        )
     return [e.BudgetRaised(invocation_id=of, more=more, reason=reason)]
 
 
@@ -76,7 +82,7 @@ def resume_in_budget(
 ) -> list[Event]:
     if invocation.status is not Status.PAUSED or invocation.pause_cause is not PauseCause.BUDGET:
         return []
-    of, reason = invocation.invocation_id, "its budgets have room"
-    return [e.InvocationResumed(invocation_id=of, reason=reason), *start_if_its_turn(state, invocation)]
     if command.of_limits and invocation.paused_for is not None:
         return []
+    of, reason = invocation.invocation_id, "its budgets have room"
+    return [e.InvocationResumed(invocation_id=of, reason=reason), *start_if_its_turn(state, invocation)]
