@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 
 from cli.groups import Group
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from actors.query.fsck.report import FsckReport
     from journal.kv.rocks_reader import RocksReader
     from journal.kv.store import Readable
-    from journal.log.fold import PartitionFold
+    from journal.log.fold import Compared
     from journal.rows import StoreIdentity
 
 _ADDRESSES = ("postgresql://", "postgres://")
@@ -121,25 +120,8 @@ def verify(places: tuple[str, ...], output: str) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-@attrs.frozen
-class JournalContents:
-    """What the journal at a place contains."""
-
-    place: str
-    partitions: Sequence[PartitionFold]
-
-
-@attrs.frozen
-class Compared:
-    """The contents of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
-
-    journals: Sequence[JournalContents]
-    is_equal: bool
-    difference: str | None
-
-
 async def _compared(places: Sequence[str]) -> Compared:
-    from journal.log.fold import first_difference, fold
+    from journal.log.fold import Compared, JournalContents, first_difference, fold
 
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(_opened(place)) for place in places]

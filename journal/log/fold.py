@@ -17,7 +17,7 @@ from journal.kv.store import scan_all
 from journal.rows import StreamHead, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from journal.kv.store import Readable
 
@@ -43,6 +43,23 @@ class PartitionFold:
     events: int
     rows: int
     digest: str
+
+
+@attrs.frozen
+class JournalContents:
+    """What the journal at a place contains."""
+
+    place: str
+    partitions: Sequence[PartitionFold]
+
+
+@attrs.frozen
+class Compared:
+    """The contents of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
+
+    journals: Sequence[JournalContents]
+    is_equal: bool
+    difference: str | None
 
 
 def fold(rows: Readable, partitions: int) -> list[PartitionFold]:

@@ -135,7 +135,7 @@ def test_a_list_of_commands_is_wrapped_and_never_cut_in_a_narrow_terminal() -> N
     shown = CliRunner().invoke(root, ["invocations", "--help"], terminal_width=40, max_content_width=40).output
     listed = shown.partition("Commands:")[2]
     assert "..." not in listed
-    assert "back off now" in " ".join(listed.split())
+    assert "retry backing-off ones now" in " ".join(listed.split())
 
 
 def test_completion_scripts_name_the_command(shell: Shell) -> None:
