@@ -110,7 +110,9 @@ class JournalPlace:
             ) as (journal, node):
                 if journal.directory is not None:
                     make_token(journal.directory, shared_token(journal.secret))
-                transport = NodeTransport(node.name, journal.secret, listeners, payload_bytes=self.payload_bytes)
+                transport = NodeTransport(
+                    node.name, journal.secret, listeners, payload_bytes=self.payload_bytes, clock=clock
+                )
                 yield OpenedJournal(journal, Peers(node, transport.ask, transport.serve))
         finally:
             for listener in listeners:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
-_LONG_SECONDS = 2.0
-"""How long a start in a cluster may take before it is explained."""
 
 
 def serve_app(
@@ -100,7 +98,7 @@ async def run_server(
     with GracefulShutdown(drain) as stop:
         async with trio.open_nursery() as watchers:
             if cluster is not None:
-                watchers.start_soon(_wait_for_owners, stop, started, watchers.cancel_scope)
+                watchers.start_soon(_cancel_start, stop, started, watchers.cancel_scope)
             async with open_runtime(
                 *classes,
                 path=data,
@@ -134,15 +132,11 @@ async def run_server(
     return Exit.ABANDONED if runtime.engine.left else Exit.DONE
 
 
-async def _wait_for_owners(stop: GracefulShutdown, started: trio.Event, opening: trio.CancelScope) -> None:
-    """Say why a start takes long, and end it if the process is asked to end meanwhile."""
-    with trio.move_on_after(_LONG_SECONDS):
-        await started.wait()
+async def _cancel_start(stop: GracefulShutdown, started: trio.Event, opening: trio.CancelScope) -> None:
+    """End a start that waits for other nodes, if the process is asked to end meanwhile."""
+    await stop.asked()
     if not started.is_set():
-        err("waiting until each partition has an owner; 'playhead cluster status' shows them")
-        await stop.asked()
-        if not started.is_set():
-            opening.cancel()
+        opening.cancel()
 
 
 def _announce(runtime: Runtime, classes: list[type], app: str, data: Path, options: ServeOptions) -> None:

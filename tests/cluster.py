@@ -42,6 +42,8 @@ class Peer:
 
     name: str
     node: Node
+    clock: VirtualClock
+    """The clock by which it signs and accepts requests over HTTP."""
     take: Callable[[ObjectRequest], Reply[Any]] | None = None
     """Takes requests of other nodes, while it runs."""
     runtime: Runtime | None = None
@@ -99,10 +101,11 @@ class Cluster:
     @asynccontextmanager
     async def peer(self, name: str) -> AsyncIterator[Peer]:
         """One node, until the block is left: then it leaves in order, and a dead one is gone at once."""
-        address, listener = listening()
-        wire = _Wire(self, name, NodeTransport(name, "lab", [listener], payload_bytes=1 << 20, connect=connected))
+        (address, listener), clock = listening(), VirtualClock()
+        transport = NodeTransport(name, "lab", [listener], payload_bytes=1 << 20, clock=clock, connect=connected)
+        wire = _Wire(self, name, transport)
         node = Node(wire, name, partitions=self.partitions, address=address, clock=self.clock)
-        peer = self.peers[name] = Peer(name, node)
+        peer = self.peers[name] = Peer(name, node, clock)
         environment = Environment(
             clock=self.clock,
             random=self._random,

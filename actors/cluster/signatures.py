@@ -1,8 +1,9 @@
 """Signatures of requests between nodes, and of their answers, with a key that all nodes of a cluster have and no client.
 
-A request is for one run of a node: the same bytes sent to another process, which has got its port, are refused. The head of a request
-carries the digest of its body and a signature of both, so that a stranger's body is not even read. An answer is signed for its request. Nothing is
-encrypted.
+A request is for one run of a node: the same bytes sent to another process, which has got its port, are refused. Its head carries the digest
+of its body, the time and a random number, and a signature of all, so that a stranger's body is not even read, and a request that was
+recorded on the network is refused when it is sent again (:mod:`actors.cluster.repeats`). An answer is signed for its request, which no other
+request has. Nothing is encrypted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-SCHEME = "Playhead-Node "
+import attrs
+
+SCHEME = "Playhead-Node"
+
+
+@attrs.frozen
+class Signed:
+    """What the head of a request is signed for: the node it is sent to, the digest of its body, the sender's seconds since 1970-01-01
+    UTC, and a random number. The texts are those of the headers."""
+
+    to: str
+    digest: str
+    sent_at: str
+    nonce: str
 
 
 class NodeSigner:
@@ -19,9 +33,9 @@ class NodeSigner:
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"requests between nodes", "sha256")
 
-    def of_request(self, to: str, digest: str) -> str:
-        """Return the header ``authorization`` of a request to a node, whose body has this digest."""
-        return SCHEME + self._signature("request", to, digest)
+    def of_request(self, signed: Signed) -> str:
+        """Return the header ``authorization`` of a request."""
+        return f"{SCHEME} {self._signature('request', signed.to, signed.digest, signed.sent_at, signed.nonce)}"
 
     def of_answer(self, request: str, body: bytes) -> str:
         """Return the signature of the answer to a request with this header ``authorization``."""

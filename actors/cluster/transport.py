@@ -13,13 +13,15 @@ included; anything else says that the node was not reached (:class:`actors.error
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import trio
 from outcome import Error, Value
 
 from actors.cluster.connections import IDLE_SECONDS, Broken, NodeConnections, Unreached, connect_over_tcp
-from actors.cluster.signatures import NodeSigner, digest_of, is_equal
+from actors.cluster.repeats import RepeatGuard
+from actors.cluster.signatures import SCHEME, NodeSigner, Signed, digest_of, is_equal
 from actors.engine.forwarding import decode_answer, decode_request, encode_answer, encode_request
 from actors.errors import (
     AccessDeniedError,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from actors.engine.requests import ObjectRequest
     from actors.engine.waiter import Reply
     from actors.http.messages import HttpRequest
+    from journal.clock import Clock
     from journal.replicated.membership import Member
 
     Take = Callable[[ObjectRequest], Reply[Any]]
@@ -61,6 +64,10 @@ log = SafeLogger(__name__)
 PATH = "/requests"
 SIGNATURE_HEADER = "x-playhead-signature"
 DIGEST_HEADER = "x-playhead-digest"
+TIME_HEADER = "x-playhead-time"
+NONCE_HEADER = "x-playhead-nonce"
+
+_NONCE_BYTES = 16
 
 _MANY = 20_000
 _LIMITS = ServerLimits(
@@ -81,10 +88,12 @@ class NodeTransport:
         listeners: Sequence[trio.SocketListener],
         *,
         payload_bytes: int,
+        clock: Clock,
         connect: Connect = connect_over_tcp,
     ) -> None:
         """Create the transport of node ``name``, in a cluster whose journal has this secret."""
         self._name = name
+        self._clock = clock
         self._signer = NodeSigner(secret)
         self._listeners = listeners
         self._largest = _MORE_THAN_A_VALUE * payload_bytes + _REST_BYTES
@@ -102,9 +111,9 @@ class NodeTransport:
                 found=len(body),
                 code=ErrorCode.TOO_LARGE,
             )
-        digest = digest_of(body)
-        signature = self._signer.of_request(to.name, digest)
-        headers = [("authorization", signature), (DIGEST_HEADER, digest)]
+        signed = Signed(to.name, digest_of(body), f"{self._clock.now():.3f}", secrets.token_hex(_NONCE_BYTES))
+        signature = self._signer.of_request(signed)
+        headers = headers_of(signed, signature)
         if not to.address:
             raise self._not_reached(to, "it says no address")
         try:
@@ -116,7 +125,7 @@ class NodeTransport:
                 f"the connection to node {to.name} at {to.address} broke before its answer arrived: {error}"
             ) from error
         given = answer.headers.get(SIGNATURE_HEADER.encode(), b"").decode("latin-1")
-        if answer.status != 200 or not is_equal(given, self._signer.of_answer(signature, answer.body)):
+        if not is_equal(given, self._signer.of_answer(signature, answer.body)):
             raise self._not_reached(to, f"the process at this address is not this node (status {answer.status})")
         return decode_answer(request, answer.body).unwrap()
 
@@ -124,7 +133,7 @@ class NodeTransport:
         """Take the requests of other nodes until cancelled. ``take`` gives one to its processor, or raises
         :class:`NotOwnerError`."""
         try:
-            api = NodeApi(self._name, self._signer, take, self._largest)
+            api = NodeApi(self._name, self._signer, RepeatGuard(self._name, self._clock), take, self._largest)
             await serve(api, [*self._listeners], Closing(), limits=_LIMITS, task_status=task_status)
         finally:
             self.close()
@@ -139,12 +148,23 @@ class NodeTransport:
         )
 
 
+def headers_of(signed: Signed, signature: str) -> list[tuple[str, str]]:
+    """Return the headers of a request."""
+    return [
+        ("authorization", signature),
+        (DIGEST_HEADER, signed.digest),
+        (TIME_HEADER, signed.sent_at),
+        (NONCE_HEADER, signed.nonce),
+    ]
+
+
 class NodeApi:
     """The application of HTTP that takes the requests of other nodes."""
 
-    def __init__(self, name: str, signer: NodeSigner, take: Take, largest: int) -> None:
+    def __init__(self, name: str, signer: NodeSigner, guard: RepeatGuard, take: Take, largest: int) -> None:
         self._name = name
         self._signer = signer
+        self._guard = guard
         self._take = take
         self._largest = largest
 
@@ -156,28 +176,39 @@ class NodeApi:
             return HttpResponse(status_code=CLIENT_GONE)
         except UnreadableRequest as error:
             return respond_unreadable(error.status_code)
+        except (
+            NotOwnerError,
+            UnknownOutcomeError,
+        ) as refusal:  # of a request that a node has signed, and that may be repeated
+            return self._signed(request, encode_answer(Error(refusal)), {"www-authenticate": SCHEME}, 401)
         except RefusedError as refusal:
-            return respond_with(refusal)
+            return respond_with(refusal, challenge=SCHEME)
         with trio.CancelScope() as scope, request.carrier.waiting(scope):
             body = encode_answer(await self._answer(asked))
             if len(body) > self._largest:
                 body = encode_answer(Error(self._too_large(len(body))))
-            signature = self._signer.of_answer(request.headers.get("authorization"), body)
-            headers = {NODE_HEADER: self._name, SIGNATURE_HEADER: signature}
-            return HttpResponse(body, headers=headers, media_type="application/msgpack")
+            return self._signed(request, body, {}, 200)
         return HttpResponse(status_code=CLIENT_GONE)
 
+    def _signed(self, request: HttpRequest, body: bytes, headers: dict[str, str], status: int) -> HttpResponse:
+        """Return an answer that is believed: one to a request whose signature is valid."""
+        signature = self._signer.of_answer(request.headers.get("authorization"), body)
+        headers |= {NODE_HEADER: self._name, SIGNATURE_HEADER: signature}
+        return HttpResponse(body, status, headers, media_type="application/msgpack")
+
     async def _read(self, request: HttpRequest) -> ObjectRequest:
-        digest = request.headers.get(DIGEST_HEADER)
-        if not is_equal(request.headers.get("authorization"), self._signer.of_request(self._name, digest)):
+        given = request.headers
+        signed = Signed(self._name, given.get(DIGEST_HEADER), given.get(TIME_HEADER), given.get(NONCE_HEADER))
+        if not is_equal(given.get("authorization"), self._signer.of_request(signed)):
             raise AccessDeniedError(
                 "only the other nodes of this cluster are answered here; clients use the address that 'serving' names",
                 code=ErrorCode.UNAUTHENTICATED,
             )
         if (request.method, request.raw_path) != ("POST", PATH.encode()):
             raise NotFoundError(f"nodes send their requests with POST to {PATH}", kind=ResourceKind.PATH)
+        self._guard.accept(signed)
         body = await read_whole(request, self._largest)
-        if digest_of(body) != digest:
+        if digest_of(body) != signed.digest:
             raise InvalidArgumentError("the body is not the one that was signed")
         try:
             return decode_request(body)

@@ -48,6 +48,9 @@ REGISTRY_SECONDS = 5.0
 
 _LOOK_AGAIN_SECONDS = 0.05
 
+_LONG_SECONDS = 2.0
+"""How long a start may wait for owners before that is logged."""
+
 _SETTLE_SECONDS = 0.2
 """How long a processor whose partition moves has to settle. What has not settled by then is left to the next owner."""
 
@@ -111,7 +114,14 @@ class RequestRouter:
         return all(self._node.owner_of(partition) is not None for partition in range(self._partitions))
 
     async def all_owned(self) -> None:
-        """Wait until each partition has an owner."""
+        """Wait until each partition has an owner, and say so if it takes long."""
+        with trio.move_on_after(_LONG_SECONDS) as soon:
+            await self._until_all_owned()
+        if soon.cancelled_caught:
+            log.info("waiting until each partition has an owner; 'playhead cluster status' shows them")
+            await self._until_all_owned()
+
+    async def _until_all_owned(self) -> None:
         while not self.has_all_partitions:
             await self._node.changed()
 
@@ -206,7 +216,7 @@ class RequestRouter:
                 if not isinstance(error, NotOwnerError):
                     raise
                 if is_late:
-                    raise self._not_owner(partition) from None
+                    raise self._not_owner(partition, error) from None
             except UnknownOutcomeError as error:
                 if not _may_be_repeated(request):
                     raise
@@ -255,10 +265,13 @@ class RequestRouter:
             return None
         return processor
 
-    def _not_owner(self, partition: int) -> NotOwnerError:
+    def _not_owner(self, partition: int, refusal: NotOwnerError | None = None) -> NotOwnerError:
+        """Return the error; ``refusal`` is what the last try to ask the owner raised."""
         owner = self._node.owner_of(partition)
         if owner is not None and owner.name != self._node.name:
             where = f"node {owner.name} owns it"
+            if refusal is not None and refusal.node == owner.name:  # it says why the owner did not take the request
+                where += f", and did not take the request ({refusal})"
         else:
             owner, where = None, "no node owns it now"
         return NotOwnerError(

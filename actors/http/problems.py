@@ -243,20 +243,24 @@ def _status_of(error: ActorError) -> int:
 
 
 def respond_with(
-    raised: ActorError | JournalError, of: InvocationId | None = None, outcome: OutcomeKind | None = None
+    raised: ActorError | JournalError,
+    of: InvocationId | None = None,
+    outcome: OutcomeKind | None = None,
+    *,
+    challenge: str = "Bearer",
 ) -> HttpResponse:
-    """Return the response that describes an error."""
+    """Return the response that describes an error. ``challenge`` is the scheme by which a request shows who sends it."""
     error = _as_actors(raised)
     model = problem_of(error, of, outcome)
     headers: dict[str, str] = {}
     if model.invocation_id is not None:
         headers = {INVOCATION_HEADER: model.invocation_id, RESTATE_ID_HEADER: model.invocation_id}
     if outcome is None:
-        headers |= _headers_of_refusal(error)
+        headers |= _headers_of_refusal(error, challenge)
     return HttpResponse(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)
 
 
-def _headers_of_refusal(error: ActorError) -> dict[str, str]:
+def _headers_of_refusal(error: ActorError, challenge: str) -> dict[str, str]:
     """Return the headers that say how to repeat the request. A recorded failure of the same class does not concern
     the request that reads it.
     """
@@ -266,7 +270,7 @@ def _headers_of_refusal(error: ActorError) -> dict[str, str]:
         return {"allow": ", ".join(error.allowed)}
     if isinstance(error, RequestError) and error.ends_connection:
         return {"connection": "close"}
-    return {"www-authenticate": "Bearer"} if code_of(error) is ErrorCode.UNAUTHENTICATED else {}
+    return {"www-authenticate": challenge} if code_of(error) is ErrorCode.UNAUTHENTICATED else {}
 
 
 def respond_unreadable(status: int) -> HttpResponse:

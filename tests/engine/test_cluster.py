@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import attrs
 import pytest
 import trio
 
 import actors
 from actors import Actor, Service, handler
+from actors.engine.router import RequestRouter
+from actors.environment import Peers
 from actors.errors import NotOwnerError
 from actors.system.registry import registry_stream
 from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS
 from tests.cluster import Cluster, Peer
 from tests.raising import raises
-from tests.virtual import on_virtual_time
+from tests.virtual import VirtualClock, on_virtual_time
 
 pytestmark = on_virtual_time
 
@@ -342,3 +347,46 @@ async def test_without_an_owner_a_request_is_refused_by_its_name(lab: Cluster) -
             await two.client.actor(Tally, key).add(1)
         assert trio.current_time() - began < 3
         assert raised.value.partition == lab.partition_of(Tally, key)
+
+
+# Clocks, and a start that takes long.
+
+
+async def test_nodes_whose_clocks_are_too_far_apart_say_so() -> None:
+    lab = Cluster(Tally, over_http=True)
+    async with lab.running(2) as (first, second):
+        second.clock.shift(31.0)
+        key = lab.key_on(Tally, second)
+        with pytest.raises(
+            NotOwnerError, match=r"node n2 owns it, and did not take the request \(.*31\.\d s .* set the clocks"
+        ):
+            await first.client.actor(Tally, key).add(1)
+        second.clock.shift(-31.0)
+        assert await first.client.actor(Tally, key).add(1) == 1
+
+
+@attrs.define(eq=False)
+class Unplaced:
+    """A member of a cluster in which a partition has no owner, until it has."""
+
+    owner: str | None = None
+    name: str = "n1"
+
+    def owner_of(self, partition: int) -> str | None:
+        return self.owner
+
+    async def changed(self) -> None:
+        await trio.sleep(0.5)
+
+
+async def test_a_node_says_what_it_waits_for_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "actors.engine.router")
+    node: Any = Unplaced()
+    router = RequestRouter(Peers(node, trio.sleep, trio.sleep), {}, 1, VirtualClock().now)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(router.all_owned)
+        await trio.sleep(1.9)
+        assert not caplog.messages
+        await trio.sleep(10.0)
+        node.owner = "n2"
+    assert caplog.messages == ["waiting until each partition has an owner; 'playhead cluster status' shows them"]

@@ -10,9 +10,10 @@ import pytest
 import trio
 from outcome import Error, Value
 
-from actors.cluster.connections import NodeConnections
-from actors.cluster.signatures import NodeSigner, digest_of
-from actors.cluster.transport import DIGEST_HEADER, PATH, NodeTransport
+from actors.cluster.connections import Answer, NodeConnections
+from actors.cluster.repeats import REMEMBERED_SECONDS, SKEW_SECONDS, RepeatGuard
+from actors.cluster.signatures import NodeSigner, Signed, digest_of
+from actors.cluster.transport import NONCE_HEADER, PATH, SIGNATURE_HEADER, NodeTransport, headers_of
 from actors.core import commands as c
 from actors.engine.forwarding import decode_answer, decode_request, encode_answer, encode_request
 from actors.engine.requests import AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
@@ -35,7 +36,7 @@ from journal.events import Outcome, OutcomeKind, Stamp, Status, Target
 from journal.ids import InvocationId, StreamId
 from journal.replicated.membership import Member
 from tests.cluster import connected, listening
-from tests.virtual import on_virtual_time
+from tests.virtual import VirtualClock, on_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -147,13 +148,19 @@ async def owner() -> AsyncIterator[Owner]:
     address, listener = listening()
     found = Owner(Member(name="n1", address=address))
     async with trio.open_nursery() as nursery:
-        await nursery.start(NodeTransport("n1", "secret", [listener], payload_bytes=1_000).serve, found.take)
+        transport = NodeTransport("n1", "secret", [listener], payload_bytes=1_000, clock=VirtualClock())
+        await nursery.start(transport.serve, found.take)
         yield found
         nursery.cancel_scope.cancel()
 
 
-async def ask(to: Member, argument: bytes = b"1", secret: str = "secret", payload_bytes: int = 1_000) -> Outcome:
-    with closing(NodeTransport("n2", secret, [], payload_bytes=payload_bytes, connect=connected)) as transport:
+async def ask(
+    to: Member, argument: bytes = b"1", secret: str = "secret", payload_bytes: int = 1_000, ahead: float = 0.0
+) -> Outcome:
+    clock = VirtualClock()
+    clock.shift(ahead)
+    sender = NodeTransport("n2", secret, [], payload_bytes=payload_bytes, clock=clock, connect=connected)
+    with closing(sender) as transport:
         invoke = c.Invoke(invocation_id=OF, target=INVOKE.target, argument=argument)
         outcome: Outcome = await transport.ask(to, request(invoke, outcome=Reply(OF)))
         return outcome
@@ -172,21 +179,113 @@ async def test_a_node_with_another_secret_is_not_answered(owner: Owner) -> None:
 
 @on_virtual_time
 async def test_a_request_that_no_node_has_signed_is_refused_unread(owner: Owner) -> None:
-    signer, body = NodeSigner("secret"), encode_request(request(INVOKE, outcome=Reply(OF)))
-    digest = digest_of(body)
-    signed = ("authorization", signer.of_request("n1", digest))
-    for headers, path, sent, status in (
-        ([], PATH, body, 401),
-        ([("authorization", "Bearer a-token-of-a-client-with-32-chars")], PATH, body, 401),
-        ([signed], PATH, body, 401),
-        ([signed, (DIGEST_HEADER, digest)], "/health", body, 404),
-        ([signed, (DIGEST_HEADER, digest)], PATH, body + b"1", 400),
-        ([signed, (DIGEST_HEADER, digest)], PATH, body, 200),
+    signed = headers(BODY, nonce="1")
+    for given, path, sent, status in (
+        ([], PATH, BODY, 401),
+        ([("authorization", "Bearer a-token-of-a-client-with-32-chars")], PATH, BODY, 401),
+        (signed[:1], PATH, BODY, 401),
+        ([*signed[:3], (NONCE_HEADER, "2")], PATH, BODY, 401),
+        (signed, "/health", BODY, 404),
+        (signed, PATH, BODY + b"1", 400),
+        (headers(BODY, nonce="2"), PATH, BODY, 200),
     ):
-        with closing(NodeConnections(connected)) as connections:
-            answer = await connections.post(owner.member.address, path, headers, sent, largest_answer=10_000)
+        answer = await post(owner.member.address, given, sent, path)
         assert answer.status == status
+        assert answer.headers.get(b"www-authenticate") == (b"Playhead-Node" if status == 401 else None)
     assert owner.asked == 1
+
+
+BODY = encode_request(request(INVOKE, outcome=Reply(OF)))
+
+
+def headers(body: bytes, *, nonce: str) -> list[tuple[str, str]]:
+    """What a node signs now."""
+    signed = Signed("n1", digest_of(body), f"{VirtualClock().now()}", nonce)
+    return headers_of(signed, NodeSigner("secret").of_request(signed))
+
+
+async def post(address: str, given: list[tuple[str, str]], body: bytes, path: str = PATH) -> Answer:
+    with closing(NodeConnections(connected)) as connections:
+        return await connections.post(address, path, given, body, largest_answer=10_000)
+
+
+@on_virtual_time
+async def test_a_request_that_was_recorded_is_refused_for_ever(owner: Owner) -> None:
+    recorded = headers(BODY, nonce="1")
+    assert (await post(owner.member.address, recorded, BODY)).status == 200
+    for pause, error, why in (
+        (0.0, UnknownOutcomeError, "has received this request before"),
+        (SKEW_SECONDS, UnknownOutcomeError, "has received this request before"),
+        (1.0, NotOwnerError, "differs by 31.0 s from its clock; at most 30 s of skew"),
+        (REMEMBERED_SECONDS, NotOwnerError, "differs by 91.0 s"),
+    ):
+        await trio.sleep(pause)
+        again = await post(owner.member.address, recorded, BODY)
+        answer = decode_answer(request(INVOKE), again.body)
+        assert again.status == 401
+        assert isinstance(answer, Error)
+        assert type(answer.error) is error
+        assert why in str(answer.error)
+    assert owner.asked == 1
+
+
+@on_virtual_time
+@pytest.mark.parametrize("ahead", [-31.0, 31.0])
+async def test_a_node_whose_clock_is_wrong_is_told_so(owner: Owner, ahead: float) -> None:
+    await ask(owner.member, ahead=ahead * 0.9)
+    with pytest.raises(NotOwnerError, match=rf"differs by {-ahead} s from its clock.* set the clocks of both nodes"):
+        await ask(owner.member, ahead=ahead)
+    assert owner.asked == 1
+
+
+@on_virtual_time
+async def test_a_request_is_remembered_as_long_as_it_can_be_accepted_and_no_longer() -> None:
+    clock = VirtualClock()
+    guard = RepeatGuard("n1", clock, at_most=2)
+
+    def sent(nonce: str, ahead: float = 0.0) -> Signed:
+        return Signed("n1", "digest", f"{clock.now() + ahead}", nonce)
+
+    early = sent("1", SKEW_SECONDS)
+    guard.accept(early)
+    guard.accept(sent("2"))
+    with pytest.raises(NotOwnerError, match="has accepted 2 requests of other nodes within 60 s"):
+        guard.accept(sent("3"))
+    await trio.sleep(REMEMBERED_SECONDS)
+    with pytest.raises(UnknownOutcomeError):
+        guard.accept(early)
+    await trio.sleep(0.1)
+    with pytest.raises(NotOwnerError, match="skew"):
+        guard.accept(early)
+    guard.accept(sent("3"))
+    guard.accept(sent("4"))
+    for wrong in ("", "soon", "nan"):
+        with pytest.raises(NotOwnerError, match="skew"):
+            guard.accept(Signed("n1", "digest", wrong, "5"))
+
+
+@on_virtual_time
+async def test_an_earlier_answer_to_the_same_question_is_not_believed(owner: Owner) -> None:
+    address, listener = listening()
+    recorded: list[Answer] = []
+
+    async def repeat_the_first(asked: HttpRequest) -> HttpResponse:
+        given = [
+            (name.decode(), value.decode()) for name, value in asked.headers.raw if name.startswith((b"x-", b"auth"))
+        ]
+        recorded.append(await post(owner.member.address, given, await read_whole(asked, 10_000)))
+        first = recorded[0]
+        signature = first.headers[SIGNATURE_HEADER.encode()].decode()
+        return HttpResponse(first.body, first.status, {SIGNATURE_HEADER: signature})
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, repeat_the_first, [listener], Closing())
+        between = attrs.evolve(owner.member, address=address)
+        assert (await ask(between)).value == b"1"
+        with pytest.raises(NotOwnerError, match="is not this node"):
+            await ask(between)
+        nursery.cancel_scope.cancel()
+    assert [answer.body for answer in recorded] == [recorded[0].body] * 2
 
 
 @on_virtual_time
@@ -223,7 +322,8 @@ async def test_a_connection_is_used_again_unless_the_other_side_has_closed_it(ow
         made += 1
         return await connected(address)
 
-    with closing(NodeTransport("n2", "secret", [], payload_bytes=1_000, connect=counted)) as transport:
+    sender = NodeTransport("n2", "secret", [], payload_bytes=1_000, clock=VirtualClock(), connect=counted)
+    with closing(sender) as transport:
         for pause in (1.0, 1.0, 3_600.0, 1.0):
             await transport.ask(owner.member, request(INVOKE, outcome=Reply(OF)))
             await trio.sleep(pause)
