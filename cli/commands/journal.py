@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.query.fsck.report import FsckReport
     from journal.kv.rocks_reader import RocksReader
     from journal.kv.store import Readable
-    from journal.log.fold import Compared
+    from journal.log.fold import JournalComparison
     from journal.rows import StoreIdentity
 
 _ADDRESSES = ("postgresql://", "postgres://")
@@ -120,8 +120,8 @@ def verify(places: tuple[str, ...], output: str) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-async def _compared(places: Sequence[str]) -> Compared:
-    from journal.log.fold import Compared, JournalContents, first_difference, fold
+async def _compared(places: Sequence[str]) -> JournalComparison:
+    from journal.log.fold import JournalComparison, JournalContents, first_difference, fold
 
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(_opened(place)) for place in places]
@@ -131,7 +131,7 @@ async def _compared(places: Sequence[str]) -> Compared:
         ]
         is_equal = all(each.partitions == journals[0].partitions for each in journals)
         difference = None if is_equal else first_difference(opened[0][0], opened[1][0])
-        return Compared(journals, is_equal, None if difference is None else difference.hex())
+        return JournalComparison(journals, is_equal, None if difference is None else difference.hex())
 
 
 @asynccontextmanager
@@ -158,7 +158,7 @@ async def _opened(place: str) -> AsyncIterator[tuple[Readable, int]]:
         reader.close()
 
 
-def _show(compared: Compared) -> None:
+def _show(compared: JournalComparison) -> None:
     has_two = len(compared.journals) > 1
     for journal in compared.journals:
         if has_two:

@@ -54,7 +54,7 @@ class JournalContents:
 
 
 @attrs.frozen
-class Compared:
+class JournalComparison:
     """The contents of one or two journals. ``difference`` is the first key at which two differ, in hexadecimal."""
 
     journals: Sequence[JournalContents]
