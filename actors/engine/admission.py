@@ -16,11 +16,13 @@ from actors.errors import (
     InvalidArgumentError,
     RefusedError,
     TerminalError,
+    UnavailableError,
 )
 from actors.model.field_view import FieldView
 from actors.replay.updates import run_validator
 from actors.rows.items import ObjectItems
 from actors.values import ValueProblem
+from actors.values.failures import text_of
 from actors.values.problem import reason_of
 from journal.errors import BrokenInvariant
 from journal.events import Mode
@@ -28,22 +30,30 @@ from journal.events import Mode
 if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.state import InvocationState, ObjectState
+    from actors.engine.code_waits import CodeWaits
     from actors.engine.engine_context import EngineContext
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
+    from actors.engine.refusals import Refusals
+    from actors.engine.requests import ObjectRequest
     from actors.model.definitions import Definition, HandlerDefinition
 
 
 class Admission:
     """Lets the updates of one processor in: their validators look at the object as it is."""
 
-    def __init__(self, machine: Machine, context: EngineContext) -> None:
+    def __init__(self, machine: Machine, context: EngineContext, code_waits: CodeWaits, refusals: Refusals) -> None:
         self._machine = machine
         self._context = context
+        self._code_waits = code_waits
+        self._refusals = refusals
 
-    def admitted(self, loaded: LoadedObject, command: c.ResolvedInvoke) -> c.ResolvedInvoke:
-        """Return the command for the code of the run. Raises ``RefusedError`` if there is no run, or its code has no such update, and
-        what the validator raises. An update that was accepted before is let in again."""
+    def admitted(
+        self, loaded: LoadedObject, request: ObjectRequest, command: c.ResolvedInvoke
+    ) -> c.ResolvedInvoke | None:
+        """Return the command for the code of the run; None if that is not loaded yet, and the request is taken again then. Raises
+        ``RefusedError`` if there is no run, or its code has no such update or cannot be loaded, and what the validator raises. An update
+        that was accepted before is let in again."""
         asked, state = command.asked, loaded.state
         if state is not None and asked.invocation_id in state.invocations:
             return command
@@ -51,17 +61,39 @@ class Admission:
         if state is None:
             raise BrokenInvariant("a run was found in an object without a state")
         app = self._machine.applications.find(run.deployment, state.service)
-        if app is not None:  # otherwise the code of the run is being loaded, and it has what was served then
-            definition = app.find(state.service)
-            handler = definition.called.get(asked.target.handler)
-            if handler is None or handler.mode is not Mode.UPDATE:
-                raise ConflictError(
-                    f"{asked.target}: the run {run.invocation_id} is on other code ({run.deployment}), which has no such update; move the "
-                    "run to the code that is served",
-                    code=ErrorCode.NOT_POSSIBLE,
-                )
-            self._validate(loaded, state, run, definition, handler, asked)
+        if app is None:
+            self._wait_for_code(request, asked, run)
+            return None
+        definition = app.find(state.service)
+        handler = definition.called.get(asked.target.handler)
+        if handler is None or handler.mode is not Mode.UPDATE:
+            raise ConflictError(
+                f"{asked.target}: the run {run.invocation_id} is on other code ({run.deployment}), which has no such update; move the "
+                "run to the code that is served",
+                code=ErrorCode.NOT_POSSIBLE,
+            )
+        self._validate(loaded, state, run, definition, handler, asked)
         return msgspec.structs.replace(command, deployment=run.deployment)
+
+    def _wait_for_code(self, request: ObjectRequest, asked: c.Invoke, run: InvocationState) -> None:
+        """Load the code of the run and take the request again then. Raises :class:`UnavailableError` if the code cannot be loaded now, or
+        too many requests wait for code."""
+        if request.code_error is not None:
+            raise UnavailableError(
+                f"{asked.target}: the run {run.invocation_id} is on code that cannot be loaded: {text_of(request.code_error)}. Move the run to the code "
+                "that is served, or try again once its code can be loaded"
+            )
+        is_asked = request.reply is not None or request.outcome is not None
+        limit = self._context.limits.requests
+        if is_asked and self._code_waits.parked >= limit:
+            raise UnavailableError(
+                f"{asked.target}: overloaded: {limit} requests wait for code (limit `requests`={limit}); retry later"
+            )
+        if is_asked or request.position is not None:
+            self._code_waits.park(msgspec.structs.replace(request), run.deployment)
+            request.position = None  # the message is consumed when the request is taken again
+        else:
+            self._refusals.keep(request)
 
     def _validate(
         self,

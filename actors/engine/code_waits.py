@@ -1,4 +1,4 @@
-"""Keeps the invocations that wait for the code of their deployment to be loaded."""
+"""Keeps the invocations, and the requests for updates of them, that wait for the code of their deployment to be loaded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _WOKEN_TOGETHER = 64
 
 
 class CodeWaits:
-    """The invocations of one processor that wait for code. ``submit`` sends a request to an object, ``run_soon`` queues a handler."""
+    """The invocations and requests of one processor that wait for code. ``submit`` sends a request to an object, ``run_soon`` queues a
+    handler. ``nursery`` has the tasks that load code."""
+
+    nursery: trio.Nursery
 
     def __init__(
         self,
@@ -41,14 +44,27 @@ class CodeWaits:
         self._submit = submit
         self._run_soon = run_soon
         self._waiting: dict[str, dict[InvocationId, LoadedObject]] = {}
+        self._requests: dict[str, list[ObjectRequest]] = {}
 
-    def add(self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery) -> None:
-        """Wait for the deployment's code in a task of the ``nursery``, and run then."""
-        deployment = invocation.deployment
+    def add(self, loaded: LoadedObject, invocation: InvocationState) -> None:
+        """Wait for the deployment's code, and run then."""
+        self._begin(invocation.deployment)
+        self._waiting[invocation.deployment][invocation.invocation_id] = loaded
+
+    def park(self, request: ObjectRequest, deployment: str) -> None:
+        """Keep a request until the load of the deployment's code has ended, well or not, and submit it again then."""
+        self._begin(deployment)
+        self._requests.setdefault(deployment, []).append(request)
+
+    @property
+    def parked(self) -> int:
+        """The number of requests that wait."""
+        return sum(map(len, self._requests.values()))
+
+    def _begin(self, deployment: str) -> None:
         if deployment not in self._waiting:
             self._waiting[deployment] = {}
-            nursery.start_soon(self._load, deployment, name=f"load {deployment}")
-        self._waiting[deployment][invocation.invocation_id] = loaded
+            self.nursery.start_soon(self._load, deployment, name=f"load {deployment}")
 
     def of(self, invocation: InvocationState) -> CodeWait | None:
         """The code that the invocation waits for, if it is not loaded."""
@@ -70,7 +86,10 @@ class CodeWaits:
                 raise
             error = raised
         waiting = self._waiting.pop(deployment)
-        if error is not None:
+        for request in self._requests.pop(deployment, ()):
+            request.code_error = error
+            self._submit(request)
+        if error is not None and waiting:
             log.error("%d invocations are paused: %s, on which they run, cannot be loaded", len(waiting), deployment)
         for number, (of, loaded) in enumerate(waiting.items(), 1):
             if error is None:

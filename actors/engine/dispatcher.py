@@ -62,8 +62,8 @@ class Dispatcher:
         self.row_pauses = RowPauses(machine, context)
         self._executor = executor
         self._first_turns = first_turns
-        self._admission = Admission(machine, context)
         self._refusals = Refusals(machine, faults)
+        self._admission = Admission(machine, context, executor.code_waits, self._refusals)
         self._detector = detector
         self._verbs = ControlVerbs(machine, executor.wait_turns)
         self.deletions = Deletions(machine, self._refusals)
@@ -201,7 +201,9 @@ class Dispatcher:
             if edges:
                 self._detector.refuse(edges, str(command.target))
         if resolved.mode is Mode.UPDATE:
-            resolved = self._admission.admitted(loaded, resolved)
+            if (admitted := self._admission.admitted(loaded, request, resolved)) is None:
+                return
+            resolved = admitted
         events = self._machine.decide(loaded, resolved, request.stamp)
         if request.act is not None:
             self._machine.audit(request, changed=bool(events))

@@ -223,8 +223,7 @@ class Executor:
     # Handlers.
 
     async def run_next(self, nursery: trio.Nursery) -> None:
-        """Run the first handler in line, if it still may run. If it must wait for code or for the end of steps, a task of the ``nursery``
-        waits."""
+        """Run the first handler in line, if it still may run. If it must wait for the end of steps, a task of the ``nursery`` waits."""
         run = self.runs.popleft()
         loaded, state, places = run.loaded, run.loaded.state, self._machine.places
         if self._machine.cache.find(loaded.stream) is not loaded:
@@ -253,7 +252,7 @@ class Executor:
                 if run.recorded is not None and not owes_an_attempt(invocation):
                     return  # a signal that the handler has not awaited
                 if not self._waits_for_unwinding(loaded, invocation, nursery):
-                    await self._start(loaded, invocation, nursery, run.recorded)
+                    await self._start(loaded, invocation, run.recorded)
             elif run.recorded is not None:
                 commands = attempt.hand_over(run.recorded, self._machine.now)
                 self._after_turn(loaded, attempt, commands, run.recorded.number)
@@ -262,15 +261,13 @@ class Executor:
                 raise
             self._faults.blame(loaded, run.invocation_id, error)
 
-    async def _start(
-        self, loaded: LoadedObject, invocation: InvocationState, nursery: trio.Nursery, woken_by: Recorded | None
-    ) -> None:
+    async def _start(self, loaded: LoadedObject, invocation: InvocationState, woken_by: Recorded | None) -> None:
         of = invocation.invocation_id
         if loaded.state is None:
             raise BrokenInvariant("an invocation has no object")
         app = self._machine.applications.find(invocation.deployment, loaded.state.service)
         if app is None:
-            self.code_waits.add(loaded, invocation, nursery)
+            self.code_waits.add(loaded, invocation)
             return
         if self._holds.if_struck_out(loaded, of):
             return

@@ -253,12 +253,11 @@ class PartitionProcessor:
         return reply
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run the partition. Ends only with an error or by cancellation.
-
-        User objects continue once the runtime is ``opened``, so that opening it waits for no handler.
-        """
+        """Run the partition. Ends only with an error or by cancellation. User objects continue once the runtime is ``opened``, so that
+        opening it waits for no handler."""
         try:
             async with trio.open_nursery() as nursery:
+                self._executor.code_waits.nursery = nursery
                 nursery.start_soon(self._decide_in_rounds, nursery)
                 nursery.start_soon(self._commits.commit_what_is_sealed)
                 nursery.start_soon(self._commits.release)

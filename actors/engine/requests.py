@@ -65,7 +65,7 @@ class ObjectRequest(msgspec.Struct, eq=False):
     ``reply`` receives the answer and ``outcome`` the outcome of the invocation. ``position`` is the position of the message that
     carried the request. ``is_fresh`` says that its id was just created, so it cannot exist already. ``act`` is the audit entry,
     for requests from which it cannot be derived. ``is_second`` says that it was postponed once, until an earlier invocation of its key was
-    purged.
+    purged. ``code_error`` is why the code that it waited for could not be loaded.
     """
 
     to: StreamId
@@ -78,6 +78,7 @@ class ObjectRequest(msgspec.Struct, eq=False):
     source: str = "handler"
     act: ControlAction | None = None
     is_second: bool = False
+    code_error: BaseException | None = None
 
     @property
     def leaves_at_pause(self) -> bool:

@@ -371,3 +371,87 @@ async def test_a_restart_keeps_code_that_is_there(shop: Shop) -> None:
         assert answer.successor.deployment == one
         again = runtime.client.invocation(answer.successor.invocation_id)
         assert (await again.outcome()).kind is OutcomeKind.FAILED
+
+
+ORDER = """
+    import actors
+    from tests.lab import WORLD
+    VERSION = {version}
+
+    def check(order: "Order", to: str) -> None:
+        WORLD.note(f"checked on {version}")
+        if not to:
+            raise ValueError("the address is empty")
+
+    class Order(actors.Workflow):
+        to: str = ""
+
+        @actors.handler
+        async def run(self) -> list[object]:
+            await actors.signal("go", str)
+            return [VERSION, self.to]
+
+        @actors.update(validate=check)
+        async def move(self, to: str) -> int:
+            self.to = to
+            return VERSION
+
+    class Clerk(actors.Service):
+        @actors.handler
+        async def move(self, to: str) -> int:
+            return await actors.workflow(Order, "7").move(to)
+"""
+ONLY_NEW = """
+        @actors.update
+        async def only_new(self) -> None: ...
+"""
+
+
+async def test_an_update_of_a_run_on_old_code_is_checked_by_that_code_after_a_start(shop: Shop) -> None:
+    shop.write(1, ORDER)
+    async with shop.running() as runtime:
+        order = runtime.client.workflow(shop.app.Order, "7")
+        run = await order.run.send()
+        await waits(run)
+    shop.close()
+    shop.write(2, ORDER.replace("    class Clerk", f"{ONLY_NEW}\n    class Clerk"))
+    for asked in ("empty", "only new", "by a handler"):
+        async with shop.running() as runtime:
+            order = runtime.client.workflow(shop.app.Order, "7")
+            if asked == "empty":
+                with raises(actors.InvalidArgumentError, match="the address is empty"):
+                    await order.move("")
+            elif asked == "only new":
+                with raises(actors.ConflictError, match="on other code"):
+                    await order.only_new()
+            else:
+                assert await runtime.client.service(shop.app.Clerk).move("New Street") == 1
+                found = runtime.client.invocation(run.id)
+                assert (await found.info()).status is not Status.PAUSED
+                await found.signal("go", "on")
+                assert await found.result() == [1, "New Street"]
+        shop.close()
+    assert WORLD.entries == ["checked on 1", "checked on 1"]
+
+
+async def test_an_update_of_a_run_whose_code_cannot_be_loaded_is_refused_for_now(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write(1, ORDER)
+    async with shop.running() as runtime:
+        run = await runtime.client.workflow(shop.app.Order, "7").run.send()
+        await waits(run)
+    shop.close()
+    shop.write(2, ORDER)
+    async with shop.running() as runtime:
+        monkeypatch.setattr("actors.code.registry.load", _broken)
+        order = runtime.client.workflow(shop.app.Order, "7")
+        with raises(actors.errors.UnavailableError, match="cannot be loaded"):
+            await order.move("New Street")
+        monkeypatch.undo()
+        await trio.sleep(60)
+        assert await order.move("New Street") == 1
+
+
+def _broken(*_: object) -> None:
+    raise actors.errors.BrokenDeploymentError("the disk is gone")
