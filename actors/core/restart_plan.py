@@ -33,7 +33,7 @@ from actors.core.output import NO_OUTPUT, KeptOutput
 from actors.core.requests import is_completion, is_request
 from actors.core.restart_points import ANEW, ENTRY, THE_END, is_entry, prefix_of, ref_of, without_deferred
 from journal import events as e
-from journal.events import Stamp, StepRef
+from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
@@ -177,11 +177,16 @@ def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
 
 
 def _late_updates(history: Sequence[Recorded], cut: int) -> frozenset[InvocationId]:
-    """Return the updates of which something comes after the cut: those that were accepted there and not cancelled, and those that were
-    accepted before and cancelled there."""
+    """Return the updates of which something comes after the cut: those that were accepted or cancelled there, but not those that a
+    cancel has ended since they were accepted there."""
     accepted = {r.event.update for r in history[cut:] if isinstance(r.event, e.UpdateAccepted)}
     cancelled = {r.event.update for r in history[cut:] if isinstance(r.event, e.UpdateCancelRequested)}
-    return frozenset(accepted ^ cancelled)
+    ended = {
+        r.event.update
+        for r in history[cut:]
+        if isinstance(r.event, e.UpdateCompleted) and r.event.outcome.kind is OutcomeKind.CANCELLED
+    }
+    return frozenset((accepted | cancelled) - (accepted & ended))
 
 
 def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:

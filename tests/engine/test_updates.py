@@ -560,3 +560,67 @@ async def test_an_update_that_calls_back_whoever_waits_for_it_is_refused_as_a_de
         assert await guide.show("hall") == "inside hall"
         error = await refusal(runtime.client.actor(Room, "cellar").enter(), DeadlockError)
         assert "Guide/g/show" in [link.target for link in error.chain]
+
+
+async def test_an_update_that_is_being_cancelled_when_its_run_is_restarted_is_cancelled_by_the_restart() -> None:
+    class Slow(Workflow):
+        @handler
+        async def run(self) -> None:
+            await pack("begin")
+            await actors.signal("go")
+            await pack("middle")
+            await actors.signal("end")
+
+        @update
+        async def work(self) -> None:
+            try:
+                await actors.signal("never")
+            except actors.CancelledError:
+                await actors.sleep(100)
+                raise
+
+    async with Lab(Slow).running() as runtime:
+        slow = runtime.client.workflow(Slow, "1")
+        run = await slow.run.send()
+        await run.signal("go")
+        await quiet()
+        handle = await slow.work.send()
+        await quiet()
+        await handle.cancel(reason="changed my mind")
+        await quiet()
+        await run.restart("1", stop="kill")
+        with trio.fail_after(1000):
+            error = await refusal(handle.result(), actors.InvocationCancelledError)
+        assert error.code is ErrorCode.CANCELLED
+
+
+async def test_whatever_a_validator_does_but_return_none_refuses_the_update() -> None:
+    def leaves(of: Strict) -> None:
+        raise SystemExit("no exit")
+
+    def cancels(of: Strict) -> None:
+        raise actors.CancelledError("no cancel")
+
+    class Strict(Workflow):
+        @handler
+        async def run(self) -> None:
+            await actors.signal("end")
+
+        @update(validate=leaves)
+        async def leave(self) -> None: ...
+
+        @update(validate=cancels)
+        async def cancel(self) -> None: ...
+
+        @update(validate=lambda of: False)
+        async def answer(self) -> None: ...
+
+    async with Lab(Strict).running() as runtime:
+        strict = runtime.client.workflow(Strict, "1")
+        await strict.run.send()
+        assert "no exit" in str(await refusal(strict.leave(), InvalidArgumentError))
+        assert "no cancel" in str(await refusal(strict.cancel(), InvalidArgumentError))
+        assert "raise an error to refuse" in str(await refusal(strict.answer(), DefinitionError))
+        with pytest.raises(InvalidArgumentError, match="budget of its own"):
+            strict.answer.options(budget={"usd": 1})
+        assert [info.target.handler for info in await runtime.client.invocations()] == ["run"]
