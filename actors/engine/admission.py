@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actors.core.decide.updates import run_for_update
+from actors.engine.exceptions import passes
 from actors.engine.handler_object import instance_of
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import (
     ConflictError,
+    DefinitionError,
     ErrorCode,
     Interruption,
     InvalidArgumentError,
@@ -116,7 +118,12 @@ class Admission:
             if view.prepares:
                 view.prepare()
             arguments: dict[str, Any] = handler.signature.arguments(asked.argument, asked.parameter)
-            validator(instance_of(definition, state, view), **arguments)
+            answer: object = validator(instance_of(definition, state, view), **arguments)
+            if answer is not None:
+                raise DefinitionError(
+                    f"{name}: its validator returned a value of type {type(answer).__qualname__}, expected None; raise an error to refuse "
+                    "the update"
+                )
 
         try:
             watchdog.run(Work(asked.invocation_id, name, may_be_interrupted=True), run_validator, check, view, name)
@@ -128,5 +135,7 @@ class Admission:
             raise
         except ValueProblem as error:
             raise InvalidArgumentError(f"{name}: {error.path}: {error.problem}", path=error.path) from error
-        except Exception as error:
+        except BaseException as error:  # a validator may also raise SystemExit or CancelledError
+            if passes(error):
+                raise
             raise InvalidArgumentError(f"{name}: {reason_of(error)}") from error

@@ -75,6 +75,11 @@ def update(
             f"{asked.target}: an update has no delay and no debounce key, because its run may have ended by then; leave them out",
             path="delay",
         )
+    if asked.budget is not None:
+        raise InvalidArgumentError(
+            f"{asked.target}: an update has no budget of its own: what it spends counts for its run; give the run a budget",
+            path="budget",
+        )
     run = run_for_update(state, asked)
     waiting = sum(one.mode is Mode.UPDATE for one in _existing(state).invocations.values())
     if waiting >= limits.mailbox:
