@@ -83,7 +83,8 @@ class BudgetWatcher:
             for key, _ in page:
                 data = machine.rows.get(key)  # with the changes that are not on disk yet
                 life = None if data is None else life_of(data)
-                if life is not None and not machine.budgets.is_kept(keys.scope_of_spent(key), life, machine.places):
+                scope = keys.scope_of_spent(key)
+                if life is not None and not machine.budgets.is_kept(scope, life, machine.places, machine.now):
                     machine.batch.rows[key] = None
             await trio.lowlevel.checkpoint()
 

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 from actors.core.decide.held import candidate_of
 from actors.core.effects import KeepBudget
 from actors.core.limits import used_up
-from actors.rows.spent import add_spent, keep_budget, own_row, owner_of, scope_of, spent_of_budget, spent_under
+from actors.rows.spent import add_spent, add_to_own, keep_budget, own_row, owner_of, spent_of_budget, spent_under
 from journal import events as e
 from journal import keys
 from journal.events import OverBudget
+from journal.ids import stream_of_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from journal.events import Event
     from journal.ids import InvocationId
     from journal.log.protocol import Journal
+
+
+_ARRIVES_WITHIN = keys.microseconds(24 * 3600.0)
 
 
 class Budgets:
@@ -74,7 +78,7 @@ class Budgets:
         for owner in invocation.budgets:
             row = own_row(self._readers, owner)
             if row is not None and row.budget is not None:
-                found = used_up("", spent_under(self._readers, scope_of(owner), row.life), row.budget)
+                found = used_up("", self.of_invocation(owner), row.budget)
                 if found is not None:
                     return OverBudget(owner, found.quantity, found.spent, found.budget)
         return None
@@ -107,19 +111,19 @@ class Budgets:
             keep_budget(into, self._readers[partition], partition, effect.invocation_id, effect.budget, life)
             return
         for owner in effect.budgets:
-            row = own_row(self._readers, owner)
-            budget = {} if row is None or row.budget is None else row.budget
-            spent = {name: amount for name, amount in effect.spent.items() if name in budget}
-            if row is not None and spent:
-                add_spent(into, self._readers[partition], partition, scope_of(owner), row.life, spent)
+            add_to_own(into, self._readers, partition, owner, effect.spent, keys.microseconds(at))
 
-    def is_kept(self, scope: str, life: int, places: RunPlaces) -> bool:
-        """Report whether a budget with this scope and this life exists, or existed for an invocation that is kept."""
+    def is_kept(self, scope: str, life: int, places: RunPlaces, now: float) -> bool:
+        """Report whether a budget with this scope and this life exists, or existed for an invocation that is kept. The row of an invocation
+        whose partition another node runs may not have arrived here yet, for at most a day."""
         owner = owner_of(scope)
         if owner is None:
             return life in places.lives_of(scope)
         row = own_row(self._readers, owner)
-        return row is not None and row.life == life
+        if row is not None:
+            return life < 0 or row.life == life
+        is_run_here = self._readers[stream_of_invocation(owner) % len(self._readers)] is not self._journal
+        return not is_run_here and keys.microseconds(now) - abs(life) < _ARRIVES_WITHIN
 
     def add(self, into: Rows, partition: int, charges: Iterable[tuple[str, int, Amounts]]) -> None:
         """Add the charges to the rows of a commit of the partition."""

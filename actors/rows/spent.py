@@ -57,6 +57,34 @@ def owner_of(scope: str) -> InvocationId | None:
     return InvocationId(scope.removeprefix(_INVOCATION)) if scope.startswith(_INVOCATION) else None
 
 
+def add_to_own(
+    into: Rows, readers: Sequence[Readable], partition: int, of: InvocationId, spent: Mapping[str, str], at: int
+) -> None:
+    """Add to the amounts spent of the budget of an invocation, if it has the quantity. In a cluster its row may arrive here later than the
+    call of one that spends: until then all amounts count, under ``-at`` as the life, where ``at`` is the time in microseconds."""
+    owner, key = own_row(readers, of), keys.spent(partition, scope_of(of))
+    row = _row_at(readers[partition], key)
+    if owner is None:
+        life, before, budget = (-at, {}, None) if row is None else (row.life, row.spent, row.budget)
+    elif owner.budget is None:
+        return
+    else:
+        life, budget = owner.life, None if row is None or row.life != owner.life else row.budget
+        before = row.spent if row is not None and _counts(row, owner) else {}
+        before, spent = _only(before, owner.budget), _only(spent, owner.budget)
+    if spent:
+        into[key] = encode_row(SpentRow(life, added(before, spent), budget))
+
+
+def _counts(row: SpentRow, owner: SpentRow) -> bool:
+    """Report whether the amounts of a row are of this budget: it was written under it, or before its row had arrived."""
+    return row.life == owner.life or row.life < 0
+
+
+def _only(amounts: Mapping[str, str], budget: Mapping[str, str]) -> Amounts:
+    return {name: amount for name, amount in amounts.items() if name in budget}
+
+
 def own_row(readers: Sequence[Readable], of: InvocationId) -> SpentRow | None:
     """Return the row that has the budget of an invocation; None if it has, and had, none."""
     partition = stream_of_invocation(of) % len(readers)
@@ -65,8 +93,15 @@ def own_row(readers: Sequence[Readable], of: InvocationId) -> SpentRow | None:
 
 def spent_of_budget(readers: Sequence[Readable], of: InvocationId) -> Amounts:
     """Return what an invocation and those that it has called have spent of its budget."""
-    row = own_row(readers, of)
-    return {} if row is None else spent_under(readers, scope_of(of), row.life)
+    owner = own_row(readers, of)
+    sums: Amounts = {}
+    if owner is None:
+        return sums
+    for partition, rows in enumerate(readers):
+        row = _row_at(rows, keys.spent(partition, scope_of(of)))
+        if row is not None and _counts(row, owner):
+            sums = added(sums, row.spent if owner.budget is None else _only(row.spent, owner.budget))
+    return sums
 
 
 def keep_budget(

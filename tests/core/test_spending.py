@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given as examples
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.limits import UsedUp, used_up
+from actors.rows.spent import add_to_own, keep_budget, spent_of_budget
 from actors.values.amounts import added, checked_amount
 from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, PauseCause, Status
+from journal.ids import stream_of_invocation
 from tests.core.situations import BROKEN, IT, STEP, STEP_SCHEDULED, accepted, paused, started
 from tests.core.story import given
 
@@ -79,6 +82,29 @@ def test_the_budget_of_a_limit_does_not_resume_what_the_budget_of_an_invocation_
     given(accepted(), started(), own).when(c.ResumeInBudget(invocation_id=IT)).then(resumed)
     given(accepted(), started(), paused(PauseCause.BUDGET)).when(of_limits).then(resumed)
     given(accepted(), started(), own, resumed, paused(PauseCause.BUDGET)).when(of_limits).then(resumed)
+
+
+def test_what_is_spent_before_the_row_of_the_budget_arrives_from_another_node_counts() -> None:
+    stores: list[dict[bytes, bytes | None]] = [{}, {}]
+    home = stream_of_invocation(IT) % 2
+    away = 1 - home
+
+    def spend(amounts: dict[str, str]) -> None:
+        add_to_own(stores[away], readers, away, IT, amounts, at=20)
+
+    readers: Any = stores
+    spend({"tokens": "4", "pages": "1"})
+    spend({"tokens": "1"})
+    assert spent_of_budget(readers, IT) == {}
+    keep_budget(stores[home], readers[home], home, IT, {"tokens": "100"}, life=10)
+    assert spent_of_budget(readers, IT) == {"tokens": "5"}
+    spend({"tokens": "2", "pages": "1"})
+    assert spent_of_budget(readers, IT) == {"tokens": "7"}
+    arrived = stores[home].copy()
+    stores[home].clear()  # another node takes over, which has not read the budget yet
+    spend({"tokens": "3"})
+    stores[home].update(arrived)
+    assert spent_of_budget(readers, IT) == {"tokens": "10"}
 
 
 def test_a_budget_is_used_up_when_nothing_is_left_of_one_quantity() -> None:
