@@ -9,13 +9,16 @@ import trio
 
 import actors
 from actors import Client, InvalidArgumentError, Service, handler, step
+from actors.engine.budgets import Budgets
 from actors.errors import ConflictError, ErrorCode, InvocationCancelledError
 from actors.model.explain import WaitCause, reasons
 from actors.values.amounts import Amount
 from journal import keys
 from journal.events import PauseCause, Status
 from journal.kv.memory import MemoryStore
+from journal.log.kv_journal import KvJournal
 from tests import replicated
+from tests.core.situations import IT
 from tests.engine.test_budgets import Dying
 from tests.lab import Lab
 from tests.raising import raises
@@ -306,6 +309,15 @@ async def test_a_purge_removes_the_sums() -> None:
     async with lab.running():
         await trio.sleep(1)
         assert [key for key, _ in lab.store.contents() if key[:1] == b"j"] == []
+
+
+async def test_sums_outlast_the_time_until_the_row_of_a_budget_arrives_from_another_node() -> None:
+    await trio.lowlevel.checkpoint()
+    budgets, scope, now = Budgets(KvJournal(MemoryStore(), partitions=2)), f"invocation:{IT}", 7 * 86400.0
+    places: Any = None  # those of limits
+    for life in (keys.microseconds(now - 60), -keys.microseconds(now - 60)):
+        assert budgets.is_kept(scope, life, places, now)
+        assert not budgets.is_kept(scope, life, places, now + 86400.0), "the invocation was purged"
 
 
 async def test_a_budget_that_is_none_is_refused() -> None:
