@@ -300,7 +300,7 @@ def update(
     processes of both die. An error that it raises is its answer, and the run continues; it is not retried, but its steps are, with the
     retry policy of the run.
 
-    An update of a run that is paused, or has not begun, is answered later. Without a run, or if the run is cancelled, it is refused with
+    An update of a run that is paused, or has not begun, is answered later. Without a run, or if the run is being cancelled, it is refused with
     ``ConflictError`` (code ``no_run``), and if the run ends before the answer it fails with ``UpdateLostError``. A restart of the
     run carries its updates out again. A cancelled update gets ``CancelledError`` at an await.
 

@@ -110,7 +110,7 @@ class BoundHandler(Generic[P, R_co]):
             )
         if budget is not None and self._handler.mode is Mode.UPDATE:
             raise InvalidArgumentError(
-                f"{self._target}: an update has no budget of its own: what it spends counts for its run; give the run a budget",
+                f"{self._target}: an update has no budget of its own; its amounts count for its run, so give the run a budget",
                 path="budget",
             )
         return BoundHandler(self._backend, self._definition, self._key, self._handler, options)

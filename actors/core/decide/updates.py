@@ -77,7 +77,7 @@ def update(
         )
     if asked.budget is not None:
         raise InvalidArgumentError(
-            f"{asked.target}: an update has no budget of its own: what it spends counts for its run; give the run a budget",
+            f"{asked.target}: an update has no budget of its own; its amounts count for its run, so give the run a budget",
             path="budget",
         )
     run = run_for_update(state, asked)
