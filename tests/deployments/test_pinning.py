@@ -454,4 +454,4 @@ async def test_an_update_of_a_run_whose_code_cannot_be_loaded_is_refused_for_now
 
 
 def _broken(*_: object) -> None:
-    raise actors.errors.BrokenDeploymentError("the disk is gone")
+    raise actors.errors.BrokenDeploymentError("the disk is gone", deployment="one")
