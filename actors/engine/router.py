@@ -92,9 +92,7 @@ class RequestRouter:
         """Send the request to the owner of its partition. Raises :class:`NotOwnerError` if this node is stopping."""
         if self._nursery is None:
             raise self._not_owner(request.to % self._partitions)
-        scope = trio.CancelScope()
-        reply.among = _Leaving(scope)
-        self._nursery.start_soon(self._carry, request, reply, scope)
+        self._start(self._nursery, request, reply, None)
 
     # Owners.
 
@@ -145,9 +143,19 @@ class RequestRouter:
             await self._node.leave()
 
     def _watch(self, reply: Reply[Any]) -> None:
+        """Wait at the next owner for the outcome of an invocation that was accepted here. If there is none in time, that is unknown:
+        the caller may not be told that nothing was done."""
         of = InvocationId(reply.of or "")
+        unknown = UnknownOutcomeError(
+            f"the object of {of} has moved away from node {self._node.name}, and no other node has answered for it in time; ask again"
+        )
+        unknown.invocation_id = of
+        if self._nursery is None:
+            reply.fail(unknown)
+            return
         stamp = Stamp(self._now(), of, "engine")
-        self.submit(ObjectRequest(stream_of_invocation(of), AwaitOutcome(of, reply), stamp), reply)
+        request = ObjectRequest(stream_of_invocation(of), AwaitOutcome(of, reply), stamp)
+        self._start(self._nursery, request, reply, unknown)
 
     # The registry.
 
@@ -192,20 +200,30 @@ class RequestRouter:
         processor.submit(request, reply)
         return reply
 
-    async def _carry(self, request: ObjectRequest, reply: Reply[Any], scope: trio.CancelScope) -> None:
+    def _start(
+        self, nursery: trio.Nursery, request: ObjectRequest, reply: Reply[Any], unknown: UnknownOutcomeError | None
+    ) -> None:
+        scope = trio.CancelScope()
+        reply.among = _Leaving(scope)
+        nursery.start_soon(self._carry, request, reply, scope, unknown)
+
+    async def _carry(
+        self, request: ObjectRequest, reply: Reply[Any], scope: trio.CancelScope, unknown: UnknownOutcomeError | None
+    ) -> None:
         with scope:
             try:
-                reply.set(await self._answer_to(request))
+                reply.set(await self._answer_to(request, unknown))
             except (ActorError, JournalError) as error:
                 reply.fail(error)
             except trio.Cancelled:
                 reply.fail(_unknown(reply))
                 raise
 
-    async def _answer_to(self, request: ObjectRequest) -> Any:
+    async def _answer_to(self, request: ObjectRequest, unknown: UnknownOutcomeError | None) -> Any:
+        """Return the answer of the owner. ``unknown`` is the error to raise without an answer if the request may have been carried out
+        before; None if it is new."""
         partition = request.to % self._partitions
         deadline = trio.current_time() + OWNER_SECONDS
-        unknown: UnknownOutcomeError | None = None
         while True:
             try:
                 return await self._ask_owner(partition, request)

@@ -337,6 +337,33 @@ async def test_partitions_move_to_a_node_that_joins_and_callers_notice_nothing(l
         assert one.owned() == {0, 1, 2, 3}, "the node that left has given back what it had"
 
 
+async def test_a_call_that_waits_when_its_object_moves_to_nobody_is_unknown_and_not_refused(lab: Cluster) -> None:
+    async with lab.running(1) as [one]:
+        results: list[str] = []
+
+        async def wait(key: str) -> None:
+            try:
+                results.append(await one.client.actor(Tally, key).wait())
+            except actors.ActorError as error:
+                results.append(type(error).__name__)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(8):
+                nursery.start_soon(wait, f"waits {number}")
+            await trio.sleep(0.2)
+            async with lab.peer("late") as late:
+                late.is_behind = True  # so it cannot own what was placed on it
+                await trio.sleep(5)
+                late.is_behind = False
+                await lab.balanced()
+                assert set(results) == {"UnknownOutcomeError"}
+                for row in (await late.client.query("select id from sys_invocation where handler = 'wait'")).rows:
+                    await late.client.invocation(row[0]).signal("go", "on")
+            nursery.cancel_scope.deadline = trio.current_time() + 5
+        assert sorted({*results}) == ["UnknownOutcomeError", "on"]
+        assert len(results) == 8
+
+
 async def test_without_an_owner_a_request_is_refused_by_its_name(lab: Cluster) -> None:
     async with lab.running(2) as (one, two):
         key = lab.key_on(Tally, one)

@@ -66,4 +66,9 @@ FAULTS = (
         "An invocation that was killed and purged in one commit was counted for its deployment for ever, which no prune could remove.",
         "tests/engine/test_index.py::test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index",
     ),
+    Fault(
+        "call-was-refused-after-its-object-moved",
+        "A call that waited while its object moved to a node that did not take it was refused as if it had not been made.",
+        "tests/engine/test_cluster.py::test_a_call_that_waits_when_its_object_moves_to_nobody_is_unknown_and_not_refused[in memory]",
+    ),
 )
