@@ -562,7 +562,7 @@ async def test_an_update_that_calls_back_whoever_waits_for_it_is_refused_as_a_de
         assert "Guide/g/show" in [link.target for link in error.chain]
 
 
-async def test_an_update_that_is_being_cancelled_when_its_run_is_restarted_is_cancelled_by_the_restart() -> None:
+async def test_a_restart_cancels_the_update_that_was_being_cancelled() -> None:
     class Slow(Workflow):
         @handler
         async def run(self) -> None:
