@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from journal import keys
 from journal.errors import ClusterExists, ClusterInUse, StoreError, StoreExists
@@ -25,6 +26,7 @@ from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal, open_store
 from journal.replicated.entries import DIGEST_BYTES, Position, encode_entries
 from journal.replicated.log import LogUnusable
+from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS
 from journal.replicated.open import decode_identity, open_replica
 from journal.replicated.postgres.connection import number_in
 from journal.replicated.postgres.log import PostgresLog, open_postgres_log
@@ -124,6 +126,17 @@ class _FirstSnapshot(PostgresSnapshots):
         return True
 
 
+async def _expect_no_nodes(log: PostgresLog) -> None:
+    """Return when no node runs. Raise :class:`ClusterInUse` if one still does when a node that has just ended would be held dead."""
+    alive = await _living(log)
+    with trio.move_on_after(2 * DEAD_SECONDS):
+        while alive:
+            await trio.sleep(BEAT_SECONDS)
+            alive = await _living(log)
+    if alive:
+        raise ClusterInUse(sorted(each.member.name for each in alive))
+
+
 async def copy_out_of_cluster(
     address: str, data: Path, *, check: Check, now: float, schema: str = "playhead"
 ) -> Restored:
@@ -138,9 +151,7 @@ async def copy_out_of_cluster(
     with TemporaryDirectory(prefix="playhead-") as folder:
         backup, copy = Path(folder) / "backup", Path(folder) / "copy"
         async with _existing(address, schema) as (log, identity):
-            alive = [each.member.name for each in await _living(log)]
-            if alive:
-                raise ClusterInUse(sorted(alive))
+            await _expect_no_nodes(log)
             async with open_replica(copy, log, identity, snapshots=PostgresSnapshots(log)):
                 pass
             posted = [data for partition in range(identity.partitions) for data in await _posted(log, partition)]
