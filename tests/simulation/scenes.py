@@ -202,10 +202,12 @@ def _scheduled(props: Props) -> Scene:
 
 
 def _cut_off(props: Props) -> Scene:
-    """The process dies in the middle of a step that may run at most once, or of one that may be run again."""
+    """The process dies in the middle of a step that may run at most once, or of one that may be run again; the next one may fail as
+    often as it may."""
     random = props.random
     step: list[Any] = random.choice([["once", 1.5], ["once", 1.5], LONG])
-    deeds = [props.ask(0.05, random.choice(KEYS), props.number(), [step, ["step", 0.1, 0.0, 0]])]
+    last = ["step", 0.1, 0.0, random.choice([0, 2])]
+    deeds = [props.ask(0.05, random.choice(KEYS), props.number(), [step, last])]
     return Scene(deeds=deeds, seconds=props.moment(0.1, 1.8))
 
 
