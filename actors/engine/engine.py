@@ -18,9 +18,9 @@ from actors.engine.running_steps import RunningSteps, UnstoppedStep
 from actors.engine.totals import EngineCounters
 from actors.engine.waiter import Answers, Reply
 from actors.engine.watchdog import Work, blocked_error
-from actors.errors import ActorError, Interruption, UnavailableError, UnknownOutcomeError
+from actors.errors import ActorError, Interruption, UnavailableError
 from actors.rows.audit import NOBODY, ControlAction
-from journal.errors import BrokenInvariant, JournalError, StoreFailed
+from journal.errors import BrokenInvariant, JournalError, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import OBJECT_PREFIX_LENGTH, InvocationId, StreamId, stream_of_invocation, stream_of_prefix
 from journal.safe_logger import SafeLogger
@@ -207,7 +207,7 @@ class Engine:
                 await self.router.leave(seconds)
             tasks = await self._steps.drain(seconds if self._is_running else 0.0)
             await self._context.close()
-            with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
+            with trio.move_on_after(_REST_SECONDS), contextlib.suppress(Unavailable):  # one may end meanwhile
                 for processor in list(self._processors.values()):
                     await processor.rest()
         threads = tuple(self._context.threads.abandoned)
@@ -276,7 +276,7 @@ class Engine:
 
     async def _turn_gates(self, gates: Gates) -> None:
         for processor in list(self._gated.values()):
-            with contextlib.suppress(UnknownOutcomeError):  # it has ended: the next one starts with the current gates
+            with contextlib.suppress(Unavailable):  # it has ended: the next one starts with the current gates
                 await processor.turn(gates)
 
     def _what_runs(self) -> list[Candidate]:

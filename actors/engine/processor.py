@@ -46,7 +46,7 @@ from actors.engine.object_cache import ObjectCache
 from actors.engine.places import running
 from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
-from actors.engine.waiter import Reply
+from actors.engine.waiter import OwnReply, Reply
 from actors.errors import UnavailableError, UnknownOutcomeError
 from actors.event_loop import TRIO, require_own_client
 from actors.model.classes import service_name
@@ -232,14 +232,14 @@ class PartitionProcessor:
         await turned.wait()
 
     async def settled(self) -> None:
-        """Wait until every decision so far is durable."""
+        """Wait until every decision so far is durable. Raises ``Unavailable`` if the processor ends before."""
         reply = self._own_reply()
         self._machine.when_durable(partial(reply.set, None))
         self._wake()
         await reply.wait()
 
     async def rest(self) -> None:
-        """Wait until no request is queued, no handler is ready, and every decision is durable."""
+        """Wait until no request is queued, no handler is ready, and every decision is durable. Raises as :meth:`settled`."""
         while (self._inbox or self._executor.runs) and not self.is_closed:
             rested = self._own_reply()
             self._resting.append(rested)
@@ -248,7 +248,7 @@ class PartitionProcessor:
             await self.settled()
 
     def _own_reply(self) -> Reply[None]:
-        reply: Reply[None] = Reply(among=self.replies)
+        reply = OwnReply(among=self.replies)
         self.replies.add(reply)
         return reply
 

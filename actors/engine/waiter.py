@@ -8,7 +8,7 @@ import msgspec
 import trio
 from outcome import Error, Value
 
-from journal.errors import BrokenInvariant
+from journal.errors import BrokenInvariant, Unavailable
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -74,6 +74,15 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
         self._task = None
         self.forget()
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+class OwnReply(Reply[None]):
+    """A reply that a task of the processor itself waits for. If the processor ends first, the task fails with ``Unavailable`` as its
+    commits do, and another processor follows; the error that a client gets would end the engine."""
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with ``Unavailable`` in place of the error."""
+        self.answer(Error(Unavailable("the processor ended before it had done what one of its tasks waited for")))
 
 
 class Answers(Generic[T]):

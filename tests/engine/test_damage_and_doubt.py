@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -367,6 +368,50 @@ async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_work_resumes_by
         assert await notes.note("after") == 3
         ended = (await runtime.client.figures()).ended
         assert ended["Notes", "note", OutcomeKind.SUCCEEDED] == 3, "what was decided and not kept is not counted"
+
+
+class RefusesOnce(MemoryStore):
+    """One on which a commit takes a second, and that refuses one of the next ones."""
+
+    left = 0
+
+    async def commit(self, batch: Batch) -> None:
+        self.left -= 1
+        is_refused = self.left == 0
+        await trio.sleep(1)
+        if is_refused:
+            raise DiskFull("no room on the disk")
+        await super().commit(batch)
+
+
+async def _send_until_refused(notes: Any) -> None:
+    with contextlib.suppress(actors.UnavailableError, actors.UnknownOutcomeError):
+        for _ in range(8):
+            await notes.note.send("one more")
+
+
+@on_virtual_time
+@pytest.mark.parametrize("changed", ["budget", "gate"])
+async def test_a_commit_that_is_refused_while_a_rule_changes_does_not_end_the_engine(changed: str) -> None:
+    for refused in range(1, 6):
+        disk = RefusesOnce()
+        async with Lab(Notes, store=disk).running() as runtime:
+            client, notes = runtime.client, runtime.client.actor(Notes, "a")
+            await client.gates.close("service:Notes")
+            await client.limits.set("service:Notes", budget={"tokens": 10})
+            disk.left = refused
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_send_until_refused, notes)  # so that a commit is always on its way
+                with contextlib.suppress(actors.UnavailableError, actors.UnknownOutcomeError):
+                    if changed == "budget":
+                        await client.limits.set("service:Notes", budget={"tokens": 20})
+                    else:
+                        await client.gates.open("service:Notes")
+            assert disk.left <= 0
+            await trio.sleep(10)
+            await client.gates.open("service:Notes")
+            assert await notes.note("after") >= 1
 
 
 async def test_a_directory_in_use_names_the_process_that_has_it(tmp_path: Path) -> None:

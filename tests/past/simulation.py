@@ -71,4 +71,10 @@ FAULTS = (
         "A call that waited while its object moved to a node that did not take it was refused as if it had not been made.",
         "tests/engine/test_cluster.py::test_a_call_that_waits_when_its_object_moves_to_nobody_is_unknown_and_not_refused[in memory]",
     ),
+    Fault(
+        "refused-commit-beside-a-changed-rule-ended-the-engine",
+        "A commit that was refused, as on a full disk, just when a gate was opened or a budget changed, ended the whole engine.",
+        "tests/engine/test_damage_and_doubt.py::test_a_commit_that_is_refused_while_a_rule_changes_does_not_end_the_engine[gate]",
+        "tests/engine/test_damage_and_doubt.py::test_a_commit_that_is_refused_while_a_rule_changes_does_not_end_the_engine[budget]",
+    ),
 )
