@@ -40,6 +40,10 @@ _AROUND = (
 )
 """The folders of code that belongs neither to users nor to a library that they call."""
 
+_COMPILED_FROM_TEXT = "<string>"
+"""The file name of code that a library has compiled from text, as a named tuple's or a dataclass's constructor. It has no line
+that a person could look at. Code of ``python -c`` has the same name, so it is named where there is no other."""
+
 _DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy", "_pydevd_bundle", "_pydevd_frame_eval"})
 """Code under a debugger waits for a person."""
 
@@ -94,12 +98,16 @@ def place_of(frame: FrameType) -> CodeLocation:
         elif called:
             shown, called = called, []  # a library that this package has called; user code may be further out
     shown = called or shown
-    own = next(filter(_is_own, shown), shown[0])
+    own = next(filter(_is_own, shown), next(filter(_is_of_no_library, shown), shown[0]))
     summary = traceback.StackSummary.extract((at, at.f_lineno) for at in reversed(shown[:_SHOWN]))
     return CodeLocation(f"{own.f_code.co_filename}:{own.f_lineno}", "".join(summary.format()).rstrip())
 
 
 def _is_own(frame: FrameType) -> bool:
+    return _is_of_no_library(frame) and frame.f_code.co_filename != _COMPILED_FROM_TEXT
+
+
+def _is_of_no_library(frame: FrameType) -> bool:
     return not frame.f_code.co_filename.startswith(_libraries())
 
 

@@ -393,6 +393,16 @@ def test_built_in_objects_are_not_interrupted(watchdog: Watchdog) -> None:
     assert watchdog.take_interrupted() is None
 
 
+def test_the_place_is_a_line_in_a_file_not_in_code_that_a_library_compiled(watchdog: Watchdog) -> None:
+    compiled: dict[str, Callable[[], types.FrameType]] = {}
+    exec("import sys\ndef frame(): return sys._getframe()", compiled)
+
+    def use_it() -> str:
+        return frames.place_of(compiled["frame"]()).line
+
+    assert use_it() == f"{__file__}:{use_it.__code__.co_firstlineno + 1}"
+
+
 def test_an_interruption_says_where_and_concerns_no_other_turn(watchdog: Watchdog) -> None:
     with pytest.raises(Interruption):
         watchdog.run(SomeTurn(), loop)
