@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import sniffio
 import trio
 
 import actors
@@ -22,7 +24,7 @@ from tests.hosted.programs import PROGRAMS, Hosts, Neighbour, work
 from tests.lab import WORLD, Lab, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 
 def machine(program: Callable[[], Awaitable[Any]], **options: Any) -> Machine:
@@ -39,12 +41,32 @@ async def gives_to_a_thread() -> None:
     await asyncio.to_thread(time.time)
 
 
+async def gives_to_an_executor() -> None:
+    await asyncio.get_running_loop().run_in_executor(None, time.time)
+
+
 async def gives_to_a_thread_of_anyio() -> None:
     await anyio.to_thread.run_sync(time.time)
 
 
+async def gives_to_a_process_of_anyio() -> None:
+    await anyio.to_process.run_sync(time.time)
+
+
+async def opens_a_file_with_anyio() -> None:
+    await anyio.open_file(__file__)
+
+
 async def connects() -> None:
     await asyncio.open_connection("127.0.0.1", 9)
+
+
+async def connects_with_anyio() -> None:
+    await anyio.connect_tcp("127.0.0.1", 9)
+
+
+async def listens() -> None:
+    await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
 
 
 async def looks_a_name_up() -> None:
@@ -55,12 +77,28 @@ async def starts_a_process() -> None:
     await asyncio.create_subprocess_exec("true")
 
 
+async def starts_a_shell() -> None:
+    await asyncio.create_subprocess_shell("true")
+
+
+async def starts_a_process_with_anyio() -> None:
+    await anyio.run_process("true")
+
+
 async def listens_for_a_signal() -> None:
     asyncio.get_running_loop().add_signal_handler(10, print)
 
 
+async def listens_for_a_signal_with_anyio() -> None:
+    anyio.open_signal_receiver(signal.SIGUSR1).__enter__()
+
+
 async def watches_a_file() -> None:
     asyncio.get_running_loop().add_reader(0, print)
+
+
+async def watches_a_socket_with_anyio() -> None:
+    await anyio.wait_readable(0)
 
 
 async def runs_a_loop() -> None:
@@ -71,16 +109,81 @@ async def makes_tasks_its_own_way() -> None:
     asyncio.get_running_loop().set_task_factory(lambda loop, coro, **_: asyncio.Task(coro, loop=loop))
 
 
+async def sleeps_with_trio() -> None:
+    await trio.sleep(1)
+
+
+async def lets_others_run_with_trio() -> None:
+    await trio.lowlevel.checkpoint()
+
+
+async def gives_to_a_thread_of_trio() -> None:
+    await trio.to_thread.run_sync(time.time)
+
+
+async def waits_for_an_event_of_trio() -> None:
+    await trio.Event().wait()
+
+
+async def sets_a_deadline_with_trio() -> None:
+    trio.move_on_after(1).__enter__()
+
+
+async def runs_trio() -> None:
+    trio.run(trio.sleep, 1)
+
+
+async def awaits_a_future_of_another_loop() -> None:
+    await asyncio.Future(loop=OTHER_LOOP)
+
+
+async def shields_a_future_of_another_loop() -> None:
+    await asyncio.shield(OTHER_LOOP.create_future())
+
+
+async def awaits_an_object_that_is_none_of_asyncio() -> None:
+    await Foreign()  # type: ignore[misc]
+
+
+class Foreign:
+    def __await__(self) -> Iterator[str]:
+        return iter(["foreign"])
+
+
+class NoSelector(asyncio.BaseEventLoop):
+    """Another loop, which owns nothing that must be closed."""
+
+
+OTHER_LOOP = NoSelector()
+
 REFUSED = [
     gives_to_a_thread,
+    gives_to_an_executor,
     gives_to_a_thread_of_anyio,
+    gives_to_a_process_of_anyio,
+    opens_a_file_with_anyio,
     connects,
+    connects_with_anyio,
+    listens,
     looks_a_name_up,
     starts_a_process,
+    starts_a_shell,
+    starts_a_process_with_anyio,
     listens_for_a_signal,
+    listens_for_a_signal_with_anyio,
     watches_a_file,
+    watches_a_socket_with_anyio,
     runs_a_loop,
     makes_tasks_its_own_way,
+    sleeps_with_trio,
+    lets_others_run_with_trio,
+    gives_to_a_thread_of_trio,
+    waits_for_an_event_of_trio,
+    sets_a_deadline_with_trio,
+    runs_trio,
+    awaits_a_future_of_another_loop,
+    shields_a_future_of_another_loop,
+    awaits_an_object_that_is_none_of_asyncio,
 ]
 
 
@@ -97,17 +200,42 @@ def test_what_is_not_durable_is_refused_with_the_users_line(program: Callable[[]
 
 
 @pytest.mark.parametrize("program", REFUSED, ids=lambda program: program.__name__)
-def test_a_refusal_that_the_code_swallows_ends_the_host(program: Callable[[], Awaitable[Any]]) -> None:
-    async def swallows() -> str:
+def test_a_refusal_that_the_code_swallows_ends_the_host_with_the_users_line(
+    program: Callable[[], Awaitable[Any]],
+) -> None:
+    async def swallows(caught: type[BaseException]) -> str:
         try:
             await program()
-        except Exception:
+        except caught:
             await work(1)
         return "all well"
 
-    ended = machine(swallows)
-    assert isinstance(ended.error, MisuseError)
-    assert ended.requests == []
+    async def swallows_in_a_task() -> list[Any]:
+        return [*await asyncio.gather(swallows(BaseException), program(), return_exceptions=True)]
+
+    for ended in (machine(lambda: swallows(Exception)), machine(swallows_in_a_task)):
+        assert isinstance(ended.error, MisuseError)
+        assert str(ended.error).startswith(line_of(program))
+        assert ended.requests == []
+
+
+def test_the_refusal_of_trio_names_the_function() -> None:
+    assert ": sleep() of trio is not durable" in str(machine(sleeps_with_trio).error)
+    assert ": a future of another event loop is not durable" in str(machine(awaits_a_future_of_another_loop).error)
+    foreign = str(machine(awaits_an_object_that_is_none_of_asyncio).error)
+    assert ": an await of builtins.str is not durable" in foreign
+
+
+def test_code_may_ask_whether_it_runs_in_trio() -> None:
+    async def program() -> list[Any]:
+        return [
+            trio.lowlevel.in_trio_run(),
+            trio.lowlevel.in_trio_task(),
+            sniffio.current_async_library(),
+            asyncio.current_task().get_coro().cr_code.co_name,  # type: ignore[union-attr]
+        ]
+
+    assert machine(program).result == [False, False, "asyncio", "main"]
 
 
 def test_a_function_for_a_thread_may_be_called_in_place() -> None:

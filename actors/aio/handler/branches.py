@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from contextvars import Context
 
+    from actors.errors import MisuseError
     from actors.replay.branches import Trap
 
 
@@ -60,6 +61,10 @@ class LoopOfBranches(LoopWithoutIO):
 
     def pump(self) -> None:
         """Run ready callbacks until there are none. Then wait for the next due callback."""
+        raise NotImplementedError
+
+    def fail(self, error: MisuseError) -> MisuseError:
+        """End the host with the error, whatever its code does, and return the error."""
         raise NotImplementedError
 
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
@@ -191,7 +196,7 @@ class TaskBranch(HostedBranch):
         if isinstance(asked, Operation):
             error = execution.due_at(self)
             if error is None and asked.step != self.following_step:
-                error = foreign_await(self.name, self.task.get_coro())
+                error = self.loop.fail(foreign_await(self.name, self.task.get_coro()))
             if error is not None:
                 raise error
             if asked.event is None:

@@ -31,8 +31,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from sniffio import thread_local as running_library
 
 from actors.aio.handler.branches import LoopOfBranches, TaskBranch, TimerBranch
-from actors.aio.handler.refusals import place_of, refusal, stalled
-from actors.aio.handler.tasks import HostedFuture, HostedTask
+from actors.aio.handler.refusals import (
+    function_of_trio,
+    line_within,
+    name_of_awaited,
+    place_of,
+    places_in,
+    refusal,
+    stalled,
+)
+from actors.aio.handler.tasks import HostedFuture, HostedTask, WatchedCoroutine
 from actors.errors import AttemptEnded
 from actors.replay.branches import Hosting, current_branch
 from journal.safe_logger import SafeLogger
@@ -220,7 +228,29 @@ class HostedLoop(LoopOfBranches):
     def refuse(self, what: str) -> MisuseError:
         """Return the error for something that is not durable. It ends the host whatever the code does with it: frameworks hand the
         error of a tool to the model, and go on."""
-        error = refusal(what)
+        return self.fail(refusal(what, line_within(_RUN_READY) or self._line_of_task))
+
+    def refuse_await(self, coroutine: Any, awaited: object) -> MisuseError:
+        """As :meth:`refuse`, for something that a task awaits."""
+        own, _ = places_in(coroutine)
+        return self.fail(refusal(name_of_awaited(awaited), own or self._line_of_task))
+
+    def refuse_trio(self) -> MisuseError:
+        """As :meth:`refuse`, for a function of trio."""
+        return self.refuse(function_of_trio())
+
+    @property
+    def _line_of_task(self) -> str:
+        """The line at which a task waits that runs the user's code: the current one, the one that has made it, and so on."""
+        task: Any = asyncio.current_task(self)
+        while task is not None:
+            own, _ = places_in(task.get_coro())
+            if own:
+                return own
+            task = task.made_by and task.made_by()
+        return ""
+
+    def fail(self, error: MisuseError) -> MisuseError:
         if self.failure is None and not self.has_ended:
             self.failure = error
         return error
@@ -294,11 +324,14 @@ class HostedLoop(LoopOfBranches):
         if self.has_ended:
             coro.close()
             raise RuntimeError("Event loop is closed")
+        if not asyncio.iscoroutine(coro):
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
         self._tasks_made += 1
         branch = TaskBranch(self, name or f"Task-{self._tasks_made}")
         within = copy_context() if context is None else context.copy()
         within.run(current_branch.set, branch)
-        task = branch.task = HostedTask(coro, number=self._tasks_made, loop=self, name=branch.name, context=within)
+        watched = WatchedCoroutine(coro, self, self.refuse_await)
+        task = branch.task = HostedTask(watched, number=self._tasks_made, loop=self, name=branch.name, context=within)
         self.tasks[task] = branch
         self.execution.enlist(branch)
         task.add_done_callback(branch.ended, context=_EMPTY)
@@ -339,6 +372,9 @@ class HostedLoop(LoopOfBranches):
             self.default_exception_handler(context)
         else:
             self._exception_handler(self, context)
+
+
+_RUN_READY = HostedLoop._run_ready.__code__
 
 
 def _name_of(function: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import sysconfig
 from pathlib import Path
@@ -10,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from actors.errors import ErrorCode, MisuseError
 
 if TYPE_CHECKING:
-    import asyncio
-    from types import FrameType
+    from types import CodeType, FrameType
 
 _PACKAGE = f"{Path(__file__).parents[2]}/"
 
 
-def refusal(what: str) -> MisuseError:
-    """Return the error for ``what``, which the running code asks for."""
+def refusal(what: str, where: str = "") -> MisuseError:
+    """Return the error for ``what``, which the code asks for at ``where``, by default the line that has called."""
     return MisuseError(
-        f"{_calling_line()}: {what} is not durable, and asyncio code in a handler may use only durable operations. Put it into a "
+        f"{where or line_within(None) or '?'}: {what} is not durable, and asyncio code in a handler may use only durable operations. Put it into a "
         "step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
         code=ErrorCode.NON_DURABLE_AWAIT,
     )
@@ -35,10 +35,40 @@ def stalled(name: str, waits: list[str]) -> MisuseError:
     )
 
 
+def name_of_awaited(awaited: object) -> str:
+    """Return the name of an object that no task of the loop can await."""
+    if asyncio.isfuture(awaited):
+        return "a future of another event loop"
+    kind = type(awaited)
+    return f"an await of {kind.__module__}.{kind.__qualname__}"
+
+
+def function_of_trio() -> str:
+    """Return the name of the function of trio that the user's code has called."""
+    frame: FrameType | None = sys._getframe(1)
+    name = ""
+    while frame is not None and (not name or _is_of_trio(frame)):
+        if _is_of_trio(frame):
+            name = frame.f_code.co_qualname
+        frame = frame.f_back
+    return f"{name}() of trio"
+
+
+def _is_of_trio(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "trio"
+
+
 def place_of(task: asyncio.Task[Any]) -> str:
     """Return the innermost line of the user's code at which the task waits."""
+    own, first = places_in(task.get_coro())
+    return own or first or task.get_name()
+
+
+def places_in(coroutine: Any) -> tuple[str, str]:
+    """Return the innermost line of the user's code at which the coroutine waits, and its outermost line of any code. Each may be
+    empty."""
     own = ""
-    at: Any = task.get_coro()
+    at = coroutine
     first = ""
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None) or getattr(at, "ag_frame", None)
@@ -47,14 +77,17 @@ def place_of(task: asyncio.Task[Any]) -> str:
             if _is_own(frame):
                 own = _line_of(frame)
         at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None) or getattr(at, "ag_await", None)
-    return own or first or task.get_name()
+    return own, first
 
 
-def _calling_line() -> str:
+def line_within(outermost: CodeType | None) -> str:
+    """Return the innermost line of the user's code that is running, in a call of this code; an empty text if there is none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_own(frame):
+    while frame is not None and frame.f_code is not outermost:
+        if _is_own(frame):
+            return _line_of(frame)
         frame = frame.f_back
-    return "?" if frame is None else _line_of(frame)
+    return ""
 
 
 def _line_of(frame: FrameType) -> str:
