@@ -129,7 +129,7 @@ MUTANTS = (
     Mutant("lists-no-short-call", "FusedRecords.record_whole", "machine.partition.number, batch.rows", "machine.partition.number, {}"),
     Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version = last", "state.version += 3"),
     Mutant("says-that-the-engine-sent-a-result", "FirstTurns._record", "by=asked.invocation_id", "by=None", "tests/engine/test_first_turns.py"),
-    Mutant("runs-calls-without-end", "FirstTurns.take", "self._left -= 1", "pass", "tests/engine/test_whole_invocations.py"),
+    Mutant("runs-calls-without-end", "FirstTurns.take", "self._machine.calls_left -= 1", "pass", "tests/engine/test_whole_invocations.py"),
     Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < _RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
     # The short way of a step.
     Mutant("hands-a-step-over-before-a-signal", "ResumedTurns._is_first", "self._ready", "False", "tests/engine/test_step_turns.py"),
@@ -143,7 +143,7 @@ MUTANTS = (
     Mutant("answers-no-caller-after-a-last-turn", "ResumedTurns._record_end", "if ended.caller is not None:", "if False:", "tests/engine/test_step_turns.py"),
     # The short way of other waits.
     Mutant("hands-a-wait-over-before-a-message", "WaitTurns.take", "or machine.deliveries.has_one_for(loaded.stream)", "", "tests/engine/test_wait_turns.py"),
-    Mutant("takes-turns-after-waits-without-end", "WaitTurns.take", "self._left -= 1", "pass", "tests/engine/test_wait_turns.py"),
+    Mutant("takes-turns-after-waits-without-end", "WaitTurns.take", "machine.waits_left -= 1", "pass", "tests/engine/test_wait_turns.py"),
     Mutant("hands-an-answer-over-beside-another-wait", "resumes_at_once", "and len(waits) == 1", "", "tests/core/test_fused.py"),
     Mutant("forgets-the-number-of-a-signal", "with_resumed_turn", "invocation.signals_received = max(invocation.signals_received, ended.signal)", "pass", "tests/core/test_fused.py"),
     # The replay of turns.
@@ -256,7 +256,7 @@ MUTANTS = (
     Mutant("answers-when-a-link-is-opened", "show_question", "question = await exchange.client.question_of_link(exchange.path[\"token\"])", "question = await exchange.client.answer_by_link(exchange.path[\"token\"], \"approve\")", "tests/http/test_links.py"),
     Mutant("deletes-an-object-in-use", "check_deletion", "state.invocations.items()", "()"),
     Mutant("deletes-an-object-and-leaves-its-items", "clear_stream", "batch.cleared.append((items, keys.after_prefix(items)))", "pass"),
-    Mutant("shows-a-new-object-the-items-of-the-deleted-one", "Deletions._delete", "machine.rows.clear(batch.rows, start, stop)", "pass"),
+    Mutant("shows-a-new-object-the-items-of-the-deleted-one", "Deletions._delete", "batch.cleared.append((start, stop))", "pass"),
     Mutant("deletes-an-object-and-leaves-its-invocations", "Deletions._delete", "batch.rows.update(gone)", "pass"),
     Mutant("believes-every-webhook", "verify", "if not any(matches):", "if False:", "tests/http/test_webhooks.py"),
     Mutant("takes-a-webhook-of-any-time", "verify", "abs(now - signed.at) > webhook.tolerance", "False", "tests/http/test_webhooks.py"),

@@ -134,7 +134,7 @@ class RowPause(Append, eq=False, kw_only=True):
 class CommitBatch:
     """A commit before it is sealed. ``new`` are the keys of ``rows`` that are known not to be on disk; a key that is also in ``deleted`` was
     deleted with a history and may have been written again. ``known`` are other values that are known to be on disk, and ``consumed`` are
-    messages to objects without an append in this commit. ``row_pauses`` are pauses of objects that are not in memory.
+    messages to objects without an append in this commit. ``cleared`` are the ranges from which a deletion removes every row that is on disk. ``row_pauses`` are pauses of objects that are not in memory.
     The rows of ``audit`` are chained when the commit is written. ``released`` are the actions to run, in order, once it is durable.
     ``counts`` are the changes of the counts of invocations. ``ended`` (the rows of completed invocations), ``failed_attempts`` and
     ``failed_steps`` (the service and handler of each failure) are counted once the commit is durable. Invocations that were recorded as a whole are not in ``counts`` and ``ended`` while the
@@ -145,6 +145,7 @@ class CommitBatch:
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
     row_pauses: dict[StreamId, RowPause] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    cleared: list[tuple[bytes, bytes]] = attrs.field(factory=list)
     counts: Counts = attrs.field(factory=dict)
     audit: list[AuditRow] = attrs.field(factory=list)
     consumed: list[bytes] = attrs.field(factory=list)

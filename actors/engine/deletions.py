@@ -43,7 +43,8 @@ class Deletions:
     def __init__(self, machine: Machine, refusals: Refusals) -> None:
         self._machine = machine
         self._refusals = refusals
-        self._wanted: list[tuple[LoadedObject, ObjectRequest, DeleteObject]] = []
+        self.wanted: list[tuple[LoadedObject, ObjectRequest, DeleteObject]] = []
+        """Those to carry out before the batch is sealed."""
 
     def take(self, loaded: LoadedObject, request: ObjectRequest, command: DeleteObject) -> None:
         """Delete the object before the batch is sealed. Raises ``ConflictError`` if it has an open invocation."""
@@ -51,12 +52,12 @@ class Deletions:
             self._answer(request, ObjectDeletion(changed=False))
             return
         self._machine.batch.pending_append(loaded)  # so that the object stays in memory until then
-        self._wanted.append((loaded, request, command))
+        self.wanted.append((loaded, request, command))
 
     def carry_out(self) -> None:
         """Carry out the deletions. No decision may follow in this batch, and no commit may be being written."""
-        while self._wanted:
-            loaded, request, command = self._wanted.pop(0)
+        while self.wanted:
+            loaded, request, command = self.wanted.pop(0)
             try:
                 self._answer(request, self._delete(loaded, command))
             except (TerminalError, CorruptRecord, Damaged) as refusal:
@@ -89,7 +90,7 @@ class Deletions:
         batch.rows.update(gone)
         batch.deleted.update(gone)
         add_counts(batch.counts, uncounted)
-        machine.rows.clear(batch.rows, start, stop)
+        batch.cleared.append((start, stop))
         pending.remove = True
         return ObjectDeletion(changed=True, invocations=len(ended))
 

@@ -68,11 +68,6 @@ class Dispatcher:
         self._verbs = ControlVerbs(machine, executor.wait_turns)
         self.deletions = Deletions(machine, self._refusals)
 
-    def begin_round(self) -> None:
-        """Let the calls and turns of another round be taken before they are decided."""
-        self._first_turns.begin_round()
-        self._executor.wait_turns.begin_round()
-
     async def take(self, request: ObjectRequest) -> None:
         """Dispatch a request to the function for its kind."""
         cache = self._machine.cache

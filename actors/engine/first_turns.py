@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outcome import Value
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to run code outside of every task
@@ -58,10 +58,6 @@ if TYPE_CHECKING:
     from journal.events import Event
     from journal.ids import InvocationId
 
-CALLS_A_ROUND = 256
-"""The most calls that one round runs before they are decided. Further calls are queued, so that a handler that sends to itself
-repeatedly does not delay other requests."""
-
 _attempt_of_call = Attempt.of_call
 
 
@@ -74,13 +70,6 @@ class FirstTurns:
         self._executor = executor
         self._faults = faults
         self._context = context
-        self._left = 0
-        self._trio_context: dict[str, Any] = {}
-
-    def begin_round(self) -> None:
-        """Let the calls of another round run."""
-        self._left = CALLS_A_ROUND
-        self._trio_context = vars(GLOBAL_RUN_CONTEXT)  # of this thread
 
     def take(
         self,
@@ -94,7 +83,7 @@ class FirstTurns:
         """Run the call and record it, if it may run at once. Returns whether it did."""
         state, context = loaded.state, self._context
         if (
-            self._left <= 0
+            self._machine.calls_left <= 0
             or not self._machine.gates.are_none
             or (self._machine.places.is_active and self._is_limited(command.asked))
             or loaded.steps
@@ -104,14 +93,14 @@ class FirstTurns:
             or not starts_at_once(state, command, context.limits)
         ):
             return False
-        self._left -= 1
+        self._machine.calls_left -= 1
         if state is None:
             target = command.asked.target
             state = ObjectState(service=target.service, key=target.key, kind=command.kind)
         branch = self._branch(loaded, state, request, command, app, definition, handler)
         if branch is None:
             return False
-        watchdog, trio_context = context.watchdog, self._trio_context
+        watchdog, trio_context = context.watchdog, GLOBAL_RUN_CONTEXT.__dict__
         commands: list[Command] | None
         task = trio_context.pop("task")  # as outside_trio() does
         try:

@@ -43,7 +43,7 @@ from actors.engine.sealer import Sealer
 from actors.errors import InvocationPausedError
 from actors.rows.audit import detail_of_set_aside
 from actors.rows.index import index_items, rewind_items
-from actors.rows.layers import LayeredRows
+from actors.rows.layers import Layer, LayeredRows
 from actors.rows.timers import timer_message
 from journal import events as e
 from journal import keys
@@ -75,7 +75,8 @@ Reaction: TypeAlias = "Callable[[ObjectState | None, Event], Sequence[f.Effect]]
 
 
 class Machine:
-    """The decisions of one processor. ``now`` is wall time, set at the beginning of each round; ``gates`` are the rules in force."""
+    """The decisions of one processor, by the rules in ``gates``. A round begins with ``now``, wall time, and with ``calls_left`` and
+    ``waits_left``, how many calls and ends of waits it may give to their handlers before they are decided."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Machine:
         self.run_limits, self.places = run_limits, run_limits.places
         self.budgets = run_limits.budgets
         self.environment = context.environment
-        self.now = self.environment.clock.now()
+        self.now, self.calls_left, self.waits_left = self.environment.clock.now(), 0, 0
         self.journal, self.partition = journal, partition
         self.cache = cache
         self.applications = applications
@@ -374,7 +375,7 @@ class Machine:
 
     def _new_batch(self) -> CommitBatch:
         batch = CommitBatch(self.partition.number)
-        self.rows.layers.insert(0, batch.rows)
+        self.rows.layers.insert(0, Layer(batch.rows, batch.cleared))
         return batch
 
 

@@ -81,7 +81,7 @@ _TAKEN_UP_TOGETHER = 64
 """How many objects continue after a start before calls and verbs get their turn."""
 
 _ROUND = 256
-"""How many requests and handlers one round takes before the other tasks of the process get their turn."""
+"""How many requests and handlers one round takes, how many calls, and how many ends of waits, before other tasks get their turn."""
 
 _RUNS_IN_A_ROW = 16
 """How many ready handlers run before a request gets its turn. Handlers go first, because they hold keys. But handlers that make each other
@@ -302,13 +302,14 @@ class PartitionProcessor:
                 while self._resting:
                     self._resting.pop().set(None)
             if not commits.is_busy and machine.batch:
-                self._dispatcher.deletions.carry_out()
+                if self._dispatcher.deletions.wanted:
+                    self._dispatcher.deletions.carry_out()
                 commits.begin(machine.seal())
             await trio.lowlevel.checkpoint()
 
     async def _round(self, nursery: trio.Nursery) -> None:
-        self._machine.now = self._clock.now()
-        self._dispatcher.begin_round()
+        machine = self._machine
+        machine.now, machine.calls_left, machine.waits_left = self._clock.now(), _ROUND, _ROUND
         while self._turns:
             gates, turned = self._turns.popleft()
             self._gate_watcher.turn(gates)

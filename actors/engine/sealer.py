@@ -13,7 +13,7 @@ from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing
 from actors.engine.index import index_invocation, index_name, index_owing
 from actors.rows.audit import AuditTrail
-from actors.rows.counters import StoredCounts, group_of_success
+from actors.rows.counters import counter_key, encode_number, group_of_success, load_counts
 from actors.rows.pauses import index_paused
 from journal import invocation_keys, keys
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.engine.notices import Notices
     from actors.engine.object_cache import ObjectCache
     from actors.engine.outputs import Outputs
+    from actors.rows.counters import Counts, Group
     from actors.rows.index import IndexedState
     from actors.rows.layers import LayeredRows
     from journal.ids import InvocationId
@@ -113,7 +114,7 @@ class Sealer:
         for found in sealed.row_pauses.values():
             found.settle()
             del self._cache.row_pauses[found.stream]
-        self._rows.drop_lowest()
+        self._rows.layers.pop()  # the journal has these rows now
 
     def _complete_append(self, sealed: CommitBatch, pending_append: PendingAppend) -> None:
         loaded, partition = pending_append.loaded, self._partition
@@ -175,3 +176,37 @@ class Sealer:
             keys.items_of_object(self._partition, loaded.stream),
         )
         return not any(self._rows.scan(p, keys.after_prefix(p), limit=1) for p in prefixes)
+
+
+class StoredCounts:
+    """The durable counts of invocations in one partition (``actors.rows.counters``), in memory. A commit that fails changes nothing here, and can be
+    tried again with other changes."""
+
+    def __init__(self, journal: Journal, partition: int) -> None:
+        self._partition = partition
+        self._counts = load_counts(journal, partition)
+        self._keys: dict[Group, bytes] = {}
+
+    def rows_after(self, changes: Counts) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
+        """Return the rows of the counters that these changes touch, as they are after them and as they are stored now."""
+        counts, counter_keys = self._counts, self._keys
+        rows: dict[bytes, bytes | None] = {}
+        stored: dict[bytes, bytes | None] = {}
+        for group, by in changes.items():
+            key = counter_keys.get(group)
+            if key is None:
+                key = counter_keys[group] = counter_key(self._partition, group)
+            before = counts.get(group, 0)
+            number = before + by
+            rows[key] = encode_number(number) if number else None
+            stored[key] = encode_number(before) if before else None
+        return rows, stored
+
+    def settle(self, changes: Counts) -> None:
+        """The changes are durable."""
+        counts = self._counts
+        for group, by in changes.items():
+            number = counts[group] = counts.get(group, 0) + by
+            if not number:
+                del counts[group]
+                del self._keys[group]

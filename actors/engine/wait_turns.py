@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 WaitEnd: TypeAlias = c.CompleteCall | c.FireTimer | c.SignalInvocation
 """The commands that end a wait."""
 
-TURNS_A_ROUND = 256
-"""The most turns that one round takes before they are decided. Handlers that wake each other repeatedly take further turns in the queue of
-ready handlers, so that other requests are not delayed."""
-
 _SUSPENDED = Status.SUSPENDED  # a member of an enum takes several times as long to look up as a name of the module
 
 
@@ -40,15 +36,10 @@ class WaitTurns(ResumedTurns):
 
     _turn_of = staticmethod(resumed_turn)
     _end_of = staticmethod(resumed_end)
-    _left = 0
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._write = self._records.record_resumed_turn
-
-    def begin_round(self) -> None:
-        """Let the handlers take the turns of another round."""
-        self._left = TURNS_A_ROUND
 
     def take(
         self, loaded: LoadedObject, command: WaitEnd, stamp: Stamp, told: Callable[[], None] | None = None
@@ -57,7 +48,7 @@ class WaitTurns(ResumedTurns):
         the turn. Raises ``RefusedError`` for a signal that cannot be taken."""
         of, state, machine = command.invocation_id, loaded.state, self._machine
         attempt = loaded.attempts.get(of)
-        if attempt is None or state is None or self._left <= 0:
+        if attempt is None or state is None or machine.waits_left <= 0:
             return False
         invocation = state.invocations.get(of)
         if (
@@ -76,7 +67,7 @@ class WaitTurns(ResumedTurns):
         parked = attempt.execution.parked.get(ended.step)
         if parked is None or parked.interruption is not None:
             return False
-        self._left -= 1
+        machine.waits_left -= 1
         if told is not None:
             told()
         self._resume(loaded, state, invocation, attempt, completed, stamp.at, (ended, stamp), stamp)

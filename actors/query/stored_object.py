@@ -8,7 +8,7 @@ import attrs
 
 from actors.core.past import FormerItems, ObjectHistory
 from actors.errors import InvalidArgumentError
-from actors.rows.layers import LayeredRows
+from actors.rows.layers import Layer, LayeredRows
 from actors.rows.objects import load_state
 from journal import keys
 from journal.kv.store import scan_all
@@ -79,7 +79,7 @@ class StoredObject:
         for field, (start, end) in former.logs.items():
             for index, value in enumerate(end, start):
                 rows[keys.log_item(self.partition, self.stream, field, index)] = value
-        return LayeredRows(self.rows, rows)
+        return LayeredRows(self.rows, Layer(rows))
 
     def log_items(self, rows: Readable, field: str, start: int, length: int, limit: int) -> list[bytes]:
         """Return items of a log with this length, from an index on, from these rows: the current ones, or those of

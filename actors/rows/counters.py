@@ -116,47 +116,20 @@ def add_counts(counts: Counts, changes: Counts, times: int = 1) -> None:
         counts[group] = counts.get(group, 0) + by * times
 
 
+encode_number = _NUMBER.pack
+"""Encode the number in a row."""
+
+
 def counter_rows(partition: int, counts: Counts) -> dict[bytes, bytes | None]:
     """Return the rows that store these counts. A group without invocations has no row."""
-    return {_key_of(partition, group): _NUMBER.pack(number) if number else None for group, number in counts.items()}
+    return {
+        counter_key(partition, group): encode_number(number) if number else None for group, number in counts.items()
+    }
 
 
-def _key_of(partition: int, group: Group) -> bytes:
+def counter_key(partition: int, group: Group) -> bytes:
+    """Return the key of a group's row."""
     return invocation_keys.counter(partition, _encode(group), by_signal=len(group) > SIGNAL)
-
-
-class StoredCounts:
-    """The durable counts of one partition, as its processor keeps them in memory. A commit that fails changes nothing here, and can be
-    tried again with other changes."""
-
-    def __init__(self, rows: Readable, partition: int) -> None:
-        self._partition = partition
-        self._counts = load_counts(rows, partition)
-        self._keys: dict[Group, bytes] = {}
-
-    def rows_after(self, changes: Counts) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
-        """Return the rows of the counters that these changes touch, as they are after them and as they are stored now."""
-        counts, keys_of_groups = self._counts, self._keys
-        rows: dict[bytes, bytes | None] = {}
-        stored: dict[bytes, bytes | None] = {}
-        for group, by in changes.items():
-            key = keys_of_groups.get(group)
-            if key is None:
-                key = keys_of_groups[group] = _key_of(self._partition, group)
-            before = counts.get(group, 0)
-            number = before + by
-            rows[key] = _NUMBER.pack(number) if number else None
-            stored[key] = _NUMBER.pack(before) if before else None
-        return rows, stored
-
-    def settle(self, changes: Counts) -> None:
-        """The changes are durable."""
-        counts = self._counts
-        for group, by in changes.items():
-            number = counts[group] = counts.get(group, 0) + by
-            if not number:
-                del counts[group]
-                del self._keys[group]
 
 
 def load_counts(rows: Readable, partition: int, *, with_signals: bool = True) -> Counts:

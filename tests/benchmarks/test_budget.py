@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+import actors
 from benchmarks.__main__ import main
 from benchmarks.budget import book, command, count
 from benchmarks.budget.book import Entry, Verdict
@@ -16,9 +18,12 @@ from benchmarks.budget.meters import Calls
 from benchmarks.budget.units import UNITS
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
+    from types import FrameType
 
     from benchmarks.budget.count import Figures
+
+ROOT = Path(actors.__file__).parents[1]
 
 HOW_TO_CHANGE = "If the change is worth it, or if this is a gain: run `python -m benchmarks budget --write`, and commit benchmarks/budget.toml"
 
@@ -26,6 +31,15 @@ same_python = pytest.mark.skipif(
     book.read().python != book.this_python(),
     reason=f"budgets are of Python {book.read().python}: another version makes other calls",
 )
+
+
+class Counter(actors.Actor):
+    value: int = 0
+
+    @actors.handler
+    async def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
 
 
 def not_kept(measured: Figures) -> list[str]:
@@ -61,6 +75,39 @@ def test_each_unit_has_a_budget_of_each_measure() -> None:
     assert {unit: set(figures) for unit, figures in book.read().budgets.items()} == {
         unit.name: set(book.MEASURES) for unit in UNITS
     }
+
+
+MODULES_OF_A_CALL = 30
+"""What a reader who follows one call has to open."""
+
+
+async def test_a_call_of_a_keyed_object_enters_at_most_thirty_modules() -> None:
+    async with actors.open_runtime(Counter, durability="memory") as runtime:
+        counter = runtime.client.actor(Counter, "warm")
+        for _ in range(10):
+            await counter.add(1)
+        entered = [await modules_entered(counter.add, 1) for _ in range(5)]
+    fewest = min(entered, key=len)  # a clock may have rung during the others
+    assert "actors.engine.processor" in fewest
+    assert len(fewest) <= MODULES_OF_A_CALL, sorted(fewest)
+
+
+async def modules_entered(call: Callable[[int], Awaitable[int]], argument: int) -> set[str]:
+    """The modules of playhead's whose code runs during the call."""
+    files: set[str] = set()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            files.add(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        await call(argument)
+    finally:
+        sys.setprofile(before)
+    inside = [Path(file).relative_to(ROOT) for file in files if file.startswith(str(ROOT))]
+    return {".".join(file.with_suffix("").parts) for file in inside if file.parts[0] in ("actors", "journal")}
 
 
 @pytest.mark.parametrize(

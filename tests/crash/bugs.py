@@ -150,7 +150,7 @@ def _fire_early() -> None:
 def _serve_the_last_first() -> None:
     from actors.core import evolve
     from actors.core.decide import turns
-    from actors.engine import first_turns
+    from actors.engine.first_turns import FirstTurns
     from journal import events as e
 
     def start(state: Any, invocation: Any, event: Any, stamp: Any) -> None:
@@ -159,7 +159,7 @@ def _serve_the_last_first() -> None:
             state.queue.insert(0, invocation.invocation_id)
         real(state, invocation, event, stamp)
 
-    first_turns.CALLS_A_ROUND = 0  # calls that end at once never wait in line
+    FirstTurns.take = lambda *_: False  # type: ignore[method-assign]  # calls that end at once never wait in line
     real = evolve._EVOLVE[e.InvocationStarted]
     evolve._EVOLVE[e.InvocationStarted] = start
 

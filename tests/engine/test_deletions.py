@@ -11,7 +11,7 @@ import actors
 from actors import Actor, Log, Map, Service, Workflow, handler
 from actors.engine import deletions
 from actors.query.fsck.doctor import examine
-from actors.rows.layers import LayeredRows
+from actors.rows.layers import Layer, LayeredRows
 from actors.types import ObjectDeletion
 from journal.ids import object_prefix, stream_of
 from journal.kv.memory import MemoryStore
@@ -202,12 +202,10 @@ async def test_an_object_without_its_class_can_be_deleted() -> None:
 def test_what_a_layer_clears_is_hidden_below_it_and_not_above() -> None:
     store = MemoryStore()
     below: dict[bytes, bytes | None] = {b"a1": b"2", b"a3": b"3"}
-    clearing: dict[bytes, bytes | None] = {}
     above: dict[bytes, bytes | None] = {b"a2": b"4"}
-    rows = LayeredRows(store, above, clearing, below)
-    rows.clear(clearing, b"a", b"b")
+    rows = LayeredRows(store, Layer(above), Layer({}, [(b"a", b"b")]), Layer(below))
     assert (rows.get(b"a1"), rows.get(b"a2"), rows.scan(b"a", b"b")) == (None, b"4", [(b"a2", b"4")])
-    rows.drop_lowest()
+    rows.layers.pop()
     assert (rows.get(b"a3"), rows.scan(b"a", b"b")) == (None, [(b"a2", b"4")])
-    rows.drop_lowest()
+    rows.layers.pop()
     assert rows.scan(b"a", b"b", reverse=True) == [(b"a2", b"4")]
