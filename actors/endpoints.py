@@ -135,7 +135,7 @@ class Endpoints:
             await trio.lowlevel.checkpoint()
             yield
             return
-        from actors.http.tokens import check_token
+        from actors.http.own_token import check_token
 
         self.load()
         self._listeners = await _open_listeners(self.options)

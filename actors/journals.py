@@ -94,7 +94,7 @@ class JournalPlace:
         self, path: str | os.PathLike[str], options: ClusterOptions, clock: Clock
     ) -> AsyncIterator[OpenedJournal]:
         from actors.cluster.transport import NodeTransport
-        from actors.http.tokens import make_token, shared_token
+        from actors.http.own_token import make_token, shared_token
         from journal.replicated.postgres.open import open_postgres_journal
 
         listeners = await _listen(options)

@@ -14,7 +14,7 @@ from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of, limits_of, notifications_of
+from actors.system.registry_rows import deployments_of, gates_of, limits_of, notifications_of, tokens_of
 from journal.events import Erased, InvocationCompleted
 from journal.safe_logger import SafeLogger
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Gate
     from actors.core.limits import Limit
     from actors.core.state import ObjectState
+    from actors.core.tokens import TokenRecord
     from actors.engine.notices import Notices
     from journal.log.protocol import Journal
 
@@ -47,6 +48,8 @@ class RegistryView:
         self._applications = applications
         self.gates: Gates = NO_GATES
         self.limits: tuple[Limit, ...] = ()
+        self.tokens: tuple[TokenRecord, ...] = ()
+        """The named tokens that the nodes of a cluster have in common."""
         self._turn_gates = turn_gates
         self._turn_limits = turn_limits
         self._notices = notices
@@ -65,7 +68,7 @@ class RegistryView:
         self.version = await self._read()
         self.gates = self._read_gates()
         self._read_limits()
-        self._notices.rules = notifications_of(self._state)
+        self._read_other_rules()
         await self._applications.obey(self._read_deployments())
 
     async def trust(self) -> None:
@@ -110,7 +113,7 @@ class RegistryView:
             self.gates = gates
             await self._turn_gates(gates)
         self._read_limits()
-        self._notices.rules = notifications_of(self._state)
+        self._read_other_rules()
         deployments = self._read_deployments()
         if deployments != self._applications.registered:
             await self._applications.obey(deployments)
@@ -124,6 +127,13 @@ class RegistryView:
         if limits != self.limits:
             self.limits = limits
             self._turn_limits(limits)
+
+    def _read_other_rules(self) -> None:
+        """Read the rules that concern no running invocation."""
+        self._notices.rules = notifications_of(self._state)
+        tokens = tokens_of(self._state)
+        if tokens != self.tokens:
+            self.tokens = tokens
 
     def _read_deployments(self) -> Deployments:
         return deployments_of(self._state)

@@ -102,6 +102,11 @@ class RequestRouter:
         return self._node.name
 
     @property
+    def is_current(self) -> bool:
+        """Whether this node applies what every node applied that acknowledged a change a moment ago; see ``Node.is_current``."""
+        return self._node.is_current
+
+    @property
     def owned(self) -> Sequence[int]:
         """The partitions that this node owns and may answer for."""
         return [partition for partition in range(self._partitions) if self._node.may_answer(partition)]

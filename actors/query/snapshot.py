@@ -46,7 +46,7 @@ from actors.rows.objects import load_state
 from actors.rows.spent import spent_of_budget, spent_under
 from actors.system.code import read_code
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of, limits_of
+from actors.system.registry_rows import deployments_of, gates_of, limits_of, tokens_of
 from journal import invocation_keys, keys
 from journal.ids import StreamId, stream_of, stream_of_invocation
 from journal.log.outputs import read_whole_output
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Gates
     from actors.core.limits import Limit
     from actors.core.state import ObjectState
+    from actors.core.tokens import TokenRecord
     from actors.model.limit_info import LimitInfo
     from actors.model.service_info import ServiceInfo
     from actors.values.amounts import Amounts
@@ -195,6 +196,10 @@ class JournalSnapshot:
     def limits(self) -> tuple[Limit, ...]:
         """Return the limits."""
         return limits_of(self.object(registry_stream()))
+
+    def tokens(self) -> tuple[TokenRecord, ...]:
+        """Return the named tokens of the cluster, oldest first."""
+        return tokens_of(self.object(registry_stream()))
 
     def limit_infos(self) -> list[LimitInfo]:
         """Return the limits in their public form, with what was spent under their budgets."""

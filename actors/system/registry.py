@@ -1,4 +1,4 @@
-"""The rules of the whole runtime as one object: its gates, its limits, its deployments and its notifications.
+"""The rules of the whole runtime as one object: its gates, its limits, its deployments, its notifications and its tokens.
 
 Only the object's handlers change the rules, so its log shows who changed what, when, and why. An engine does not call
 the object: it follows the log (``engine.registry``).
@@ -14,6 +14,7 @@ from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
 from actors.core.limits import Limit, LimitChange
 from actors.core.notifications import MAX_NOTIFICATIONS, NotificationRule
+from actors.core.tokens import MAX_TOKENS, TokenRecord
 from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
@@ -43,7 +44,7 @@ MAX_GATES = 1_000
 
 
 class Registry(Actor):
-    """Gates, limits, deployments and notifications, and the history of their changes."""
+    """Gates, limits, deployments, notifications and the tokens of a cluster, and the history of their changes."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
@@ -52,6 +53,7 @@ class Registry(Actor):
     deployments: list[Deployment] = field(factory=list)
     latest: str = ""
     notifications: list[NotificationRule] = field(factory=list)
+    tokens: list[TokenRecord] = field(factory=list)
     revision: int = 0
     """Counts the requests. An object without state would be removed, and its log would start again from 1 under its followers."""
 
@@ -210,6 +212,38 @@ class Registry(Actor):
         for lane in lanes_of(name):
             await actor(Notification, lane).forget.send(own.life)
         return True
+
+    @handler(retention=AUDIT_SECONDS)
+    async def create_token(self, name: str, scope: str, digest: str, reason: str, by: str) -> None:
+        """Make a named token valid on every node; ``reason`` and ``by`` are for the log."""
+        self.revision += 1
+        if any(token.name == name for token in self.tokens):
+            raise ConflictError(
+                f"there is a token {name!r} already; revoke it first, or take another name",
+                code=ErrorCode.ALREADY_EXISTS,
+            )
+        if len(self.tokens) >= MAX_TOKENS:
+            raise LimitExceededError(
+                f"there are {len(self.tokens)} tokens; revoke some first",
+                limit="tokens",
+                maximum=MAX_TOKENS,
+                found=len(self.tokens),
+                code=ErrorCode.TOO_MANY,
+            )
+        made = TokenRecord(name=name, scope=scope, digest=digest, created_at=current_time())
+        self.tokens = [*self.tokens, made]
+
+    @handler(retention=AUDIT_SECONDS)
+    async def revoke_token(self, name: str, reason: str, by: str) -> None:
+        """Let no node accept a named token; ``reason`` and ``by`` are for the log."""
+        self.revision += 1
+        kept = [token for token in self.tokens if token.name != name]
+        if len(kept) == len(self.tokens):
+            raise NotFoundError(
+                f"there is no token {shown(name)}; 'playhead tokens list' lists the existing ones",
+                kind=ResourceKind.TOKEN,
+            )
+        self.tokens = kept
 
     def _notification(self, name: str) -> NotificationRule | None:
         return next((rule for rule in self.notifications if rule.name == name), None)

@@ -1,4 +1,4 @@
-"""Reads the gates, the limits, the deployments and the notifications from the registry's state."""
+"""Reads the gates, the limits, the deployments, the notifications and the tokens from the registry's state."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from actors.core.limits import Limit
     from actors.core.notifications import NotificationRule
     from actors.core.state import ObjectState
+    from actors.core.tokens import TokenRecord
 
 
 def deployments_of(registry: ObjectState | None) -> Deployments:
@@ -35,6 +36,11 @@ def limits_of(registry: ObjectState | None) -> tuple[Limit, ...]:
 def notifications_of(registry: ObjectState | None) -> tuple[NotificationRule, ...]:
     """Return the notifications in the registry's state, by name."""
     return () if registry is None else tuple(_field(registry, "notifications"))
+
+
+def tokens_of(registry: ObjectState | None) -> tuple[TokenRecord, ...]:
+    """Return the named tokens in the registry's state, oldest first."""
+    return () if registry is None else tuple(_field(registry, "tokens"))
 
 
 def _field(state: ObjectState, name: str) -> Any:

@@ -1,6 +1,7 @@
 """``playhead tokens``: the API tokens of a data directory.
 
-A running server changes its own tokens; the tokens of a stopped directory are changed in place. Both are audited.
+A running server changes its own tokens, and a node those of its cluster. The tokens of a stopped directory are changed in place. All
+changes are audited.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from cli.render.output import err, out
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from actors.core.tokens import TokenRecord
+    from actors.http.server.token_routes import TokenInfo
     from actors.http.tokens import TokenBook
 
 
@@ -25,7 +28,7 @@ _DATA = data_option("The data directory.")
 
 @click.group(cls=Group)
 def command() -> None:
-    """Create, list and revoke API tokens. A change takes effect at once, also on a running server."""
+    """Create, list and revoke API tokens. A change takes effect at once, also on a running server and on every node of a cluster."""
 
 
 @command.command()
@@ -62,12 +65,42 @@ async def _created(data: Path, name: str, scope: str, reason: str) -> str:
 @output_option
 @_DATA
 def list_tokens(output: str, data: Path) -> None:
-    """List the named tokens."""
-    from actors.http.server.token_routes import TokenInfo
+    """List the named tokens. A stopped node shows those of its cluster as of its last moment."""
+    import trio
+
     from cli.render.tables import TOKENS
 
-    named = _book(data).named()
-    TOKENS.show([TokenInfo(name=t.name, scope=t.scope, created_at=t.created_at) for t in named], output)
+    TOKENS.show(trio.run(_listed, data), output)
+
+
+async def _listed(data: Path) -> list[TokenInfo]:
+    from actors.http.server.shared_tokens import as_named
+    from actors.http.server.token_routes import TokenInfo, TokenList
+    from cli.backend import ServerOptions, connected
+    from journal.kv.data_directory import DataDirectory
+
+    if DataDirectory(data).is_held():
+        async with connected(ServerOptions(data=data)) as connection:
+            return (await connection.get("/tokens", TokenList)).tokens
+    shared = _in_copy(data)
+    named = _book(data).named() if shared is None else as_named(shared)
+    return [TokenInfo(name=t.name, scope=t.scope, created_at=t.created_at) for t in named]
+
+
+def _in_copy(data: Path) -> tuple[TokenRecord, ...] | None:
+    """Return the named tokens of the cluster, as of the copy of a node that does not run; None if this is no such copy."""
+    import time
+
+    from actors.query.snapshot import JournalSnapshot
+    from journal.log.open import is_of_a_node, open_for_reading
+
+    reader, identity = open_for_reading(data)
+    try:
+        if not is_of_a_node(reader, identity):
+            return None
+        return JournalSnapshot(view=reader, partitions=identity.partitions, now=time.time()).tokens()
+    finally:
+        reader.close()
 
 
 @command.command()

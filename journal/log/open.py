@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from journal.clock import Clock
     from journal.kv.data_directory import HeldDirectory
+    from journal.kv.store import Readable
 
 
 @asynccontextmanager
@@ -52,7 +53,7 @@ async def open_journal(
     with open_store(
         path, lambda: new_identity(partitions), durability=durability, reserve_bytes=reserve_bytes
     ) as opened:
-        if _is_of_a_node(opened):
+        if is_of_a_node(opened.store, opened.identity):
             raise CopyOfNode(opened.directory.path)  # changes that are written only here would never reach the log
         yield KvJournal(
             opened.store,
@@ -109,11 +110,11 @@ def open_store(
         directory.release()
 
 
-def _is_of_a_node(opened: OpenStore) -> bool:
+def is_of_a_node(rows: Readable, identity: StoreIdentity) -> bool:
     """Report whether the store follows a log. A restored backup of such a store does not."""
-    if opened.identity.copy_of:
+    if identity.copy_of:
         return False
-    return any(opened.store.get(keys.applied(number)) is not None for number in range(opened.identity.partitions))
+    return any(rows.get(keys.applied(number)) is not None for number in range(identity.partitions))
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:

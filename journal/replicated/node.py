@@ -76,6 +76,7 @@ class Node:
         self._is_news = trio.Event()
         self._skewed: set[str] = set()
         self._is_reported = False
+        self._awaited = (0, -inf)
 
     # State.
 
@@ -84,6 +85,13 @@ class Node:
         """Whether every other node has heard of this one within the dead time, and this one of them, as far as it can know. A node
         that hears nothing does not know that another one has claimed what it owns."""
         return trio.current_time() < min(self._told_until, self._heard_until)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this node applies every change of the registry that was acknowledged longer ago than the dead time: it is fresh, and
+        for that long it has not been behind a node that it has heard."""
+        version, since = self._awaited
+        return self.is_fresh and (self.registry_version() >= version or trio.current_time() < since + DEAD_SECONDS)
 
     def may_answer(self, partition: int) -> bool:
         """Return whether the node may answer for a partition from memory: it has claimed it, and no other node can have done so
@@ -235,6 +243,8 @@ class Node:
         self._others = living
         self._alive_since = {name: self._alive_since.get(name, began) for name in (self.name, *living)}
         self._heard_until = began + DEAD_SECONDS
+        if self.registry_version() >= self._awaited[0]:
+            self._awaited = max((other.registry_version for other in living.values()), default=0), began
         placed = self._placement
         self._place()
         if has_changed or placed != self._placement or not was_fresh:

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 import actors
 from actors import Actor, handler
 from actors.cluster.options import advertised_address, with_default_address
-from actors.errors import InvalidArgumentError
+from actors.errors import AccessDeniedError, InvalidArgumentError
 from actors.types import ClusterOptions
 from cli.exit_codes import Exit
 from cli.main import root
@@ -64,6 +64,13 @@ def status(address: str) -> Any:
     ran = CliRunner().invoke(root, ["cluster", "status", "--cluster", address, "-o", "json"])
     assert ran.exit_code == 0, ran.output
     return json.loads(ran.output)
+
+
+def printed(*words: object) -> str:
+    """What a command prints."""
+    ran = CliRunner().invoke(root, [*map(str, words)])
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +142,13 @@ def test_three_servers_share_the_objects_and_replace_one_that_dies_or_hangs(data
         url = second.printed(r"console is at (.*)/ui/")
         token = (second.data / "token").read_text().strip()
         assert (first.data / "token").read_text().strip() == token, "any node takes it"
+        ops = printed("tokens", "create", "ops", "--scope", "admin", "--data", first.data)
+        with actors.sync.connect(url, token=ops) as client:
+            assert client.audit().entries[0].verb == "create-token"
+            printed("tokens", "revoke", "ops", "--data", third.data)
+            with pytest.raises(AccessDeniedError):
+                client.audit()
+        assert printed("tokens", "list", "--data", first.data, "-o", "id") == ""
         replies: dict[str, list[int]] = {key: [] for key in "abcdefghijkl"}
         with actors.sync.connect(url, token=token) as client:
             for number in range(1, 9):

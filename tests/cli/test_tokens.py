@@ -13,9 +13,10 @@ import attrs
 import pytest
 
 from actors.errors import UnavailableError
+from actors.http.own_token import Grant, make_token
 from actors.http.routes import TokenScope
 from actors.http.server.token_routes import create, revoke, settle
-from actors.http.tokens import Grant, TokenBook, make_token
+from actors.http.tokens import TokenBook
 from actors.query.audit import AuditEntry, AuditPage
 from actors.rows.audit import ControlAction, Principal
 from journal.errors import DirectoryLost
@@ -141,7 +142,7 @@ def test_an_empty_file_lets_nobody_in_and_is_made_anew(tmp_path: Path) -> None:
 
 def test_a_first_start_that_dies_makes_a_whole_token_or_none(tmp_path: Path) -> None:
     code = (
-        "import os, sys, pathlib\nfrom actors.http.tokens import make_token\n"
+        "import os, sys, pathlib\nfrom actors.http.own_token import make_token\n"
         "os.link = lambda *_: os._exit(9)\nmake_token(pathlib.Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT).returncode == 9

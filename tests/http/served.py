@@ -13,12 +13,13 @@ import trio
 
 from actors.http.client.backend import connect
 from actors.http.closing import Closing
+from actors.http.own_token import make_token
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.listener import serve
 from actors.http.server_options import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server_options import LOOPBACK_NAMES, ServerLimits
-from actors.http.tokens import TokenBook, make_token
+from actors.http.tokens import TokenBook
 from actors.runtime import Runtime, open_runtime
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from journal.kv.store import Durability

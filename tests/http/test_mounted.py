@@ -30,8 +30,8 @@ import actors.aio
 import actors.http
 import actors.sync
 from actors.errors import ConflictError, MisuseError
+from actors.http.own_token import make_token
 from actors.http.server.asgi import below_mount
-from actors.http.tokens import make_token
 from tests.children import ROOT, python_path
 from tests.counter import Counter
 from tests.http.served import NO_TLS, without_tls

@@ -10,6 +10,7 @@ from actors.control.local.notifications import LocalNotifications
 from actors.control.local.objects import LocalObjects
 from actors.control.local.questions import LocalQuestions
 from actors.control.local.schedules import LocalSchedules
+from actors.control.local.tokens import LocalTokens
 from actors.errors import NotFoundError
 from actors.model.handles import InvocationHandle
 from actors.rows.audit import Principal
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
 
 
-class LocalBackend(LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications, LocalQuestions):
+class LocalBackend(
+    LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications, LocalTokens, LocalQuestions
+):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 
     def acting_as(self, who: Principal) -> LocalBackend:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from actors.core.deployments import DeploymentChange
     from actors.core.notifications import Notice, PostResult
+    from actors.core.tokens import TokenRecord
     from actors.model.checks import CheckSummary
     from actors.model.control_options import EditOptions
     from actors.model.edit import EditResult
@@ -83,6 +84,27 @@ class LocalClient(Client):
         """The name of the runtime's node in a cluster; empty if it is none."""
         router = self._backend.engine.router
         return "" if router is None else router.node
+
+    # The tokens that the nodes of a cluster have in common.
+
+    @property
+    def shared_tokens(self) -> tuple[TokenRecord, ...]:
+        """The named tokens of the cluster, as far as this node has seen."""
+        return self._backend.engine.registry.tokens
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this process knows every change that was acknowledged a moment ago. A node that is cut off from its cluster does not."""
+        router = self._backend.engine.router
+        return router is None or router.is_current
+
+    async def create_token(self, name: str, scope: str, digest: str, reason: str) -> None:
+        """Make a named token valid on every node, by its hash."""
+        await self._backend.create_token(name, scope, digest, reason)
+
+    async def revoke_token(self, name: str, reason: str) -> None:
+        """Revoke a named token on every node."""
+        await self._backend.revoke_token(name, reason)
 
     @property
     def now(self) -> float:

@@ -20,6 +20,7 @@ import trio
 from actors.errors import AccessDeniedError, ActorError, ErrorCode, InvalidArgumentError, RefusedError
 from actors.http.messages import JSON
 from actors.http.models import USER_HEADER
+from actors.http.own_token import Grant
 from actors.http.problems import (
     AmbiguousLengthError,
     HeadTooLargeError,
@@ -29,7 +30,6 @@ from actors.http.problems import (
 )
 from actors.http.routes import TokenScope
 from actors.http.server_options import HEAD_BYTES, LOOPBACK_NAMES
-from actors.http.tokens import Grant
 from actors.model.link_signer import PATH
 from actors.rows.audit import ControlAction
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
     from actors.http.messages import HttpRequest
     from actors.http.routes import Route
-    from actors.http.tokens import TokenBook
+    from actors.http.server.shared_tokens import Tokens
 
 NOTED_AT_ONCE = 20
 NOTED_A_SECOND = 1.0
@@ -50,9 +50,7 @@ _ANYBODY = Grant("anyone", TokenScope.ADMIN, is_token=False)
 class Guard:
     """Admits requests, or raises the error for the client."""
 
-    def __init__(
-        self, *, tokens: TokenBook | None, hosts: frozenset[str] = LOOPBACK_NAMES, is_open: bool = False
-    ) -> None:
+    def __init__(self, *, tokens: Tokens | None, hosts: frozenset[str] = LOOPBACK_NAMES, is_open: bool = False) -> None:
         """With ``is_open``, or without any tokens, every client may do everything: for loopback only. ``hosts`` are the server's
         own names."""
         self.tokens = tokens

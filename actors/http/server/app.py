@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
     from actors.http.closing import Closing
     from actors.http.messages import Carrier, HttpRequest
+    from actors.http.own_token import Grant
     from actors.http.server.access import Guard
-    from actors.http.tokens import Grant
 
 log = SafeLogger(__name__)
 

@@ -6,12 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.errors import ConflictError, ErrorCode
+from actors.http.own_token import make_token
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.listener import serve
 from actors.http.server.runtime_app import RuntimeApp
+from actors.http.server.shared_tokens import SharedTokens
 from actors.http.server.token_routes import settle
-from actors.http.tokens import TokenBook, make_token
+from actors.http.tokens import TokenBook
 
 if TYPE_CHECKING:
     import trio
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
     from actors.http.closing import Closing
     from actors.http.portal import Portal
+    from actors.http.server.shared_tokens import Tokens
     from actors.http.server_options import ServeOptions, ServerLimits
     from journal.kv.data_directory import HeldDirectory
 
@@ -34,7 +37,7 @@ def make_app(
 ) -> RuntimeApp:
     """Return a runtime as an ASGI application. Raises as :func:`require_tokens` does."""
     require_tokens(directory, is_open=is_open)
-    tokens = None if directory is None else TokenBook(directory)
+    tokens = _tokens_of(client, directory)
     api = Api(client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
     return RuntimeApp(api, client, tokens, closing, portal, is_open=is_open)
 
@@ -52,6 +55,12 @@ def require_tokens(directory: HeldDirectory | None, *, is_open: bool) -> None:
         )
 
 
+def _tokens_of(client: LocalClient, directory: HeldDirectory | None) -> Tokens | None:
+    if directory is None:
+        return None
+    return SharedTokens(directory, client) if client.node else TokenBook(directory)
+
+
 async def serve_runtime(
     client: LocalClient,
     directory: HeldDirectory | None,
@@ -65,8 +74,8 @@ async def serve_runtime(
 ) -> None:
     """Serve a runtime on listeners until ``closing`` begins, as :func:`actors.http.server.listener.serve` does. The audit entries
     that an earlier process left unwritten are written first. ``hosts`` are further names that clients may use."""
-    tokens = None if directory is None else TokenBook(directory)
-    if tokens is not None:
+    tokens = _tokens_of(client, directory)
+    if isinstance(tokens, TokenBook):
         await settle(tokens, client)
     names, is_open = (hosts, False) if options is None else (hosts | options.names, options.open)
     api = Api(client, Guard(tokens=tokens, hosts=names, is_open=is_open), closing)

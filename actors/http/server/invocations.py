@@ -39,7 +39,7 @@ def _around(exchange: Exchange) -> Iterator[HealthReason]:
         yield HealthReason(
             code="stopping", message="the server is stopping; open invocations continue after the next start"
         )
-    if exchange.tokens is not None and _is_damaged(exchange.tokens):
+    if isinstance(exchange.tokens, TokenBook) and _is_damaged(exchange.tokens):
         yield HealthReason(
             code="tokens-damaged",
             message="the file TOKENS of the data directory is damaged: named tokens are refused. Move it away and create new "

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from actors.errors import RefusedError
     from actors.http.closing import Closing
     from actors.http.messages import HttpRequest
+    from actors.http.own_token import Grant
     from actors.http.routes import Route
-    from actors.http.tokens import Grant, TokenBook
+    from actors.http.server.shared_tokens import Tokens
     from actors.model.handles import InvocationHandle
     from journal.events import TraceContext
 
@@ -53,7 +54,7 @@ class Exchange:
     routes: tuple[Route, ...] = ()
     grant: Grant | None = None
     is_open: bool = False
-    tokens: TokenBook | None = None
+    tokens: Tokens | None = None
     traffic: Traffic = attrs.field(factory=Traffic)
 
     def invocation(self) -> InvocationHandle[Any]:

@@ -11,6 +11,7 @@ from actors.http.problems import respond_with
 from actors.http.server.asgi import AsgiApp, server_of, write
 from actors.http.server.token_routes import settle
 from actors.http.server_options import LOOPBACK_NAMES
+from actors.http.tokens import TokenBook
 
 if TYPE_CHECKING:
     from actors.control.local.client import LocalClient
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from actors.http.portal import Portal
     from actors.http.server.app import Api
     from actors.http.server.asgi import Message, Receive, Send
-    from actors.http.tokens import TokenBook
+    from actors.http.server.shared_tokens import Tokens
 
 
 class RuntimeApp:
@@ -29,7 +30,7 @@ class RuntimeApp:
         self,
         api: Api,
         client: LocalClient,
-        tokens: TokenBook | None,
+        tokens: Tokens | None,
         closing: Closing,
         portal: Portal,
         *,
@@ -37,12 +38,12 @@ class RuntimeApp:
     ) -> None:
         self._api = api
         self._client = client
-        self._tokens = tokens
+        self._tokens = tokens if isinstance(tokens, TokenBook) else None
         self._portal = portal
         self._is_open = is_open
         self._app = AsgiApp(self._answer, closing)
         self._settling = trio.Lock()
-        self._is_settled = tokens is None
+        self._is_settled = self._tokens is None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, or take part in the lifespan of a server, which neither opens nor closes the runtime."""

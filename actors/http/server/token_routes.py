@@ -1,8 +1,8 @@
-"""The tokens of a server's data directory. Creating and revoking them is audited, failed attempts included.
+"""The tokens of a server's data directory, or of its cluster. Creating and revoking them is audited, failed attempts included.
 
-A change takes effect with a write of the token file, which also records the audit entry as outstanding. The entry is then written
+In a data directory, a change takes effect with a write of the token file, which also records the audit entry as outstanding. The entry is then written
 to the audit log and removed from the file. If the process dies in between, the next start or the next change writes the entry; the
-audit log never gets it twice.
+audit log never gets it twice. In a cluster, the change and its audit entry are one commit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from actors.errors import ConflictError, ErrorCode, RefusedError, UnavailableErr
 from actors.http.requests import ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
-from actors.http.tokens import NAME_PATTERN, OwedNote
+from actors.http.server.shared_tokens import SharedTokens, create_shared
+from actors.http.tokens import NAME_PATTERN, OwedNote, TokenBook
 from actors.model.verb_options import ReasonText
 from actors.rows.audit import ControlAction
 from journal.safe_logger import SafeLogger
@@ -26,7 +27,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.http.tokens import TokenBook
+    from actors.http.server.shared_tokens import Tokens
     from actors.query.audit import AuditPage
     from actors.rows.audit import Principal
 
@@ -78,20 +79,29 @@ class TokenBody:
 
 async def list_tokens(exchange: Exchange) -> TokenList:
     """List the named tokens with their scopes; never the tokens themselves."""
-    tokens = _book_of(exchange).named()
+    tokens = _tokens_of(exchange).named()
     return TokenList(tokens=[TokenInfo(name=t.name, scope=t.scope, created_at=t.created_at) for t in tokens])
 
 
 async def create_token(exchange: Exchange, body: TokenBody) -> MadeToken:
     """Create a token, which is valid at once and shown only once."""
-    token = await create(_book_of(exchange), body.name, body.scope, body.reason, exchange.client)
+    match _tokens_of(exchange):
+        case SharedTokens():
+            token = await create_shared(exchange.client, body.name, body.scope, body.reason)
+        case TokenBook() as book:
+            token = await create(book, body.name, body.scope, body.reason, exchange.client)
     return MadeToken(name=body.name, scope=body.scope, token=token)
 
 
 async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
-    """Revoke a token. The server refuses it from now on."""
-    await revoke(_book_of(exchange), exchange.path["name"], body.reason, exchange.client)
-    return RevokedToken(name=exchange.path["name"])
+    """Revoke a token. The server, and in a cluster every living node, refuses it from now on."""
+    name = exchange.path["name"]
+    match _tokens_of(exchange):
+        case SharedTokens():
+            await exchange.client.revoke_token(name, body.reason)
+        case TokenBook() as book:
+            await revoke(book, name, body.reason, exchange.client)
+    return RevokedToken(name=name)
 
 
 class Auditor(Protocol):
@@ -180,7 +190,7 @@ _SHOWN = 200
 _READ_TOGETHER = 100
 
 
-def _book_of(exchange: Exchange) -> TokenBook:
+def _tokens_of(exchange: Exchange) -> Tokens:
     if exchange.tokens is None:
         raise ConflictError("this server has no data directory and therefore no tokens", code=ErrorCode.NOT_POSSIBLE)
     return exchange.tokens
