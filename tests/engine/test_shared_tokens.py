@@ -74,7 +74,7 @@ async def test_names_that_are_taken_missing_or_malformed_are_refused_on_each_nod
         assert [each.scope for each in second.named()] == [TokenScope.READ]
 
 
-async def test_a_revocation_names_the_node_that_does_not_obey_and_that_node_soon_accepts_no_named_token(
+async def test_a_revocation_names_a_node_that_does_not_obey(
     tmp_path: Path,
 ) -> None:
     async with nodes(tmp_path, 3) as peers:
