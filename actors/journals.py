@@ -56,7 +56,7 @@ class JournalPlace:
 
     def open(self, clock: Clock) -> AbstractAsyncContextManager[OpenedJournal]:
         """Return the journal for a block. Raises :class:`actors.errors.InvalidArgumentError` and
-        :class:`actors.errors.MissingExtraError`; the block raises as the journal does."""
+        :class:`actors.errors.MissingExtraError`; the block raises as the journal does. :class:`actors.errors.MalformedAddress` is raised at once."""
         if self.cluster is not None:
             return self._open_shared(self.cluster, clock)
         if self.durability is Durability.REPLICATED:
@@ -83,10 +83,7 @@ class JournalPlace:
             raise InvalidArgumentError(
                 f"durability is {self.durability.value!r}, and with cluster= it is 'replicated': the database keeps the journal"
             )
-        try:
-            complete_address(options.database)
-        except ValueError as error:
-            raise InvalidArgumentError(f"cluster: {error}") from error
+        complete_address(options.database)
         return self._shared(self.path, options, clock)
 
     @asynccontextmanager

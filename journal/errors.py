@@ -30,6 +30,18 @@ class MalformedIdError(JournalError, ValueError):
         self.text = text
 
 
+class MalformedAddress(JournalError):
+    """The address of a database cannot be read. Nothing was tried."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the address of PostgreSQL cannot be read: {reason}; expected one such as postgresql://USER@HOST/DATABASE (--cluster, or "
+            "cluster=)"
+        )
+
+
 class Fenced(JournalError):
     """Another owner has claimed the partition. Drop all state of its objects."""
 

@@ -69,10 +69,18 @@ NONCE_HEADER = "x-playhead-nonce"
 
 _NONCE_BYTES = 16
 
+_UNSIGNED = 1_000
 _MANY = 20_000
-_LIMITS = ServerLimits(
-    connections=_MANY, connections_of_one_peer=_MANY, waiting_calls=_MANY, head_seconds=2 * IDLE_SECONDS
+LIMITS = ServerLimits(
+    connections=_UNSIGNED,
+    connections_of_one_peer=_UNSIGNED,
+    control_connections=_MANY,
+    waiting_calls=_MANY,
+    head_seconds=2 * IDLE_SECONDS,
 )
+"""Connections on which a node has signed a request are counted apart from the others, so strangers cannot use up the room for nodes: of
+the others, the oldest one that is idle makes room for the next."""
+
 _MORE_THAN_A_VALUE = 4
 _REST_BYTES = 1 << 20
 
@@ -90,6 +98,7 @@ class NodeTransport:
         payload_bytes: int,
         clock: Clock,
         connect: Connect = connect_over_tcp,
+        limits: ServerLimits = LIMITS,
     ) -> None:
         """Create the transport of node ``name``, in a cluster whose journal has this secret."""
         self._name = name
@@ -98,6 +107,7 @@ class NodeTransport:
         self._listeners = listeners
         self._largest = _MORE_THAN_A_VALUE * payload_bytes + _REST_BYTES
         self._connections = NodeConnections(connect)
+        self._limits = limits
 
     async def ask(self, to: Member, request: ObjectRequest) -> Any:
         """Send a request to another node, and return its answer. Raises what the other node raises, and as
@@ -134,7 +144,7 @@ class NodeTransport:
         :class:`NotOwnerError`."""
         try:
             api = NodeApi(self._name, self._signer, RepeatGuard(self._name, self._clock), take, self._largest)
-            await serve(api, [*self._listeners], Closing(), limits=_LIMITS, task_status=task_status)
+            await serve(api, [*self._listeners], Closing(), limits=self._limits, task_status=task_status)
         finally:
             self.close()
 
@@ -206,6 +216,7 @@ class NodeApi:
             )
         if (request.method, request.raw_path) != ("POST", PATH.encode()):
             raise NotFoundError(f"nodes send their requests with POST to {PATH}", kind=ResourceKind.PATH)
+        request.carrier.take_control_seat()
         self._guard.accept(signed)
         body = await read_whole(request, self._largest)
         if digest_of(body) != signed.digest:

@@ -31,16 +31,12 @@ def status(cluster: str, output: str) -> None:
 
     import trio
 
-    from actors.errors import InvalidArgumentError
     from actors.extras import require
 
     require("postgres")
     from journal.replicated.postgres.status import read_status
 
-    try:
-        found = trio.run(read_status, cluster)
-    except ValueError as error:
-        raise InvalidArgumentError(f"cluster: {error}") from error
+    found = trio.run(read_status, cluster)
     if output == "json":
         out_json(_as_json(found))
         return
@@ -59,16 +55,12 @@ def snapshot(cluster: str) -> None:
 
     import trio
 
-    from actors.errors import InvalidArgumentError
     from actors.extras import require
 
     require("postgres")
     from journal.replicated.postgres.copies import take_snapshot
 
-    try:
-        made = trio.run(partial(take_snapshot, cluster, now=time.time()))
-    except ValueError as error:
-        raise InvalidArgumentError(f"cluster: {error}") from error
+    made = trio.run(partial(take_snapshot, cluster, now=time.time()))
     out(f"snapshot of {_megabytes(made.size)}, up to entry {', '.join(str(each.number) for each in made.positions)}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from cli.options import report_option
 from cli.render.output import err, out, out_json, table_lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from actors.query.fsck.report import FsckReport
     from journal.kv.rocks_reader import RocksReader
@@ -60,12 +60,10 @@ def copy(source: str, target: str) -> None:
             "one of FROM and TO must be a data directory, and the other the address of a database: postgresql://…"
         )
     examination = _Examination()
-
-    with _naming_addresses():
-        if _is_address(target):
-            trio.run(partial(copy_into_cluster, Path(source), target, check=examination.check, now=time.time()))
-        else:
-            trio.run(partial(copy_out_of_cluster, source, Path(target), check=examination.check, now=time.time()))
+    if _is_address(target):
+        trio.run(partial(copy_into_cluster, Path(source), target, check=examination.check, now=time.time()))
+    else:
+        trio.run(partial(copy_out_of_cluster, source, Path(target), check=examination.check, now=time.time()))
     out(f"copied {contents_of(examination.report())}")
     err("the copy continues the unfinished work: do not start the original again")
 
@@ -110,8 +108,7 @@ def verify(places: tuple[str, ...], output: str) -> None:
 
     if len(places) > _MOST_PLACES:
         raise click.UsageError(f"expected one or two places, found {len(places)}")
-    with _naming_addresses():
-        compared = trio.run(_compared, places)
+    compared = trio.run(_compared, places)
     if output == "json":
         out_json(compared)
     else:
@@ -179,16 +176,3 @@ def _is_address(place: str) -> bool:
 
 def _without_password(place: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", place) if _is_address(place) else place
-
-
-@contextmanager
-def _naming_addresses() -> Iterator[None]:
-    """Say that an address that libpq cannot read is one of the arguments."""
-    from actors.errors import InvalidArgumentError
-
-    try:
-        yield
-    except ValueError as error:
-        if "the address of PostgreSQL" not in str(error):
-            raise
-        raise InvalidArgumentError(str(error)) from error

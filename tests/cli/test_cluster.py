@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,15 +22,16 @@ from click.testing import CliRunner
 import actors
 from actors import Actor, handler
 from actors.cluster.options import advertised_address, with_default_address
-from actors.errors import AccessDeniedError, InvalidArgumentError
+from actors.errors import AccessDeniedError, ErrorCode, InvalidArgumentError, MalformedAddress
 from actors.types import ClusterOptions
-from cli.exit_codes import Exit
+from cli.exit_codes import Exit, exit_code_of
 from cli.main import root
 from journal.replicated.log import LogUnusable
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.snapshots import keeper
 from tests.aio.postgres import postgres
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -211,7 +213,6 @@ async def test_a_runtime_keeps_its_journal_its_code_and_snapshots_in_the_databas
 @pytest.mark.parametrize(
     "options",
     [
-        {"cluster": "no address", "path": "x"},
         {"cluster": "postgresql:///x"},
         {"cluster": "postgresql:///x", "path": "x", "durability": "os"},
         {"durability": "replicated", "path": "x"},
@@ -221,6 +222,17 @@ async def test_a_runtime_that_cannot_share_a_journal_is_refused(options: dict[st
     with pytest.raises(InvalidArgumentError, match="cluster"):
         async with actors.open_runtime(Counter, **options):  # type: ignore[arg-type]
             raise AssertionError("it was opened")
+
+
+async def test_an_address_that_cannot_be_read_is_one_error_everywhere() -> None:
+    with raises(MalformedAddress, code=ErrorCode.INVALID_ARGUMENT):
+        async with actors.open_runtime(Counter, cluster="no address", path="x"):
+            raise AssertionError("it was opened")
+    for words in (["cluster", "status", "--cluster"], ["cluster", "snapshot", "--cluster"], ["journal", "verify"]):
+        address = "postgresql://[" if words[0] == "journal" else "no address"
+        ran = await trio.to_thread.run_sync(partial(CliRunner().invoke, root, [*words, address]))
+        assert isinstance(ran.exception, MalformedAddress)
+        assert exit_code_of(ran.exception) is Exit.USAGE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -13,6 +14,9 @@ from actors import Actor, Service, handler
 from actors.engine.router import RequestRouter
 from actors.environment import Peers
 from actors.errors import NotOwnerError
+from actors.http.closing import Closing
+from actors.http.server.metrics import metrics
+from actors.http.server.request_context import Exchange
 from actors.system.registry import registry_stream
 from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS
 from tests.cluster import Cluster, Peer
@@ -154,8 +158,20 @@ async def test_the_metrics_of_all_nodes_add_up(lab: Cluster) -> None:
         for peer in peers:
             await peer.client.actor(Tally, lab.key_on(Tally, peer)).wait.send()
         await trio.sleep(1)
-        figures = [await peer.client.figures() for peer in peers]
-        assert [each.open_invocations[actors.Status.SUSPENDED] for each in figures] == [1, 1]
+        await peers[0].client.gates.close("service:Errand", reason="look first")
+        await peers[0].client.limits.set("service:Tally", concurrency=5, budget={"euros": 10})
+        summed = Counter[str]()
+        for peer in peers:
+            exchange = Exchange(peer.client, None, {}, Closing(), trio.sleep)  # type: ignore[arg-type]
+            for line in bytes((await metrics(exchange)).body).decode().splitlines():
+                if not line.startswith("#"):
+                    name, _, value = line.rpartition(" ")
+                    summed[name] += float(value)  # type: ignore[assignment]
+        assert summed['playhead_invocations_open{status="suspended"}'] == 2
+        assert summed["playhead_gates"] == 1
+        assert summed['playhead_limit_budget{scope="service:Tally",quantity="euros"}'] == 10
+        assert summed['playhead_limit_spent{scope="service:Tally",quantity="euros"}'] == 0
+        assert summed['playhead_limit_waiting{scope="service:Tally"}'] == 0
 
 
 async def test_a_job_under_one_key_is_one_job_although_two_nodes_are_asked_at_once(lab: Cluster) -> None:

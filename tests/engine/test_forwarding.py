@@ -13,7 +13,7 @@ from outcome import Error, Value
 from actors.cluster.connections import Answer, NodeConnections
 from actors.cluster.repeats import REMEMBERED_SECONDS, SKEW_SECONDS, RepeatGuard
 from actors.cluster.signatures import NodeSigner, Signed, digest_of
-from actors.cluster.transport import NONCE_HEADER, PATH, SIGNATURE_HEADER, NodeTransport, headers_of
+from actors.cluster.transport import LIMITS, NONCE_HEADER, PATH, SIGNATURE_HEADER, NodeTransport, headers_of
 from actors.core import commands as c
 from actors.engine.forwarding import decode_answer, decode_request, encode_answer, encode_request
 from actors.engine.requests import AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
@@ -193,6 +193,27 @@ async def test_a_request_that_no_node_has_signed_is_refused_unread(owner: Owner)
         assert answer.status == status
         assert answer.headers.get(b"www-authenticate") == (b"Playhead-Node" if status == 401 else None)
     assert owner.asked == 1
+
+
+async def test_strangers_do_not_use_up_the_room_for_nodes() -> None:
+    address, listener = listening()
+    found = Owner(Member(name="n1", address=address))
+    few = attrs.evolve(LIMITS, connections=4, connections_of_one_peer=4)
+    strangers: list[trio.SocketStream] = []
+    async with trio.open_nursery() as nursery:
+        clock = VirtualClock()
+        transport = NodeTransport("n1", "secret", [listener], payload_bytes=1_000, clock=clock, limits=few)
+        await nursery.start(transport.serve, found.take)
+        with closing(NodeConnections(connected)) as connections, trio.fail_after(60):
+            for nonce in ("1", "2"):
+                answer = await connections.post(address, PATH, headers(BODY, nonce=nonce), BODY, largest_answer=10_000)
+                assert answer.status == 200
+                strangers += [await connected(address) for _ in range(9)]
+                assert await strangers[-5].receive_some() == b"", "the oldest made room"
+        nursery.cancel_scope.cancel()
+    for stranger in strangers:
+        await stranger.aclose()
+    assert found.asked == 2
 
 
 BODY = encode_request(request(INVOKE, outcome=Reply(OF)))

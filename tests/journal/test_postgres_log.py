@@ -12,7 +12,8 @@ import pytest
 import trio
 import trio.testing
 
-from journal.errors import InDoubt, Unavailable, WrongStore
+from journal.error_codes import ErrorCode
+from journal.errors import InDoubt, MalformedAddress, Unavailable, WrongStore
 from journal.replicated.log import LogDiverged, LogUnusable, Superseded
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres import log as postgres_log
@@ -136,7 +137,7 @@ async def test_a_wrong_password_is_refused(postgres_address: str, schema: str) -
 
 
 async def test_an_address_that_cannot_be_read_is_refused() -> None:
-    with pytest.raises(ValueError, match="address of PostgreSQL"):
+    with raises(MalformedAddress, code=ErrorCode.INVALID_ARGUMENT):
         async with open_postgres_log("no address"):
             raise AssertionError("it was opened")
     with pytest.raises(ValueError, match="schema"):

@@ -9,6 +9,7 @@ import attrs
 from actors.model.limit_info import limit_info
 from actors.query.counts import open_by_status
 from actors.query.snapshot import open_snapshot
+from actors.system.registry import registry_stream
 from actors.values.names import is_system
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Figures:
     The other figures count since the start of this process: completed invocations by service, handler and outcome, failed attempts by
     service and handler (``failed_steps`` are tries of steps), and for each commit its duration and its number of events.
     ``dropped_spans`` are spans that the receiver of traces has not accepted. ``limits`` are the limits in force, with their counts.
+    ``reports_shared`` says whether this process reports what is the same on every node of a cluster: gates, deployments, budgets and
+    what was spent. Exactly one node does, so that the sums over all nodes are right.
     """
 
     open_invocations: dict[Status, int]
@@ -58,6 +61,7 @@ class Figures:
     commit_events: Distribution
     dropped_spans: int = 0
     limits: tuple[LimitInfo, ...] = ()
+    reports_shared: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +105,7 @@ async def figures_of(engine: Engine) -> Figures:
         commit_events=_distribution(counters.commit_events),
         dropped_spans=engine.dropped_spans,
         limits=limits_of(engine.run_limits),
+        reports_shared=registry_stream() % engine.journal.partitions in owned,
     )
 
 

@@ -2,6 +2,8 @@
 
 Labels are names from the code, statuses, outcomes and codes, and the scopes of limits, of which there are at most 1,000. No label comes
 from a client, so the number of series is bounded. For counts that must read every invocation (by key, by error), use SQL.
+
+The values of all nodes of a cluster add up: what is the same on every node is reported by one of them alone.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ async def metrics(exchange: Exchange) -> HttpResponse:
     figures = await exchange.client.figures()
     lines = (
         *_of_invocations(figures),
-        *_of_limits(figures.limits),
+        *_of_limits(figures.limits, reports_shared=figures.reports_shared),
         *_of_engine(figures),
         *_of_server(exchange.traffic),
     )
@@ -66,7 +68,7 @@ def _of_invocations(figures: Figures) -> Iterable[str]:
     )
 
 
-def _of_limits(limits: Iterable[LimitInfo]) -> Iterable[str]:
+def _of_limits(limits: Iterable[LimitInfo], *, reports_shared: bool) -> Iterable[str]:
     """Yield the metrics of limits. There are at most 1,000 limits, which operators have set."""
     limits = tuple(limits)
     for name, about, values in (
@@ -75,6 +77,8 @@ def _of_limits(limits: Iterable[LimitInfo]) -> Iterable[str]:
     ):
         samples = {_labels(scope=scope): value for scope, value in values.items()}
         yield from _metric(f"playhead_limit_{name}", "gauge", about, samples)
+    if not reports_shared:
+        return
     for name, about in (("spent", "Amounts that were spent under a budget."), ("budget", "Amounts of a budget.")):
         amounts = {
             _labels(scope=limit.scope, quantity=quantity): float(
@@ -100,11 +104,12 @@ def _of_engine(figures: Figures) -> Iterable[str]:
         ("playhead_threads_busy", "Threads that run plain steps.", figures.busy_threads),
         ("playhead_threads_waited_for", "Plain steps that wait for a thread.", figures.threads_waited_for),
         ("playhead_threads_abandoned", abandoned, figures.abandoned_threads),
-        ("playhead_gates", "Closed gates and exceptions to them.", figures.closed_gates),
-        ("playhead_deployments", "Registered deployments.", figures.deployments),
         ("playhead_has_room", "1 if the disk has room for new work, else 0.", int(figures.has_room)),
     ):
         yield from _metric(name, "gauge", about, value)
+    if figures.reports_shared:
+        yield from _metric("playhead_gates", "gauge", "Closed gates and exceptions to them.", figures.closed_gates)
+        yield from _metric("playhead_deployments", "gauge", "Registered deployments.", figures.deployments)
 
 
 def _of_server(traffic: Traffic) -> Iterable[str]:

@@ -15,7 +15,7 @@ import trio
 from psycopg import OperationalError, ProgrammingError, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from journal.errors import InDoubt, JournalError, Unavailable
+from journal.errors import InDoubt, JournalError, MalformedAddress, Unavailable
 from journal.mock_clock import is_mocked, still
 
 if TYPE_CHECKING:
@@ -164,12 +164,13 @@ class ConnectionPool:
 
 
 def complete_address(address: str) -> str:
-    """Return a connection string with what it lacks: timeouts, and a name. Raises ``ValueError`` if libpq cannot read it."""
+    """Return a connection string with what it lacks: timeouts, and a name. Raises :class:`MalformedAddress` if libpq cannot read
+    it."""
     try:
         given = conninfo_to_dict(address)
         return make_conninfo(address, **{name: value for name, value in _DEFAULTS.items() if name not in given})
     except ProgrammingError as error:
-        raise ValueError(f"the address of PostgreSQL cannot be read: {error}") from None
+        raise MalformedAddress(" ".join(str(error).split())) from None
 
 
 def number_in(column: bytes | None) -> int:

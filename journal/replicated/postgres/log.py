@@ -103,8 +103,8 @@ _STATEMENTS = {
 async def open_postgres_log(address: str, *, schema: str = "playhead") -> AsyncIterator[PostgresLog]:
     """Open the log in a schema of a database, and create it if there is none. ``address`` is a connection string of libpq or a URL.
 
-    Raises ``ValueError`` for an address that cannot be read and a schema that is not an identifier, ``Unavailable`` if the server
-    accepts no connection, and :class:`journal.replicated.log.LogUnusable` if it would lose what it has acknowledged, or does not let
+    Raises ``MalformedAddress`` for an address that cannot be read, ``ValueError`` for a schema that is not an identifier, ``Unavailable``
+    if the server accepts no connection, and :class:`journal.replicated.log.LogUnusable` if it would lose what it has acknowledged, or does not let
     the tables be created.
     """
     opened = PostgresLog(address, schema)
