@@ -10,7 +10,7 @@ import trio
 
 from actors.cluster.options import advertised_address
 from actors.environment import Peers
-from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
+from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError, UnavailableError
 from actors.extras import require
 from actors.http.server_options import checked_address
 from journal.kv.store import Durability
@@ -67,7 +67,11 @@ class JournalPlace:
         if self.durability is Durability.MEMORY:
             return _as_it_is(memory_journal(partitions=partitions, clock=clock))
         if self.path is None:
-            raise DefinitionError("open_runtime() needs path= (the data directory) or durability='memory'")
+            raise DefinitionError(
+                "open_runtime() needs path= (the data directory) or durability='memory'",
+                reason=DefinitionReason.OPTION,
+                name="path",
+            )
         return _alone(open_journal(self.path, durability=self.durability, partitions=partitions, clock=clock))
 
     def _open_shared(self, options: ClusterOptions, clock: Clock) -> AbstractAsyncContextManager[OpenedJournal]:

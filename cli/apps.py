@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.code.discovery import snapshot_of
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.model.classes import definitions_in
 
 if TYPE_CHECKING:
@@ -29,13 +29,17 @@ def load_app(app: str) -> list[type]:
     except (DefinitionError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: an app that ends the process cannot be served
-        refusal = DefinitionError(f"importing {app} failed: {type(error).__name__}: {error}")
+        refusal = DefinitionError(
+            f"importing {app} failed: {type(error).__name__}: {error}", reason=DefinitionReason.SOURCE, name=app
+        )
         for line in _from_the_app_on(error).splitlines():
             refusal.add_note(line)
         raise refusal from error
     classes: list[type] = list(definitions_in(module))
     if not classes:
-        raise DefinitionError(f"{app} defines no Actor, Service or Workflow with handlers")
+        raise DefinitionError(
+            f"{app} defines no Actor, Service or Workflow with handlers", reason=DefinitionReason.SOURCE, name=app
+        )
     return classes
 
 
@@ -49,10 +53,14 @@ def _from_the_app_on(error: BaseException) -> str:
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise DefinitionError(f"file {path} does not exist")
+        raise DefinitionError(f"file {path} does not exist", reason=DefinitionReason.SOURCE, name=str(path))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise DefinitionError(f"{path} cannot be loaded as a module; name a file that ends in .py")
+        raise DefinitionError(
+            f"{path} cannot be loaded as a module; name a file that ends in .py",
+            reason=DefinitionReason.SOURCE,
+            name=str(path),
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     sys.path.insert(0, str(path.parent.resolve()))
@@ -66,5 +74,9 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise DefinitionError(f"module {name!r} does not exist; to name a file, write path/to/app.py") from error
+            raise DefinitionError(
+                f"module {name!r} does not exist; to name a file, write path/to/app.py",
+                reason=DefinitionReason.SOURCE,
+                name=name,
+            ) from error
         raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from actors import errors
-from actors.errors import ActorError, ErrorCode, ResourceKind
+from actors.errors import ActorError, DefinitionReason, ErrorCode, ResourceKind
 
 if TYPE_CHECKING:
     import re
@@ -25,6 +25,8 @@ _NEEDED: dict[str, Any] = {
     "deployment": "dep_1",
     "kind": ResourceKind.JOB,
     "limit": "mailbox",
+    "name": "Counter.value",
+    "reason": DefinitionReason.DEFAULT,
 }
 
 

@@ -19,6 +19,8 @@ import pytest
 import actors
 from actors import Actor, Log, Service, Workflow, handler, shared, step
 from actors.model.classes import definition_of, definitions_in
+from actors.values.texts import shown
+from tests.raising import raises
 
 T = TypeVar("T")
 
@@ -65,15 +67,15 @@ STATE = {
 @pytest.mark.parametrize("value", STATE.values(), ids=STATE)
 @pytest.mark.parametrize("name", ["found", "_found"])
 def test_state_that_all_objects_would_share_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=f"Made.{name}"):
+    with raises(actors.errors.DefinitionError, reason="shared_state", name=f"Made.{name}"):
         body(**{name: value})()
 
 
 @pytest.mark.parametrize("annotation", ["list[str]", list, "int"])
 def test_a_private_annotated_name_is_refused(annotation: Any) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\._found"):
+    with raises(actors.errors.DefinitionError, reason="name", name="Made._found"):
         body(__annotations__={"_found": annotation}, _found=())()
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\._found"):
+    with raises(actors.errors.DefinitionError, reason="name", name="Made._found"):
         body(__annotations__={"_found": annotation})()
 
 
@@ -139,9 +141,13 @@ def test_methods_that_the_engine_goes_around_are_refused() -> None:
         "__getattr__",
         "__del__",
     ):
-        with pytest.raises(actors.errors.DefinitionError, match=f"Made.{name}"):
+        with raises(actors.errors.DefinitionError, reason="member", name=f"Made.{name}"):
             body(**{name: lambda self: None})()
-    with pytest.raises(actors.errors.DefinitionError, match="Mixin.__init__"):
+    with raises(
+        actors.errors.DefinitionError,
+        reason="member",
+        name="test_methods_that_the_engine_goes_around_are_refused.<locals>.Mixin.__init__",
+    ):
 
         class Mixin:
             def __init__(self) -> None: ...
@@ -150,7 +156,7 @@ def test_methods_that_the_engine_goes_around_are_refused() -> None:
             @handler
             async def go(self) -> None: ...
 
-    with pytest.raises(actors.errors.DefinitionError, match="__slots__"):
+    with raises(actors.errors.DefinitionError, reason="member", name="Made.__slots__"):
         body(__slots__=("found",))()
     body(__slots__=())()
 
@@ -159,30 +165,30 @@ def test_a_factory_takes_nothing_and_does_not_wait() -> None:
     async def waits() -> list[str]: ...
 
     for factory in ([], 5, lambda self: [], waits, Plain.__init__):
-        with pytest.raises(actors.errors.DefinitionError, match="factory is"):
+        with raises(actors.errors.DefinitionError, reason="function", name=shown(factory)):
             actors.field(factory=factory)  # type: ignore[call-overload]
     for factory in (list, dict, Loose, lambda: 5, functools.partial(Loose, ["a"]), lambda *names: names):
         actors.field(factory=factory)
 
 
 def test_a_class_needs_no_decorator_of_a_data_class() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match="decorated by attrs"):
+    with raises(actors.errors.DefinitionError, reason="decorator", name="Made"):
         attrs.define(body(__annotations__={"count": int}, count=0)())
     for decorate in (attrs.define(slots=False), dataclasses.dataclass):
         decorated = decorate(body(__annotations__={"count": int}, count=0)())
-        with pytest.raises(actors.errors.DefinitionError, match="decorated by (attrs|dataclasses)"):
+        with raises(actors.errors.DefinitionError, reason="decorator", name="Made"):
             definition_of(decorated)
 
 
 def test_names_that_are_taken_are_refused() -> None:
     for name in ("key", "_view", "_backend", "_fields", "_kind", "_definition"):
-        with pytest.raises(actors.errors.DefinitionError, match=rf"Made\.{name}"):
+        with raises(actors.errors.DefinitionError, reason="name", name=f"Made.{name}"):
             body(**{name: lambda self: None})()
 
 
 @pytest.mark.parametrize("annotation", [Final, Final[list[int]], Final[Log[str]], "Final[int]"])
 def test_a_constant_without_a_value_is_refused(annotation: Any) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.found"):
+    with raises(actors.errors.DefinitionError, reason="default", name="Made.found"):
         body(__annotations__={"found": annotation})()
 
 
@@ -194,12 +200,12 @@ def test_a_step_is_no_generator() -> None:
         yield "a"
 
     for function in (lines, chunks, functools.partial(lines)):
-        with pytest.raises(actors.errors.DefinitionError, match="generator"):
+        with raises(actors.errors.DefinitionError, reason="function", name="read"):
             step(name="read")(function)
 
 
 def test_a_field_without_a_type_is_refused() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.found"):
+    with raises(actors.errors.DefinitionError, reason="annotation", name="Made.found"):
         body(found=actors.field(factory=list))()
 
 
@@ -210,11 +216,11 @@ def test_parameters_that_have_no_name_in_json_are_refused() -> None:
     async def nothing() -> None: ...
     async def only_named(*, self: Any) -> None: ...
 
-    for function, name in ((positional, "amount"), (many, "amounts"), (anything, "options"), (nothing, "self")):
+    for function in (positional, many, anything, nothing):
         for decorate in (handler, shared):
-            with pytest.raises(actors.errors.DefinitionError, match=name):
+            with raises(actors.errors.DefinitionError, reason="parameters", name=function.__qualname__):
                 decorate(function)  # type: ignore[arg-type]
-    with pytest.raises(actors.errors.DefinitionError, match="self"):
+    with raises(actors.errors.DefinitionError, reason="parameters", name=only_named.__qualname__):
         handler(only_named)  # type: ignore[arg-type]
 
 
@@ -239,11 +245,11 @@ def test_a_handler_is_a_coroutine_function_and_nothing_else() -> None:
         Plain,
     ]
     for function in wrong:
-        with pytest.raises(actors.errors.DefinitionError, match="'async def'"):
+        with raises(actors.errors.DefinitionError, reason="function"):
             handler(function)  # type: ignore[arg-type,call-overload]
-    with pytest.raises(actors.errors.DefinitionError, match="good"):
+    with raises(actors.errors.DefinitionError, reason="decorator"):
         shared(handler(good))  # type: ignore[arg-type]
-    with pytest.raises(actors.errors.DefinitionError, match="__call__"):
+    with raises(actors.errors.DefinitionError, reason="name", name=__call__.__qualname__):
         handler(__call__)
 
 
@@ -258,16 +264,16 @@ def test_a_handler_under_another_decorator_is_refused() -> None:
         return around
 
     for hide in (logged, staticmethod, classmethod, property, lambda f: logged(logged(f))):
-        with pytest.raises(actors.errors.DefinitionError, match=r"Made\.hidden"):
+        with raises(actors.errors.DefinitionError, reason="decorator", name="Made.hidden"):
             body(hidden=hide(handler(good)))()
-    with pytest.raises(actors.errors.DefinitionError, match="expected a function"):
+    with raises(actors.errors.DefinitionError, reason="function"):
         step(handler(good))
     assert "seen" in definition_of(body(seen=handler(logged(good)))()).handlers
 
 
 def test_two_handlers_of_one_name_in_a_class_are_refused() -> None:
     for decorate in (handler, shared, handler(atomic=True)):
-        with pytest.raises(actors.errors.DefinitionError, match=r"\.go\b"):
+        with raises(actors.errors.DefinitionError, reason="duplicate"):
 
             class Twice(Actor):
                 @handler
@@ -295,7 +301,7 @@ def test_one_handler_under_two_names_is_refused() -> None:
     async def good(self: Any) -> None: ...
 
     twice = handler(good)
-    with pytest.raises(actors.errors.DefinitionError, match="first, second"):
+    with raises(actors.errors.DefinitionError, reason="duplicate"):
         body(first=twice, second=twice)()
 
 
@@ -315,14 +321,14 @@ def test_a_name_is_a_field_or_a_handler_in_all_classes() -> None:
         async def add(self) -> None: ...
 
     for member in (handler(good), good, property(good), int):
-        with pytest.raises(actors.errors.DefinitionError, match=r"\bcount\b"):
+        with raises(actors.errors.DefinitionError, reason="override"):
             type("Made", (Base,), {"count": member})
     for member in (good, property(good), None, 3):
-        with pytest.raises(actors.errors.DefinitionError, match=r"\badd\b"):
+        with raises(actors.errors.DefinitionError, reason="override"):
             type("Made", (Base,), {"add": member})
-    with pytest.raises(actors.errors.DefinitionError, match=r"\badd\b"):
+    with raises(actors.errors.DefinitionError, reason="override"):
         type("Made", (Base,), {"__annotations__": {"add": int}, "add": 0})
-    with pytest.raises(actors.errors.DefinitionError, match=r"\bcount\b"):
+    with raises(actors.errors.DefinitionError, reason="override"):
         type("Made", (type("Mixin", (), {"count": good}), Base), {})
 
 
@@ -331,9 +337,9 @@ def test_kinds_are_not_mixed_and_a_service_has_no_fields_from_anywhere() -> None
         notes: Log[str]
 
     for bases in ((Actor, Service), (Workflow, Actor)):
-        with pytest.raises(actors.errors.DefinitionError, match="Made"):
+        with raises(actors.errors.DefinitionError, reason="kind", name="Made"):
             type("Made", bases, {})
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.notes"):
+    with raises(actors.errors.DefinitionError, reason="kind", name="Made.notes"):
         type("Made", (Noted, Service), {})
 
 
@@ -376,13 +382,13 @@ class NamedAges(Named[int]):
 
 
 def test_an_abstract_class_is_no_object_and_a_subclass_is() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match="Base.*go"):
+    with raises(actors.errors.DefinitionError, reason="abstract", name="Base"):
         definition_of(Base)
     assert list(definition_of(Done).fields) == ["count"]
 
 
 def test_a_generic_class_is_served_with_real_types() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match="~T"):
+    with raises(actors.errors.DefinitionError, reason="abstract"):
         definition_of(Table)
     ages, named = definition_of(Ages), definition_of(NamedAges)
     assert ages.handlers["put"].signature.read(b"5")[0] == {"row": 5}

@@ -13,6 +13,7 @@ import playhead
 from actors.code.discovery import snapshot_of
 from actors.errors import DefinitionError
 from cli.apps import load_app
+from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 APP = """
 import {name}
 from actors import Service, handler
+from tests.raising import raises
 
 class Greeter(Service):
     @handler
@@ -82,14 +84,14 @@ def test_an_app_that_imports_a_module_with_our_name_is_refused(name: str, tmp_pa
     app.write_text(APP.format(name=name))
     (tmp_path / f"{name}.py").write_text("raise AssertionError('imported')")
     for refuse in (snapshot_of, load_app):
-        with pytest.raises(DefinitionError, match=str(tmp_path / f"{name}.py")):
+        with raises(DefinitionError, reason="source", name=str(tmp_path / f"{name}.py")):
             refuse(str(app))
 
 
 def test_an_app_with_our_name_is_refused(tmp_path: Path) -> None:
     app = tmp_path / "actors.py"
     app.write_text(APP.format(name="os"))
-    with pytest.raises(DefinitionError, match=str(app)):
+    with raises(DefinitionError, reason="source", name=str(app)):
         load_app(str(app))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.model.classes import definitions_in
 from actors.values.snapshot import MAX_BYTES, MAX_FILES, Snapshot
 
@@ -48,19 +48,23 @@ def entry_of(app: str) -> tuple[str, Path]:
     if app.endswith(".py"):
         path = Path(app).absolute()
         if not path.is_file():
-            raise DefinitionError(f"there is no file {app}")
+            raise DefinitionError(f"there is no file {app}", reason=DefinitionReason.SOURCE, name=app)
         _refuse_own_name(path.stem, path)
         return path.stem, path.parent
     for folder in [Path.cwd(), *map(Path, sys.path)]:
         if _is_there(folder, app):
             return app, folder.absolute()
-    raise DefinitionError(f"there is no module {app!r}; name a file as path/to/app.py")
+    raise DefinitionError(
+        f"there is no module {app!r}; name a file as path/to/app.py", reason=DefinitionReason.SOURCE, name=app
+    )
 
 
 def _refuse_own_name(top: str, path: Path) -> None:
     if top in _OWN_NAMES and not _is_playheads(path):
         raise DefinitionError(
-            f"{path} has the name of playhead's own package {top!r}, so 'import {top}' could mean either: rename it"
+            f"{path} has the name of playhead's own package {top!r}, so 'import {top}' could mean either: rename it",
+            reason=DefinitionReason.SOURCE,
+            name=str(path),
         )
 
 

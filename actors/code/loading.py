@@ -32,7 +32,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import BrokenDeploymentError, DefinitionError
+from actors.errors import BrokenDeploymentError, DefinitionError, DefinitionReason
 from actors.model.classes import definition_of, definitions_in, forget_definition
 from actors.values.loaded_code import LoadedCode, note_loaded, note_unloaded
 
@@ -219,7 +219,11 @@ def _classes_of(loaded: Loaded, entries: tuple[str, ...]) -> tuple[type, ...]:
             definition_of(cls)
             found[cls] = None
     if not found:
-        raise DefinitionError(f"{', '.join(entries)} defines no Actor, Service or Workflow with handlers")
+        raise DefinitionError(
+            f"{', '.join(entries)} defines no Actor, Service or Workflow with handlers",
+            reason=DefinitionReason.SOURCE,
+            name=", ".join(entries),
+        )
     return tuple(found)
 
 

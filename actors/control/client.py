@@ -13,7 +13,7 @@ from actors.control.notifications import NotificationClient
 from actors.control.objects import ObjectHandle
 from actors.control.schedules import ScheduleClient
 from actors.core.jobs import MAX_ITEMS
-from actors.errors import DefinitionError, InvalidArgumentError
+from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError
 from actors.model.classes import definition_of
 from actors.model.definitions import kind_in_words
 from actors.model.handles import InvocationHandle
@@ -364,7 +364,9 @@ class Client:
         definition = definition_of(cls)
         if definition.kind is not kind:
             raise DefinitionError(
-                f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
+                f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()",
+                reason=DefinitionReason.KIND,
+                name=definition.name,
             )
         return cast(
             "Object", Reference(self._backend, definition, checked_key(definition, key, self.runtime_limits.key_bytes))

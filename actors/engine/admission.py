@@ -13,6 +13,7 @@ from actors.engine.watchdog import Work, blocked_error
 from actors.errors import (
     ConflictError,
     DefinitionError,
+    DefinitionReason,
     ErrorCode,
     Interruption,
     InvalidArgumentError,
@@ -122,7 +123,9 @@ class Admission:
             if answer is not None:
                 raise DefinitionError(
                     f"{name}: its validator returned a value of type {type(answer).__qualname__}, expected None; raise an error to refuse "
-                    "the update"
+                    "the update",
+                    reason=DefinitionReason.FUNCTION,
+                    name=name,
                 )
 
         try:

@@ -1,7 +1,7 @@
 """The errors of this package, one class for each reaction of a caller. All of them are public API.
 
 Programs compare ``code``, which never changes its meaning; messages are for people. ``kind`` is the kind of resource that was not
-found, ``limit`` the limit that was exceeded. Codes are sent over HTTP, and are recorded in the audit log and
+found, ``limit`` the limit that was exceeded, ``reason`` the rule that a definition breaks. Codes are sent over HTTP, and are recorded in the audit log and
 in the items of jobs::
 
     try:
@@ -22,7 +22,7 @@ from typing import Any  # noqa: F401  # the annotations of the classes are resol
 
 from actors.errors.base import ActorError, TerminalError
 from actors.errors.cancellations import AttemptEnded, Cancelled, CancelledError, Interruption
-from actors.errors.codes import ResourceKind
+from actors.errors.codes import DefinitionReason, ResourceKind
 from actors.errors.outcomes import (
     BlockedLoopError,
     CircleLink,
@@ -102,6 +102,7 @@ __all__ = [
     "DamagedOutput",
     "DeadlockError",
     "DefinitionError",
+    "DefinitionReason",
     "DirectoryLost",
     "DirectoryNotEmpty",
     "DiskFull",

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from actors.errors.base import ActorError, TerminalError
+from actors.errors.codes import DefinitionReason
 from journal.error_codes import ErrorCode
 
 
 class DefinitionError(TerminalError, TypeError):
-    """A class, a handler, a field or a step is defined in a way that cannot work.
+    """A class, a handler, a field or a step is defined in a way that cannot work. ``name`` says which one, such as ``Counter.value``, the
+    name of a step, or the path of a file; ``reason`` is the rule that it breaks.
 
     ::
 
         class Counter(actors.Actor):
-            value: int  # DefinitionError: Counter.value needs a default
+            value: int  # DefinitionError: name Counter.value, reason default: it has none
     """
 
     code = ErrorCode.INVALID_DEFINITION
+    reason: DefinitionReason = DefinitionReason.KIND
+    name: str = ""
+
+    def __init__(self, message: str = "", *, reason: DefinitionReason, name: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.name = name
 
 
 class MisuseError(TerminalError, RuntimeError):

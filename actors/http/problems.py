@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.errors import ActorError, ErrorCode, InvalidArgumentError, RefusedError, UnavailableError
+from actors.errors import ActorError, DefinitionError, ErrorCode, InvalidArgumentError, RefusedError, UnavailableError
 from actors.errors.base import code_of
 from actors.errors.names import is_built_in, qualname_of
 from actors.http.messages import HttpResponse
@@ -207,6 +207,7 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
     is_whole = own is None or details.typed or outcome is not None  # a recorded failure is sent unchanged
+    is_whole = is_whole or kind is DefinitionError  # a problem has no members for its attributes
     carried = carried_by(error, details) if is_whole else b""
     return Problem(
         title=qualname_of(kind).rpartition(".")[2],

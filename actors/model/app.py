@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import DefinitionError, NotFoundError, ResourceKind
+from actors.errors import DefinitionError, DefinitionReason, NotFoundError, ResourceKind
 from actors.model.classes import definition_of, service_name
 from actors.model.definitions import Definition, HandlerDefinition
 from actors.values.names import is_system
@@ -33,12 +33,16 @@ class App:
 
     def _call(self, name: str, definition: Definition) -> None:
         if is_system(name):
-            raise DefinitionError(f"{name} is built in and always served; do not pass it")
+            raise DefinitionError(
+                f"{name} is built in and always served; do not pass it", reason=DefinitionReason.NAME, name=name
+            )
         known = self._called.setdefault(name, definition)
         if known is not definition:
             raise DefinitionError(
                 f"two classes are called {name}: {_place(known.cls)} and {_place(definition.cls)}. Rename one, pass "
-                "another name=, or remove the name from aliases="
+                "another name=, or remove the name from aliases=",
+                reason=DefinitionReason.DUPLICATE,
+                name=name,
             )
 
     def __iter__(self) -> Iterator[Definition]:

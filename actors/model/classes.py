@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from actors.errors import DefinitionError, FieldMisuseError
+from actors.errors import DefinitionError, DefinitionReason, FieldMisuseError
 from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
 from actors.model.definitions import (
     RUN,
@@ -51,7 +51,11 @@ class ObjectBase:
         called = naming(name, aliases, cls.__qualname__)
         kinds = [base.__name__ for base in cls.__mro__ if base in _BASES[1:]]
         if len(kinds) > 1:
-            raise DefinitionError(f"{cls.__qualname__} derives from {' and '.join(kinds)}; derive from only one")
+            raise DefinitionError(
+                f"{cls.__qualname__} derives from {' and '.join(kinds)}; derive from only one",
+                reason=DefinitionReason.KIND,
+                name=cls.__qualname__,
+            )
         known = {base: base._declared for base in cls.__mro__[1:] if issubclass(base, ObjectBase)}
         cls._declared = declare_fields(cls, known, _TAKEN)
         cls._naming = called
@@ -61,7 +65,9 @@ class ObjectBase:
         if cls._fields and getattr(cls, "_kind", None) is Kind.SERVICE:
             name = next(iter(cls._fields))
             raise DefinitionError(
-                f"{cls.__qualname__}.{name}: a service has no key, so it has no fields; make it an Actor"
+                f"{cls.__qualname__}.{name}: a service has no key, so it has no fields; make it an Actor",
+                reason=DefinitionReason.KIND,
+                name=f"{cls.__qualname__}.{name}",
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -192,16 +198,18 @@ def forget_definition(cls: type) -> None:
 
 def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
-        raise DefinitionError(f"{shown(cls)} is not an Actor, Service or Workflow class")
+        raise DefinitionError(
+            f"{shown(cls)} is not an Actor, Service or Workflow class", reason=DefinitionReason.KIND, name=shown(cls)
+        )
     name = cls._naming.of(cls.__name__)
-    for each in (name, *cls._naming.aliases):
-        if each in RESERVED:
-            raise DefinitionError(f"{each} is reserved for the remote control; choose another class name or alias")
-        if (length := len(each.encode())) > NAME_BYTES:
-            raise DefinitionError(f"the class name {each[:80]}… has {length} bytes, the limit is {NAME_BYTES}")
+    _check_names((name, *cls._naming.aliases))
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        raise DefinitionError(f"{name} is abstract because it does not define {missing}; serve a subclass that does")
+        raise DefinitionError(
+            f"{name} is abstract because it does not define {missing}; serve a subclass that does",
+            reason=DefinitionReason.ABSTRACT,
+            name=name,
+        )
     check_methods(cls)
     types = type_arguments(cls)
     attributes = {
@@ -211,7 +219,11 @@ def _define(cls: Any) -> Definition:
     if cls._kind is Kind.WORKFLOW:
         attributes = {attribute: _kept_longer(declared) for attribute, declared in attributes.items()}
     if not attributes:
-        raise DefinitionError(f"{name} has no handlers; decorate its methods with @handler or @shared")
+        raise DefinitionError(
+            f"{name} has no handlers; decorate its methods with @handler or @shared",
+            reason=DefinitionReason.KIND,
+            name=name,
+        )
     called = _called(cls, attributes.values())
     handlers = {declared.name: declared for declared in attributes.values()}
     _check_workflow(cls, handlers)
@@ -235,6 +247,22 @@ def _define(cls: Any) -> Definition:
     )
 
 
+def _check_names(names: Iterable[str]) -> None:
+    for each in names:
+        if each in RESERVED:
+            raise DefinitionError(
+                f"{each} is reserved for the remote control; choose another class name or alias",
+                reason=DefinitionReason.NAME,
+                name=each,
+            )
+        if (length := len(each.encode())) > NAME_BYTES:
+            raise DefinitionError(
+                f"the class name {each[:80]}… has {length} bytes, the limit is {NAME_BYTES}",
+                reason=DefinitionReason.NAME,
+                name=each,
+            )
+
+
 def _called(cls: type[ObjectBase], handlers: Iterable[HandlerDefinition]) -> dict[str, HandlerDefinition]:
     called: dict[str, HandlerDefinition] = {}
     for declared in handlers:
@@ -242,7 +270,9 @@ def _called(cls: type[ObjectBase], handlers: Iterable[HandlerDefinition]) -> dic
             other = called.setdefault(name, declared)
             if other is not declared:
                 raise DefinitionError(
-                    f"{cls.__name__}: {other.attribute} and {declared.attribute} both have the name {name}; rename one"
+                    f"{cls.__name__}: {other.attribute} and {declared.attribute} both have the name {name}; rename one",
+                    reason=DefinitionReason.DUPLICATE,
+                    name=f"{cls.__name__}.{name}",
                 )
     return called
 
@@ -253,15 +283,23 @@ def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinit
             if declared.mode is Mode.UPDATE:
                 raise DefinitionError(
                     f"{cls.__name__}.{declared.attribute} is an @update, and {cls.__name__} is {kind_in_words(cls._kind)}: only "
-                    "the run of a Workflow carries out updates. Make it a @handler"
+                    "the run of a Workflow carries out updates. Make it a @handler",
+                    reason=DefinitionReason.KIND,
+                    name=f"{cls.__name__}.{declared.attribute}",
                 )
         return
     if "run" not in handlers or handlers["run"].mode is not Mode.EXCLUSIVE:
-        raise DefinitionError(f"{cls.__name__} is a workflow and needs a @handler named 'run'")
+        raise DefinitionError(
+            f"{cls.__name__} is a workflow and needs a @handler named 'run'",
+            reason=DefinitionReason.KIND,
+            name=cls.__name__,
+        )
     others = sorted(n for n, h in handlers.items() if n != "run" and h.mode is Mode.EXCLUSIVE)
     if others:
         raise DefinitionError(
-            f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared, or @update to write"
+            f"{cls.__name__}.{others[0]}: the handlers of a workflow other than 'run' must be @shared, or @update to write",
+            reason=DefinitionReason.KIND,
+            name=f"{cls.__name__}.{others[0]}",
         )
 
 
@@ -280,7 +318,9 @@ def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any
     except NameError as error:
         raise DefinitionError(
             f"{cls.__name__}: the types of its fields cannot be read ({error}); "
-            "import them at runtime, not only under TYPE_CHECKING"
+            "import them at runtime, not only under TYPE_CHECKING",
+            reason=DefinitionReason.ANNOTATION,
+            name=cls.__name__,
         ) from error
     for name, declared in cls._fields.items():
         what = f"{cls.__name__}.{name}"

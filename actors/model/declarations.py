@@ -20,7 +20,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.model.fields import NO_DEFAULT, Field, FieldDefault
 from actors.model.handlers import Handler
 
@@ -94,11 +94,23 @@ def check_methods(cls: type) -> None:
             continue
         for name in vars(base).keys() & {"__attrs_attrs__", "__dataclass_fields__"}:
             made_by = "attrs" if "attrs" in name else "dataclasses"
-            raise DefinitionError(f"{base.__qualname__} is decorated by {made_by}; fields need no decorator: remove it")
+            raise DefinitionError(
+                f"{base.__qualname__} is decorated by {made_by}; fields need no decorator: remove it",
+                reason=DefinitionReason.DECORATOR,
+                name=base.__qualname__,
+            )
         for name in vars(base).keys() & _NEVER_CALLED.keys():
-            raise DefinitionError(f"{base.__qualname__}.{name}: {_NEVER_CALLED[name]}")
+            raise DefinitionError(
+                f"{base.__qualname__}.{name}: {_NEVER_CALLED[name]}",
+                reason=DefinitionReason.MEMBER,
+                name=f"{base.__qualname__}.{name}",
+            )
         if vars(base).get("__slots__"):
-            raise DefinitionError(f"{base.__qualname__}.__slots__: slots are not recorded; declare fields instead")
+            raise DefinitionError(
+                f"{base.__qualname__}.__slots__: slots are not recorded; declare fields instead",
+                reason=DefinitionReason.MEMBER,
+                name=f"{base.__qualname__}.__slots__",
+            )
 
 
 def handlers_in(cls: type) -> dict[str, Handler[Any, Any]]:
@@ -124,7 +136,9 @@ def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -
         elif name not in vars(cls) and not _is_class_variable(annotation):
             raise DefinitionError(
                 f"{cls.__qualname__}.{name} is Final, a constant of the class, and has no value. Give it one, or annotate it "
-                "without Final to make it a field"
+                "without Final to make it a field",
+                reason=DefinitionReason.DEFAULT,
+                name=f"{cls.__qualname__}.{name}",
             )
     for name, value in vars(cls).items():
         if name in found or _is_dunder(name) or name.startswith(_OF_METACLASSES):
@@ -138,11 +152,13 @@ def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -
 
 def _check_field_name(what: str, name: str, taken: frozenset[str]) -> None:
     if name in taken:
-        raise DefinitionError(f"{what}: this name is reserved; choose another")
+        raise DefinitionError(f"{what}: this name is reserved; choose another", reason=DefinitionReason.NAME, name=what)
     if name.startswith("_"):
         raise DefinitionError(
             f"{what} is private, but fields are public. Name it without the underscore, "
-            "or annotate it as ClassVar if all objects should share it"
+            "or annotate it as ClassVar if all objects should share it",
+            reason=DefinitionReason.NAME,
+            name=what,
         )
 
 
@@ -150,7 +166,9 @@ def _default_in(cls: type, name: str, default: Any) -> Any:
     if isinstance(default, (list, dict, set)):
         raise DefinitionError(
             f"{cls.__qualname__}.{name}: {default!r} is a mutable default that all objects would share; "
-            f"use actors.field(factory={type(default).__name__})"
+            f"use actors.field(factory={type(default).__name__})",
+            reason=DefinitionReason.SHARED_STATE,
+            name=f"{cls.__qualname__}.{name}",
         )
     return default
 
@@ -158,21 +176,33 @@ def _default_in(cls: type, name: str, default: Any) -> Any:
 def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> None:
     """Check a member that is not a field."""
     if name in taken:
-        raise DefinitionError(f"{what}: this name is reserved; choose another")
+        raise DefinitionError(f"{what}: this name is reserved; choose another", reason=DefinitionReason.NAME, name=what)
     if isinstance(value, FieldDefault):
-        raise DefinitionError(f"{what} has no type; annotate it: '{name}: <type> = actors.field(…)'")
+        raise DefinitionError(
+            f"{what} has no type; annotate it: '{name}: <type> = actors.field(…)'",
+            reason=DefinitionReason.ANNOTATION,
+            name=what,
+        )
     if isinstance(value, Handler):
         if len(value.attributes) > 1:
             raise DefinitionError(
-                f"{what}: the handler is assigned to several names, {', '.join(sorted(value.attributes))}; keep one"
+                f"{what}: the handler is assigned to several names, {', '.join(sorted(value.attributes))}; keep one",
+                reason=DefinitionReason.DUPLICATE,
+                name=what,
             )
         return
     if _wraps_handler(value):
-        raise DefinitionError(f"{what}: put @handler and @shared above all other decorators, which would hide them")
+        raise DefinitionError(
+            f"{what}: put @handler and @shared above all other decorators, which would hide them",
+            reason=DefinitionReason.DECORATOR,
+            name=what,
+        )
     if not _is_code(value) and can_change(value):
         raise DefinitionError(
             f"{what} is a {type(value).__name__} that all objects would share and that is not stored. Annotate the name to make it a "
-            f"field, '{name}: <type> = actors.field(…)', or as ClassVar if it should be shared"
+            f"field, '{name}: <type> = actors.field(…)', or as ClassVar if it should be shared",
+            reason=DefinitionReason.SHARED_STATE,
+            name=what,
         )
 
 
@@ -183,7 +213,9 @@ def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
         value = vars(holder)[name]
         if _is_code(value) and not isinstance(value, Field):
             raise DefinitionError(
-                f"{holder.__qualname__}.{name} hides the field {name} of {cls.__qualname__}; rename one"
+                f"{holder.__qualname__}.{name} hides the field {name} of {cls.__qualname__}; rename one",
+                reason=DefinitionReason.OVERRIDE,
+                name=f"{holder.__qualname__}.{name}",
             )
     for base in cls.__mro__:
         for name, value in vars(base).items():
@@ -193,7 +225,9 @@ def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
             if name in fields or not isinstance(vars(holder)[name], Handler):
                 raise DefinitionError(
                     f"{holder.__qualname__}.{name} hides the handler {name} of {base.__qualname__}; "
-                    "decorate it with @handler or @shared as well, or rename it"
+                    "decorate it with @handler or @shared as well, or rename it",
+                    reason=DefinitionReason.OVERRIDE,
+                    name=f"{holder.__qualname__}.{name}",
                 )
 
 

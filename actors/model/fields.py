@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 import attrs
 
-from actors.errors import DefinitionError, UnserializableError
+from actors.errors import DefinitionError, DefinitionReason, UnserializableError
 from actors.replay.branches import current_branch
 from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from actors.values.texts import shown
@@ -51,7 +51,9 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
             history: list[str] = actors.field(factory=list)
     """
     if (default is NO_DEFAULT) == (factory is None):
-        raise DefinitionError("field() needs exactly one of default= and factory=")
+        raise DefinitionError(
+            "field() needs exactly one of default= and factory=", reason=DefinitionReason.OPTION, name="field"
+        )
     if factory is not None:
         _check_factory(factory)
     return FieldDefault(default, factory)
@@ -60,16 +62,24 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
 def _check_factory(factory: Any) -> None:
     """Refuse a factory that needs arguments or returns a coroutine. Raises :class:`DefinitionError`."""
     if not callable(factory):
-        raise DefinitionError(f"field(): factory is {shown(factory)}, expected a function; give a value as default=")
+        raise DefinitionError(
+            f"field(): factory is {shown(factory)}, expected a function; give a value as default=",
+            reason=DefinitionReason.FUNCTION,
+            name=shown(factory),
+        )
     if inspect.iscoroutinefunction(factory):
         raise DefinitionError(
-            f"field(): factory is {shown(factory)}, which is async; compute such a value in a handler"
+            f"field(): factory is {shown(factory)}, which is async; compute such a value in a handler",
+            reason=DefinitionReason.FUNCTION,
+            name=shown(factory),
         )
     try:
         inspect.signature(factory).bind()
     except TypeError as error:
         raise DefinitionError(
-            f"field(): factory is {shown(factory)}, which cannot be called without arguments: {error}"
+            f"field(): factory is {shown(factory)}, which cannot be called without arguments: {error}",
+            reason=DefinitionReason.FUNCTION,
+            name=shown(factory),
         ) from error
     except ValueError:
         pass  # a function written in C may not describe its parameters
@@ -138,14 +148,18 @@ class Field:
             self._resolve_default(what)
             return
         if self._declared is not NO_DEFAULT:
-            raise DefinitionError(f"{what}: a Log or a Map starts empty and takes no default")
+            raise DefinitionError(
+                f"{what}: a Log or a Map starts empty and takes no default", reason=DefinitionReason.DEFAULT, name=what
+            )
 
     def _resolve_default(self, what: str) -> None:
         declared = self._declared
         if declared is NO_DEFAULT:
             raise DefinitionError(
                 f"{what} has no default, so an object that was never written to could not be read. "
-                "Give it a default, or actors.field(factory=…)"
+                "Give it a default, or actors.field(factory=…)",
+                reason=DefinitionReason.DEFAULT,
+                name=what,
             )
         if isinstance(declared, FieldDefault):
             factory = declared.factory
@@ -157,7 +171,9 @@ class Field:
             self.default = self.codec.encode(declared)
         except ValueProblem as error:
             raise DefinitionError(
-                f"{what}{error.path[1:]}: the default does not fit its type: {error.problem}"
+                f"{what}{error.path[1:]}: the default does not fit its type: {error.problem}",
+                reason=DefinitionReason.DEFAULT,
+                name=what,
             ) from error
 
     @property

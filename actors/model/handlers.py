@@ -6,7 +6,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from actors.errors import DefinitionError, InvalidArgumentError
+from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError
 from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.references import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
@@ -85,34 +85,56 @@ class Handler(Generic[P, R_co]):
 def _check_defined_once(name: str, namespace: Mapping[str, Any]) -> None:
     """Refuse a second handler with the same name in a class body, which would silently replace the first."""
     if "__qualname__" in namespace and isinstance(namespace.get(name), Handler):
-        raise DefinitionError(f"{namespace['__qualname__']}.{name} is defined twice; rename one")
+        raise DefinitionError(
+            f"{namespace['__qualname__']}.{name} is defined twice; rename one",
+            reason=DefinitionReason.DUPLICATE,
+            name=f"{namespace['__qualname__']}.{name}",
+        )
 
 
 def _check_function(function: Any) -> None:
     """Check a handler's function, in any class. Raises :class:`DefinitionError`."""
     name = getattr(function, "__qualname__", function)
     if isinstance(function, Handler):
-        raise DefinitionError(f"{name} is decorated twice; keep one of @handler, @shared and @update")
+        raise DefinitionError(
+            f"{name} is decorated twice; keep one of @handler, @shared and @update",
+            reason=DefinitionReason.DECORATOR,
+            name=str(name),
+        )
     if not inspect.iscoroutinefunction(function):
         raise DefinitionError(
             f"{name}: a handler is an 'async def' method. @handler, @shared and @update decorate the method itself: put no other decorator "
-            "below them"
+            "below them",
+            reason=DefinitionReason.FUNCTION,
+            name=str(name),
         )
     if function.__name__.startswith("__"):
-        raise DefinitionError(f"{name}: a handler cannot be named {function.__name__}; remove the underscores")
+        raise DefinitionError(
+            f"{name}: a handler cannot be named {function.__name__}; remove the underscores",
+            reason=DefinitionReason.NAME,
+            name=name,
+        )
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
-        raise DefinitionError(f"{name}: the first parameter of a handler must be 'self'")
+        raise DefinitionError(
+            f"{name}: the first parameter of a handler must be 'self'", reason=DefinitionReason.PARAMETERS, name=name
+        )
     for parameter in parameters[1:]:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
-                f"{name}: {parameter.name} is positional-only, but arguments are recorded by name; remove the '/'"
+                f"{name}: {parameter.name} is positional-only, but arguments are recorded by name; remove the '/'",
+                reason=DefinitionReason.PARAMETERS,
+                name=name,
             )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(f"{name}: *{parameter.name} has no name in JSON; name every parameter")
+            raise DefinitionError(
+                f"{name}: *{parameter.name} has no name in JSON; name every parameter",
+                reason=DefinitionReason.PARAMETERS,
+                name=name,
+            )
 
 
 class _Decorator:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from actors.errors import DefinitionError, ErrorCode, FieldMisuseError, InvalidArgumentError, MisuseError
+from actors.errors import (
+    DefinitionError,
+    DefinitionReason,
+    ErrorCode,
+    FieldMisuseError,
+    InvalidArgumentError,
+    MisuseError,
+)
 from actors.model.requests import NO_OPTIONS, CallOptions, Request, no_debounce
 from actors.values.amounts import Amount
 from actors.values.arguments import Seconds
@@ -48,7 +55,11 @@ class BoundHandler(Generic[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the handler and wait for its result. Raises the terminal error of the handler."""
         if self._options.delay is not None:
-            raise DefinitionError(f"{self.__qualname__}: a call cannot have a delay; use send()")
+            raise DefinitionError(
+                f"{self.__qualname__}: a call cannot have a delay; use send()",
+                reason=DefinitionReason.OPTION,
+                name=self.__qualname__,
+            )
         target, definition, handler = self._target, self._definition, self._handler
         return self._backend.call(
             Request(target, definition, handler, args, kwargs, self._options, self._request_key, self._is_once)

@@ -17,7 +17,7 @@ import textwrap
 import types
 from typing import TYPE_CHECKING
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -41,7 +41,9 @@ def check_assigns_no_field(handler: HandlerDefinition, fields: Collection[str]) 
             line = handler.function.__code__.co_firstlineno + found.lineno - 1
             raise DefinitionError(
                 f"{handler.function.__qualname__} is @shared and assigns {own}.{found.attr} in line {line}: a shared handler only "
-                "reads. Make it a @handler, or in a workflow an @update"
+                "reads. Make it a @handler, or in a workflow an @update",
+                reason=DefinitionReason.ASSIGNMENT,
+                name=handler.function.__qualname__,
             )
 
 

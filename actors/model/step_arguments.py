@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError, InvalidArgumentError
+from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError
 from actors.values import codec_for
 from actors.values.document import parse_shallow
 from actors.values.owntype import encode_by_own_type
@@ -185,13 +185,17 @@ def check_parameters(function: Any, names: tuple[str, ...], step: str) -> None:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError) as error:
         raise DefinitionError(
-            f"step {step!r} redacts {', '.join(names)}, but the parameters of its function are unknown"
+            f"step {step!r} redacts {', '.join(names)}, but the parameters of its function are unknown",
+            reason=DefinitionReason.OPTION,
+            name=step,
         ) from error
     known = [name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_POSITIONAL]
     for name in names:
         if name not in known or parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
             raise DefinitionError(
-                f"step {step!r} redacts {name!r}, which is not a parameter of it; it has {', '.join(known) or 'none'}"
+                f"step {step!r} redacts {name!r}, which is not a parameter of it; it has {', '.join(known) or 'none'}",
+                reason=DefinitionReason.OPTION,
+                name=step,
             )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from actors.errors import DefinitionError, UnserializableError
+from actors.errors import DefinitionError, DefinitionReason, UnserializableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,9 @@ def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
     except Exception as error:  # raised by methods of users' classes
         names = ", ".join(parameter.name for _, parameter in changeable)
         raise DefinitionError(
-            f"{function.__qualname__}: the default of {names} cannot be copied, so all calls would share it: {error}"
+            f"{function.__qualname__}: the default of {names} cannot be copied, so all calls would share it: {error}",
+            reason=DefinitionReason.DEFAULT,
+            name=function.__qualname__,
         ) from error
 
     def call(self: Any, *args: Any, **kwargs: Any) -> R:

@@ -7,7 +7,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.generics import type_arguments, with_types
 from actors.values.problem import name_of
 
@@ -87,7 +87,9 @@ def hints_in(what: Any, name: str) -> dict[str, Any]:
     except Exception as error:
         raise DefinitionError(
             f"{name} cannot be read ({error}); import the types for real, not under TYPE_CHECKING, "
-            "and define them at the top of a module, not in a function"
+            "and define them at the top of a module, not in a function",
+            reason=DefinitionReason.ANNOTATION,
+            name=name,
         ) from error
 
 

@@ -131,23 +131,23 @@ def _cached_codec(kind: Hashable) -> Codec[Any]:
     return Codec(kind)
 
 
-def codec_for(kind: Any, what: str = "") -> Codec[Any]:
+def codec_for(kind: Any, what: str = "", name: str = "") -> Codec[Any]:
     """Return the codec of a type, which is created once. Raises :class:`DefinitionError` for a type that JSON cannot
-    represent; ``what`` names the parameter, result or field."""
+    represent; its message begins with ``what``, and its name is ``name``, or else ``what``: the parameter, result or field."""
     try:
         hash(kind)
     except TypeError:
-        return named_codec(Codec, kind, what)
-    return named_codec(_cached_codec, kind, what)
+        return named_codec(Codec, kind, what, name)
+    return named_codec(_cached_codec, kind, what, name)
 
 
-def named_codec(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Codec[Any]:
+def named_codec(make: Callable[[Any], Codec[Any]], kind: Any, what: str, name: str = "") -> Codec[Any]:
     try:
         return make(kind)
     except DefinitionError as error:
         if not what:
             raise
-        raise DefinitionError(f"{what}: {error}") from error
+        raise DefinitionError(f"{what}: {error}", reason=error.reason, name=name or what) from error
 
 
 def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, show, under_key
 from actors.values.scalars import ExactShape
@@ -178,5 +178,7 @@ def check_hashable(name: str, part: Shape) -> None:
     found again as keys or members of a set."""
     if not is_hashable(part):
         raise DefinitionError(
-            f"{name}: values of type {part.name} have no hash, or one by identity, so they cannot be keys or members of a set"
+            f"{name}: values of type {part.name} have no hash, or one by identity, so they cannot be keys or members of a set",
+            reason=DefinitionReason.TYPE,
+            name=part.name,
         )

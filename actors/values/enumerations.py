@@ -6,7 +6,7 @@ import enum
 import math
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.problem import Misfit, expected, name_of, show
 from actors.values.scalars import as_integer
 from actors.values.shape import INT, Shape, sort_of
@@ -73,11 +73,17 @@ class EnumShape(_ChoiceShape):
             if type(plain) not in _WORDS or (type(plain) is float and not math.isfinite(plain)):
                 raise DefinitionError(
                     f"{kind.__qualname__}.{member.name} has the value {show(plain)}; "
-                    "the value of an enum member must be a str, finite float, int, bool or None to be kept as JSON"
+                    "the value of an enum member must be a str, finite float, int, bool or None to be kept as JSON",
+                    reason=DefinitionReason.TYPE,
+                    name=f"{kind.__qualname__}.{member.name}",
                 )
             values[_key(plain)] = member
         if not values:
-            raise DefinitionError(f"{kind.__qualname__} has no members, so no value of it can exist")
+            raise DefinitionError(
+                f"{kind.__qualname__} has no members, so no value of it can exist",
+                reason=DefinitionReason.TYPE,
+                name=kind.__qualname__,
+            )
         super().__init__(name_of(kind), values)
         self.kind = self.identity = kind
         self._asks_missing = _function(kind._missing_) is not _function(enum.Enum._missing_)
@@ -120,7 +126,11 @@ class FlagShape(Shape):
 
     def __init__(self, kind: type[enum.Flag]) -> None:
         if not kind.__members__:
-            raise DefinitionError(f"{kind.__qualname__} has no members, so no value of it can exist")
+            raise DefinitionError(
+                f"{kind.__qualname__} has no members, so no value of it can exist",
+                reason=DefinitionReason.TYPE,
+                name=kind.__qualname__,
+            )
         self.name = name_of(kind)
         self.kind = kind
         self.mask = 0
@@ -161,9 +171,17 @@ class LiteralShape(_ChoiceShape):
         for choice in choices:
             plain = shape_of(type(choice)).write(choice) if isinstance(choice, enum.Enum) else choice
             if type(plain) not in _WORDS:
-                raise DefinitionError(f"{name_of(kind)}: {show(choice)} cannot be kept as JSON")
+                raise DefinitionError(
+                    f"{name_of(kind)}: {show(choice)} cannot be kept as JSON",
+                    reason=DefinitionReason.TYPE,
+                    name=name_of(kind),
+                )
             if _key(plain) in values and values[_key(plain)] is not choice:
-                raise DefinitionError(f"{name_of(kind)}: {choice!r} and {values[_key(plain)]!r} are the same in JSON")
+                raise DefinitionError(
+                    f"{name_of(kind)}: {choice!r} and {values[_key(plain)]!r} are the same in JSON",
+                    reason=DefinitionReason.TYPE,
+                    name=name_of(kind),
+                )
             values[_key(plain)] = choice
         super().__init__(name_of(kind), values)
         self.values = tuple(values.values())

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.annotations import hints_in, hints_of
 from actors.values.classes import Attribute, ClassShape, NamedTupleShape, TypedDictShape
 from actors.values.generics import with_types
@@ -123,7 +123,9 @@ def _attribute(cls: type, name: str, hint: Any, shape_of: ShapeOf, **more: Any) 
     try:
         return Attribute(name=name, shape=shape_of(hint), **more)
     except DefinitionError as error:
-        raise DefinitionError(f"{cls.__qualname__}.{name}: {error}") from error
+        raise DefinitionError(
+            f"{cls.__qualname__}.{name}: {error}", reason=error.reason, name=f"{cls.__qualname__}.{name}"
+        ) from error
 
 
 def _check_arguments(cls: type, written: set[str]) -> None:
@@ -131,7 +133,9 @@ def _check_arguments(cls: type, written: set[str]) -> None:
     try:
         parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError) as error:
-        raise DefinitionError(f"{cls.__qualname__} cannot be called: {error}") from error
+        raise DefinitionError(
+            f"{cls.__qualname__} cannot be called: {error}", reason=DefinitionReason.TYPE, name=cls.__qualname__
+        ) from error
     names = {parameter.name for parameter in parameters}
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for parameter in parameters:
@@ -142,15 +146,23 @@ def _check_arguments(cls: type, written: set[str]) -> None:
         if is_needed and parameter.name not in written:
             raise DefinitionError(
                 f"{cls.__qualname__} needs {parameter.name!r} when it is made but does not keep it, so it could not be rebuilt. "
-                "Give it a default, or keep it in a field"
+                "Give it a default, or keep it in a field",
+                reason=DefinitionReason.TYPE,
+                name=cls.__qualname__,
             )
     missing = written - names
     if missing and not takes_any:
         raise DefinitionError(
-            f"{cls.__qualname__} has the field {min(missing)!r}, but its constructor does not take it"
+            f"{cls.__qualname__} has the field {min(missing)!r}, but its constructor does not take it",
+            reason=DefinitionReason.TYPE,
+            name=cls.__qualname__,
         )
     if inspect.isabstract(cls):
-        raise DefinitionError(f"{cls.__qualname__} is abstract, so no value of it can exist")
+        raise DefinitionError(
+            f"{cls.__qualname__} is abstract, so no value of it can exist",
+            reason=DefinitionReason.TYPE,
+            name=cls.__qualname__,
+        )
 
 
 def _is_made_plainly(cls: Any, declared: Sequence[_Declared]) -> bool:

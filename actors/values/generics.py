@@ -6,7 +6,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
     if isinstance(given, typing.TypeVar) or open_variables:
         raise DefinitionError(
             f"{what} has the type {str(given).replace('typing.', '')}, but no class fixes the type variable; "
-            "subclass it with real types: class Ages(Table[int])"
+            "subclass it with real types: class Ages(Table[int])",
+            reason=DefinitionReason.ABSTRACT,
+            name=what,
         )
     return given

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values import annotations as a
 from actors.values.containers import MappingShape, SequenceShape, SetShape, TupleShape, check_hashable
 from actors.values.dates import date_shapes
@@ -68,9 +68,15 @@ def shape_of(kind: Any) -> Shape:
     except DefinitionError:
         raise
     except RecursionError as error:
-        raise DefinitionError(f"{name_of(kind)} contains itself with new type arguments at each level") from error
+        raise DefinitionError(
+            f"{name_of(kind)} contains itself with new type arguments at each level",
+            reason=DefinitionReason.TYPE,
+            name=name_of(kind),
+        ) from error
     except Exception as error:  # raised by a metaclass or a descriptor of a user's class
-        raise DefinitionError(f"{name_of(kind)} cannot be inspected: {reason_of(error)}") from error
+        raise DefinitionError(
+            f"{name_of(kind)} cannot be inspected: {reason_of(error)}", reason=DefinitionReason.TYPE, name=name_of(kind)
+        ) from error
     return shape
 
 
@@ -166,7 +172,9 @@ class _Maker:
         if any(map(a.is_unpacked, arguments)):
             raise DefinitionError(
                 f"values of type {name_of(kind)} cannot be kept as JSON: a tuple that contains an unpacked tuple is not supported. "
-                "Use tuple[X, ...], or a class with a field for each part"
+                "Use tuple[X, ...], or a class with a field for each part",
+                reason=DefinitionReason.TYPE,
+                name=name_of(kind),
             )
         return TupleShape(kind, [self.shape(argument) for argument in arguments])
 
@@ -228,7 +236,9 @@ def _subclass(kind: type, base: type, shape: Shape) -> Shape:
     if own is not None:
         raise DefinitionError(
             f"{name_of(kind)} is a subclass of {base.__name__} that defines {own}, so a decoded value might not be equal. "
-            "Use typing.NewType, or register hooks on actors.converter()"
+            "Use typing.NewType, or register hooks on actors.converter()",
+            reason=DefinitionReason.TYPE,
+            name=name_of(kind),
         )
     return SubclassShape(kind, shape, base)
 
@@ -238,4 +248,8 @@ _OWN_WAYS = ("__new__", "__init__", "__slots__", "__eq__", "__hash__")
 
 def _refusal(kind: Any) -> DefinitionError:
     why = "its name cannot be looked up" if isinstance(kind, (str, typing.ForwardRef)) else "the type is not supported"
-    return DefinitionError(f"values of type {name_of(kind)} cannot be kept as JSON: {why}. {_REMEDY}")
+    return DefinitionError(
+        f"values of type {name_of(kind)} cannot be kept as JSON: {why}. {_REMEDY}",
+        reason=DefinitionReason.TYPE,
+        name=name_of(kind),
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.classes import ClassShape, NamedTupleShape
 from actors.values.codec import Codec, codec_for, named_codec
 from actors.values.containers import SequenceShape, SetShape, TupleShape
@@ -57,7 +57,9 @@ class KeyCodec(Codec[Any]):
 
 def _refusal(shape: Shape, why: str) -> DefinitionError:
     return DefinitionError(
-        f"values of type {shape.name} cannot be keys of a Map: {why}. Use str, int, an enum, UUID or date"
+        f"values of type {shape.name} cannot be keys of a Map: {why}. Use str, int, an enum, UUID or date",
+        reason=DefinitionReason.TYPE,
+        name=shape.name,
     )
 
 

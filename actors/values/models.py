@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, reason_of, show, under_key
 from actors.values.shape import ALL_SORTS, OBJECT, Shape
@@ -48,12 +48,18 @@ class ModelShape(Shape):
             self._kind.model_rebuild()
             self.schema()
         except Exception as error:
-            raise DefinitionError(f"{self.name} has no JSON schema: {reason_of(error)}") from error
+            raise DefinitionError(
+                f"{self.name} has no JSON schema: {reason_of(error)}", reason=DefinitionReason.TYPE, name=self.name
+            ) from error
         for model in _models_in(self._kind):
             for name, field in model.model_fields.items():
                 problem = _problem_of(model, name, field)
                 if problem:
-                    raise DefinitionError(f"{model.__qualname__}.{name} {problem}")
+                    raise DefinitionError(
+                        f"{model.__qualname__}.{name} {problem}",
+                        reason=DefinitionReason.TYPE,
+                        name=f"{model.__qualname__}.{name}",
+                    )
 
     def schema(self) -> dict[str, Any]:
         """Return the model's own JSON schema."""
@@ -162,7 +168,9 @@ class StructShape(Shape):
         try:
             msgspec.json.Decoder(kind)
         except Exception as error:
-            raise DefinitionError(f"{self.name}: {reason_of(error)}") from error
+            raise DefinitionError(
+                f"{self.name}: {reason_of(error)}", reason=DefinitionReason.TYPE, name=self.name
+            ) from error
 
     def schema(self) -> dict[str, Any]:
         """Return msgspec's own JSON schema."""

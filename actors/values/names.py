@@ -6,7 +6,7 @@ import functools
 
 import attrs
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.texts import shown
 
 NAME_BYTES = 256
@@ -75,15 +75,29 @@ def naming(name: object, aliases: object, what: str) -> Naming:
     """Return the checked options ``name`` and ``aliases`` of a definition. Raises :class:`DefinitionError` with
     ``what``."""
     if isinstance(aliases, str):
-        raise DefinitionError(f"{what}: aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)")
+        raise DefinitionError(
+            f"{what}: aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)",
+            reason=DefinitionReason.NAME,
+            name=what,
+        )
     if not isinstance(aliases, (tuple, list)):
-        raise DefinitionError(f"{what}: aliases is {type(aliases).__name__}, expected a tuple of names")
+        raise DefinitionError(
+            f"{what}: aliases is {type(aliases).__name__}, expected a tuple of names",
+            reason=DefinitionReason.NAME,
+            name=what,
+        )
     given = [each for each in (name, *aliases) if each is not None or each in aliases]
     for each in given:
         if not isinstance(each, str) or not each.isidentifier() or len(each.encode()) > NAME_BYTES:
             raise DefinitionError(
-                f"{what}: {shown(each)} is not a name; expected a Python identifier of at most {NAME_BYTES} bytes"
+                f"{what}: {shown(each)} is not a name; expected a Python identifier of at most {NAME_BYTES} bytes",
+                reason=DefinitionReason.NAME,
+                name=what,
             )
     if len(set(given)) < len(given):
-        raise DefinitionError(f"{what}: {', '.join(map(str, given))} names one of them twice")
+        raise DefinitionError(
+            f"{what}: {', '.join(map(str, given))} names one of them twice",
+            reason=DefinitionReason.DUPLICATE,
+            name=what,
+        )
     return Naming(None if name is None else str(name), tuple(map(str, aliases)))

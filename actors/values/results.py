@@ -18,7 +18,7 @@ from actors.values.signature import type_of_result
 def result_codec(function: Callable[..., Any], name: str) -> Codec[Any]:
     """Return the codec of a function's result. Raises :class:`DefinitionError` for an unsupported type or a name that
     cannot be resolved, so that the function is not called. Without an annotation, the result must be plain JSON."""
-    return codec_for(_type_of(_underneath(function), name), f"the result of step {name!r}")
+    return codec_for(_type_of(_underneath(function), name), f"the result of step {name!r}", name)
 
 
 def check_result(function: Callable[..., Any], name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.errors import DefinitionError, RefusedError, TerminalError
+from actors.errors import DefinitionError, DefinitionReason, RefusedError, TerminalError
 from actors.values.annotations import hints_in
 from actors.values.codec import codec_for
 from actors.values.document import parse, write_exact
@@ -58,11 +58,12 @@ class Signature:
         parameters = list(inspect.signature(function).parameters.values())[1 if skip_first else 0 :]
         known = {each: concrete(hint, types, f"{each} of {name}") for each, hint in hints.items()}
         self.parameters = {
-            p.name: codec_for(known.get(p.name, Any), f"{name}: parameter {p.name!r}") for p in parameters
+            p.name: codec_for(known.get(p.name, Any), f"{name}: parameter {p.name!r}", f"{name}.{p.name}")
+            for p in parameters
         }
         self.is_builtin = all(codec.is_builtin for codec in self.parameters.values())
         """Whether reading arguments runs no user code."""
-        self.returns = codec_for(type_of_result(known), f"{name}: its result")
+        self.returns = codec_for(type_of_result(known), f"{name}: its result", name)
         self._names = [p.name for p in parameters]
         self.validator = validator
         """The user's validator: a function with the same parameters, which raises an error to refuse the arguments."""
@@ -168,7 +169,9 @@ class Signature:
             return self.parameters[name].encode(default)
         except ValueProblem as error:
             raise DefinitionError(
-                f"{self.name}: {_under(name, error.path)}: the default does not fit its type: {error.problem}"
+                f"{self.name}: {_under(name, error.path)}: the default does not fit its type: {error.problem}",
+                reason=DefinitionReason.DEFAULT,
+                name=f"{self.name}.{name}",
             ) from error
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -278,16 +281,22 @@ def check_validator(validator: Any, names: list[str], name: str, *, of_object: b
     try:
         found = [*inspect.signature(validator).parameters]
     except (TypeError, ValueError):
-        raise DefinitionError(f"{name}: validate is {shown(validator)}, expected a function") from None
+        raise DefinitionError(
+            f"{name}: validate is {shown(validator)}, expected a function", reason=DefinitionReason.FUNCTION, name=name
+        ) from None
     if inspect.iscoroutinefunction(validator):
         raise DefinitionError(
-            f"{name}: its validator is an async function, but nothing may be awaited there; use 'def'"
+            f"{name}: its validator is an async function, but nothing may be awaited there; use 'def'",
+            reason=DefinitionReason.FUNCTION,
+            name=name,
         )
     if of_object and found:
         names = [found[0], *names]
     if found != names:
         raise DefinitionError(
-            f"{name}: its validator has the parameters ({', '.join(found)}), expected those of the handler: ({', '.join(names)})"
+            f"{name}: its validator has the parameters ({', '.join(found)}), expected those of the handler: ({', '.join(names)})",
+            reason=DefinitionReason.PARAMETERS,
+            name=name,
         )
 
 

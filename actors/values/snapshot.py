@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.errors import BrokenDeploymentError, DefinitionError, ErrorCode, LimitExceededError
+from actors.errors import BrokenDeploymentError, DefinitionError, DefinitionReason, ErrorCode, LimitExceededError
 from actors.values.texts import is_utf8, shown
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class Snapshot:
             if not is_utf8(name):
                 raise DefinitionError(
                     f"{shown(name)}: the name of a file of code is not UTF-8, so the code cannot be kept; rename it, or run "
-                    "without a deployment: open_runtime(…, code=None)"
+                    "without a deployment: open_runtime(…, code=None)",
+                    reason=DefinitionReason.SOURCE,
+                    name=name,
                 )
         object.__setattr__(self, "deployment", _name_of(self.entries, self.files))
 

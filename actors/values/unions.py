@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.values.problem import Misfit, expected, name_of
 from actors.values.sameness import difference
 from actors.values.shape import FLOAT, INT, NULL, Shape, sort_of
@@ -46,7 +46,9 @@ class UnionShape(Shape):
     def _refuse(self, one: Shape, other: Shape, why: str) -> None:
         raise DefinitionError(
             f"{self.name}: {one.name} and {other.name} cannot be distinguished in JSON, {why}. "
-            "Wrap one of them in a class, or give both a field of different Literal types"
+            "Wrap one of them in a class, or give both a field of different Literal types",
+            reason=DefinitionReason.TYPE,
+            name=self.name,
         )
 
     def write(self, value: Any) -> Any:

@@ -20,6 +20,7 @@ from actors.errors import DefinitionError
 from journal.events import PauseMode
 from tests.aio.programs import WHO
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -350,7 +351,7 @@ async def test_the_line_of_the_misuse_is_recorded() -> None:
 
 
 def test_a_plain_function_is_refused_where_it_is_declared() -> None:
-    with pytest.raises(DefinitionError, match="expected 'async def'"):
+    with raises(DefinitionError, reason="function", name="plain"):
 
         @step(loop="asyncio")
         def plain() -> None: ...

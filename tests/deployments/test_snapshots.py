@@ -140,9 +140,9 @@ async def _run(self: object) -> None: ...
 
 
 def test_what_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"app\.py"):
+    with raises(actors.errors.DefinitionError, reason="source", name=str(tmp_path / "app.py")):
         snapshot_of(tmp_path / "app.py")
-    with pytest.raises(actors.errors.DefinitionError, match=r"no\.such\.module"):
+    with raises(actors.errors.DefinitionError, reason="source", name="no.such.module"):
         snapshot_of("no.such.module")
 
 
@@ -156,5 +156,5 @@ def test_classes_that_a_function_makes_have_no_snapshot() -> None:
 
 @pytest.mark.parametrize(("entries", "files"), [(("caf\udce9",), {}), (("app",), {"app/caf\udce9.txt": b""})])
 def test_a_file_whose_name_is_not_utf8_cannot_be_kept(entries: tuple[str, ...], files: dict[str, bytes]) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"caf\\udce9"):
+    with raises(actors.errors.DefinitionError, reason="source"):
         Snapshot(entries, files)

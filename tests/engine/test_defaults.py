@@ -12,6 +12,7 @@ import actors
 from actors import Actor, Limits, handler, shared
 from actors.model.classes import definition_of
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -125,7 +126,7 @@ def made(annotation: Any, default: Any) -> type:
     ],
 )
 def test_a_default_that_does_not_fit_is_refused_with_its_class(annotation: Any, default: Any) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.at.*the default does not fit"):
+    with raises(actors.errors.DefinitionError, reason="default", name="Made.at"):
         definition_of(made(annotation, default))
 
 
@@ -134,5 +135,5 @@ def test_a_default_of_an_argument_that_does_not_fit_is_refused_with_its_class() 
         @handler
         async def go(self, amount: int = "text") -> None: ...  # type: ignore[assignment]
 
-    with pytest.raises(actors.errors.DefinitionError, match=r"amount.*the default does not fit"):
+    with raises(actors.errors.DefinitionError, reason="default", name=f"{Wrong.__qualname__}.go.amount"):
         definition_of(Wrong)

@@ -8,6 +8,7 @@ import actors
 from actors import Actor, Log, handler, shared
 from actors.model.classes import definition_of
 from tests.lab import Lab
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -102,5 +103,5 @@ async def test_a_value_without_an_annotation_is_a_new_default() -> None:
 
 @pytest.mark.parametrize("default", ["text", 1.5, None])
 def test_a_new_default_fits_the_type_of_the_field(default: object) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Made\.count"):
+    with raises(actors.errors.DefinitionError, reason="default", name="Made.count"):
         definition_of(type("Made", (Counted,), {"count": default}))

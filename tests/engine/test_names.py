@@ -13,6 +13,7 @@ from actors.model.app import App
 from actors.model.classes import definition_of
 from journal.events import OutcomeKind, Status, Target
 from tests.lab import WORLD, Lab, quiet
+from tests.raising import raises
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
@@ -327,11 +328,11 @@ def test_a_name_is_one_class_and_one_handler() -> None:
         (made("A"), made("B", aliases=("A",))),
         (made("A", aliases=("C",)), made("B", aliases=("C",))),
     ):
-        with pytest.raises(actors.errors.DefinitionError, match="two classes are called"):
+        with raises(actors.errors.DefinitionError, reason="duplicate"):
             App([first, second])
-    with pytest.raises(actors.errors.DefinitionError, match="a and b"):
+    with raises(actors.errors.DefinitionError, reason="duplicate", name="Twice.b"):
         definition_of(Twice)
-    with pytest.raises(actors.errors.DefinitionError, match="W"):
+    with raises(actors.errors.DefinitionError, reason="kind", name="W"):
         definition_of(type("W", (Workflow,), {"run": handler(name="start")(go)}))
     App([made("A", aliases=("B",)), type("C", (made("B", aliases=("D",)),), {})])
 
@@ -365,7 +366,7 @@ def test_what_is_no_name_is_refused_where_it_is_given(options: dict[str, Any]) -
 @pytest.mark.parametrize("name", ["jobs", "objects"])
 def test_a_name_of_the_remote_control_is_refused_as_name_and_as_alias(name: str) -> None:
     for options in ({"name": name}, {"aliases": (name,)}):
-        with pytest.raises(actors.errors.DefinitionError, match="reserved for the remote control"):
+        with raises(actors.errors.DefinitionError, reason="name", name=name):
             definition_of(type("Made", (Old,), {}, **options))
 
 

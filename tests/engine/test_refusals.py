@@ -200,7 +200,7 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
             await client.call_by_name(Target("Odd", "k", "deep"), b"1")
         with raises(actors.InvalidArgumentError, path="key"):
             await client.call_by_name(Target("Plain", None, "add"), b"1")
-        with pytest.raises(actors.errors.DefinitionError, match="use client.service"):
+        with raises(actors.errors.DefinitionError, reason="kind", name="Odd"):
             client.actor(Odd, "x")
         with raises(actors.NotFoundError, kind="service"):
             await client.actor(NotServed, "x").nothing()

@@ -360,30 +360,30 @@ async def test_values_that_no_longer_fit_pause_with_the_path_and_nothing_is_lost
 
 
 def test_classes_that_cannot_work_are_refused_where_they_are_defined_or_served() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"SharedDefault\.names"):
+    with raises(actors.errors.DefinitionError, reason="shared_state"):
 
         class SharedDefault(Actor):
             names: list[str] = []
 
-    with pytest.raises(actors.errors.DefinitionError, match=r"StatefulService\.count"):
+    with raises(actors.errors.DefinitionError, reason="kind"):
 
         class StatefulService(Service):
             count: int = 0
 
-    with pytest.raises(actors.errors.DefinitionError, match=r"Taken\.key"):
+    with raises(actors.errors.DefinitionError, reason="name"):
 
         class Taken(Actor):
             key: str = ""
 
-    with pytest.raises(actors.errors.DefinitionError, match=r"Sync\.go"):
+    with raises(actors.errors.DefinitionError, reason="function"):
 
         class Sync(Actor):
             @handler  # type: ignore[arg-type]
             def go(self) -> None: ...
 
     for name in ("jobs", "x" * 1000):
-        with pytest.raises(actors.errors.DefinitionError, match="reserved for the remote control|the limit is"):
+        with raises(actors.errors.DefinitionError, reason="name", name=name):
             definition_of(type(name, (Shelf,), {}))
 
-    with pytest.raises(actors.errors.DefinitionError, match="exactly one of"):
+    with raises(actors.errors.DefinitionError, reason="option", name="field"):
         actors.field()  # type: ignore[call-overload]

@@ -457,12 +457,12 @@ def test_a_class_is_refused_with_its_handler_its_parameter_and_the_type() -> Non
 
 
 def test_a_step_whose_result_cannot_be_kept_is_refused_where_it_is_defined() -> None:
-    with pytest.raises(actors.errors.DefinitionError, match="'where_to'"):
+    with raises(actors.errors.DefinitionError, reason="type", name="where_to"):
 
         @step
         async def where_to() -> Point: ...
 
-    with pytest.raises(actors.errors.DefinitionError, match="'numbers'"):
+    with raises(actors.errors.DefinitionError, reason="type", name="numbers"):
 
         @step(name="numbers")
         def count_up() -> set[list[int]]: ...

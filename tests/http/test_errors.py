@@ -7,7 +7,16 @@ import msgspec
 import pytest
 
 import actors
-from actors.errors import ActorError, ConflictError, ErrorCode, NotFoundError, RefusedError, ResourceKind, TerminalError
+from actors.errors import (
+    ActorError,
+    ConflictError,
+    DefinitionReason,
+    ErrorCode,
+    NotFoundError,
+    RefusedError,
+    ResourceKind,
+    TerminalError,
+)
 from actors.http import problems
 from actors.http.client.connection import error_in
 from actors.http.problems import STATUS_OF_CODE, respond_with
@@ -54,8 +63,10 @@ ATTRIBUTES: dict[str, object] = {
     "invocation_id": f"inv_1{'0' * 33}",
     "limit": "query_rows",
     "maximum": 10,
+    "name": "Counter.value",
     "path": "$.a[0]",
     "position": 7,
+    "reason": DefinitionReason.DEFAULT,
     "signal": "approved",
     "status": actors.Status.PAUSED,
 }
@@ -65,7 +76,8 @@ ATTRIBUTES: dict[str, object] = {
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_attribute_of_an_error_comes_back_with_it(kind: type[ActorError]) -> None:
     error = made(kind)
-    given = {name: value for name, value in ATTRIBUTES.items() if hasattr(error, name)}
+    declared = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
+    given = {name: value for name, value in ATTRIBUTES.items() if name in declared}
     for name, value in given.items():
         setattr(error, name, value)
     _, again = answered(error)

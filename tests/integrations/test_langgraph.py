@@ -23,6 +23,7 @@ from actors.integrations.langgraph import MapSaver, durable
 from actors.integrations.langgraph.stored import restored, stored
 from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -325,9 +326,9 @@ def test_an_output_comes_back_as_it_was(value: Any) -> None:
 
 
 def test_what_is_no_compiled_graph_is_refused() -> None:
-    with pytest.raises(DefinitionError, match="compile"):
+    with raises(DefinitionError, reason="integration"):
         durable(research())
-    with pytest.raises(DefinitionError, match="not a node"):
+    with raises(DefinitionError, reason="integration", name="plam"):
         durable(research().compile(), in_handler=["plam"])
     with pytest.raises(InvalidArgumentError):
         MapSaver({}, keep=0)

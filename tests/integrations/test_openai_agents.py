@@ -26,6 +26,7 @@ from actors.integrations.openai_agents.mcp_servers import KeptSession
 from actors.integrations.openai_agents.models import _append
 from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -425,10 +426,10 @@ async def test_a_session_in_a_mapping_keeps_the_order_at_any_length() -> None:
 
 def test_a_tool_that_cannot_be_recorded_is_refused() -> None:
     patch = Agent(name="editor", tools=[ApplyPatchTool(editor=None)])  # type: ignore[arg-type]
-    with pytest.raises(DefinitionError, match="ApplyPatchTool"):
+    with raises(DefinitionError, reason="integration", name="ApplyPatchTool"):
         durable(patch)
     expert = Agent(name="expert").as_tool("expert", "Knows.")
-    with pytest.raises(DefinitionError, match="durable"):
+    with raises(DefinitionError, reason="integration", name="expert"):
         durable(Agent(name="chief", tools=[expert]))
     search = WebSearchTool()
     assert durable(Agent(name="searcher", tools=[search])).tools == [search]

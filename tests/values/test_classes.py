@@ -16,6 +16,7 @@ from typing_extensions import TypeAliasType
 
 import actors
 from actors.values import MAX_DEPTH, codec_for
+from tests.raising import raises
 from tests.values.promise import cannot_be_defined, comes_back, is_not_read, is_refused, same
 
 T = TypeVar("T")
@@ -426,7 +427,7 @@ def test_a_class_that_names_another_of_its_function_is_refused_with_the_reason()
         inner: Inner
 
     comes_back(Inner, Inner(1))
-    with pytest.raises(actors.errors.DefinitionError, match="Inner"):
+    with raises(actors.errors.DefinitionError, reason="annotation"):
         codec_for(Outer)
 
 

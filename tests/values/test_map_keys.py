@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 import actors
 from actors.values import ValueProblem
 from actors.values.mapkeys import key_codec_for
+from tests.raising import raises
 from tests.values.promise import same
 
 
@@ -164,5 +165,5 @@ def test_an_int_and_the_float_that_it_equals_are_one_key_of_floats() -> None:
     ],
 )
 def test_a_type_with_equal_keys_that_are_written_apart_is_refused(kind: Any) -> None:
-    with pytest.raises(actors.errors.DefinitionError, match=r"Cart\.items"):
+    with raises(actors.errors.DefinitionError, reason="type", name="Cart.items"):
         key_codec_for(kind, "Cart.items")

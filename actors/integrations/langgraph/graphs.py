@@ -9,7 +9,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.integrations.langgraph.ids import repeat_ids
 from actors.integrations.langgraph.steps import DurableNode, NodeOptions
 from actors.values.texts import shown
@@ -52,11 +52,17 @@ def durable(
     """
     if not isinstance(graph, CompiledStateGraph):
         raise DefinitionError(
-            f"durable() is given {shown(graph)}, expected a compiled StateGraph: durable(builder.compile())"
+            f"durable() is given {shown(graph)}, expected a compiled StateGraph: durable(builder.compile())",
+            reason=DefinitionReason.INTEGRATION,
+            name=shown(graph),
         )
     unknown = sorted(set(in_handler) - {*graph.nodes})
     if unknown:
-        raise DefinitionError(f"in_handler names {unknown[0]!r}, which is not a node of the graph")
+        raise DefinitionError(
+            f"in_handler names {unknown[0]!r}, which is not a node of the graph",
+            reason=DefinitionReason.INTEGRATION,
+            name=unknown[0],
+        )
     repeat_ids()
     return _made(graph, NodeOptions(frozenset(in_handler), retry, timeout, serde or JsonPlusSerializer()))
 

@@ -23,7 +23,7 @@ from agents.tool_context import ToolContext
 from pydantic import BaseModel
 from pydantic_core import from_json, to_jsonable_python
 
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, DefinitionReason
 from actors.integrations.openai_agents.mcp_servers import DurableMCPServer
 from actors.integrations.openai_agents.models import DurableModel
 from actors.integrations.openai_agents.steps import StepSettings, in_hosted_code
@@ -146,13 +146,17 @@ class _Durability:
         if not isinstance(original, FunctionTool):
             raise DefinitionError(
                 f"agent {agent!r} has the tool {original.name!r}, a {type(original).__name__}, which runs in this process and cannot be "
-                "recorded; expected tools of @function_tool, or tools that the provider of the model runs"
+                "recorded; expected tools of @function_tool, or tools that the provider of the model runs",
+                reason=DefinitionReason.INTEGRATION,
+                name=type(original).__name__,
             )
         if original._is_agent_tool:
             if not isinstance(original._agent_instance.model, DurableModel):
                 raise DefinitionError(
                     f"agent {agent!r} has the agent {original._agent_instance.name!r} as a tool, which is not durable; make it so "
-                    "first: durable(expert).as_tool(…)"
+                    "first: durable(expert).as_tool(…)",
+                    reason=DefinitionReason.INTEGRATION,
+                    name=original._agent_instance.name,
                 )
             return original
         if original.name in self._in_handler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from actors.errors import DefinitionError, InvalidArgumentError
+from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError
 from actors.model.classes import definition_of
 from actors.model.contexts import context_of
 from actors.model.definitions import NothingStored, kind_in_words
@@ -72,7 +72,9 @@ def _reference(cls: type[Object], key: str | None, kind: Kind, verb: str) -> Obj
     if definition.kind is not kind:
         raise DefinitionError(
             f"actors.{verb}({definition.name}): {definition.name} is {kind_in_words(definition.kind)}; "
-            f"use actors.{definition.kind.value}()"
+            f"use actors.{definition.kind.value}()",
+            reason=DefinitionReason.KIND,
+            name=definition.name,
         )
     limits = context_of(branch).limits
     return cast("Object", Reference(HandlerBackend(), definition, checked_key(definition, key, limits.key_bytes)))
@@ -171,7 +173,9 @@ def workflow_id(cls: type[Workflow], key: str) -> InvocationId:
     definition = definition_of(cls)
     if definition.kind is not Kind.WORKFLOW:
         raise DefinitionError(
-            f"{definition.name} is {kind_in_words(definition.kind)}, only a workflow's key determines an id"
+            f"{definition.name} is {kind_in_words(definition.kind)}, only a workflow's key determines an id",
+            reason=DefinitionReason.KIND,
+            name=definition.name,
         )
     text = key_text(key, definition.name)
     branch = current_branch.get()

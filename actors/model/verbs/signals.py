@@ -42,7 +42,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
     """
     branch = branch_for("signal")
     name = checked_name(name, "name", MAX_NAME)
-    codec, source = codec_for(kind, f"signal {name!r}"), source_line(1)
+    codec, source = codec_for(kind, f"signal {name!r}", name), source_line(1)
     while True:
         received = await next_signal(branch, name, source, codec.schema)
         try:

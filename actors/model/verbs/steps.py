@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, TypeVarTuple, over
 import attrs
 
 from actors.core.requests import digest_of_values
-from actors.errors import DefinitionError, ErrorCode, MisuseError
+from actors.errors import DefinitionError, DefinitionReason, ErrorCode, MisuseError
 from actors.errors.names import name_alone, plain_text
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted, rewritten
@@ -64,7 +64,11 @@ class Step(Generic[P, R]):
 
     def __init__(self, function: Callable[P, Any], options: StepOptions) -> None:
         if not callable(function):
-            raise DefinitionError(f"@step is given {shown(function)}, expected a function; give options by name")
+            raise DefinitionError(
+                f"@step is given {shown(function)}, expected a function; give options by name",
+                reason=DefinitionReason.FUNCTION,
+                name=shown(function),
+            )
         self.function = function
         self.options = options
         self.name = options.name or _name_of(function)
@@ -99,7 +103,9 @@ def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
             f"step {made.name!r} is a generator, which cannot be recorded. Return a list, or emit each value with "
-            "actors.emit()"
+            "actors.emit()",
+            reason=DefinitionReason.FUNCTION,
+            name=made.name,
         )
     if options.loop is EventLoop.ASYNCIO and type(function) is types.FunctionType and not is_async(function):
         raise not_async(made.name)
@@ -120,7 +126,9 @@ def not_async(step: str) -> DefinitionError:
     """Return the error for a step on asyncio whose function is a plain one."""
     return DefinitionError(
         f"step {step!r} has loop='asyncio', and its function is a plain one; expected 'async def'. Leave out loop='asyncio': a "
-        "plain function runs in a thread"
+        "plain function runs in a thread",
+        reason=DefinitionReason.FUNCTION,
+        name=step,
     )
 
 
@@ -268,7 +276,7 @@ async def run(
     if result_type is None:
         codec = result_codec(inner, label)
     else:
-        codec = codec_for(result_type, f"the result of step {label!r}")
+        codec = codec_for(result_type, f"the result of step {label!r}", label)
     return await run_step(inner, args, {}, options, label, lambda: codec, source_line(1))
 
 
