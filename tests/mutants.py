@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant("pauses-and-lets-a-step-be-forgotten", "pause_invocation", "if drains:", "if False:"),
     Mutant("runs-what-is-paused", "may_run", "invocation.status in STARTED", "(invocation.status in STARTED or invocation.status is Status.PAUSED)"),
     Mutant("retries-a-step-of-what-is-paused", "_on_paused", "if wait.kind is WaitKind.STEP_RETRY:", "if False:"),
-    Mutant("wakes-nobody-who-waits-for-more", "owes_an_attempt", "invocation.unseen > rested or not", "not", "tests/engine/test_suspended.py"),
-    Mutant("forgets-at-a-start-what-was-not-given", "owes", "rested.get(of, 0)", "invocation.unseen", "tests/engine/test_suspended.py"),
+    Mutant("wakes-nobody-who-waits-for-more", "needs_attempt", "invocation.unseen > rested or not", "not", "tests/engine/test_suspended.py"),
+    Mutant("forgets-at-a-start-what-was-not-given", "needs_recovery", "rested.get(of, 0)", "invocation.unseen", "tests/engine/test_suspended.py"),
     Mutant("tries-once-more-than-it-may", "is_exhausted", "failed_attempts >= policy", "failed_attempts > policy"),
     Mutant("keeps-half-of-an-atomic-change", "keeps_changes", "or not invocation.atomic", "or True"),
     Mutant("shows-half-of-an-atomic-change", "writer_beside", "return holder if holder is not None and not state.invocations[holder].atomic else None", "return holder"),
@@ -149,7 +149,7 @@ MUTANTS = (
     # The replay of turns.
     Mutant("replays-a-turn-without-its-changes", "replay_plan", "if turn.fields is not None:", "if False:", "tests/engine/test_step_turns.py"),
     Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or ended.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
-    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "owes_an_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
+    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "needs_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "requested_id(target, request_key, secret,", "requested_id(target, request_key + str(__import__('random').random()), secret,"),
@@ -189,7 +189,7 @@ MUTANTS = (
     Mutant("counts-the-last-spend-alone", "add_spent", "added(before, spent)", "dict(spent)"),
     Mutant("counts-a-spend-again-in-a-replay", "Requests._spend", "if self._spends:", "if False:"),
     Mutant("forgets-what-a-failed-try-spent", "fail_step", "*_spent(command)", ""),
-    Mutant("goes-on-when-a-budget-is-used-up", "Holds.if_over_budget", "if used_up is None:", "if True:"),
+    Mutant("goes-on-when-a-budget-is-used-up", "EnginePauses.if_over_budget", "if used_up is None:", "if True:"),
     Mutant("starts-when-a-budget-is-used-up", "RunCount.has_room", "(self.has_budget is None or self.has_budget())", "True"),
     Mutant("wakes-nobody-who-has-a-budget-again", "RunLimits.apply", "call()", "pass"),
     # Gates and jobs.

@@ -36,7 +36,7 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
     for invocation in state.invocations.values():
         if invocation.pending_pause is not None:
             owed.append(f.CheckDrained(invocation.invocation_id))
-        elif owes_an_attempt(invocation) and not gates.holding_invocation(state, invocation):
+        elif needs_attempt(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
     return owed
 
@@ -61,15 +61,15 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
             yield f.SetTimer(wait.at, c.FireTimer(invocation_id=of, step=step))
 
 
-def owes(state: ObjectState, rested: Mapping[InvocationId, int] = _NONE) -> bool:
+def needs_recovery(state: ObjectState, rested: Mapping[InvocationId, int] = _NONE) -> bool:
     """Report whether recovery must load the object even if no message arrives for it. ``rested`` is for
-    :func:`owes_an_attempt`, by invocation.
+    :func:`needs_attempt`, by invocation.
 
     An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the
     process.
     """
     for of, invocation in state.invocations.items():
-        if invocation.pending_pause is not None or owes_an_attempt(invocation, rested.get(of, 0)):
+        if invocation.pending_pause is not None or needs_attempt(invocation, rested.get(of, 0)):
             return True
     return bool(state.invocations) and _has_a_free_turn(state)
 
@@ -93,7 +93,7 @@ def may_run(invocation: InvocationState) -> bool:
     )
 
 
-def owes_an_attempt(invocation: InvocationState, rested: int = 0) -> bool:
+def needs_attempt(invocation: InvocationState, rested: int = 0) -> bool:
     """Report whether an attempt of the invocation must be in memory: its handler has an event to receive, or one of its steps is to run.
     Otherwise the invocation waits only for messages.
 

@@ -4,7 +4,7 @@
            ▲                                                                ├─ attempts: a queue of ready ones, run in turn
            └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: each in a trio task
 
-Invariant: an attempt is in memory while :func:`actors.core.owed.owes_an_attempt` requires it and no gate holds it. While it
+Invariant: an attempt is in memory while :func:`actors.core.owed.needs_attempt` requires it and no gate holds it. While it
 only waits for others it may be in memory or not, which makes no difference outside the engine. A step may outlive its attempt:
 during a pause or under a gate, it ends and is recorded. When its invocation is killed, it is stopped and none of its results
 count, and the next invocation of the key waits for its end, up to a limit.
@@ -25,11 +25,11 @@ import trio
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide.pauses import has_running_steps
-from actors.core.owed import may_run, owes_an_attempt
+from actors.core.owed import may_run, needs_attempt
 from actors.engine.code_waits import CodeWaits
+from actors.engine.engine_pauses import EnginePauses
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.frame_effects import follow
-from actors.engine.holds import Holds
 from actors.engine.live_attempts import LiveAttempts
 from actors.engine.next_attempt import next_attempt
 from actors.engine.places import has_place, leave_place, leave_place_if_suspended, leave_places
@@ -93,20 +93,20 @@ class Executor:
         """The invocations that wait for code."""
         self.live = LiveAttempts(context, wake)
         """The attempts in memory."""
-        self._holds = Holds(machine, context, self.carry_out)
+        self._pauses = EnginePauses(machine, context, self.carry_out)
         hooks = TurnHooks(
             after_turn=self._after_turn,
             went_on=self.live.after_turn,
             follow=self.follow,
             end=partial(self.end_attempt, abort_steps=True),
-            hold_if_too_long=self._holds.if_too_long,
+            pause_if_too_long=self._pauses.if_too_long,
         )
         self.step_turns = StepTurns(machine, context.limits, faults, self.runs, hooks)
         self.wait_turns = WaitTurns(machine, context.limits, faults, self.runs, hooks)
         self.steps = StepRunner(
             machine,
             context,
-            self._holds,
+            self._pauses,
             faults,
             self.live,
             self.step_turns,
@@ -240,7 +240,7 @@ class Executor:
             leave_place(places, loaded, run.invocation_id)
             return
         if (places.is_active or invocation.budgets) and (
-            self._holds.if_over_budget(loaded, run.invocation_id)
+            self._pauses.if_over_budget(loaded, run.invocation_id)
             or (places.is_active and not has_place(places, loaded, state, invocation, is_first=run.recorded is None))
         ):
             run.hold_back()
@@ -249,7 +249,7 @@ class Executor:
         attempt = loaded.attempts.get(run.invocation_id)
         try:
             if attempt is None:
-                if run.recorded is not None and not owes_an_attempt(invocation):
+                if run.recorded is not None and not needs_attempt(invocation):
                     return  # a signal that the handler has not awaited
                 if not self._waits_for_unwinding(loaded, invocation, nursery):
                     await self._start(loaded, invocation, run.recorded)
@@ -269,14 +269,14 @@ class Executor:
         if app is None:
             self.code_waits.add(loaded, invocation)
             return
-        if self._holds.if_struck_out(loaded, of):
+        if self._pauses.if_struck_out(loaded, of):
             return
         unfinished = unfinished_steps(invocation) if invocation.waits else set()
         try:
             history = await self._machine.cache.lived(loaded, of, invocation.spans)
             emitted = self._machine.outputs.own_pieces(loaded, of)
         except Damaged as error:
-            self._holds.hold(of, loaded, PauseCause.MISMATCH, error)
+            self._pauses.pause(of, loaded, PauseCause.MISMATCH, error)
             return
         try:
             rested = loaded.rested.get(of, 0 if woken_by is None else woken_by.number - 1)
@@ -284,13 +284,13 @@ class Executor:
                 self._machine, self._context, loaded, loaded.state, invocation, app, history, rested, emitted
             )
         except NotFoundError as error:
-            self._holds.unserved(loaded, loaded.state, invocation, error)
+            self._pauses.unserved(loaded, loaded.state, invocation, error)
             return
         except BlockedLoopError as error:
-            self._holds.hold(of, loaded, PauseCause.BLOCKED, error)
+            self._pauses.pause(of, loaded, PauseCause.BLOCKED, error)
             return
         except (ActorError, CorruptRecord) as error:
-            self._holds.hold(of, loaded, PauseCause.MISMATCH, error)
+            self._pauses.pause(of, loaded, PauseCause.MISMATCH, error)
             return
         except BaseException as error:  # user classes decode the argument
             self._faults.blame(loaded, of, error, cause=PauseCause.HANDLER)
@@ -318,7 +318,7 @@ class Executor:
         self._keep(loaded, attempt)
         self.live.after_turn(loaded, attempt, self._machine.now)
         self.follow(loaded, request, event, number)
-        self._holds.if_too_long(loaded, attempt.invocation_id)
+        self._pauses.if_too_long(loaded, attempt.invocation_id)
 
     def follow(self, loaded: LoadedObject, request: Requested, event: Any, number: int) -> None:
         """Carry out the effects of a request in a frame, which is the event with this number."""
@@ -333,7 +333,7 @@ class Executor:
         self.live.after_turn(loaded, attempt, self._machine.now)
         stamp = Stamp(self._machine.now, f"#{number}", of)
         for command in commands:
-            if isinstance(command, c.FinishAttempt) and command.output and self._holds.emits_too_much(loaded, command):
+            if isinstance(command, c.FinishAttempt) and command.output and self._pauses.emits_too_much(loaded, command):
                 break
             events = self._machine.decide(loaded, command, stamp)
             if isinstance(command, (c.RecordProgress, c.FinishAttempt)) and command.output:
@@ -344,10 +344,10 @@ class Executor:
             if attempt.execution.interrupted:
                 for step in attempt.take_interrupted():
                     self.steps.interrupt(loaded, of, step)
-            self._holds.if_too_long(loaded, of)
+            self._pauses.if_too_long(loaded, of)
         is_limited = self._machine.places.is_active
         if is_limited or attempt.has_budgets:
-            self._holds.if_over_budget(loaded, of)
+            self._pauses.if_over_budget(loaded, of)
         if is_limited:
             leave_place_if_suspended(self._machine.places, loaded, of)
 

@@ -2,7 +2,7 @@
 
 Closing a gate checks only objects in memory. Opening one searches the index of open invocations page by page, and waits until
 each page is on disk before the next, so that a hundred thousand held invocations start as steadily as new ones are accepted. A
-crash in between loses nothing: recovery finds the same objects in the same index (``core.owed.owes``).
+crash in between loses nothing: recovery finds the same objects in the same index (``core.owed.needs_recovery``).
 """
 
 from __future__ import annotations

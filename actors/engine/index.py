@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.owed import owes
+from actors.core.owed import needs_recovery
 from actors.core.state import existing
 from actors.rows.counters import Counts, failed_key, groups_of_listed, groups_of_row, recount
 from actors.rows.index import IndexedState, Rows, listing_of, row_of, tag_keys
@@ -141,7 +141,7 @@ def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
     handlers are known to have handled every event.
     """
     state = loaded.state
-    owing = state is not None and owes(state, _rested(loaded))
+    owing = state is not None and needs_recovery(state, _rested(loaded))
     if owing != loaded.owing_on_disk:
         loaded.owing_on_disk = owing
         rows[keys.owing(partition, loaded.stream)] = None if not owing or state is None else state.service.encode()

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.fold import advance, fold
-from actors.core.owed import owes
+from actors.core.owed import needs_recovery
 from actors.core.past import ObjectHistory
 from actors.engine.loaded_object import LoadedObject
 from actors.model.info import belongs_to
@@ -173,7 +173,7 @@ def _loaded_from(stream: StreamId, stored: StoredStream) -> LoadedObject:
         trimmed=stored.trimmed,
         listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
         outputs=None if state.invocations else {},
-        owing_on_disk=None if owes(state) else False,
+        owing_on_disk=None if needs_recovery(state) else False,
         snapshot_at=stored.snapshot_at,
         events_since_snapshot=len(stored.events),
         snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.decide.held import candidate_of, without_waiting
-from actors.core.owed import owes_an_attempt
+from actors.core.owed import needs_attempt
 from actors.errors import LimitExceededError
 from journal import events as e
 from journal.events import Status
@@ -71,7 +71,7 @@ def has_place(
 ) -> bool:
     """Whether the handler may take its turn now. ``is_first`` says that the turn begins an attempt."""
     of = invocation.invocation_id
-    has_turn = of not in loaded.attempts if is_first else owes_an_attempt(invocation)
+    has_turn = of not in loaded.attempts if is_first else needs_attempt(invocation)
     if has_turn:
         return places.take(candidate_of(state, invocation), is_start=False)
     if of in loaded.attempts and places.unused(of):
@@ -106,7 +106,7 @@ def return_unused(places: RunPlaces, gates: Gates, loaded: LoadedObject) -> None
         if (
             state is None
             or invocation is None
-            or not owes_an_attempt(invocation)
+            or not needs_attempt(invocation)
             or gates.holding_invocation(state, invocation)
         ):
             places.release(of)

@@ -54,14 +54,14 @@ class TurnHooks:
 
     ``after_turn`` decides on the commands of a turn, whose completion has the given number. ``went_on`` records that an attempt has taken
     a turn. ``follow`` carries out the effects of a recorded request, which is the event with the given number, ``end`` drops the
-    attempt of an invocation that has completed, and ``hold_if_too_long`` pauses one whose history is too long.
+    attempt of an invocation that has completed, and ``pause_if_too_long`` pauses one whose history is too long.
     """
 
     after_turn: Callable[[LoadedObject, Attempt, list[Command], int], None]
     went_on: Callable[[LoadedObject, Attempt, float], None]
     follow: Callable[[LoadedObject, Requested, Event, int], None]
     end: Callable[[LoadedObject, InvocationId], None]
-    hold_if_too_long: Callable[[LoadedObject, InvocationId], None]
+    pause_if_too_long: Callable[[LoadedObject, InvocationId], None]
 
 
 class ResumedTurns:
@@ -118,7 +118,7 @@ class ResumedTurns:
             machine.apply(loaded, _stamp_of_step(completed, at) if stamp is None else stamp, (completed,), _nothing)
             self._hooks.after_turn(loaded, attempt, commands, number)
         elif loaded.outputs or beyond_limits(invocation, self._limits) is not None:
-            self._hooks.hold_if_too_long(loaded, invocation.invocation_id)
+            self._hooks.pause_if_too_long(loaded, invocation.invocation_id)
 
     def _record(
         self,

@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.core.owed import owes_an_attempt
+from actors.core.owed import needs_attempt
 from actors.core.state import WaitKind
 from actors.engine.heartbeats import Heartbeats
 from actors.engine.places import leave_place
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState
     from actors.engine.attempt import Attempt
     from actors.engine.engine_context import EngineContext
+    from actors.engine.engine_pauses import EnginePauses
     from actors.engine.faults import Faults
-    from actors.engine.holds import Holds
     from actors.engine.live_attempts import LiveAttempts
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
@@ -69,7 +69,7 @@ class StepRunner:
         self,
         machine: Machine,
         context: EngineContext,
-        holds: Holds,
+        pauses: EnginePauses,
         faults: Faults,
         live: LiveAttempts,
         turns: StepTurns,
@@ -84,7 +84,7 @@ class StepRunner:
         self._machine = machine
         self._context = context
         self._limits = context.limits
-        self._holds = holds
+        self._pauses = pauses
         self._faults = faults
         self._live = live
         self._turns = turns
@@ -267,9 +267,9 @@ class StepRunner:
                 self._complete_as_unknown(loaded, of, step, parked.event.name)
             elif (lost := self._lost_try(loaded, of, step)) is not None:
                 self._fail_as_lost(loaded, lost, parked.body)
-                if self._holds.if_struck_out(loaded, of, step):
+                if self._pauses.if_struck_out(loaded, of, step):
                     return
-            elif self._holds.if_struck_out(loaded, of, step):
+            elif self._pauses.if_struck_out(loaded, of, step):
                 return
             else:
                 self._machine.when_durable(partial(self.run_step, loaded, of, step))
@@ -279,7 +279,7 @@ class StepRunner:
             f"step {name!r} had begun before its attempt ended, and is at_most_once: whether it happened is unknown"
         )
         command = c.CompleteStep(invocation_id=of, step=step, outcome=failed(error))
-        self._holds.decide(loaded, command)
+        self._pauses.decide(loaded, command)
 
     def _lost_try(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> LostTry | None:
         """The next try of a step, as the store counts them, if it was running when a process died."""
@@ -301,14 +301,14 @@ class StepRunner:
             policy=attrs.evolve(body.retry),
             jitter=self._context.environment.random.random(),
         )
-        self._holds.decide(loaded, command)
+        self._pauses.decide(loaded, command)
         self._machine.when_durable(partial(in_flight.forget, lost))
 
     def interrupt(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
         """Stop a step so that its handler can continue. A step that does not run has nothing to unwind."""
         task = loaded.steps.get(of, NO_STEPS).get(step)
         if task is None:
-            self._holds.decide(loaded, c.AbortStep(invocation_id=of, step=step))
+            self._pauses.decide(loaded, c.AbortStep(invocation_id=of, step=step))
         elif task.is_wanted:
             task.is_interrupted = True
             # The body may act on being stopped, and a cancel that is not on disk yet can still be forgotten.
@@ -321,7 +321,7 @@ class StepRunner:
         if attempt is not None and state is not None and of in state.invocations:
             self._machine.now = self._context.environment.clock.now()
             self.take_up(loaded, attempt, unfinished_steps(state.invocations[of]))
-        if state is not None and state.holder is not None and owes_an_attempt(state.invocations[state.holder]):
+        if state is not None and state.holder is not None and needs_attempt(state.invocations[state.holder]):
             self._run_soon(loaded, state.holder)
         self._wake()
 

@@ -23,7 +23,7 @@ from actors.core.fused import (
     with_opened,
     with_whole,
 )
-from actors.core.owed import owes, owes_an_attempt
+from actors.core.owed import needs_attempt, needs_recovery
 from actors.core.react import react
 from actors.core.resumed import (
     ends_at_once,
@@ -268,7 +268,7 @@ def check_law_of_steps(state: ObjectState) -> int:
                 assert effects == [f.Continue(of, completed), *react(after, requests[0])]
                 if request is REQUESTED:
                     assert listing_of(short.invocations[of]) == listed, "its row need not be written again"
-                    assert owes(short), "a start must look at it, as before"
+                    assert needs_recovery(short), "a start must look at it, as before"
                 compared += 1
     return compared
 
@@ -404,7 +404,7 @@ def check_law_of_waits(state: ObjectState) -> set[WaitKind]:
                     assert turn is not None
                     with_resumed_turn(short, turn, first)
                     if not isinstance(request, e.StepScheduled) and not invocation.signals:
-                        assert not owes_an_attempt(short.invocations[of]), "a start need not look at it, as before"
+                        assert not needs_attempt(short.invocations[of]), "a start need not look at it, as before"
                     assert effects == [f.Continue(of, completed), *react(after, requests[0])]
                 elif ends_at_once(state, invocation):
                     then = c.FinishAttempt(invocation_id=of, events=changes, outcome=RETURNED)

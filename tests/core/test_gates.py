@@ -22,7 +22,7 @@ from actors.core.gates import (
     open_gate,
     parse_scope,
 )
-from actors.core.owed import owes, pending
+from actors.core.owed import needs_recovery, pending
 from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Mode, Outcome, OutcomeKind, PauseMode, Status, Target
@@ -390,13 +390,13 @@ def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> N
     for mode in (Mode.EXCLUSIVE, Mode.SHARED):
         story = given_nothing().under(HERE).when(invoke(mode=mode))
         assert story.state is not None
-        assert owes(story.state)
+        assert needs_recovery(story.state)
     scheduled = given(accepted(scheduled_for=NOW + 5.0))
     assert scheduled.state is not None
-    assert not owes(scheduled.state)
+    assert not needs_recovery(scheduled.state)
     held_by_a_pause = given(accepted(), paused())
     assert held_by_a_pause.state is not None
-    assert not owes(held_by_a_pause.state)
+    assert not needs_recovery(held_by_a_pause.state)
 
 
 def test_one_that_is_moved_to_code_that_no_gate_holds_starts_if_it_is_its_turn() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.core.evolve import evolve
-from actors.core.owed import owes, pending
+from actors.core.owed import needs_recovery, pending
 from actors.core.state import ObjectState
 from journal import events as e
 from journal.events import Event, Stamp, Status
@@ -34,19 +34,19 @@ def test_a_signal_that_came_before_the_turn_waited_for_it_is_owed() -> None:
     """The turn of event 5 waits for a signal that is event 6, and has not been given yet."""
     state = after(*BEGUN, ("client", SIGNAL), ("#5", AWAITED))
     assert state.invocations[IT].status is Status.SUSPENDED
-    assert owes(state)
+    assert needs_recovery(state)
     assert len(pending(state)) == 1
 
 
 def test_a_signal_that_the_handler_was_given_is_not_owed() -> None:
     state = after(*BEGUN, ("client", SIGNAL), ("#5", AWAITED), ("#6", REASSIGNED), ("#6", SLEEP_AGAIN))
-    assert not owes(state)
+    assert not needs_recovery(state)
     assert pending(state) == []
 
 
 def test_a_signal_of_another_name_is_not_owed() -> None:
     other = e.SignalReceived(invocation_id=IT, name="y", value=b"1", signal=1, step=None)
-    assert not owes(after(*BEGUN, ("client", other), ("#6", AWAITED)))
+    assert not needs_recovery(after(*BEGUN, ("client", other), ("#6", AWAITED)))
 
 
 SLEEP_AGAIN = e.SleepScheduled(invocation_id=IT, step=StepId("3"), wake_at=9.0)

@@ -12,7 +12,7 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve
-from actors.core.owed import owes, timers_of
+from actors.core.owed import needs_recovery, timers_of
 from actors.core.react import react
 from actors.core.state import REQUEST
 from actors.rows.counters import Group, groups_of_row, recount
@@ -62,7 +62,7 @@ def compare(state: ObjectState, command: c.PauseInvocation, cause: str) -> None:
         "nothing to do for who is not in memory"
     )
     after = evolve(before, number, stamp, events[0])
-    assert owes(state) or not owes(after), "a start has no more to look at than before"
+    assert needs_recovery(state) or not needs_recovery(after), "a start has no more to look at than before"
     assert timers_of(after) == timers_of(state)
 
     row = stored(state, state.invocations[of])

@@ -10,7 +10,7 @@ import pytest
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.owed import owes, owes_an_attempt, pending
+from actors.core.owed import needs_attempt, needs_recovery, pending
 from actors.core.react import react
 from actors.core.state import Changes, WaitKind, existing
 from journal import events as e
@@ -376,7 +376,7 @@ def test_a_completion_is_handed_to_a_handler_that_may_go_on(what: str, occupied:
 def test_a_signal_that_nobody_waits_for_is_handed_over_but_wakes_nobody() -> None:
     signal = e.SignalReceived(invocation_id=IT, name="other", value=b"1")
     assert owed(RUNNING, signal) == [f.Continue(IT, signal)], "so that the handler has it when it asks"
-    assert not owes(existing(given(*RUNNING, SIGNAL_AWAITED, signal).state)), "nobody has to have it at once"
+    assert not needs_recovery(existing(given(*RUNNING, SIGNAL_AWAITED, signal).state)), "nobody has to have it at once"
     assert owed([accepted()], signal) == []
 
 
@@ -528,7 +528,7 @@ def test_a_start_owes_an_attempt_to_those_that_have_something_to_do(
     elif situation is S.PAUSING:
         expected = [f.CheckDrained(IT)]
     assert [effect for effect in pending(story.state) if getattr(effect, "invocation_id", None) == IT] == expected
-    assert owes_an_attempt(story.invocation(IT)) is (situation in ATTEMPT_IS_PENDING)
+    assert needs_attempt(story.invocation(IT)) is (situation in ATTEMPT_IS_PENDING)
 
 
 def test_an_object_in_which_nothing_is_under_way_owes_nothing() -> None:
@@ -537,10 +537,10 @@ def test_an_object_in_which_nothing_is_under_way_owes_nothing() -> None:
     story = given(*idle, waits)
     assert story.state is not None
     assert pending(story.state) == []
-    assert not owes(story.state)
+    assert not needs_recovery(story.state)
     fold(story.state, [e.SignalReceived(invocation_id=AHEAD, name="go", value=b"1", step=STEP)])
     assert pending(story.state) == [f.StartAttempt(AHEAD)]
-    assert owes(story.state)
+    assert needs_recovery(story.state)
 
 
 # Whole stories: what decide, evolve and react make of a command together.

@@ -16,7 +16,7 @@ from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
-from actors.core.owed import may_run, owes, pending, timers_of
+from actors.core.owed import may_run, needs_recovery, pending, timers_of
 from actors.core.react import react
 from actors.core.requests import is_request
 from actors.core.snapshots import decode_snapshot, encode_snapshot
@@ -275,7 +275,7 @@ class Walker:
             if i.mode is Mode.SHARED and i.waits_for not in state.invocations
         ]
         is_kept_waiting = any(state.invocations[of].status is Status.QUEUED for of in waits_for_nobody)
-        assert owes(state) is (bool(pending(state)) or is_kept_waiting)
+        assert needs_recovery(state) is (bool(pending(state)) or is_kept_waiting)
         assert decode_snapshot(STREAM, state.version, encode_snapshot(state)) == state
 
     def _check_timers(self, state: ObjectState) -> None:

@@ -11,7 +11,7 @@ import attrs
 
 from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
-from actors.core.owed import owes, timers_of
+from actors.core.owed import needs_recovery, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.errors import ActorError
 from actors.query.audit_chain import ChainCheck
@@ -106,11 +106,11 @@ class PartitionCheck:
     def _expect_owing(self, stream: StreamId, state: ObjectState) -> None:
         """Expect the entry that makes a start look at the object. An object whose handlers may all have waited again, in turns that
         left no trace, may lack it: the engine knew. A rebuild does not, and writes it."""
-        if not owes(state):
+        if not needs_recovery(state):
             return
         key, service = keys.owing(self.partition, stream), state.service.encode()
         waits_again = {of: invocation.unseen for of, invocation in state.invocations.items()}
-        if owes(state, waits_again) or self.rows.get(key) is not None:
+        if needs_recovery(state, waits_again) or self.rows.get(key) is not None:
             self._expected[key] = service
         else:
             self.changes[key] = service

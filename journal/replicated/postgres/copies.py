@@ -28,7 +28,6 @@ from journal.replicated.entries import DIGEST_BYTES, Position, encode_entries
 from journal.replicated.log import LogUnusable
 from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS
 from journal.replicated.open import decode_identity, open_replica
-from journal.replicated.postgres.connection import number_in
 from journal.replicated.postgres.log import PostgresLog, open_postgres_log
 from journal.replicated.postgres.membership import PostgresMembership
 from journal.replicated.postgres.snapshots import PostgresSnapshots
@@ -224,17 +223,10 @@ async def _living(log: PostgresLog) -> list[Heard]:
 
 
 async def _posted(log: PostgresLog, partition: int) -> list[bytes]:
-    """Return all messages in the post box of a partition."""
+    """Return all messages in the post box of a partition. No node runs, so none is added."""
     found: list[bytes] = []
     after = 0
-    while True:
-        page = await log.read_rows(
-            f"SELECT token, data FROM {log.schema}.posted"  # noqa: S608
-            " WHERE partition = $1::int AND token > $2::bigint ORDER BY token LIMIT 256",
-            partition,
-            after,
-        )
-        if not page:
-            return found
-        found += [data or b"" for _, data in page]
-        after = number_in(page[-1][0])
+    while page := await log.posted_after(partition, after):
+        found += [message.data for message in page]
+        after = page[-1].token
+    return found

@@ -81,10 +81,9 @@ _STATEMENTS = {
         " WHERE partition = $1::int AND number > $2::bigint"
     ),
     "post": "INSERT INTO {schema}.posted (partition, id, data) VALUES ($1::int, $2, $3::bytea) ON CONFLICT DO NOTHING",
-    # Not from a token on: a row with a lower one may become visible later.
     "posted": (
         "SELECT token, data FROM (SELECT token, data, sum(octet_length(data)) OVER (ORDER BY token) - octet_length(data) AS before"
-        " FROM (SELECT token, data FROM {schema}.posted WHERE partition = $1::int ORDER BY token LIMIT 256) f"
+        " FROM (SELECT token, data FROM {schema}.posted WHERE partition = $1::int AND token > $2::bigint ORDER BY token LIMIT 256) f"
         ") s WHERE before < 8388608 ORDER BY token"
     ),
     "remove": "DELETE FROM {schema}.posted WHERE partition = $1::int AND token = ANY ($2::bigint[])",
@@ -210,7 +209,11 @@ class PostgresLog:
             await self._write("post", partition, message_id, data)
 
     async def posted(self, partition: int) -> Sequence[PostedMessage]:
-        found = await self._read("posted", partition)
+        return await self.posted_after(partition, 0)  # a row with a lower token than the last may become visible later
+
+    async def posted_after(self, partition: int, token: int) -> Sequence[PostedMessage]:
+        """Return some of the messages in the post box of a partition, at most 256 and about 8 MiB, from the one behind this token on."""
+        found = await self._read("posted", partition, token)
         return [PostedMessage(number_in(token), data or b"") for token, data in found]
 
     async def wait_for_post(self, partition: int) -> None:

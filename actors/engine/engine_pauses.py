@@ -32,7 +32,7 @@ _STRIKES = 2
 """The number of processes that died in a row while an invocation had the event loop, from which on the next process pauses it."""
 
 
-class Holds:
+class EnginePauses:
     """The pauses of one processor that no user has requested. ``carry_out`` carries out the effects of a decision."""
 
     def __init__(self, machine: Machine, context: EngineContext, carry_out: Callable[[], None]) -> None:
@@ -46,7 +46,7 @@ class Holds:
         self._machine.decide_as_engine(loaded, command)
         self._carry_out()
 
-    def hold(self, of: InvocationId, loaded: LoadedObject, cause: PauseCause, error: BaseException) -> None:
+    def pause(self, of: InvocationId, loaded: LoadedObject, cause: PauseCause, error: BaseException) -> None:
         """Pause an invocation because of an error."""
         held = c.PauseAttempt(invocation_id=of, cause=cause, reason=text_of(error), failure=failure_of(error))
         self.decide(loaded, held)
@@ -111,7 +111,7 @@ class Holds:
             "code crashed the process, or blocked the loop in a call that cannot be interrupted. Correct the code, then resume"
         )
         log.error("%s: %s", of, error)
-        self.hold(of, loaded, PauseCause.BLOCKED, error)
+        self.pause(of, loaded, PauseCause.BLOCKED, error)
         self._machine.when_durable(partial(in_flight.forget_strikes, of))
         return True
 
