@@ -13,10 +13,14 @@ from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from journal.replicated.journal import open_replicated
 from journal.replicated.memory_log import MemoryLog
+from journal.replicated.nats import client as nats_client
+from journal.replicated.nats import log as nats_log
+from journal.replicated.nats.log import open_nats_log
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres import log as postgres_log
 from journal.replicated.postgres.log import open_postgres_log
 from tests.aio.postgres import postgres
+from tests.nats_servers import Server, address_of, nats_cluster, nats_server
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -39,13 +43,46 @@ def postgres_address() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def one_nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server alone."""
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
+    """Three servers that replicate their streams."""
+    with nats_cluster(tmp_path_factory.mktemp("nats")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def nats_is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On virtual time nobody looks without a reason."""
+    monkeypatch.setattr(nats_log, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(nats_client, "PING_SECONDS", 3_600.0)
+
+
+@pytest.fixture
+def nats_address(one_nats_server: Server, schema: str, nats_is_patient: None) -> str:
+    """The address of a journal on one server that no other test uses."""
+    return address_of([one_nats_server], schema)
+
+
+@pytest.fixture
+def replicated_nats_address(nats_servers: list[Server], schema: str, nats_is_patient: None) -> str:
+    """The address of a journal on three servers that no other test uses."""
+    return address_of(nats_servers, schema)
+
+
 @pytest.fixture
 def schema() -> str:
-    """The name of a schema that no other test uses."""
+    """The name of a schema, or of a journal, that no other test uses."""
     return f"s{next(_numbers)}"
 
 
-@pytest.fixture(params=["memory", "rocks", "replicated", "replicated, cold", "postgres"])
+@pytest.fixture(params=["memory", "rocks", "replicated", "replicated, cold", "postgres", "nats", "nats, cold"])
 def open_again(
     request: pytest.FixtureRequest, tmp_path: Path, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> OpenJournal:
@@ -72,6 +109,21 @@ def open_again(
                 yield journal
 
         return in_postgres
+
+    if "nats" in request.param:
+        is_cold = "cold" in request.param
+        nats_address = request.getfixturevalue("replicated_nats_address" if is_cold else "nats_address")
+
+        @asynccontextmanager
+        async def in_nats(*, partitions: int = 1) -> AsyncIterator[KvJournal]:
+            node = tmp_path / (f"node {next(_numbers)}" if is_cold else "node")
+            async with (
+                open_nats_log(nats_address) as log,
+                open_replica(node, log, await identify(log, partitions=partitions), clock=VirtualClock()) as journal,
+            ):
+                yield journal
+
+        return in_nats
 
     store, log = MemoryStore(), MemoryLog(largest=4_096)
 

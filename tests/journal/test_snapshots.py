@@ -19,9 +19,11 @@ from journal.kv import seeding
 from journal.kv.small_files import sync_directory
 from journal.log.open import open_journal
 from journal.replicated.background import background
-from journal.replicated.log import LogTrimmed
+from journal.replicated.log import LogTrimmed, Superseded
 from journal.replicated.membership import MemoryMembership
 from journal.replicated.memory_log import MemoryLog
+from journal.replicated.nats.log import open_nats_log
+from journal.replicated.nats.snapshots import NatsSnapshots
 from journal.replicated.node import Node
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from journal.replicated.journal import ReplicatedJournal
-    from journal.replicated.log import ReplicatedLog
+    from journal.replicated.log import ReplicatedLog, Superseded
     from journal.replicated.snapshots.store import SnapshotStore
 
 pytestmark = pytest.mark.virtual_time
@@ -87,7 +89,7 @@ async def is_trimmed(log: ReplicatedLog) -> bool:
 # The store of snapshots.
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "nats"])
 def snapshot_store(request: pytest.FixtureRequest, schema: str) -> Callable[[], Any]:
     @asynccontextmanager
     async def in_memory() -> AsyncIterator[SnapshotStore]:
@@ -98,7 +100,13 @@ def snapshot_store(request: pytest.FixtureRequest, schema: str) -> Callable[[], 
         async with open_postgres_log(request.getfixturevalue("postgres_address"), schema=schema) as log:
             yield PostgresSnapshots(log)
 
-    return in_memory if request.param == "memory" else in_postgres
+    @asynccontextmanager
+    async def in_nats() -> AsyncIterator[SnapshotStore]:
+        async with open_nats_log(request.getfixturevalue("nats_address")) as log:
+            await identify(log, partitions=1)
+            yield NatsSnapshots(log)
+
+    return {"memory": in_memory, "postgres": in_postgres, "nats": in_nats}[request.param]
 
 
 async def test_a_snapshot_is_visible_once_all_its_chunks_are_there(snapshot_store: Callable[[], Any]) -> None:
@@ -550,6 +558,57 @@ async def test_on_postgres_a_log_is_trimmed_and_new_nodes_have_everything(
         assert len(await snapshots.published()) == 2
         async with node(tmp_path / "one", log, snapshots) as journal:
             assert values(await all_of(journal)) == [1, 2, 3, 4]
+
+
+async def test_on_nats_a_log_is_trimmed_and_new_nodes_have_everything(nats_address: str, tmp_path: Path) -> None:
+    partition = append(0).stream % 2
+    async with open_nats_log(nats_address) as log:
+        await identify(log, partitions=2)
+        snapshots = NatsSnapshots(log)
+        await grown(tmp_path / "one", log, snapshots)
+        assert await is_trimmed(log)
+        last = await log.last_entry(partition)
+        assert 0 < await log.bytes_after(partition, last - 1) < await log.bytes_after(partition, 0)
+        with pytest.raises(Superseded):
+            await log.append(partition, 0, b"a first entry")  # of a node that knows nothing
+        async with node(tmp_path / "two", log, snapshots) as journal:
+            assert values(await all_of(journal)) == [1, 2, 3]
+            await write(journal, 4)
+            await keep(journal, log, snapshots)
+        assert len(await snapshots.published()) == 2
+        async with node(tmp_path / "one", log, snapshots) as journal:
+            assert values(await all_of(journal)) == [1, 2, 3, 4]
+
+
+async def test_on_nats_a_chunk_that_another_node_removes_is_stored_again(nats_address: str) -> None:
+    kept, wanted = digest_of_chunk(b"kept"), digest_of_chunk(b"wanted")
+    async with open_nats_log(nats_address) as log:
+        await identify(log, partitions=1)
+        mine, others = NatsSnapshots(log), NatsSnapshots(log)
+        await mine.put(kept, b"kept")
+        await mine.put(wanted, b"wanted")
+        assert await others.publish(b"of another", [kept])
+        await others.remove([])
+        assert await mine.missing([kept, wanted]) == {wanted}
+        assert not await mine.publish(b"mine", [kept, wanted])
+        await mine.put(wanted, b"wanted")
+        assert await mine.publish(b"mine", [kept, wanted])
+        await others.remove([])
+        assert await others.missing([kept, wanted]) == set()
+
+
+async def test_on_nats_a_chunk_larger_than_a_message_is_kept_in_parts(
+    nats_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * 40
+    async with open_nats_log(nats_address) as log:
+        await identify(log, partitions=1)
+        store = NatsSnapshots(log)
+        for largest in (1_000, 4_000):  # a server was set up anew
+            monkeypatch.setattr(log, "largest", largest)
+            await store.put(digest_of_chunk(data), data)
+            assert await store.get(digest_of_chunk(data)) == data
+            assert await store.missing([digest_of_chunk(data)]) == set()
 
 
 # Bytes.

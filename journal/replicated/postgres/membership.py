@@ -14,16 +14,17 @@ import zlib
 from math import inf
 from typing import TYPE_CHECKING
 
-import msgspec
 import trio
 
-from journal.errors import CorruptRecord, InDoubt, Unavailable
-from journal.replicated.membership import Heard, Member
+from journal.errors import InDoubt, Unavailable
+from journal.replicated.member_codec import decode_member, encode_member
+from journal.replicated.membership import Heard
 from journal.replicated.postgres.connection import PostgresConnection, Refused, number_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from journal.replicated.membership import Member
     from journal.replicated.postgres.log import PostgresLog
 
 POLL_SECONDS = 0.1
@@ -43,22 +44,6 @@ _STATEMENTS = {
 }
 
 
-class _Saying(msgspec.Struct, omit_defaults=True):
-    """The stored record of a member. A field that a later version adds is ignored."""
-
-    url: str = ""
-    address: str = ""
-    owned: dict[int, int] = {}
-    registry_version: int = 0
-    is_leaving: bool = False
-    now: float = 0.0
-    applied: dict[int, int] = {}
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Saying).decode
-
-
 class PostgresMembership:
     """A :class:`journal.replicated.membership.Membership` beside a log in PostgreSQL."""
 
@@ -73,18 +58,9 @@ class PostgresMembership:
         self._unlocked: dict[str, float] = {}
 
     async def beat(self, member: Member) -> None:
-        saying = _Saying(
-            url=member.url,
-            address=member.address,
-            owned=dict(member.owned),
-            registry_version=member.registry_version,
-            is_leaving=member.is_leaving,
-            now=member.now,
-            applied=dict(member.applied),
-        )
         try:
             session = await self._own_session()
-            await session.run(self._statements["beat"], member.name, _encode(saying))
+            await session.run(self._statements["beat"], member.name, encode_member(member))
         except (InDoubt, Refused) as error:
             raise Unavailable(f"the heartbeat was not recorded: {error}") from error
 
@@ -95,7 +71,7 @@ class PostgresMembership:
         self._unlocked = {str(name): self._unlocked.get(str(name), now) for name, *_ in found if name not in locked}
         return [
             Heard(
-                _member(name or b"", saying or b""),
+                decode_member(saying or b"", str(name)),
                 inf if self._is_gone(str(name), now) else number_in(age) / 1_000_000,
             )
             for name, saying, age, _ in found
@@ -138,22 +114,3 @@ class PostgresMembership:
             self._session = session
             self._has_session.set()
         return session
-
-
-def _member(name: bytes, saying: bytes) -> Member:
-    try:
-        said = _decode(saying)
-    except msgspec.MsgspecError as error:
-        raise CorruptRecord(
-            f"the heartbeat of node {name.decode(errors='replace')} cannot be decoded: {error}"
-        ) from error
-    return Member(
-        name=name.decode(),
-        url=said.url,
-        address=said.address,
-        owned=said.owned,
-        registry_version=said.registry_version,
-        is_leaving=said.is_leaving,
-        now=said.now,
-        applied=said.applied,
-    )
