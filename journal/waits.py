@@ -108,6 +108,14 @@ class RequestedCall(msgspec.Struct, array_like=True, gc=False, tag=4):
 Requested = RequestedStep | RequestedSleep | RequestedSignal | RequestedCall
 """The requests of a handler that a frame can contain."""
 
+TurnPart = e.Event | RequestedStep
+"""What a handler does in a turn: an event, or a step that it requests, which is an event only where it is not recorded in a frame."""
+
+
+def event_of(part: TurnPart, of: InvocationId) -> e.Event:
+    """Return the part of a turn of the invocation as an event."""
+    return part.event(of) if isinstance(part, RequestedStep) else part
+
 
 def requested_in(event: e.Event) -> Requested | None:
     """Return a request as a part of a frame; None if it must be written as an event."""

@@ -114,7 +114,7 @@ MUTANTS = (
     Mutant("ends-a-step-without-its-pieces", "Outputs.settle", "tails = self.of(pending.loaded)", "tails = {}"),
     Mutant("mixes-streams", "Outputs.add_of_step", "pending.loaded.version, piece.stream)", "pending.loaded.version)"),
     # Heartbeats.
-    Mutant("forgets-where-a-failed-try-was", "StepRunner._after_step", "is_kept=isinstance(command, c.FailStep)", "is_kept=False"),
+    Mutant("forgets-where-a-failed-try-was", "StepRunner._after_step", "is_kept=isinstance(ended, c.FailStep)", "is_kept=False"),
     Mutant("forgets-where-a-stopped-try-was", "StepTask.disown", "is_kept=True", "is_kept=False"),
     Mutant("records-the-first-heartbeat-alone", "Heartbeats.note", "self._waiting[task] = details", "pass"),
     Mutant("begins-each-try-at-the-beginning", "on_heartbeat", "invocation.waits[event.step].heartbeat = event.details", "pass"),

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from actors.core import commands as c
     from actors.values.limits import Limits
-    from journal.events import Event, Outcome, Stamp
+    from journal.events import Outcome, Stamp
     from journal.ids import InvocationId
-    from journal.waits import Requested
+    from journal.waits import Requested, TurnPart
 
 # A member of an enum takes several times as long to look up as a name of the module.
 _EXCLUSIVE, _COMPLETED, _RUNNING, _SUSPENDED = Mode.EXCLUSIVE, Status.COMPLETED, Status.RUNNING, Status.SUSPENDED
@@ -99,7 +99,12 @@ def whole_invocation(
 
 
 def opened_invocation(
-    state: ObjectState | None, command: c.ResolvedInvoke, stamp: Stamp, requests: Sequence[Event], *, ran_at: float
+    state: ObjectState | None,
+    command: c.ResolvedInvoke,
+    stamp: Stamp,
+    requests: Sequence[TurnPart],
+    *,
+    ran_at: float,
 ) -> OpenedInvocation | None:
     """Return the record of an invocation whose request has this stamp and whose handler made these requests in its first turn. Return
     None unless they are a single request that can be a part of a frame, with or without a change of fields."""
@@ -137,7 +142,7 @@ def _chain(links: Sequence[Link]) -> list[tuple[InvocationId, str, bool]]:
     return [(link.invocation_id, link.target, link.holds_key) for link in links]
 
 
-def request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] | None] | None:
+def request_in(requests: Sequence[TurnPart]) -> tuple[Requested, dict[str, bytes] | None] | None:
     """Return the request of a turn as a part of a frame, and the changed fields; None if the turn has other events."""
     fields = None
     if len(requests) == 2:
@@ -148,7 +153,9 @@ def request_in(requests: Sequence[Event]) -> tuple[Requested, dict[str, bytes] |
     elif len(requests) != 1:
         return None
     request = requests[0]
-    requested = RequestedStep.of(request) if isinstance(request, e.StepScheduled) else requested_in(request)
+    if isinstance(request, RequestedStep):
+        return request, fields
+    requested = requested_in(request)
     return None if requested is None else (requested, fields)
 
 

@@ -19,20 +19,22 @@ from actors.core.fused import go_on, request_in
 from actors.core.state import REQUEST, WaitKind
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import Status
+from journal.events import OutcomeKind, Status
 from journal.fused import LastTurn, ResumedTurn, ReturnedOutcome, StepTurn
 from journal.waits import EndedSignal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.core import commands as c
     from actors.core.state import InvocationState, ObjectState
-    from journal.events import Event, Stamp
-    from journal.ids import StepId
-    from journal.waits import Ended, Requested
+    from journal.events import Stamp
+    from journal.ids import InvocationId, StepId
+    from journal.waits import Ended, Requested, TurnPart
 
 # A member of an enum takes several times as long to look up as a name of the module.
 _RUNNING, _SUSPENDED, _STEP = Status.RUNNING, Status.SUSPENDED, WaitKind.STEP
+_SUCCEEDED = OutcomeKind.SUCCEEDED
 _ENDED: dict[type, tuple[WaitKind, ...]] = {
     e.TimerFired: (WaitKind.SLEEP,),
     e.CallCompleted: (WaitKind.CALL, WaitKind.ATTACH),
@@ -106,14 +108,20 @@ def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
     )
 
 
-def step_turn(completed: e.StepCompleted, requests: Sequence[Event], *, at: float, turned_at: float) -> StepTurn | None:
-    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these requests.
-    Return None if the step has attributes, and unless the requests are a single one that can be a part of a frame, with or without a
-    change of fields."""
-    found = None if completed.attributes else request_in(requests)
+def plain_value(ended: c.CompleteStep) -> bytes | None:
+    """Return the value of a step that has ended with a value alone; None if it failed, has attributes or has used something up."""
+    outcome = ended.outcome
+    return outcome.value if outcome.kind is _SUCCEEDED and not ended.attributes and not ended.spent else None
+
+
+def step_turn(
+    of: InvocationId, step: StepId, value: bytes, requests: Sequence[TurnPart], *, at: float, turned_at: float
+) -> StepTurn | None:
+    """Return the record of a step that ended ``at`` with this value alone, and of the turn after it, in which the handler made these
+    requests. Return None unless they are a single request that can be a part of a frame, with or without a change of fields."""
+    found = request_in(requests)
     if found is None:
         return None
-    of, step, value = completed.invocation_id, completed.step, completed.outcome.value
     return StepTurn(of, at, step, value, *found, None if turned_at == at else turned_at)
 
 
@@ -131,31 +139,37 @@ def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
 
 
 def last_turn(
-    completed: e.StepCompleted, changes: Sequence[Event], result: bytes, *, at: float, turned_at: float
+    of: InvocationId,
+    step: StepId,
+    value: bytes,
+    changes: Sequence[TurnPart],
+    result: bytes,
+    *,
+    at: float,
+    turned_at: float,
 ) -> LastTurn | None:
-    """Return the record of a step that ended ``at`` with a value, and of the turn after it, in which the handler made these changes
-    and returned ``result``. Return None if the step has attributes, or if there are changes other than of fields."""
+    """Return the record of a step that ended ``at`` with this value alone, and of the turn after it, in which the handler made these
+    changes and returned ``result``. Return None if there are changes other than of fields."""
     fields = None
     if changes:
         changed = changes[0]
         if len(changes) != 1 or not isinstance(changed, e.FieldsChanged):
             return None
         fields = changed.fields
-    if completed.attributes:
-        return None
-    turned = None if turned_at == at else turned_at
-    return LastTurn(completed.invocation_id, at, completed.step, completed.outcome.value, result, fields, turned)
+    return LastTurn(of, at, step, value, result, fields, None if turned_at == at else turned_at)
 
 
-def resumed_turn(completed: Any, requests: Sequence[Event], *, at: Origin, turned_at: float) -> ResumedTurn | None:
+def resumed_turn(
+    of: InvocationId, origin: Origin, requests: Sequence[TurnPart], *, turned_at: float
+) -> ResumedTurn | None:
     """Return the record of the end of a wait, and of the turn after it, in which the handler made these requests. Return None unless they
     are a single request that can be a part of a frame, with or without a change of fields."""
     found = request_in(requests)
-    return None if found is None else _resumed(completed, at, *found, turned_at)
+    return None if found is None else _resumed(of, origin, *found, turned_at)
 
 
 def resumed_end(
-    completed: Any, changes: Sequence[Event], result: bytes, *, at: Origin, turned_at: float
+    of: InvocationId, origin: Origin, changes: Sequence[TurnPart], result: bytes, *, turned_at: float
 ) -> ResumedTurn | None:
     """Return the record of the end of a wait, and of the turn after it, in which the handler made these changes and returned
     ``result``. Return None if there are changes other than of fields."""
@@ -165,16 +179,20 @@ def resumed_end(
         if len(changes) != 1 or not isinstance(changed, e.FieldsChanged):
             return None
         fields = changed.fields
-    return _resumed(completed, at, ReturnedOutcome(result), fields, turned_at)
+    return _resumed(of, origin, ReturnedOutcome(result), fields, turned_at)
 
 
 def _resumed(
-    completed: Any, origin: Origin, then: Requested | ReturnedOutcome, fields: dict[str, bytes] | None, turned_at: float
+    of: InvocationId,
+    origin: Origin,
+    then: Requested | ReturnedOutcome,
+    fields: dict[str, bytes] | None,
+    turned_at: float,
 ) -> ResumedTurn:
     ended, stamp = origin
     at = stamp.at
     turned = None if turned_at == at else turned_at
-    return ResumedTurn(completed.invocation_id, at, stamp.cause, stamp.by, ended, then, fields, turned)
+    return ResumedTurn(of, at, stamp.cause, stamp.by, ended, then, fields, turned)
 
 
 def with_resumed_turn(state: ObjectState, turn: ResumedTurn, first: int) -> Requested:

@@ -63,8 +63,7 @@ class WaitKind(Constant):
     VERB = "verb"
 
 
-@attrs.define
-class Wait:
+class Wait(msgspec.Struct, gc=False):
     """An operation that has begun and not ended. ``since`` is its start, ``at`` the time at which it is due, and
     ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee. ``question`` is the
     question whose answer is awaited, and ``heartbeat`` are the details of a step's last heartbeat, as JSON."""

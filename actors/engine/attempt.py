@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WAITING = Progress.WAITING  # a member of an enum takes several times as long to look up as a name of the module
+
 log = SafeLogger(__name__)
 
 
@@ -201,12 +203,12 @@ class Attempt:
 
     def start(self, now: float) -> list[Command]:
         """Replay the history and continue from there. Returns the commands that follow."""
-        return self._with_prepared(self._turn(self.execution.replay, now))
+        return self._with_prepared(self._decided(self._turn(self.execution.replay, now)))
 
     def take_over(self, now: float) -> list[Command]:
         """Continue the first turn of the root branch, which runs already: the caller has begun the turn. Returns the commands that
         follow."""
-        return self._with_prepared(self._take_turn(self.execution.replay, now))
+        return self._with_prepared(self._decided(self._take_turn(self.execution.replay, now)))
 
     def _with_prepared(self, commands: list[Command]) -> list[Command]:
         prepared = self._view.take_prepared()
@@ -219,13 +221,15 @@ class Attempt:
         if recorded.number <= self.seen:
             return []
         self.seen = recorded.number
-        return self._turn(self.execution.hand_over, recorded, now)
+        return self._decided(self._turn(self.execution.hand_over, recorded, now))
 
-    def give(self, completed: Any, number: int, at: float, now: float) -> list[Command]:
-        """Give the handler the end of its wait, which came ``at`` that time and is to become the event with this
-        number. Returns the commands that follow."""
+    def give(self, step: StepId, completed: Any, number: int, at: float, now: float) -> list[Command] | None:
+        """Give the handler the end of its wait at a step, which came ``at`` that time and is to become the event with this number.
+
+        Returns None if the handler then waits or has returned: its execution has its progress, and :meth:`commands` returns the
+        commands that follow. After any other turn, returns these."""
         self.seen = number
-        return self._turn(self.execution.give, completed, at, now)
+        return self._turn(self.execution.give, step, completed, at, now)
 
     def close(self) -> None:
         """Drop the attempt. Python runs the handler's cleanup blocks, whose requests are ignored."""
@@ -248,10 +252,25 @@ class Attempt:
         interrupted, self.execution.interrupted = self.execution.interrupted, ()
         return interrupted
 
-    def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+    def _decided(self, commands: list[Command] | None) -> list[Command]:
+        return self.commands() if commands is None else commands
+
+    def commands(self) -> list[Command]:
+        """The commands of a turn after which the handler waits or has returned."""
+        execution = self.execution
+        events = execution.take_progress()
+        if execution.result is not None:
+            return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
+        if execution.output:
+            output = execution.take_output()
+            return [c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output)]
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
+
+    def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command] | None:
         self._waits = False
+        commands: list[Command] | None
         try:
-            commands: list[Command] = self._context.watchdog.run(self, self._take_turn, take, *args)
+            commands = self._context.watchdog.run(self, self._take_turn, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
@@ -272,13 +291,16 @@ class Attempt:
         place = self._context.watchdog.take_interrupted()
         return held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)
 
-    def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+    def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command] | None:
         context = vars(GLOBAL_RUN_CONTEXT)
         task = context.pop("task", None)  # as outside_trio() does
         try:
             progress = take(*args)
             if self.execution.generators.failures:
                 self._warn_of_cleanups()
+            if progress is _WAITING:
+                self._waits = True
+                return None
             return self._judge(progress)
         finally:
             if task is not None:
@@ -295,7 +317,7 @@ class Attempt:
                 text_of(error),
             )
 
-    def _judge(self, progress: Progress) -> list[Command]:
+    def _judge(self, progress: Progress) -> list[Command] | None:
         execution = self.execution
         if progress is Progress.RAISED:
             return self._judge_error()
@@ -303,16 +325,9 @@ class Attempt:
             return [self.hold(PauseCause.MISMATCH, execution.mismatch)]
         if progress is Progress.STALLED:
             return [self.hold(PauseCause.STALLED, execution.error)]
-        events, execution.progress = execution.progress, []
-        if progress is Progress.RETURNED:
-            if execution.result is None:
-                raise BrokenInvariant("a handler returned without a result")
-            return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
-        self._waits = True
-        if execution.output:
-            output = execution.take_output()
-            return [c.RecordProgress(invocation_id=self.invocation_id, events=events, output=output)]
-        return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
+        if execution.result is None:
+            raise BrokenInvariant("a handler returned without a result")
+        return None
 
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
@@ -328,7 +343,7 @@ class Attempt:
         policy = self.handler.retry
         if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._context.fail_fast):
             return self._finish_raised(failed(error))
-        events, self.execution.progress = self.execution.progress, []
+        events = self.execution.take_progress()
         output = self.execution.take_output()
         recorded: list[Command] = []
         if events or output:
@@ -338,7 +353,7 @@ class Attempt:
     def _finish_raised(self, outcome: Outcome) -> list[Command]:
         if self.execution.finish_raised() is Progress.MISMATCHED:
             return [self.hold(PauseCause.MISMATCH, self.execution.mismatch)]
-        return [self._finish(self.execution.progress, outcome)]
+        return [self._finish(self.execution.take_progress(), outcome)]
 
     def _finish(self, events: list[Any], outcome: Outcome) -> Command:
         return c.FinishAttempt(

@@ -11,7 +11,8 @@ import trio
 from actors.engine.step_bodies import in_turns
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.errors import StepTimeoutError
-from actors.model.verbs.steps import StepBody, is_async
+from actors.model.verbs.step_requests import StepBody
+from actors.model.verbs.steps import is_async
 from actors.model.wait_info import StepPhase
 from actors.values.loops import EventLoop
 from journal.safe_logger import SafeLogger

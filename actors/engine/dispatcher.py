@@ -292,7 +292,7 @@ class Dispatcher:
     # Steps, calls and timers.
 
     def _complete_step(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteStep) -> None:
-        if not self._executor.step_turns.take(loaded, command, request.stamp.at):
+        if not self._executor.step_turns.take_end(loaded, command, request.stamp.at):
             self._machine.decide(loaded, command, request.stamp)
 
     def _end_wait(self, loaded: LoadedObject, request: ObjectRequest, command: c.CompleteCall | c.FireTimer) -> None:

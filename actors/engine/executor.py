@@ -310,19 +310,17 @@ class Executor:
         self._keep(loaded, attempt)
         self._after_turn(loaded, attempt, commands, attempt.seen)
 
-    def adopt_opened(
-        self, loaded: LoadedObject, attempt: Attempt, request: Requested, event: Event, number: int
-    ) -> None:
+    def adopt_opened(self, loaded: LoadedObject, attempt: Attempt, request: Requested, number: int) -> None:
         """Keep an attempt whose start and first turn, with this request, the event with this number, are one record."""
         attempt.seen = loaded.version
         self._keep(loaded, attempt)
         self.live.after_turn(loaded, attempt, self._machine.now)
-        self.follow(loaded, request, event, number)
+        self.follow(loaded, attempt.invocation_id, request, number)
         self._pauses.if_too_long(loaded, attempt.invocation_id)
 
-    def follow(self, loaded: LoadedObject, request: Requested, event: Any, number: int) -> None:
-        """Carry out the effects of a request in a frame, which is the event with this number."""
-        follow(self._machine, self.steps, loaded, request, event, number)
+    def follow(self, loaded: LoadedObject, of: InvocationId, request: Requested, number: int) -> None:
+        """Carry out the effects of a request of the invocation in a frame, which is the event with this number."""
+        follow(self._machine, self.steps, loaded, of, request, number)
 
     def _keep(self, loaded: LoadedObject, attempt: Attempt) -> None:
         loaded.attempts[attempt.invocation_id] = attempt

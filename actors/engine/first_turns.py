@@ -224,7 +224,7 @@ class FirstTurns:
         except Unwritable:
             return False  # the long way names the event
         self._promise(loaded, request, of, is_new=True)
-        self._executor.adopt_opened(loaded, attempt, opened.request, progress.events[0], number)
+        self._executor.adopt_opened(loaded, attempt, opened.request, number)
         return True
 
     def _promise(self, loaded: LoadedObject, request: ObjectRequest, of: InvocationId, *, is_new: bool) -> None:

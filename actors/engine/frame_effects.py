@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actors.core.react import react
 from journal.events import Recorded, Stamp
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.engine.step_runner import StepRunner
+    from journal.ids import InvocationId
     from journal.waits import Requested
 
 _OF_A_FRAME = Stamp(0.0, "", "")
@@ -19,10 +20,13 @@ _OF_A_FRAME = Stamp(0.0, "", "")
 
 
 def follow(
-    machine: Machine, steps: StepRunner, loaded: LoadedObject, request: Requested, event: Any, number: int
+    machine: Machine, steps: StepRunner, loaded: LoadedObject, of: InvocationId, request: Requested, number: int
 ) -> None:
-    """Carry out the effects of a request in a frame, which is the event with this number."""
+    """Carry out the effects of a request of the invocation in a frame, which is the event with this number."""
     if isinstance(request, RequestedStep):
-        steps.run_when_durable(loaded, event.invocation_id, request.step)
-    elif effects := react(loaded.state, event):
+        steps.run_when_durable(loaded, of, request.step)
+        return
+    event = request.event(of)
+    effects = react(loaded.state, event)
+    if effects:
         machine.do(loaded, ((Recorded(number, _OF_A_FRAME, event), effects),))

@@ -17,17 +17,16 @@ disk.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
-from actors.core import commands as c
 from actors.core.decide.pauses import beyond_limits
 from actors.core.resumed import ends_at_once
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.fused_records import FusedRecords
 from journal.errors import Unwritable
-from journal.events import OutcomeKind, Stamp
+from journal.events import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -40,9 +39,10 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.machine import Machine
     from actors.values.limits import Limits
-    from journal.events import Event
-    from journal.ids import InvocationId
-    from journal.waits import Requested
+    from journal.events import Event, Stamp
+    from journal.fused import LastTurn, ResumedTurn
+    from journal.ids import InvocationId, StepId
+    from journal.waits import Requested, TurnPart
 
 _NO_EFFECTS: list[Effect] = []
 _SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
@@ -53,28 +53,46 @@ class TurnHooks:
     """The functions to call after a turn.
 
     ``after_turn`` decides on the commands of a turn, whose completion has the given number. ``went_on`` records that an attempt has taken
-    a turn. ``follow`` carries out the effects of a recorded request, which is the event with the given number, ``end`` drops the
+    a turn. ``follow`` carries out the effects of a recorded request of an invocation, which is the event with the given number, ``end`` drops the
     attempt of an invocation that has completed, and ``pause_if_too_long`` pauses one whose history is too long.
     """
 
     after_turn: Callable[[LoadedObject, Attempt, list[Command], int], None]
     went_on: Callable[[LoadedObject, Attempt, float], None]
-    follow: Callable[[LoadedObject, Requested, Event, int], None]
+    follow: Callable[[LoadedObject, InvocationId, Requested, int], None]
     end: Callable[[LoadedObject, InvocationId], None]
     pause_if_too_long: Callable[[LoadedObject, InvocationId], None]
 
 
-class ResumedTurns:
+class WaitEnd(Protocol):
+    """The end of the only wait of an invocation, which a handler is given before it is recorded."""
+
+    @property
+    def step(self) -> StepId:
+        """The step of the wait."""
+        ...
+
+    @property
+    def at(self) -> float:
+        """When it ended, in wall seconds."""
+        ...
+
+    @property
+    def given(self) -> Any:
+        """What the handler is given."""
+        ...
+
+    def recorded(self, of: InvocationId, /) -> tuple[Stamp, Event]:
+        """The event of the invocation, and its stamp."""
+        ...
+
+
+W = TypeVar("W", bound=WaitEnd)
+
+
+class ResumedTurns(Generic[W]):
     """The turns of one processor's handlers that follow at once from the end of a wait. ``ready`` are the handlers that wait for a
-    turn.
-
-    ``_turn_of`` and ``_end_of`` make the record of a turn with a request, and of one with a result; None if it must be decided.
-    ``_write`` writes the first of the two, and returns its request.
-    """
-
-    _turn_of: ClassVar[Callable[..., Any]]
-    _end_of: ClassVar[Callable[..., Any]]
-    _write: Callable[[LoadedObject, ObjectState, Any], Requested]
+    turn."""
 
     def __init__(
         self, machine: Machine, limits: Limits, faults: Faults, ready: Collection[object], hooks: TurnHooks
@@ -85,6 +103,18 @@ class ResumedTurns:
         self._faults = faults
         self._ready = ready
         self._hooks = hooks
+
+    def _write_turn(
+        self, loaded: LoadedObject, state: ObjectState, of: InvocationId, end: W, parts: Sequence[TurnPart]
+    ) -> Requested | None:
+        """Write the record of a turn with these parts. Returns its request; None if it must be decided. Raises ``Unwritable``."""
+        raise NotImplementedError
+
+    def _last_turn_of(
+        self, of: InvocationId, end: W, parts: Sequence[TurnPart], result: bytes
+    ) -> LastTurn | ResumedTurn | None:
+        """The record of a turn with these parts in which the handler returned; None if it must be decided."""
+        raise NotImplementedError
 
     def _is_first(self, loaded: LoadedObject) -> bool:
         """Whether no earlier event or fault of the object waits."""
@@ -97,52 +127,38 @@ class ResumedTurns:
         )
 
     def _resume(
-        self,
-        loaded: LoadedObject,
-        state: ObjectState,
-        invocation: InvocationState,
-        attempt: Attempt,
-        completed: Any,
-        at: float,
-        origin: Any,
-        stamp: Stamp | None,
+        self, loaded: LoadedObject, state: ObjectState, invocation: InvocationState, attempt: Attempt, end: W
     ) -> None:
-        """Give the handler the end of its wait, which came ``at`` that time, and record the turn. ``origin`` is for the makers of
-        the record, and ``stamp`` that of the end; None if it is the end of a step."""
+        """Give the handler the end of its wait, and record the turn."""
         machine, number = self._machine, state.version + 1
-        commands = attempt.give(completed, number, at, machine.now)
-        done = commands[0] if len(commands) == 1 and not attempt.execution.interrupted else None
-        if isinstance(done, c.FinishAttempt) and self._record_end(loaded, state, invocation, completed, done, origin):
-            return
-        if not isinstance(done, c.RecordProgress) or not self._record(loaded, state, attempt, completed, done, origin):
-            machine.apply(loaded, _stamp_of_step(completed, at) if stamp is None else stamp, (completed,), _nothing)
-            self._hooks.after_turn(loaded, attempt, commands, number)
-        elif loaded.outputs or beyond_limits(invocation, self._limits) is not None:
-            self._hooks.pause_if_too_long(loaded, invocation.invocation_id)
+        commands = attempt.give(end.step, end.given, number, end.at, machine.now)
+        if commands is None:
+            execution = attempt.execution
+            if not execution.output and not execution.interrupted:
+                if execution.result is not None:
+                    if self._record_end(loaded, state, invocation, end, execution.progress, execution.result):
+                        return
+                elif self._record(loaded, state, attempt, end):
+                    if loaded.outputs or beyond_limits(invocation, self._limits) is not None:
+                        self._hooks.pause_if_too_long(loaded, invocation.invocation_id)
+                    return
+            commands = attempt.commands()
+        stamp, event = end.recorded(invocation.invocation_id)
+        machine.apply(loaded, stamp, (event,), _nothing)
+        self._hooks.after_turn(loaded, attempt, commands, number)
 
-    def _record(
-        self,
-        loaded: LoadedObject,
-        state: ObjectState,
-        attempt: Attempt,
-        completed: Any,
-        command: c.RecordProgress,
-        origin: Any,
-    ) -> bool:
+    def _record(self, loaded: LoadedObject, state: ObjectState, attempt: Attempt, end: W) -> bool:
         """Record the end of the wait and the turn together, if the handler has made one request. Returns whether they were recorded."""
-        machine = self._machine
-        if command.output:
-            return False
-        turn = self._turn_of(completed, command.events, at=origin, turned_at=machine.now)
-        if turn is None:
-            return False
-        number = state.version + 2
+        execution, number = attempt.execution, state.version + 2
         try:
-            request = self._write(loaded, state, turn)
+            request = self._write_turn(loaded, state, attempt.invocation_id, end, execution.progress)
         except Unwritable:
             return False  # the long way names the event
-        attempt.last_active = machine.now
-        self._hooks.follow(loaded, request, command.events[0], number)
+        if request is None:
+            return False
+        execution.progress = []
+        attempt.last_active = self._machine.now
+        self._hooks.follow(loaded, attempt.invocation_id, request, number)
         return True
 
     def _record_end(
@@ -150,23 +166,21 @@ class ResumedTurns:
         loaded: LoadedObject,
         state: ObjectState,
         invocation: InvocationState,
-        completed: Any,
-        command: c.FinishAttempt,
-        origin: Any,
+        end: W,
+        parts: Sequence[TurnPart],
+        result: bytes,
     ) -> bool:
-        """Record the end of the wait and of the invocation together, and answer the waiting callers, if the handler has returned and nothing
-        else follows. Returns whether they were recorded."""
-        machine, outcome = self._machine, command.outcome
-        if outcome.kind is not _SUCCEEDED or command.output or not ends_at_once(state, invocation):
-            return False
-        turn = self._end_of(completed, command.events, outcome.value, at=origin, turned_at=machine.now)
+        """Record the end of the wait and of the invocation together, and answer the waiting callers, if nothing else follows. Returns
+        whether they were recorded."""
+        machine, of = self._machine, invocation.invocation_id
+        turn = self._last_turn_of(of, end, parts, result) if ends_at_once(state, invocation) else None
         if turn is None:
             return False
+        outcome = Outcome(_SUCCEEDED, result)
         try:
             ended = self._records.record_last_turn(loaded, state, turn, outcome)
         except Unwritable:
             return False  # the long way names the event
-        of = ended.invocation_id
         try:
             self._hooks.end(loaded, of)
             if ended.caller is not None:
@@ -178,10 +192,6 @@ class ResumedTurns:
                 raise
             raise effect_lost(ended, loaded.stream, error) from error
         return True
-
-
-def _stamp_of_step(completed: Any, at: float) -> Stamp:
-    return Stamp(at, f"step {completed.step}", completed.invocation_id)
 
 
 def _nothing(_: object, __: Event) -> Sequence[Effect]:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from actors.engine.step_scope import StepScope
     from actors.engine.step_turns import StepTurns
     from actors.model.inside import InsideClient
-    from actors.model.verbs.steps import StepBody
+    from actors.model.verbs.step_requests import StepBody
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry
     from journal.pieces import Piece
@@ -167,9 +167,9 @@ class StepRunner:
         self._running.start(task, self._supervise, parked.body.context)
 
     async def _supervise(self, task: StepTask, scope: StepScope) -> None:
-        loaded, command = self._tasks[task], None
+        loaded, ended = self._tasks[task], None
         try:
-            command = await task.run(scope)
+            ended = await task.run(scope)
         except (
             BaseException
         ) as error:  # the errors of the body are in the command; this one comes from its result or its policy
@@ -184,27 +184,31 @@ class StepRunner:
             (of, step), waiting = self._waiting.popitem(last=False)
             self.run_step(waiting, of, step)
         try:
-            self._after_step(loaded, task, command)
+            self._after_step(loaded, task, ended)
         except BaseException as error:
             self._faults.blame(loaded, task.invocation_id, error)
 
-    def _after_step(self, loaded: LoadedObject, task: StepTask, command: Command | None) -> None:
+    def _after_step(self, loaded: LoadedObject, task: StepTask, ended: bytes | Command | None) -> None:
+        """Give the value to the handler, or submit the end of the step. ``ended`` is None if an error was blamed on the invocation."""
         if self._is_closed:
             return
-        self.heartbeats.end(task, is_kept=isinstance(command, c.FailStep))
+        of, step = task.invocation_id, task.step
+        self.heartbeats.end(task, is_kept=isinstance(ended, c.FailStep))
         if not task.is_wanted:
-            self._go_on_after_unwinding(loaded, task.invocation_id)
+            self._go_on_after_unwinding(loaded, of)
             return
-        if command is not None:
+        if ended is not None:
             now = self._context.environment.clock.now()
-            if isinstance(command, c.CompleteStep) and not self._is_busy():
-                self._machine.now = now
-                if self._turns.take(loaded, command, now):
-                    self._wake()
-                    return
-            stamp = Stamp(now, f"step {task.step}", task.invocation_id)
-            self._submit(ObjectRequest(loaded.stream, command, stamp))
-        self.settle_pause(loaded, task.invocation_id)
+            if isinstance(ended, bytes):
+                if not self._is_busy():
+                    self._machine.now = now
+                    if self._turns.take(loaded, of, step, ended, now):
+                        self._wake()
+                        return
+                outcome = e.Outcome(e.OutcomeKind.SUCCEEDED, ended)
+                ended = c.CompleteStep(invocation_id=of, step=step, outcome=outcome)
+            self._submit(ObjectRequest(loaded.stream, ended, Stamp(now, f"step {step}", of)))
+        self.settle_pause(loaded, of)
 
     def _forget(self, loaded: LoadedObject, task: StepTask) -> None:
         self._running.forget(task)
@@ -263,7 +267,7 @@ class StepRunner:
                 continue  # its end checks again, or it is about to begin
             if parked.interruption is not None:
                 self.interrupt(loaded, of, step)
-            elif isinstance(parked.event, e.StepScheduled) and parked.event.at_most_once:
+            elif parked.request is e.StepScheduled and parked.event.at_most_once:
                 self._complete_as_unknown(loaded, of, step, parked.event.name)
             elif (lost := self._lost_try(loaded, of, step)) is not None:
                 self._fail_as_lost(loaded, lost, parked.body)

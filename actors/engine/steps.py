@@ -22,7 +22,7 @@ from actors.errors import (
 )
 from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.mistakes import fails_fast
-from actors.model.verbs.steps import StepBody
+from actors.model.verbs.step_requests import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
@@ -169,8 +169,8 @@ class StepTask(BodyCall):
         self.abort()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, scope: StepScope) -> Command:
-        """Run the body in the scope. Returns the command that reports its result.
+    async def run(self, scope: StepScope) -> bytes | Command:
+        """Run the body in the scope. Returns its encoded value, or the command that reports another result.
 
         A body that ends in spite of an abort has an outcome, and the outcome counts. A body that stops at the
         cancellation has none. Control-C is meant for the program, not for the body that happens to run.
@@ -305,7 +305,7 @@ class StepTask(BodyCall):
         if in_flight.strikes:
             in_flight.forgive(self.mark)
 
-    def _succeeded(self, value: Any) -> Command:
+    def _succeeded(self, value: Any) -> bytes | Command:
         try:
             data = self._body.result.encode(value)
         except ValueProblem as error:
@@ -316,10 +316,7 @@ class StepTask(BodyCall):
         limit = self._context.limits.payload_bytes
         if len(data) > limit:
             return self._ended(failed(too_large(data, limit, f"the result of step {self.name!r}")))
-        outcome = Outcome(OutcomeKind.SUCCEEDED, data)
-        if self._report is not None:
-            return self._ended(outcome)
-        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
+        return data if self._report is None else self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
 
     def _command_after(self, error: BaseException) -> Command | None:
         """The command for an error of the body; None if the body ended because it was stopped."""

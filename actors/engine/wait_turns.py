@@ -7,7 +7,9 @@ turn after all messages between objects have been taken, so the short way is clo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from actors.core import commands as c
 from actors.core.decide.calls import signal_invocation
@@ -15,15 +17,19 @@ from actors.core.resumed import resumed_end, resumed_turn, resumes_at_once
 from actors.engine.resumed_turns import ResumedTurns
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.events import Status
-from journal.waits import ended_in
+from journal.events import Stamp, Status
+from journal.ids import StepId
+from journal.waits import Ended, ended_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.loaded_object import LoadedObject
-    from journal.events import Stamp
+    from journal.events import Event
+    from journal.fused import ResumedTurn
+    from journal.ids import InvocationId
+    from journal.waits import Requested, TurnPart
 
 WaitEnd: TypeAlias = c.CompleteCall | c.FireTimer | c.SignalInvocation
 """The commands that end a wait."""
@@ -31,15 +37,23 @@ WaitEnd: TypeAlias = c.CompleteCall | c.FireTimer | c.SignalInvocation
 _SUSPENDED = Status.SUSPENDED  # a member of an enum takes several times as long to look up as a name of the module
 
 
-class WaitTurns(ResumedTurns):
+class _EndOfWait(msgspec.Struct, eq=False):
+    """The end of a call, of a sleep, or of the wait for a signal. ``ended`` is the event, which the handler is ``given``, as a part of a
+    frame."""
+
+    step: StepId
+    at: float
+    given: e.CallCompleted | e.TimerFired | e.SignalReceived
+    ended: Ended
+    stamp: Stamp
+
+    def recorded(self, _: InvocationId, /) -> tuple[Stamp, Event]:
+        """The event, and its stamp."""
+        return self.stamp, self.given
+
+
+class WaitTurns(ResumedTurns[_EndOfWait]):
     """The turns of one processor's handlers that follow at once from the end of a call, of a sleep, or of the wait for a signal."""
-
-    _turn_of = staticmethod(resumed_turn)
-    _end_of = staticmethod(resumed_end)
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._write = self._records.record_resumed_turn
 
     def take(
         self, loaded: LoadedObject, command: WaitEnd, stamp: Stamp, told: Callable[[], None] | None = None
@@ -70,10 +84,22 @@ class WaitTurns(ResumedTurns):
         machine.waits_left -= 1
         if told is not None:
             told()
-        self._resume(loaded, state, invocation, attempt, completed, stamp.at, (ended, stamp), stamp)
+        end = _EndOfWait(ended.step, stamp.at, completed, ended, stamp)
+        self._resume(loaded, state, invocation, attempt, end)
         if loaded.attempts.get(of) is attempt:
             self._hooks.went_on(loaded, attempt, machine.now)
         return True
+
+    def _write_turn(
+        self, loaded: LoadedObject, state: ObjectState, of: InvocationId, end: _EndOfWait, parts: Sequence[TurnPart]
+    ) -> Requested | None:
+        turn = resumed_turn(of, (end.ended, end.stamp), parts, turned_at=self._machine.now)
+        return None if turn is None else self._records.record_resumed_turn(loaded, state, turn)
+
+    def _last_turn_of(
+        self, of: InvocationId, end: _EndOfWait, parts: Sequence[TurnPart], result: bytes
+    ) -> ResumedTurn | None:
+        return resumed_end(of, (end.ended, end.stamp), parts, result, turned_at=self._machine.now)
 
     def _end_in(
         self, state: ObjectState, invocation: InvocationState, command: WaitEnd

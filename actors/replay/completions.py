@@ -12,6 +12,7 @@ from actors.replay.updates import Update
 from actors.values.failures import cancelled_by, failed, is_cancel
 from journal import events as e
 from journal.events import Outcome, OutcomeKind
+from journal.waits import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -92,7 +93,7 @@ class Completions(Interruptions):
         if parked is None:
             if step not in self._dropped and not isinstance(completion, e.StepAborted):
                 recorded = self._next_recorded() if self._recorded else None
-                waits = [parked.event for parked in self.parked.values()]
+                waits = [event_of(parked.event, self.invocation_id) for parked in self.parked.values()]
                 self.mismatch = mismatches.waits_elsewhere(self._full_name, completion, recorded, waits)
             return
         interruption = parked.interruption

@@ -42,6 +42,7 @@ from actors.replay.passing_by import PassingBy
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StepId
+from journal.waits import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -63,6 +64,10 @@ class Progress(enum.Enum):
     RAISED = "raised"
     MISMATCHED = "mismatched"
     STALLED = "stalled"
+
+
+# A member of an enum takes several times as long to look up as a name of the module.
+_WAITING, _RETURNED = Progress.WAITING, Progress.RETURNED
 
 
 class Execution(PassingBy):
@@ -142,15 +147,15 @@ class Execution(PassingBy):
         self._complete(recorded.event, superseded)
         return self._take_turn()
 
-    def give(self, completed: Any, at: float, live_now: float) -> Progress:
-        """Give the end of a wait, which came ``at`` that time, to the branch that waits for it, and take a turn. Nothing is to
-        interrupt the wait."""
+    def give(self, step: StepId, completed: Any, at: float, live_now: float) -> Progress:
+        """Give the end of the wait at a step, which came ``at`` that time, to the branch that waits for it, and take a turn. Nothing
+        is to interrupt the wait. Of a step that ended with a value, the value alone is given."""
         self.now, self.live_now = at, live_now
         self.handed_over += 1
         if completed.__class__ is e.SignalReceived:
             self._complete(completed, False)
             return self._take_turn()
-        branch = self.parked.pop(completed.step).branch
+        branch = self.parked.pop(step).branch
         run_with_hook(self.begin_generator, self._resume, branch, completed, None)
         self.resuming = None
         if self._ready:
@@ -229,7 +234,7 @@ class Execution(PassingBy):
         if self.status_text is not None:
             self._record_status_text()
         self._keep_turn()
-        return Progress.RETURNED if has_ended else Progress.WAITING
+        return _RETURNED if has_ended else _WAITING
 
     def _record_status_text(self) -> None:
         """Record the status text of the handler, unless it is recorded. It is for people, so a replay does not compare it:
@@ -318,7 +323,8 @@ class Execution(PassingBy):
             self._turn.append(event)
         else:
             try:
-                event = self._match(operation.event, operation.also_known_as, operation.parameters)
+                asked = event_of(operation.event, self.invocation_id)
+                event = self._match(asked, operation.also_known_as, operation.parameters)
             except AttemptEnded:
                 return False
         branch.next_step()

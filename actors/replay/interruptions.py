@@ -230,10 +230,10 @@ class Interruptions(Requests):
                 waits_at.interruption = error  # the await is ending, and ends with the invocation's cancel
                 return True
             return False
-        if isinstance(waits_at.event, e.StepScheduled):
+        if waits_at.request is e.StepScheduled:
             waits_at.interruption = error
             self.interrupted = [*self.interrupted, waits_at.step]
-        elif isinstance(waits_at.event, e.CallScheduled):
+        elif waits_at.request is e.CallScheduled:
             waits_at.interruption = error
             self._match(e.CallCancelRequested(invocation_id=self.invocation_id, step=waits_at.step))
         else:

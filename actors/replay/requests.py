@@ -10,7 +10,7 @@ from actors.errors import AttemptEnded
 from actors.replay import mismatches
 from journal import events as e
 from journal.errors import BrokenInvariant
-from journal.waits import RequestedStep
+from journal.waits import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from journal.events import Event
     from journal.ids import InvocationId
     from journal.pieces import Piece
+    from journal.waits import TurnPart
 
 
 class StateView(Protocol):
@@ -45,7 +46,7 @@ class StateView(Protocol):
 class Requests:
     """The base of ``Execution`` that has the requests that the handler has made and must make.
 
-    ``progress`` collects the new events of the turns that are kept, and ``output`` the new pieces that they emitted. A replay emits
+    ``progress`` collects the parts of the turns that are kept, and ``output`` the new pieces that they emitted. A replay emits
     the same pieces in the same order, so those that are recorded are its first ones, and it skips as many; likewise what it spends. ``mismatch`` says how the
     handler differs from the journal, ``error`` is the error that it raised.
     """
@@ -61,9 +62,9 @@ class Requests:
         self.invocation_id = invocation_id
         self.name = name
         self.state = state
-        self.progress: list[Event] = []
+        self.progress: list[TurnPart] = []
         self.output: list[Piece] = []
-        self._turn: list[Event] = []
+        self._turn: list[TurnPart] = []
         self._turn_output: list[Piece] = []
         self._emitted = plan.emitted
         self._spends = plan.spends
@@ -117,9 +118,7 @@ class Requests:
 
     def _next_recorded(self) -> Event:
         """Return the request that the handler must make next. There must be one."""
-        recorded = self._recorded[0]
-        if isinstance(recorded, RequestedStep):
-            recorded = self._recorded[0] = recorded.event(self.invocation_id)
+        recorded = self._recorded[0] = event_of(self._recorded[0], self.invocation_id)
         return recorded
 
     def _emit(self, piece: Piece) -> None:
@@ -141,6 +140,11 @@ class Requests:
         if self._turn_output:
             self.output += self._turn_output
             self._turn_output = []
+
+    def take_progress(self) -> list[Event]:
+        """Return the new events of the turns that are kept, since the last call."""
+        progress, self.progress = self.progress, []
+        return [event_of(part, self.invocation_id) for part in progress]
 
     def take_output(self) -> list[Piece]:
         """Return the new pieces of output of the turns that are kept, since the last call."""

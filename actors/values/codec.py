@@ -154,6 +154,10 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
     """Decode a stored value. Raises :class:`NoLongerFitsError`, with the text of ``name``, if the type has changed
     since and the value does not fit."""
     try:
+        return codec.read(data)
+    except (ValueError, ValueProblem):
+        pass  # it may fit in another spelling; if not, the code below finds the reason
+    try:
         return codec.decode(data)
     except ValueProblem as error:
         path = f"{name}{error.path[1:]}"

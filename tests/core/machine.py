@@ -74,9 +74,15 @@ def turn_of(completed: Recorded, requests: Sequence[Event], turned_at: float) ->
     """The end of a wait and what follows as one frame, if they can be one."""
     event, stamp = completed.event, completed.stamp
     if isinstance(event, e.StepCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
-        return step_turn(event, requests, at=stamp.at, turned_at=turned_at)
+        if event.attributes:
+            return None
+        return step_turn(
+            event.invocation_id, event.step, event.outcome.value, requests, at=stamp.at, turned_at=turned_at
+        )
     ended = ended_in(event)
-    return None if ended is None else resumed_turn(event, requests, at=(ended, stamp), turned_at=turned_at)
+    if ended is None:
+        return None
+    return resumed_turn(event.invocation_id, (ended, stamp), requests, turned_at=turned_at)
 
 
 def as_turns(history: Sequence[Recorded]) -> list[Lived]:
@@ -240,7 +246,7 @@ class Machine:
         error = self.execution.error
         if self.progress is Progress.RAISED and error is not None and (is_cancel(error) or is_terminal(error)):
             self.progress = self.execution.finish_raised()
-        events, self.execution.progress = self.execution.progress, []
+        events = self.execution.take_progress()
         for event in events:
             self._record(event)
         self.output += self.execution.take_output()

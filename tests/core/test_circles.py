@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+import msgspec
 import pytest
 
 from actors.core import commands as c
@@ -199,7 +199,7 @@ def test_a_search_ends_however_much_there_is(world: World) -> None:
     far = invocation_id(stream_of("Door", "nobody"), 1)
     wait = Wait(WaitKind.CALL, 1.0, "x")
     state.invocations[hub].waits = {
-        StepId(f"1.{number}.1"): attrs.evolve(wait, callee=InvocationId(f"{far[:-6]}{number:06}"))
+        StepId(f"1.{number}.1"): msgspec.structs.replace(wait, callee=InvocationId(f"{far[:-6]}{number:06}"))
         for number in range(2 * FARTHEST)
     }
     assert world.graph.circle_around(hub) is None

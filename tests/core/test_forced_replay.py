@@ -20,6 +20,7 @@ from actors.replay.execution import Progress
 from journal import events as e
 from journal.events import Status
 from journal.ids import StepId
+from journal.waits import event_of
 from tests.core.machine import (
     IT,
     STARTED,
@@ -271,7 +272,7 @@ def possible(machine: Machine, random: Random) -> list[Event]:
     found: list[Event] = []
     for where, parked in machine.execution.parked.items():
         is_stopped = parked.interruption is not None
-        match parked.event:
+        match event_of(parked.event, IT):
             case e.StepScheduled(name=name):
                 found += [step_done(where, f"{name} done")] * 3
                 found.append(step_aborted(where) if is_stopped else step_failed(where, Broken(name)))

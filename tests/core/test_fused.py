@@ -29,6 +29,7 @@ from actors.core.resumed import (
     ends_at_once,
     goes_on_at_once,
     last_turn,
+    plain_value,
     resumed_end,
     resumed_turn,
     resumes_at_once,
@@ -46,7 +47,7 @@ from journal.events import Caller, Kind, Link, Mode, Outcome, OutcomeKind, Stamp
 from journal.fused import WholeInvocation
 from journal.ids import StepId
 from journal.rows import encode_row
-from journal.waits import ended_in
+from journal.waits import RequestedStep, ended_in
 from tests.core.situations import BROKEN, CALLER, IT, STEP, Situation, accepted, events_of, invoke, paused, started
 from tests.core.story import CREATED, fold, nth
 from tests.core.walk import OFTEN, Walker
@@ -258,8 +259,10 @@ def check_law_of_steps(state: ObjectState) -> int:
                 times = {"at": ASKED.at, "turned_at": RAN_AT if fields else ASKED.at}
                 listed = listing_of(invocation)
                 after, entries, effects = long_turn(copied(state), completed, requests, **times)
-                turn = step_turn(completed, requests, **times)
+                turn = step_turn(of, step, b"17", requests, **times)
                 assert turn is not None
+                if isinstance(turn.request, RequestedStep):
+                    assert turn == step_turn(of, step, b"17", [turn.request, *requests[1:]], **times)
                 assert turn.expand(state.version + 1) == entries
                 assert turn.count == len(entries)
                 short = copied(state)
@@ -304,6 +307,7 @@ def long_end(
     return state, entries, row, effects
 
 
+FAILED = Outcome(OutcomeKind.FAILED, failure=e.Failure("ValueError", "no"))
 RETURNED = Outcome(OutcomeKind.SUCCEEDED, b"42")
 
 
@@ -319,7 +323,7 @@ def check_law_of_ends(state: ObjectState) -> int:
             changes: list[Event] = [] if fields is None else [e.FieldsChanged(invocation_id=of, fields=fields)]
             ended_at = RAN_AT if fields else ASKED.at
             after, entries, row, effects = long_end(copied(state), completed, changes, at=ASKED.at, ended_at=ended_at)
-            turn = last_turn(completed, changes, RETURNED.value, at=ASKED.at, turned_at=ended_at)
+            turn = last_turn(of, step, b"17", changes, RETURNED.value, at=ASKED.at, turned_at=ended_at)
             assert turn is not None
             assert turn.expand(state.version + 1) == entries
             assert turn.count == len(entries)
@@ -394,13 +398,13 @@ def check_law_of_waits(state: ObjectState) -> set[WaitKind]:
             for fields, request in product(CHANGES, [*REQUESTS, None]):
                 changes: list[Event] = [] if fields is None else [e.FieldsChanged(invocation_id=of, fields=fields)]
                 times: Any = {"at": ASKED.at, "turned_at": RAN_AT if fields else ASKED.at}
-                made: Any = {"at": (ended, ASKED), "turned_at": times["turned_at"]}
+                turned_at, origin = times["turned_at"], (ended, ASKED)
                 short, first = copied(state), state.version + 1
                 if request is not None:
                     requests = [attrs.evolve(request, invocation_id=of), *changes]
                     then: Any = c.RecordProgress(invocation_id=of, events=requests)
                     after, entries, _, effects = long_resumption(copied(state), command, then, **times)
-                    turn = resumed_turn(completed, requests, **made)
+                    turn = resumed_turn(of, origin, requests, turned_at=turned_at)
                     assert turn is not None
                     with_resumed_turn(short, turn, first)
                     if not isinstance(request, e.StepScheduled) and not invocation.signals:
@@ -409,7 +413,7 @@ def check_law_of_waits(state: ObjectState) -> set[WaitKind]:
                 elif ends_at_once(state, invocation):
                     then = c.FinishAttempt(invocation_id=of, events=changes, outcome=RETURNED)
                     after, entries, row, effects = long_resumption(copied(state), command, then, **times)
-                    turn = resumed_end(completed, changes, RETURNED.value, **made)
+                    turn = resumed_end(of, origin, changes, RETURNED.value, turned_at=turned_at)
                     assert turn is not None
                     last = with_last_turn(short, turn, first)
                     at = turn.ended_at
@@ -590,9 +594,21 @@ def test_an_end_from_which_more_follows_is_left_to_decide(event: Event) -> None:
     ],
 )
 def test_a_last_turn_with_more_than_a_change_of_fields_is_left_to_decide(changes: list[Event]) -> None:
-    completed = e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
-    assert last_turn(completed, changes, b"42", at=1.0, turned_at=1.0) is None
-    assert last_turn(attrs.evolve(completed, attributes=b"{}"), [], b"42", at=1.0, turned_at=1.0) is None
+    assert last_turn(IT, STEP, b"1", changes, b"42", at=1.0, turned_at=1.0) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outcome": FAILED},
+        {"attributes": b"{}"},
+        {"spent": {"tokens": "1"}},
+    ],
+)
+def test_a_step_that_ends_with_more_than_a_value_is_left_to_decide(said: dict[str, Any]) -> None:
+    ended = c.CompleteStep(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+    assert plain_value(ended) == b"1"
+    assert plain_value(attrs.evolve(ended, **said)) is None
 
 
 @pytest.mark.parametrize(
@@ -614,8 +630,7 @@ def test_a_last_turn_with_more_than_a_change_of_fields_is_left_to_decide(changes
     ],
 )
 def test_a_turn_that_is_not_one_plain_request_is_left_to_decide(requests: list[Event]) -> None:
-    completed = e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
-    assert step_turn(completed, requests, at=1.0, turned_at=1.0) is None
+    assert step_turn(IT, STEP, b"1", requests, at=1.0, turned_at=1.0) is None
     assert opened_invocation(None, call(None), ASKED, requests, ran_at=RAN_AT) is None
 
 

@@ -19,6 +19,7 @@ from actors.model.field_view import FieldView, Pins
 from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress
 from journal import events as e
+from journal.waits import event_of
 from tests.core.machine import (
     IT,
     STARTED,
@@ -51,7 +52,8 @@ def found(machine: Machine) -> dict[str, Any]:
         "error": (type(error), str(error)),
         "mismatch": str(mismatch),
         "waits": {
-            step: (op.event, type(op.interruption), str(op.interruption)) for step, op in execution.parked.items()
+            step: (event_of(op.event, IT), type(op.interruption), str(op.interruption))
+            for step, op in execution.parked.items()
         },
         "interrupted": [*execution.interrupted],
         "history": machine.events,

@@ -21,6 +21,7 @@ from actors.replay.branches import Operation, current_branch
 from actors.replay.execution import Progress
 from journal import events as e
 from journal.ids import StepId
+from journal.waits import event_of
 from tests.core.machine import IT, STARTED, Machine, cancel, signal, step_aborted, step_done, timer, waits_for_signals
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Life:
         ended |= {event.step for event in self.machine.events if isinstance(event, e.StepAborted)}
         found: list[Event] = [self._signal(random.choice("xxy"))] if random.random() < 0.3 else []
         for where, parked in self.machine.execution.parked.items():
-            match parked.event:
+            match event_of(parked.event, IT):
                 case e.StepScheduled() if where not in ended:
                     found.append(step_aborted(where) if parked.interruption else step_done(where))
                 case e.SleepScheduled() if where not in ended:

@@ -174,7 +174,7 @@ def check_every_prefix(of: InvocationId, history: list[Recorded]) -> None:
             execution.close()
             continue
         coming = [r.event for r in rest if is_request(r.event)]
-        asked = [event for event in execution.progress if is_request(event)]
+        asked = [event for event in execution.take_progress() if is_request(event)]
         for new, recorded in zip(asked, coming, strict=False):
             assert is_same_request(recorded, new), f"after {length} events asks {new}, the journal has {recorded}"
         execution.close()

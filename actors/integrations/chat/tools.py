@@ -17,7 +17,8 @@ from actors.integrations.chat.errors import ToolError
 from actors.integrations.chat.records import describe_tool
 from actors.model.step_options import Redactor, StepOptions, step_options
 from actors.model.verbs.branches import source_line
-from actors.model.verbs.steps import Step, is_async, run_step
+from actors.model.verbs.step_requests import definition_of, run_step
+from actors.model.verbs.steps import Step, is_async
 from actors.values import ValueProblem
 from actors.values.arguments import checked_seconds, is_a
 from actors.values.loops import EventLoop
@@ -147,7 +148,8 @@ class Tool(ModelTool):
             return function(**kwargs)
 
         body = in_task if is_async(function) else in_thread
-        return run_step(body, (), given, self._options, name, lambda: self.signature.returns, source_line(1))
+        definition = definition_of(body, self._options, name, lambda: self.signature.returns)
+        return run_step(definition, (), given, source_line(1))
 
 
 @attrs.frozen

@@ -5,58 +5,26 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context, copy_context
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import attrs
 
-from actors.core.requests import digest_of_values
 from actors.errors import DefinitionError, DefinitionReason, ErrorCode, MisuseError
 from actors.errors.names import name_alone, plain_text
-from actors.model.contexts import HandlerContext, context_of, current_step
-from actors.model.step_arguments import check_parameters, encoded, parameter_names, redacted, rewritten
-from actors.model.step_copies import StepCall, call_of, with_copies
+from actors.model.contexts import current_step
+from actors.model.step_arguments import check_parameters
 from actors.model.step_options import Redactor, StepOptions, step_options
 from actors.model.verbs.branches import branch_for, source_line
-from actors.replay.branches import Operation, current_branch
-from actors.values import Codec, check_result, codec_for, decode_kept, result_codec
+from actors.model.verbs.step_requests import definition_of, run_step
+from actors.values import Codec, check_result, codec_for, result_codec
 from actors.values.arguments import MAX_WORDS, Seconds, is_a
 from actors.values.loops import EventLoop
-from actors.values.outcomes import step_error_of
 from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
-from journal import events as e
-from journal.errors import CorruptRecord
-from journal.events import OutcomeKind
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
-
-
-@attrs.define(eq=False)
-class StepBody:
-    """A side effect as the engine runs it; ``context`` has the context variables of the handler at the time of the request."""
-
-    context: Context
-    call: StepCall
-    options: StepOptions
-    retry: RetryPolicy
-    result: Codec[Any]
-    name: str
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the body is run by awaiting its coroutine, which is created without running user code."""
-        options, call = self.options, self.call
-        function = call.function
-        return (
-            type(function) is types.FunctionType
-            and function.__code__.co_flags & inspect.CO_COROUTINE != 0
-            and not call.has_copies
-            and options.timeout is None
-            and options.loop is EventLoop.TRIO
-        )
 
 
 class Step(Generic[P, R]):
@@ -77,9 +45,10 @@ class Step(Generic[P, R]):
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self._result: Codec[Any] | None = None
+        self._definition = definition_of(function, options, self.name, self._codec)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        return run_step(self.function, args, kwargs, self.options, self.name, self._codec, source_line(1))
+        return run_step(self._definition, args, kwargs, source_line(1))
 
     def _codec(self) -> Codec[Any]:
         if self._result is None:
@@ -277,110 +246,13 @@ async def run(
         codec = result_codec(inner, label)
     else:
         codec = codec_for(result_type, f"the result of step {label!r}", label)
-    return await run_step(inner, args, {}, options, label, lambda: codec, source_line(1))
+    return await run_step(definition_of(inner, options, label, lambda: codec), args, {}, source_line(1))
 
 
 def _name_of(function: Callable[..., Any]) -> str:
     """Return the name of a step without an explicit one."""
     name = getattr(function, "__name__", None)
     return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
-
-
-async def run_step(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    options: StepOptions,
-    name: str,
-    codec: Callable[[], Codec[Any]],
-    source: str,
-) -> Any:
-    # Whether this is a step, and of which branch, is known only when it is awaited: it may have been made elsewhere.
-    branch = current_branch.get()
-    if branch is None:
-        result = function(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
-    call = StepCall(function, args, kwargs) if type(function) is types.FunctionType else call_of(function, args, kwargs)
-    if options.redact:
-        check_parameters(call.function, options.redact, name)
-        argument, opaque = encoded(*redacted(call.function, call.args, call.kwargs, options.redact))
-    else:
-        argument, opaque = encoded(call.args, call.kwargs)
-    if options.redactors:
-        argument = rewritten(argument, parameter_names(call.function), options.redactors, name)
-    returns = codec()
-    operation = StepOperation(
-        branch,
-        branch.following_step,
-        call=call,
-        options=options,
-        name=name,
-        source=source,
-        argument=argument,
-        opaque=opaque,
-        returns=returns,
-    )
-    completed: e.StepCompleted | bytes = await operation
-    if isinstance(completed, bytes):  # in a replay
-        return decode_kept(returns, completed, operation)
-    outcome = completed.outcome
-    if outcome.kind is OutcomeKind.FAILED:
-        if outcome.failure is None:
-            raise CorruptRecord("an outcome says that it failed, but it has no failure")
-        raise step_error_of(outcome.failure, name, deployment=context_of(branch).deployment)
-    return decode_kept(returns, outcome.value, operation)
-
-
-class StepOperation(Operation, kw_only=True):
-    """A handler awaits a step. ``argument`` are its arguments as JSON; those named in ``opaque`` are not values and are shown only."""
-
-    call: StepCall
-    options: StepOptions
-    name: str
-    source: str
-    argument: bytes
-    opaque: tuple[str, ...]
-    returns: Codec[Any]
-
-    request = e.StepScheduled
-    completion = e.StepCompleted
-
-    def __str__(self) -> str:
-        """Return what error messages call the result."""
-        return f"the result of step {self.name!r}"
-
-    def is_recorded_as(self, recorded: e.StepScheduled) -> bool:
-        return recorded.name == self.name and recorded.argument == self.argument
-
-    def schedule(self) -> None:
-        branch, name, argument, opaque = self.branch, self.name, self.argument, self.opaque
-        execution = branch.execution
-        context: HandlerContext = execution.context
-        is_kept = len(argument) <= context.limits.payload_bytes
-        self.event = e.StepScheduled(
-            invocation_id=execution.invocation_id,
-            step=self.step,
-            name=name,
-            source=self.source,
-            argument=argument if is_kept else b"",
-            at_most_once=self.options.at_most_once,
-            argument_bytes=0 if is_kept else len(argument),
-            is_compared=True,
-            argument_digest="" if is_kept else digest_of_values(argument, opaque),
-            opaque=opaque,
-        )
-        has_ended = execution.coming and execution.has_outcome(self.step)
-        call = self.call if has_ended else with_copies(self.call, name)
-        self.body = StepBody(
-            copy_context(), call, self.options, self.options.retry or context.retry, self.returns, name
-        )
-
-    @property
-    def also_known_as(self) -> tuple[str, ...]:
-        return self.options.aliases
-
-    def parameters(self) -> tuple[str, ...]:
-        return parameter_names(self.call.function)
 
 
 def step_key() -> str:
