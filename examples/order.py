@@ -63,7 +63,7 @@ class Order(Workflow):
     @update
     async def pay(self, amount: int) -> str:
         self.paid += amount
-        await actors.invocation(actors.workflow_id(Order, self.key)).signal("paid")
+        await actors.invocation(actors.current_invocation()).signal("paid")  # an update is part of its run
         return f"{self.paid} paid, thank you"
 
 

@@ -18,6 +18,7 @@ from actors.engine.admission import Admission
 from actors.engine.control_verbs import ControlVerbs
 from actors.engine.deletions import Deletions
 from actors.engine.exceptions import passes
+from actors.engine.pause_notices import tell_if_paused
 from actors.engine.places import leave_places, return_unused
 from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
@@ -28,7 +29,7 @@ from actors.model.info import NOTHING_SPENT, info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
-from journal.events import Kind, Mode, Status
+from journal.events import Kind, Mode
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
@@ -319,10 +320,7 @@ class Dispatcher:
 
     def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
         loaded.waiters.setdefault(of, []).append(waiter)
-        if waiter.leaves_at_pause:
-            state = existing(loaded.state).invocations[of]
-            if state.status is Status.PAUSED:
-                self._machine.tell_paused(waiter, of, state.pause_reason)
+        tell_if_paused(loaded, of, waiter, self._machine.when_durable)
 
     def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
         open_state = loaded.open_state(look.invocation_id)

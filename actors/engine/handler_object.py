@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import NoLongerFitsError, UnserializableError
-from actors.model.field_view import FieldView, Pins
+from actors.model.field_view import FieldView
+from actors.model.pins import Pins
 from actors.model.verbs.backend import HandlerBackend
 from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -161,4 +162,5 @@ async def body_of_update(
             "Give it back, or another one that name as an alias, then resume"
         )
     arguments = decode_argument(handler, accepted)
+    view.has_updates = True
     return await root_of(handler, instance_of(definition, state, view), view, arguments, context.limits)

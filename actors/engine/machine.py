@@ -37,10 +37,10 @@ from actors.engine.deliveries import Deliveries
 from actors.engine.event_log import NOTED, note
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.outputs import Outputs
+from actors.engine.pause_notices import tell_of_pause
 from actors.engine.places import apply_in_places
 from actors.engine.requests import ObjectRequest
 from actors.engine.sealer import Sealer
-from actors.errors import InvocationPausedError
 from actors.rows.audit import detail_of_set_aside
 from actors.rows.index import index_items, rewind_items
 from actors.rows.layers import Layer, LayeredRows
@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.object_cache import ObjectCache
     from actors.engine.run_limits import RunLimits
-    from actors.engine.waiter import Reply
     from journal.events import Caller, ControlResult, Event
     from journal.log.protocol import Journal, Partition
 
@@ -215,18 +214,7 @@ class Machine:
             self.when_durable(partial(waiter.set, effect.outcome))
 
     def _announce_pause(self, loaded: LoadedObject, effect: f.NotifyPaused, _: Recorded) -> None:
-        waiting = loaded.waiters.get(effect.invocation_id, ())
-        for waiter in [waiter for waiter in waiting if waiter.leaves_at_pause]:
-            self.tell_paused(waiter, effect.invocation_id, effect.reason)
-
-    def tell_paused(self, waiter: Reply[Outcome], of: InvocationId, reason: str) -> None:
-        """Report a pause to a client that does not want to wait for its end, once the pause is durable."""
-        error = InvocationPausedError(
-            f"{of} is paused{f': {reason}' if reason else ''}. After it is resumed, repeat the request under the same "
-            "idempotency key, or wait for its outcome"
-        )
-        error.invocation_id = of
-        self.when_durable(partial(waiter.fail, error))
+        tell_of_pause(loaded, effect.invocation_id, effect.reason, self.when_durable)
 
     def _deliver(self, loaded: LoadedObject, effect: f.Deliver, recorded: Recorded) -> None:
         by: InvocationId | None = getattr(recorded.event, "invocation_id", None)

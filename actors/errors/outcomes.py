@@ -209,8 +209,8 @@ class UnknownOutcomeError(ActorError):
 
 
 class InvocationPausedError(ActorError):
-    """The invocation whose outcome was awaited is paused until it is resumed. ``invocation_id`` is its id. Repeating the request
-    under the same idempotency key, or awaiting the outcome, waits again.
+    """The invocation whose outcome was awaited is paused until it is resumed; of an update, its run is. ``invocation_id`` is the id of
+    what was awaited. Repeating the request under the same idempotency key, or awaiting the outcome, waits again.
 
     ::
 

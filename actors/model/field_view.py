@@ -11,8 +11,6 @@ import contextlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from actors.errors import ErrorCode, FieldMisuseError, MisuseError, NoLongerFitsError
 from actors.model.contexts import current_step
 from actors.model.fields import UNREAD, FieldKind
@@ -20,7 +18,9 @@ from actors.model.items import IMMUTABLE, may_only_read
 from actors.model.log_view import LogView
 from actors.model.map_view import MapView
 from actors.model.own_changes import Own
+from actors.model.pins import Pins
 from actors.replay.branches import current_branch
+from actors.replay.updates import in_update
 from actors.values import ValueProblem, says_the_same
 from actors.values.limits import DEFAULT_LIMITS, within_limit
 from journal import events as e
@@ -49,6 +49,9 @@ class FieldView:
     new value. ``pinned`` are the fields that a shared handler read before a crash. ``kept`` is the
     object as it was in each part of the history that a restart copied; it is visible until ``go_on_from`` ends the part.
     """
+
+    has_updates = False
+    """Whether updates use the view, beside the handler of the run."""
 
     # Most attempts keep these defaults: they replay no part that a restart copied and no reads of a shared handler.
     _parts: Sequence[Pins] = ()
@@ -173,6 +176,8 @@ class FieldView:
             )
         if field.name not in self.values:
             self._check_kind(field)
+        if self.has_updates and in_update.get(False):
+            self._encode(field, value)  # raised here, because the change of an update concerns the update alone
         self.values[field.name] = value
         self._touched[field.name] = field
 
@@ -206,6 +211,34 @@ class FieldView:
             if change is not None:
                 changes.append(change)
         return changes
+
+    def take_back(self, *, ended: bool) -> BaseException | None:
+        """Undo the changes since the last ``take_changes`` that cannot be recorded: the values are as they were. Returns the error of
+        the first; None if all can be recorded. With ``ended``, all items of logs are looked at."""
+        first: BaseException | None = None
+        for name, field in list(self._touched.items()):
+            try:
+                self._encode(field, self.values[name])
+            except BaseException as error:  # a user's class may raise anything while it is encoded
+                self._put_back(field)
+                first = error if first is None else first
+        for collection in self._collections.values():
+            lost = collection.take_back(ended=ended)
+            first = lost if first is None else first
+        return first
+
+    def _put_back(self, field: Field) -> None:
+        """Give a field its recorded value. A list, a dictionary or a set that other code of the handler may hold stays the same Python
+        object."""
+        name = field.name
+        data = self._written.get(name) or self._fields.get(name)
+        fresh = field.decode(self._default_of(field) if data is None else data)
+        value = self.values[name]
+        if type(value) is type(fresh) and isinstance(value, (dict, list, set)):
+            value.clear()
+            value.extend(fresh) if isinstance(value, list) else value.update(fresh)
+        else:
+            self.values[name] = fresh
 
     def go_on_from(self, changes: Sequence[Event]) -> None:
         """See the object as it is, or as it was in the next copied part, below the handler's own changes.
@@ -358,14 +391,6 @@ def _out_of_reach(field: Field) -> MisuseError | MisuseError:
         "handler and pass its value to the step; return changes from the step and write them in the handler",
         code=ErrorCode.INSIDE_STEP,
     )
-
-
-class Pins(msgspec.Struct):
-    """An object as it was, from a journal. If ``lengths`` is None, its logs are as long as now."""
-
-    fields: Mapping[str, bytes]
-    lengths: Mapping[str, int] | None
-    items: dict[str, dict[str, bytes | None]]
 
 
 def _without_slack(data: bytes) -> bytes:

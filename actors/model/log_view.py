@@ -114,6 +114,24 @@ class LogView(Log[T]):
             self._check_item(position)
         self._read_lately.clear()
 
+    def take_back(self, *, ended: bool) -> BaseException | None:
+        """Undo the changes of items that cannot be recorded. Returns the error of the first; None if all can be."""
+        first: BaseException | None = None
+        for position, item in list(self._unrecorded.items()):
+            try:
+                self._encode(position, item)
+            except BaseException as error:  # as in FieldView.take_back()
+                del self._unrecorded[position]  # it is read again as it was appended
+                first = error if first is None else first
+        for position in list(self._watched if ended else self._read_lately):
+            try:
+                self._check_item(position)
+            except BaseException as error:
+                del self._watched[position]
+                self._read_lately.pop(position, None)
+                first = error if first is None else first
+        return first
+
     def start_from(self, own: Own) -> None:
         """Start after the items that are stored now, followed by these items of the handler."""
         self.check_unchanged(ended=True)

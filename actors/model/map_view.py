@@ -130,6 +130,19 @@ class MapView(Map[K, V]):
             if data is not None and not says_the_same(self._codec, self._values[encoded], data):
                 raise may_only_read(f"{self._field.name}[{encoded}]")
 
+    def take_back(self, *, ended: bool) -> BaseException | None:
+        """Undo the changes of items that cannot be recorded. Returns the error of the first; None if all can be."""
+        first: BaseException | None = None
+        for encoded in list(self._touched):
+            value = self._values[encoded]
+            try:
+                if value is not UNREAD:
+                    self._encode(encoded, value)
+            except BaseException as error:  # as in FieldView.take_back()
+                del self._values[encoded], self._touched[encoded]
+                first = error if first is None else first
+        return first
+
     def start_from(self, own: Own) -> None:
         """Start from the items that are stored now, overlaid with these changes of the handler."""
         held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}

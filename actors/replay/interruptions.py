@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from actors.core.signals import Signals
 from actors.errors import AttemptEnded, Cancelled, CancelledError
@@ -13,7 +13,7 @@ from actors.replay.branches import Branch, Hosting, JoinChildren, Operation, Sco
 from actors.replay.collection import is_collecting
 from actors.replay.misuse import not_driven
 from actors.replay.requests import Requests
-from actors.replay.updates import Update
+from actors.replay.updates import Update, UpdateCode, in_update
 from actors.values.limits import NEVER
 from journal import events as e
 from journal.events import OutcomeKind
@@ -75,6 +75,8 @@ class Interruptions(Requests):
     def add(self, branch: Branch) -> None:
         """Add a child. It takes its first steps when the running branch waits."""
         self._branches[branch] = None
+        if in_update in branch.context:
+            branch.coroutine = cast("Any", UpdateCode(self.state, branch.coroutine))  # the part that a driver uses
         if self._ready is NOBODY:
             self._ready = deque()
         self._ready.append((branch, None, None))

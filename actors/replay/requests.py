@@ -37,6 +37,11 @@ class StateView(Protocol):
         that it has read and a replay must see again."""
         ...
 
+    def take_back(self, *, ended: bool) -> BaseException | None:
+        """Undo the changes since the last ``take_changes`` that cannot be recorded. Returns the error of the first; None if all can be.
+        ``ended`` says that the code that made them has ended."""
+        ...
+
     def go_on_from(self, changes: Sequence[Event]) -> None:
         """Leave the part of the history that a restart copied: from here on the handler sees its object as it is now.
         Of the changes so far, only ``changes`` are the handler's own."""

@@ -3,26 +3,36 @@
 An update begins when the handler is given ``UpdateAccepted``, and runs as the child of a nursery does, but in no block of the body: a
 scope of the body does not cancel it, and its errors are its own. Its path is that of its number, ``u1``, so its operations have the
 same names in every replay, whenever the body reaches its.
+
+Invariant: whatever an update does to the fields is recorded or is its own error. The changes of a turn are encoded at its end, when it is too
+late to blame an update. So they are looked at wherever code of an update stops (:class:`UpdateCode`): a change that cannot be
+recorded is undone, and its error is raised in the update.
 """
 
 from __future__ import annotations
 
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from actors.errors import ErrorCode, MisuseError
-from actors.replay.branches import Branch, Driver, current_branch
+from actors.replay.branches import Branch, Driver, Hosting, JoinChildren, Operation, current_branch
 from actors.replay.cancel_status import CancelStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import FrameType
 
     from actors.errors import CancelledError
+    from actors.replay.requests import StateView
     from journal.events import UpdateAccepted
     from journal.ids import InvocationId
 
 
 T = TypeVar("T")
+
+
+in_update: ContextVar[bool] = ContextVar("in_update")
+"""Set in the contexts of the branches of updates, and so in those of their children and tasks."""
 
 
 class UpdateDriver(Driver, Protocol):
@@ -53,6 +63,7 @@ class Update:
             context=copy_context(),
             name=accepted.name,
         )
+        self.branch.context.run(in_update.set, True)
         CancelStatus().enter(self.branch)  # so that each of its awaits looks for a cancel
 
     async def _run(self, body: Coroutine[Any, Any, bytes]) -> None:
@@ -61,6 +72,64 @@ class Update:
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
         """Answer the update."""
         self._execution.end_update(self, error)
+
+
+_REFUSALS = 3
+"""The number of times that an update may go on after a change that cannot be recorded, without awaiting anything."""
+
+
+_WAITS = (Operation, JoinChildren, Hosting)
+
+
+class UpdateCode:
+    """The coroutine of a branch of an update, which leaves no change behind that cannot be recorded."""
+
+    def __init__(self, state: StateView, coroutine: Any) -> None:
+        self._state = state
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        """Resume the coroutine."""
+        return self._resume(self._coroutine.send, value)
+
+    def throw(self, error: BaseException) -> Any:
+        """Resume the coroutine with an error."""
+        return self._resume(self._coroutine.throw, error)
+
+    def _resume(self, resume: Callable[[Any], Any], given: Any) -> Any:
+        for _ in range(_REFUSALS):
+            try:
+                yielded = resume(given)
+            except StopIteration:
+                lost = self._state.take_back(ended=True)
+                if lost is None:
+                    raise
+                raise lost from None
+            except BaseException:
+                self._state.take_back(ended=True)
+                raise
+            lost = self._state.take_back(ended=False) if isinstance(yielded, _WAITS) else None
+            if lost is None:
+                return yielded
+            if isinstance(yielded, JoinChildren):
+                yielded.nursery.add_error(lost)
+                return yielded
+            resume, given = self._coroutine.throw, lost
+        raise given
+
+    def close(self) -> None:
+        """Close the coroutine."""
+        self._coroutine.close()
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """The frame of the coroutine, for messages."""
+        return cast("FrameType | None", self._coroutine.cr_frame)
+
+    @property
+    def cr_await(self) -> Any:
+        """The object that the coroutine awaits, for messages."""
+        return self._coroutine.cr_await
 
 
 class _Validation:

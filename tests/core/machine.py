@@ -48,6 +48,9 @@ class NoFields:
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         return ()
 
+    def take_back(self, *, ended: bool) -> BaseException | None:
+        return None
+
     def go_on_from(self, changes: Sequence[Event]) -> None:
         pass
 

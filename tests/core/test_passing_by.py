@@ -15,7 +15,8 @@ import pytest
 import actors
 from actors import handler, step
 from actors.model.classes import definition_of
-from actors.model.field_view import FieldView, Pins
+from actors.model.field_view import FieldView
+from actors.model.pins import Pins
 from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress
 from journal import events as e

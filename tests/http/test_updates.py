@@ -52,6 +52,14 @@ async def test_an_update_is_answered_and_refused_over_http_as_in_the_process(tmp
             await order.change_address("2 New Street")
         assert (await served.http.post("/Order/7/change_address", json="2 New Street")).status_code == 400
 
+        await run.pause(reason="a look")
+        paused = await served.http.post("/Order/7/change_address", json="3 New Street")
+        assert (paused.status_code, paused.json()["code"]) == (503, "paused")
+        assert run.id in paused.json()["detail"]
+        await run.resume()
+        later = f"/restate/invocation/{paused.json()['invocation_id']}/attach"
+        assert (await served.http.get(later)).json() == "will be sent to 3 New Street"
+
         handle = await order.wait.send()
         assert run.id in (await handle.why())[0].text
         with pytest.raises(ConflictError) as refused:

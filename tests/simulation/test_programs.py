@@ -14,8 +14,9 @@ import actors
 from actors.core.requests import is_completion, is_request, is_same_request
 from actors.model.classes import definition_of
 from actors.model.contexts import HandlerContext
-from actors.model.field_view import FieldView, Pins
+from actors.model.field_view import FieldView
 from actors.model.info import belongs_to
+from actors.model.pins import Pins
 from actors.model.verbs.backend import HandlerBackend
 from actors.replay.execution import Execution, Progress
 from actors.replay.plan import replay_plan

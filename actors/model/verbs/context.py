@@ -16,7 +16,7 @@ MAX_STATUS_TEXT = 500
 
 
 def current_invocation() -> InvocationId:
-    """Return the id of the invocation that runs this handler.
+    """Return the id of the invocation that runs this handler; in an update, that of the run.
 
     ::
 
