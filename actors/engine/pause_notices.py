@@ -69,10 +69,15 @@ def _carrier(state: ObjectState, one: InvocationState) -> InvocationState | None
 
 
 def _paused_error(of: InvocationId, paused: InvocationId, reason: str) -> InvocationPausedError:
-    subject = of if of == paused else f"{of} is an update of {paused}, which"
-    error = InvocationPausedError(
-        f"{subject} is paused{f': {reason}' if reason else ''}. After {'it' if of == paused else paused} is resumed, repeat the request "
-        f"under the same idempotency key, or wait for {'its outcome' if of == paused else f'the outcome of {of}'}"
-    )
+    why = f": {reason}" if reason else ""
+    if of == paused:
+        error = InvocationPausedError(
+            f"{of} is paused{why}. After it is resumed, repeat the request under the same idempotency key, or wait for its outcome"
+        )
+    else:
+        error = InvocationPausedError(
+            f"{of} is an update of {paused}, which is paused{why}. After {paused} is resumed, repeat the request under the same "
+            f"idempotency key, or wait for the outcome of {of}"
+        )
     error.invocation_id = of
     return error

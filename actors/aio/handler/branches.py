@@ -10,7 +10,7 @@ A task is numbered at its first durable operation, so that a library may add tas
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from actors.aio.handler.without_io import LoopWithoutIO
 from actors.errors import AttemptEnded
@@ -18,6 +18,7 @@ from actors.model.verbs.time import SleepOperation
 from actors.replay.branches import Branch, EnterNursery, JoinChildren, Operation, Pumped, current_branch
 from actors.replay.collection import is_collecting
 from actors.replay.misuse import foreign_await, not_driven
+from actors.replay.updates import in_update
 from actors.values.limits import NEVER
 from journal.ids import StepId
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from actors.errors import MisuseError
     from actors.replay.branches import Trap
+    from actors.replay.requests import StateView
 
 
 class LoopOfBranches(LoopWithoutIO):
@@ -46,6 +48,11 @@ class LoopOfBranches(LoopWithoutIO):
     pump_is_due = False
     has_ended = False
     failure: BaseException | None = None
+
+    def take_changes_back(self) -> None:
+        """End the loop of an update if its tasks have made a change that cannot be recorded. The change is undone."""
+        if in_update in self.context:
+            self.failure = self.failure or cast("StateView", self.branch.state).take_back(ended=False)
 
     def next_path(self) -> str:
         """Return the path of the next branch of the loop."""

@@ -26,7 +26,7 @@ from asyncio import events
 from collections import deque
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from sniffio import thread_local as running_library
 
@@ -43,7 +43,6 @@ from actors.aio.handler.refusals import (
 from actors.aio.handler.tasks import HostedFuture, HostedTask, WatchedCoroutine
 from actors.errors import AttemptEnded
 from actors.replay.branches import Hosting, current_branch
-from actors.replay.updates import in_update
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
     from actors.errors import MisuseError
     from actors.replay.branches import Branch
-    from actors.replay.requests import StateView
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
@@ -145,8 +143,7 @@ class HostedLoop(LoopOfBranches):
             self._run_ready()
         if execution.closed:
             return
-        if in_update in self.context:
-            self.failure = self.failure or cast("StateView", self.branch.state).take_back(ended=False)
+        self.take_changes_back()
         if self.failure is not None or self._awaited.done():
             if isinstance(self.branch.waits_at, Hosting):
                 execution.make_ready(self.branch)
