@@ -320,7 +320,8 @@ class Dispatcher:
 
     def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
         loaded.waiters.setdefault(of, []).append(waiter)
-        tell_if_paused(loaded, of, waiter, self._machine.when_durable)
+        if waiter.leaves_at_pause:
+            tell_if_paused(loaded, of, waiter, self._machine.when_durable)
 
     def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
         open_state = loaded.open_state(look.invocation_id)

@@ -43,9 +43,8 @@ def tell_if_paused(
     waiter: Reply[Outcome],
     when_durable: Callable[[Callable[[], None]], None],
 ) -> None:
-    """Report to a client that begins to wait for an open invocation that it is paused, or its run, once what is decided is durable."""
-    if not waiter.leaves_at_pause:
-        return
+    """Report to a client that leaves at a pause, and begins to wait for an open invocation, that this is paused, or its run, once what is
+    decided is durable."""
     state = existing(loaded.state)
     carrier = _carrier(state, state.invocations[of])
     if carrier is not None and carrier.status is Status.PAUSED:

@@ -66,12 +66,12 @@ async def test_an_update_is_answered_and_refused_over_http_as_in_the_process(tmp
             await handle.pause()
         assert refused.value.code is ErrorCode.NOT_POSSIBLE
         await run.signal("paid")
-        assert await run.result() == "2 New Street"
+        assert await run.result() == "3 New Street"
         with pytest.raises(UpdateLostError):
             await handle.result()
         found = await client.query(
             "select mode, count(*) from sys_invocation where service = 'Order' group by 1 order by 1"
         )
-        assert found.rows == [["exclusive", 1], ["update", 3]]
+        assert found.rows == [["exclusive", 1], ["update", 4]]
         document = (await served.http.get("/openapi.json")).json()
         assert "/Order/{key}/change_address" in document["paths"]
