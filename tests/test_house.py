@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from functools import cache
@@ -416,6 +417,58 @@ def test_a_class_name_stands_for_one_class() -> None:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+# What tests compare.
+
+WORDS_OF_A_PHRASE = 3
+PHRASES = {
+    "aio/test_psycopg.py": 2,
+    "aio/test_steps.py": 1,
+    "benchmarks/test_peers.py": 1,
+    "core/test_evolve.py": 5,
+    "deployments/test_loading.py": 1,
+    "deployments/test_pinning.py": 2,
+    "deployments/test_snapshots.py": 2,
+    "engine/test_cluster.py": 1,
+    "engine/test_damage_and_doubt.py": 1,
+    "engine/test_entries.py": 1,
+    "engine/test_forwarding.py": 3,
+    "engine/test_refusals.py": 4,
+    "http/test_bounds.py": 1,
+    "http/test_updates.py": 1,
+    "integrations/test_langgraph.py": 1,
+    "journal/test_codec.py": 1,
+    "journal/test_nats_protocol.py": 1,
+    "journal/test_postgres_log.py": 1,
+    "journal/test_rocks.py": 1,
+    "journal/test_snapshots.py": 1,
+    "sql/test_guard.py": 2,
+    "values/test_map_keys.py": 1,
+}
+"""Texts of users' programs, of libraries and of errors that have no code, by file. No other may join them: compare ``error.code`` and
+the attributes of the error (``tests.raising.raises``)."""
+
+
+def test_no_further_test_matches_a_phrase_of_an_error() -> None:
+    found: dict[str, int] = {}
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        matched = sum(map(is_phrase, keywords_of_raises(file)))
+        if matched:
+            found[str(file.relative_to(ROOT / "tests"))] = matched
+    assert {file: number for file, number in found.items() if number > PHRASES.get(file, 0)} == {}
+
+
+def keywords_of_raises(file: Path) -> Iterator[ast.expr]:
+    """What each ``raises(…, match=…)`` in a file is given to match."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "raises":
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "match")
+
+
+def is_phrase(matched: ast.expr) -> bool:
+    texts = [node.value for node in ast.walk(matched) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return len(re.findall(r"[A-Za-z']{2,}", " ".join(texts))) >= WORDS_OF_A_PHRASE
 
 
 # What an import costs.

@@ -22,6 +22,7 @@ import actors.types
 from actors.http.client.backend import connect
 from journal import errors as journal_errors
 from journal.errors import StoreError, StoreFailed
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def test_importing_actors_loads_neither_an_http_client_nor_the_store() -> None:
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+    with raises(AttributeError, name="conect"):
         _ = actors.conect  # type: ignore[attr-defined]  # it is meant to be missing
 
 

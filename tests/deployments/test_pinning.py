@@ -446,7 +446,7 @@ async def test_an_update_of_a_run_whose_code_cannot_be_loaded_is_refused_for_now
     async with shop.running() as runtime:
         monkeypatch.setattr("actors.code.registry.load", _broken)
         order = runtime.client.workflow(shop.app.Order, "7")
-        with raises(actors.errors.UnavailableError, match="cannot be loaded"):
+        with raises(actors.errors.UnavailableError):
             await order.move("New Street")
         monkeypatch.undo()
         await trio.sleep(60)

@@ -262,7 +262,7 @@ async def test_a_caller_that_stops_waiting_leaves_the_invocation_alone(lab: Lab)
         counter = runtime.client.actor(Counter, "x")
         with trio.move_on_after(1):
             await counter.add_slowly(1, 10.0)
-        with pytest.raises(actors.TooSlowError, match="it continues as inv_1") as caught:
+        with pytest.raises(actors.TooSlowError) as caught:
             await counter.add_slowly.options(timeout=2)(1, 30.0)
         assert caught.value.invocation_id is not None
         assert await runtime.client.invocation(caught.value.invocation_id).result() == 4

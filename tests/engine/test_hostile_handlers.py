@@ -335,10 +335,7 @@ async def test_waiting_for_oneself_is_a_deadlock_and_named(lab: Lab) -> None:
     async with lab.running() as runtime:
         with trio.fail_after(100), raises(actors.errors.DeadlockError, code="deadlock"):
             await runtime.client.service(Hostile).result_of_oneself()
-        with (
-            trio.fail_after(100),
-            pytest.raises(actors.errors.DeadlockError, match="Keyed/a/wait_for_one_behind would wait for itself"),
-        ):
+        with trio.fail_after(100), raises(actors.errors.DeadlockError, code="deadlock"):
             await runtime.client.actor(Keyed, "a").wait_for_one_behind()
 
 

@@ -336,7 +336,7 @@ async def test_a_budget_that_is_none_is_refused() -> None:
         with raises(InvalidArgumentError, path="budget"):
             await handle.resume(budget={"tokens": 1}, dry_run=True)  # type: ignore[call-overload]
         bound = await client.service(Researcher).wait.options(budget={"tokens": 10, "usd": 1}).send()
-        with raises(ConflictError, match="has no budget of usdd, .* it has: tokens, usd", code=ErrorCode.NO_BUDGET):
+        with raises(ConflictError, code=ErrorCode.NO_BUDGET):
             await bound.resume(budget={"tokens": 5, "usdd": 5})
         assert (await bound.info()).budget == {"tokens": "10", "usd": "1"}
         await bound.signal("go", True)

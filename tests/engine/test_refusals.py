@@ -183,11 +183,11 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
 async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
     async with lab.running() as runtime:
         client = runtime.client
-        with raises(actors.NotFoundError, kind="service", match="Friend, Odd, Plain"):
+        with raises(actors.NotFoundError, kind="service"):
             await client.call_by_name(Target("Nobody", "a", "add"))
-        with raises(actors.NotFoundError, kind="handler", match="it has add"):
+        with raises(actors.NotFoundError, kind="handler"):
             await client.call_by_name(Target("Plain", "a", "sub"))
-        with pytest.raises(AttributeError, match="no handler 'sub'"):
+        with raises(AttributeError, name="sub"):
             client.actor(Plain, "a").sub()  # type: ignore[attr-defined]
         with pytest.raises(actors.errors.FieldMisuseError):
             _ = client.actor(Plain, "a").value
@@ -207,18 +207,24 @@ async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
         assert await client.invocations() == []
 
 
+def targets(error: actors.errors.DeadlockError) -> list[str]:
+    return [link.target for link in error.chain]
+
+
 async def test_a_call_of_oneself_is_refused_at_once_and_the_chain_is_named(lab: Lab) -> None:
     async with lab.running() as runtime:
         plain = runtime.client.actor(Plain, "a")
-        with pytest.raises(
-            actors.errors.DeadlockError, match="Plain/a/call_myself → Plain/a/add → Plain/a/call_myself"
-        ):
+        with pytest.raises(actors.errors.DeadlockError) as caught:
             await plain.call_myself()
-        with pytest.raises(
-            actors.errors.DeadlockError,
-            match="Friend/f/call_back → Plain/a/add → Plain/a/call_around → Friend/f/call_back",
-        ):
+        assert targets(caught.value) == ["Plain/a/call_myself", "Plain/a/add", "Plain/a/call_myself"]
+        with pytest.raises(actors.errors.DeadlockError) as caught:
             await plain.call_around()
+        assert targets(caught.value) == [
+            "Friend/f/call_back",
+            "Plain/a/add",
+            "Plain/a/call_around",
+            "Friend/f/call_back",
+        ]
         assert await plain.own_method() == 5
         await plain.send_to_myself()
         assert await plain.add(0) == 10

@@ -388,7 +388,7 @@ def test_verbs_of_handlers_name_themselves_elsewhere() -> None:
     for verb in (actors.uuid4, actors.random):
         with raises(MisuseError, code=ErrorCode.OUTSIDE_HANDLER, match=verb.__name__):
             verb()
-    with raises(MisuseError, code=ErrorCode.OUTSIDE_HANDLER, match="handler or step"):
+    with raises(MisuseError, code=ErrorCode.OUTSIDE_HANDLER):
         actors.emit(1)
 
 

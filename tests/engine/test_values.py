@@ -362,9 +362,9 @@ async def test_a_restart_refuses_input_that_json_would_bend(lab: Lab, value: Any
     async with lab.running() as runtime:
         task = await runtime.client.actor(Shop, "a").take_anything.send({"a": 1})
         await task.result()
-        with pytest.raises(actors.InvalidArgumentError, match="the reader does not name that type"):
+        with raises(actors.InvalidArgumentError, code="invalid_argument"):
             await task.restart(input=value)
-        with pytest.raises(actors.InvalidArgumentError, match="the reader does not name that type"):
+        with raises(actors.InvalidArgumentError, code="invalid_argument"):
             await task.restart(input={"value": value})
         again = (await task.restart(input=[1])).successor
         assert await runtime.client.invocation(again.invocation_id).result() == "[1]"

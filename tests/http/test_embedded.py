@@ -81,7 +81,7 @@ async def test_a_port_that_is_taken_is_refused_before_anything_runs(tmp_path: Pa
     async with actors.open_runtime(Counter, path=tmp_path / "first", serve="127.0.0.1:0") as runtime:
         assert runtime.url is not None
         taken = runtime.url.removeprefix("http://")
-        with pytest.raises(actors.UnavailableError, match=f"cannot listen on {taken}"):
+        with raises(actors.UnavailableError, code="unavailable"):
             async with actors.open_runtime(Counter, path=tmp_path / "second", serve=taken):
                 raise AssertionError
     assert not DataDirectory(tmp_path / "second").exists()
