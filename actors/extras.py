@@ -38,6 +38,13 @@ def require(extra: str) -> None:
         )
 
 
+def require_for_cluster(address: str) -> None:
+    """Raise :class:`actors.errors.MissingExtraError` if a package is not installed that a cluster at this address needs. NATS needs
+    none."""
+    if not address.startswith(("nats://", "tls://")):
+        require("postgres")
+
+
 def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None

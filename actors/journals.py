@@ -1,4 +1,4 @@
-"""Opens the journal of a runtime: a data directory, memory, or a database that the nodes of a cluster share."""
+"""Opens the journal of a runtime: a data directory, memory, or one that the nodes of a cluster share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from actors.cluster.options import advertised_address
 from actors.environment import Peers
 from actors.errors import DefinitionError, DefinitionReason, InvalidArgumentError, UnavailableError
-from actors.extras import require
+from actors.extras import require, require_for_cluster
 from actors.http.server_options import checked_address
 from journal.kv.store import Durability
 from journal.log.open import memory_journal, open_journal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.cluster.options import ClusterOptions
     from journal.clock import Clock
     from journal.log.protocol import Journal
+    from journal.replicated.place import ClusterPlace
 
 PARTITIONS_OF_CLUSTER = 16
 """The partitions of a new journal that several nodes share: the most nodes that can own some."""
@@ -60,7 +61,9 @@ class JournalPlace:
         if self.cluster is not None:
             return self._open_shared(self.cluster, clock)
         if self.durability is Durability.REPLICATED:
-            raise InvalidArgumentError("durability is 'replicated', which needs cluster= (the address of a database)")
+            raise InvalidArgumentError(
+                "durability is 'replicated', which needs cluster= (the address of a database, or of NATS)"
+            )
         if self.journal is not None:
             return _as_it_is(self.journal)
         partitions = self.partitions or 1
@@ -75,9 +78,9 @@ class JournalPlace:
         return _alone(open_journal(self.path, durability=self.durability, partitions=partitions, clock=clock))
 
     def _open_shared(self, options: ClusterOptions, clock: Clock) -> AbstractAsyncContextManager[OpenedJournal]:
-        require("postgres")
+        require_for_cluster(options.database)
         require("server")
-        from journal.replicated.postgres.connection import complete_address
+        from journal.replicated.place import place_at
 
         if self.journal is not None or self.path is None:
             raise InvalidArgumentError(
@@ -87,22 +90,21 @@ class JournalPlace:
             raise InvalidArgumentError(
                 f"durability is {self.durability.value!r}, and with cluster= it is 'replicated': the database keeps the journal"
             )
-        complete_address(options.database)
-        return self._shared(self.path, options, clock)
+        return self._shared(self.path, place_at(options.database), options, clock)
 
     @asynccontextmanager
     async def _shared(
-        self, path: str | os.PathLike[str], options: ClusterOptions, clock: Clock
+        self, path: str | os.PathLike[str], place: ClusterPlace, options: ClusterOptions, clock: Clock
     ) -> AsyncIterator[OpenedJournal]:
         from actors.cluster.transport import NodeTransport
         from actors.http.own_token import make_token, shared_token
-        from journal.replicated.postgres.open import open_postgres_journal
+        from journal.replicated.shared import open_shared_journal
 
         listeners = await _listen(options)
         try:
-            async with open_postgres_journal(
+            async with open_shared_journal(
                 path,
-                options.database,
+                place,
                 partitions=self.partitions or PARTITIONS_OF_CLUSTER,
                 url=self.url() or "",
                 address=advertised_address(options, listeners[0].socket.getsockname()[1]),

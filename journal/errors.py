@@ -35,10 +35,11 @@ class MalformedAddress(JournalError):
 
     code = ErrorCode.INVALID_ARGUMENT
 
-    def __init__(self, reason: str) -> None:
+    def __init__(
+        self, reason: str, *, of: str = "PostgreSQL", such_as: str = "postgresql://USER@HOST/DATABASE"
+    ) -> None:
         super().__init__(
-            f"the address of PostgreSQL cannot be read: {reason}; expected one such as postgresql://USER@HOST/DATABASE (--cluster, or "
-            "cluster=)"
+            f"the address of {of} cannot be read: {reason}; expected one such as {such_as} (--cluster, or cluster=)"
         )
 
 

@@ -113,8 +113,8 @@ def address_of(servers: list[Server], name: str = "playhead", options: str = "")
     return f"nats://{places}/{name}?monitor={monitors}{options}"
 
 
-def leader_of(servers: list[Server], stream: str) -> Server:
-    """The server that leads a stream, once there is one."""
+def leader_of(servers: list[Server], ending: str) -> Server:
+    """The server that leads the stream whose name ends so, once there is one."""
     by_name = {server.name: server for server in servers}
     until = time.monotonic() + _SECONDS_AT_MOST
     while True:
@@ -123,9 +123,9 @@ def leader_of(servers: list[Server], stream: str) -> Server:
                 for account in page.get("account_details") or []:
                     for each in account.get("stream_detail") or []:
                         leader = (each.get("cluster") or {}).get("leader")
-                        if each["name"] == stream and leader in by_name:
+                        if each["name"].endswith(ending) and leader in by_name:
                             return by_name[leader]
-        assert time.monotonic() < until, f"nobody leads {stream}"
+        assert time.monotonic() < until, f"nobody leads …{ending}"
         time.sleep(0.02)
 
 

@@ -14,29 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from journal.replicated.membership import Heard
-    from journal.replicated.postgres.status import ClusterStatus
+    from journal.replicated.status import ClusterStatus
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """Show the servers that share a journal in a database, and keep it small."""
+    """Show the servers that share a journal, and keep it small."""
 
 
 @command.command()
-@click.option("--cluster", metavar="URL", envvar="PLAYHEAD_CLUSTER", required=True, help="The address of the database.")
+@click.option(
+    "--cluster",
+    metavar="URL",
+    envvar="PLAYHEAD_CLUSTER",
+    required=True,
+    help="The address of the cluster: postgresql://… or nats://….",
+)
 @report_option
 def status(cluster: str, output: str) -> None:
-    """Show the journal, its partitions with their owners, and the nodes. It is read from the database, so no server need run."""
+    """Show the journal, its partitions with their owners, and the nodes. It is read from where the journal is, so no server need run."""
     import time
 
     import trio
 
-    from actors.extras import require
+    from actors.extras import require_for_cluster
 
-    require("postgres")
-    from journal.replicated.postgres.status import read_status
+    require_for_cluster(cluster)
+    from journal.replicated.place import place_at
+    from journal.replicated.status import read_status
 
-    found = trio.run(read_status, cluster)
+    found = trio.run(read_status, place_at(cluster))
     if output == "json":
         out_json(_as_json(found))
         return
@@ -45,7 +52,13 @@ def status(cluster: str, output: str) -> None:
 
 
 @command.command()
-@click.option("--cluster", metavar="URL", envvar="PLAYHEAD_CLUSTER", required=True, help="The address of the database.")
+@click.option(
+    "--cluster",
+    metavar="URL",
+    envvar="PLAYHEAD_CLUSTER",
+    required=True,
+    help="The address of the cluster: postgresql://… or nats://….",
+)
 def snapshot(cluster: str) -> None:
     """Create a snapshot now, and delete the log that two snapshots contain. No server need run, and those that run are not disturbed:
     the command reads the newest snapshot and the log after it, into the folder for temporary files ($TMPDIR).
@@ -55,12 +68,13 @@ def snapshot(cluster: str) -> None:
 
     import trio
 
-    from actors.extras import require
+    from actors.extras import require_for_cluster
 
-    require("postgres")
-    from journal.replicated.postgres.copies import take_snapshot
+    require_for_cluster(cluster)
+    from journal.replicated.copies import take_snapshot
+    from journal.replicated.place import place_at
 
-    made = trio.run(partial(take_snapshot, cluster, now=time.time()))
+    made = trio.run(partial(take_snapshot, place_at(cluster), now=time.time()))
     out(f"snapshot of {_megabytes(made.size)}, up to entry {', '.join(str(each.number) for each in made.positions)}")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from journal.log.fold import JournalComparison
     from journal.rows import StoreIdentity
 
-_ADDRESSES = ("postgresql://", "postgres://")
+_ADDRESSES = ("postgresql://", "postgres://", "nats://", "tls://")
 _MOST_PLACES = 2
 
 
@@ -32,7 +32,7 @@ _MOST_PLACES = 2
 def command() -> None:
     """Move a journal into a cluster and back, and compare copies.
 
-    A PLACE is a data directory, or the address of a database: postgresql://….
+    A PLACE is a data directory, or the address of a cluster: postgresql://… or nats://….
     """
 
 
@@ -40,7 +40,7 @@ def command() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Create a copy of the journal at FROM in TO: one is a data directory, and the other a database. Nothing may run on FROM, and
+    """Create a copy of the journal at FROM in TO: one is a data directory, and the other a cluster. Nothing may run on FROM, and
     TO must be empty; FROM stays as it is.
 
     Every event of the copy is checked. The copy has an id of its own, and its unfinished work continues at the first start, so never
@@ -49,21 +49,21 @@ def copy(source: str, target: str) -> None:
     """
     import trio
 
-    from actors.extras import require
+    from actors.extras import require_for_cluster
     from cli.render.findings import contents_of
-
-    require("postgres")
-    from journal.replicated.postgres.copies import copy_into_cluster, copy_out_of_cluster
+    from journal.replicated.copies import copy_into_cluster, copy_out_of_cluster
+    from journal.replicated.place import place_at
 
     if _is_address(source) == _is_address(target):
         raise click.UsageError(
-            "one of FROM and TO must be a data directory, and the other the address of a database: postgresql://…"
+            "one of FROM and TO must be a data directory, and the other the address of a cluster: postgresql://… or nats://…"
         )
+    require_for_cluster(target if _is_address(target) else source)
     examination = _Examination()
     if _is_address(target):
-        trio.run(partial(copy_into_cluster, Path(source), target, check=examination.check, now=time.time()))
+        trio.run(partial(copy_into_cluster, Path(source), place_at(target), check=examination.check, now=time.time()))
     else:
-        trio.run(partial(copy_out_of_cluster, source, Path(target), check=examination.check, now=time.time()))
+        trio.run(partial(copy_out_of_cluster, place_at(source), Path(target), check=examination.check, now=time.time()))
     out(f"copied {contents_of(examination.report())}")
     err("the copy continues the unfinished work: do not start the original again")
 
@@ -137,12 +137,12 @@ async def _opened(place: str) -> AsyncIterator[tuple[Readable, int]]:
     import trio
 
     if _is_address(place):
-        from actors.extras import require
+        from actors.extras import require_for_cluster
+        from journal.replicated.copies import open_copy
+        from journal.replicated.place import place_at
 
-        require("postgres")
-        from journal.replicated.postgres.copies import open_copy
-
-        async with open_copy(place) as (_, identity, journal):
+        require_for_cluster(place)
+        async with open_copy(place_at(place)) as (_, identity, journal):
             yield journal, identity.partitions
         return
     from journal.log.open import open_for_reading
@@ -175,4 +175,6 @@ def _is_address(place: str) -> bool:
 
 
 def _without_password(place: str) -> str:
+    if place.startswith(("nats://", "tls://")):  # a token has no user
+        return re.sub(r"[^/,@]*@", "", place)
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", place) if _is_address(place) else place

@@ -22,13 +22,14 @@ from journal.errors import (
 from journal.kv.data_directory import DataDirectory
 from journal.log.fold import first_difference, fold
 from journal.log.open import open_for_reading, open_journal
+from journal.replicated import copies
 from journal.replicated.log import LogTrimmed, LogUnusable
 from journal.replicated.membership import Member
 from journal.replicated.open import decode_identity, open_replica
-from journal.replicated.postgres import copies
 from journal.replicated.postgres.log import PostgresLog, open_postgres_log
 from journal.replicated.postgres.membership import PostgresMembership
 from journal.replicated.postgres.snapshots import PostgresSnapshots
+from journal.replicated.postgres.storage import PostgresPlace
 from tests.journal.test_contract import OTHER, STREAM, all_of, append, take, values
 from tests.journal.test_replicated import message
 from tests.raising import raises
@@ -51,11 +52,11 @@ def accept(_: RocksReader, __: StoreIdentity) -> None:
 
 
 async def move_in(data: Path, address: str, schema: str) -> None:
-    await copies.copy_into_cluster(data, address, check=accept, now=1.0, schema=schema)
+    await copies.copy_into_cluster(data, PostgresPlace(address, schema), check=accept, now=1.0)
 
 
 async def move_out(address: str, schema: str, data: Path) -> None:
-    await copies.copy_out_of_cluster(address, data, check=accept, now=1.0, schema=schema)
+    await copies.copy_out_of_cluster(PostgresPlace(address, schema), data, check=accept, now=1.0)
 
 
 @asynccontextmanager
@@ -87,7 +88,7 @@ def contents(path: Path) -> list[PartitionFold]:
 
 
 async def contents_of_cluster(address: str, schema: str) -> list[PartitionFold]:
-    async with copies.open_copy(address, schema=schema) as (_, identity, journal):
+    async with copies.open_copy(PostgresPlace(address, schema)) as (_, identity, journal):
         return fold(journal, identity.partitions)
 
 
@@ -173,7 +174,7 @@ async def test_a_copy_is_refused_where_it_would_mix_or_repeat_work(
         raise StoreDamaged(rows.directory.path, "not sound")
 
     with pytest.raises(StoreDamaged):
-        await copies.copy_into_cluster(tmp_path / "one", postgres_address, check=refuse, now=1.0, schema=schema)
+        await copies.copy_into_cluster(tmp_path / "one", PostgresPlace(postgres_address, schema), check=refuse, now=1.0)
     with pytest.raises(LogUnusable, match="no cluster"):
         await move_out(postgres_address, schema, tmp_path / "two")
     await move_in(tmp_path / "one", postgres_address, schema)
@@ -219,7 +220,7 @@ async def test_a_snapshot_by_hand_trims_the_log(postgres_address: str, schema: s
             async with journal.claim(STREAM % 2, "me") as partition:
                 await partition.commit([append(number - 1, number)])
             reached = journal.applied()[STREAM % 2]
-        made = await copies.take_snapshot(postgres_address, now=2.0, schema=schema)
+        made = await copies.take_snapshot(PostgresPlace(postgres_address, schema), now=2.0)
         assert made.positions[STREAM % 2].number == reached
     async with open_postgres_log(postgres_address, schema=schema) as log:
         with pytest.raises(LogTrimmed):

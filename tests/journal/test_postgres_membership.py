@@ -13,7 +13,8 @@ from journal.replicated.membership import DEAD_SECONDS, Member
 from journal.replicated.node import Node
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.postgres.membership import PostgresMembership
-from journal.replicated.postgres.open import open_postgres_journal
+from journal.replicated.postgres.storage import PostgresPlace
+from journal.replicated.shared import open_shared_journal
 from tests.journal.test_contract import all_of, append, values
 from tests.journal.test_postgres_log import ask
 
@@ -107,7 +108,7 @@ async def test_the_next_node_takes_over_with_everything_once_the_former_one_ends
 
     async def stand_by() -> None:
         async with (
-            open_postgres_journal(tmp_path / "two", address) as (journal, _),
+            open_shared_journal(tmp_path / "two", PostgresPlace(address)) as (journal, _),
             journal.claim(0, "two") as partition,
         ):
             assert has_ended.is_set()
@@ -118,14 +119,14 @@ async def test_the_next_node_takes_over_with_everything_once_the_former_one_ends
         async with trio.open_nursery() as nursery:
             await nursery.start(_own_for_a_while, tmp_path / "one", address, has_ended)
             nursery.start_soon(stand_by)
-        async with open_postgres_journal(tmp_path / "one", address) as (journal, _):
+        async with open_shared_journal(tmp_path / "one", PostgresPlace(address)) as (journal, _):
             assert values(await all_of(journal)) == [1, 2]
 
 
 async def _own_for_a_while(
     path: Path, address: str, has_ended: trio.Event, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    async with open_postgres_journal(path, address) as (journal, _), journal.claim(0, "one") as partition:
+    async with open_shared_journal(path, PostgresPlace(address)) as (journal, _), journal.claim(0, "one") as partition:
         await partition.commit([append(0, 1)])
         task_status.started()
         await trio.sleep(0.3)

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
-SCHEMES = ("nats://", "tls://")
+from journal.errors import MalformedAddress
+
 _PORT = 4222
 _MONITOR_PORT = 8222
 _MOST_PORT = 0xFFFF
@@ -48,16 +49,11 @@ class NatsAddress:
     replicas: int | None = None
 
 
-def is_nats_address(address: str) -> bool:
-    """Whether the address begins as one of NATS does."""
-    return address.startswith(SCHEMES)
-
-
 def parse_address(address: str) -> NatsAddress:
-    """Read an address. Raises ``ValueError``, whose text has no password, if it cannot be read."""
+    """Read an address. Raises :class:`journal.errors.MalformedAddress`, whose text has no password."""
     found = _SHAPE.fullmatch(re.sub(r",(?:nats|tls)://", ",", address))
     if found is None:
-        raise _unreadable("expected nats://HOST:PORT,HOST:PORT/NAME")
+        raise _unreadable("it has another form")
     options = _options_in(found["options"] or "")
     credentials: set[str] = set()
     places: list[tuple[str, int]] = []
@@ -146,5 +142,5 @@ def _shown_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _unreadable(reason: str) -> ValueError:
-    return ValueError(f"the address of NATS cannot be read: {reason}")
+def _unreadable(reason: str) -> MalformedAddress:
+    return MalformedAddress(reason, of="NATS", such_as="nats://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME")

@@ -55,7 +55,7 @@ _Place = tuple[str, int]
 async def open_nats_log(address: str) -> AsyncIterator[NatsLog]:
     """Connect to the log at an address. Nothing is created.
 
-    Raises ``ValueError`` for an address that cannot be read, ``Unavailable`` if no server accepts a connection, and
+    Raises ``MalformedAddress`` for an address that cannot be read, ``Unavailable`` if no server accepts a connection, and
     :class:`journal.replicated.log.LogUnusable` if one is too old, has no JetStream, would lose what it has acknowledged, or refuses the
     user.
     """
@@ -121,16 +121,19 @@ class NatsLog:
         kept = await self.js.last(journal, identity_subject(journal))
         return None if kept is None else kept.data
 
-    async def found(self, identity: bytes, *, first: int = 1) -> bytes:
-        """Create the streams of a journal whose logs begin with entry ``first``, and then store its identity. Returns the log's
-        identity, which is another one if somebody else was faster."""
-        partitions = decode_identity(identity).partitions
-        await self.prepare(identity, first=first)
+    async def found(self, identity: bytes) -> bytes:
+        """Create the streams of a journal, and then store its identity. Returns the log's identity, which is another one if another
+        node was faster."""
+        await self.prepare(identity, first=1)
         kept = await self.publish_identity(identity)
         if kept != identity:
-            await remove_streams(self.js, StreamNames.of(self.address.name, identity), partitions)
-            self._names = None
+            await self.remove(identity)
         return kept
+
+    async def remove(self, identity: bytes) -> None:
+        """Remove the streams of a journal whose identity was not stored."""
+        self._names = None
+        await remove_streams(self.js, StreamNames.of(self.address.name, identity), decode_identity(identity).partitions)
 
     async def prepare(self, identity: bytes, *, first: int) -> None:
         """Create the streams of a journal that nobody sees before :meth:`publish_identity`."""
@@ -251,10 +254,14 @@ class NatsLog:
             return waiting.number
 
     async def posted(self, partition: int) -> Sequence[PostedMessage]:
+        return await self.posted_after(partition, 0)
+
+    async def posted_after(self, partition: int, token: int) -> Sequence[PostedMessage]:
+        """Return the first messages of a post box behind a token; none if there are none."""
         found: list[PostedMessage] = []
         begins: dict[int, int] = {}
         pieces: list[StoredMessage] = []
-        after = 0
+        after = token
         while not found:
             page = await self.js.page(self.names.stream("post"), after=after, subject=f"{self._box(partition)}.>")
             messages = page.messages or await self._posted_by_leader(partition, after)
