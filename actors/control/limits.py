@@ -25,7 +25,8 @@ class LimitClient:
     ``key:Chat`` is a limit of each key, and ``tag:user`` a limit of each value of the tag; a limit of one key or value replaces it for that
     key or value. An invocation counts while its handler has a turn, or while one of its steps runs or is retried. Its place is free for
     others while it sleeps, waits for a signal or a call, is paused, or waits for the next attempt of its handler. An invocation under
-    several limits runs when all of them have room. Limits are durable, and so are the starts that a rate counts and the amounts that were
+    several limits runs when all of them have room. In a cluster each node counts on its own: a concurrency of 5 lets 5 invocations run on each
+    node; a limit of one key is exact, because one node runs its object. A budget counts on all nodes together. Limits are durable, and so are the starts that a rate counts and the amounts that were
     spent (:func:`actors.spend`).
 
     ::

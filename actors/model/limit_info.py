@@ -85,7 +85,8 @@ class LimitOptions:
 class LimitInfo:
     """A limit: at most ``concurrency`` invocations of ``scope`` run at once, at most ``rate`` start in any ``period`` of seconds, and together
     they spend at most the ``budget``. ``spent`` has the amounts spent since the budget was set. ``running`` and ``waiting`` are as of now, in the process
-    that runs the invocations."""
+    that was asked. In a cluster each node counts what runs and starts on it, so ``concurrency`` and ``rate`` hold for each node on its own, and
+    ``node`` is the one that was asked; a budget holds for all nodes together."""
 
     scope: Annotated[
         str, described("the invocations that it counts: everything, or service:, handler:, key: or tag: and a name")
@@ -104,6 +105,10 @@ class LimitInfo:
     )
     running: int = 0
     waiting: int = 0
+    node: Annotated[
+        str,
+        described("the node that was asked; each node of a cluster permits the concurrency and the rate on its own"),
+    ] = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +122,7 @@ class LimitAnswer:
 
 
 def limit_info(
-    limit: Limit, *, running: int = 0, waiting: int = 0, spent: Mapping[str, str] | None = None
+    limit: Limit, *, running: int = 0, waiting: int = 0, spent: Mapping[str, str] | None = None, node: str = ""
 ) -> LimitInfo:
     """Convert a limit to its public form."""
     return LimitInfo(
@@ -132,6 +137,7 @@ def limit_info(
         spent=dict(spent or {}),
         running=running,
         waiting=waiting,
+        node=node,
     )
 
 
@@ -148,4 +154,4 @@ def limit_answer(scope: str, change: LimitChange, before: LimitInfo | None, afte
 def _with_figures(limit: Limit, found: LimitInfo | None) -> LimitInfo:
     if found is None:
         return limit_info(limit)
-    return limit_info(limit, running=found.running, waiting=found.waiting, spent=found.spent)
+    return limit_info(limit, running=found.running, waiting=found.waiting, spent=found.spent, node=found.node)

@@ -11,6 +11,8 @@ from cli.options import budget_option, output_option, reason_option, report_opti
 from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.model.limit_info import LimitAnswer, LimitInfo
     from cli.backend import ServerOptions
 
@@ -46,7 +48,9 @@ def list_command(output: str, server: ServerOptions) -> None:
     from cli.render.tables import LIMITS
     from cli.run import read
 
-    LIMITS.show(read(server, lambda client: client.limits.list()), output)
+    limits = read(server, lambda client: client.limits.list())
+    LIMITS.show(limits, output)
+    _say_that_nodes_count(limits)
 
 
 @command.command("set")
@@ -70,7 +74,8 @@ def set_command(
 
     A SCOPE is 'everything', service:NAME, handler:NAME/HANDLER, key:NAME/KEY or tag:NAME=VALUE. key:NAME counts each key on its
     own, and tag:NAME each value. The limit of one key or value replaces that of each; with no bound it is exempt. Invocations
-    that run already are not stopped. Once a budget is used up, they are paused before they continue, until it is raised.
+    that run already are not stopped. Once a budget is used up, they are paused before they continue, until it is raised. Each node
+    of a cluster permits the concurrency and the rate on its own.
 
     \b
         playhead limits set service:Agent --concurrency 50
@@ -111,6 +116,15 @@ def _show_change(answer: LimitAnswer, output: str) -> None:
         return
     before, after = _in_words(answer.before), _in_words(answer.after)
     out(f"{safe(answer.scope)}  {'changed' if answer.changed else 'unchanged'}  {before} -> {after}")
+    _say_that_nodes_count([] if answer.after is None else [answer.after])
+
+
+def _say_that_nodes_count(limits: Sequence[LimitInfo]) -> None:
+    node = next((limit.node for limit in limits if limit.node and (limit.concurrency or limit.rate)), "")
+    if node:
+        err(
+            f"each node of the cluster counts on its own, so concurrency and rate are those of one node; asked was {safe(node)}"
+        )
 
 
 def _in_words(limit: LimitInfo | None) -> str:

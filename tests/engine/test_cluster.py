@@ -214,6 +214,9 @@ async def test_a_limit_holds_on_every_node_when_it_is_set(lab: Cluster) -> None:
         for asked in peers:
             await asked.client.limits.set("service:Tally", concurrency=1)
             assert all(peer.engine.registry.limits for peer in peers)
+            assert [limit.node for peer in peers for limit in await peer.client.limits.list()] == ["n1", "n2"], (
+                "who counts"
+            )
             await asked.client.limits.delete("service:Tally")
             assert not any(peer.engine.registry.limits for peer in peers)
 

@@ -14,7 +14,6 @@ from actors.values.names import is_system
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
-    from actors.engine.run_limits import RunLimits
     from actors.engine.totals import Histogram
     from actors.model.limit_info import LimitInfo
     from journal.events import OutcomeKind, Status
@@ -104,14 +103,15 @@ async def figures_of(engine: Engine) -> Figures:
         commit_seconds=_distribution(counters.commit_seconds),
         commit_events=_distribution(counters.commit_events),
         dropped_spans=engine.dropped_spans,
-        limits=limits_of(engine.run_limits),
+        limits=limits_of(engine),
         reports_shared=registry_stream() % engine.journal.partitions in owned,
     )
 
 
-def limits_of(run_limits: RunLimits) -> tuple[LimitInfo, ...]:
+def limits_of(engine: Engine) -> tuple[LimitInfo, ...]:
     """Return the limits, with the numbers of running and waiting invocations in this process, and with the amounts spent."""
-    places, spent_under = run_limits.places, run_limits.budgets.spent_under
+    places, spent_under = engine.run_limits.places, engine.run_limits.budgets.spent_under
+    node = "" if engine.router is None else engine.router.node
     figures = places.figures()
     return tuple(
         limit_info(
@@ -119,6 +119,7 @@ def limits_of(run_limits: RunLimits) -> tuple[LimitInfo, ...]:
             running=figures[limit.scope][0],
             waiting=figures[limit.scope][1],
             spent=None if limit.budget is None else spent_under(limit.scope, limit.life),
+            node=node,
         )
         for limit in places.limits
     )

@@ -132,7 +132,7 @@ class LocalRegistry(LocalServices):
     # Limits.
 
     async def set_limit(self, scope: str, options: LimitOptions) -> LimitAnswer:
-        """Set the limit. On return it is in force in this process."""
+        """Set the limit. On return it is in force in this process, and in a cluster on every node, each of which counts on its own."""
         parts = [] if options.concurrency is None else [f"{options.concurrency} at once"]
         parts += [] if options.rate is None else [f"{options.rate} in {options.period:g} s"]
         parts += [] if options.budget is None else [f"{grouped(str(a))} {name}" for name, a in options.budget.items()]
@@ -168,11 +168,11 @@ class LocalRegistry(LocalServices):
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits, with the numbers of running and waiting invocations in this process, and the amounts spent."""
         await trio.lowlevel.checkpoint()
-        return limits_of(self.engine.run_limits)
+        return limits_of(self.engine)
 
     def _figures_of(self, scope: str) -> LimitInfo | None:
         """The limit of a scope, with its figures."""
-        return next((info for info in limits_of(self.engine.run_limits) if info.scope == scope), None)
+        return next((info for info in limits_of(self.engine) if info.scope == scope), None)
 
     def _check_limited(self, scope: str) -> None:
         """Refuse the scope of a limit that could never count anything."""

@@ -17,7 +17,7 @@ async def list_limits(exchange: Exchange) -> LimitList:
 async def set_limit(exchange: Exchange, body: LimitOptions) -> LimitAnswer:
     """Set how many invocations of a scope run at once, how many start in a period, and how much they may spend.
 
-    It replaces the limit of the scope.
+    It replaces the limit of the scope. Each node of a cluster permits the concurrency and the rate on its own; a budget is one for all.
     """
     return await exchange.client.limits.set(
         exchange.path["limit"],

@@ -13,7 +13,7 @@ import { toast } from "../ui/toast.js";
 
 /**
  * @typedef {{ scope: string, concurrency: number | null, rate: number | null, period: number, since: number, by: string, reason: string,
- *   budget: Record<string, string> | null, spent: Record<string, string>, running: number, waiting: number }} Limit
+ *   budget: Record<string, string> | null, spent: Record<string, string>, running: number, waiting: number, node: string }} Limit
  */
 
 /** All limits, by scope. */
@@ -40,7 +40,9 @@ export function Limits() {
             <p>A limit says how many invocations of a scope run at once, or start in a period, and how much they spend. The others wait in the order in which they were accepted.</p>
             <pre>playhead limits set tag:user --concurrency 2 --rate 100/1m</pre>
           <//>`
-        : html`<${Section} title="Limits in force"><${List} limits=${data} onChange=${setChanging} onDelete=${setDeleting} /><//>`}
+        : html`<${Section} title="Limits in force">
+            ${data[0]?.node ? html`<p class="faint">Each node of the cluster counts on its own, so concurrency and rate are those of one node. Running and waiting are those of ${visible(data[0].node)}.</p>` : null}
+            <${List} limits=${data} onChange=${setChanging} onDelete=${setDeleting} /><//>`}
     ${changing ? html`<${SetLimit} limit=${changing === "new" ? null : changing} onDone=${reload} onClose=${() => setChanging(null)} />` : null}
     ${deleting ? html`<${DeleteLimit} limit=${deleting} onDone=${reload} onClose=${() => setDeleting(null)} />` : null}
   </div>`;
