@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from actors.control.offline.directory import OfflineClient, open_directory
     from actors.http.client.backend import connect
     from actors.runtime import Runtime, open_runtime
+    from actors.system.lock_blocks import lock
 
     __version__: str
 
@@ -84,6 +85,7 @@ _LATER = {
     "OfflineClient": "actors.control.offline.directory",
     "Runtime": "actors.runtime",
     "connect": "actors.http.client.backend",
+    "lock": "actors.system.lock_blocks",
     "open_directory": "actors.control.offline.directory",
     "open_runtime": "actors.runtime",
 }
@@ -161,6 +163,7 @@ __all__ = [
     "heartbeat",
     "invocation",
     "last_heartbeat",
+    "lock",
     "log_processor",
     "logger",
     "move_on_after",

@@ -77,6 +77,7 @@ from actors.query.sql.result import Parameters, QueryResult, Value
 from actors.query.unserved import UnservedClass
 from actors.replay.scopes import NurseryManager
 from actors.runtime import CodeOf
+from actors.system.lock_blocks import LockBlock
 from actors.values.amounts import Amount
 from actors.values.arguments import Instant, Seconds
 from actors.values.retries import ErrorClasses, Exhausted
@@ -170,6 +171,7 @@ __all__ = [
     "LimitInfo",
     "LimitWait",
     "Lineage",
+    "LockBlock",
     "MissedPolicy",
     "Mode",
     "NoticeKind",

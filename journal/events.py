@@ -476,12 +476,16 @@ class CallScheduled:
 
 @attrs.define(kw_only=True)
 class AttachScheduled:
-    """A handler began to wait for the outcome of an invocation that it did not call."""
+    """A handler began to wait for the outcome of an invocation that it did not call. If it waits for a lock, ``lock`` is the name of the
+    lock, and ``after`` the invocation that has it or gets it before. ``stays`` is as in :class:`AttachRequested`."""
 
     invocation_id: InvocationId
     step: StepId
     callee: InvocationId
     source: str = ""
+    lock: str = ""
+    after: InvocationId | None = None
+    stays: bool = False
 
 
 @attrs.define(kw_only=True)
@@ -890,10 +894,11 @@ class InvocationMoved:
 
 @attrs.define(kw_only=True)
 class AttachRequested:
-    """Another invocation began to wait for the outcome of this one."""
+    """Another invocation began to wait for the outcome of this one. ``stays`` says that no restart of this one answers in its place."""
 
     invocation_id: InvocationId
     by: Caller
+    stays: bool = False
 
 
 @attrs.define(kw_only=True)

@@ -103,7 +103,7 @@ IN_HANDLERS = {
 OTHERWISE = {
     "spend",
     *("invocation", "workflow_id", "connect", "open_runtime", "open_directory", "service", "field"),
-    *("set_attributes", "set_status_text", "heartbeat", "emit", "log_processor"),
+    *("set_attributes", "set_status_text", "heartbeat", "emit", "log_processor", "lock"),
 }
 """Tried below, in tests of their own, or without such a parameter."""
 

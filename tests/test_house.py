@@ -44,7 +44,7 @@ ARROWS = {
     "actors.rows": "actors.core actors.values journal journal.kv journal.log",
     "actors.replay": "actors.core actors.errors actors.values journal",
     "actors.model": "actors.core actors.errors actors.replay actors.values journal",
-    "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv",
+    "actors.system": "actors.core actors.errors actors.model actors.replay actors.values journal journal.kv",
     "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
     "actors.code": (
         "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
@@ -109,7 +109,7 @@ ARROWS = {
     ),
     "actors": (
         "actors.aio actors.cluster actors.control actors.control.offline actors.core actors.endpoints actors.environment actors.errors"
-        " actors.http actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.values"
+        " actors.http actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.system actors.values"
         " journal journal.kv journal.log"
     ),
     "cli": (

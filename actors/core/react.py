@@ -188,7 +188,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
 
 
 def _on_attach(_: ObjectState | None, event: e.AttachScheduled) -> list[Effect]:
-    command = c.Attach(invocation_id=event.callee, by=Caller(event.invocation_id, event.step))
+    command = c.Attach(invocation_id=event.callee, by=Caller(event.invocation_id, event.step), stays=event.stays)
     return [f.Deliver(stream_of_invocation(event.callee), command)]
 
 
@@ -319,7 +319,7 @@ def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> li
         owed += clear_waits(invocation, event.outcome.kind)
     elif invocation.scheduled_for is not None:
         owed.append(f.RetractTimer(invocation.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
-    if invocation.caller is not None or invocation.attached:
+    if invocation.caller is not None or invocation.attached or invocation.watchers:
         owed += _answer(invocation, event.outcome)
     owed.append(f.NotifyWaiters(event.invocation_id, event.outcome))
     return owed
@@ -332,7 +332,7 @@ def _answer(invocation: InvocationState, outcome: Outcome) -> list[Effect]:
             stream_of_invocation(caller.invocation_id),
             c.CompleteCall(invocation_id=caller.invocation_id, step=caller.step, outcome=outcome),
         )
-        for caller in waiting
+        for caller in (*waiting, *invocation.watchers)
     ]
 
 

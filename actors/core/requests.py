@@ -187,7 +187,7 @@ def describe(event: Any) -> str:
         case e.SendScheduled():
             what = f"a send to {event.target} with {_short(event.argument)}"
         case e.AttachScheduled():
-            what = f"waiting for {event.callee}"
+            what = f"waiting for lock {event.lock!r}" if event.lock else f"waiting for {event.callee}"
         case e.SignalAwaited():
             what = f"waiting for signal {event.name!r}"
         case e.QuestionAsked():

@@ -29,6 +29,7 @@ import attrs
 import msgspec
 
 from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
+from actors.core.locks import check_no_lock
 from actors.core.output import NO_OUTPUT, KeptOutput
 from actors.core.requests import is_completion, is_request
 from actors.core.restart_points import ANEW, ENTRY, THE_END, is_entry, prefix_of, ref_of, without_deferred
@@ -93,7 +94,7 @@ def plan_restart(
     """Plan a restart as ``successor`` from before the outcome of ``step``, or from another point.
 
     Raises :class:`ConflictError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
-    it.
+    it, or to the block of a lock.
     """
     history = without_deferred(history)
     takers = _takers(history)
@@ -120,6 +121,7 @@ def plan_restart(
             event = _begun_again(event, recorded.stamp.at, successor, step, cut, now=now)
             again.append(event)
         events.append((recorded.stamp, event))
+    check_no_lock((event for _, event in events), step)
     asking = {event.step for event in again if isinstance(event, e.SignalAwaited)}
     asked = {event.question for _, event in events if isinstance(event, e.QuestionAsked)}
     late_updates = _late_updates(history, cut.at)

@@ -103,7 +103,7 @@ def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
         and invocation.expires_at is None
         and invocation.retry_at is None
         and not invocation.updates_received
-        and not (changes.logs or changes.maps or invocation.attached)
+        and not (changes.logs or changes.maps or invocation.attached or invocation.watchers)
         and (len(state.invocations) == 1 or all(other.waits_for != of for other in state.invocations.values()))
     )
 

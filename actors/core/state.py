@@ -66,7 +66,8 @@ class WaitKind(Constant):
 class Wait(msgspec.Struct, gc=False):
     """An operation that has begun and not ended. ``since`` is its start, ``at`` the time at which it is due, and
     ``callee`` the awaited invocation. ``is_fixed`` says that an idempotency key determines the id of the callee. ``question`` is the
-    question whose answer is awaited, and ``heartbeat`` are the details of a step's last heartbeat, as JSON."""
+    question whose answer is awaited, and ``heartbeat`` are the details of a step's last heartbeat, as JSON. ``after`` is the invocation that
+    has an awaited lock or gets it before."""
 
     kind: WaitKind
     since: float
@@ -78,6 +79,7 @@ class Wait(msgspec.Struct, gc=False):
     is_fixed: bool = False
     question: str = ""
     heartbeat: bytes = b""
+    after: InvocationId | None = None
 
 
 @attrs.define
@@ -164,6 +166,7 @@ class InvocationState:
     ``updates_received`` its own number.
     ``budget`` is its own, with what was added since, and ``budgets`` are the invocations whose budgets count its spending: itself, if it
     has a budget, and callers above it. ``over_budget`` are invocations below it that are paused because its budget is used up.
+    ``watchers`` are invocations that wait for its own end, and for that of no restart.
     ``paused_for`` is the invocation whose budget it is paused for; None if it is paused for the budget of a limit, or is not paused.
     """
 
@@ -223,6 +226,7 @@ class InvocationState:
     budgets: tuple[InvocationId, ...] = ()
     over_budget: list[InvocationId] = attrs.field(factory=list)
     paused_for: InvocationId | None = None
+    watchers: list[Caller] = attrs.field(factory=list)
 
     @property
     def is_started(self) -> bool:

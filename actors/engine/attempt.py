@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.items import Items
     from actors.replay.first_branch import FirstBranch
-    from journal.events import Recorded, Stamp, TraceContext
+    from journal.events import Recorded, Stamp
     from journal.fused import Lived
     from journal.ids import StepId
 
@@ -79,20 +79,17 @@ class Attempt:
         accepted_at: float,
         seed: str = "",
         attempt: int = 1,
-        tags: dict[str, str] | None = None,
-        trace: TraceContext | None = None,
+        asked: c.Invoke | e.InvocationAccepted,
         seen: int = 0,
         has_budgets: bool = False,
     ) -> None:
         of = self.invocation_id = view.invocation_id
-        self.handler = handler
+        self.handler, self._view, self._context = handler, view, context
         self.seen, self.has_budgets = seen, has_budgets  # of invocations, which count what it spends
         self._waits, self.last_active = False, 0.0
-        self._context = context
         self.name = f"{state.name}/{name}"
         self.may_be_interrupted = not is_system(state.service)
         self.mark = b"" if context.in_flight is None else turn_mark(of)
-        self._view = view
         self.context = HandlerContext(
             invocation_id=of,
             service=state.service,
@@ -109,8 +106,10 @@ class Attempt:
             links=context.links,
             deployment=definition.deployment,
             attempt=attempt,
-            tags=tags,
-            trace=None if trace is None and context.observer is None else trace_of(of, trace),
+            caller=asked.caller,
+            chain=asked.chain,
+            tags=asked.tags,
+            trace=None if asked.trace is None and context.observer is None else trace_of(of, asked.trace),
             find=find,
         )
         self.execution = self.execution_type(
@@ -165,8 +164,7 @@ class Attempt:
             accepted_at=invocation.accepted_at,
             seed="" if lineage is None else lineage.seed,
             attempt=invocation.failed_attempts + 1,
-            tags=accepted.tags,
-            trace=accepted.trace,
+            asked=accepted,
             seen=seen,
             has_budgets=bool(invocation.budgets),
         )
@@ -197,8 +195,7 @@ class Attempt:
             find,
             name=asked.target.handler,
             accepted_at=stamp.at,
-            tags=asked.tags,
-            trace=asked.trace,
+            asked=asked,
         )
 
     def start(self, now: float) -> list[Command]:

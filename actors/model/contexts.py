@@ -18,6 +18,8 @@ from journal.ids import InvocationId, life_of
 from journal.pieces import Piece
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.model.definitions import Definition, NameLookup
     from actors.model.inside import InsideClient
     from actors.model.link_signer import LinkSigner
@@ -36,7 +38,7 @@ class HandlerContext:
     modules its code comes from, or empty for imported code. ``attempt`` is its number since a client
     last resumed the invocation. ``accepted_at`` is when it was accepted, and ``seed`` that of the invocation whose history it repeats, or
     empty. ``tags`` are those of the invocation, and ``trace`` is
-    its own span; None if there are none. ``links`` makes the links of its questions, and ``questions`` are those without an answer."""
+    its own span; None if there are none. ``caller`` is the handler that awaits it, and ``chain`` are all callers, the nearest last. ``links`` makes the links of its questions, and ``questions`` are those without an answer."""
 
     invocation_id: InvocationId
     service: str
@@ -52,6 +54,8 @@ class HandlerContext:
     secret: str = ""
     deployment: str = ""
     attempt: int = 1
+    caller: e.Caller | None = None
+    chain: Sequence[e.Link] = ()
     tags: dict[str, str] | None = None
     trace: e.TraceContext | None = None
     links: LinkSigner | None = None

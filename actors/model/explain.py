@@ -38,6 +38,7 @@ class WaitCause(enum.Enum):
     THREAD = "thread"
     TIMER = "timer"
     SIGNAL = "signal"
+    LOCK = "lock"
 
 
 @attrs.frozen(kw_only=True)
@@ -282,6 +283,10 @@ _WORDS: dict[str, tuple[WaitCause, Callable[[WaitInfo], str]]] = {
     "deadline": (WaitCause.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
     "call": (WaitCause.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not completed"),
     "attach": (WaitCause.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
+    "lock": (
+        WaitCause.LOCK,
+        lambda w: f"it waits for the lock {w.name!r} (step {w.step}), which {w.invocation_id} has or gets before it",
+    ),
     "signal": (WaitCause.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not arrived"),
     "verb": (WaitCause.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),
 }

@@ -28,7 +28,7 @@ from actors.core.limits import LimitWait
 from actors.core.state import REQUEST
 from actors.errors import CircleLink, ErrorCode
 from actors.model.gate_info import GateInfo, gate_info
-from actors.model.wait_info import NOTHING_LEFT, CodeWait, KeyWait, LeftBehind, StepDoing, WaitInfo
+from actors.model.wait_info import LOCK_WAIT, NOTHING_LEFT, CodeWait, KeyWait, LeftBehind, StepDoing, WaitInfo
 from actors.values.error_details import recorded_code
 from journal.events import (
     Caller,
@@ -326,11 +326,11 @@ def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
 def _wait_info(step: StepId, wait: Wait, doing: StepDoing | None) -> WaitInfo:
     return WaitInfo(
         step=step,
-        kind=wait.kind.value,
+        kind=LOCK_WAIT if wait.after is not None else wait.kind.value,
         name=wait.name,
         since=wait.since,
         until=wait.at,
-        invocation_id=wait.callee,
+        invocation_id=wait.after or wait.callee,
         failed_attempts=wait.attempts,
         max_attempts=wait.max_attempts,
         phase=None if doing is None else doing.phase,

@@ -9,6 +9,9 @@ import attrs
 
 from journal.ids import InvocationId, StepId
 
+LOCK_WAIT = "lock"
+"""The kind of a wait for a lock."""
+
 
 class StepPhase(enum.Enum):
     """The phase of a step in the process that runs it."""
@@ -30,7 +33,8 @@ class StepPhase(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class WaitInfo:
-    """An operation that an invocation waits for: a step, a timer, a call, a signal; with its start and its date in wall seconds.
+    """An operation that an invocation waits for: a step, a timer, a call, a signal, a lock; with its start and its date in wall
+    seconds. ``invocation_id`` is the awaited invocation; of a lock, the one that has it or gets it before.
 
     ``phase`` is the phase of a step, known in the process that runs it. ``note`` describes it in words. ``heartbeat`` are the
     details of its last recorded heartbeat.

@@ -8,10 +8,11 @@ possible, a handler does its work in one turn, so that a new version of it has n
 from actors.model.classes import ObjectBase
 from actors.system.code import Code
 from actors.system.job import Job
+from actors.system.locks import Lock
 from actors.system.notification import Notification
 from actors.system.registry import Registry
 from actors.system.schedule import Schedule
 from actors.system.scheduled_calls import ScheduledCall
 
-SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job, Schedule, ScheduledCall, Notification)
+SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job, Schedule, ScheduledCall, Notification, Lock)
 """The built-in classes."""

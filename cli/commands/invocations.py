@@ -142,15 +142,22 @@ def describe(invocation_id: str, watch: bool, output: str, server: ServerOptions
         read(server, lambda client: _watch_one(client, of))
         return
 
-    async def find(client: Client) -> tuple[InvocationInfo, list[JournalEntry]]:
-        return await client.invocation(of).info(), await _events(client, of)
+    async def find(client: Client) -> tuple[InvocationInfo, list[JournalEntry], list[str]]:
+        return await client.invocation(of).info(), await _events(client, of), await _locks(client, of)
 
-    info, entries = read(server, find)
+    info, entries, locks = read(server, find)
     if output == "json":
-        out_json({"invocation": info, "events": entries})
+        out_json({"invocation": info, "events": entries, "locks": locks})
         return
-    for line in invocation_lines(info, entries):
+    for line in invocation_lines(info, entries, locks):
         out(line)
+
+
+async def _locks(client: Client, of: InvocationId) -> list[str]:
+    """Return the locks that the invocation has."""
+    asked = "select lock from sys_lock where invocation_id = ? and place = 1 order by lock"
+    found = await client.query(asked, (of,))
+    return [str(lock) for (lock,) in found.rows]
 
 
 async def _watch_one(client: Client, of: InvocationId) -> None:
@@ -160,7 +167,8 @@ async def _watch_one(client: Client, of: InvocationId) -> None:
 
     async def look() -> tuple[Iterable[str], bool]:
         info = await client.invocation(of).info()
-        return invocation_lines(info, await _events(client, of)), info.status is Status.COMPLETED
+        lines = invocation_lines(info, await _events(client, of), await _locks(client, of))
+        return lines, info.status is Status.COMPLETED
 
     await watch(look)
 

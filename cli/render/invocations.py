@@ -18,15 +18,15 @@ from cli.targets import written_target
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
 
 
-def invocation_lines(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[str]:
-    """Yield the facts about an invocation, with its timeline and its last error."""
-    yield from facts_lines(_facts(info))
+def invocation_lines(info: InvocationInfo, entries: list[JournalEntry], locks: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the facts about an invocation, with its timeline and its last error. ``locks`` are those that it has."""
+    yield from facts_lines([*_facts(info), *(("holds", f"lock {lock}") for lock in locks)])
     yield ""
     yield from timeline_lines(entries)
     yield from _error_lines(info)

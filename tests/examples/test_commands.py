@@ -59,6 +59,15 @@ EXPECTED = {
         answers=("null", "null", "", "70"),
         refused=('playhead call Transfer/run \'{"source": "alice", "target": "bob", "amount": 1000}\'',),
     ),
+    "swap": Expected(
+        script=(
+            "the second swap: it waits for the lock 'Shift/tuesday'",
+            "bob and alice have swapped",
+            "alice and carol have swapped",
+            *("monday bob", "tuesday carol", "wednesday alice"),
+        ),
+        answers=("null", "null", '"alice and bob have swapped"', "(?s)[^\\n]*lock.*"),
+    ),
     "openai_agents_handoff": Expected(
         script=(
             "refunds: Sorry about that. 40 for order 17 were refunded.",

@@ -15,6 +15,7 @@ from examples.counter import Counter
 from examples.long_chat import Room
 from examples.reminder import Reminder
 from examples.signup import DAY, Signup
+from examples.swap import Roster, Shift
 from examples.tools import SECONDS, Research
 from examples.transfer import Account, InsufficientFunds, Suspicious, Transfer
 from journal.events import OutcomeKind
@@ -213,3 +214,23 @@ async def test_a_long_chat_reads_its_end_and_its_middle() -> None:
         assert [line.text for line in await room.page(3, 5)] == ["line 3", "line 4"]
         assert await room.latest(0) == []
         assert len(await room.latest(100)) == 20
+
+
+async def test_swaps_of_one_shift_run_one_after_the_other_and_lose_nobody() -> None:
+    lab = Lab(Shift, Roster)
+    week = {"monday": "alice", "tuesday": "bob", "wednesday": "carol"}
+    async with lab.running() as runtime:
+        for day, person in week.items():
+            await runtime.client.actor(Shift, day).assign(person)
+        swap = runtime.client.service(Roster).swap
+        handles = [
+            await swap.send(*days)
+            for days in (("tuesday", "monday"), ("tuesday", "wednesday"), ("monday", "wednesday"))
+        ]
+        await trio.sleep(0.1)
+        await handles[0].kill()
+    async with lab.running() as runtime:
+        for handle in handles[1:]:
+            await runtime.client.invocation(handle.id).result()
+        people = [await runtime.client.actor(Shift, day).who() for day in week]
+        assert sorted(people) == sorted(week.values())

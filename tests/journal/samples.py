@@ -94,7 +94,15 @@ EVENTS: list[e.Event] = [
         max_duration=60.0,
         budget={"tokens": "1000"},
     ),
-    e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
+    e.AttachScheduled(
+        invocation_id=INVOCATION,
+        step=STEP,
+        callee=OTHER,
+        source="bank.py:16",
+        lock="Account/ada",
+        after=OTHER,
+        stays=True,
+    ),
     e.CallCompleted(
         invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE, expired=True)
     ),
@@ -224,7 +232,7 @@ EVENTS: list[e.Event] = [
         over=e.OverBudget(OTHER, "tokens", "1200", "1000"),
     ),
     e.InvocationResumed(invocation_id=INVOCATION, reason="fixed"),
-    e.AttachRequested(invocation_id=INVOCATION, by=CALLER),
+    e.AttachRequested(invocation_id=INVOCATION, by=CALLER, stays=True),
     e.InvocationCompleted(
         invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck", expired=True)
     ),

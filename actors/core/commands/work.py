@@ -107,10 +107,11 @@ class CompleteVerb:
 
 @attrs.frozen(kw_only=True)
 class Attach:
-    """Send the outcome of this invocation to ``by`` when it completes."""
+    """Send the outcome of this invocation to ``by`` when it completes. ``stays`` is as in :class:`journal.events.AttachRequested`."""
 
     invocation_id: InvocationId
     by: Caller
+    stays: bool = False
 
 
 @attrs.frozen(kw_only=True)

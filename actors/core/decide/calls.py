@@ -43,7 +43,7 @@ def complete_verb(
 
 
 def attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _: float, __: Limits) -> list[Event]:
-    if command.by == invocation.caller or command.by in invocation.attached:
+    if command.by == invocation.caller or command.by in (*invocation.attached, *invocation.watchers):
         return []
     waiting, awaited = command.by.invocation_id, invocation.invocation_id
     link = CircleLink(awaited, f"{state.name}/{invocation.handler}")
@@ -52,7 +52,7 @@ def attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _
     if awaited in state.queue and waiting == state.holder:
         holder = CircleLink(waiting, f"{state.name}/{state.invocations[waiting].handler}")
         raise deadlock([holder, link, holder])
-    return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by)]
+    return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by, stays=command.stays)]
 
 
 def hand_over_call(

@@ -294,7 +294,10 @@ def _start_over(invocation: InvocationState) -> None:
 
 
 def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:
-    invocation.attached.append(event.by)
+    if event.stays:
+        invocation.watchers.append(event.by)
+    else:
+        invocation.attached.append(event.by)
 
 
 def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.InvocationRestarted, __: Stamp) -> None:

@@ -44,7 +44,9 @@ def on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled,
 
 
 def on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
-    _wait_for_others(invocation, event.step, Wait(WaitKind.ATTACH, stamp.at, callee=event.callee))
+    _wait_for_others(
+        invocation, event.step, Wait(WaitKind.ATTACH, stamp.at, event.lock, callee=event.callee, after=event.after)
+    )
 
 
 def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:

@@ -136,4 +136,11 @@ def _source_of_await() -> str:
     return source_line(depth)
 
 
-_OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.model.references", "actors.core.", "contextlib")
+_OWN_MODULES = (
+    "actors.model.verbs",
+    "actors.model.handles",
+    "actors.model.references",
+    "actors.core.",
+    "actors.system.lock_blocks",
+    "contextlib",
+)

@@ -89,10 +89,14 @@ class SendOperation(_Asked):
 
 
 class AttachOperation(Operation, kw_only=True):
-    """A handler awaits the result of an invocation that it did not call."""
+    """A handler awaits the result of an invocation that it did not call. ``lock``, ``after`` and ``stays`` are as in
+    the event."""
 
     callee: InvocationId
     source: str
+    lock: str = ""
+    after: InvocationId | None = None
+    stays: bool = False
 
     request = e.AttachScheduled
     completion = e.CallCompleted
@@ -106,6 +110,9 @@ class AttachOperation(Operation, kw_only=True):
             step=self.step,
             callee=self.callee,
             source=self.source,
+            lock=self.lock,
+            after=self.after,
+            stays=self.stays,
         )
 
 

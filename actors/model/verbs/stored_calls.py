@@ -67,8 +67,9 @@ async def call_stored(
     return completed.outcome
 
 
-async def outcome_of(of: InvocationId) -> e.Outcome:
-    """Wait until an invocation completes and return its outcome of any kind. Raises ``NotFoundError`` if there is no such invocation."""
+async def outcome_of(of: InvocationId, *, stays: bool = False) -> e.Outcome:
+    """Wait until an invocation completes and return its outcome of any kind; with ``stays``, the invocation itself and no restart that
+    takes its place. The outcome is a failure with ``NotFoundError`` if there is no such invocation."""
     branch = branch_for("invocation")
-    completed: e.CallCompleted = await AttachOperation(branch, branch.following_step, callee=of, source="")
+    completed: e.CallCompleted = await AttachOperation(branch, branch.following_step, callee=of, source="", stays=stays)
     return completed.outcome

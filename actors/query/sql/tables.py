@@ -11,6 +11,7 @@ from actors.query.sql.gates import GATES
 from actors.query.sql.histories import HISTORIES
 from actors.query.sql.invocations import INVOCATIONS
 from actors.query.sql.limits import LIMITS
+from actors.query.sql.locks import LOCKS
 from actors.query.sql.notifications import NOTIFICATIONS
 from actors.query.sql.objects import INBOXES, STATES
 from actors.query.sql.outputs import OUTPUTS
@@ -34,6 +35,7 @@ TABLES: tuple[AnyTable, ...] = (
     DEPLOYMENTS,
     GATES,
     LIMITS,
+    LOCKS,
     SCHEDULES,
     NOTIFICATIONS,
     AUDITS,

@@ -207,7 +207,7 @@ export function timelineOf(entries) {
         begin(entry, "call", nameOf(details.target), { callee: details.callee });
         break;
       case "AttachScheduled":
-        begin(entry, "attach", "wait for its end", { callee: details.callee });
+        begin(entry, "attach", details.lock ? `lock ${details.lock}` : "wait for its end", { callee: details.callee });
         break;
       case "CallTransferred": {
         const span = open.get(details.step);
