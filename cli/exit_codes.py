@@ -112,7 +112,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
     **dict.fromkeys(("not_found", "store_missing"), Exit.NOT_FOUND),
     **dict.fromkeys(("damaged", "disk_full", "not_owner", "offline", "set_aside", "unavailable"), Exit.UNAVAILABLE),
     "outcome_unknown": Exit.UNKNOWN,
-    **dict.fromkeys(("directory_lost", "store_failed"), Exit.DISK_FAILED),
+    **dict.fromkeys(("directory_lost", "log_diverged", "log_trimmed", "store_failed"), Exit.DISK_FAILED),
     "store_in_use": Exit.IN_USE,
 }
 """The exit code of each error code. The codes are texts here, because their class is imported only when there is an error."""

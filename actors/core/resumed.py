@@ -1,7 +1,7 @@
 """The short way of a turn after the first: resume the handler first, record once.
 
 Most handlers wait for one step, sleep, call or signal at a time, and then make one more request or return. ``decide`` would record the
-end of the wait first, and then the request or the result. This module does both in one step. :func:`goes_on_at_once` and
+end of the wait first, and then the request or the result. This module does both in one step. :func:`continues_at_once` and
 :func:`resumes_at_once` report whether the turn may run now, and :func:`ends_at_once` whether it may be the last. :func:`step_turn`,
 :func:`last_turn`, :func:`resumed_turn` and :func:`resumed_end` return its record, and :func:`with_step_turn`,
 :func:`with_resumed_turn` and :func:`with_last_turn` return the object after it.
@@ -46,7 +46,7 @@ Origin: TypeAlias = "tuple[Ended, Stamp]"
 """The end of a wait as a part of a frame, and its stamp."""
 
 
-def goes_on_at_once(invocation: InvocationState, step: StepId, seen: int) -> bool:
+def continues_at_once(invocation: InvocationState, step: StepId, seen: int) -> bool:
     """Report whether the handler may receive the value of the step now, without a decision: it waits for this step alone, and has received
     every event up to ``seen``.
 

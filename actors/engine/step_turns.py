@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from actors.core.resumed import goes_on_at_once, last_turn, plain_value, step_turn
+from actors.core.resumed import continues_at_once, last_turn, plain_value, step_turn
 from actors.engine.resumed_turns import ResumedTurns
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Stamp
@@ -56,7 +56,7 @@ class StepTurns(ResumedTurns[StepEnd]):
         if places.is_active and places.has(of):
             return False  # it may give its place to another
         attempt, invocation = loaded.attempts.get(of), state.invocations.get(of)
-        if attempt is None or invocation is None or not goes_on_at_once(invocation, step, attempt.seen):
+        if attempt is None or invocation is None or not continues_at_once(invocation, step, attempt.seen):
             return False
         parked = attempt.execution.parked.get(step)
         if parked is None or parked.interruption is not None:

@@ -152,6 +152,8 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
         (
             ErrorCode.DAMAGED,
             ErrorCode.DIRECTORY_LOST,
+            ErrorCode.LOG_DIVERGED,
+            ErrorCode.LOG_TRIMMED,
             ErrorCode.DISK_FULL,
             ErrorCode.NOT_OWNER,
             ErrorCode.OFFLINE,

@@ -97,7 +97,7 @@ async def open_replicated(
 ) -> AsyncIterator[ReplicatedJournal]:
     """Open the journal that is in a log, with a copy of it in ``local``. Catches up before the block begins.
 
-    Raises :class:`journal.replicated.log.LogDiverged` if the log does not continue the copy.
+    Raises :class:`journal.errors.LogDiverged` if the log does not continue the copy.
     """
     async with background() as nursery:
         store = ReplicatedStore(local, replicated, partitions)

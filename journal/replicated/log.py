@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from journal.errors import JournalError, StoreFailed, Unavailable
+from journal.errors import JournalError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,35 +34,6 @@ class Superseded(JournalError):
         )
         self.partition = partition
         self.after = after
-
-
-class LogDiverged(StoreFailed):
-    """The log does not continue what this node has applied: it has lost its end, or another history was written. The node must not
-    join the two: restore the log, or remove the node's copy so that it is made again from the log."""
-
-    def __init__(self, partition: int, number: int, reason: str) -> None:
-        super().__init__(
-            f"the log of partition {partition} does not continue what this node has applied up to entry {number}: {reason}. "
-            "Restore the log, or remove this node's data directory so that it is made again from the log"
-        )
-        self.partition = partition
-        self.number = number
-        self.reason = reason
-
-
-class LogTrimmed(StoreFailed):
-    """The log no longer has the entries behind what this node has applied, because snapshots have their contents. The node's copy
-    cannot be continued: it must be made again from a snapshot, as the next start does."""
-
-    def __init__(self, partition: int, number: int, first: int) -> None:
-        """``number`` is the last entry that the node has applied, and ``first`` the first that the log still has."""
-        super().__init__(
-            f"the log of partition {partition} begins with entry {first}, and this node has applied it up to entry {number}: start the "
-            "node again, and it makes its copy from the newest snapshot"
-        )
-        self.partition = partition
-        self.number = number
-        self.first = first
 
 
 class LogUnusable(Unavailable):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from journal.errors import LogTrimmed
 from journal.kv.store import Durability
-from journal.replicated.log import LogTrimmed, PostedMessage, Superseded
+from journal.replicated.log import PostedMessage, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

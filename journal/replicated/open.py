@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from journal.errors import WrongStore
+from journal.errors import LogTrimmed, WrongStore
 from journal.kv.data_directory import DataDirectory
 from journal.kv.store import Durability
 from journal.log.open import new_identity, open_store
 from journal.replicated.journal import open_replicated
-from journal.replicated.log import LogTrimmed, LogUnusable
+from journal.replicated.log import LogUnusable
 from journal.replicated.snapshots.seed import seed
 from journal.rows import FORMAT, StoreIdentity, decode_row, encode_row
 from journal.safe_logger import SafeLogger

@@ -24,7 +24,7 @@ import outcome
 import trio
 
 from journal import keys
-from journal.errors import CorruptRecord, Fenced, InDoubt, JournalError, Unavailable
+from journal.errors import CorruptRecord, Fenced, InDoubt, JournalError, LogDiverged, Unavailable
 from journal.kv.store import Batch
 from journal.replicated.entries import (
     DIGEST_BYTES,
@@ -35,7 +35,7 @@ from journal.replicated.entries import (
     digest_of,
     encode_entries,
 )
-from journal.replicated.log import LogDiverged, Superseded
+from journal.replicated.log import Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -26,8 +26,8 @@ from actors.core.fused import (
 from actors.core.owed import needs_attempt, needs_recovery
 from actors.core.react import react
 from actors.core.resumed import (
+    continues_at_once,
     ends_at_once,
-    goes_on_at_once,
     last_turn,
     plain_value,
     resumed_end,
@@ -249,7 +249,7 @@ def check_law_of_steps(state: ObjectState) -> int:
     compared = 0
     for of, invocation in state.invocations.items():
         for step in invocation.waits:
-            if not goes_on_at_once(invocation, step, state.version):
+            if not continues_at_once(invocation, step, state.version):
                 continue
             completed = e.StepCompleted(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"17"))
             for fields, request in product(CHANGES, REQUESTS):
@@ -317,7 +317,7 @@ def check_law_of_ends(state: ObjectState) -> int:
     compared = 0
     for of, invocation in state.invocations.items():
         for step, fields in product(invocation.waits, CHANGES):
-            if not goes_on_at_once(invocation, step, state.version) or not ends_at_once(state, invocation):
+            if not continues_at_once(invocation, step, state.version) or not ends_at_once(state, invocation):
                 continue
             completed = e.StepCompleted(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"17"))
             changes: list[Event] = [] if fields is None else [e.FieldsChanged(invocation_id=of, fields=fields)]
@@ -527,7 +527,7 @@ def waiting(*events: Event) -> ObjectState:
 
 
 def goes_on(state: ObjectState, seen: int | None = None) -> bool:
-    return goes_on_at_once(state.invocations[IT], STEP, state.version if seen is None else seen)
+    return continues_at_once(state.invocations[IT], STEP, state.version if seen is None else seen)
 
 
 def test_the_end_of_the_only_step_is_handed_over_at_once() -> None:

@@ -10,8 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from journal.errors import InDoubt, Unavailable
-from journal.replicated.log import LogDiverged, Superseded
+from journal.errors import InDoubt, LogDiverged, Unavailable
+from journal.replicated.log import Superseded
 from journal.replicated.membership import DEAD_SECONDS, Member
 from journal.replicated.nats import log as nats_log
 from journal.replicated.nats.jetstream import JetStream, Page

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from journal.errors import Unavailable, WrongStore
-from journal.replicated.log import LogDiverged, LogTrimmed, LogUnusable
+from journal.errors import LogDiverged, LogTrimmed, Unavailable, WrongStore
+from journal.replicated.log import LogUnusable
 from journal.replicated.nats.log import open_nats_log
 from journal.replicated.open import identify, open_replica
 from tests.journal.test_contract import append

@@ -12,6 +12,7 @@ import trio
 from journal.errors import (
     ClusterExists,
     ClusterInUse,
+    LogTrimmed,
     StoreDamaged,
     StoreError,
     StoreExists,
@@ -23,7 +24,7 @@ from journal.kv.data_directory import DataDirectory
 from journal.log.fold import first_difference, fold
 from journal.log.open import open_for_reading, open_journal
 from journal.replicated import copies
-from journal.replicated.log import LogTrimmed, LogUnusable
+from journal.replicated.log import LogUnusable
 from journal.replicated.membership import Member
 from journal.replicated.open import decode_identity, open_replica
 from journal.replicated.postgres.log import PostgresLog, open_postgres_log

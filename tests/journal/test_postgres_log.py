@@ -13,8 +13,8 @@ import trio
 import trio.testing
 
 from journal.error_codes import ErrorCode
-from journal.errors import InDoubt, MalformedAddress, Unavailable, WrongStore
-from journal.replicated.log import LogDiverged, LogUnusable, Superseded
+from journal.errors import InDoubt, LogDiverged, MalformedAddress, Unavailable, WrongStore
+from journal.replicated.log import LogUnusable, Superseded
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres import log as postgres_log
 from journal.replicated.postgres.log import open_postgres_log

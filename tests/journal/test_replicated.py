@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from journal import keys
-from journal.errors import CopyOfNode, CorruptRecord, DiskFull, Fenced, InDoubt, Unavailable, Unwritable
+from journal.errors import CopyOfNode, CorruptRecord, DiskFull, Fenced, InDoubt, LogDiverged, Unavailable, Unwritable
 from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
@@ -21,7 +21,6 @@ from journal.replicated import entries
 from journal.replicated.background import background
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
 from journal.replicated.journal import open_replicated
-from journal.replicated.log import LogDiverged
 from journal.replicated.open import identify, open_replica
 from tests.journal.faulty_log import Fault, FaultyLog
 from tests.journal.test_contract import OTHER, STREAM, all_of, append, nothing_is_due, take, values

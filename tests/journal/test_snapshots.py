@@ -14,12 +14,12 @@ import attrs
 import pytest
 import trio
 
-from journal.errors import CorruptRecord, DiskFull, StoreError, Unavailable
+from journal.errors import CorruptRecord, DiskFull, LogTrimmed, StoreError, Unavailable
 from journal.kv import seeding
 from journal.kv.small_files import sync_directory
 from journal.log.open import open_journal
 from journal.replicated.background import background
-from journal.replicated.log import LogTrimmed, Superseded
+from journal.replicated.log import Superseded
 from journal.replicated.membership import MemoryMembership
 from journal.replicated.memory_log import MemoryLog
 from journal.replicated.nats.log import open_nats_log

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from journal.errors import Unavailable
+from journal.errors import LogDiverged, LogTrimmed, Unavailable
 from journal.kv.store import Durability
 from journal.replicated.background import background
-from journal.replicated.log import LogDiverged, LogTrimmed, LogUnusable, PostedMessage, Superseded
+from journal.replicated.log import LogUnusable, PostedMessage, Superseded
 from journal.replicated.nats.address import parse_address
 from journal.replicated.nats.client import NatsClient, NoResponders
 from journal.replicated.nats.jetstream import AFTER, AFTER_IN_SUBJECT, NOT_LAST, JetStream, JetStreamRefused

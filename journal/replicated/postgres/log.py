@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from journal.errors import InDoubt, Unavailable
+from journal.errors import InDoubt, LogTrimmed, Unavailable
 from journal.kv.store import Durability
 from journal.replicated.background import background
-from journal.replicated.log import LogTrimmed, LogUnusable, PostedMessage, Superseded
+from journal.replicated.log import LogUnusable, PostedMessage, Superseded
 from journal.replicated.postgres.connection import (
     ConnectionPool,
     PostgresConnection,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from journal.errors import CorruptRecord
+from journal.errors import CorruptRecord, LogDiverged, LogTrimmed
 from journal.kv.mark import HighWaterMark
 from journal.kv.seeding import seeding
 from journal.kv.small_files import create_file
 from journal.replicated.entries import START
-from journal.replicated.log import LogDiverged, LogTrimmed, LogUnusable
+from journal.replicated.log import LogUnusable
 from journal.replicated.replica import check_continues
 from journal.replicated.snapshots.manifest import decode_snapshot, digest_of_chunk
 from journal.replicated.snapshots.threads import in_thread

@@ -4,6 +4,9 @@ Invariant: whatever the log has lost is in two snapshots whose chunks were all s
 chunks of files that did not change, and the next snapshot stores a damaged one again. No living node needs it any more: a node
 that is behind it was held dead, or had not begun, and makes its copy from a snapshot.
 
+A snapshot is looked at once, when it is the newest: each look hashes all of it. The log gets shorter only when a newer snapshot has just
+been found sound, so damage of an older one costs nothing that the newer one and the log behind it do not have.
+
 The order is: the log first, then older snapshots. A process may die after each step; the next trim does the rest.
 """
 
