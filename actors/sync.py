@@ -43,6 +43,7 @@ from actors.control.schedules import ScheduleClient as AsyncScheduleClient
 from actors.control.schedules import ScheduleHandle as AsyncScheduleHandle
 from actors.errors import ErrorCode, MisuseError
 from actors.http.client import backend as remote
+from actors.http.client.liveness import ANSWER_SECONDS
 from actors.loop_thread import LoopThread, LoopWork
 from actors.model.blocking import Blocking, blocking
 from actors.model.blocking_handles import InvocationHandle
@@ -213,12 +214,14 @@ def connect(
     path: str | os.PathLike[str] | None = None,
     token: str | None = None,
     user: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    answer_timeout: Any = ANSWER_SECONDS,
     timeout: Any = None,
 ) -> BlockingClient:
     """Connect to a server, or to the process that holds a data directory, as :func:`actors.connect` does. The client is open
     until its ``with`` block ends or it is closed.
 
-    ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. The
+    ``answer_timeout`` bounds what the server answers at once. ``timeout`` is in seconds, or a timedelta: every wait that takes longer raises :class:`actors.TooSlowError`. The
     request may still be carried out; if it is repeated under the same idempotency key, it is carried out once.
 
     ::
@@ -227,7 +230,9 @@ def connect(
             print(client.actor(Counter, "bob").add(5))
     """
     seconds = _seconds(timeout)
-    loop = _opened(partial(remote.connect, url, path=path, token=token, user=user))
+    loop = _opened(
+        partial(remote.connect, url, path=path, token=token, user=user, ca=ca, answer_timeout=answer_timeout)
+    )
     return BlockingClient(loop.opened.result(), LoopView(loop, seconds))
 
 

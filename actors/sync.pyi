@@ -317,6 +317,8 @@ def connect(
     path: str | os.PathLike[str] | None = None,
     token: str | None = None,
     user: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    answer_timeout: Seconds = 30.0,
     timeout: Seconds | None = None,
 ) -> Client: ...
 

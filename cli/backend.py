@@ -10,6 +10,8 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -21,13 +23,13 @@ from actors.http.address import read_address
 from actors.http.local_socket import answers
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
-from cli.constants import DEFAULT_DATA
+from cli.constants import ANSWER_SECONDS, DEFAULT_DATA
 from cli.contexts import context_in_use
+from cli.render.output import err
 from journal.kv.data_directory import DataDirectory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from actors.control.client import Client
     from actors.http.client.connection import Connection
@@ -40,6 +42,7 @@ class ServerOptions:
     url: str | None = None
     token: str | None = None
     data: Path = DEFAULT_DATA
+    ca: Path | None = None
 
 
 @asynccontextmanager
@@ -55,19 +58,27 @@ async def live(server: ServerOptions) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
     """Open a connection to a running server, for requests that need a server. Raises as :func:`live` does."""
-    from actors.http.client.backend import open_connection
+    from actors.http.client.opening import open_connection
 
+    opened = partial(open_connection, user=user(), answer_timeout=_answer_timeout(), remark=err)
     if server.url is None and _has_socket(server.data):
-        opening = open_connection(path=server.data, token=server.token, user=user())
+        opening = opened(path=server.data, token=server.token)
     else:
         url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
         if url is None:
             url = _url_of(server.data)
         if token is None:
             token = _own_token(server.data, url)
-        opening = open_connection(url, token=token, user=user())
+        opening = opened(url, token=token, ca=server.ca)
     async with opening as connection:
         yield connection
+
+
+def _answer_timeout() -> float:
+    """Return the seconds that ``playhead --timeout`` allows for an answer."""
+    context = click.get_current_context(silent=True)
+    given = None if context is None else context.find_root().params.get("timeout")
+    return ANSWER_SECONDS if given is None else given
 
 
 def _has_socket(data: Path) -> bool:
@@ -121,7 +132,9 @@ async def readable(server: ServerOptions) -> AsyncIterator[Client]:
         yield client
 
 
-def resolve_server(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> ServerOptions:
+def resolve_server(
+    *, url: str | None, token: str | None, data: Path | None, context: str | None, ca: Path | None
+) -> ServerOptions:
     """Choose the server from options, environment and contexts. Explicit options win; a context counts only if nothing
     names a server or a directory.
     """
@@ -131,5 +144,6 @@ def resolve_server(*, url: str | None, token: str | None, data: Path | None, con
         url = os.environ.get(URL_VARIABLE)
     named = context_in_use(context) if url is None and (context is not None or data is None) else None
     if named is not None:
-        return ServerOptions(url=named.url, token=token or named.token, data=data or DEFAULT_DATA)
-    return ServerOptions(url=url, token=token, data=data or DEFAULT_DATA)
+        trusted = ca or (None if named.ca is None else Path(named.ca))
+        return ServerOptions(url=named.url, token=token or named.token, data=data or DEFAULT_DATA, ca=trusted)
+    return ServerOptions(url=url, token=token, data=data or DEFAULT_DATA, ca=ca)

@@ -19,6 +19,9 @@ DEFAULT_DATA = Path("playhead-data")
 URL_VARIABLE = "PLAYHEAD_URL"
 TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
+ANSWER_SECONDS = 30.0
+"""How long a server may take to answer by default."""
+
 RETENTION_SECONDS = 86_400.0
 """How long results are kept by default."""
 

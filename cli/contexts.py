@@ -14,10 +14,11 @@ VARIABLE = "PLAYHEAD_CONTEXT"
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """A server and its token."""
+    """A server, its token, and the file with the certificates to trust."""
 
     url: str
     token: str | None = None
+    ca: str | None = None
 
 
 @attrs.frozen(kw_only=True)

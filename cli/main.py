@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from cli.constants import ANSWER_SECONDS
+
 COMMANDS = {
     "demo": ("cli.commands.demo", "Show in under a minute what playhead does."),
     "dev": ("cli.commands.dev", "Serve an app and reload its code when a file is saved."),
@@ -62,7 +64,15 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="playhead")
-def root() -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    default=ANSWER_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a server may take to answer. Commands that wait for an outcome wait as long as it answers.",
+)
+def root(timeout: float) -> None:
     """Durable virtual objects for trio, with a remote control.
 
     Data goes to stdout, remarks to stderr. Exit codes: 0 done, 1 the invocation failed, 2 not understood, 3 refused,

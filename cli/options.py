@@ -120,6 +120,14 @@ max_duration_option = click.option(
 )
 
 
+ca_option = click.option(
+    "--ca",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=None,
+    help="Trust the certificates in this file (PEM) [default: $SSL_CERT_FILE, else the public CAs].",
+)
+
+
 def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option for the data directory, for commands that use no server."""
     return click.option(
@@ -137,11 +145,18 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_server(
-        *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
+        *args: Any,
+        url: str | None,
+        token: str | None,
+        data: Path | None,
+        context: str | None,
+        ca: Path | None,
+        **kwargs: Any,
     ) -> Any:
         from cli.backend import resolve_server
 
-        return command(*args, server=resolve_server(url=url, token=token, data=data, context=context), **kwargs)
+        server = resolve_server(url=url, token=token, data=data, context=context, ca=ca)
+        return command(*args, server=server, **kwargs)
 
     return with_options(
         with_server,
@@ -163,6 +178,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="Use the saved server NAME [default: $PLAYHEAD_CONTEXT, else the current context].",
         ),
+        ca_option,
     )
 
 

@@ -127,7 +127,7 @@ def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) 
     from cli.backend import resolve_server
 
     try:
-        said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
+        said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context", "ca")}
         names = trio.run(_service_names, resolve_server(**said))
     except Exception:  # a completion has nowhere to report an error
         return []

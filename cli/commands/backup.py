@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ async def _copied_by_server(server: ServerOptions, name: str, reason: str) -> st
 
     checked_backup_name(name)
     async with connected(server) as connection:
-        return (await connection.post("/backups", Backup, {"name": name, "reason": reason})).path
+        copied = await connection.post("/backups", Backup, {"name": name, "reason": reason}, takes=math.inf)
+        return copied.path
 
 
 async def _copied(server: ServerOptions, name: str, reason: str) -> str:

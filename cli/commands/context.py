@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.groups import Group
-from cli.options import output_option
+from cli.options import ca_option, output_option
 from cli.render.output import err, out, safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.contexts import Context, Contexts
     from cli.render.tables import ContextInfo
 
@@ -29,8 +31,9 @@ def command() -> None:
 @click.argument("name", required=False)
 @click.option("--url", default=None, help="The server's address; required for a new name.")
 @click.option("--token", default=None, help="The server's token; '-' reads it from stdin and hides it from ps.")
+@ca_option
 @click.option("--none", "is_none", is_flag=True, help="Use no context: commands use the data directory again.")
-def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> None:
+def use(name: str | None, url: str | None, token: str | None, ca: Path | None, is_none: bool) -> None:
     """Use the server NAME from now on.
 
     \b
@@ -48,22 +51,25 @@ def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> 
         write_contexts(Contexts(named=contexts.named, current=None))
         err("no context is in use")
         return
-    write_contexts(Contexts(named=contexts.named | {name: _context(contexts, name, url, token)}, current=name))
+    write_contexts(Contexts(named=contexts.named | {name: _context(contexts, name, url, token, ca)}, current=name))
     err(f"commands now go to {name!r}; saved in {contexts_path()}")
 
 
-def _context(contexts: Contexts, name: str, url: str | None, token: str | None) -> Context:
+def _context(contexts: Contexts, name: str, url: str | None, token: str | None, ca: Path | None) -> Context:
+    import attrs
+
     from cli.contexts import Context
 
     secret = sys.stdin.read().strip() if token == "-" else token  # noqa: S105 - a word for stdin
+    trusted = None if ca is None else str(ca.absolute())
     if url is None:
         known = contexts.find(name) if name in contexts.named else None
         if known is None:
             raise click.UsageError(f"there is no context {name!r}; pass --url to create it")
-        return known if secret is None else Context(url=known.url, token=secret)
+        return attrs.evolve(known, token=secret or known.token, ca=trusted or known.ca)
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"{url!r} is not a server address; write http://HOST:PORT")
-    return Context(url=url, token=secret)  # a token belongs to the server that it was given for
+    return Context(url=url, token=secret, ca=trusted)  # a token belongs to the server that it was given for
 
 
 @command.command("list")

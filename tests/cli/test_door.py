@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from click.testing import CliRunner
 from actors import runtime
 from actors.control import jobs
 from actors.http import token_path
+from actors.http.client import liveness
 from actors.http.routes import TokenScope
 from cli import constants
+from cli.exit_codes import Exit
 from cli.main import COMMANDS, root
 from journal.events import Status
 from tests.children import python_path
@@ -80,6 +83,7 @@ def test_words_that_help_shows_are_those_of_the_project() -> None:
     assert tuple(status.value for status in Status) == constants.STATUSES
     assert tuple(scope.value for scope in TokenScope) == constants.SCOPES
     assert (constants.URL_VARIABLE, constants.TOKEN_VARIABLE) == (token_path.URL_VARIABLE, token_path.TOKEN_VARIABLE)
+    assert constants.ANSWER_SECONDS == liveness.ANSWER_SECONDS
     assert constants.RETENTION_SECONDS == runtime.RETENTION_SECONDS
     assert (constants.SLOWEST_RATE, constants.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
 
@@ -113,6 +117,21 @@ def test_a_context_names_a_server_and_is_kept_from_others(shell: Shell, monkeypa
     assert shell.run("playhead context use near").code == 2
     shell.done("playhead context forget far")
     assert shell.done("playhead context list -o json") == "[]"
+
+
+def test_a_server_that_does_not_answer_is_no_server_or_leaves_the_outcome_unknown(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        to = f"--url http://127.0.0.1:{silent.getsockname()[1]} --token x"
+        assert shell.run(f"playhead --timeout 0.1 services {to}").code == Exit.UNAVAILABLE
+        assert shell.run(f"playhead --timeout 0.1 call Shop/a/sell {to}").code == Exit.UNKNOWN
+
+
+def test_a_context_keeps_the_ca_of_its_server(shell: Shell) -> None:
+    (shell.folder / "ca.pem").write_text("no certificate")
+    shell.done("playhead context use far --url https://127.0.0.1:1 --token x --ca ca.pem")
+    shell.done("playhead context use far --token y")
+    said = shell.run("playhead services")
+    assert (said.code, "ca.pem" in said.err) == (Exit.USAGE, True)
 
 
 def test_a_data_directory_that_is_named_comes_before_the_context_in_use(shell: Shell) -> None:

@@ -15,7 +15,7 @@ import actors
 from actors import Actor, RetryPolicy, Service, Status, Workflow, handler, shared, step
 from actors.control.client import Client
 from actors.errors import ErrorCode, ResourceKind
-from actors.http.client import backend
+from actors.http.client import opening
 from actors.model.requests import CallOptions
 from actors.types import OutcomeInfo, OutcomeKind
 from journal.events import Target
@@ -488,11 +488,11 @@ async def test_nobody_there_is_unavailable() -> None:
 async def test_certificates_are_read_once_and_only_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[object] = []
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda context, *_, **__: read.append(context))
-    backend._trusted.cache_clear()
+    opening._trusted.cache_clear()
     for url, contexts in (("http://127.0.0.1:1", 0), ("https://127.0.0.1:1", 1), ("https://127.0.0.1:2", 1)):
         async with actors.connect(url, token="x"):
             assert len({*map(id, read)}) == contexts
-    backend._trusted.cache_clear()
+    opening._trusted.cache_clear()
 
 
 async def test_a_connection_that_breaks_leaves_the_outcome_unknown() -> None:

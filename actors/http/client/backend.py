@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from contextlib import asynccontextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -14,10 +14,8 @@ import httpx2
 from actors.control.backend import Sent
 from actors.control.client import Client
 from actors.core.jobs import JobVerb
-from actors.errors import InvalidArgumentError
 from actors.event_loop import require_trio
 from actors.http.client.connection import (
-    Connection,
     as_json,
     decoded,
     error_in,
@@ -28,19 +26,18 @@ from actors.http.client.connection import (
     succeeded,
 )
 from actors.http.client.histories import RemoteEvents, RemoteMarks
+from actors.http.client.liveness import ANSWER_SECONDS
+from actors.http.client.opening import open_connection
 from actors.http.client.remote_control import RemoteControl, answer_of
-from actors.http.local_socket import socket_path
 from actors.http.models import (
     INVOCATION_HEADER,
     JSON_LOSES_HEADER,
-    USER_HEADER,
     AnswerModel,
     InvocationList,
     SentModel,
     ServiceList,
 )
 from actors.http.requests import MAX_WAIT
-from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
 from actors.model.caller_trace import current_trace
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
@@ -54,15 +51,12 @@ from actors.query.changes import ChangeSet
 from actors.query.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.amounts import pairs_of_amounts
-from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.outcomes import value_of
-from actors.values.texts import shown
 from journal.events import ControlResult, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator
 
     from actors.model.listing import Listing
@@ -70,9 +64,8 @@ if TYPE_CHECKING:
     from actors.model.requests import CallOptions, Request
     from actors.query.audit import AuditQuery
     from actors.query.sql.result import Parameters
+    from actors.values.arguments import Seconds
     from journal.events import Target
-
-DEFAULT_URL = "http://127.0.0.1:9070"
 
 
 @asynccontextmanager
@@ -82,6 +75,8 @@ async def connect(
     path: str | os.PathLike[str] | None = None,
     token: str | None = None,
     user: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    answer_timeout: Seconds = ANSWER_SECONDS,
 ) -> AsyncIterator[Client]:
     """Connect a client to a server. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
 
@@ -89,6 +84,13 @@ async def connect(
     No token is needed, because the kernel reports the user that connects; a given one limits the client to its scope.
 
     ``user`` is recorded beside the token in histories and in the audit log, if the token has the scope *admin*.
+
+    ``ca`` is a file with certificates (PEM) to trust instead of the usual ones, for a server whose certificate is from a private CA. By
+    default ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` count.
+
+    ``answer_timeout``, in seconds or as a timedelta, is how long the server may take to answer. A request that only reads then raises
+    :class:`actors.UnavailableError`, and one that changes something :class:`actors.UnknownOutcomeError`. A request that waits for an
+    outcome waits as long as the server answers others.
 
     Raises :class:`actors.InvalidArgumentError` for an invalid URL or token, and :class:`actors.errors.StoreMissing` if there is
     no such directory. The first request raises :class:`actors.UnavailableError` if nothing answers.
@@ -101,76 +103,17 @@ async def connect(
             await client.invocation(id).cancel()
     """
     require_trio("actors.connect()", "actors.aio.connect()", "actors.sync.connect()")
-    async with open_connection(url, path=path, token=token, user=user) as connection:
+    async with open_connection(
+        url, path=path, token=token, user=user, ca=ca, answer_timeout=answer_timeout
+    ) as connection:
         yield Client(HttpBackend(connection))
 
-
-@asynccontextmanager
-async def open_connection(
-    url: str | None = None,
-    *,
-    path: str | os.PathLike[str] | None = None,
-    token: str | None = None,
-    user: str | None = None,
-) -> AsyncIterator[Connection]:
-    """Open the connection of a client, with the parameters of :func:`connect`."""
-    if path is not None:
-        if url is not None:
-            raise InvalidArgumentError("url and path both name a server; pass only one", path="path")
-        place = f"the socket of {os.fspath(path)}"
-        advice = "Start the program that runs it; 'actors.open_directory' reads a directory that no process runs"
-        with socket_path(path) as short:
-            transport = httpx2.AsyncHTTPTransport(uds=short, trust_env=False)
-            headers = _headers(token, user)
-            async with httpx2.AsyncClient(base_url=_SOCKET_URL, headers=headers, transport=transport) as http:
-                yield Connection(http, place=place, advice=advice)
-        return
-    base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
-    headers = _headers(token if token is not None else os.environ.get(TOKEN_VARIABLE) or None, user)
-    address = _checked_url(base)
-    trusted = _trusted(has_tls=address.scheme != "http")
-    async with httpx2.AsyncClient(base_url=address, headers=headers, verify=trusted, trust_env=False) as http:
-        yield Connection(http)
-
-
-@cache
-def _trusted(*, has_tls: bool) -> ssl.SSLContext:
-    """Return the certificates that a connection trusts: the system's, or none without TLS. Reading them takes longer than a call."""
-    import ssl  # a connection over a socket does not need it
-
-    return httpx2.create_ssl_context(trust_env=False) if has_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _headers(token: str | None, user: str | None) -> dict[str, str]:
-    headers = {} if token is None else {"authorization": f"Bearer {_in_a_header(token, 'token')}"}
-    if user is not None and checked_text(user, "user").isascii():  # a header can carry only ASCII
-        headers[USER_HEADER] = user
-    return headers
-
-
-_SOCKET_URL = "http://localhost"
-"""The base of requests over a Unix socket, whose address is a path."""
 
 _PATHS = {JobVerb.RESTART: "restart-as-new"}
 """The names of verbs in paths, where clients of Restate use another name."""
 
 _WAITS = {"wait": "true"}
 """Asks the server to wait for the outcome even while the invocation is paused, as calls in the runtime's process do."""
-
-
-def _in_a_header(text: str, name: str) -> str:
-    if not checked_name(text, name, MAX_WORDS).isascii() or not text.isprintable():
-        raise InvalidArgumentError(
-            f"{name} has characters that a header cannot carry; expected printable ASCII", path=name
-        )
-    return text
-
-
-def _checked_url(text: str) -> httpx2.URL:
-    try:
-        return httpx2.URL(checked_text(text, "url"))
-    except (httpx2.InvalidURL, UnicodeError) as error:
-        raise InvalidArgumentError(f"url is {shown(text)}, which is not a URL: {error}", path="url") from error
 
 
 class HttpBackend(RemoteControl):
@@ -278,7 +221,8 @@ class HttpBackend(RemoteControl):
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         body = as_json({"sql": sql, "parameters": parameters})
-        return decoded(await self._connection.send("POST", "/query", content=body), QueryResult)
+        sent = await self._connection.send("POST", "/query", takes=math.inf, is_read=True, content=body)
+        return decoded(sent, QueryResult)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         params: list[tuple[str, str | int | float | bool | None]] = [("limit", query.limit)]
@@ -287,13 +231,16 @@ class HttpBackend(RemoteControl):
         return decoded(await self._connection.send("GET", "/audit", params=params), AuditPage)
 
     async def verify_audit(self) -> AuditCheck:
-        return decoded(await self._connection.send("GET", "/audit/check"), AuditCheck)
+        return decoded(await self._connection.send("GET", "/audit/check", takes=math.inf), AuditCheck)
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
-        found = await self._connection.get("/changes", ChangeSet, after=after, wait=min(wait, MAX_WAIT))
+        found = await self._changes(after, min(wait, MAX_WAIT))
         while after is not None and found.position == after and (wait := wait - MAX_WAIT) > 0:
-            found = await self._connection.get("/changes", ChangeSet, after=after, wait=min(wait, MAX_WAIT))
+            found = await self._changes(after, min(wait, MAX_WAIT))
         return found
+
+    async def _changes(self, after: int | None, wait: float) -> ChangeSet:
+        return await self._connection.get("/changes", ChangeSet, takes=wait, after=after, wait=wait)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         return decoded(await self._connection.send("GET", f"/invocations/{of}"), InvocationInfo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ from actors.errors import (
 )
 from actors.errors.names import is_built_in, type_name
 from actors.event_loop import require_own_client
+from actors.http.client.causes import connection_failure, speaks_tls
+from actors.http.client.liveness import CONNECT_SECONDS, Liveness
 from actors.http.models import Problem
 from actors.http.token_path import URL_VARIABLE
 from actors.values.arguments import PATH_STEPS
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 M = TypeVar("M")
-
-CONNECT_SECONDS = 5.0
 
 RECONNECT_SECONDS = 60.0
 """How long a call is repeated after its connection broke or its server stopped. A restart takes less time."""
@@ -61,7 +62,11 @@ _NOT_TERMINAL = {
     )
 }
 _PASSES = (ErrorCode.UNAVAILABLE, ErrorCode.NOT_OWNER, ErrorCode.OUTCOME_UNKNOWN)
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_TOO_SLOW = "no answer came within {} seconds; the request may still be executed"
+
+
+class ServerSilent(Exception):
+    """While a request waited, the server answered no other request either."""
 
 
 class Connection:
@@ -70,48 +75,95 @@ class Connection:
     ``place`` names the server in messages, by default by its URL, and ``advice`` says what to do if nothing answers there.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, *, place: str | None = None, advice: str = _START_IT) -> None:
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        liveness: Liveness | None = None,
+        *,
+        place: str | None = None,
+        advice: str = _START_IT,
+    ) -> None:
         self._http = http
+        self._liveness = liveness if liveness is not None else Liveness()
         self._place = place if place is not None else str(http.base_url)
         self._advice = advice
 
-    async def get(self, path: str, kind: type[M], **params: Any) -> M:
-        """GET a resource and decode it as ``kind``. Leaves out parameters that are None."""
+    async def get(self, path: str, kind: type[M], *, takes: float = 0.0, **params: Any) -> M:
+        """GET a resource and decode it as ``kind``. Leaves out parameters that are None. ``takes`` is as in :meth:`send`."""
         given = {name: value for name, value in params.items() if value is not None}
-        return decoded(await self.send("GET", path, params=given), kind)
+        return decoded(await self.send("GET", path, takes=takes, params=given), kind)
 
-    async def post(self, path: str, kind: type[M], body: dict[str, Any]) -> M:
-        """POST a body and decode the response as ``kind``."""
-        return decoded(await self.send("POST", path, content=as_json(body)), kind)
+    async def post(self, path: str, kind: type[M], body: dict[str, Any], *, takes: float = 0.0) -> M:
+        """POST a body and decode the response as ``kind``. ``takes`` is as in :meth:`send`."""
+        return decoded(await self.send("POST", path, takes=takes, content=as_json(body)), kind)
 
     async def patch(self, path: str, kind: type[M], body: dict[str, Any], *, idempotency_key: str | None = None) -> M:
         """PATCH with a body and decode the response as ``kind``."""
         content = as_json(body)
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
-    async def send(self, method: str, path: str, *, patience: float | None = None, **kwargs: Any) -> httpx2.Response:
-        """Send a request and return its response, with any status; ``patience`` is a timeout in seconds.
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        patience: float | None = None,
+        takes: float = 0.0,
+        is_read: bool | None = None,
+        **kwargs: Any,
+    ) -> httpx2.Response:
+        """Send a request and return its response, with any status.
+
+        ``takes`` is how many seconds the server may need for the work beyond the time for any answer; ``math.inf``: as long as it
+        answers other requests. ``patience`` is a timeout of the caller in seconds. ``is_read`` says whether the request changes
+        nothing, which a GET never does.
 
         Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """
         require_own_client()
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
-        bound = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
+        longest = self._liveness.answer_timeout + takes
+        bound = httpx2.Timeout(_bound(longest if patience is None else patience), connect=CONNECT_SECONDS, pool=None)
+        is_read = method == "GET" if is_read is None else is_read
         try:
-            return await self._http.request(method, path, headers=headers, timeout=bound, **kwargs)
+            with self._liveness.pending(takes if patience is None else math.inf):
+                return await self._http.request(method, path, headers=headers, timeout=bound, **kwargs)
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
             raise InvalidArgumentError(f"{self._place}: the request cannot be sent over HTTP: {error}") from error
-        except _NEVER_SENT as error:
-            raise UnavailableError(f"no server answers at {self._place}: {error}. {self._advice}") from error
-        except httpx2.ReadTimeout as error:
-            raise TooSlowError(
-                f"no answer came within {patience} seconds; the request may still be executed"
-            ) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise self._unreached(error) from error
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
+            if patience is not None:
+                raise TooSlowError(_TOO_SLOW.format(patience)) from error
+            raise self._silent(longest, is_read=is_read) from error
         except httpx2.TransportError as error:
+            if speaks_tls(error):
+                raise UnavailableError(f"the server at {self._place} speaks TLS: write https:// in its URL") from error
             raise UnknownOutcomeError(
                 f"the connection to {self._place} broke before the answer arrived ({error!r}); the request may "
                 "have been accepted. With an idempotency key it is safe to repeat it"
             ) from error
+        # The server is silent, so the request does not wait any longer.
+        raise self._silent(self._liveness.answer_timeout, is_read=is_read) from ServerSilent()
+
+    def _unreached(self, error: Exception) -> UnavailableError:
+        why, remedy = connection_failure(error)
+        if remedy is None:
+            return UnavailableError(f"no server answers at {self._place}: {why}. {self._advice}")
+        return UnavailableError(f"the server at {self._place} cannot be reached over TLS: {why}. {remedy}")
+
+    def _silent(self, seconds: float, *, is_read: bool) -> UnavailableError | UnknownOutcomeError:
+        """Return the error for a server that accepts connections and does not answer."""
+        said = (
+            f"{self._place} accepts connections, but has not answered for {seconds:g} seconds: the process is stopped, blocked or "
+            "overloaded. Look at its state and its log, or wait longer with --timeout SECONDS (answer_timeout= in Python)"
+        )
+        if is_read:
+            return UnavailableError(said)
+        return UnknownOutcomeError(
+            f"{said}. Whether the request is carried out is unknown. When the server answers again, 'playhead audit' and 'playhead "
+            "invocations list' show what it has carried out; a request with an idempotency key is safe to repeat"
+        )
 
     async def send_until_answered(
         self,
@@ -135,9 +187,9 @@ class Connection:
         while True:
             left = None if patience is None else patience - (trio.current_time() - began)
             if left is not None and left <= 0:
-                raise TooSlowError(f"no answer came within {patience} seconds; the request may still be executed")
+                raise TooSlowError(_TOO_SLOW.format(patience))
             try:
-                response = await self.send(method, path, patience=left, **kwargs)
+                response = await self.send(method, path, patience=left, takes=math.inf, **kwargs)
                 if not _says_to_ask_again(response):
                     return response
                 of = problem_in(response).invocation_id or of
@@ -147,6 +199,9 @@ class Connection:
                     raise
                 error = unreached
             except UnknownOutcomeError as broken:
+                broken.invocation_id = of
+                if isinstance(broken.__cause__, (httpx2.TimeoutException, ServerSilent)):
+                    raise  # it has been waited for long enough
                 error = broken
             away_since = trio.current_time() if away_since is None else away_since
             if trio.current_time() - away_since >= RECONNECT_SECONDS:
@@ -159,6 +214,10 @@ class Connection:
                 raise unknown from error
             await trio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _bound(seconds: float) -> float | None:
+    return None if math.isinf(seconds) else seconds
 
 
 def _says_to_ask_again(response: httpx2.Response) -> bool:

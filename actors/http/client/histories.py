@@ -57,7 +57,8 @@ class _Pages(Generic[T, P]):
     async def _read(self) -> None:
         path = path_of("invocations", self._of, self._part)
         headers = {"accept": "application/json"}
-        response = await self._connection.send("GET", path, params=self._params(), headers=headers)
+        takes = _WAIT_SECONDS if self._follow else 0.0
+        response = await self._connection.send("GET", path, takes=takes, params=self._params(), headers=headers)
         if self._has_begun and response.status_code == httpx2.codes.NOT_FOUND:
             self._is_over = True  # it has been purged meanwhile
             return

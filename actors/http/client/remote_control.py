@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -74,7 +75,7 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
     # Objects.
 
     async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        asked = {"service": service, "after": after, "begin": begin, "limit": limit}
+        asked: dict[str, Any] = {"service": service, "after": after, "begin": begin, "limit": limit}
         return (await self._connection.get("/objects", ObjectList, **asked)).objects
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
@@ -90,7 +91,7 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
         path = path_of("objects", service, key, "fields", field, "history")
-        asked = {"after": after, "before": before, "newest_first": newest_first, "limit": limit}
+        asked: dict[str, Any] = {"after": after, "before": before, "newest_first": newest_first, "limit": limit}
         return (await self._connection.get(path, ChangeList, **asked)).changes
 
     async def edit_object(
@@ -132,7 +133,8 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
         self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckReport:
         _only_registered(code)
-        return await self._connection.get(path_of("invocations", of, "check"), CheckReport, deployment=deployment)
+        path = path_of("invocations", of, "check")
+        return await self._connection.get(path, CheckReport, takes=math.inf, deployment=deployment)
 
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
@@ -147,13 +149,17 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
             "handler": listing.handler,
         }
         params, content = {"limit": listing.limit}, as_json(body)
-        return decoded(await self._connection.send("POST", "/checks", params=params, content=content), CheckSummary)
+        sent = await self._connection.send(
+            "POST", "/checks", takes=math.inf, is_read=True, params=params, content=content
+        )
+        return decoded(sent, CheckSummary)
 
     # Jobs.
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         content = as_json({**attrs.asdict(choice), "sample": sample})
-        return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
+        sent = await self._connection.send("POST", "/jobs/preview", takes=math.inf, is_read=True, content=content)
+        return decoded(sent, JobPreview)
 
     async def start_job(self, spec: JobSpec, idempotency_key: str | None) -> str:
         content, headers = as_json(attrs.asdict(spec, recurse=False)), key_header(idempotency_key)
@@ -166,7 +172,7 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
         return await self._connection.get(path_of("jobs", job), JobInfo)
 
     async def await_job(self, job: str) -> JobInfo:
-        return await self._connection.get(path_of("jobs", job), JobInfo, wait="true")
+        return await self._connection.get(path_of("jobs", job), JobInfo, takes=math.inf, wait="true")
 
     async def cancel_job(self, job: str, reason: str) -> ControlResult:
         return answer_of(await self._connection.patch(path_of("jobs", job, "cancel"), AnswerModel, {"reason": reason}))
