@@ -94,6 +94,10 @@ PROFILES = {
         "PLAYHEAD_SECONDS",
     ),
     "replicated": Profile(("pytest", "--replicated", "tests/engine", "tests/stories", "tests/hostile")),
+    "nats": Profile(
+        ("pytest", "tests/journal", "tests/cli/test_nats_cluster.py", "-k", "nats"),
+        {"NATS_SERVERS": "3", "NATS_ROUNDS": "20"},
+    ),
     "storms": Profile(
         ("pytest", "-s", "tests/simulation/test_storms.py", "-k", "no_storm"),
         {"PLAYHEAD_SEEDS": "{first}-{last}", "PLAYHEAD_SECONDS": "3600"},

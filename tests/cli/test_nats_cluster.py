@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _SECONDS_AT_MOST = 300.0
 _KEYS = "abcdefghijkl"
+_ROUNDS = int(os.environ.get("NATS_ROUNDS", "1"))
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +46,27 @@ def test_nothing_is_lost_or_done_twice_whatever_is_killed(tmp_path: Path) -> Non
             url = second.printed(r"console is at (.*)/ui/")
             token = (second.data / "token").read_text().strip()
             replies: dict[str, list[int]] = {key: [] for key in _KEYS}
+
+            def call_all(client: actors.sync.Client) -> None:
+                for key, got in replies.items():
+                    got.append(client.actor(Counter, key).add(1))
+
             with actors.sync.connect(url, token=token) as client:
-                for number in range(1, 9):
-                    if number == 3:
-                        first.process.kill()
-                    if number == 5:
-                        third.process.send_signal(signal.SIGSTOP)
-                    if number == 7:
-                        leader_of(nats, "-beats").kill()
-                    for key, got in replies.items():
-                        got.append(client.actor(Counter, key).add(1))
-            assert replies == {key: [*range(1, 9)] for key in replies}
-            third.process.send_signal(signal.SIGCONT)
-            owned(address, of=2)
-        assert trio.run(counted, address, tmp_path / "cold") == dict.fromkeys(_KEYS, 8)
+                call_all(client)
+                first.process.kill()
+                call_all(client)
+                for _ in range(_ROUNDS):
+                    third.process.send_signal(signal.SIGSTOP)
+                    call_all(client)
+                    leader = leader_of(nats, "-beats")
+                    leader.kill()
+                    call_all(client)
+                    third.process.send_signal(signal.SIGCONT)
+                    leader.start()
+                    call_all(client)
+                    owned(address, of=2)
+            assert replies == {key: [*range(1, 3 * _ROUNDS + 3)] for key in replies}
+        assert trio.run(counted, address, tmp_path / "cold") == dict.fromkeys(_KEYS, 3 * _ROUNDS + 2)
 
 
 async def counted(address: str, path: Path) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -65,9 +66,11 @@ def nats_is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def nats_address(one_nats_server: Server, schema: str, nats_is_patient: None) -> str:
-    """The address of a journal on one server that no other test uses."""
-    return address_of([one_nats_server], schema)
+def nats_address(request: pytest.FixtureRequest, schema: str, nats_is_patient: None) -> str:
+    """The address of a journal that no other test uses: on one server, or on three if ``$NATS_SERVERS`` is 3."""
+    if os.environ.get("NATS_SERVERS") == "3":
+        return address_of(request.getfixturevalue("nats_servers"), schema)
+    return address_of([request.getfixturevalue("one_nats_server")], schema)
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def open_again(
 
     if "nats" in request.param:
         is_cold = "cold" in request.param
-        nats_address = request.getfixturevalue("replicated_nats_address" if is_cold else "nats_address")
+        nats_address = request.getfixturevalue("nats_address")
 
         @asynccontextmanager
         async def in_nats(*, partitions: int = 1) -> AsyncIterator[KvJournal]:

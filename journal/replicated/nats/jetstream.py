@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
+import trio
 
 from journal.errors import CorruptRecord, InDoubt, JournalError, Unavailable, Unwritable
 from journal.replicated.log import LogUnusable
-from journal.replicated.nats.client import NoResponders
 from journal.replicated.nats.protocol import NatsMessage, ProtocolBroken
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ _NOT_ENABLED = frozenset({10039, 10076})
 _MOST_IN_BATCH = 1000
 _PAGE_MESSAGES = 256
 _PAGE_BYTES = 8 << 20
+_ELECTION_SECONDS = 15.0
+"""Servers of NATS elect a leader within nine seconds."""
+_SECONDS_TO_TRY = 2.0
+_BETWEEN_TRIES_SECONDS = 0.2
 
 
 class JetStreamRefused(JournalError):
@@ -184,27 +188,31 @@ class JetStream:
     async def ask(
         self, what: str, body: Mapping[str, Any] | None = None, *, but: frozenset[int] = frozenset()
     ) -> dict[str, Any] | None:
-        """Make a request that may be made again, and return the answer; None for a refusal with one of the numbers in ``but``. Raises
-        :class:`LogUnusable` if there is no JetStream, else ``Unavailable``."""
-        try:
-            return await self.ask_once(what, body)
-        except JetStreamRefused as error:
-            if error.number in but:
-                return None
-            if error.number in _NOT_ENABLED:
-                raise LogUnusable(
-                    f"NATS has no JetStream for this user: {error}; switch it on in the server's configuration, or for the account"
-                ) from error
-            raise Unavailable(f"NATS has refused {what}: {error}") from error
-        except NoResponders as error:
-            raise Unavailable(f"JetStream does not answer {what}: {error}") from error
-        except InDoubt as error:
-            raise Unavailable(str(error)) from error
+        """Make a request that may be made again, and make it again while a leader is elected. Return the answer; None for a refusal
+        with one of the numbers in ``but``. Raises :class:`LogUnusable` if there is no JetStream, else ``Unavailable``."""
+        until = trio.current_time() + _ELECTION_SECONDS
+        while True:
+            try:
+                return await self.ask_once(what, body, seconds=_SECONDS_TO_TRY)
+            except JetStreamRefused as error:
+                if error.number in but:
+                    return None
+                if error.number in _NOT_ENABLED:
+                    raise LogUnusable(
+                        f"NATS has no JetStream for this user: {error}; switch it on in the server's configuration, or for the account"
+                    ) from error
+                raise Unavailable(f"NATS has refused {what}: {error}") from error
+            except (Unavailable, InDoubt) as error:
+                if trio.current_time() >= until:
+                    raise Unavailable(f"JetStream does not answer {what}: {error}") from error
+                await trio.sleep(_BETWEEN_TRIES_SECONDS)
 
-    async def ask_once(self, what: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def ask_once(
+        self, what: str, body: Mapping[str, Any] | None = None, *, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Make a request. Raises :class:`JetStreamRefused`, ``Unavailable`` and ``InDoubt``."""
         encoded = b"" if body is None else msgspec.json.encode(body)
-        return _decoded(await self.client.request(f"$JS.API.{what}", encoded))
+        return _decoded(await self.client.request(f"$JS.API.{what}", encoded, seconds=seconds))
 
 
 def parts_of(data: bytes, largest: int) -> list[bytes]:

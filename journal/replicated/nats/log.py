@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from journal.errors import LogDiverged, LogTrimmed, Unavailable
+from journal.errors import InDoubt, JournalError, LogDiverged, LogTrimmed, Unavailable
 from journal.kv.store import Durability
 from journal.replicated.background import background
 from journal.replicated.log import LogUnusable, PostedMessage, Superseded
@@ -45,6 +45,7 @@ POLL_SECONDS = 2.0
 """The time after which a reader looks although it was not told of anything."""
 
 _LARGEST = 1 << 20
+_TRIES = 3
 _OVERHEAD_BYTES = 1 << 10
 _SMALLEST_PAYLOAD = 16 << 10
 _ENTRY, _POST, _BEAT = "entry", "post", "beat"
@@ -144,16 +145,26 @@ class NatsLog:
 
     async def publish_identity(self, identity: bytes) -> bytes:
         """Store the identity unless there is one, and return the log's."""
+        problem: JournalError | None = None
+        for _ in range(_TRIES):
+            try:
+                await self._put_identity(identity)
+            except LogUnusable:
+                raise
+            except (InDoubt, Unavailable) as error:
+                problem = error  # whether it is there is read; it is written once
+            kept = await self.kept_identity()
+            if kept is not None:
+                return kept
+        raise Unavailable(f"the identity of the journal cannot be stored in NATS now: {problem}")
+
+    async def _put_identity(self, identity: bytes) -> None:
         with trio.CancelScope(shield=True):
             try:
                 await self.js.put(identity_subject(self.address.name), identity, {AFTER_IN_SUBJECT: 0})
             except JetStreamRefused as error:
                 if error.number not in NOT_LAST:
-                    raise Unavailable(f"NATS has refused the identity of the journal: {error}") from error
-        kept = await self.kept_identity()
-        if kept is None:
-            raise Unavailable("the identity of the journal is not in NATS yet")
-        return kept
+                    raise LogUnusable(f"NATS has refused the identity of the journal: {error}") from error
 
     async def _know(self, identity: bytes) -> None:
         names, partitions = StreamNames.of(self.address.name, identity), decode_identity(identity).partitions
@@ -194,7 +205,7 @@ class NatsLog:
             return await self.js.page(self.names.log(partition), after=after)
         except NoResponders:
             await self.js.state(self.names.log(partition))  # says so if it is missing
-            raise
+            return await self.js.page(self.names.log(partition), after=after)
 
     async def _ask_leader(self, partition: int, after: int) -> list[bytes]:
         """Return the entry behind ``after`` as the leader has it, none if there is none."""

@@ -42,6 +42,8 @@ async def check_server(server: NatsServer, info: Mapping[str, Any], address: Nat
         raise LogUnusable(
             f"the NATS server {server} takes no headers: set 'no_header_support: false' in its configuration"
         )
+    if not info.get("jetstream"):
+        raise LogUnusable(f"the NATS server {server} runs without JetStream: {_HOW}")
     if server.monitor is not None:
         await _check_sync(server, server.monitor, address)
 
@@ -83,9 +85,7 @@ async def _check_sync(server: NatsServer, monitor: tuple[str, int], address: Nat
             "checked each server yourself, say so: …?sync=unchecked"
         ) from error
     jetstream = found.get("jetstream") or {}
-    settings = jetstream.get("config")
-    if not settings:
-        raise LogUnusable(f"the NATS server {server} runs without JetStream: {_HOW}")
+    settings = jetstream.get("config") or {}
     if not settings.get("sync_always"):
         seconds = int(settings.get("sync_interval", 0)) / 1e9
         raise LogUnusable(
