@@ -30,6 +30,7 @@ import trio
 
 from actors import runtime as runtimes
 from actors.control import client as clients
+from actors.control.cluster import ClusterClient as AsyncClusterClient
 from actors.control.deployments import DeploymentClient as AsyncDeploymentClient
 from actors.control.gates import GateClient as AsyncGateClient
 from actors.control.jobs import JobClient as AsyncJobClient
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+ClusterClient = blocking(AsyncClusterClient)
 DeploymentClient = blocking(AsyncDeploymentClient)
 GateClient = blocking(AsyncGateClient)
 LimitClient = blocking(AsyncLimitClient)
@@ -279,6 +281,7 @@ Runtime = BlockingRuntime
 __all__ = [
     "BlockingHandler",
     "Client",
+    "ClusterClient",
     "DeploymentClient",
     "GateClient",
     "InvocationHandle",

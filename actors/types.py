@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from actors.cluster.options import ClusterOptions
 from actors.control.backend import Sent
+from actors.control.cluster import ClusterClient
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
@@ -56,6 +57,7 @@ from actors.model.history import JournalEntry
 from actors.model.info import FailureInfo, InvocationInfo, OutcomeInfo
 from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo
+from actors.model.node_info import NodeAnswer, NodeInfo, NodeState
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
@@ -120,6 +122,7 @@ __all__ = [
     "Children",
     "Chunks",
     "CircleLink",
+    "ClusterClient",
     "ClusterOptions",
     "CodeFile",
     "CodeOf",
@@ -174,6 +177,9 @@ __all__ = [
     "LockBlock",
     "MissedPolicy",
     "Mode",
+    "NodeAnswer",
+    "NodeInfo",
+    "NodeState",
     "NoticeKind",
     "NotificationChange",
     "NotificationClient",

@@ -244,6 +244,7 @@ MUTANTS = (
     Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),
     Mutant("accepts-tokens-while-it-is-behind", "Node.is_current", "self.registry_version() >= version", "True", "tests/engine/test_shared_tokens.py"),
     Mutant("accepts-tokens-while-it-is-cut-off", "Node.is_current", "self.is_fresh and", "", "tests/engine/test_shared_tokens.py"),
+    Mutant("gives-a-draining-node-its-share", "Node._place", "if member.name not in rules.draining", "", "tests/engine/test_drain.py"),
     Mutant("lets-a-page-of-another-site-in", "Guard._check_sender", "if origin is not None and", "if False and", "tests/http/test_guard.py"),
     Mutant("answers-to-any-name", "Guard._checked_host", "if name not in self._hosts and", "if False and", "tests/http/test_guard.py"),
     Mutant("gives-each-token-every-scope", "Guard.check_scope", "if route.scope is not None and", "if False and", "tests/http/test_guard.py"),

@@ -19,6 +19,7 @@ import pytest
 import actors
 from actors import Actor, CancelScope, Limits, Log, RetryPolicy, handler, step
 from actors.control.client import Client
+from actors.control.cluster import ClusterClient
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, JobSelection
@@ -62,6 +63,7 @@ CLASSES = (
     InvocationHandle,
     GateClient,
     LimitClient,
+    ClusterClient,
     DeploymentClient,
     JobClient,
     JobSelection,
@@ -165,6 +167,7 @@ async def owners(client: Client) -> dict[str, Any]:
         "InvocationHandle": waiting,
         "GateClient": client.gates,
         "LimitClient": client.limits,
+        "ClusterClient": client.cluster,
         "DeploymentClient": client.deployments,
         "JobClient": client.jobs,
         "JobSelection": client.jobs.where("key = 'nothing'"),
@@ -200,6 +203,8 @@ def given_in_vain(entry: Entry, method: Callable[..., Any], wrong: Any, of: str)
         "predicate": "true",
         "verb": "pause",
         "options": {},
+        "node": "n1",
+        "partition": 1,
         "field": "value",
         "choice": None,
     }

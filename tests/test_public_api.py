@@ -39,6 +39,7 @@ MADE_BY_US = {
         "BoundHandler",
         "Chunks",
         "Client",
+        "ClusterClient",
         "DeploymentClient",
         "FailingBlock",
         "GateClient",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
     from actors.model.listing import Listing
+    from actors.model.node_info import NodeAnswer, NodeInfo
     from actors.model.notification_info import NotificationInfo
     from actors.model.notification_options import NotificationOptions
     from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
@@ -205,6 +206,25 @@ class Backend(HandleBackend, Protocol):
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits by scope."""
+        ...
+
+    # Nodes.
+
+    async def list_nodes(self) -> tuple[NodeInfo, ...]:
+        """Return the living nodes by name. Raises :class:`actors.ConflictError` if the runtime is not a node of a cluster."""
+        ...
+
+    async def drain_node(self, node: str, reason: str) -> NodeAnswer:
+        """Let a node own nothing; done on return. Raises :class:`actors.NotFoundError`, :class:`actors.ConflictError` and
+        :class:`actors.TooSlowError`."""
+        ...
+
+    async def undrain_node(self, node: str, reason: str) -> NodeAnswer:
+        """Let a node own partitions again. Raises :class:`actors.NotFoundError` and :class:`actors.ConflictError`."""
+        ...
+
+    async def move_partition(self, partition: int, node: str, reason: str) -> NodeAnswer:
+        """Move a partition to a node; done on return. Raises as :meth:`drain_node`, and :class:`actors.InvalidArgumentError`."""
         ...
 
     # Deployments.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from actors.control.cluster import ClusterClient
 from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient
@@ -193,15 +194,18 @@ class Client:
 
     @property
     def gates(self) -> GateClient:
-        """The gates, which pause and resume a service, a handler, a key, or everything. See
-        :class:`actors.types.GateClient`.
-        """
+        """The gates, which pause and resume a service, a handler, a key, or everything. See :class:`actors.types.GateClient`."""
         return GateClient(self._backend)
 
     @property
     def limits(self) -> LimitClient:
         """The limits on invocations that run at once or start in a period. See :class:`actors.types.LimitClient`."""
         return LimitClient(self._backend)
+
+    @property
+    def cluster(self) -> ClusterClient:
+        """The nodes of a cluster, and the partitions that they own. See :class:`actors.types.ClusterClient`."""
+        return ClusterClient(self._backend)
 
     async def check(
         self,
@@ -230,9 +234,7 @@ class Client:
 
     @property
     def deployments(self) -> DeploymentClient:
-        """The registered deployments, and the one that new invocations run on. See
-        :class:`actors.types.DeploymentClient`.
-        """
+        """The registered deployments, and the one that new invocations run on. See :class:`actors.types.DeploymentClient`."""
         return DeploymentClient(self._backend)
 
     @property
@@ -242,9 +244,7 @@ class Client:
 
     @property
     def schedules(self) -> ScheduleClient:
-        """Schedules: handlers that are called at the times of a cron line, or at an interval. See
-        :class:`actors.types.ScheduleClient`.
-        """
+        """Schedules: handlers that are called at the times of a cron line, or at an interval. See :class:`actors.types.ScheduleClient`."""
         return ScheduleClient(self._backend)
 
     @property

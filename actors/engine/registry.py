@@ -14,8 +14,17 @@ from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
 from actors.system.registry import registry_stream
-from actors.system.registry_rows import deployments_of, gates_of, limits_of, notifications_of, tokens_of
+from actors.system.registry_rows import (
+    deployments_of,
+    draining_of,
+    gates_of,
+    limits_of,
+    moves_of,
+    notifications_of,
+    tokens_of,
+)
 from journal.events import Erased, InvocationCompleted
+from journal.replicated.placement import NO_RULES, PlacementRules
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -50,6 +59,8 @@ class RegistryView:
         self.limits: tuple[Limit, ...] = ()
         self.tokens: tuple[TokenRecord, ...] = ()
         """The named tokens that the nodes of a cluster have in common."""
+        self.placement = NO_RULES
+        """The drained nodes and the moved partitions of a cluster."""
         self._turn_gates = turn_gates
         self._turn_limits = turn_limits
         self._notices = notices
@@ -131,6 +142,7 @@ class RegistryView:
     def _read_other_rules(self) -> None:
         """Read the rules that concern no running invocation."""
         self._notices.rules = notifications_of(self._state)
+        self.placement = PlacementRules(draining=draining_of(self._state), moved=moves_of(self._state))
         tokens = tokens_of(self._state)
         if tokens != self.tokens:
             self.tokens = tokens

@@ -24,6 +24,7 @@ from actors.core.state import REQUEST
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.waiter import Reply
 from actors.errors import ActorError, NotOwnerError, TooSlowError, UnavailableError, UnknownOutcomeError
+from actors.model.node_info import NodeInfo, NodeState
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, stream_of_invocation
@@ -162,11 +163,39 @@ class RequestRouter:
         request = ObjectRequest(stream_of_invocation(of), AwaitOutcome(of, reply), stamp)
         self._start(self._nursery, request, reply, unknown)
 
+    # The nodes.
+
+    @property
+    def nodes(self) -> Sequence[NodeInfo]:
+        """The living nodes, this one first."""
+        return [
+            NodeInfo(
+                name=member.name,
+                url=member.url,
+                state=_state_of(member),
+                partitions=tuple(sorted(member.owned)),
+            )
+            for member in self._node.members()
+        ]
+
+    def owner_of(self, partition: int) -> str:
+        """Return the name of the node that owns a partition; empty if there is none."""
+        owner = self._node.owner_of(partition)
+        return "" if owner is None else owner.name
+
+    async def until(self, has_moved: Callable[[], bool]) -> bool:
+        """Wait until the heartbeats show that partitions have moved. Returns whether they do in time."""
+        with trio.move_on_after(REGISTRY_SECONDS):
+            while not has_moved():
+                await self._node.changed()
+        return has_moved()
+
     # The registry.
 
     async def tell_what_is_obeyed(self, registry: RegistryView) -> None:
         """Tell the other nodes up to which event this node obeys the registry, forever."""
         self._node.registry_version = lambda: registry.version
+        self._node.rules = lambda: registry.placement
         while True:
             seen = registry.version
             self._node.announce()
@@ -335,6 +364,12 @@ def with_reply(request: ObjectRequest) -> tuple[ObjectRequest, Reply[Any]]:
             return msgspec.structs.replace(request, reply=reply), reply
         case _:
             raise BrokenInvariant("a request of a client has no reply")
+
+
+def _state_of(member: Member) -> NodeState:
+    if member.is_leaving:
+        return NodeState.LEAVING
+    return NodeState.DRAINING if member.is_draining else NodeState.ALIVE
 
 
 def _may_be_repeated(request: ObjectRequest) -> bool:

@@ -20,6 +20,7 @@ class ResourceKind(enum.StrEnum):
     NOTIFICATION = "notification"
     DEPLOYMENT = "deployment"
     FILE = "file"
+    NODE = "node"
     TOKEN = "token"  # noqa: S105  # the name of a kind
     PATH = "path"
 

@@ -14,6 +14,7 @@ from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.job_info import JobInfo
 from actors.model.limit_info import LimitInfo
+from actors.model.node_info import NodeInfo
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
@@ -160,6 +161,13 @@ class LimitList:
     """The limits by scope."""
 
     limits: list[LimitInfo]
+
+
+@attrs.frozen(kw_only=True)
+class NodeList:
+    """The living nodes of a cluster, by name."""
+
+    nodes: list[NodeInfo]
 
 
 @attrs.frozen(kw_only=True)

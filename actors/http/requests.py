@@ -279,6 +279,14 @@ class ReasonBody:
 
 
 @attrs.frozen(kw_only=True)
+class MoveBody:
+    """The node that a partition is moved to."""
+
+    node: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    reason: ReasonText = ""
+
+
+@attrs.frozen(kw_only=True)
 class PreviewBody(Choice):
     """A job to preview; ``sample`` of its oldest invocations are shown, or of the first named."""
 

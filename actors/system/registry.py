@@ -1,4 +1,5 @@
-"""The rules of the whole runtime as one object: its gates, its limits, its deployments, its notifications and its tokens.
+"""The rules of the whole runtime as one object: its gates, limits, deployments and notifications, and the
+tokens and the placement of a cluster.
 
 Only the object's handlers change the rules, so its log shows who changed what, when, and why. An engine does not call
 the object: it follows the log (``engine.registry``).
@@ -13,6 +14,7 @@ import attrs
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
 from actors.core.limits import Limit, LimitChange
+from actors.core.nodes import PartitionMove
 from actors.core.notifications import MAX_NOTIFICATIONS, NotificationRule
 from actors.core.tokens import MAX_TOKENS, TokenRecord
 from actors.errors import ConflictError, ErrorCode, LimitExceededError, NotFoundError, ResourceKind
@@ -54,6 +56,8 @@ class Registry(Actor):
     latest: str = ""
     notifications: list[NotificationRule] = field(factory=list)
     tokens: list[TokenRecord] = field(factory=list)
+    draining: list[str] = field(factory=list)
+    moves: list[PartitionMove] = field(factory=list)
     revision: int = 0
     """Counts the requests. An object without state would be removed, and its log would start again from 1 under its followers."""
 
@@ -244,6 +248,35 @@ class Registry(Actor):
                 kind=ResourceKind.TOKEN,
             )
         self.tokens = kept
+
+    @handler(retention=AUDIT_SECONDS)
+    async def drain_node(self, node: str, living: list[str], reason: str, by: str) -> bool:
+        """Let a node own nothing. Returns whether that is new. The rules of nodes that are not ``living`` are forgotten; ``reason`` and
+        ``by`` are for the log."""
+        self.revision += 1
+        is_new = node not in self.draining
+        self.draining = [*(each for each in self.draining if each in living and each != node), node]
+        self.moves = [move for move in self.moves if move.node in living and move.node != node]
+        return is_new
+
+    @handler(retention=AUDIT_SECONDS)
+    async def undrain_node(self, node: str, reason: str, by: str) -> bool:
+        """Let a node own partitions again. Returns whether it did not; ``reason`` and ``by`` are for the log."""
+        self.revision += 1
+        was_draining = node in self.draining
+        self.draining = [each for each in self.draining if each != node]
+        return was_draining
+
+    @handler(retention=AUDIT_SECONDS)
+    async def move_partition(self, partition: int, node: str, living: list[str], reason: str, by: str) -> bool:
+        """Let a node own a partition for as long as it lives. Returns whether that is new. The rules of nodes that are not ``living`` are
+        forgotten; ``reason`` and ``by`` are for the log."""
+        self.revision += 1
+        move = PartitionMove(partition, node)
+        is_new = move not in self.moves
+        self.draining = [each for each in self.draining if each in living]
+        self.moves = [*(each for each in self.moves if each.partition != partition and each.node in living), move]
+        return is_new
 
     def _notification(self, name: str) -> NotificationRule | None:
         return next((rule for rule in self.notifications if rule.name == name), None)

@@ -43,6 +43,16 @@ def tokens_of(registry: ObjectState | None) -> tuple[TokenRecord, ...]:
     return () if registry is None else tuple(_field(registry, "tokens"))
 
 
+def draining_of(registry: ObjectState | None) -> frozenset[str]:
+    """Return the names of the nodes that are to own nothing."""
+    return frozenset() if registry is None else frozenset(_field(registry, "draining"))
+
+
+def moves_of(registry: ObjectState | None) -> dict[int, str]:
+    """Return the nodes that partitions were moved to."""
+    return {} if registry is None else {move.partition: move.node for move in _field(registry, "moves")}
+
+
 def _field(state: ObjectState, name: str) -> Any:
     field = definition_of(Registry).fields[name]
     data = state.fields.get(name)

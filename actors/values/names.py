@@ -23,6 +23,7 @@ RESERVED = frozenset(
         "backups",
         "changes",
         "checks",
+        "cluster",
         "deployments",
         "gates",
         "health",

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.groups import Group
-from cli.options import report_option
-from cli.render.output import ago, out, out_json, when
+from cli.options import reason_option, report_option, server_options
+from cli.render.output import ago, out, out_json, safe, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.model.node_info import NodeAnswer
+    from cli.backend import ServerOptions
     from journal.replicated.membership import Heard
     from journal.replicated.status import ClusterStatus
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """Show the servers that share a journal, and keep it small."""
+    """Show the servers that share a journal, move what they own, and keep the journal small."""
 
 
 @command.command()
@@ -78,6 +80,59 @@ def snapshot(cluster: str) -> None:
     out(f"snapshot of {_megabytes(made.size)}, up to entry {', '.join(str(each.number) for each in made.positions)}")
 
 
+@command.command()
+@click.argument("node")
+@reason_option
+@report_option
+@server_options
+def drain(node: str, reason: str, output: str, server: ServerOptions) -> None:
+    """Move all partitions of NODE to the other nodes, for example before it is upgraded.
+
+    Any node can be asked. NODE gets no partitions until 'undrain', or until its process ends; started again, it is another node. It still
+    accepts requests, and sends them to the owners.
+    """
+    from cli.run import ask
+
+    _show_node(ask(server, lambda client: client.cluster.drain(node, reason=reason)), output)
+
+
+@command.command()
+@click.argument("node")
+@reason_option
+@report_option
+@server_options
+def undrain(node: str, reason: str, output: str, server: ServerOptions) -> None:
+    """Offer partitions to NODE again. It gets its share a moment later."""
+    from cli.run import ask
+
+    _show_node(ask(server, lambda client: client.cluster.undrain(node, reason=reason)), output)
+
+
+@command.command()
+@click.argument("partition", type=click.IntRange(min=0))
+@click.argument("node")
+@reason_option
+@report_option
+@server_options
+def move(partition: int, node: str, reason: str, output: str, server: ServerOptions) -> None:
+    """Move PARTITION to NODE. Another partition may move in exchange, so that the loads stay even.
+
+    Any node can be asked. The partition stays until NODE ends or is drained, or the partition is moved again.
+    """
+    from cli.run import ask
+
+    _show_node(ask(server, lambda client: client.cluster.move(partition, node, reason=reason)), output)
+
+
+def _show_node(answer: NodeAnswer, output: str) -> None:
+    if output == "json":
+        out_json(answer)
+        return
+    node = answer.node
+    owned = " ".join(map(str, node.partitions)) or "none"
+    out(f"{safe(node.name)}  {'changed' if answer.changed else 'unchanged'}  {node.state.value}, partitions: {owned}")
+
+
 def _owner(found: ClusterStatus, partition: int) -> Heard | None:
     owners = [heard for heard in found.members if heard.is_alive and partition in heard.member.owned]
     return max(owners, key=lambda heard: heard.member.owned[partition], default=None)
@@ -126,7 +181,7 @@ def _state(heard: Heard) -> str:
         return "dead"
     if heard.member.is_leaving:
         return "leaving"
-    return "alive"
+    return "draining" if heard.member.is_draining else "alive"
 
 
 def _as_json(found: ClusterStatus) -> dict[str, Any]:

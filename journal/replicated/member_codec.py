@@ -18,6 +18,7 @@ class _MemberRecord(msgspec.Struct, omit_defaults=True):
     is_leaving: bool = False
     now: float = 0.0
     applied: dict[int, int] = {}
+    is_draining: bool = False
     name: str = ""
     """Empty where the record is stored under the name."""
 
@@ -35,6 +36,7 @@ def encode_member(member: Member) -> bytes:
             owned=dict(member.owned),
             registry_version=member.registry_version,
             is_leaving=member.is_leaving,
+            is_draining=member.is_draining,
             now=member.now,
             applied=dict(member.applied),
             name=member.name,
@@ -55,6 +57,7 @@ def decode_member(record: bytes, name: str | None = None) -> Member:
         owned=said.owned,
         registry_version=said.registry_version,
         is_leaving=said.is_leaving,
+        is_draining=said.is_draining,
         now=said.now,
         applied=said.applied,
     )

@@ -44,6 +44,8 @@ class Member:
     """The event of the registry up to which it applies gates, limits and deployments."""
     is_leaving: bool = False
     """Whether it hands its partitions over to other nodes."""
+    is_draining: bool = False
+    """Whether an operator has asked that it own nothing."""
     now: float = 0.0
     """Its wall time at the heartbeat, in seconds."""
     applied: Mapping[int, int] = attrs.field(factory=dict)

@@ -22,7 +22,7 @@ import trio
 from journal.clock import Clock, SystemClock
 from journal.errors import InDoubt, StoreFailed, Unavailable
 from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS, Member
-from journal.replicated.placement import placement
+from journal.replicated.placement import NO_RULES, PlacementRules, placement
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Node:
         self.partitions = partitions
         self.registry_version: Callable[[], int] = lambda: 0
         """Returns the event of the registry up to which this node applies it."""
+        self.rules: Callable[[], PlacementRules] = lambda: NO_RULES
+        """Returns the requests of operators."""
         self.applied: Callable[[], Mapping[int, int]] = dict
         """Returns the last entry of each partition that this node has applied."""
         self._membership = membership
@@ -150,7 +152,8 @@ class Node:
             self.announce()
 
     def announce(self) -> None:
-        """Send a heartbeat at once, because the record of this node has changed."""
+        """Send a heartbeat at once, because the record of this node or the rules have changed."""
+        self._place()
         self._is_news.set()
         self._tell()
 
@@ -264,10 +267,12 @@ class Node:
 
     def _place(self) -> None:
         members = self.members()
+        rules = self.rules()
         staying = [member for member in members if not member.is_leaving] or members
+        staying = [member for member in staying if member.name not in rules.draining] or staying
         steady = [member for member in staying if self._is_steady(member)] or staying
         owners = {p: owner.name for p in range(self.partitions) if (owner := self.owner_of(p)) is not None}
-        self._placement = placement([member.name for member in steady], self.partitions, owners)
+        self._placement = placement([member.name for member in steady], self.partitions, owners, rules.moved)
 
     def _is_steady(self, member: Member) -> bool:
         """Whether partitions may move to the member."""
@@ -295,6 +300,7 @@ class Node:
             owned=dict(self._held),
             registry_version=self.registry_version(),
             is_leaving=self._is_leaving,
+            is_draining=self.name in self.rules().draining,
             now=self._clock.now(),
             applied=self.applied(),
         )

@@ -151,6 +151,14 @@ def test_three_servers_share_the_objects_and_replace_one_that_dies_or_hangs(data
             with pytest.raises(AccessDeniedError):
                 client.audit()
         assert printed("tokens", "list", "--data", first.data, "-o", "id") == ""
+        with actors.sync.connect(url, token=token) as client:
+            mine = next(node for node in client.cluster.nodes() if node.name.split("-")[-2] == str(first.process.pid))
+            assert mine.partitions
+        assert "draining, partitions: none" in printed("cluster", "drain", mine.name, "--data", second.data)
+        assert {node["name"]: node["state"] for node in status(database)["nodes"]}[mine.name] == "draining"
+        printed("cluster", "undrain", mine.name, "--data", first.data)
+        printed("cluster", "move", "0", mine.name, "--data", third.data)
+        assert 0 in owned(database, of=3)[mine.name]
         replies: dict[str, list[int]] = {key: [] for key in "abcdefghijkl"}
         with actors.sync.connect(url, token=token) as client:
             for number in range(1, 9):

@@ -95,3 +95,17 @@ def test_every_process_computes_the_same(seed: str) -> None:
         command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == str(placement(["b", "c", "a"], 16, {5: "c", 3: "gone"}))
+
+
+@settings(max_examples=40)
+@given(NAMES, PARTITIONS, st.data())
+def test_a_moved_partition_is_where_it_was_moved_and_the_rest_is_balanced_around_it(
+    members: set[str], partitions: int, data: st.DataObject
+) -> None:
+    before = placement(members, partitions, {})
+    target, moved = data.draw(st.sampled_from(sorted(members))), data.draw(st.integers(0, partitions - 1))
+    after = placement(members, partitions, before, {moved: target, partitions + 1: "gone"})
+    assert after[moved] == target
+    assert max(loads(after, members)) - min(loads(after, members)) <= 1
+    assert len(moves(before, after)) <= 2, "one moves in exchange"
+    assert placement(members, partitions, after, {moved: target}) == after

@@ -23,6 +23,7 @@ WRITTEN = "# Written by `python -m tests.typing.stubs` from the async classes; d
 
 CLIENTS = {
     "Client": "control/client.py",
+    "ClusterClient": "control/cluster.py",
     "DeploymentClient": "control/deployments.py",
     "GateClient": "control/gates.py",
     "JobClient": "control/jobs.py",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.control.local.bulk_checks import LocalBulkChecks
 from actors.control.local.deployments import LocalDeployments
+from actors.control.local.nodes import LocalNodes
 from actors.control.local.notifications import LocalNotifications
 from actors.control.local.objects import LocalObjects
 from actors.control.local.questions import LocalQuestions
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 
 
 class LocalBackend(
-    LocalBulkChecks, LocalObjects, LocalDeployments, LocalSchedules, LocalNotifications, LocalTokens, LocalQuestions
+    LocalBulkChecks,
+    LocalObjects,
+    LocalDeployments,
+    LocalSchedules,
+    LocalNotifications,
+    LocalTokens,
+    LocalNodes,
+    LocalQuestions,
 ):
     """The engine of this process as a :class:`actors.control.backend.Backend`."""
 

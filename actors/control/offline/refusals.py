@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.model.handles import InvocationHandle
     from actors.model.job_info import JobPreview
     from actors.model.limit_info import LimitAnswer, LimitOptions
+    from actors.model.node_info import NodeAnswer, NodeInfo
     from actors.model.object_info import ObjectDeletion
     from actors.model.requests import CallOptions, Request
     from actors.model.verb_options import VerbOptions
@@ -68,6 +69,18 @@ class OfflineRefusals(OfflineSchedules, OfflineNotifications):
 
     async def delete_limit(self, scope: str, reason: str) -> LimitAnswer:
         self.refuse("deleting a limit")
+
+    async def list_nodes(self) -> tuple[NodeInfo, ...]:
+        self.refuse("the list of nodes")
+
+    async def drain_node(self, node: str, reason: str) -> NodeAnswer:
+        self.refuse("draining a node")
+
+    async def undrain_node(self, node: str, reason: str) -> NodeAnswer:
+        self.refuse("undraining a node")
+
+    async def move_partition(self, partition: int, node: str, reason: str) -> NodeAnswer:
+        self.refuse("moving a partition")
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         self.refuse("moving latest")

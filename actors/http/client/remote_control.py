@@ -22,6 +22,7 @@ from actors.http.models import (
     ItemList,
     JobList,
     LimitList,
+    NodeList,
     ObjectList,
 )
 from actors.model.checks import CheckReport, CheckSummary
@@ -30,6 +31,7 @@ from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer
 from actors.model.job_info import JobInfo, JobItems, JobPreview
 from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
+from actors.model.node_info import NodeAnswer, NodeInfo
 from actors.model.object_info import ObjectDeletion, ObjectInfo
 from journal.events import ControlResult
 
@@ -71,6 +73,23 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         return tuple((await self._connection.get("/limits", LimitList)).limits)
+
+    # Nodes.
+
+    async def list_nodes(self) -> tuple[NodeInfo, ...]:
+        return tuple((await self._connection.get("/cluster/nodes", NodeList)).nodes)
+
+    async def drain_node(self, node: str, reason: str) -> NodeAnswer:
+        return await self._connection.patch(path_of("cluster", "nodes", node, "drain"), NodeAnswer, {"reason": reason})
+
+    async def undrain_node(self, node: str, reason: str) -> NodeAnswer:
+        return await self._connection.patch(
+            path_of("cluster", "nodes", node, "undrain"), NodeAnswer, {"reason": reason}
+        )
+
+    async def move_partition(self, partition: int, node: str, reason: str) -> NodeAnswer:
+        path = path_of("cluster", "partitions", str(partition), "move")
+        return await self._connection.patch(path, NodeAnswer, {"node": node, "reason": reason})
 
     # Objects.
 
