@@ -10,7 +10,7 @@ from pathlib import Path
 STATUSES = ("scheduled", "queued", "running", "suspended", "backing_off", "paused", "completed")
 """The values of :class:`actors.Status`."""
 
-SCOPES = ("invoke", "read", "control", "admin")
+SCOPES = ("observe", "invoke", "read", "control", "admin")
 """The scopes of tokens; each includes the previous ones."""
 
 DEFAULT_DATA = Path("playhead-data")

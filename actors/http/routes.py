@@ -26,12 +26,17 @@ JsonBody = NewType("JsonBody", bytes)
 
 
 class TokenScope(enum.Enum):
-    """The permission level of a token; each includes the previous ones."""
+    """The permissions of a token. ``invoke``, ``read``, ``control`` and ``admin`` each include the previous ones; ``observe`` only reads.
 
+    A route that needs ``observe`` is open to every token.
+    """
+
+    OBSERVE = "observe"
+    """Read everything, and change nothing."""
     INVOKE = "invoke"
     """Call, send, and read the outcomes of those calls."""
     READ = "read"
-    """Read everything."""
+    """Read everything, and call and send as well."""
     CONTROL = "control"
     """Control invocations: cancel, pause, resume, signal, restart."""
     ADMIN = "admin"
@@ -39,6 +44,8 @@ class TokenScope(enum.Enum):
 
     def covers(self, needed: TokenScope) -> bool:
         """Report whether this scope includes the needed one."""
+        if self is TokenScope.OBSERVE:
+            return needed in (TokenScope.OBSERVE, TokenScope.READ)
         return _RANKS[self] >= _RANKS[needed]
 
 

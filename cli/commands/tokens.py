@@ -34,7 +34,10 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option(
-    "--scope", type=click.Choice(SCOPES), required=True, help="Permission level; each includes the previous ones."
+    "--scope",
+    type=click.Choice(SCOPES),
+    required=True,
+    help="observe only reads; invoke, read, control and admin each include the previous ones, so read may also call handlers.",
 )
 @reason_option
 @_DATA

@@ -162,7 +162,7 @@ async def test_the_metrics_of_all_nodes_add_up(lab: Cluster) -> None:
         await peers[0].client.limits.set("service:Tally", concurrency=5, budget={"euros": 10})
         summed = Counter[str]()
         for peer in peers:
-            exchange = Exchange(peer.client, None, {}, Closing(), trio.sleep)  # type: ignore[arg-type]
+            exchange = Exchange(peer.client, None, {}, Closing(), lambda: True, trio.sleep)  # type: ignore[arg-type]
             for line in bytes((await metrics(exchange)).body).decode().splitlines():
                 if not line.startswith("#"):
                     name, _, value = line.rpartition(" ")

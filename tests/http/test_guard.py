@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 import actors
 from actors import Actor, Service, handler
 from actors.http.routes import TokenScope
 from actors.http.server.access import NOTED_AT_ONCE
 from actors.http.server_options import ServerLimits
-from tests.http.served import Served, serving
+from tests.http.served import Served, serving, until_closed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,6 +226,63 @@ async def test_named_tokens_reach_as_far_as_they_say_until_they_are_revoked(tmp_
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         served.tokens.revoke("ops")
         assert (await served.bare("GET", "/services", headers=headers)).status_code == 401
+
+
+async def test_a_token_that_only_observes_reads_everything_and_calls_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter, Slow) as served:
+        headers = {"authorization": f"Bearer {served.tokens.create('graphs', TokenScope.OBSERVE)}"}
+        sent = (await served.http.post("/Slow/work/send")).json()["invocationId"]
+        for path in ("/services", "/metrics", "/whoami", "/openapi.json", f"/invocations/{sent}"):
+            assert (await served.bare("GET", path, headers=headers)).status_code == 200, path
+        for method, path in (
+            ("POST", "/Counter/k/reset"),
+            ("POST", "/restate/call/Counter/k/reset"),
+            ("POST", "/Counter/k/reset/send"),
+            ("PATCH", f"/invocations/{sent}/kill"),
+        ):
+            refused = await served.bare(method, path, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), path
+        assert TokenScope.READ.covers(TokenScope.OBSERVE)
+        assert not TokenScope.OBSERVE.covers(TokenScope.INVOKE)
+        assert not TokenScope.INVOKE.covers(TokenScope.READ)
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served, await served.connected() as stream:
+        secret = served.tokens.create("ops", TokenScope.OBSERVE)
+        asked = head(served, f"host: 127.0.0.1:{served.port}", "accept: text/event-stream", target="/changes")
+        await stream.send_all(asked.replace(served.token.encode(), secret.encode()))
+        received = b""
+        await served.http.post("/Counter/before/reset")
+        while b"before" not in received:
+            received += await stream.receive_some()
+        served.tokens.revoke("ops")
+        await served.http.post("/Counter/after/reset")
+        with trio.fail_after(60):
+            assert b"after" not in received + await until_closed(stream)
+
+
+async def test_a_request_whose_token_is_revoked_while_it_waits_learns_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.http.server.request_context.BRIEF_SECONDS", 0.0)
+    async with serving(tmp_path, Slow) as served, trio.open_nursery() as nursery:
+        headers = {"authorization": f"Bearer {served.tokens.create('ops', TokenScope.READ)}"}
+        answers: list[Any] = []
+
+        async def ask() -> None:
+            answers.append(await served.bare("POST", "/Slow/work", headers=headers))
+
+        nursery.start_soon(ask)
+        while not (waiting := await served.runtime.client.invocations(status=["suspended"])):
+            await trio.lowlevel.checkpoint()
+        served.tokens.revoke("ops")
+        await served.runtime.client.invocation(waiting[0].id).signal("go", "the result")
+        with trio.fail_after(60):
+            while not answers:
+                await trio.lowlevel.checkpoint()
+        assert (answers[0].status_code, answers[0].json()["code"]) == (401, "unauthenticated")
+        assert "the result" not in answers[0].text
 
 
 async def test_verbs_name_the_token_and_the_address_in_history_and_audit(tmp_path: Path) -> None:

@@ -98,6 +98,15 @@ class Guard:
             )
         return grant
 
+    def admits(self, request: HttpRequest, grant: Grant | None) -> bool:
+        """Whether the token of a request that was admitted with this grant still gives it: it may have been revoked since."""
+        if grant is None:
+            return True
+        try:
+            return self.identify(request) == grant
+        except ActorError:
+            return False
+
     def check_scope(self, grant: Grant, route: Route) -> None:
         """Check the scope of the token. Raises :class:`actors.errors.AccessDeniedError`."""
         if route.scope is not None and not grant.scope.covers(route.scope):

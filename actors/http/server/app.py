@@ -172,6 +172,7 @@ class Api:
             request,
             path,
             self._closing,
+            partial(self._guard.admits, request, grant),
             partial(self._guard.note, client, request),
             self._router.routes,
             grant,

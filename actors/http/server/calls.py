@@ -214,15 +214,15 @@ def respond_with_outcome(of: InvocationId, ended: Outcome) -> HttpResponse:
 _HANDLER, _KEYED = "/{service}/{handler}", "/{service}/{key}/{handler}"
 
 ROUTES = (
-    Route("GET", "/restate/attach/{id}", TokenScope.INVOKE, attach),
-    Route("GET", "/restate/output/{id}", TokenScope.INVOKE, output),
-    Route("GET", "/restate/invocation/{id}/attach", TokenScope.INVOKE, attach),
-    Route("GET", "/restate/invocation/{id}/output", TokenScope.INVOKE, output),
-    Route("GET", "/restate/workflow/{name}/{key}/attach", TokenScope.INVOKE, attach_to_workflow),
-    Route("GET", "/restate/workflow/{name}/{key}/output", TokenScope.INVOKE, output_of_workflow),
-    Route("POST", "/restate/attach", TokenScope.INVOKE, attach_to_target),
-    Route("POST", "/restate/output", TokenScope.INVOKE, output_of_target),
-    Route("POST", "/restate/lookup", TokenScope.INVOKE, look_up),
+    Route("GET", "/restate/attach/{id}", TokenScope.OBSERVE, attach),
+    Route("GET", "/restate/output/{id}", TokenScope.OBSERVE, output),
+    Route("GET", "/restate/invocation/{id}/attach", TokenScope.OBSERVE, attach),
+    Route("GET", "/restate/invocation/{id}/output", TokenScope.OBSERVE, output),
+    Route("GET", "/restate/workflow/{name}/{key}/attach", TokenScope.OBSERVE, attach_to_workflow),
+    Route("GET", "/restate/workflow/{name}/{key}/output", TokenScope.OBSERVE, output_of_workflow),
+    Route("POST", "/restate/attach", TokenScope.OBSERVE, attach_to_target),
+    Route("POST", "/restate/output", TokenScope.OBSERVE, output_of_target),
+    Route("POST", "/restate/lookup", TokenScope.OBSERVE, look_up),
     # The OpenAPI document has a path for each handler instead of these.
     Route("POST", "/restate/call" + _HANDLER, TokenScope.INVOKE, call, is_documented=False),
     Route("POST", "/restate/call" + _KEYED, TokenScope.INVOKE, call, is_documented=False),

@@ -125,7 +125,7 @@ def seconds_together(changes: ChangeSet) -> float:
 
 
 ROUTES = (
-    Route("GET", "/whoami", TokenScope.INVOKE, whoami),
+    Route("GET", "/whoami", TokenScope.OBSERVE, whoami),
     Route("GET", "/metrics/throughput", TokenScope.READ, get_throughput),
     Route("GET", "/changes", TokenScope.READ, list_changes_since, streams=True),
 )

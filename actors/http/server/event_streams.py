@@ -65,7 +65,9 @@ async def as_output(chunks: AsyncIterator[OutputChunk]) -> AsyncGenerator[tuple[
 
 
 class EventStream(StreamedResponse):
-    """A response that continues until the source ends, the client disconnects, or the server stops.
+    """A response that continues until the source ends, the client disconnects, its token is revoked, or the server stops.
+
+    The token is looked at before each event, and every ``HEARTBEAT_SECONDS`` if none is due.
 
     A client that reconnects with ``Last-Event-ID`` continues where it was.
     """
@@ -107,5 +109,8 @@ class EventStream(StreamedResponse):
                     with trio.move_on_after(HEARTBEAT_SECONDS):
                         piece = await channel_out.receive()
                 except trio.EndOfChannel:
+                    return
+                if not self._exchange.is_admitted():
+                    nursery.cancel_scope.cancel()
                     return
                 await send(piece)

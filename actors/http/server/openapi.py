@@ -337,4 +337,4 @@ def _renamed(part: Any, name: str) -> Any:
             return part
 
 
-ROUTES = (Route("GET", "/openapi.json", TokenScope.INVOKE, openapi),)
+ROUTES = (Route("GET", "/openapi.json", TokenScope.OBSERVE, openapi),)

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from actors.core.traces import read_traceparent
-from actors.errors import InvalidArgumentError, UnavailableError
+from actors.errors import AccessDeniedError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.messages import ClientGone
 from actors.http.server.bodies import read_whole
 from actors.http.server.traffic import Traffic
@@ -37,12 +37,15 @@ T = TypeVar("T")
 MAX_FORM_FIELDS = 20
 """The largest number of fields of a form."""
 
+BRIEF_SECONDS = 1.0
+"""A request that waited no longer than this is answered without another look at its token."""
+
 
 @attrs.define(eq=False)
 class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
     ``routes`` all routes. ``note_denied`` audits that the request, or a part of it, is denied, at a limited rate. ``grant`` are the
-    permissions of the token, if the route needs one; ``is_open``: no route needs a token. ``tokens`` are the tokens of the data
+    permissions of the token, if the route needs one, and ``is_admitted`` says whether it still has them; ``is_open``: no route needs a token. ``tokens`` are the tokens of the data
     directory, if there is one. ``traffic`` counts the server's responses.
     """
 
@@ -50,6 +53,7 @@ class Exchange:
     request: HttpRequest
     path: dict[str, str]
     closing: Closing
+    is_admitted: Callable[[], bool]
     note_denied: Callable[[RefusedError], Awaitable[None]]
     routes: tuple[Route, ...] = ()
     grant: Grant | None = None
@@ -84,14 +88,22 @@ class Exchange:
         return await read_whole(self.request, limit)
 
     async def wait(self, work: Awaitable[T]) -> T:
-        """Wait for the work and return its result. Stops waiting if the client disconnects or the server stops."""
+        """Wait for the work and return its result. Stops waiting if the client disconnects or the server stops. Raises
+        :class:`actors.errors.AccessDeniedError` if the token is revoked while the request waits."""
+        began = trio.current_time()
         carrier = self.request.carrier
         with (
             trio.CancelScope() as scope,
             self.closing.gives_up(scope),
             carrier.waiting(scope),
         ):
-            return await work
+            result = await work
+            if trio.current_time() - began > BRIEF_SECONDS and not self.is_admitted():
+                raise AccessDeniedError(
+                    "the token of the request was revoked while the request waited. The invocation continues",
+                    code=ErrorCode.UNAUTHENTICATED,
+                )
+            return result
         if carrier.has_gone:
             raise ClientGone
         raise UnavailableError("the server is stopping; the call continues after the next start")

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 /**
- * @typedef {"invoke" | "read" | "control" | "admin"} Scope
+ * @typedef {"observe" | "invoke" | "read" | "control" | "admin"} Scope
  * @typedef {{ name: string, scope: Scope, is_open: boolean, now: number }} Whoami
  */
 
@@ -112,5 +112,6 @@ addEventListener("popstate", (event) => {
  * @param {Scope} needed
  */
 export function may(needed) {
+  if (me.value?.scope === "observe") return needed === "read";
   return me.value !== null && SCOPES.indexOf(me.value.scope) >= SCOPES.indexOf(needed);
 }
