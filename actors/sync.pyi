@@ -202,6 +202,7 @@ class JobSelection:
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
+        again: bool = False,
         deployment: str = ...,
         require_compatible: bool = False,
     ) -> JobHandle: ...

@@ -80,6 +80,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "already_completed",
             "already_due",
             "already_exists",
+            "already_restarted",
             "broken_deployment",
             "busy",
             "directory_not_empty",

@@ -98,6 +98,7 @@ class ErrorCode(enum.StrEnum):
     """The fields have changed since they were read."""
     IN_USE = "in_use"
     """The deployment is needed."""
+    ALREADY_RESTARTED = "already_restarted"
     ALREADY_EXISTS = "already_exists"
     """The name is taken."""
     QUESTION_CLOSED = "question_closed"

@@ -45,7 +45,7 @@ EXAMPLES: tuple[VerbOptions, ...] = (
     CancelOptions(reason="no", children="all", kill_after=1.5),
     PauseOptions(mode="now"),
     ResumeOptions(deployment="latest", require_compatible=True, budget={"usd": "0.5", "tokens": 3}),
-    RestartOptions(from_step="end", input={"a": 2**70}, stop="kill", hand_over=False, dry_run=True),
+    RestartOptions(from_step="end", input={"a": 2**70}, stop="kill", hand_over=False, again=True, dry_run=True),
     RestartOptions(input=(1, 2)),
     SignalOptions(name="approved", value={"left": 3}, error="no"),
     *(kind() for verb, kind in OPTIONS_OF.items() if verb is not JobVerb.SIGNAL),
@@ -87,6 +87,7 @@ def test_options_are_the_same_after_a_way_as_json(options: VerbOptions) -> None:
         (JobVerb.PAUSE, {"mode": 1}, "mode"),
         (JobVerb.RESTART, {"from_step": ""}, "from_step"),
         (JobVerb.RESTART, {"hand_over": "no"}, "hand_over"),
+        (JobVerb.RESTART, {"again": 1}, "again"),
     ],
 )
 def test_wrong_options_are_refused_by_their_names(verb: JobVerb, given: dict[str, Any], path: str) -> None:

@@ -171,16 +171,19 @@ class JobSelection:
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
+        again: bool = False,
         deployment: str = KEEP,
         require_compatible: bool = False,
     ) -> JobHandle:
-        """Run them again as new invocations, from the beginning or from a step; ``require_compatible`` is as for :meth:`resume`."""
+        """Run them again as new invocations, from the beginning or from a step; ``require_compatible`` is as for :meth:`resume`.
+        Those that were restarted before are refused, unless ``again``."""
         return await self.ask(
             RestartOptions(
                 from_step=from_step,
                 stop=stop,
                 rewind_state=rewind_state,
                 hand_over=hand_over,
+                again=again,
                 deployment=deployment,
                 require_compatible=require_compatible,
                 reason=reason,

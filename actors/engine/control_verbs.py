@@ -10,6 +10,7 @@ import attrs
 from actors.core import commands as c
 from actors.core.decide import unknown_invocation
 from actors.core.decide.purge import needed_by
+from actors.core.decide.restart import check_not_restarted
 from actors.core.state import InvocationState, existing
 from actors.engine.restart_history import calls_of
 from actors.engine.restart_preparation import prepare_restart, resolve
@@ -84,6 +85,7 @@ class ControlVerbs:
         if state is None:
             raise unknown_invocation(of)
         is_made = self._is_known(loaded, command.successor)
+        check_not_restarted(command, self._machine.known(loaded, of).successors)
         resolved, kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
         before = _status_of(loaded, of)
         made = InvocationId("") if command.dry_run else command.successor
@@ -97,6 +99,7 @@ class ControlVerbs:
         )
         answer = ControlResult(False, before, before, successor)
         if not command.dry_run and not is_made:
+            check_not_restarted(command, self._machine.known(loaded, of).successors)  # another one may have been faster
             self._machine.decide(loaded, resolved, request.stamp)
         if not command.dry_run:
             answer = attrs.evolve(answer, changed=True, after=_status_of(loaded, of))

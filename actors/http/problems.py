@@ -97,6 +97,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.ALREADY_COMPLETED,
             ErrorCode.ALREADY_DUE,
             ErrorCode.ALREADY_EXISTS,
+            ErrorCode.ALREADY_RESTARTED,
             ErrorCode.CANCELLED,
             ErrorCode.DEADLOCK,
             ErrorCode.DIRECTORY_NOT_EMPTY,

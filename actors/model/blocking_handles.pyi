@@ -65,6 +65,7 @@ class InvocationHandle(Generic[R_co]):
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
+        again: bool = False,
         deployment: str = "keep",
         dry_run: bool = False,
         require_compatible: bool = False,

@@ -232,8 +232,7 @@ class InvocationHandle(Generic[R_co]):
     async def check(
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
     ) -> CheckReport:
-        """Replay it on other code, without effects: which operations are kept, changed or new, and where the code first differs
-        from the record.
+        """Replay it on other code, without effects: which operations are kept, changed or new, and where the code first differs.
 
         ``deployment`` is ``latest``, ``keep`` (its own) or an id; ``app`` is code on disk instead, ``file.py`` or
         ``package.module``. Raises ``NotFoundError`` and ``BrokenDeploymentError``.
@@ -253,6 +252,7 @@ class InvocationHandle(Generic[R_co]):
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
+        again: bool = False,
         deployment: str = "keep",
         dry_run: bool = False,
         require_compatible: bool = False,
@@ -276,7 +276,8 @@ class InvocationHandle(Generic[R_co]):
 
         The kept part must fit a new ``input``: the handler is replayed through it first, also in a dry run, and a step that would
         get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
-        begins takes its new argument, with another input and on other code, unless other operations ran beside it.
+        begins takes its new argument, with another input and on other code, unless other operations ran beside it. An invocation
+        that was restarted before is refused (``already_restarted``), as later effects would happen once more, unless ``again``.
 
         Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and ``IncompatibleError``.
 
@@ -293,6 +294,7 @@ class InvocationHandle(Generic[R_co]):
             stop=stop,
             rewind_state=rewind_state,
             hand_over=hand_over,
+            again=again,
             deployment=deployment,
             require_compatible=require_compatible,
             dry_run=dry_run,
@@ -300,9 +302,7 @@ class InvocationHandle(Generic[R_co]):
         )
         answer = await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
         if answer.successor is None:
-            raise InternalError(
-                f"the restart of {self.id} got an answer without the new invocation; read 'successors' of the original"
-            )
+            raise InternalError(f"{self.id}: the restart was answered without its successor; read it in 'successors'")
         return RestartResult(answer.changed, answer.before, answer.after, answer.successor)
 
     async def signal(

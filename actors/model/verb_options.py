@@ -136,6 +136,10 @@ def _hand_over(value: bool) -> bool:
     return checked_truth(value, "hand_over")
 
 
+def _again(value: bool) -> bool:
+    return checked_truth(value, "again")
+
+
 def _dry_run(value: bool) -> bool:
     return checked_truth(value, "dry_run")
 
@@ -254,6 +258,12 @@ class RestartOptions:
     hand_over: Annotated[
         bool, msgspec.Meta(description="Let callers that wait for the original wait for the new invocation.")
     ] = attrs.field(default=True, converter=_hand_over)
+    again: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Restart it even if it was restarted before: the effects that follow happen once more."
+        ),
+    ] = attrs.field(default=False, converter=_again)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
     require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
     dry_run: Annotated[
@@ -274,6 +284,7 @@ class RestartOptions:
             stop=self.stop,
             rewind_state=self.rewind_state,
             hand_over=self.hand_over,
+            again=self.again,
             deployment=_wanted(self.deployment),
             dry_run=self.dry_run,
             require_compatible=self.require_compatible,

@@ -119,7 +119,7 @@ def cancel(selected: InvocationSelector, options: ExecOptions, server: ServerOpt
         playhead invocations list Agent --status paused -o id |
             playhead invocations cancel -
         playhead invocations cancel --reason 'the endpoint is gone' \\
-            --where "last_error_type like '%ConnectionError'"
+            --where "status = 'backing_off' and last_error like '%gone%'"
     """
     _execute("cancel", selected, server, options, asked)
 
@@ -259,6 +259,11 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     flag_value=False,
     default=True,
     help="Leave waiting callers with the original invocation.",
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Restart it even if it was restarted before: the effects that follow happen once more.",
 )
 @_DEPLOYMENT
 @_REQUIRE_COMPATIBLE

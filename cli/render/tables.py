@@ -44,7 +44,9 @@ def note_of(info: InvocationInfo) -> str:
     if info.outcome is not None:
         failure = info.outcome.failure
         return info.outcome.reason if failure is None else failure_in_words(failure)
-    return info.status_text if info.last_failure is None else failure_in_words(info.last_failure)
+    if info.last_failure is None or not info.failed_attempts:
+        return info.status_text  # an error that a later try has survived says nothing of it now
+    return failure_in_words(info.last_failure)
 
 
 INVOCATIONS: TextTable[InvocationInfo] = TextTable(

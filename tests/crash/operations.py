@@ -136,7 +136,7 @@ async def _steer(bank: Bank, wanted: Operation, said: Callable[..., None]) -> No
                 await handle.resume()
                 said("resumed")
             case "restart":
-                answer = await handle.restart(stop="kill", reason="again", idempotency_key=wanted.key)
+                answer = await handle.restart(stop="kill", again=True, reason="again", idempotency_key=wanted.key)
                 said("restarted", answer.successor.invocation_id)
     except actors.ConflictError:
         return

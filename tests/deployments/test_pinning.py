@@ -354,7 +354,7 @@ async def test_a_restart_of_what_ran_on_code_that_is_gone_takes_the_latest(shop:
         await runtime.client.register_deployment(snapshot_of(shop.folder / "src" / "app.py"))
         assert (await failed.restart(dry_run=True)).successor.deployment == three
         for require_compatible in (False, True):
-            answer = await failed.restart(require_compatible=require_compatible)
+            answer = await failed.restart(require_compatible=require_compatible, again=True)
             again = runtime.client.invocation(answer.successor.invocation_id)
             assert await again.result() == 3
             assert (await again.info()).deployment == three

@@ -201,10 +201,10 @@ async def test_a_restart_replays_and_rewinds_across_it(lab: Lab) -> None:
         assert await grow.result() == ["a", "b", "c", "d"]
         kept = await grow.restart("second", reason="again")
         assert await runtime.client.invocation(kept.successor.invocation_id).result() == ["a", "b", "c", "d"]
-        back = await grow.restart("second", rewind_state=True)
+        back = await grow.restart("second", rewind_state=True, again=True)
         assert await runtime.client.invocation(back.successor.invocation_id).result() == ["a", "b", "c", "d"]
         assert await k.see() == (["a", "b", "c", "d"], {"y": 2}, {7: 1})
-        anew = await grow.restart(rewind_state=True)
+        anew = await grow.restart(rewind_state=True, again=True)
         assert await runtime.client.invocation(anew.successor.invocation_id).result() == ["a", "b", "c", "d"]
         report = await grow.check(deployment="keep")
         assert report.is_compatible

@@ -23,7 +23,7 @@ from actors import (
     step,
 )
 from actors.errors import ErrorCode
-from actors.types import OutcomeKind
+from actors.types import OutcomeKind, RestartResult
 from journal import events as e
 from journal import keys
 from journal.ids import life_of
@@ -475,10 +475,39 @@ async def test_the_same_restart_asked_twice_under_one_key_is_one() -> None:
         await claim.result()
         first = await claim.restart("notify", idempotency_key="r-1")
         second = await claim.restart("notify", idempotency_key="r-1")
-        third = await claim.restart("notify", idempotency_key="r-2")
+        third = await claim.restart("notify", idempotency_key="r-2", again=True)
         assert first.successor == second.successor
         assert first.successor != third.successor
         assert len((await claim.info()).successors) == 2
+
+
+async def test_a_second_restart_is_refused_unless_it_is_asked_for_as_such() -> None:
+    async with Lab(Claim).running() as runtime:
+        claim = await approved_claim(runtime.client)
+        await claim.result()
+        answers: list[RestartResult | ConflictError] = []
+
+        async def restart() -> None:
+            try:
+                answers.append(await claim.restart("reimburse"))
+            except ConflictError as refusal:
+                answers.append(refusal)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(restart)
+        (made,) = [answer for answer in answers if isinstance(answer, RestartResult)]
+        refusals = [answer for answer in answers if isinstance(answer, ConflictError)]
+        assert [refusal.code for refusal in refusals] == [ErrorCode.ALREADY_RESTARTED] * 2
+        assert all(made.successor.invocation_id in str(refusal) for refusal in refusals)
+        await successor(runtime.client, made).result()
+        for dry_run in (True, False):
+            with raises(ConflictError, code=ErrorCode.ALREADY_RESTARTED):
+                await claim.restart("reimburse", dry_run=dry_run)
+        job = await runtime.client.jobs.of([claim.id]).restart("reimburse")
+        assert (await job.result()).refused == {"already_restarted": 1}
+        again = await claim.restart("reimburse", again=True)
+        assert (await claim.info()).successors == (made.successor.invocation_id, again.successor.invocation_id)
 
 
 async def test_a_dry_run_says_what_would_be_kept_and_does_nothing() -> None:
@@ -536,7 +565,9 @@ async def test_the_key_of_a_workflow_leads_to_its_latest_restart() -> None:
             await once.run("another job")
         assert other.value.code is ErrorCode.IDEMPOTENCY_CONFLICT
         await runtime.client.gates.close("service:Once")
-        latest = successor(runtime.client, await successor(runtime.client, await first.restart()).restart(stop="kill"))
+        latest = successor(
+            runtime.client, await successor(runtime.client, await first.restart(again=True)).restart(stop="kill")
+        )
         assert (await once.run.send("job")).id == latest.id  # it is still open
         asker = await runtime.client.service(Asker).ask.send()
         await quiet()
@@ -715,7 +746,7 @@ async def test_restarts_of_one_call_of_a_service_run_side_by_side() -> None:
         first = await runtime.client.service(Claim).settle.send(1)
         await quiet()
         await first.kill()
-        again = [runtime.client.invocation((await first.restart()).successor.invocation_id) for _ in range(3)]
+        again = [runtime.client.invocation((await first.restart(again=True)).successor.invocation_id) for _ in range(3)]
         await quiet()
         await again[0].pause()
         for who in ("agent", "lawyer", "boss"):

@@ -293,7 +293,7 @@ async def test_it_can_be_restarted_and_purged_by_the_next_process(lab: Lab) -> N
         answer = await again.restart(rewind_state=True)
         assert answer.successor is not None
         assert await runtime.client.invocation(answer.successor.invocation_id).result() == 1
-        other = await again.restart(input=5)
+        other = await again.restart(input=5, again=True)
         assert other.successor is not None
         assert await runtime.client.invocation(other.successor.invocation_id).result() == 6
         await again.purge()

@@ -279,7 +279,7 @@ async def test_a_restart_and_a_resume_may_name_the_code(opened: Opened) -> None:
         with raises(actors.NotFoundError, kind="deployment"):
             await closing.resume(deployment="dep_1nothing")
         with raises(actors.NotFoundError, kind="deployment"):
-            await sold.restart(deployment="dep_1nothing")
+            await sold.restart(deployment="dep_1nothing", again=True)
         assert (await closing.resume(deployment="latest")).changed
 
 

@@ -135,4 +135,4 @@ async def test_a_restart_from_elsewhere_takes_the_types_of_the_handler(client: C
     again = (await task.restart(input={"to": (3, 4), "why": ["x"]})).successor
     assert same(await client.invocation(again.invocation_id).result(), [3, 4])
     with raises(actors.InvalidArgumentError, path="$['to']"):
-        await task.restart(input={"to": (3, 4), "why": ("x",)})
+        await task.restart(input={"to": (3, 4), "why": ("x",)}, again=True)

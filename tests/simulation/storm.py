@@ -393,6 +393,7 @@ class Storm:
             input=new,
             stop=options["stop"],
             rewind_state=options["rewind_state"],
+            again=True,
             deployment=deployment,
         )
         successor = answer.successor

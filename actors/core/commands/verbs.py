@@ -129,7 +129,8 @@ class RestartInvocation:
     argument; ``json_loses`` names the types in it that its JSON does not preserve. ``stop`` says how to stop the original if it
     has not completed. With ``hand_over``, everything that waits for the original then waits for the successor. With ``dry_run``,
     the command only reports what would be kept. ``deployment`` is the code that the successor runs on; None keeps the original's.
-    ``require_compatible`` refuses the restart unless the kept history replays on that code. ``caller`` waits for the successor if
+    ``require_compatible`` refuses the restart unless the kept history replays on that code. Without ``again``, an invocation that has been
+    restarted before is refused. ``caller`` waits for the successor if
     a call is repeated; ``chain`` is that caller's chain, and ``budgets`` are those that count what it spends.
     """
 
@@ -143,6 +144,7 @@ class RestartInvocation:
     rewind_state: bool = False
     hand_over: bool = True
     dry_run: bool = False
+    again: bool = False
     deployment: str | None = None
     require_compatible: bool = False
     reply_to: Caller | None = None

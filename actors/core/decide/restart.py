@@ -19,9 +19,23 @@ from journal.events import Kind, Mode, Stop
 from journal.ids import ROOT_STEP, life_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.values.limits import Limits
     from journal.events import Event
     from journal.ids import InvocationId
+
+
+def check_not_restarted(asked: c.RestartInvocation, successors: Sequence[InvocationId]) -> None:
+    """Refuse to restart an invocation that has these successors, unless that is what was asked for: two operators, or a repeated
+    command, would have every effect twice, each under step keys of its own."""
+    earlier = [each for each in successors if each != asked.successor]
+    if earlier and not asked.again:
+        raise ConflictError(
+            f"{asked.invocation_id} was restarted before, as {earlier[-1]}, so the effects that follow would happen once more: restart "
+            "that one, or ask for it with again=True (--again)",
+            code=ErrorCode.ALREADY_RESTARTED,
+        )
 
 
 def restart(state: ObjectState | None, command: c.ResolvedRestart, now: float, limits: Limits) -> list[Event]:

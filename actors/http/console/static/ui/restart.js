@@ -31,6 +31,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const input = typed === null ? argument : typed.value; // the history may come later than this dialog
   const [isRewinding, setRewinding] = useState(false);
   const [isHanding, setHanding] = useState(true);
+  const [isAgain, setAgain] = useState(false);
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
@@ -41,6 +42,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
     deployment,
     rewind_state: isRewinding,
     hand_over: isHanding,
+    ...(isAgain ? { again: true } : {}),
     ...(stop ? { stop } : {}),
     ...(hasNewInput ? { input } : {}),
   };
@@ -102,6 +104,12 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
             <input type="checkbox" checked=${isHanding} onChange=${() => setHanding(!isHanding)} />
             Let callers that wait for this invocation wait for the new one
           </label>
+          ${info.successors.length === 0
+            ? null
+            : html`<label class="check">
+                <input type="checkbox" checked=${isAgain} onChange=${() => setAgain(!isAgain)} />
+                Restart it although it was restarted before: the effects that follow happen once more
+              </label>`}
           ${from === "" && argument !== undefined ? html`<${JsonField} label="Argument" value=${input} onChange=${(/** @type {unknown} */ value) => setTyped({ value })} />` : null}
           <${Field} label="Reason" hint="Kept in both histories and in the audit.">
             <input value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
