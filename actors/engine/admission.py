@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.decide.updates import run_for_update
+from actors.core.decide.updates import open_run, run_for_update
 from actors.engine.exceptions import passes
 from actors.engine.handler_object import instance_of
 from actors.engine.watchdog import Work, blocked_error
@@ -21,6 +21,7 @@ from actors.errors import (
     TerminalError,
     UnavailableError,
 )
+from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.field_view import FieldView
 from actors.replay.updates import run_validator
 from actors.rows.items import ObjectItems
@@ -28,7 +29,7 @@ from actors.values import ValueProblem
 from actors.values.failures import text_of
 from actors.values.problem import reason_of
 from journal.errors import BrokenInvariant
-from journal.events import Mode
+from journal.events import Kind, Mode
 
 if TYPE_CHECKING:
     from actors.core import commands as c
@@ -39,7 +40,14 @@ if TYPE_CHECKING:
     from actors.engine.machine import Machine
     from actors.engine.refusals import Refusals
     from actors.engine.requests import ObjectRequest
-    from actors.model.definitions import Definition, HandlerDefinition
+    from actors.errors import NotFoundError
+    from actors.model.app import App
+    from actors.model.definitions import Definition
+
+
+async def _of_older_code(*_: Any) -> None:
+    """Stand for an update that the newest code does not have. It is never called: the code of the run has the update."""
+    raise BrokenInvariant("an update of older code was called in the newest")
 
 
 class Admission:
@@ -50,6 +58,30 @@ class Admission:
         self._context = context
         self._code_waits = code_waits
         self._refusals = refusals
+
+    def work_of_older_code(
+        self, loaded: LoadedObject, command: c.Invoke, error: NotFoundError
+    ) -> tuple[str, App, Definition, HandlerDefinition]:
+        """Return the work of a handler that the newest code does not have, if it may be an update of a run on other code, or is one
+        that has ended. Raises ``error`` if it is neither."""
+        machine, target, state = self._machine, command.target, loaded.state
+        deployment, app = machine.applications.for_new_work(target.service)
+        definition = app.find(target.service)
+        if definition.kind is not Kind.WORKFLOW or target.handler in definition.called:
+            raise error
+        run = None if state is None else open_run(state)
+        if run is not None and run.deployment != deployment:
+            older = machine.applications.find(run.deployment, target.service)
+            known = None if older is None else older.find(target.service).called.get(target.handler)
+            is_known = older is None or (known is not None and known.mode is Mode.UPDATE)
+        else:
+            is_known = machine.completed.row(loaded, command.invocation_id) is not None
+        if not is_known:
+            raise error
+        unknown = HandlerDefinition(
+            name=target.handler, mode=Mode.UPDATE, options=HandlerOptions(), function=_of_older_code
+        )
+        return deployment, app, definition, unknown
 
     def admitted(
         self, loaded: LoadedObject, request: ObjectRequest, command: c.ResolvedInvoke
@@ -76,7 +108,9 @@ class Admission:
                 code=ErrorCode.NOT_POSSIBLE,
             )
         self._validate(loaded, state, run, definition, handler, asked)
-        return msgspec.structs.replace(command, deployment=run.deployment)
+        longest, wanted = handler.options.max_duration, asked.max_duration
+        max_duration = longest if wanted is None or (longest is not None and longest < wanted) else wanted
+        return msgspec.structs.replace(command, deployment=run.deployment, max_duration=max_duration)
 
     def _wait_for_code(self, request: ObjectRequest, asked: c.Invoke, run: InvocationState) -> None:
         """Load the code of the run and take the request again then. Raises :class:`UnavailableError` if the code cannot be loaded now, or
@@ -108,17 +142,17 @@ class Admission:
         asked: c.Invoke,
     ) -> None:
         validator = handler.options.validate
-        if validator is None:
-            return
         machine, watchdog, name = self._machine, self._context.watchdog, str(asked.target)
         fields = {**state.fields, **run.changes.fields}
         items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=run.invocation_id)
         view = FieldView(asked.invocation_id, fields, items, is_writer=False, prepares=definition.prepared)
 
         def check() -> None:
+            arguments: dict[str, Any] = handler.signature.arguments(asked.argument, asked.parameter)
+            if validator is None:
+                return
             if view.prepares:
                 view.prepare()
-            arguments: dict[str, Any] = handler.signature.arguments(asked.argument, asked.parameter)
             answer: object = validator(instance_of(definition, state, view), **arguments)
             if answer is not None:
                 raise DefinitionError(

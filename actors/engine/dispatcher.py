@@ -24,7 +24,7 @@ from actors.engine.refusals import VERBS, Refusals
 from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
 from actors.engine.restart_history import is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.row_pauses import RowPauses
-from actors.errors import DeadlockError, TerminalError
+from actors.errors import DeadlockError, NotFoundError, TerminalError
 from actors.model.info import NOTHING_SPENT, info_of
 from actors.rows.index import row_of
 from actors.values.failures import failed
@@ -156,7 +156,10 @@ class Dispatcher:
 
     def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
         service = command.target.service
-        deployment, app, definition, handler = self._machine.applications.new_work[service, command.target.handler]
+        try:
+            deployment, app, definition, handler = self._machine.applications.new_work[service, command.target.handler]
+        except NotFoundError as error:
+            deployment, app, definition, handler = self._admission.work_of_older_code(loaded, command, error)
         max_duration, longest = command.max_duration, handler.options.max_duration
         if max_duration is None or (longest is not None and longest < max_duration):
             max_duration = longest
@@ -240,8 +243,7 @@ class Dispatcher:
             raise BrokenInvariant("the row of a completed invocation has no outcome")
         self._machine.audit(request, changed=False)
         if request.reply is not None:
-            accepted = Accepted(command.invocation_id, is_new=False)
-            self._machine.when_durable(partial(request.reply.set, accepted))
+            self._machine.when_durable(partial(request.reply.set, Accepted(command.invocation_id, is_new=False)))
         if request.outcome is not None:
             self._machine.when_durable(partial(request.outcome.set, ended.outcome))
         if command.caller is not None:

@@ -42,7 +42,7 @@ class Order(Workflow):
 
 async def ask(runtime: Runtime, key: str | None = None) -> Any:
     """Call the update as an HTTP server does for a client that does not want to wait for the end of a pause."""
-    command = runtime.client.as_command(
+    command = await runtime.client.as_command(
         Target("Order", "7", "change"), b'"New Street"', CallOptions(idempotency_key=key)
     )
     with trio.fail_after(1000):

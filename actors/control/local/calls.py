@@ -10,7 +10,16 @@ import trio
 from actors.control.backend import Sent
 from actors.control.local.services import LocalServices, no_room
 from actors.core import commands as c
-from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind, TooSlowError
+from actors.errors import (
+    BrokenDeploymentError,
+    ConflictError,
+    ErrorCode,
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceKind,
+    TooSlowError,
+    UnavailableError,
+)
 from actors.model.caller_trace import OPENTELEMETRY, current_trace
 from actors.model.definitions import RUN
 from actors.model.keys import checked_key
@@ -20,7 +29,7 @@ from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
-from journal.events import Kind, OutcomeKind, Target
+from journal.events import Kind, Mode, OutcomeKind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
     from actors.model.requests import Request
     from actors.model.webhooks import WebhookRequest
     from journal.events import Outcome, TraceContext
+    from journal.rows import InvocationRow
 
 _SUCCEEDED = OutcomeKind.SUCCEEDED  # a member of an enum takes several times as long to look up as a name of the module
 
@@ -48,7 +58,7 @@ class LocalCalls(LocalServices):
             return decode_kept(returns, data, request)  # raises, with what would help
 
     async def call_by_name(self, target: Target, argument: bytes, options: CallOptions) -> tuple[InvocationId, Outcome]:
-        command = self.invoke_by_name(target, argument, options)
+        command = await self.invoke_by_name(target, argument, options)
         reply = self.submit_call(command)
         if options.timeout is None:
             return command.invocation_id, await reply.wait()
@@ -60,7 +70,7 @@ class LocalCalls(LocalServices):
         return self.engine.submit_call(command, self.who, at=now, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
     async def send_by_name(self, target: Target, argument: bytes, options: CallOptions) -> Sent:
-        return await self.send_command(self.invoke_by_name(target, argument, options))
+        return await self.send_command(await self.invoke_by_name(target, argument, options))
 
     async def send_webhook(self, target: Target, request: WebhookRequest, idempotency_key: str | None) -> Sent:
         """Send a webhook; durable on return."""
@@ -70,7 +80,7 @@ class LocalCalls(LocalServices):
         except (ValueProblem, TypeError) as error:
             raise InvalidArgumentError(f"{target} cannot take a webhook: {error}") from error
         options = CallOptions(idempotency_key=idempotency_key)
-        command = self.invoke_by_name(target, argument, options, signature.parameter)
+        command = await self.invoke_by_name(target, argument, options, signature.parameter)
         try:
             return await self.send_command(command)
         except ConflictError as error:
@@ -95,7 +105,8 @@ class LocalCalls(LocalServices):
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
         """Return the id that the invocation for this idempotency key has or would have."""
-        definition, target = self._named(target)
+        definition = self.definition_of(target.service)
+        target = self._named(definition, target)
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
             raise InvalidArgumentError(
@@ -103,7 +114,35 @@ class LocalCalls(LocalServices):
             )
         return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
 
-    def invoke_by_name(
+    async def judge_of(self, target: Target) -> Definition:
+        """Return the definition that a call by name is judged by: that of the newest code or, for an update, that of the code of the
+        run that carries it out. Raises :class:`actors.NotFoundError`, and :class:`actors.UnavailableError` if the code of the run
+        cannot be loaded."""
+        definition = self.definition_of(target.service)
+        if definition.kind is not Kind.WORKFLOW or len(self.engine.applications.registered.known) <= 1:
+            return definition
+        named = definition.called.get(target.handler)
+        is_update = named is None or named.mode is Mode.UPDATE
+        deployment = await self._deployment_of_run(target) if is_update and target.key is not None else None
+        if deployment is None or deployment == self.engine.applications.latest:
+            return definition
+        try:
+            older = (await self.engine.applications.load(deployment)).find(target.service)
+        except BrokenDeploymentError as error:
+            raise UnavailableError(f"{target}: the run is on code that cannot be loaded: {error}") from error
+        found = older.called.get(target.handler)
+        return definition if found is None or found.mode is not Mode.UPDATE else older
+
+    async def _deployment_of_run(self, target: Target) -> str | None:
+        """Return the deployment of the latest run of the workflow; None if there is none."""
+        of: InvocationId | None = self.id_of_request(Target(target.service, target.key, RUN), None)
+        row: InvocationRow | None = None
+        async with self.snapshot() as snapshot:
+            while of is not None and (found := snapshot.find_invocation(of)) is not None:
+                row, of = found, found.successors[-1] if found.successors else None
+        return None if row is None else row.deployment
+
+    async def invoke_by_name(
         self,
         target: Target,
         argument: bytes,
@@ -114,7 +153,8 @@ class LocalCalls(LocalServices):
         """Return the command for a call or a message by name, with the invocation's id. Raises a
         :class:`actors.RefusedError`.
         """
-        definition, target = self._named(target)
+        definition = await self.judge_of(target)
+        target = self._named(definition, target)
         handler = definition.handler(target.handler)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         request_key = self._request_key(definition, target, options.idempotency_key)
@@ -130,10 +170,11 @@ class LocalCalls(LocalServices):
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
         secret = self._secret_of(definition, target)
         now = self.environment.clock.now()
-        return self.command(target, request_key, argument, parameter, options, secret, now, trace)
+        return self.command(definition, target, request_key, argument, parameter, options, secret, now, trace)
 
     def command(
         self,
+        definition: Definition,
         target: Target,
         request_key: str | None,
         argument: bytes,
@@ -151,7 +192,7 @@ class LocalCalls(LocalServices):
         elif request_key is None:
             of = self.environment.new_id(target.service, target.key, now)
         else:
-            of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
+            of = definition.request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
             invocation_id=of,
             target=target,
@@ -177,7 +218,7 @@ class LocalCalls(LocalServices):
         key, parameter, options = request.request_key, request.handler.signature.parameter, request.options
         if key is not None or options.debounce is not None:
             secret = "" if request.is_once else self.engine.journal.secret
-            return self.command(target, key, argument, parameter, options, secret, now)
+            return self.command(definition, target, key, argument, parameter, options, secret, now)
         if not self.has_room():
             raise no_room()
         return c.Invoke(
@@ -192,12 +233,11 @@ class LocalCalls(LocalServices):
             trace=current_trace() if OPENTELEMETRY in sys.modules else None,
         )
 
-    def _named(self, target: Target) -> tuple[Definition, Target]:
-        """Resolve a target by name to its definition and its stored names."""
-        definition = self.definition_of(target.service)
+    def _named(self, definition: Definition, target: Target) -> Target:
+        """Return the target by its stored names. Raises :class:`actors.NotFoundError`."""
         definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)
-        return definition, definition.resolved(target, self.engine.stored)
+        return definition.resolved(target, self.engine.stored)
 
     def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
         if _is_once(definition, target):

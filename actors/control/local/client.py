@@ -57,7 +57,7 @@ class LocalClient(Client):
         """
         return LocalClient(self._backend.acting_as(Principal(by, source, idempotency_namespace)))
 
-    def as_command(
+    async def as_command(
         self,
         target: Target,
         argument: bytes,
@@ -72,12 +72,12 @@ class LocalClient(Client):
         as the signature says. ``trace`` is the span of the requester. Raises a :class:`actors.RefusedError`, and for a private
         handler :class:`actors.errors.AccessDeniedError`, because the request comes from outside the program.
         """
-        if self._backend.definition_of(target.service).handler(target.handler).is_private:
+        if (await self._backend.judge_of(target)).handler(target.handler).is_private:
             raise AccessDeniedError(
                 f"{target} is private: only handlers, and the program that runs it, may call it. Call a handler that is not, "
                 "or remove 'private' where it is defined"
             )
-        return self._backend.invoke_by_name(target, argument, options, parameter, trace)
+        return await self._backend.invoke_by_name(target, argument, options, parameter, trace)
 
     @property
     def node(self) -> str:

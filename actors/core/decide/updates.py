@@ -41,12 +41,15 @@ _REFUSED: dict[type, str] = {
 }
 
 
+def open_run(state: ObjectState) -> InvocationState | None:
+    """Return the open run of a workflow: of an original that ends and its restart, the restart."""
+    runs = (one for one in state.invocations.values() if one.mode is Mode.EXCLUSIVE and not one.successors)
+    return next(runs, None)
+
+
 def run_for_update(state: ObjectState | None, asked: c.Invoke) -> InvocationState:
     """Return the run that carries out new updates. Raises ``RefusedError`` if there is none."""
-    runs = [] if state is None else [run for run in state.invocations.values() if run.mode is Mode.EXCLUSIVE]
-    run = next(
-        (run for run in runs if not run.successors), None
-    )  # of an original that ends and its restart, the restart
+    run = None if state is None else open_run(state)
     if run is None:
         raise ConflictError(
             f"{asked.target}: the workflow has no run that takes updates; it was not started, or has ended",

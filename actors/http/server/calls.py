@@ -91,7 +91,7 @@ async def _call(exchange: Exchange, target: Target, query: SendQuery, body: byte
     if query.delay is not None:
         raise InvalidArgumentError(f"{target}: a call cannot have a delay; use …/send", path="delay")
     options = query.options(exchange.idempotency_key)
-    command = exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
+    command = await exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
     return await _respond_when_ended(exchange, command.invocation_id, ended)
 
@@ -111,7 +111,7 @@ async def _send(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> SentModel:
     options = query.options(exchange.idempotency_key)
-    command = exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
+    command = await exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
     sent = await exchange.client.send_command(command)
     return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
 
