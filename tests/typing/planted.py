@@ -61,13 +61,19 @@ async def outside(client: Client) -> None:
     handle: InvocationHandle[int] = await counter.reset.send()  # error: assignment, reportAssignmentType
     await client.service(Agent).answer(b"why")  # error: arg-type, reportArgumentType
     await client.workflow(Signup, "ada").run()  # error: call-arg, reportCallIssue
+    signup = client.workflow(Signup, "ada")
+    await signup.change_email(5)  # error: arg-type, reportArgumentType
+    await signup.change_email()  # error: call-arg, reportCallIssue
+    await signup.give_up("now")  # error: call-arg, reportCallIssue
+    email: str = await signup.change_email("x")  # error: assignment, reportAssignmentType
+    changed: InvocationHandle[str] = await signup.change_email.send("x")  # error: assignment, reportAssignmentType
     await client.actor(Counter).add(1)  # error: call-arg, reportCallIssue
     client.actor(Agent, "bob")  # error: type-var, reportArgumentType
     client.actor(Signup, "bob")  # error: type-var, reportArgumentType
     client.service(Counter)  # error: type-var, reportArgumentType
     client.workflow(Counter, "bob")  # error: type-var, reportArgumentType
     client.object(Agent, "bob")  # error: arg-type, reportArgumentType
-    print(text, handle)
+    print(text, handle, email, changed)
 
 
 def blocking(client: actors.sync.Client) -> None:

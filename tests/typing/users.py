@@ -19,6 +19,7 @@ from actors import (
     handler,
     shared,
     step,
+    update,
 )
 
 
@@ -94,10 +95,23 @@ class Agent(Service):
         return [question]
 
 
+def not_empty(signup: Signup, email: str) -> None:
+    assert_type(signup.email, str)
+
+
 class Signup(Workflow):
+    email: str = ""
+
     @handler
     async def run(self, email: str) -> bool:
         return bool(email)
+
+    @update(validate=not_empty)
+    async def change_email(self, email: str) -> int:
+        return len(email)
+
+    @update
+    async def give_up(self) -> None: ...
 
 
 async def outside(client: Client) -> None:
@@ -107,7 +121,12 @@ async def outside(client: Client) -> None:
     assert_type(await counter.reset.send(), InvocationHandle[None])
     assert_type(await counter.add.options(idempotency_key="k", timeout=1.0)(1), int)
     assert_type(await client.service(Agent).answer("why"), list[str])
-    assert_type(await client.workflow(Signup, "ada").run("ada@example.org"), bool)
+    signup = client.workflow(Signup, "ada")
+    assert_type(await signup.run("ada@example.org"), bool)
+    assert_type(await signup.change_email("ada@example.com"), int)
+    assert_type(await signup.change_email.send("ada@example.com"), InvocationHandle[int])
+    assert_type(await signup.change_email.options(idempotency_key="k", timeout=1.0)("ada@example.com"), int)
+    assert_type(await signup.give_up(), None)
     info = await client.invocation("inv_1").info()
     assert_type(info.status, actors.Status)
 
@@ -156,6 +175,7 @@ def blocking() -> None:
         assert_type(counter.add.options(timeout=5)(1), int)
         assert_type(counter.add.send(1).result(), int)
         assert_type(client.service(Agent).answer("why"), list[str])
+        assert_type(client.workflow(Signup, "ada").change_email("ada@example.com"), int)
         assert_type(client.within(5).workflow(Signup, "ada").run("ada@example.org"), bool)
         assert_type(client.invocation("inv_1").info().status, actors.Status)
         for entry in counter.add.send(1).follow():
