@@ -129,7 +129,10 @@ class LocalCalls(LocalServices):
         try:
             older = (await self.engine.applications.load(deployment)).find(target.service)
         except BrokenDeploymentError as error:
-            raise UnavailableError(f"{target}: the run is on code that cannot be loaded: {error}") from error
+            raise UnavailableError(
+                f"{target}: the run is on code that cannot be loaded: {error}. Move the run to the code that is served, or try again once "
+                "its code can be loaded"
+            ) from error
         found = older.called.get(target.handler)
         return definition if found is None or found.mode is not Mode.UPDATE else older
 
