@@ -25,6 +25,7 @@ NOTED: dict[type, int] = {
     e.InvocationResumed: logging.INFO,
     e.InvocationMoved: logging.INFO,
     e.CancelRequested: logging.INFO,
+    e.UpdateCancelRequested: logging.INFO,
     e.CancelDeadlineMoved: logging.INFO,
     e.InvocationRestarted: logging.INFO,
     e.InvocationCompleted: logging.INFO,

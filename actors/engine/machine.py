@@ -201,6 +201,9 @@ class Machine:
                 return
         elif isinstance(event, e.InvocationRestarted):
             self.completed.add_successor(loaded, number, event)
+        elif isinstance(event, e.UpdateCancelRequested):
+            # The event is of the run, and changes the row of the update too.
+            self.batch.pending_append(loaded).touched[event.update] = None
         elif isinstance(event, (e.AttemptFailed, e.StepAttemptFailed)):
             batch, state = self.batch, existing(state)
             failed = batch.failed_attempts if isinstance(event, e.AttemptFailed) else batch.failed_steps

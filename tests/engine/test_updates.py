@@ -595,6 +595,30 @@ async def test_a_restart_cancels_the_update_that_was_being_cancelled() -> None:
         assert error.code is ErrorCode.CANCELLED
 
 
+async def test_the_row_of_an_update_that_is_being_cancelled_is_on_disk_with_its_cancel() -> None:
+    class Slow(Workflow):
+        @handler
+        async def run(self) -> None:
+            await actors.signal("end")
+
+        @update
+        async def work(self) -> None:
+            try:
+                await actors.signal("never")
+            except actors.CancelledError:
+                await actors.sleep(100)
+                raise
+
+    lab = Lab(Slow)
+    async with lab.running() as runtime:
+        slow = runtime.client.workflow(Slow, "1")
+        await slow.run.send()
+        handle = await slow.work.send()
+        await handle.cancel()
+        await quiet()
+    assert examine(lab.store, 1).findings == ()
+
+
 async def test_whatever_a_validator_does_but_return_none_refuses_the_update() -> None:
     def leaves(of: Strict) -> None:
         raise SystemExit("no exit")

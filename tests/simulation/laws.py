@@ -154,7 +154,8 @@ def _original(lives: dict[InvocationId, Life], of: InvocationId) -> InvocationId
 
 
 def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
-    """Verbs that were answered did what the answer said."""
+    """Verbs that were answered did what the answer said. A cancel of an update is recorded in its run."""
+    cancelled = {event.update for life in lives.values() for event in life.of(e.UpdateCancelRequested)}
     for said in storm.said:
         life = lives.get(said.of)
         if said.verb == "purge":
@@ -164,6 +165,8 @@ def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
             has_output = bool(storm.disk.scan(prefix, keys.after_prefix(prefix), limit=1))
             is_gone = not is_kept and not has_output
             storm.law("what was purged is gone", is_gone or not said.changed, said.of)
+        elif said.verb == "cancel" and said.of in cancelled:
+            continue
         elif life is not None and said.changed:
             _one_verb(storm, said, life)
     for life in lives.values():
