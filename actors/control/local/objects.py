@@ -91,7 +91,9 @@ class LocalObjects(LocalCalls):
         request = self.in_namespace(idempotency_key)
         secret = self.engine.journal.secret
         now = self.environment.clock.now()
-        command = self.command(target, request, argument, handler.signature.parameter, NO_OPTIONS, secret, now)
+        command = self.command(
+            definition, target, request, argument, handler.signature.parameter, NO_OPTIONS, secret, now
+        )
         command = msgspec.structs.replace(command, if_free=not options.queue)
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=options.reason)
         is_fresh = command.request is None

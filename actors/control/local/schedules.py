@@ -118,7 +118,9 @@ class LocalSchedules(LocalCalls, LocalRegistry):
     def _spec(self, options: ScheduleOptions, own: ScheduleSpec | None) -> ScheduleSpec:
         """Check the options against the handler that is served now; ``own`` is the description that the schedule has. Raises a
         :class:`actors.RefusedError`."""
-        definition, target = self._named(parse_target(options.target))
+        target = parse_target(options.target)
+        definition = self.definition_of(target.service)
+        target = self._named(definition, target)
         if definition.kind is Kind.WORKFLOW and target.handler == "run":
             raise InvalidArgumentError(
                 f"target is {str(target)!r}, the run of a workflow, which executes once for its key; schedule a handler of "
