@@ -22,7 +22,11 @@ import trio
 import trio.testing
 
 from actors import runtime as runtimes
+from actors.control.local.checks import check_recordings
 from actors.environment import Environment, Offload, environment_of_run, offload_inline
+from actors.model.app import App
+from actors.model.checks import refusal_of
+from actors.system import SYSTEM_CLASSES
 from actors.values.arguments import Seconds, checked_seconds
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from journal.clock import Clock
@@ -30,8 +34,10 @@ from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from actors.model.checks import CheckReport
     from actors.runtime import Runtime
 
 T = TypeVar("T")
@@ -112,4 +118,27 @@ async def open_runtime(
         yield runtime
 
 
-__all__ = ["Clock", "Environment", "MemoryDirectory", "Offload", "open_runtime", "run"]
+def replay_history(file: str | os.PathLike[str], *classes: type) -> tuple[CheckReport, ...]:
+    """Replay recorded histories on these classes, without effects, and return a report of each. So a test finds the change that
+    invocations under way, or of a year ago, could not continue on.
+
+    ``file`` has recordings, one a line: ``playhead invocations export --recording`` writes them. No step is executed: the record has
+    its outcome. Raises :class:`actors.errors.IncompatibleError` for the first one that the code does not replay, with the step and the
+    source lines; :class:`actors.NotFoundError` if the file has no recording; :class:`actors.InvalidArgumentError` for a line that
+    cannot be read; ``OSError``.
+
+    ::
+
+        def test_the_code_replays_what_ran_in_production() -> None:
+            actors.testing.replay_history("histories/claim.jsonl", Claim)
+    """
+    app, environment = App(classes, system=SYSTEM_CLASSES), Environment()
+    reports: list[CheckReport] = []
+    for report in check_recordings(file, app, "", environment):
+        if not report.is_compatible:
+            raise refusal_of(report, "Keep the order of durable operations, or use actors.patched()")
+        reports.append(report)
+    return tuple(reports)
+
+
+__all__ = ["Clock", "Environment", "MemoryDirectory", "Offload", "open_runtime", "replay_history", "run"]

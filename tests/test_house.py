@@ -108,7 +108,7 @@ ARROWS = {
         " actors.loop_thread actors.model actors.query actors.runtime"
     ),
     "actors": (
-        "actors.aio actors.cluster actors.control actors.control.offline actors.core actors.endpoints actors.environment actors.errors"
+        "actors.aio actors.cluster actors.control actors.control.local actors.control.offline actors.core actors.endpoints actors.environment actors.errors"
         " actors.http actors.http.client actors.loop_thread actors.model actors.query actors.replay actors.runtime actors.system actors.values"
         " journal journal.kv journal.log"
     ),

@@ -39,6 +39,12 @@ class ObjectItems:
             for name, items in self._ahead_logs.items():
                 self._lengths[name] = self._lengths.get(name, 0) + len(items)
 
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the stored items of all fields, each with its key after the part that names the object."""
+        prefix = keys.items_of_object(self._partition, self._stream)
+        for key, value in scan_all(self._rows, prefix, keys.after_prefix(prefix)):
+            yield key[len(prefix) :], value
+
     def log_lengths(self) -> Mapping[str, int]:
         return self._lengths
 

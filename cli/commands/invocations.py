@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.commands import check
+from cli.commands import check, replay
 from cli.commands.verbs import VERBS
 from cli.constants import STATUSES
 from cli.groups import Group
@@ -31,6 +31,7 @@ def command() -> None:
 
 
 command.add_command(check.command, "check")
+command.add_command(replay.command, "replay")
 
 
 @command.command("list")
@@ -289,8 +290,11 @@ def result(invocation_id: str, wait: bool, server: ServerOptions) -> None:
 
 @command.command()
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
+@click.option(
+    "--recording", is_flag=True, help="Write recordings, for 'playhead invocations replay'; reads the data directory."
+)
 @server_options
-def export(which: tuple[str, ...], server: ServerOptions) -> None:
+def export(which: tuple[str, ...], recording: bool, server: ServerOptions) -> None:
     """Export whole histories as JSON lines. Per invocation: its details, then its events with their values, then its output.
 
     IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation', 'event' or 'output', and the 'id' of the invocation.
@@ -299,12 +303,17 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
         playhead invocations list Writer -o id |
             playhead invocations export - > histories.jsonl
     """
+    from cli.commands.replay import write_recordings
     from cli.run import read
     from cli.selection import select
 
     selected = select(which)
     if not selected.is_by_ids:
         raise click.UsageError("pass invocation ids; 'playhead invocations list -o id' prints the ids of a selection")
+
+    if recording:
+        write_recordings(server, selected.ids)
+        return
 
     async def write_each(client: Client) -> None:
         for of in selected.ids:

@@ -199,6 +199,14 @@ def test_an_export_is_the_whole_history_of_each(stopped: Shell) -> None:
         assert own[1]["event"]["name"] == "InvocationAccepted"
 
 
+def test_a_recording_is_replayed_on_code_on_disk(stopped: Shell) -> None:
+    of, *_ = stopped.done("playhead invocations list Waiter -o id").splitlines()
+    stopped.done(f"playhead invocations export --recording {of} > recorded.jsonl")
+    (report,) = rows(stopped, "invocations replay recorded.jsonl --app shop.py")
+    assert (report["invocation_id"], report["verdict"]) == (of, "same")
+    assert stopped.run(f"playhead invocations export --recording {of} --url http://127.0.0.1:9").code == 2
+
+
 def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Shell) -> None:
     shown = stopped.done("playhead actors show Shop/a%2Fb")
     assert "sales       a log of 1 item" in shown

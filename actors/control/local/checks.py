@@ -16,18 +16,19 @@ from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
 from actors.code.registry import LATEST
 from actors.engine.dry_run import rehearse
-from actors.errors import RefusedError
+from actors.errors import NotFoundError, RefusedError, ResourceKind
 from actors.model.app import App
 from actors.model.checks import CheckReport, CheckSummary, CheckTally
 from actors.model.verb_options import KEEP
 from actors.query.recorded import read_recorded
+from actors.query.recordings import read_recordings
 from actors.system import SYSTEM_CLASSES
 from actors.values.snapshot import Snapshot
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from actors.code.registry import CodeRegistry
     from actors.environment import Environment
@@ -85,6 +86,23 @@ class Checker:
             except (RefusedError, CorruptRecord, Damaged) as refusal:
                 tally.skip(of, str(refusal))
         yield tally.summary()
+
+
+def check_recordings(
+    path: str | os.PathLike[str], app: App, deployment: str, environment: Environment
+) -> Iterator[CheckReport]:
+    """Replay each recording of a file on the code, in this thread. Raises ``OSError``, :class:`actors.InvalidArgumentError`, and
+    :class:`actors.NotFoundError` if the file has none."""
+    has_some = False
+    with open(path, "rb") as file:
+        for kept in read_recordings(file, os.fspath(path)):
+            has_some = True
+            yield rehearse(kept, app, deployment, environment)
+    if not has_some:
+        raise NotFoundError(
+            f"{os.fspath(path)} has no recording; 'playhead invocations export --recording' writes them",
+            kind=ResourceKind.HISTORY,
+        )
 
 
 async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:

@@ -42,6 +42,8 @@ from actors.query.fsck.set_aside import find_set_aside
 from actors.query.invocations import invocation_info
 from actors.query.jobs import info_of_job, items_of, newest_jobs, run_of_job, unknown_job
 from actors.query.objects import checked_limit, object_info, object_items, object_names
+from actors.query.recorded import read_recorded
+from actors.query.recordings import recording_of
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
@@ -158,6 +160,9 @@ class OfflineBackend(OfflineRefusals):
                 yield recorded
 
     # Checks.
+
+    async def recording(self, of: InvocationId) -> str:
+        return recording_of(await read_recorded(self.snapshot, of))
 
     async def check(
         self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None

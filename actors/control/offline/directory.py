@@ -12,6 +12,8 @@ from actors.control.offline.backend import OfflineBackend
 from actors.environment import Environment
 from actors.event_loop import require_trio
 from actors.query.snapshot import JournalSnapshot
+from actors.values.arguments import checked_text
+from journal.ids import InvocationId, parse_invocation_id
 from journal.log.open import open_for_reading
 
 if TYPE_CHECKING:
@@ -32,6 +34,19 @@ class OfflineClient(Client):
     """
 
     _backend: OfflineBackend
+
+    async def recording(self, of: InvocationId | str) -> str:
+        """Return a recording of an invocation: a line of a file that :func:`actors.testing.replay_history` reads. It has the whole
+        history and the object as of the start, with all values in them.
+
+        Raises :class:`actors.NotFoundError`, and :class:`actors.LimitExceededError` if it is larger than 64 MiB.
+
+        ::
+
+            async with actors.open_directory("playhead-data") as client:
+                Path("histories/claim.jsonl").write_text(await client.recording(claim))
+        """
+        return await self._backend.recording(parse_invocation_id(checked_text(of, "of")))
 
     async def examine(self) -> FsckReport:
         """Compare all other stored data with the events, as ``playhead doctor`` does. Reads the whole store, in a thread.
