@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import threading
+
 import sniffio
+import trio
 
 from actors.errors import ErrorCode, MisuseError
 
 TRIO = "trio"
+
+
+class _ThisThread(threading.local):
+    run: trio.lowlevel.TrioToken | None = None
+    """The ``trio.run()`` of this thread that has opened a runtime most recently."""
+
+
+this_thread = _ThisThread()
+
+
+def own_run() -> trio.lowlevel.TrioToken:
+    """Return the ``trio.run()`` of the caller, and note it as that of this thread.
+
+    To compare ``this_thread.run`` with it costs no call. A thread runs one loop after the other, and a runtime ends with its loop.
+    """
+    run = this_thread.run = trio.lowlevel.current_trio_token()
+    return run
 
 
 def library() -> str | None:
@@ -34,10 +54,17 @@ def require_trio(name: str, in_asyncio: str, in_no_loop: str) -> None:
     )
 
 
-def require_own_client() -> None:
-    """Raise :class:`actors.errors.MisuseError` with the code ``wrong_loop`` unless a trio task runs the caller, which uses a
-    client of trio programs."""
-    require_trio("a client of actors.open_runtime() or actors.connect()", "one of actors.aio", "one of actors.sync")
+def require_own_run(run: trio.lowlevel.TrioToken | None) -> None:
+    """Raise :class:`actors.errors.MisuseError` with the code ``wrong_loop`` unless a task of this ``trio.run()`` is the caller, which uses
+    a client that was opened in it."""
+    client = "a client of actors.open_runtime() or actors.connect()"
+    require_trio(client, "one of actors.aio", "one of actors.sync")
+    if trio.lowlevel.current_trio_token() is not run:
+        raise MisuseError(
+            f"{client} needs a task of the trio.run() that opened it, and this task is of another one; open a client here, or call "
+            "trio.from_thread.run() in a thread without a loop",
+            code=ErrorCode.WRONG_LOOP,
+        )
 
 
 def require_asyncio(name: str, in_trio: str) -> None:

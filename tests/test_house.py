@@ -54,7 +54,7 @@ ARROWS = {
         " actors.rows actors.system actors.values journal journal.log journal.replicated"
     ),
     "actors.query": (
-        "actors.core actors.environment actors.errors actors.event_loop actors.extras actors.model actors.rows"
+        "actors.core actors.environment actors.errors actors.extras actors.model actors.rows"
         " actors.system actors.values journal journal.kv journal.log"
     ),
     "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",

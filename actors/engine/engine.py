@@ -185,7 +185,7 @@ class Engine:
         return len(self._processors) == self.journal.partitions
 
     def check_open(self) -> None:
-        """Raise :class:`actors.errors.UnavailableError` once the engine has ended."""
+        """Raise as :meth:`Processors.check_open` does."""
         self._processors.check_open()
 
     def open(self) -> None:

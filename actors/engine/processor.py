@@ -48,7 +48,7 @@ from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
 from actors.engine.waiter import OwnReply, Reply
 from actors.errors import UnavailableError, UnknownOutcomeError
-from actors.event_loop import TRIO, require_own_client
+from actors.event_loop import TRIO, own_run, require_own_run, this_thread
 from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
@@ -111,6 +111,7 @@ class PartitionProcessor:
         opened: trio.Event,
         directory_of: DirectoryOf,
     ) -> None:
+        self._own_run = own_run()
         self._opened = opened
         self._journal = journal
         self._partition = partition
@@ -197,15 +198,14 @@ class PartitionProcessor:
     def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
         """Queue a request from a client, which ``reply`` answers: with :class:`UnknownOutcomeError` if the processor ends first.
 
-        Raises :class:`UnavailableError`, and :class:`MisuseError` in another thread or event loop than trio's.
+        Raises :class:`UnavailableError`, and :class:`MisuseError` in another event loop, or another thread, than the processor's.
         """
-        if library_of_thread.name != TRIO:
-            require_own_client()
+        if this_thread.run is not self._own_run or library_of_thread.name != TRIO:
+            require_own_run(self._own_run)
         inbox = self._inbox
         if self.is_closed:
             raise UnavailableError("the store is being reopened; try again")
-        if len(inbox) >= self._limits.requests:
-            limit = self._limits.requests
+        if len(inbox) >= (limit := self._limits.requests):
             raise UnavailableError(f"overloaded: {len(inbox)} requests queued (limit `requests`={limit}); retry later")
         reply.among = self.replies
         self.replies.add(reply)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.engine.processor import PartitionProcessor
 from actors.errors import UnavailableError
+from actors.event_loop import own_run, require_own_run
 from actors.values.error_groups import leaves_of
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.safe_logger import SafeLogger
@@ -40,6 +41,10 @@ class Processors(dict[int, PartitionProcessor]):
 
     has_ended = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._own_run = own_run()
+
     def __missing__(self, _: int) -> PartitionProcessor:
         self.check_open()
         raise UnavailableError(
@@ -47,11 +52,13 @@ class Processors(dict[int, PartitionProcessor]):
         )
 
     def check_open(self) -> None:
-        """Raise :class:`actors.errors.UnavailableError` once the engine has ended."""
+        """Raise :class:`actors.errors.UnavailableError` once the engine has ended, and :class:`actors.errors.MisuseError` in another
+        event loop than the engine's."""
         if self.has_ended:
             raise UnavailableError(
                 "the runtime of this client has ended; open the directory again, with actors.open_runtime or actors.open_directory"
             )
+        require_own_run(self._own_run)
 
 
 def give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:

@@ -10,11 +10,14 @@ from outcome import Error, Value
 
 from journal.errors import BrokenInvariant, Unavailable
 from journal.ids import InvocationId
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from outcome import Maybe
+
+log = SafeLogger(__name__)
 
 T = TypeVar("T")
 
@@ -53,7 +56,10 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
             self._kept = answer
         else:
             self._task = None
-            trio.lowlevel.reschedule(task, answer)
+            try:
+                trio.lowlevel.reschedule(task, answer)
+            except Exception:  # a fault of one waiter must not stop the work of all others
+                log.exception("cannot wake a task that waits for an answer")
 
     def wait(self) -> Awaitable[T]:
         """Wait for the answer. The caller must await the returned awaitable at once. Cancelling the wait has no other effect."""

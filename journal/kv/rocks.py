@@ -77,7 +77,8 @@ class RocksStore(Reads):
         self._hearers: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
         self._queued = 0
         self._room_checked_at = -_ROOM_CHECK_SECONDS
-        self._has_room = True
+        self._free_bytes = reserve_bytes + 1
+        self._is_closed = False
         self._jobs: queue.SimpleQueue[WaitingBatch | WaitingView | None] = queue.SimpleQueue()
         self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
@@ -166,12 +167,13 @@ class RocksStore(Reads):
         raise BrokenInvariant("an error is reported before it has occurred")
 
     def has_room(self) -> bool:
-        """Whether new work should be accepted: whether the free space is above the reserve."""
+        """Whether the free space is above the reserve, so that new work is accepted. A closed store measures nothing: its descriptor
+        may be that of another file."""
         now = time.monotonic()
-        if now - self._room_checked_at >= _ROOM_CHECK_SECONDS:
+        if now - self._room_checked_at >= _ROOM_CHECK_SECONDS and not self._is_closed:
             self._room_checked_at = now
-            self._has_room = shutil.disk_usage(self._directory.rocks).free > self._reserve_bytes
-        return self._has_room
+            self._free_bytes = shutil.disk_usage(self._directory.rocks).free
+        return self._free_bytes > self._reserve_bytes or self._is_closed
 
     def troubles(self) -> Sequence[Trouble]:
         found: list[Trouble] = []
@@ -183,9 +185,17 @@ class RocksStore(Reads):
                 text = "a write to the disk failed; the process writes nothing more: check the disk, then start again"
                 found.append(Trouble(TroubleKind.DISK_FAILED, text, is_final=True))
             case DiskFull():
-                found.append(Trouble(TroubleKind.DISK_FULL, "the disk is full; writes resume when there is room"))
+                found.append(
+                    Trouble(
+                        TroubleKind.DISK_FULL,
+                        f"the disk of {self._directory.path} is full; writes resume when there is room",
+                    )
+                )
             case _ if not self.has_room():
-                text = f"less than {self._reserve_bytes} bytes are free on the disk; new work is accepted when there is room"
+                text = (
+                    f"{self._free_bytes} bytes are free on the disk of {self._directory.path}, and new work needs more than "
+                    f"{self._reserve_bytes}: make room. Open invocations continue, and stored data can be read"
+                )
                 found.append(Trouble(TroubleKind.DISK_NEARLY_FULL, text))
         if not self._watch.compacts:
             text = "tables of the store could not be compacted, so a block of one is damaged: restore the directory from a backup"
@@ -220,10 +230,10 @@ class RocksStore(Reads):
     def close(self) -> None:
         if os.getpid() != self._pid:
             return
+        self._is_closed = True
         self._jobs.put(None)
         self._thread.join()
-        db = self._db
-        if db is None:
+        if (db := self._db) is None:
             return
         try:
             self._directory.check()

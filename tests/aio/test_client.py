@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,10 @@ import trio
 
 import actors
 import actors.aio
-from actors.errors import ErrorCode, MisuseError
+from actors.engine.waiter import Reply
+from actors.errors import ErrorCode, MisuseError, UnavailableError
 from journal.errors import StoreFailed
+from journal.kv import rocks
 from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
 from tests.aio.programs import LONGEST_SECONDS, LOOPS, WHO, Waiter, Wallet, in_asyncio
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from journal.ids import InvocationId
     from journal.kv.store import Batch
 
 IN_MEMORY: dict[str, Any] = {"durability": "memory"}
@@ -407,6 +411,72 @@ async def test_a_client_of_trio_is_refused_in_asyncio(tmp_path: Path) -> None:
             program = lambda client=client: asyncio.run(main(client))  # noqa: E731
             await trio.to_thread.run_sync(program)
         assert await served.runtime.client.actor(Wallet, "a").count() == 0
+
+
+async def test_a_client_is_refused_in_another_trio_run_before_anything_is_queued(tmp_path: Path) -> None:
+    async def main(client: actors.Client, of: InvocationId) -> None:
+        wallet, handle = client.actor(Wallet, "a"), client.invocation(of)
+        for wait in (
+            wallet.add(1),
+            wallet.add.send(1),
+            client.query("select 1"),
+            client.invocations(),
+            client.changes(),
+            client.gates.list(),
+            client.deployments.list(),
+            client.object(Wallet, "a").info(),
+            handle.info(),
+            handle.cancel(),
+            anext(aiter(handle.events())),
+        ):
+            with raises(MisuseError, code="wrong_loop"):
+                await wait
+
+    async with serving(tmp_path, Wallet) as served, actors.connect(served.url, token=served.token) as remote:
+        sent = await served.runtime.client.actor(Wallet, "b").add.send(1)
+        for client in (served.runtime.client, remote):
+            await trio.to_thread.run_sync(trio.run, main, client, sent.id)
+        assert await served.runtime.client.actor(Wallet, "a").count() == 0
+
+
+async def test_an_answer_for_a_task_of_another_loop_does_not_raise_where_it_is_given() -> None:
+    reply: Reply[int] = Reply()
+    waiting, scope = trio.Event(), trio.CancelScope()
+    token, others = trio.lowlevel.current_trio_token(), list[trio.lowlevel.TrioToken]()
+
+    async def wait() -> None:
+        others.append(trio.lowlevel.current_trio_token())
+        answer = reply.wait()
+        token.run_sync_soon(waiting.set)
+        with scope:
+            await answer
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, trio.run, wait)
+        await waiting.wait()
+        reply.set(1)
+        others[0].run_sync_soon(scope.cancel)
+
+
+async def test_a_client_is_refused_once_its_runtime_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    async with actors.open_runtime(Wallet, path=tmp_path / "data") as runtime:
+        client = runtime.client
+    for wait in (client.actor(Wallet, "a").add(1), client.gates.list(), client.invocations(), client.changes()):
+        with raises(UnavailableError):
+            await wait
+
+
+async def test_a_refusal_by_a_full_disk_names_the_directory_and_the_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(rocks.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_345))
+    async with actors.open_runtime(Wallet, path=tmp_path / "data") as runtime:
+        with raises(UnavailableError) as caught:
+            await runtime.client.actor(Wallet, "a").add(1)
+        assert all(found in str(caught.value) for found in (str(tmp_path / "data"), "12345", str(rocks.RESERVE_BYTES)))
+        assert await runtime.client.invocations() == []
 
 
 async def test_a_client_of_asyncio_is_refused_in_trio() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.control.backend import Sent
-from actors.control.local.services import LocalServices, no_room
+from actors.control.local.services import LocalServices
 from actors.core import commands as c
 from actors.errors import (
     BrokenDeploymentError,
@@ -188,7 +188,7 @@ class LocalCalls(LocalServices):
         trace: TraceContext | None = None,
     ) -> c.Invoke:
         if not self.has_room():
-            raise no_room()
+            raise self.no_room()
         debounce = self.in_namespace(options.debounce)
         if debounce is not None:
             of = debounced_id(target, debounce, self.environment.unique(now), self.engine.journal.secret)
@@ -223,7 +223,7 @@ class LocalCalls(LocalServices):
             secret = "" if request.is_once else self.engine.journal.secret
             return self.command(definition, target, key, argument, parameter, options, secret, now)
         if not self.has_room():
-            raise no_room()
+            raise self.no_room()
         return c.Invoke(
             invocation_id=self.environment.new_id(target.service, target.key, now),
             target=target,

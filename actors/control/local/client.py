@@ -210,6 +210,7 @@ class LocalClient(Client):
 
     async def copy_to(self, path: Path) -> None:
         """Make a backup at ``path`` of everything stored now, for ``playhead restore``. Raises ``JournalError``."""
+        await self._backend.checkpoint()
         await self._backend.engine.journal.copy_to(path)
 
     def health(self, others: Iterable[HealthReason] = ()) -> Health:
@@ -218,6 +219,7 @@ class LocalClient(Client):
 
     async def figures(self) -> Figures:
         """Return the runtime's metrics."""
+        await self._backend.checkpoint()
         return await figures_of(self._backend.engine)
 
     def ended_lately(self) -> tuple[EndedSecond, ...]:
@@ -230,6 +232,7 @@ class LocalClient(Client):
 
     async def overview(self) -> Overview:
         """Return the counts of invocations and those that need attention; at most two seconds old."""
+        await self._backend.checkpoint()
         return await self._backend.overview.get()
 
     async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:

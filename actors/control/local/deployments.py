@@ -126,6 +126,7 @@ class LocalDeployments(LocalRegistry):
         return code_file(await self._code(deployment), path)
 
     async def _code(self, deployment: str) -> Snapshot:
+        self.engine.check_open()
         self.engine.applications.registered.find(deployment)
         packed = read_packed(self.engine.journal, self.engine.journal.partitions, deployment)
         snapshot: Snapshot = await self.environment.offload(partial(unpack, deployment, packed))

@@ -103,7 +103,7 @@ class LocalInvocations(LocalServices):
             return await check_audit(snapshot)
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
-        await trio.lowlevel.checkpoint()
+        await self.checkpoint()
         if after is not None and wait:
             with trio.move_on_after(wait):
                 await self.engine.journal.changes.wait(after)
@@ -111,6 +111,7 @@ class LocalInvocations(LocalServices):
 
     async def wait_for_change(self, after: int) -> None:
         """Wait until something changes after this position in the feed of changes."""
+        await self.checkpoint()
         while self.engine.journal.changes.look() == after:
             await self.engine.journal.changes.wait(after)
 

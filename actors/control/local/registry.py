@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import trio
 
 from actors.control.local.metrics import limits_of
 from actors.control.local.services import LocalServices
@@ -126,7 +125,7 @@ class LocalRegistry(LocalServices):
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
         """Return the closed gates and the exceptions to them."""
-        await trio.lowlevel.checkpoint()
+        await self.checkpoint()
         return tuple(gate_info(gate) for gate in self.engine.registry.gates)
 
     # Limits.
@@ -167,7 +166,7 @@ class LocalRegistry(LocalServices):
 
     async def list_limits(self) -> tuple[LimitInfo, ...]:
         """Return the limits, with the numbers of running and waiting invocations in this process, and the amounts spent."""
-        await trio.lowlevel.checkpoint()
+        await self.checkpoint()
         return limits_of(self.engine)
 
     def _figures_of(self, scope: str) -> LimitInfo | None:

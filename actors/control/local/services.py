@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from actors.control.local.overview import shared_overview
 from actors.errors import UnavailableError
 from actors.query.snapshot import open_snapshot
@@ -47,9 +49,14 @@ class LocalServices:
         self.has_room = engine.journal.has_room
 
     def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
-        """Open a snapshot of the journal as of now, for the block. Raises :class:`actors.UnavailableError` once the runtime has ended."""
+        """Open a snapshot of the journal as of now, for the block. Raises as :meth:`Engine.check_open` does."""
         self.engine.check_open()
         return open_snapshot(self.engine.journal)
+
+    async def checkpoint(self) -> None:
+        """Let other tasks run, before an answer from memory. Raises as :meth:`Engine.check_open` does."""
+        self.engine.check_open()
+        await trio.lowlevel.checkpoint()
 
     async def row(self, of: InvocationId) -> InvocationRow:
         """Return the row of an invocation. Raises :class:`actors.NotFoundError`."""
@@ -65,9 +72,11 @@ class LocalServices:
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""
         if not self.has_room():
-            raise no_room()
+            raise self.no_room()
 
-
-def no_room() -> UnavailableError:
-    """Return the error for new work while the disk is too full for it."""
-    return UnavailableError("the disk is nearly full, so new calls are refused; open invocations continue")
+    def no_room(self) -> UnavailableError:
+        """Return the error for new work while the disk is too full for it."""
+        troubles = (trouble.text for trouble in self.engine.journal.troubles() if trouble.stops_work)
+        return UnavailableError(
+            f"new work is refused: {next(troubles, 'the disk was nearly full a moment ago; try again')}"
+        )

@@ -26,7 +26,7 @@ from actors.errors import (
     UnknownOutcomeError,
 )
 from actors.errors.names import is_built_in, type_name
-from actors.event_loop import require_own_client
+from actors.event_loop import own_run, require_own_run
 from actors.http.client.causes import connection_failure, speaks_tls
 from actors.http.client.liveness import CONNECT_SECONDS, Liveness
 from actors.http.models import Problem
@@ -83,6 +83,7 @@ class Connection:
         place: str | None = None,
         advice: str = _START_IT,
     ) -> None:
+        self._own_run = own_run()
         self._http = http
         self._liveness = liveness if liveness is not None else Liveness()
         self._place = place if place is not None else str(http.base_url)
@@ -120,7 +121,7 @@ class Connection:
 
         Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """
-        require_own_client()
+        require_own_run(self._own_run)
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
         longest = self._liveness.answer_timeout + takes
         bound = httpx2.Timeout(_bound(longest if patience is None else patience), connect=CONNECT_SECONDS, pool=None)
@@ -180,7 +181,7 @@ class Connection:
         If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
         the invocation if it is known (``of``, or from the server's response).
         """
-        require_own_client()
+        require_own_run(self._own_run)
         began = trio.current_time()
         away_since: float | None = None
         pause = _FIRST_PAUSE_SECONDS
