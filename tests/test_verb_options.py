@@ -147,6 +147,7 @@ OF_EVERY_COMMAND = {
     "url",
     "token",
     "data",
+    "ca",
     "context",
     "tags",
 }
