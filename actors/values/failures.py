@@ -55,8 +55,10 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def failed(error: BaseException) -> Outcome:
-    """Return the outcome *failed* with this error. Never raises."""
-    return Outcome(OutcomeKind.FAILED, failure=failure_of(error))
+    """Return the outcome *failed* with this error, and of a group with a single error, at any depth, with that error: code that runs
+    its work in a nursery fails as it would without one. Never raises."""
+    leaves = list(leaves_of(error, lambda group: issubclass(type(group), TerminalError)))
+    return Outcome(OutcomeKind.FAILED, failure=failure_of(leaves[0] if len(leaves) == 1 else error))
 
 
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:

@@ -21,6 +21,8 @@ pytestmark = on_virtual_time
 class Refused(actors.TerminalError):
     """The hotel gives nothing back."""
 
+    http_status = 402
+
 
 @step
 async def act(what: str) -> None:
@@ -102,6 +104,50 @@ class Trip(Service):
         await actors.signal("never")
 
 
+class Shop(Service):
+    @handler
+    async def one_after_the_other(self) -> None:
+        try:
+            await undo_is_refused()
+        except actors.TerminalError:
+            await act("undone")
+            raise
+
+    @handler
+    async def side_by_side(self) -> None:
+        try:
+            async with actors.open_nursery() as nursery:
+                nursery.start_soon(act, "reserved")
+                nursery.start_soon(undo_is_refused_by_one_of_many)
+        except* (actors.TerminalError, CancelledError):
+            await act("undone")
+            raise
+
+    @handler
+    async def in_a_step(self) -> None:
+        await in_nursery_of_trio()
+
+    @handler
+    async def two_refusals(self) -> None:
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(shielded_refusal)
+            nursery.start_soon(shielded_refusal)
+
+
+async def shielded_refusal() -> None:
+    with actors.CancelScope(shield=True):
+        await undo_is_refused()
+
+
+@step
+async def in_nursery_of_trio() -> None:
+    async def refuse() -> None:
+        raise Refused("no refund")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refuse)
+
+
 NESTED = ["in_a_nursery", "in_nested_nurseries", "in_its_body"]
 
 
@@ -175,3 +221,19 @@ async def test_a_cancelled_outcome_with_a_failure_survives_a_replay() -> None:
         assert report.is_compatible
     async with lab.running() as runtime:
         assert (await runtime.client.invocation(info.id).info()).outcome == info.outcome
+
+
+@pytest.mark.parametrize("name", ["one_after_the_other", "side_by_side", "in_a_step"])
+async def test_the_only_error_of_a_nursery_reaches_the_caller_as_itself(name: str) -> None:
+    async with Lab(Shop).running() as runtime:
+        with raises(Refused, http_status=402) as caught:
+            await getattr(runtime.client.service(Shop), name)()
+    assert (str(caught.value), type(caught.value)) == ("no refund", Refused)
+    assert ("undone" in WORLD.entries) is (name != "in_a_step")
+
+
+async def test_several_errors_of_a_nursery_reach_the_caller_as_a_group() -> None:
+    async with Lab(Shop).running() as runtime:
+        with raises(actors.TerminalError) as caught:
+            await runtime.client.service(Shop).two_refusals()
+    assert (caught.value.type, str(caught.value).count("Refused: no refund")) == ("builtins.ExceptionGroup", 2)

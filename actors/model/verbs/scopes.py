@@ -14,11 +14,23 @@ from actors.values.arguments import Instant, Seconds, checked_seconds
 def open_nursery() -> NurseryManager:
     """Open a block that runs children side by side and is left when all have ended; a durable ``trio.open_nursery``.
 
+    As in trio, the block raises the errors of its children as an ``ExceptionGroup``, even if there is only one: catch them with
+    ``except*``. If the group ends the handler and has a single error, at any depth, the handler fails with that error: the caller gets
+    its class, ``http_status`` and details. If it has several, the caller gets a :class:`actors.TerminalError` whose text names them.
+
     ::
 
         async with actors.open_nursery() as nursery:
             nursery.start_soon(search, "a")
             nursery.start_soon(search, "b")
+
+        try:
+            async with actors.open_nursery() as nursery:
+                nursery.start_soon(reserve, order)
+                nursery.start_soon(charge, order)
+        except* (actors.TerminalError, actors.CancelledError):
+            await release(order)  # undo, and fail as the children did
+            raise
     """
     branch_for("open_nursery")
     return NurseryManager()
