@@ -92,7 +92,7 @@ class LimitStart(msgspec.Struct, array_like=True, gc=False):
 
 
 class SpentRow(msgspec.Struct, array_like=True, gc=False):
-    """What invocations of one partition have spent under a budget, by the name of the quantity: decimals as texts. ``life`` is that
+    """The amounts that the invocations of one partition have spent under a budget, by the name of the quantity: decimals as texts. ``life`` is that
     of the budget: what was spent under an earlier one does not count. A life below 0 is the time of the first amount, negated: the row of
     the budget of the invocation had not arrived from another node. In the partition of an invocation with a budget of its own,
     ``budget`` is that budget, until the invocation is cancelled or ends."""

@@ -109,7 +109,7 @@ Requested = RequestedStep | RequestedSleep | RequestedSignal | RequestedCall
 """The requests of a handler that a frame can contain."""
 
 TurnPart = e.Event | RequestedStep
-"""What a handler does in a turn: an event, or a step that it requests, which is an event only where it is not recorded in a frame."""
+"""A request of a handler in a turn: an event, or a step that it requests, which is an event only where it is not recorded in a frame."""
 
 
 def event_of(part: TurnPart, of: InvocationId) -> e.Event:
@@ -204,7 +204,7 @@ class EndedCall(msgspec.Struct, array_like=True, gc=False, tag=3):
 
 
 Ended = EndedSleep | EndedSignal | EndedCall
-"""What may end a wait in a frame, beside the end of a step."""
+"""The events that may end a wait in a frame, besides the end of a step."""
 
 
 def ended_in(event: e.Event) -> Ended | None:

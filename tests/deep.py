@@ -88,6 +88,7 @@ PROFILES = {
         rounds=100,
         each=200,
     ),
+    "requests": Profile(("pytest", "tests/http/test_openapi.py"), {"PLAYHEAD_FUZZ_CASES": "5000"}),
     "long-way": Profile(
         ("pytest", "--long-way", "-s", "tests/engine", "tests/hostile", "tests/simulation", "tests/stories"),
         {"PLAYHEAD_SEEDS": "0-20000", "PLAYHEAD_SECONDS": "3600"},

@@ -18,7 +18,7 @@ SCHEME = "Playhead-Node"
 
 @attrs.frozen
 class Signed:
-    """What the head of a request is signed for: the node it is sent to, the digest of its body, the sender's seconds since 1970-01-01
+    """The data that the signature of a request covers: the node it is sent to, the digest of its body, the sender's seconds since 1970-01-01
     UTC, and a random number. The texts are those of the headers."""
 
     to: str

@@ -258,7 +258,7 @@ class CodeRegistry:
 
 
 class NewWork(dict[tuple[str, str], tuple[str, App, Definition, HandlerDefinition]]):
-    """What new invocations run on, by service and handler: the deployment, its application, the class and the handler. Each is found
+    """The code for new invocations, by service and handler: the deployment, its application, the class and the handler. Each is found
     when it is first asked for, and again after the latest deployment has changed; raises ``NotFoundError``."""
 
     def __init__(self, for_service: Callable[[str], tuple[str, App]]) -> None:

@@ -48,7 +48,7 @@ class _Line:
     passed: int = 0
 
     def full(self, now: float, *, is_next: bool = False) -> RunCount | None:
-        """Return a limit that is full for the first invocation of the line."""
+        """Return one of the counts that has no room for the first invocation of the line; None if all have room."""
         is_start = self.key[1]
         return next((c for c in self.counts if not c.has_room(now, is_start=is_start, is_next=is_next)), None)
 

@@ -31,7 +31,7 @@ LATE_SECONDS = 60.0
 
 
 class OverlapPolicy(enum.Enum):
-    """What to do at a nominal time while an earlier run is open."""
+    """The action at a nominal time while an earlier run is open."""
 
     SKIP = "skip"
     """Start no run, and count the time as skipped."""
@@ -44,7 +44,7 @@ class OverlapPolicy(enum.Enum):
 
 
 class MissedPolicy(enum.Enum):
-    """What to do about nominal times that passed while no process was running."""
+    """The action for nominal times that passed while no process was running."""
 
     SKIP = "skip"
     """Start no run for them."""

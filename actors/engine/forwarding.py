@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class _Kind(enum.IntEnum):
-    """What the body of a request is. Numbers never change their meaning, because nodes of two versions may run together."""
+    """The kind of a request's body. Numbers never change their meaning, because nodes of two versions may run together."""
 
     COMMAND = 0
     AWAIT_OUTCOME = 1

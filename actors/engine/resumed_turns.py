@@ -79,7 +79,7 @@ class WaitEnd(Protocol):
 
     @property
     def given(self) -> Any:
-        """What the handler is given."""
+        """The value that the handler is given."""
         ...
 
     def recorded(self, of: InvocationId, /) -> tuple[Stamp, Event]:

@@ -339,7 +339,7 @@ class RequestRouter:
 
 
 class _Leaving(set[Reply[Any]]):
-    """What a reply leaves when it is answered, or when its caller no longer waits: then the answer is not needed."""
+    """Cancels a scope when the reply in it leaves it: the reply is answered, or its caller has stopped waiting and needs no answer."""
 
     def __init__(self, scope: trio.CancelScope) -> None:
         super().__init__()

@@ -81,8 +81,8 @@ class RowPauses:
         return True
 
     def _read(self, asked: Iterable[Any]) -> dict[InvocationId, tuple[bytes, StreamHead]]:
-        """Read at once what is stored of the invocations whose rows may be enough: their rows, and the heads of their objects. Of each
-        object, only one is among them."""
+        """Read, in two reads in all, the row and the head of the object of each invocation that can perhaps be paused by its row alone. At most
+        one invocation of each object is read."""
         machine, number = self._machine, self._machine.partition.number
         loaded, unsettled = machine.cache.loaded, machine.cache.row_pauses
         streams: dict[StreamId, InvocationId] = {}

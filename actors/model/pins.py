@@ -1,4 +1,4 @@
-"""What a history says about the object of an invocation at an earlier time."""
+"""The facts in a history about the object of an invocation at an earlier time."""
 
 from __future__ import annotations
 

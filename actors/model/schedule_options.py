@@ -102,7 +102,7 @@ LATEST = 1e11
 
 @attrs.frozen(kw_only=True)
 class ScheduleOptions:
-    """What a schedule calls, and when. Exactly one of ``cron`` and ``every`` is given. Times are wall seconds; in Python they may be
+    """The target and the times of a schedule. Exactly one of ``cron`` and ``every`` is given. Times are wall seconds; in Python they may be
     datetimes with a zone, and ``every`` a timedelta."""
 
     target: Annotated[

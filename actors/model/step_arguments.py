@@ -133,7 +133,7 @@ def _by_repr(value: Any) -> bytes:
 
 
 REDACTED = "[redacted]"
-"""What is recorded in place of a redacted argument."""
+"""The text that is recorded in place of a redacted argument."""
 
 
 def redacted(

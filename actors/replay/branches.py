@@ -236,7 +236,7 @@ class Operation(Trap):
         return False
 
     def schedule(self) -> None:
-        """Make the event, and the body if there is one."""
+        """Add the event that requests the operation, and for a step its body, to the progress of the turn."""
         raise NotImplementedError
 
     @property

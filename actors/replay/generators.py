@@ -59,7 +59,7 @@ class Generators:
 
     @property
     def have_begun(self) -> bool:
-        """Whether there is any, which may have ended meanwhile."""
+        """Whether the handler has begun a generator since the last cleanup. The generator may have ended since."""
         return bool(self._begun)
 
     def close_all(self) -> None:

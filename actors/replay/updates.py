@@ -133,7 +133,7 @@ class UpdateCode:
 
 
 class _Validation:
-    """What stands for the branch of an update while its validator decides whether it is accepted: it has the fields, and no verbs."""
+    """A substitute for the branch of an update while its validator decides whether it is accepted: it has the fields, and no verbs."""
 
     def __init__(self, state: object, name: str) -> None:
         self.state = state

@@ -20,7 +20,7 @@ from actors.values.arguments import (
 
 
 class Exhausted(enum.Enum):
-    """What happens after the last failed attempt: the invocation is paused, or the failure becomes its outcome."""
+    """The consequence of the last failed attempt: the engine pauses the invocation, or the failure becomes its outcome."""
 
     PAUSE = "pause"
     FAIL = "fail"

@@ -1,4 +1,4 @@
-"""What a journal contains, as one digest a partition, so that a copy can be compared with its original.
+"""The contents of a journal, as one digest for each partition, so that a copy can be compared with its original.
 
 Left out is what belongs to a place and not to its contents: how far a node has applied a log, messages that a node is to post, the ids of
 messages that have arrived in the last minutes, and the epochs of owners.
@@ -47,7 +47,7 @@ class PartitionFold:
 
 @attrs.frozen
 class JournalContents:
-    """What the journal at a place contains."""
+    """The contents of the journal at a place."""
 
     place: str
     partitions: Sequence[PartitionFold]

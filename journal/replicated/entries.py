@@ -96,7 +96,7 @@ def decode_entry(data: bytes) -> Entry:
     if magic_and_format[-1] != FORMAT:
         raise CorruptRecord(f"an entry has the format {magic_and_format[-1]}; this version of playhead reads {FORMAT}")
     if _CHECKSUM.pack(zlib.crc32(data[: -_CHECKSUM.size])) != checksum:
-        raise CorruptRecord("an entry has another checksum than its bytes: it was changed, or cut")
+        raise CorruptRecord("the checksum of an entry does not match its bytes: the entry was changed or truncated")
     _, _, part, parts, number, before = _HEADER.unpack_from(data)
     return Entry(Position(number, digest_of(data)), before, part, parts, data[_HEADER.size : -_CHECKSUM.size])
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLASSES = (fuzzed_app.Basket, fuzzed_app.Plain, fuzzed_app.Once)
-CASES = int(os.environ.get("PLAYHEAD_FUZZ_CASES", "1000"))
+CASES = int(os.environ.get("PLAYHEAD_FUZZ_CASES", "300"))
 
 
 def document() -> dict[str, Any]:

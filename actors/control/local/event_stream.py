@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class _Followed:
-    """An invocation, from the entry ``after`` on. ``info`` raises ``NotFoundError`` for an unknown one."""
+    """An iteration over the entries of an invocation behind the entry ``after``. ``info`` raises ``NotFoundError`` for an unknown one."""
 
     _info: Callable[[InvocationId], Awaitable[InvocationInfo]]
     _journal: Journal

@@ -1,4 +1,4 @@
-"""The services of this process that the parts of the local backend share."""
+"""The engine, the clock, the limits and the queries that all parts of the local backend use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the events about budgets change."""
+"""The changes of state by events about budgets."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class PendingRequest:
 
 
 class Liveness:
-    """What a connection knows about its server: the requests that it has not answered, and when it answered the last time.
+    """The state of a connection to its server: the requests that it has not answered, and when it answered the last time.
 
     ``probe`` opens a client for ``/health``.
     """

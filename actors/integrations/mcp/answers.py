@@ -21,7 +21,7 @@ _CUTS = ((4_096, 500), (1_024, 200), (256, 100), (128, 30), (64, 10), (32, 3), (
 
 _DEEPEST = 16
 _AROUND = 256
-"""What an answer has beside its rows, in bytes."""
+"""The size of an answer without its rows, in bytes."""
 
 
 def bounded(answer: dict[str, Any], limit: int = ANSWER_BYTES) -> dict[str, Any]:

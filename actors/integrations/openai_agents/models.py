@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agents.usage import Usage
 
 _OF_ONE_DELTA = ("type", "item_id", "output_index", "content_index", "summary_index")
-"""What two parts of a text have in common, if one continues the other."""
+"""The properties that two parts of a text share if one continues the other."""
 
 
 class DurableModel(Model):

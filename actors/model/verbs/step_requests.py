@@ -28,7 +28,7 @@ from journal.waits import RequestedStep
 
 
 class StepDefinition(msgspec.Struct, eq=False):
-    """What all calls of a step have in common. ``codec`` returns the codec of its results.
+    """The properties that all calls of a step share. ``codec`` returns the codec of its results.
 
     ``is_plain`` says that its coroutine is made without running user code, except for copies of arguments, and that awaiting it is all
     there is to do. ``fits_frame`` says that a request of it can be a part of a frame (``journal.waits``), unless its arguments are not

@@ -72,7 +72,7 @@ class Page:
 
 @attrs.frozen
 class StreamState:
-    """What a stream has, as its leader says: the numbers of its first and last message, and its bytes. Without messages, ``first`` is
+    """The contents of a stream, as its leader reports them: the numbers of its first and last message, and its bytes. Without messages, ``first`` is
     one more than ``last``."""
 
     first: int

@@ -253,7 +253,7 @@ class NatsLog:
             self._hint(_POST, partition, await self._post(partition, subject, data))
 
     async def _post(self, partition: int, subject: str, data: bytes) -> int:
-        """Return the number of a message in the box, put there now or before."""
+        """Put a message into the box, unless it is there already. Returns its number."""
         try:
             return await self.js.put_together(subject, data, {AFTER_IN_SUBJECT: 0}, largest=self.largest)
         except JetStreamRefused as error:

@@ -61,7 +61,7 @@ class NatsMessage:
 
 @attrs.frozen
 class Info:
-    """What a server says of itself."""
+    """The description of a server by itself."""
 
     values: Mapping[str, Any]
 

@@ -67,7 +67,7 @@ class StreamNames:
 
     @property
     def subjects(self) -> str:
-        """What all subjects begin with."""
+        """The prefix of all subjects."""
         return f"{self.journal}.{self.id}"
 
     def stream(self, kind: str) -> str:

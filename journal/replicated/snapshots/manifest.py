@@ -1,4 +1,4 @@
-"""What a snapshot consists of. ::
+"""The description of a snapshot. ::
 
     "PHS" 1 | msgpack: which journal, when, the position in each log, RocksDB's files as digests of chunks | CRC-32 of all this
 
