@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,6 +79,33 @@ def snapshot(cluster: str) -> None:
 
     made = trio.run(partial(take_snapshot, place_at(cluster), now=time.time()))
     out(f"snapshot of {_megabytes(made.size)}, up to entry {', '.join(str(each.number) for each in made.positions)}")
+
+
+@command.command()
+@click.argument("app")
+@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 16), help="How many servers to run.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Keep all files there [default: a temporary directory].",
+)
+def up(app: str, nodes: int, data: Path | None) -> None:
+    """Run a whole cluster on this machine, to try it out.
+
+    It starts a PostgreSQL server, which must be installed, and servers of APP on loopback, and prints their addresses and their token.
+    A server that is killed is reported, and the others take over. At SIGINT (Ctrl-C) or SIGTERM all of them end. Without --data, nothing is
+    kept.
+    """
+    import trio
+
+    from actors.extras import require
+
+    require("postgres")
+    require("server")
+    from cli.local_cluster import run_cluster
+
+    trio.run(run_cluster, app, data, nodes)
 
 
 @command.command()
