@@ -113,8 +113,8 @@ ARROWS = {
         " journal journal.kv journal.log"
     ),
     "cli": (
-        "actors actors.cluster actors.code actors.control actors.control.local actors.control.offline actors.core actors.errors actors.extras"
-        " actors.http actors.http.client actors.http.server actors.integrations.mcp actors.model actors.query actors.rows actors.runtime"
+        "actors actors.cluster actors.code actors.control actors.control.local actors.control.offline actors.core actors.environment actors.errors"
+        " actors.extras actors.http actors.http.client actors.http.server actors.integrations.mcp actors.model actors.query actors.rows actors.runtime"
         " actors.values journal journal.kv journal.log journal.replicated"
     ),
 }

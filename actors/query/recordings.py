@@ -89,7 +89,7 @@ def read_recordings(lines: Iterable[bytes], where: str) -> Iterator[RecordedInvo
             kept = _read(line)
         except (ValueError, KeyError, TypeError, RecursionError, zlib.error, CorruptRecord, Damaged) as error:
             raise InvalidArgumentError(
-                f"{where}, line {number}: this is no recording that this version of playhead reads ({error}); expected the output "
+                f"{where}, line {number}: this is not a recording that this version of playhead reads ({error}); expected the output "
                 "of 'playhead invocations export --recording'",
                 path="file",
             ) from error
