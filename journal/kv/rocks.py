@@ -188,12 +188,12 @@ class RocksStore(Reads):
                 found.append(
                     Trouble(
                         TroubleKind.DISK_FULL,
-                        f"the disk of {self._directory.path} is full; writes resume when there is room",
+                        "the disk is full; writes resume when there is room",
                     )
                 )
             case _ if not self.has_room():
                 text = (
-                    f"{self._free_bytes} bytes are free on the disk of {self._directory.path}, and new work needs more than "
+                    f"{self._free_bytes} bytes are free on the disk, and new work needs more than "
                     f"{self._reserve_bytes}: make room. Open invocations continue, and stored data can be read"
                 )
                 found.append(Trouble(TroubleKind.DISK_NEARLY_FULL, text))

@@ -76,7 +76,9 @@ class LocalServices:
 
     def no_room(self) -> UnavailableError:
         """Return the error for new work while the disk is too full for it."""
-        troubles = (trouble.text for trouble in self.engine.journal.troubles() if trouble.stops_work)
-        return UnavailableError(
-            f"new work is refused: {next(troubles, 'the disk was nearly full a moment ago; try again')}"
-        )
+        journal = self.engine.journal
+        # The texts name no path, because /health shows them to strangers.
+        troubles = (trouble.text for trouble in journal.troubles() if trouble.stops_work)
+        text = next(troubles, "the disk was nearly full a moment ago; try again")
+        where = "" if journal.directory is None else f"{journal.directory.path}: "
+        return UnavailableError(f"{where}new work is refused: {text}")
