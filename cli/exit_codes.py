@@ -31,6 +31,8 @@ class Exit(enum.IntEnum):
     """The disk failed, or the data directory was moved, removed or replaced under the server (``EX_IOERR``)."""
     IN_USE = 75
     """Another process holds the data directory (``EX_TEMPFAIL``)."""
+    OUTPUT_CLOSED = 141
+    """The reader of stdout has closed it: the code that a shell shows for tools that SIGPIPE ends, such as git."""
 
 
 def exit_code_of(error: BaseException) -> Exit:

@@ -52,6 +52,9 @@ def report(info: JobInfo, output: str) -> Exit:
         err(f"{count} refused: {error}; 'playhead jobs items {info.id} --refused' lists them")
     if info.failure:
         err(info.failure)
+    if info.state is JobState.DONE and not info.done:
+        err("nothing matched when the job ran; nothing was done")
+        return Exit.NOT_FOUND
     if info.state is not JobState.DONE:
         return Exit.PARTIAL if info.done else Exit.FAILED
     if not info.refused:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.constants import ANSWER_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = {
     "demo": ("cli.commands.demo", "Show in under a minute what playhead does."),
@@ -44,8 +49,31 @@ NAME = "playhead"
 COMPLETION_VARIABLE = "_PLAYHEAD_COMPLETE"
 
 
+class OutputClosed(Exception):
+    """The reader of stdout has closed it, as ``head`` does when it has enough."""
+
+
+@contextmanager
+def _reporting_closed_output() -> Iterator[None]:
+    """Raise :class:`OutputClosed` instead of ``BrokenPipeError``, which click turns into exit code 1: "the invocation failed"."""
+    try:
+        yield
+    except (BrokenPipeError, ExceptionGroup) as error:
+        if isinstance(_alone(error), BrokenPipeError):
+            raise OutputClosed from error
+        raise
+
+
 class LazyGroup(click.Group):
     """A group whose commands are in modules of their own."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reporting_closed_output():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reporting_closed_output():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -78,13 +106,13 @@ def root(timeout: float) -> None:
     Data goes to stdout, remarks to stderr. Exit codes: 0 done, 1 the invocation failed, 2 not understood, 3 refused,
     4 not found, 5 no server, 6 done in part, 7 outcome unknown, 8 a server ended before all its steps did, 9 a server
     ended at once (a second signal, or it did not answer), 74 the disk failed or the data directory was replaced, 75 the
-    data directory is in use.
+    data directory is in use, 130 interrupted (Ctrl-C), 141 the reader of the output closed it, as head does.
     """
 
 
 def main() -> None:
     """Run a command; an error becomes a message and an exit code."""
-    from cli.exit_codes import exit_code_of
+    from cli.exit_codes import Exit, exit_code_of
     from cli.render.output import err, escape_what_streams_cannot_show
 
     escape_what_streams_cannot_show()
@@ -101,9 +129,9 @@ def main() -> None:
     except click.Abort:
         err("aborted")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+    except OutputClosed:
+        _discard_output()
+        sys.exit(Exit.OUTPUT_CLOSED)
     except Exception as raised:
         shown = _alone(raised)
         if not is_ours(shown):
@@ -111,6 +139,14 @@ def main() -> None:
         for line in (*getattr(shown, "__notes__", ()), f"playhead: {shown}"):
             err(line)
         sys.exit(exit_code_of(shown))
+
+
+def _discard_output() -> None:
+    """Point stdout to nowhere, so that Python's own flush at the end does not fail too."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _refuse_what_is_not_text(words: list[str]) -> None:

@@ -42,15 +42,15 @@ def _parts(text: str) -> Sequence[str]:
 
 def parse_argument(text: str | None, stdin: TextIO) -> bytes:
     """Parse an argument as JSON bytes; ``-`` reads stdin."""
-    import msgspec
+    from actors.values import ValueProblem, parse
 
     if text is None:
         return b""
     data = _read(stdin) if text == "-" else text
     try:
-        msgspec.json.decode(data.encode())
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise click.UsageError(f"{data[:60]!r} is not JSON ({error}). A text needs quotes: '\"{data[:20]}\"'") from None
+        parse(data.encode())
+    except (ValueProblem, UnicodeEncodeError) as error:
+        raise click.UsageError(f"{data[:60]!r}: {error}. A text needs quotes: '\"{data[:20]}\"'") from None
     return data.encode()
 
 

@@ -35,6 +35,9 @@ READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kin
 
 _read = msgspec.json.Decoder().decode
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _LONG = re.compile(rb"[-0-9][0-9]{%d}" % MAX_DIGITS)
 _LONG_AND_NEGATIVE = re.compile(rb"-[0-9]{%d}" % MAX_DIGITS)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -54,7 +57,15 @@ def parse_shallow(data: bytes) -> Any:
     try:
         return _read(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ValueProblem(f"not JSON: {error}", "$") from error
+        raise ValueProblem(f"not JSON: {_unreadable(data, error)}", "$") from error
+
+
+def _unreadable(data: bytes, error: Exception) -> str:
+    """Say why data is not JSON. msgspec takes half of a surrogate pair for the end of the data."""
+    half = _HALF_PAIR.search(data)
+    if half is None:
+        return str(error)
+    return f"{half[0].decode()} (byte {half.start()}) is half of a surrogate pair; write both halves, or the character itself"
 
 
 def encode_plain(plain: Any) -> bytes:

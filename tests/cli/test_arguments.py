@@ -231,3 +231,15 @@ def test_an_argument_that_the_locale_cannot_read_names_what_to_set() -> None:
 def test_json_from_stdin_is_utf_8_in_any_locale() -> None:
     stdin = io.TextIOWrapper(io.BytesIO('"é"'.encode()), encoding="ascii", errors="surrogateescape")
     assert parse_argument("-", stdin) == '"é"'.encode()
+
+
+@pytest.mark.parametrize("words", [("--help",), ("sql", "--help"), ("completion", "bash")], ids=" ".join)
+def test_a_reader_that_has_enough_ends_a_command_as_sigpipe_does(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert type_in(monkeypatch, *words) == Exit.OUTPUT_CLOSED
+    assert capfd.readouterr().err == ""

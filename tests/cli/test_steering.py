@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+import actors.sync
+
 if TYPE_CHECKING:
     from tests.cli.shell import Shell
 
@@ -102,6 +104,14 @@ def test_a_selection_that_fits_nothing_says_so(shop: Shell) -> None:
     for words in ("purge --where 'key is null'", "purge Waiter --dry-run", "cancel Waiter --where 1 --detach --yes"):
         assert shop.run(f"playhead invocations {words}").code == 4
     assert shop.run("playhead invocations cancel -").code == 4
+
+
+def test_a_job_that_matched_nothing_when_it_ran_changed_nothing(shop: Shell) -> None:
+    with actors.sync.connect(path=shop.folder / "playhead-data") as client:
+        job = client.jobs.where("key = 'never used'").cancel()
+        job.result()
+    said = shop.run(f"playhead jobs follow {job.id}")
+    assert (said.code, "nothing was done" in said.err) == (4, True)
 
 
 def test_a_refusal_names_the_invocation_once(shop: Shell) -> None:

@@ -124,3 +124,35 @@ async def test_a_parameter_of_a_query_that_is_no_number_is_refused(tmp_path: Pat
             for asked in (client, served.runtime.client):
                 with pytest.raises((actors.InvalidArgumentError, actors.InvalidArgumentError)):
                     await asked.query("select ?", [value])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where", "said"),
+    [
+        ("/invocations?limit=0", None, "$.limit", ("'0'", "from 1 to 1,000")),
+        ("/invocations?limit=abc", None, "$.limit", ("'abc'", "a whole number")),
+        ("/invocations?status=bad", None, "$.status[0]", ("'bad'", "'paused'")),
+        ("/invocations?system=x", None, "$.system", ("'x'", "true or false")),
+        ("/jobs", {"verb": "stop", "where": "1"}, "$.verb", ("'stop'", "'cancel'")),
+        ("/jobs", {"where": "1"}, "$", ("'verb'", "'cancel'")),
+        ("/jobs", {"verb": "kill", "where": "1", "rate": 0}, "$.rate", ("is 0", "above 0")),
+        ("/jobs", [], "$", ("[]", "an object")),
+        ("/restate/lookup", {"target": "x"}, "$.target", ("'x'", "'workflow'")),
+    ],
+)
+async def test_a_refusal_says_what_was_found_and_what_is_valid(
+    tmp_path: Path, path: str, body: object, where: str, said: tuple[str, ...]
+) -> None:
+    async with serving(tmp_path, Wallet) as served:
+        response = await served.http.request("GET" if body is None else "POST", path, json=body)
+        problem = response.json()
+        assert (response.status_code, problem["path"]) == (400, where)
+        assert all(words in problem["detail"] for words in said), problem["detail"]
+
+
+async def test_half_of_a_surrogate_pair_is_named(tmp_path: Path) -> None:
+    async with serving(tmp_path, Wallet) as served:
+        response = await served.http.post(
+            "/Wallet/a/add", content=rb'{"amount": "\ud800"}', headers={"content-type": "application/json"}
+        )
+        assert (response.status_code, "surrogate" in response.json()["detail"]) == (400, True)

@@ -122,7 +122,7 @@ async def test_it_counts_requests_and_streams_and_nothing_that_a_client_makes_up
         handle = await served.runtime.client.service(Waiter).wait.send()
         for _ in range(2):
             await served.http.get("/nothing")
-        for method in ("BREW", "BOIL"):
+        for method in ("BREW", "BOIL", "PUT", "DELETE", "OPTIONS"):
             await served.http.request(method, "/services")
         head = f"GET /invocations/{handle.id}/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n"
         async with await served.connected() as stream:
@@ -132,6 +132,8 @@ async def test_it_counts_requests_and_streams_and_nothing_that_a_client_makes_up
             assert found["playhead_http_streams"] == 1
         assert found['playhead_http_requests_total{method="GET",code="404"}'] == 2
         assert found['playhead_http_requests_total{method="other",code="405"}'] == 2
+        for method in ("PUT", "DELETE", "OPTIONS"):
+            assert found[f'playhead_http_requests_total{{method="{method}",code="405"}}'] == 1
         assert not [name for name in found if "BREW" in name]
         with trio.fail_after(30):
             while (await figures(served))["playhead_http_streams"]:

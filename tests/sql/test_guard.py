@@ -225,8 +225,9 @@ def test_what_is_sorted_is_kept_in_bounds(source: JournalSnapshot, monkeypatch: 
         ([1, object()], "parameter 2 is a object"),
         ({"a": [1]}, "parameter a is a list"),
         ([2**63], "parameter 1 has more than 64 bits"),
-        ([], "bindings"),
-        ([1, 2], "bindings"),
+        ([], "uses 1 parameter and 0 were given"),
+        ([1, 2], "uses 1 parameter and 2 were given"),
+        ({"a": 1}, "given by name"),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_named(source: JournalSnapshot, parameters: object, named: str) -> None:

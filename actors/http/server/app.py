@@ -225,4 +225,5 @@ def _known(method: str) -> str:
     return method if method in _METHODS else "other"
 
 
-_METHODS = frozenset(route.method for route in ROUTES)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
+"""The methods of RFC 9110 and RFC 5789. Those that no route has are refused, and counted under their names."""

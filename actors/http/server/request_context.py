@@ -14,6 +14,7 @@ import trio
 from actors.core.traces import read_traceparent
 from actors.errors import AccessDeniedError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.messages import ClientGone
+from actors.http.misfits import misfit
 from actors.http.server.bodies import read_whole
 from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
@@ -186,8 +187,7 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
         found = msgspec.convert(value, kind, strict=strict)
         return attrs.evolve(found) if _has_checks(found.__class__) else found
     except msgspec.ValidationError as error:
-        path = str(error).partition(" - at ")[2].strip("`")
-        raise InvalidArgumentError(f"{what}: {error}", path=path or "$") from error
+        raise misfit(value, kind, error, what) from error
 
 
 @functools.cache

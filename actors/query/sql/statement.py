@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from actors.query.sql.result import Parameters
 
 _SHOWN_CHARACTERS = 30
+_COUNTS = re.compile(r"uses (\d+) and there are (\d+)")
+"""Finds both numbers in an error of apsw."""
 
 
 def query(
@@ -202,6 +205,8 @@ class Statement:
                 limit="query_value_bytes",
                 maximum=VALUE_BYTES,
             )
+        if isinstance(error, apsw.BindingsError):
+            return InvalidArgumentError(_bindings_failure(str(error)), path="query")
         return self._pointed(error)
 
     def _pointed(self, error: apsw.Error) -> InvalidArgumentError:
@@ -218,6 +223,14 @@ class Statement:
             return InvalidArgumentError(f"{message}, at the end", path="query")
         shown = asked[position : position + _SHOWN_CHARACTERS].partition("\n")[0]
         return InvalidArgumentError(f"{message}, at character {position + 1}: {shown}", position=position, path="query")
+
+
+def _bindings_failure(text: str) -> str:
+    counts = _COUNTS.search(text)
+    if counts is None:
+        return "the query uses ? and its parameters are given by name: use :name in the query, or give a list of parameters"
+    used, given = map(int, counts.groups())
+    return f"the query uses {used} parameter{'' if used == 1 else 's'} and {given} {'was' if given == 1 else 'were'} given: give one for each"
 
 
 def _checked_parameters(parameters: Parameters) -> _Bindings:
