@@ -61,7 +61,6 @@ from actors.replay.scopes import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy
-from journal.errors import MalformedIdError
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -129,7 +128,6 @@ __all__ = [
     "Limits",
     "Log",
     "LogFilter",
-    "MalformedIdError",
     "Map",
     "NotFoundError",
     "Nursery",

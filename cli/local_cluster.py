@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -245,16 +244,18 @@ def _prepare(tables: Path, user: str | None) -> bool:
 
 async def _make_tables(programs: Path, tables: Path, user: str | None) -> None:
     command = [programs / "initdb", "-D", tables, "-U", "playhead", "--auth=trust"]
-    run = partial(
-        subprocess.run,
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        cwd="/",
-    )
+
+    def run() -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            cwd="/",
+        )
+
     done = await trio.to_thread.run_sync(run)
     if done.returncode != 0:
         raise UnavailableError(f"the tables cannot be made in {tables}: {done.stderr.decode(errors='replace').strip()}")

@@ -110,7 +110,7 @@ class Client:
         return self._reference(cls, key, Kind.WORKFLOW)
 
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
-        """Return a handle to the invocation with this id. Raises :class:`actors.MalformedIdError`."""
+        """Return a handle to the invocation with this id. Raises :class:`actors.errors.MalformedIdError`."""
         return InvocationHandle(self._backend, parse_invocation_id(checked_text(of, "of")))
 
     async def call(

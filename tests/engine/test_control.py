@@ -634,5 +634,5 @@ async def test_verbs_on_what_is_not_there_say_so(lab: Lab) -> None:
             await nobody.signal("x")
         with raises(actors.NotFoundError, kind="invocation"):
             await nobody.result()
-        with raises(actors.MalformedIdError, text="hello"):
+        with raises(actors.errors.MalformedIdError, text="hello"):
             runtime.client.invocation("hello")

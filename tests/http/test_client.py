@@ -351,7 +351,7 @@ async def test_an_unknown_invocation_and_no_invocation_at_all(open_client: OpenC
         with raises(actors.NotFoundError, kind="invocation"):
             async for _ in nobody.events():
                 pass
-        with pytest.raises(actors.MalformedIdError):
+        with pytest.raises(actors.errors.MalformedIdError):
             client.invocation("hello")
 
 

@@ -63,7 +63,7 @@ class Exchange:
     traffic: Traffic = attrs.field(factory=Traffic)
 
     def invocation(self) -> InvocationHandle[Any]:
-        """Return a handle to the invocation in the path. Raises :class:`actors.MalformedIdError`."""
+        """Return a handle to the invocation in the path. Raises :class:`actors.errors.MalformedIdError`."""
         return self.client.invocation(self.path["id"])
 
     @property
