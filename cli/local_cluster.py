@@ -243,11 +243,12 @@ def _prepare(tables: Path, user: str | None) -> bool:
 
 
 async def _make_tables(programs: Path, tables: Path, user: str | None) -> None:
-    command = [programs / "initdb", "-D", tables, "-U", "playhead", "--auth=trust"]
+    command = [str(programs / "initdb"), "-D", str(tables), "-U", "playhead", "--auth=trust"]
 
     def run() -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603
             command,
+            check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             user=user,

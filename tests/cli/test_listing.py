@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -202,7 +203,7 @@ def test_an_export_is_the_whole_history_of_each(stopped: Shell) -> None:
 def test_a_recording_is_replayed_on_code_on_disk(stopped: Shell) -> None:
     of, *_ = stopped.done("playhead invocations list Waiter -o id").splitlines()
     (stopped.folder / "recorded.jsonl").write_text(stopped.done(f"playhead invocations export --recording {of}") + "\n")
-    (report,) = rows(stopped, "invocations replay recorded.jsonl --app shop.py")
+    (report,) = rows(stopped, f"invocations replay recorded.jsonl --app {Path(__file__).with_name('shop.py')}")
     assert (report["invocation_id"], report["verdict"]) == (of, "same")
     assert stopped.run(f"playhead invocations export --recording {of} --url http://127.0.0.1:9").code == 2
 
