@@ -65,7 +65,7 @@ async def restarts(room: Room, *, steps: int, count: int) -> Sample:
         for _ in range(count):
             EFFECTS.came = trio.Event()
             asked_at = time.perf_counter()
-            answer = await worked.restart("finish")
+            answer = await worked.restart("finish", again=True)
             await EFFECTS.came.wait()
             taken.append(EFFECTS.came_at - asked_at)
             assert answer.successor is not None
