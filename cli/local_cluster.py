@@ -29,7 +29,7 @@ from actors.http.token_path import token_path
 from cli.render.output import err, out
 from journal.errors import Unavailable
 from journal.replicated.background import background
-from journal.replicated.postgres.connection import PostgresConnection, complete_address
+from journal.replicated.postgres.connection import check_answers, complete_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -266,11 +266,10 @@ async def _until_it_answers(server: _Child, address: str) -> None:
     with trio.move_on_after(_START_SECONDS):
         while server.process.poll() is None:
             try:
-                connection = await PostgresConnection.open(complete_address(address))
+                await check_answers(complete_address(address))
             except Unavailable:
                 await trio.sleep(_LOOK_SECONDS)
             else:
-                connection.close()
                 return
         raise server.ended()
     raise server.late()

@@ -91,7 +91,9 @@ def test_a_cluster_of_two_serves_and_leaves_no_process(tmp_path: Path) -> None:
         os.kill(address.pid, signal.SIGKILL)
         with actors.sync.connect(nodes[1][0], token=token) as client:
             assert client.actor(Counter, "a").add(1) == 3
-        assert "node-1 has ended with exit code -9" in log.read_text()
+        while "node-1 has ended with exit code -9" not in log.read_text():
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
         running.send_signal(signal.SIGTERM)
         assert running.wait(_SECONDS_AT_MOST) == 0, log.read_text()
         assert processes_with(folder) == []

@@ -131,6 +131,12 @@ class PostgresConnection:
         self._libpq.finish()
 
 
+async def check_answers(address: str) -> None:
+    """Connect to a server and leave it. ``address`` is as :func:`complete_address` returns it. Raises ``Unavailable``."""
+    connection = await PostgresConnection.open(address)
+    connection.close()
+
+
 class ConnectionPool:
     """Connections that are made when they are needed, at most eight."""
 
