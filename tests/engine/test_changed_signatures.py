@@ -127,12 +127,12 @@ async def test_a_restart_repeats_the_value_and_reads_its_input_once() -> None:
         shelf = runtime.client.actor(OfOne, "s")
         first = await shelf.put.send(LOOKS_NAMED)
         await first.result()
-        other = await first.restart(input={"p": 4})
+        other = await first.restart(input={"p": 4}, again=True)
         of_other = runtime.client.invocation(other.successor.invocation_id)
         assert await of_other.result() == {"p": 4}
     async with lab.running(OfTwo) as runtime:
         for of, value in [(first.id, LOOKS_NAMED), (of_other.id, {"p": 4})]:
-            again = await runtime.client.invocation(of).restart(require_compatible=True)
+            again = await runtime.client.invocation(of).restart(require_compatible=True, again=True)
             assert await runtime.client.invocation(again.successor.invocation_id).result() == [value, 0]
 
 
@@ -162,5 +162,5 @@ async def test_what_has_no_place_pauses_with_the_remedy_that_fits(after: Any, va
         with pytest.raises(actors.errors.IncompatibleError):
             await handle.restart(require_compatible=True)
     async with lab.running(OfOne) as runtime:
-        again = await runtime.client.invocation(of).restart(require_compatible=True)
+        again = await runtime.client.invocation(of).restart(require_compatible=True, again=True)
         assert await runtime.client.invocation(again.successor.invocation_id).result() == value

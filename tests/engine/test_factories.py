@@ -168,7 +168,7 @@ async def test_a_restart_keeps_it_and_so_does_rewinding() -> None:
         charge = await k.charge.send()
         ident = await charge.result()
         for options in ({}, {"rewind_state": True}, {"from_step": "pay"}, {"from_step": "pay", "rewind_state": True}):
-            again = await charge.restart(**options)  # type: ignore[arg-type]
+            again = await charge.restart(**options, again=True)  # type: ignore[arg-type]
             assert await runtime.client.invocation(again.successor.invocation_id).result() == ident
             report = await runtime.client.invocation(again.successor.invocation_id).check(deployment="keep")
             assert report.is_compatible, options

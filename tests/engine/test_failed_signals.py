@@ -72,7 +72,7 @@ async def test_a_restart_from_the_wait_asks_again_and_one_from_the_end_keeps_the
         assert await handle.result() == "5 after late"
         kept = runtime.client.invocation((await handle.restart("end")).successor.invocation_id)
         assert await kept.result() == "5 after late"
-        asked = runtime.client.invocation((await handle.restart("1")).successor.invocation_id)
+        asked = runtime.client.invocation((await handle.restart("1", again=True)).successor.invocation_id)
         await asked.signal("approved", 7)
         assert await asked.result() == "7"
 

@@ -363,10 +363,10 @@ async def test_a_restart_refuses_input_that_json_would_bend(lab: Lab, value: Any
         task = await runtime.client.actor(Shop, "a").take_anything.send({"a": 1})
         await task.result()
         with raises(actors.InvalidArgumentError, code="invalid_argument"):
-            await task.restart(input=value)
+            await task.restart(input=value, again=True)
         with raises(actors.InvalidArgumentError, code="invalid_argument"):
-            await task.restart(input={"value": value})
-        again = (await task.restart(input=[1])).successor
+            await task.restart(input={"value": value}, again=True)
+        again = (await task.restart(input=[1], again=True)).successor
         assert await runtime.client.invocation(again.invocation_id).result() == "[1]"
 
 
@@ -399,10 +399,10 @@ async def test_a_restart_takes_input_of_the_types_of_the_handler(lab: Lab) -> No
             ({"seat": Seat(2, "b"), "point": (3, 4)}, (Seat(2, "b"), (3, 4), None)),
             ({"seat": Seat(2, "b"), "more": [1]}, (Seat(2, "b"), (0, 0), [1])),
         ):
-            again = (await task.restart(input=given, stop="cancel")).successor
+            again = (await task.restart(input=given, stop="cancel", again=True)).successor
             assert await runtime.client.invocation(again.invocation_id).result() == repr(taken)
         with pytest.raises(actors.InvalidArgumentError):
-            await task.restart(input={"seat": Seat(2, "b"), "more": (1,)})
+            await task.restart(input={"seat": Seat(2, "b"), "more": (1,)}, again=True)
 
 
 async def test_a_handler_restarts_another_with_input_of_its_types(lab: Lab) -> None:

@@ -207,7 +207,10 @@ async def test_restarting_answers_as_clients_of_restate_expect(served: Served) -
     assert answered.status_code == 200
     again = answered.json()["new_invocation_id"]
     assert (await served.http.get(f"/restate/attach/{again}")).json() == "x"
-    assert (await served.http.patch(f"/invocations/{called}/restart-as-new?from=nowhere")).status_code == 404
+    second = await served.http.patch(f"/invocations/{called}/restart-as-new")
+    assert (second.status_code, second.json()["code"]) == (409, "already_restarted")
+    again = await served.http.patch(f"/invocations/{called}/restart-as-new?from=nowhere&again=true")
+    assert again.status_code == 404
 
 
 async def test_a_restart_keeps_the_prefix_of_the_journal_that_clients_of_restate_name(served: Served) -> None:
@@ -221,6 +224,6 @@ async def test_a_restart_keeps_the_prefix_of_the_journal_that_clients_of_restate
     assert (await served.http.patch(f"{path}?from=9999")).status_code == 404
     begun = WORLD.count("effect x")
     for whole in ("4", "end"):
-        again = (await served.http.patch(f"{path}?from={whole}")).json()["new_invocation_id"]
+        again = (await served.http.patch(f"{path}?from={whole}&again=true")).json()["new_invocation_id"]
         assert (await served.http.get(f"/restate/attach/{again}")).json() == "x x"
     assert WORLD.count("effect x") == begun

@@ -57,6 +57,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartOptions)
     options = attrs.evolve(
         body,
         from_step=body.from_step if query.from_step is None else _point(query.from_step),
+        again=body.again or query.again,
         deployment=body.deployment if query.deployment is None else query.deployment,
         require_compatible=body.require_compatible or query.require_compatible,
     )
