@@ -44,8 +44,10 @@ def test_its_programs_and_commands_do_what_it_says(tmp_path: Path) -> None:
             if block.language == "python":
                 name = block.lines[0].removeprefix("# ")
                 code = "\n".join(block.lines) + "\n"
-                # A person types `kill -9` within two seconds; a busy machine may take longer.
-                (shell.folder / name).write_text(code.replace("trio.sleep(2)", "trio.sleep(10)"))
+                # A person types `kill -9` before the first two steps end; a busy machine may take longer.
+                slower = 'trio.sleep(10 if topic in ("tides", "moons") else 2)\n    return f"notes'
+                code = code.replace('trio.sleep(2)\n    return f"notes', slower)
+                (shell.folder / name).write_text(code)
             elif block.language == "sh":
                 for line in block.lines:
                     expected += _type(shell, line)
