@@ -246,7 +246,7 @@ async def _make_tables(programs: Path, tables: Path, user: str | None) -> None:
     command = [str(programs / "initdb"), "-D", str(tables), "-U", "playhead", "--auth=trust"]
 
     def run() -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603 - initdb, as it was found, with our own arguments
             command,
             check=False,
             stdin=subprocess.DEVNULL,

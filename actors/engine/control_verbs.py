@@ -85,8 +85,8 @@ class ControlVerbs:
         if state is None:
             raise unknown_invocation(of)
         is_made = self._is_known(loaded, command.successor)
-        check_not_restarted(command, self._machine.known(loaded, of).successors)
         resolved, kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
+        check_not_restarted(command, self._machine.known(loaded, of).successors)  # another may have been faster
         before = _status_of(loaded, of)
         made = InvocationId("") if command.dry_run else command.successor
         waits = calls_of(history, kept, loaded.open_state(of), self._machine.completed.latest_row)
@@ -99,7 +99,6 @@ class ControlVerbs:
         )
         answer = ControlResult(False, before, before, successor)
         if not command.dry_run and not is_made:
-            check_not_restarted(command, self._machine.known(loaded, of).successors)  # another one may have been faster
             self._machine.decide(loaded, resolved, request.stamp)
         if not command.dry_run:
             answer = attrs.evolve(answer, changed=True, after=_status_of(loaded, of))
