@@ -195,7 +195,7 @@ MUTANTS = (
     Mutant("forgets-the-starts-of-earlier-processes", "StartLog.read", "if keys.end_of_counted_start(key) > now:", "if False:"),
     Mutant("forgets-starts-when-a-limit-changes", "RunPlaces.set_limits", "self.remember_start((scope,), *count.starts)", "pass", "tests/core/test_run_places.py"),
     Mutant("starts-nobody-when-a-period-is-over", "RunLines.alarm_if_needed", "self._set_alarm()", "pass"),
-    Mutant("ignores-the-priority", "Candidate.rank", "if not tags or _PRIORITY not in tags:", "if True:"),
+    Mutant("ignores-the-priority", "Candidate.rank", "priority_of(self.tags)", "0"),
     Mutant("gives-places-before-all-who-wait-are-known", "RunPlaces.take", "and not self._searched", "", "tests/engine/test_run_limits.py"),
     # Budgets.
     Mutant("counts-the-last-spend-alone", "add_spent", "added(before, spent)", "dict(spent)"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("journal", "actors", "cli")
-DEARER_AT_MOST = 1.2
+DEARER_AT_MOST = 1.15
 
 ARROWS = {
     "journal": "",

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.core.state import digest
+from actors.values.digests import digest
 
 _NAMED = b"named:"
 

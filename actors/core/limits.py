@@ -25,6 +25,7 @@ from actors.core.gates import ScopeKind, parse_scope
 from actors.errors import InvalidArgumentError
 from actors.values.amounts import grouped, is_used_up
 from actors.values.names import EDIT, is_system
+from actors.values.priorities import priority_of
 from actors.values.texts import shown
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 _TAG = "tag:"
 _KEY = "key:"
-_PRIORITY = "priority"
-_MAX_PRIORITY = 10
-_PRIORITIES = {str(number): number for number in range(-_MAX_PRIORITY, _MAX_PRIORITY + 1)}
 _SECONDS_PER_PRIORITY = 60.0
 
 _KINDS = frozenset({ScopeKind.EVERYTHING, ScopeKind.SERVICE, ScopeKind.HANDLER, ScopeKind.KEY})
@@ -161,19 +159,7 @@ class Candidate:
     def rank(self) -> float:
         """The time that orders waiting invocations: the acceptance, minus one minute for each unit of priority. It never changes, so no
         invocation waits forever: one that is accepted more than 20 minutes later always comes after it."""
-        tags = self.tags
-        if not tags or _PRIORITY not in tags:
-            return self.accepted_at
-        return self.accepted_at - _SECONDS_PER_PRIORITY * _PRIORITIES.get(tags[_PRIORITY], 0)
-
-
-def check_priority(name: str, value: str) -> None:
-    """Raise :class:`actors.InvalidArgumentError` if this is the tag ``priority`` and its value is not a priority."""
-    if name == _PRIORITY and value not in _PRIORITIES:
-        raise InvalidArgumentError(
-            f"the tag {_PRIORITY} is {shown(value)}, expected a whole number from -{_MAX_PRIORITY} to {_MAX_PRIORITY}",
-            path=f"tags.{_PRIORITY}",
-        )
+        return self.accepted_at - _SECONDS_PER_PRIORITY * priority_of(self.tags)
 
 
 def counting_limits(

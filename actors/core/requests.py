@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import msgspec
 
 from actors.core.inputs import is_same_input
-from actors.core.state import digest
+from actors.values.digests import digest
 from journal import events as e
 
 if TYPE_CHECKING:

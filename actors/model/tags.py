@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from actors.core.limits import check_priority
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.values.arguments import is_a
+from actors.values.priorities import check_priority
 from actors.values.texts import is_utf8, shown
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 
 from actors.core.evolve import evolve, spans_with
 from actors.core.snapshots import decode_snapshot, encode_snapshot
-from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest, existing
+from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, existing
 from actors.core.transitions import LEGAL, IllegalEvent
+from actors.values.digests import digest
 from journal import events as e
 from journal.events import EVENT_TYPES, Kind, Mode, Outcome, OutcomeKind, PauseCause, Stamp, Status
 from journal.ids import StepId
