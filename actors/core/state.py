@@ -117,6 +117,11 @@ class Changes:
             self.size += len(value or b"") - len(kept.get(key) or b"")
             kept[key] = value
 
+    @property
+    def field_names(self) -> set[str]:
+        """The names of the changed fields."""
+        return self.fields.keys() | self.logs.keys() | self.maps.keys()
+
     def __bool__(self) -> bool:
         return bool(self.fields or self.logs or self.maps)
 
@@ -233,6 +238,11 @@ class ObjectState:
     def name(self) -> str:
         """The name of the object, as users write it."""
         return self.service if self.key is None else f"{self.service}/{self.key}"
+
+    @property
+    def field_names(self) -> set[str]:
+        """The names under which the object stores fields."""
+        return self.fields.keys() | self.lengths.keys() | self.maps
 
 
 def existing(state: ObjectState | None) -> ObjectState:

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.core.decide.updates import open_run, run_for_update
 from actors.engine.exceptions import passes
-from actors.engine.handler_object import instance_of
+from actors.engine.handler_object import instance_of, view_type
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import (
     ConflictError,
@@ -22,7 +22,6 @@ from actors.errors import (
     UnavailableError,
 )
 from actors.model.definitions import HandlerDefinition, HandlerOptions
-from actors.model.field_view import FieldView
 from actors.replay.updates import run_validator
 from actors.rows.items import ObjectItems
 from actors.values import ValueProblem
@@ -145,7 +144,9 @@ class Admission:
         machine, watchdog, name = self._machine, self._context.watchdog, str(asked.target)
         fields = {**state.fields, **run.changes.fields}
         items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=run.invocation_id)
-        view = FieldView(asked.invocation_id, fields, items, is_writer=False, prepares=definition.prepared)
+        view = view_type(definition, state, run.changes.field_names)(
+            asked.invocation_id, fields, items, is_writer=False, prepares=definition.prepared
+        )
 
         def check() -> None:
             arguments: dict[str, Any] = handler.signature.arguments(asked.argument, asked.parameter)

@@ -8,6 +8,7 @@ import attrs
 
 from actors.engine.notices import Notices
 from actors.engine.threads import Threads
+from actors.engine.undeclared_fields import UndeclaredFields
 from actors.model.definitions import NothingStored
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class EngineContext:
         default=attrs.Factory(lambda self: Threads(self.environment.offload_detached, self.limits), takes_self=True),
     )
     """The threads for steps that are plain functions."""
+    undeclared: UndeclaredFields = attrs.field(init=False, factory=UndeclaredFields)
+    """Logs stored fields without a declaration."""
     _asyncio_steps: AsyncioSteps | None = attrs.field(init=False, default=None)
 
     @property

@@ -33,7 +33,7 @@ from actors.core.state import ObjectState
 from actors.engine.attempt import Attempt
 from actors.engine.exceptions import effect_lost, passes
 from actors.engine.fused_records import FusedRecords
-from actors.engine.handler_object import instance_of, root_of
+from actors.engine.handler_object import instance_of, root_of, view_type
 from actors.engine.requests import Accepted
 from actors.engine.watchdog import Work
 from actors.errors import Interruption
@@ -158,7 +158,12 @@ class FirstTurns:
             if passes(error):
                 raise
             return None
-        view = FieldView(
+        if loaded.looked_at_for is not definition:
+            loaded.looked_at_for = definition
+            if state.fields or state.lengths or state.maps:
+                context.undeclared.look(state, definition)
+        view_of = view_type(definition, state) if definition.field_aliases else FieldView
+        view = view_of(
             of,
             state.fields,
             partial(ObjectItems, machine.rows, machine.partition.number, loaded.stream, state),

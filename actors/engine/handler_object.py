@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import NoLongerFitsError, UnserializableError
+from actors.model.field_names import FieldNames, names_in
 from actors.model.field_view import FieldView
 from actors.model.pins import Pins
+from actors.model.renamed_fields import RenamedFieldView
 from actors.model.verbs.backend import HandlerBackend
 from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -19,7 +21,7 @@ from journal import events as e
 from journal.events import Kind, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.engine_context import EngineContext
@@ -93,9 +95,10 @@ def view_of_history(
     payload_bytes: int,
 ) -> FieldView:
     """The fields as an attempt sees them that replays this history."""
+    recorded = names_in(history) if definition.field_aliases else set[str]()
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
         kept = () if invocation.restarts is None else _kept(history)
-        return FieldView(
+        return view_type(definition, state, recorded)(
             invocation.invocation_id,
             state.fields,
             items,
@@ -108,7 +111,8 @@ def view_of_history(
     beside = writer_beside(state)
     if beside is not None:
         fields = {**fields, **state.invocations[beside].changes.fields}
-    return FieldView(
+        recorded |= state.invocations[beside].changes.field_names
+    return view_type(definition, state, recorded)(
         invocation.invocation_id,
         fields,
         items,
@@ -116,6 +120,14 @@ def view_of_history(
         prepares=definition.prepared,
         pinned=_pins(history),
     )
+
+
+def view_type(definition: Definition, state: ObjectState, recorded: Container[str] = ()) -> Callable[..., FieldView]:
+    """The class of the view of an object. ``recorded`` are the names of the fields that its open handler has recorded."""
+    if not definition.field_aliases:
+        return FieldView
+    names = FieldNames.of(definition.field_aliases, state.field_names, recorded)
+    return partial(RenamedFieldView, names) if names.stored_as else FieldView
 
 
 def _kept(history: Sequence[Lived]) -> list[Pins]:

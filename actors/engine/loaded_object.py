@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.engine.steps import StepTask
     from actors.engine.waiter import Reply
     from actors.errors import UnavailableError
+    from actors.model.definitions import Definition
     from actors.rows.index import IndexedState
     from journal.errors import Damaged
     from journal.events import Event, Outcome, Stamp
@@ -108,7 +109,8 @@ class LoadedObject:
     index of unfinished work has the object; None if that must be read from the disk. ``damage`` is the reason why
     the object cannot be used; ``is_set_aside`` says that an internal error is that reason, so that the object stays in memory
     until the next start. ``is_torn`` says that the state no longer matches its events. ``weight`` is the number of bytes of its
-    fields and pending changes when last measured.
+    fields and pending changes when last measured. ``looked_at_for``
+    is the class for which its stored fields were last compared with the declared ones.
     """
 
     stream: StreamId
@@ -135,6 +137,7 @@ class LoadedObject:
     damage: Damaged | UnavailableError | None = None
     is_set_aside: bool = False
     is_torn: bool = False
+    looked_at_for: Definition | None = None
 
     @property
     def prefix(self) -> str:

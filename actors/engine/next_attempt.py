@@ -35,6 +35,10 @@ def next_attempt(
     """Return the next attempt of an invocation, from its history. Raises what user classes raise as they decode the argument, and
     ``BlockedLoopError`` if they do not end."""
     definition = app.find(state.service)
+    if loaded.looked_at_for is not definition:
+        loaded.looked_at_for = definition
+        if state.fields or state.lengths or state.maps:
+            context.undeclared.look(state, definition)
     beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
     items = ObjectItems(machine.rows, machine.partition.number, loaded.stream, state, beside=beside)
     make = partial(

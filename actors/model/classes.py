@@ -243,6 +243,7 @@ def _define(cls: Any) -> Definition:
         called=called,
         built_in={} if cls._kind is Kind.SERVICE else _BUILT_IN,
         fields=cls._fields,
+        field_aliases={name: declared.aliases for name, declared in cls._fields.items() if declared.aliases},
         prepared=tuple(declared for declared in cls._fields.values() if declared.is_prepared),
     )
 

@@ -21,7 +21,7 @@ import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from actors.errors import DefinitionError, DefinitionReason
-from actors.model.fields import NO_DEFAULT, Field, FieldDefault
+from actors.model.fields import NO_DEFAULT, Field, FieldDefault, redeclared
 from actors.model.handlers import Handler
 
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ _MAX_WRAPPERS = 16
 
 def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: frozenset[str]) -> dict[str, Any]:
     """Give the class its fields, with the defaults from the class bodies, and return the fields in its own body.
-    ``known`` are the fields in the bodies of its bases, ``taken`` the names that no member may have. Raises
-    :class:`DefinitionError`.
 
     ``known`` are the fields in the bodies of its bases, ``taken`` the names that no member may have. Raises
     :class:`DefinitionError`.
@@ -79,8 +77,9 @@ def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: fr
     for base in reversed(cls.__mro__):
         own = known[base] if base in known else _fields_in(base, merged, taken)
         for name, default in own.items():
-            merged[name] = merged.get(name, NO_DEFAULT) if default is NO_DEFAULT else default
+            merged[name] = redeclared(merged.get(name, NO_DEFAULT), default)
     _check_overrides(cls, merged)
+    _check_aliases(cls, merged)
     for name, default in merged.items():
         setattr(cls, name, Field(name, default))
     return dict(own)
@@ -229,6 +228,24 @@ def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
                     reason=DefinitionReason.OVERRIDE,
                     name=f"{holder.__qualname__}.{name}",
                 )
+
+
+def _check_aliases(cls: type, fields: Mapping[str, Any]) -> None:
+    """Refuse an alias under which two fields would read the same stored value."""
+    claimed = dict.fromkeys(fields)
+    for name, declared in fields.items():
+        for alias in declared.aliases if isinstance(declared, FieldDefault) else ():
+            if alias in claimed:
+                other = claimed[alias]
+                whose = f"the field {alias}" if other is None else f"an alias of {other}"
+                raise DefinitionError(
+                    f"{cls.__qualname__}.{name}: its alias {alias!r} is {whose} of {cls.__qualname__} as well; remove one"
+                    if alias != name
+                    else f"{cls.__qualname__}.{name}: its own name is among its aliases; remove it there",
+                    reason=DefinitionReason.DUPLICATE,
+                    name=f"{cls.__qualname__}.{name}",
+                )
+            claimed[alias] = name
 
 
 def can_change(value: Any) -> bool:

@@ -134,6 +134,8 @@ class Definition:
     handlers: Mapping[str, HandlerDefinition]
     """By name, without aliases."""
     fields: Mapping[str, Field]
+    field_aliases: Mapping[str, tuple[str, ...]]
+    """The former names of the fields that have any, by the name of the field."""
     prepared: tuple[Field, ...]
     """Fields that may need a first value before a handler of this class runs."""
     attributes: Mapping[str, HandlerDefinition]

@@ -16,11 +16,12 @@ import attrs
 from actors.errors import DefinitionError, DefinitionReason, UnserializableError
 from actors.replay.branches import current_branch
 from actors.values import Codec, ValueProblem, codec_for, decode_kept
+from actors.values.names import naming
 from actors.values.texts import shown
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 T = TypeVar("T")
@@ -35,28 +36,43 @@ UNREAD: Any = object()
 
 
 @overload
-def field(*, default: T) -> T: ...
+def field(*, default: T, aliases: Sequence[str] = ()) -> T: ...
 @overload
-def field(*, factory: Callable[[], T]) -> T: ...
-def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
+def field(*, factory: Callable[[], T], aliases: Sequence[str] = ()) -> T: ...
+@overload
+def field(*, aliases: Sequence[str]) -> Any: ...
+def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, aliases: Sequence[str] = ()) -> Any:
     """Return a field with a default, which each object has for itself, or with a factory that makes one for each
-    object.
+    object. A ``Log`` or a ``Map`` starts empty and takes neither.
 
     A factory is called once for an object, before the first line of the first handler that is called on it, and its value is
     recorded. It does not run in a handler, so it cannot use durable verbs.
+
+    ``aliases`` are former names. An object keeps the name under which it first stored the field, so the code before the change and the
+    code after it read and write the same value; everything else shows the new name. If an object has stored values under several of
+    the names, the field has the first of them: its own name, then the aliases in order.
 
     ::
 
         class Chat(Actor):
             history: list[str] = actors.field(factory=list)
+            topic: str = actors.field(default="", aliases=("subject",))  # was called subject
+            lines: Log[str] = actors.field(aliases=("rows",))
     """
-    if (default is NO_DEFAULT) == (factory is None):
+    if default is not NO_DEFAULT and factory is not None:
         raise DefinitionError(
-            "field() needs exactly one of default= and factory=", reason=DefinitionReason.OPTION, name="field"
+            "field() takes one of default= and factory=, not both", reason=DefinitionReason.OPTION, name="field"
+        )
+    former = naming(None, aliases, "field()").aliases
+    if default is NO_DEFAULT and factory is None and not former:
+        raise DefinitionError(
+            "field() needs default= or factory=, or aliases= for a Log or a Map",
+            reason=DefinitionReason.OPTION,
+            name="field",
         )
     if factory is not None:
         _check_factory(factory)
-    return FieldDefault(default, factory)
+    return FieldDefault(default, factory, former)
 
 
 def _check_factory(factory: Any) -> None:
@@ -87,10 +103,27 @@ def _check_factory(factory: Any) -> None:
 
 @attrs.frozen
 class FieldDefault:
-    """The value of ``field()`` in a class body until the fields are collected: a default or a factory."""
+    """The value of ``field()`` in a class body until the fields are collected: a default, a factory or neither, and the former
+    names."""
 
     default: Any
     factory: Callable[[], Any] | None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it gives objects a first value."""
+        return self.default is not NO_DEFAULT or self.factory is not None
+
+
+def redeclared(inherited: Any, own: Any) -> Any:
+    """Return what a class declares of a field that a base declares too: the nearest default, and the nearest former names."""
+    default = inherited if own is NO_DEFAULT else own
+    if not isinstance(inherited, FieldDefault) or not inherited.aliases or default is inherited:
+        return default
+    if not isinstance(default, FieldDefault):
+        return FieldDefault(default, None, inherited.aliases)
+    return default if default.aliases else attrs.evolve(default, aliases=inherited.aliases)
 
 
 _MAKE_THE_SAME = (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
@@ -126,6 +159,7 @@ class Field:
         self.kind = FieldKind.PLAIN
         self.default: bytes | None = None
         self.factory: Callable[[], Any] | None = None
+        self.aliases: tuple[str, ...] = declared.aliases if isinstance(declared, FieldDefault) else ()
         self.codec: Codec[Any]
         self.key_codec: Codec[Any]
         self._declared = declared
@@ -147,14 +181,15 @@ class Field:
             self.codec = codec_for(annotation, what)
             self._resolve_default(what)
             return
-        if self._declared is not NO_DEFAULT:
+        declared = self._declared
+        if declared.has_value if isinstance(declared, FieldDefault) else declared is not NO_DEFAULT:
             raise DefinitionError(
                 f"{what}: a Log or a Map starts empty and takes no default", reason=DefinitionReason.DEFAULT, name=what
             )
 
     def _resolve_default(self, what: str) -> None:
         declared = self._declared
-        if declared is NO_DEFAULT:
+        if declared is NO_DEFAULT or (isinstance(declared, FieldDefault) and not declared.has_value):
             raise DefinitionError(
                 f"{what} has no default, so an object that was never written to could not be read. "
                 "Give it a default, or actors.field(factory=…)",

@@ -18,7 +18,8 @@ class ObjectInfo:
     purged), ``fields_version`` the number of the event that last changed its fields. ``history_from`` is the number of the first
     stored event: 1 unless retention has purged earlier ones. The fields have the values that ended handlers have written: the changes
     of the ``holder`` are shown after it ends, although shared handlers see them before. ``fields`` are the plain ones, ``logs`` the lengths of its logs,
-    ``maps`` the names of its maps. ``holder`` is the invocation that has the key; ``waiting`` are the first hundred of
+    ``maps`` the names of its maps. ``undeclared`` are those of all these names that its class does not declare: their values are stored, and no
+    handler reads them. ``holder`` is the invocation that has the key; ``waiting`` are the first hundred of
     ``waiting_count`` in the mailbox, in order.
     """
 
@@ -32,6 +33,7 @@ class ObjectInfo:
     fields: dict[str, Any] = attrs.field(factory=dict)
     logs: dict[str, int] = attrs.field(factory=dict)
     maps: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
     holder: InvocationId | None = None
     waiting: tuple[InvocationId, ...] = ()
     waiting_count: int = 0

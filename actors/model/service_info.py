@@ -29,10 +29,11 @@ class HandlerInfo:
 @attrs.frozen(kw_only=True)
 class FieldInfo:
     """A field of a class: how it is stored, the JSON schema of its value or items (empty: anything) and of a map's keys, and the
-    default of a plain field."""
+    default of a plain field. ``aliases`` are its former names."""
 
     name: str
     kind: FieldKind
+    aliases: tuple[str, ...] = ()
     value: Any = None
     key: Any = None
     default: Any = None

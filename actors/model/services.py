@@ -29,6 +29,7 @@ def _field_info(field: Field) -> FieldInfo:
     return FieldInfo(
         name=field.name,
         kind=field.kind,
+        aliases=field.aliases,
         value=plain(field.codec.schema),
         key=plain(field.key_codec.schema) if field.kind is FieldKind.MAP else None,
         default=None if field.default is None else plain(field.default),

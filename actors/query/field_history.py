@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.model.object_info import FieldChange
+from actors.query.objects import field_names
 from journal import events as e
 from journal.events import OutcomeKind, Recorded
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from actors.model.definitions import Definition
     from actors.query.snapshot import JournalSnapshot
     from actors.query.stored_object import StoredObject
 
@@ -24,6 +26,7 @@ async def field_history(
     service: str,
     key: str,
     field: str,
+    definition: Definition | None,
     *,
     after: int,
     before: int | None,
@@ -35,6 +38,7 @@ async def field_history(
     The changes of one event are not split, so the result may exceed ``limit`` by the rest of the last event.
     """
     stored = snapshot.stored_object(service, key)
+    field = field_names(definition, stored.state()).stored(field)
     last = stored.head.last if before is None else min(before - 1, stored.head.last)
     if newest_first:
         return await _newest(stored, field, after=after, last=last, limit=limit)

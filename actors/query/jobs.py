@@ -83,7 +83,7 @@ async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[Job
     """Yield the stored results of a job, one for each invocation that it has processed."""
     start = ""
     while pages := await object_items(
-        snapshot, service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER
+        snapshot, service_name(Job), job, "pages", None, at=None, start=start, limit=_PAGES_TOGETHER
     ):
         for page in pages:
             await trio.lowlevel.checkpoint()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actors.errors import InvalidArgumentError
+from actors.model.field_names import FieldNames
 from actors.model.fields import FieldKind
 from actors.model.object_info import ItemInfo, ObjectInfo, ObjectName
 from actors.values.arguments import checked_count
@@ -21,6 +22,7 @@ from journal.kv.store import scan_all
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.core.state import ObjectState
     from actors.model.definitions import Definition
     from actors.query.snapshot import JournalSnapshot
 
@@ -113,6 +115,7 @@ async def object_info(
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     plain, maps = _declared(definition)
+    names = field_names(definition, state)
     if state is None:
         kind = Kind.ACTOR if definition is None else definition.kind
         return ObjectInfo(service=service, key=key, kind=kind, fields=plain, maps=maps)
@@ -124,9 +127,10 @@ async def object_info(
         version_at=stored.time_of(state.version),
         fields_version=state.fields_version,
         history_from=await stored.past.kept_from(),
-        fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(state.fields.items())},
-        logs=dict(state.lengths),
-        maps=(*maps, *sorted(state.maps.difference(maps, plain))),
+        fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(names.declared(state.fields).items())},
+        logs=names.declared(state.lengths),
+        maps=(*maps, *sorted(names.declared(dict.fromkeys(state.maps)).keys() - {*maps, *plain})),
+        undeclared=() if definition is None else names.undeclared(definition.fields, state.field_names),
         holder=state.holder,
         waiting=tuple(state.queue[:_WAITING_SHOWN]),
         waiting_count=len(state.queue),
@@ -134,8 +138,23 @@ async def object_info(
     )
 
 
+def field_names(definition: Definition | None, state: ObjectState | None) -> FieldNames:
+    """Return the names of the fields of an object, of which ``definition`` is the class."""
+    return FieldNames.of(
+        {} if definition is None else definition.field_aliases, () if state is None else state.field_names
+    )
+
+
 async def object_items(
-    snapshot: JournalSnapshot, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    snapshot: JournalSnapshot,
+    service: str,
+    key: str,
+    field: str,
+    definition: Definition | None,
+    *,
+    at: int | None,
+    start: str,
+    limit: int,
 ) -> list[ItemInfo]:
     """Return items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``."""
     stored = snapshot.stored_object(service, key)
@@ -143,6 +162,7 @@ async def object_items(
     if state is None:
         return []
     rows = stored.rows if at is None else await stored.rows_at(at, state)
+    field = field_names(definition, state).stored(field)
     if field in state.lengths:
         first = _position(start)
         found = [

@@ -9,7 +9,8 @@ from journal.errors import Damaged
 from journal.kv.store import scan_all
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from actors.core.state import ObjectState
     from journal.ids import InvocationId, StreamId
@@ -36,6 +37,7 @@ class ObjectItems:
             changes = state.invocations[beside].changes
             self._ahead_logs = {name: list(items) for name, items in changes.logs.items()}
             self._ahead_maps = {name: dict(items) for name, items in changes.maps.items()}
+            self._maps = self._maps | self._ahead_maps.keys()
             for name, items in self._ahead_logs.items():
                 self._lengths[name] = self._lengths.get(name, 0) + len(items)
 
@@ -48,7 +50,7 @@ class ObjectItems:
     def log_lengths(self) -> Mapping[str, int]:
         return self._lengths
 
-    def map_names(self) -> Container[str]:
+    def map_names(self) -> AbstractSet[str]:
         return self._maps
 
     def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]:

@@ -10,7 +10,10 @@ from actors.errors import DefinitionError, DefinitionReason
 from actors.values.texts import shown
 
 NAME_BYTES = 256
-"""The greatest length of the name of a class or a handler, in bytes."""
+"""The greatest length of the name of a class, a handler or a field, in bytes."""
+
+MAX_ALIASES = 32
+"""The greatest number of aliases of a class, a handler or a field."""
 
 SYSTEM_NAMESPACE = "playhead."
 
@@ -86,6 +89,10 @@ def naming(name: object, aliases: object, what: str) -> Naming:
             f"{what}: aliases is {type(aliases).__name__}, expected a tuple of names",
             reason=DefinitionReason.NAME,
             name=what,
+        )
+    if len(aliases) > MAX_ALIASES:
+        raise DefinitionError(
+            f"{what}: {len(aliases)} aliases, the limit is {MAX_ALIASES}", reason=DefinitionReason.NAME, name=what
         )
     given = [each for each in (name, *aliases) if each is not None or each in aliases]
     for each in given:

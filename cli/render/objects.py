@@ -29,3 +29,9 @@ def object_lines(info: ObjectInfo) -> Iterator[str]:
     yield from facts_lines([(field, value_as_json(value)) for field, value in info.fields.items()])
     yield from facts_lines([(field, f"a log of {counted(length, 'item')}") for field, length in info.logs.items()])
     yield from facts_lines([(field, "a map") for field in info.maps])
+    if info.undeclared:
+        yield ""
+        yield (
+            f"{info.service} does not declare {', '.join(info.undeclared)}: stored, and read by no handler. "
+            "If a field was renamed, name it in aliases=(…) of field()"
+        )

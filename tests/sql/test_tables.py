@@ -402,7 +402,7 @@ def test_a_data_directory_at_rest_answers_as_it_did_when_it_ran(tmp_path: Path) 
     questions = [
         "SELECT * FROM sys_invocation ORDER BY created_at",
         "SELECT * FROM sys_journal",
-        "SELECT * FROM sys_state",
+        "SELECT service, key, field, shape, value, length, version, stored_as FROM sys_state",
         "SELECT * FROM sys_inbox",
     ]
     answers: list[Any] = []
@@ -420,5 +420,6 @@ def test_a_data_directory_at_rest_answers_as_it_did_when_it_ran(tmp_path: Path) 
         ours = "name NOT LIKE 'playhead.%'"
         assert [query(source, sql).rows for sql in questions] == answers
         assert query(source, f"SELECT name, is_served FROM sys_service WHERE {ours}").rows == [["Chat", 0]]
+        assert query(source, "SELECT DISTINCT is_declared FROM sys_state").rows == [[None]]
     finally:
         reader.close()

@@ -55,19 +55,27 @@ class LocalObjects(LocalCalls):
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
-        _, service = self._class_of(service, key)
+        definition, service = self._class_of(service, key)
         limit = checked_limit(limit)
         async with self.snapshot() as snapshot:
-            return await object_items(snapshot, service, key, field, at=at, start=start, limit=limit)
+            return await object_items(snapshot, service, key, field, definition, at=at, start=start, limit=limit)
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
-        _, service = self._class_of(service, key)
+        definition, service = self._class_of(service, key)
         limit = checked_limit(limit)
         async with self.snapshot() as snapshot:
             return await field_history(
-                snapshot, service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+                snapshot,
+                service,
+                key,
+                field,
+                definition,
+                after=after,
+                before=before,
+                newest_first=newest_first,
+                limit=limit,
             )
 
     async def edit_object(

@@ -206,7 +206,9 @@ class OfflineBackend(OfflineRefusals):
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
-        return await object_items(self.snapshot, service, key, field, at=at, start=start, limit=checked_limit(limit))
+        return await object_items(
+            self.snapshot, service, key, field, None, at=at, start=start, limit=checked_limit(limit)
+        )
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
@@ -216,6 +218,7 @@ class OfflineBackend(OfflineRefusals):
             service,
             key,
             field,
+            None,
             after=after,
             before=before,
             newest_first=newest_first,

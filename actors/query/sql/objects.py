@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from actors.model.field_names import FieldNames
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from actors.query.sql.invocation_rows import json_text
 from journal import invocation_keys, keys
@@ -46,15 +47,23 @@ class _Field:
     state: ObjectState
     name: str
     shape: str
+    stored_as: str
+    is_declared: bool | None
 
 
 def _fields(snapshot: JournalSnapshot, objects: Iterator[tuple[StreamId, ObjectState]]) -> Iterator[_Field]:
+    served = {name: info for info in snapshot.services for name in (info.name, *info.aliases)}
     for stream, state in objects:
+        info = served.get(state.service)
+        declared = () if info is None else info.fields
         shapes = dict.fromkeys(state.fields, "value") | dict.fromkeys(state.lengths, "log")
         for name in _fields_with_items(snapshot, stream):
             shapes.setdefault(name, "map")
-        for name in sorted(shapes):
-            yield _Field(stream, state, name, shapes[name])
+        names = FieldNames.of({each.name: each.aliases for each in declared if each.aliases}, shapes)
+        undeclared = names.undeclared((each.name for each in declared), shapes)
+        for name, stored_as in sorted(names.declared({each: each for each in shapes}).items()):
+            is_declared = None if info is None else stored_as not in undeclared
+            yield _Field(stream, state, name, shapes[stored_as], stored_as, is_declared)
 
 
 def _fields_with_items(snapshot: JournalSnapshot, stream: StreamId) -> Iterator[str]:
@@ -72,7 +81,7 @@ def _fields_with_items(snapshot: JournalSnapshot, stream: StreamId) -> Iterator[
 
 
 def _items(field: _Field, snapshot: JournalSnapshot) -> Iterator[tuple[bytes, bytes]]:
-    prefix = keys.items(snapshot.partition_of(field.stream), field.stream, field.name)
+    prefix = keys.items(snapshot.partition_of(field.stream), field.stream, field.stored_as)
     for key, data in snapshot.rows_under(prefix):
         yield key[len(prefix) :], data
 
@@ -80,7 +89,7 @@ def _items(field: _Field, snapshot: JournalSnapshot) -> Iterator[tuple[bytes, by
 def _value(field: _Field, snapshot: JournalSnapshot) -> str | None:
     match field.shape:
         case "value":
-            return json_text(field.state.fields[field.name])
+            return json_text(field.state.fields[field.stored_as])
         case "log":
             return f"[{b','.join(data for _, data in _items(field, snapshot)).decode()}]"
         case _:
@@ -100,14 +109,15 @@ def _length(field: _Field, snapshot: JournalSnapshot) -> int | None:
         case "value":
             return None
         case "log":
-            return field.state.lengths[field.name]
+            return field.state.lengths[field.stored_as]
         case _:
             return sum(1 for _ in _items(field, snapshot))
 
 
 STATES = Table[_Field](
     name="sys_state",
-    about="One row for each field of an object. A handler's writes appear when it has ended.",
+    about="One row for each field of an object. A handler's writes appear when it has ended. In a stopped data directory, where no class is served, "
+    "fields have the names under which they are stored.",
     columns=(
         Column("service", Type.TEXT, "the object's class", lambda field, _: field.state.service),
         Column("key", Type.TEXT, "the object's key", lambda field, _: field.state.key),
@@ -116,6 +126,15 @@ STATES = Table[_Field](
         Column("value", Type.JSON, "its value; the items of a log as an array, those of a map as an object", _value),
         Column("length", Type.INTEGER, "the number of items of a log or a map; NULL for a value", _length),
         Column("version", Type.INTEGER, "the number of the object's last event", lambda field, _: field.state.version),
+        Column(
+            "stored_as", Type.TEXT, "the name under which it is stored: its own or an alias", lambda f, _: f.stored_as
+        ),
+        Column(
+            "is_declared",
+            Type.INTEGER,
+            "1 if its class declares it, 0 if not; NULL if the class is not served",
+            lambda field, _: None if field.is_declared is None else int(field.is_declared),
+        ),
     ),
     paths=(
         Path(
