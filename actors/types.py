@@ -61,6 +61,7 @@ from actors.model.node_info import NodeAnswer, NodeInfo, NodeState
 from actors.model.notification_info import NotificationInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
 from actors.model.output import Chunks, OutputChunk
+from actors.model.pages import Page
 from actors.model.references import BoundHandler
 from actors.model.requests import CallOptions
 from actors.model.restart_result import RestartResult
@@ -197,6 +198,7 @@ __all__ = [
     "OutputChunk",
     "OutputKind",
     "OverlapPolicy",
+    "Page",
     "Parameters",
     "PauseCause",
     "PauseMode",

@@ -77,7 +77,39 @@ watch_option = click.option("--watch", is_flag=True, help="Refresh every second 
 
 reason_option = click.option("--reason", default="", help="The reason; recorded in the history and the audit log.")
 
-limit_option = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
+
+def page_options(
+    limit: int = 100, *, after: str | None = "Continue after the page that printed this value."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the options of a list that has pages; the command gets them as ``paging``. ``limit`` is the default number of rows.
+    Without ``after``, the command has an option of its own for the beginning.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_paging(*args: Any, asked: int | None, every: bool, cursor: str | None = None, **kwargs: Any) -> Any:
+            from cli.pages import Paging
+
+            if every and asked is not None:
+                raise click.UsageError("--all and --limit exclude each other; pass one of them")
+            paging = Paging(None if every else asked or limit, cursor)
+            return command(*args, paging=paging, **kwargs)
+
+        options = [
+            click.option(
+                "--limit",
+                "asked",
+                default=None,
+                type=click.IntRange(min=1),
+                help=f"List at most this many [default: {limit}].",
+            ),
+            click.option("--all", "every", is_flag=True, help="List all of them."),
+        ]
+        if after is not None:
+            options.append(click.option("--after", "cursor", default=None, metavar="CURSOR", help=after))
+        return with_options(with_paging, *options)
+
+    return decorated
 
 
 def _tags(_: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:

@@ -182,6 +182,11 @@ def tag_prefix(partition: int, name: str | None = None, value: str | None = None
     return prefix if value is None else prefix + value.encode() + b"\x00"
 
 
+def tag_behind(partition: int, name: str, value: str, at: float) -> bytes:
+    """Return the first key after those of invocations with this tag that were accepted at or before this time."""
+    return tag_prefix(partition, name, value) + INDEX.pack(microseconds(at) + 1)
+
+
 def parts_of_tag(key: bytes) -> tuple[str, str]:
     """Return the name and the value in a key of :func:`tag`."""
     name, value = key[PARTITION.size : -INDEX.size - 39].split(b"\x00")

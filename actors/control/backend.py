@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from actors.model.notification_info import NotificationInfo
     from actors.model.notification_options import NotificationOptions
     from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
+    from actors.model.pages import Page
     from actors.model.requests import CallOptions
     from actors.model.schedule_info import ScheduleInfo
     from actors.model.schedule_options import BackfillOptions, ScheduleOptions
@@ -92,8 +93,8 @@ class Backend(HandleBackend, Protocol):
 
     # Reading.
 
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """Return the newest invocations that match. Raises :class:`actors.InvalidArgumentError` and
+    async def find(self, listing: Listing) -> Page[InvocationInfo]:
+        """Return a page of the newest invocations that match. Raises :class:`actors.InvalidArgumentError` and
         :class:`actors.LimitExceededError`.
         """
         ...
@@ -127,8 +128,10 @@ class Backend(HandleBackend, Protocol):
 
     # Objects.
 
-    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        """List keyed objects that have been used, by service and key: those after the key ``after`` whose keys begin
+    async def object_names(
+        self, service: str | None, after: ObjectName | None, limit: int, begin: str
+    ) -> Page[ObjectName]:
+        """List keyed objects that have been used, by service and key: those after the object ``after`` whose keys begin
         with ``begin``.
         """
         ...
@@ -142,7 +145,7 @@ class Backend(HandleBackend, Protocol):
 
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
+    ) -> Page[ItemInfo]:
         """List items of a log from position ``start``, or of a map after the key ``start``."""
         ...
 
@@ -274,8 +277,8 @@ class Backend(HandleBackend, Protocol):
         """
         ...
 
-    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        """Return the retained jobs, newest first."""
+    async def list_jobs(self, limit: int, after: str | None) -> Page[JobInfo]:
+        """Return a page of the retained jobs, newest first: those that follow the job ``after``."""
         ...
 
     async def job_info(self, job: str) -> JobInfo:

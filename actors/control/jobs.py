@@ -13,8 +13,9 @@ import msgspec
 
 from actors.core.jobs import MAX_ITEMS, Choice, JobSpec, JobVerb
 from actors.errors import InvalidArgumentError
-from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview, job_in
 from actors.model.keys import checked_request_key
+from actors.model.pages import MAX_PAGE, Page, Pages
 from actors.model.payloads import json_of
 from actors.model.verb_options import (
     KEEP,
@@ -41,6 +42,7 @@ from actors.values.arguments import (
     checked_text,
     count_or_none,
     one_of,
+    text_or_none,
 )
 from actors.values.texts import shown
 from journal.events import Children, PauseMode, Stop
@@ -110,9 +112,21 @@ class JobClient:
         at_most = count_or_none(limit, "limit", at_most=MAX_ITEMS)
         return JobSelection(self._backend, choice.distinct(), at_most, asked_a_second)
 
-    async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
-        """Return the stored jobs, newest first."""
-        return await self._backend.list_jobs(checked_count(limit, "limit"))
+    async def list(self, *, limit: int = 20, after: str | None = None) -> Page[JobInfo]:
+        """Return the stored jobs, newest first, up to ``limit`` (at most 1,000). The ``next`` of the page is the ``after`` of the next
+        one, None if there are no more; :meth:`all` reads page after page.
+        """
+        return await self._backend.list_jobs(
+            checked_count(limit, "limit", at_most=MAX_PAGE), job_in(text_or_none(after, "after"))
+        )
+
+    def all(self) -> AsyncIterator[JobInfo]:
+        """Iterate over all stored jobs, newest first, page by page."""
+
+        async def read(after: str | None) -> Page[JobInfo]:
+            return await self.list(limit=MAX_PAGE, after=after)
+
+        return Pages(read)
 
     def job(self, job: str) -> JobHandle:
         """Return a handle to the job with this id."""

@@ -10,6 +10,7 @@ from actors.errors import InvalidArgumentError
 from actors.model.control_options import EditOptions
 from actors.model.edit import EditResult, name_of_item
 from actors.model.keys import checked_request_key
+from actors.model.pages import MAX_PAGE, Page
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 
@@ -43,15 +44,17 @@ class ObjectHandle:
         """
         return await self._backend.object_info(self.service, self.key, count_or_none(at, "at"))
 
-    async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
-        """List items of a ``Log`` from index ``start`` on, or of a ``Map`` after the key ``start`` (as JSON)."""
+    async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> Page[ItemInfo]:
+        """List items of a ``Log`` from index ``start`` on, or of a ``Map`` after the key ``start`` (as JSON). The ``next`` of the page
+        is the ``start`` of the next one.
+        """
         return await self._backend.object_items(
             self.service,
             self.key,
             checked_text(field, "field"),
             at=count_or_none(at, "at"),
             start=checked_text(start, "start", MAX_COUNT),
-            limit=checked_count(limit, "limit"),
+            limit=checked_count(limit, "limit", at_most=MAX_PAGE),
         )
 
     async def history(
@@ -70,7 +73,7 @@ class ObjectHandle:
             after=checked_count(after, "after", at_least=0),
             before=count_or_none(before, "before", at_least=0),
             newest_first=newest_first,
-            limit=checked_count(limit, "limit"),
+            limit=checked_count(limit, "limit", at_most=MAX_PAGE),
         )
 
     async def edit(

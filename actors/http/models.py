@@ -112,9 +112,10 @@ def answer_model(answer: ControlResult | RestartResult) -> AnswerModel:
 
 @attrs.frozen(kw_only=True)
 class InvocationList:
-    """Invocations, newest first."""
+    """A page of invocations, newest first. ``next`` is the ``after`` of the next page, null on the last one."""
 
     invocations: list[InvocationInfo]
+    next: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -172,16 +173,18 @@ class NodeList:
 
 @attrs.frozen(kw_only=True)
 class ObjectList:
-    """Objects by service and key."""
+    """A page of objects, by service and key. ``next`` is the ``after`` of the next page, null on the last one."""
 
     objects: list[ObjectName]
+    next: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ItemList:
-    """Items of a log or a map."""
+    """A page of items of a log or a map. ``next`` is the ``start`` of the next page, null on the last one."""
 
     items: list[ItemInfo]
+    next: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -217,9 +220,10 @@ class FileList:
 
 @attrs.frozen(kw_only=True)
 class JobList:
-    """Bulk jobs, newest first."""
+    """A page of bulk jobs, newest first. ``next`` is the ``after`` of the next page, null on the last one."""
 
     jobs: list[JobInfo]
+    next: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ from actors.http.durations import DURATION, parse_duration
 from actors.model.control_options import Position
 from actors.model.keys import MAX_REQUEST_KEY
 from actors.model.notification_options import NotificationOptions
+from actors.model.pages import MAX_CURSOR, MAX_PAGE
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
 from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
@@ -26,9 +27,6 @@ from journal.events import Status
 from journal.ids import ID_PATTERN
 
 _MAX_KEY = 1_024
-MAX_PAGE = 1_000
-"""The largest page of a list."""
-
 MAX_WAIT = 60.0
 """How long a request waits for new data at most, in seconds."""
 
@@ -52,6 +50,9 @@ BudgetPairs = Annotated[
         Annotated[str, msgspec.Meta(max_length=128, extra_json_schema={"pattern": "^[A-Za-z_][A-Za-z0-9_]*=[0-9.]+$"})]
     ],
     msgspec.Meta(max_length=MAX_QUANTITIES),
+]
+Cursor = Annotated[
+    str, msgspec.Meta(max_length=MAX_CURSOR, description="The `next` of the page before; by default the first page.")
 ]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 
@@ -80,6 +81,7 @@ class InvocationsQuery:
         Annotated[str, msgspec.Meta(max_length=4_096, description="A condition in SQL over sys_invocation.")] | None
     ) = None
     limit: PageSize = 100
+    after: Cursor | None = None
     system: bool = False
 
 
@@ -121,21 +123,21 @@ class OutputQuery:
 
 @attrs.frozen(kw_only=True)
 class AuditQueryModel:
-    """Which audit rows; ``after`` is the ``next`` of the page before."""
+    """Which audit rows."""
 
     by: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     verb: Name | None = None
     target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * MAX_NAME)] | None = None
     limit: PageSize = 100
-    after: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+    after: Cursor | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ObjectsQuery:
-    """Which objects: those of a service, after the key ``after``, with keys that begin with ``begin``; or all."""
+    """Which objects: those of a service, with keys that begin with ``begin``; or all."""
 
     service: Name | None = None
-    after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
+    after: Cursor | None = None
     begin: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
     limit: PageSize = 100
 
@@ -171,9 +173,10 @@ class HistoryQuery:
 
 @attrs.frozen(kw_only=True)
 class JobsQuery:
-    """How many jobs to list."""
+    """Which jobs to list."""
 
     limit: PageSize = 20
+    after: Cursor | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ import attrs
 
 from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
 from actors.model.info import InvocationInfo
+from actors.model.pages import cursor_of, parse_cursor
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -88,3 +89,16 @@ class JobItems:
 
     items: tuple[JobItem, ...]
     next: int | None = None
+
+
+_KIND = "jobs"
+
+
+def job_cursor(job: str) -> str:
+    """Return the cursor for the jobs that a list has after this one."""
+    return cursor_of(_KIND, job)
+
+
+def job_in(after: str | None) -> str | None:
+    """Return the job in a cursor. Raises :class:`actors.InvalidArgumentError`."""
+    return None if after is None else parse_cursor(after, _KIND, tuple[str])[0]

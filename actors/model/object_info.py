@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
+from actors.model.pages import Page, cursor_of, page_of, parse_cursor
 from journal.events import Kind
 from journal.ids import InvocationId
 
@@ -75,3 +77,24 @@ class ObjectName:
 
     service: str
     key: str
+
+
+_KIND = "objects"
+
+
+def object_cursor(name: ObjectName) -> str:
+    """Return the cursor for the objects that a list has after this one."""
+    return cursor_of(_KIND, name.service, name.key)
+
+
+def object_in(after: str | None) -> ObjectName | None:
+    """Return the object in a cursor. Raises :class:`actors.InvalidArgumentError`."""
+    if after is None:
+        return None
+    service, key = parse_cursor(after, _KIND, tuple[str, str])
+    return ObjectName(service=service, key=key)
+
+
+def page_of_objects(names: Sequence[ObjectName], limit: int) -> Page[ObjectName]:
+    """Return a page of the first ``limit`` names, as :func:`actors.model.pages.page_of` does."""
+    return page_of(names, limit, object_cursor)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import heapq
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from actors.core.deadlocks import WaitGraph
 from actors.model.info import NOTHING_SPENT, info_of
+from actors.model.listing import place_of
 from actors.query.counts import invocation_counts
 from actors.rows.counters import STATUS
-from journal import invocation_keys
+from journal import invocation_keys, keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Status
 from journal.ids import InvocationId, stream_of, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from actors.core.gates import Gates
     from actors.model.info import InvocationInfo
@@ -49,11 +51,11 @@ def _spent_of_budget(snapshot: JournalSnapshot, row: InvocationRow) -> Mapping[s
 
 
 def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:
-    """Return the newest invocations that match, newest first."""
+    """Return the newest invocations that match, newest first, in the order of :func:`actors.model.listing.place_of`."""
     if listing.where is not None:
         raise BrokenInvariant("list_invocations got a condition in SQL, which only actors.query.sql evaluates")
     found = [row for row in _found(snapshot, listing) if listing.wants(row)]
-    found.sort(key=lambda row: row.created_at, reverse=True)
+    found.sort(key=place_of, reverse=True)
     return found[: listing.limit]
 
 
@@ -62,13 +64,13 @@ def _found(snapshot: JournalSnapshot, listing: Listing) -> Iterable[InvocationRo
     if listing.service is not None and listing.key is not None:
         return _of_object(snapshot, listing.service, listing.key)
     if listing.tags is not None:
-        return _newest(listing, _by_tag(snapshot, *next(iter(listing.tags.items()))))
+        return _newest(listing, _by_tag(snapshot, listing, *next(iter(listing.tags.items()))))
     if listing.status is None or Status.COMPLETED in listing.status:
-        return _newest(listing, _by_time(snapshot))
+        return _newest(listing, _by_time(snapshot, listing))
     matching = _count_of(snapshot, listing.status)
     if matching > listing.limit:
         # Where many have the status, a page of them is soon found among the newest; if not, it costs as much again.
-        newest = _newest(listing, islice(_by_time(snapshot), matching))
+        newest = _newest(listing, islice(_by_time(snapshot, listing), matching))
         if len(newest) == listing.limit:
             return newest
     return _by_status(snapshot, listing.status)
@@ -92,30 +94,41 @@ def _by_status(snapshot: JournalSnapshot, statuses: frozenset[Status]) -> Iterat
                 yield from _named(snapshot, partition, name)
 
 
-def _by_tag(snapshot: JournalSnapshot, name: str, value: str) -> Iterator[InvocationRow]:
-    """The invocations with this tag, newest first."""
-    entries = heapq.merge(
-        *(_tagged(snapshot, partition, name, value) for partition in range(snapshot.partitions)), reverse=True
-    )
-    for _, partition, key in entries:
-        yield from _named(snapshot, partition, key)
+def _by_tag(snapshot: JournalSnapshot, listing: Listing, name: str, value: str) -> Iterator[InvocationRow]:
+    """The invocations with this tag after the place of the filter, newest first."""
+    return _merged(snapshot, [_tagged(snapshot, each, listing, name, value) for each in range(snapshot.partitions)])
 
 
-def _tagged(snapshot: JournalSnapshot, partition: int, name: str, value: str) -> Iterator[tuple[int, int, bytes]]:
-    for key, _ in snapshot.rows_under(invocation_keys.tag_prefix(partition, name, value), reverse=True):
+def _tagged(
+    snapshot: JournalSnapshot, partition: int, listing: Listing, name: str, value: str
+) -> Iterator[tuple[int, int, bytes]]:
+    prefix = invocation_keys.tag_prefix(partition, name, value)
+    stop = keys.after_prefix(prefix)
+    if listing.after is not None:
+        stop = min(stop, invocation_keys.tag_behind(partition, name, value, listing.after[0]))
+    for key, _ in snapshot.rows(prefix, stop, reverse=True):
         yield invocation_keys.microseconds_of_tag(key), partition, key
 
 
-def _by_time(snapshot: JournalSnapshot) -> Iterator[InvocationRow]:
-    """All invocations, newest first."""
-    entries = heapq.merge(*(_created(snapshot, partition) for partition in range(snapshot.partitions)), reverse=True)
-    for _, partition, name in entries:
-        yield from _named(snapshot, partition, name)
+def _by_time(snapshot: JournalSnapshot, listing: Listing) -> Iterator[InvocationRow]:
+    """All invocations after the place of the filter, newest first."""
+    return _merged(snapshot, [_created(snapshot, each, listing) for each in range(snapshot.partitions)])
 
 
-def _created(snapshot: JournalSnapshot, partition: int) -> Iterator[tuple[int, int, bytes]]:
-    for name, _ in snapshot.rows_under(invocation_keys.created_prefix(partition), reverse=True):
+def _created(snapshot: JournalSnapshot, partition: int, listing: Listing) -> Iterator[tuple[int, int, bytes]]:
+    prefix = invocation_keys.created_prefix(partition)
+    stop = keys.after_prefix(prefix)
+    if listing.after is not None:
+        stop = min(stop, invocation_keys.created_behind(partition, listing.after[0]))
+    for name, _ in snapshot.rows(prefix, stop, reverse=True):
         yield invocation_keys.microsecond_of_created(name), partition, name
+
+
+def _merged(snapshot: JournalSnapshot, indexed: Sequence[Iterator[tuple[int, int, bytes]]]) -> Iterator[InvocationRow]:
+    """The rows of index entries, by the exact time of acceptance: that of an index is rounded to the microsecond."""
+    for _, together in groupby(heapq.merge(*indexed, reverse=True), key=itemgetter(0)):
+        rows = [row for _, partition, name in together for row in _named(snapshot, partition, name)]
+        yield from sorted(rows, key=place_of, reverse=True)
 
 
 def _newest(listing: Listing, rows: Iterator[InvocationRow]) -> list[InvocationRow]:

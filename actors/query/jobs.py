@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,8 @@ import trio
 from actors.core.jobs import JobPage, JobProgress, JobState
 from actors.errors import NotFoundError, ResourceKind, UnavailableError
 from actors.model.classes import service_name
-from actors.model.job_info import JobInfo, JobItem
+from actors.model.job_info import JobInfo, JobItem, job_cursor
+from actors.model.pages import Page, page_of
 from actors.model.request_ids import requested_id
 from actors.query.objects import object_items
 from actors.system.job import Job, job_target
@@ -22,7 +24,7 @@ from journal.events import OutcomeKind
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from actors.model.info import InvocationInfo
     from actors.query.snapshot import JournalSnapshot
@@ -65,17 +67,33 @@ def items_of(page: JobPage) -> tuple[JobItem, ...]:
     )
 
 
-def newest_jobs(snapshot: JournalSnapshot) -> Iterator[str]:
-    """Return the names of the newest jobs. They begin with the time, so they are read from the end of the index of
+async def page_of_jobs(names: Iterable[str], limit: int, info: Callable[[str], Awaitable[JobInfo]]) -> Page[JobInfo]:
+    """Return a page of jobs with these names. A job whose run has been purged is left out."""
+    found: list[JobInfo] = []
+    for name in names:
+        with suppress(NotFoundError):
+            found.append(await info(name))
+        if len(found) > limit:
+            break
+    return page_of(found, limit, lambda job: job_cursor(job.id))
+
+
+def newest_jobs(snapshot: JournalSnapshot, after: str | None = None) -> Iterator[str]:
+    """Return the names of the newest jobs, or of those older than the job ``after``. They begin with the time, so they are read from the end of the index of
     objects.
 
     A search among all invocations would take time in proportion to their number.
     """
-    return heapq.merge(*(_jobs_of(snapshot, partition) for partition in range(snapshot.partitions)), reverse=True)
+    return heapq.merge(
+        *(_jobs_of(snapshot, partition, after) for partition in range(snapshot.partitions)), reverse=True
+    )
 
 
-def _jobs_of(snapshot: JournalSnapshot, partition: int) -> Iterator[str]:
-    for key, _ in snapshot.rows_under(keys.object_names(partition, service_name(Job)), reverse=True):
+def _jobs_of(snapshot: JournalSnapshot, partition: int, after: str | None) -> Iterator[str]:
+    service = service_name(Job)
+    prefix = keys.object_names(partition, service)
+    stop = keys.after_prefix(prefix) if after is None else keys.object_name(partition, service, after)
+    for key, _ in snapshot.rows(prefix, stop, reverse=True):
         yield keys.parts_of_object_name(key)[1]
 
 

@@ -30,7 +30,7 @@ class LockPlace:
 
 def each_lock_place(snapshot: JournalSnapshot) -> Iterator[LockPlace]:
     """Yield the places in the queues of all locks, by lock and place."""
-    for name in object_names(snapshot, LOCK, "", MAX_COUNT):
+    for name in object_names(snapshot, LOCK, None, MAX_COUNT):
         stored = snapshot.stored_object(LOCK, name.key)
         queue = sorted((int(number), data) for number, data in stored.map_items(snapshot.view, "holds", ""))
         for place, (_, data) in enumerate(queue, 1):

@@ -12,7 +12,7 @@ from actors.errors import InvalidArgumentError
 from actors.model.field_names import FieldNames
 from actors.model.fields import FieldKind
 from actors.model.object_info import ItemInfo, ObjectInfo, ObjectName
-from actors.values.arguments import checked_count
+from actors.model.pages import Page, page_of
 from actors.values.names import is_system
 from actors.values.texts import shown
 from journal import keys
@@ -26,22 +26,16 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition
     from actors.query.snapshot import JournalSnapshot
 
-MAX_LISTED = 1_000
-"""The largest number of objects, items or changes in one answer."""
-
 _WAITING_SHOWN = 100
 
 
-def checked_limit(limit: int) -> int:
-    """Return the limit of a list unchanged. Raises :class:`actors.InvalidArgumentError` if it is too large."""
-    return checked_count(limit, "limit", at_most=MAX_LISTED)
-
-
 def object_names(
-    snapshot: JournalSnapshot, service: str | None, after: str, limit: int, *, begin: str = ""
+    snapshot: JournalSnapshot, service: str | None, after: ObjectName | None, limit: int, *, begin: str = ""
 ) -> list[ObjectName]:
-    """List objects by service and key, starting after the key ``after``: those of one service, or of every service that
-    is not built in.
+    """List objects by service and key: those of one service, or of every service that is not built in.
+
+    With ``after``, only those that follow this object. Of one service, these are those with a larger key, or with the same
+    key if its name is larger: a class may have objects under several names, whose lists are then merged by key.
 
     With ``begin``, only those whose keys begin with it: others are not read.
     """
@@ -52,20 +46,28 @@ def object_names(
 
 
 def _names_in(
-    snapshot: JournalSnapshot, partition: int, service: str | None, after: str, begin: str
+    snapshot: JournalSnapshot, partition: int, service: str | None, after: ObjectName | None, begin: str
 ) -> Iterator[ObjectName]:
     if service is not None:
-        yield from _names_of(snapshot, partition, service, after, begin)
+        start = b"" if after is None else _behind(partition, service, after)
+        yield from _names_of(snapshot, partition, service, begin, start)
         return
     for each in services_in(snapshot, partition):
-        if not is_system(each):
-            yield from _names_of(snapshot, partition, each, "", begin)
+        if not is_system(each) and (after is None or each >= after.service):
+            start = _behind(partition, each, after) if after is not None and each == after.service else b""
+            yield from _names_of(snapshot, partition, each, begin, start)
 
 
-def _names_of(snapshot: JournalSnapshot, partition: int, service: str, after: str, begin: str) -> Iterator[ObjectName]:
+def _behind(partition: int, service: str, after: ObjectName) -> bytes:
+    """Return the first row of a service that follows an object of the same service, or of another name of its class."""
+    return keys.object_name(partition, service, after.key) + (b"" if service > after.service else b"\x00")
+
+
+def _names_of(
+    snapshot: JournalSnapshot, partition: int, service: str, begin: str = "", start: bytes = b""
+) -> Iterator[ObjectName]:
     prefix = keys.object_name(partition, service, begin)
-    start = max(prefix, keys.object_name(partition, service, after) + b"\x00") if after else prefix
-    for row, _ in scan_all(snapshot.view, start, keys.after_prefix(prefix)):
+    for row, _ in scan_all(snapshot.view, max(prefix, start), keys.after_prefix(prefix)):
         yield ObjectName(service=service, key=keys.parts_of_object_name(row)[1])
 
 
@@ -95,13 +97,13 @@ def count_objects(snapshot: JournalSnapshot, service: str, at_most: int) -> int:
     """Count the objects of a service, up to ``at_most``."""
     counted = 0
     for partition in range(snapshot.partitions):
-        counted += sum(1 for _ in islice(_names_of(snapshot, partition, service, "", ""), at_most - counted))
+        counted += sum(1 for _ in islice(_names_of(snapshot, partition, service), at_most - counted))
     return counted
 
 
 def kind_of(snapshot: JournalSnapshot, service: str) -> Kind:
     """Return the kind of a service's stored objects."""
-    for name in object_names(snapshot, service, "", 1):
+    for name in object_names(snapshot, service, None, 1):
         state = snapshot.stored_object(service, name.key).state()
         if state is not None:
             return state.kind
@@ -155,23 +157,27 @@ async def object_items(
     at: int | None,
     start: str,
     limit: int,
-) -> list[ItemInfo]:
-    """Return items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``."""
+) -> Page[ItemInfo]:
+    """Return items of a ``Log`` from an index on, or of a ``Map`` after a key, now or as of event ``at``. The cursor of the page is
+    the ``start`` of the next one.
+    """
     stored = snapshot.stored_object(service, key)
     state = await stored.state_at(at)
     if state is None:
-        return []
+        return Page()
     rows = stored.rows if at is None else await stored.rows_at(at, state)
     field = field_names(definition, state).stored(field)
     if field in state.lengths:
         first = _position(start)
-        found = [
-            (str(first + n), value)
-            for n, value in enumerate(stored.log_items(rows, field, first, state.lengths[field], limit))
-        ]
-    else:
-        found = [*islice(stored.map_items(rows, field, start), limit)]
-    return [ItemInfo(item=item, value=msgspec.json.decode(value)) for item, value in found]
+        logged = stored.log_items(rows, field, first, state.lengths[field], limit + 1)
+        found = [_item(str(number), value) for number, value in enumerate(logged, first)]
+        return page_of(found, limit, lambda last: str(int(last.item) + 1))
+    found = [_item(item, value) for item, value in islice(stored.map_items(rows, field, start), limit + 1)]
+    return page_of(found, limit, lambda last: last.item)
+
+
+def _item(item: str, value: bytes) -> ItemInfo:
+    return ItemInfo(item=item, value=msgspec.json.decode(value))
 
 
 def _declared(definition: Definition | None) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -57,7 +57,7 @@ def stored_spec(snapshot: JournalSnapshot, name: str) -> ScheduleSpec | None:
 
 def _names(snapshot: JournalSnapshot) -> list[str]:
     """Return the names of all schedules, and of deleted ones, whose objects are empty."""
-    return [name.key for name in object_names(snapshot, service_name(Schedule), "", MAX_COUNT)]
+    return [name.key for name in object_names(snapshot, service_name(Schedule), None, MAX_COUNT)]
 
 
 def schedule_info(snapshot: JournalSnapshot, name: str, *, shown: int = _NEXT_SHOWN) -> ScheduleInfo:

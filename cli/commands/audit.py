@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import limit_option, output_option, server_options
+from cli.options import output_option, page_options, server_options
 from cli.render.output import err, out, out_json
 from cli.targets import parse_selection
 
 if TYPE_CHECKING:
     from actors.control.client import Client
-    from actors.query.audit import AuditPage, AuditQuery
+    from actors.model.pages import Page
+    from actors.query.audit import AuditEntry
     from cli.backend import ServerOptions
+    from cli.pages import Paging
 
 
 @click.command()
 @click.option("--by", default=None, help="Only requests of this principal, such as user:ada or token:ops.")
 @click.option("--verb", default=None, help="Only this verb.")
 @click.option("--target", default=None, help="Only requests to this invocation, service or gate.")
-@limit_option
-@click.option("--after", default=None, help="Continue after the page that printed this value.")
+@page_options()
 @click.option("--check", is_flag=True, help="Verify the hash chain instead: exit code 1 if a row was changed.")
 @output_option
 @server_options
@@ -29,40 +30,28 @@ def command(
     by: str | None,
     verb: str | None,
     target: str | None,
-    limit: int,
-    after: str | None,
+    paging: Paging,
     check: bool,
     output: str,
     server: ServerOptions,
 ) -> None:
     """Show who changed what, newest first, with refused and denied requests."""
-    from actors.query.audit import AuditQuery
-
     if check:
         _check_chain(server, output)
-    else:
-        _show_page(server, output, AuditQuery(by=by, verb=verb, target=target, limit=limit, after=after))
-
-
-def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
-    from cli.render.tables import AUDIT_ENTRIES
-    from cli.run import read
-
-    async def find(client: Client) -> AuditPage:
-        page = await client.audit(
-            by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
-        )
-        if not page.entries and query.target is not None:
-            await _refuse_unknown_target(client, query.target)
-        return page
-
-    page = read(server, find)
-    if output == "json":
-        out_json(page)
         return
-    AUDIT_ENTRIES.show(page.entries, output)
-    if page.next is not None:
-        err(f"there are more; continue with --after {page.next}")
+    from actors.model.pages import Page
+    from cli.pages import show_list
+    from cli.render.tables import AUDIT_ENTRIES
+
+    async def find(client: Client, size: int, after: str | None) -> Page[AuditEntry]:
+        page = await client.audit(by=by, verb=verb, target=target, limit=size, after=after)
+        return Page(page.entries, next=page.next)
+
+    async def refuse(client: Client) -> None:
+        if target is not None:
+            await _refuse_unknown_target(client, target)
+
+    show_list(server, AUDIT_ENTRIES, output, paging, find, if_empty=refuse)
 
 
 async def _refuse_unknown_target(client: Client, target: str) -> None:

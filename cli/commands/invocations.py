@@ -10,18 +10,20 @@ from cli.commands import check, replay
 from cli.commands.verbs import VERBS
 from cli.constants import STATUSES
 from cli.groups import Group
-from cli.options import limit_option, output_option, report_option, server_options, tag_option, watch_option
-from cli.render.output import err, out, out_json, out_json_line
+from cli.options import output_option, page_options, report_option, server_options, tag_option, watch_option
+from cli.render.output import out, out_json, out_json_line
 from cli.targets import complete_selection, parse_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from actors.control.client import Client
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.listing import Listing
+    from actors.model.pages import Page
     from cli.backend import ServerOptions
+    from cli.pages import Paging
     from journal.ids import InvocationId
 
 
@@ -39,7 +41,7 @@ command.add_command(replay.command, "replay")
 @click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these statuses; repeatable.")
 @click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation.")
 @tag_option("Only with this tag; repeatable.")
-@limit_option
+@page_options()
 @click.option("--system", is_flag=True, help="Include built-in invocations: jobs, gates and edits.")
 @watch_option
 @output_option
@@ -49,7 +51,7 @@ def list_command(
     status: tuple[str, ...],
     condition: str | None,
     tags: dict[str, str] | None,
-    limit: int,
+    paging: Paging,
     system: bool,
     watch: bool,
     output: str,
@@ -65,64 +67,69 @@ def list_command(
     import attrs
 
     from actors.model.listing import Listing
+    from cli.pages import show_list
     from cli.render.tables import INVOCATIONS
     from cli.render.watch import check_watchable
-    from cli.run import read
     from cli.selection import refuse_unknown, resolved
     from journal.events import Status
 
     named = None if selection is None else parse_selection(selection)
     statuses = frozenset(Status(text) for text in status) or None
-    listing = Listing(status=statuses, where=condition, tags=tags, limit=limit, system=system)
-    if watch:
-        check_watchable(output)
+    listing = Listing(status=statuses, where=condition, tags=tags, system=system)
 
-    async def find(client: Client) -> list[InvocationInfo]:
+    async def find(client: Client, size: int, after: str | None) -> Page[InvocationInfo]:
         wanted = listing
         if named is not None:
             service, key, handler = await resolved(client, named)
             wanted = attrs.evolve(listing, service=service, key=key, handler=handler)
-        if watch:
-            await _watch_listing(client, wanted, is_wide=output == "wide")
-        found = await _find(client, wanted)
-        if named is not None and not found:
-            await refuse_unknown(client, named)
-        return found
+        return await _find(client, wanted, size, after)
 
-    found = read(server, find)
-    INVOCATIONS.show(found, output)
-    if len(found) == limit:
-        err(
-            f"showing the newest {limit}; there may be more: raise --limit, or narrow the list with --status, --tag, --where or SELECTION"
-        )
+    async def refuse(client: Client) -> None:
+        if named is not None:
+            await refuse_unknown(client, named)
+
+    if watch:
+        check_watchable(output)
+        _watch_list(server, paging, find, is_wide=output == "wide")
+    else:
+        show_list(server, INVOCATIONS, output, paging, find, if_empty=refuse)
 
 
 async def _events(client: Client, of: InvocationId) -> list[JournalEntry]:
     return [entry async for entry in client.invocation(of).events()]
 
 
-async def _find(client: Client, listing: Listing) -> list[InvocationInfo]:
-    """List the invocations that match a filter."""
+async def _find(client: Client, listing: Listing, size: int, after: str | None) -> Page[InvocationInfo]:
+    """List a page of the invocations that match a filter."""
     return await client.invocations(
         status=listing.status,
         service=listing.service,
         key=listing.key,
         handler=listing.handler,
-        limit=listing.limit,
+        limit=size,
+        after=after,
         where=listing.where,
         tags=listing.tags,
         system=listing.system,
     )
 
 
-async def _watch_listing(client: Client, listing: Listing, *, is_wide: bool) -> None:
+def _watch_list(
+    server: ServerOptions,
+    paging: Paging,
+    find: Callable[[Client, int, str | None], Awaitable[Page[InvocationInfo]]],
+    *,
+    is_wide: bool,
+) -> None:
     from cli.render.tables import INVOCATIONS
     from cli.render.watch import watch
+    from cli.run import read
 
-    async def look() -> tuple[Iterable[str], bool]:
-        return INVOCATIONS.lines(await _find(client, listing), is_wide=is_wide), False
+    async def look(client: Client) -> tuple[Iterable[str], bool]:
+        found = await paging.whole(lambda size, after: find(client, size, after))
+        return INVOCATIONS.lines(found, is_wide=is_wide), False
 
-    await watch(look)
+    read(server, lambda client: watch(lambda: look(client)))
 
 
 @command.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.groups import Group
-from cli.options import output_option, reason_option, report_option, server_options, watch_option
+from cli.options import output_option, page_options, reason_option, report_option, server_options, watch_option
 from cli.render.output import out, out_json
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.model.job_info import JobInfo, JobItem
     from cli.backend import ServerOptions
+    from cli.pages import Paging
 
 
 @click.group(cls=Group)
@@ -24,15 +25,15 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@page_options(20)
 @output_option
 @server_options
-def list_command(limit: int, output: str, server: ServerOptions) -> None:
+def list_command(paging: Paging, output: str, server: ServerOptions) -> None:
     """List the retained jobs, newest first."""
+    from cli.pages import show_list
     from cli.render.tables import JOBS
-    from cli.run import read
 
-    JOBS.show(read(server, lambda client: client.jobs.list(limit=limit)), output)
+    show_list(server, JOBS, output, paging, lambda client, size, after: client.jobs.list(limit=size, after=after))
 
 
 @command.command()

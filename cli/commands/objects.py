@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli.groups import Group
-from cli.options import limit_option, output_option, reason_option, report_option, server_options, with_options
+from cli.options import output_option, page_options, reason_option, report_option, server_options, with_options
 from cli.render.output import counted, err, out, out_json, safe
 from cli.targets import NamedTarget, complete_selection, parse_object, parse_value, written_object
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from actors.control.client import Client
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.pages import Page
     from cli.backend import ServerOptions
+    from cli.pages import Paging
 
 
 _AT = click.option("--at", type=click.IntRange(min=1), default=None, help="Show the state after this event number.")
@@ -32,29 +34,23 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("service", required=False, shell_complete=complete_selection)
-@click.option("--after", default="", help="Continue after this key; needs SERVICE.")
-@limit_option
+@page_options()
 @output_option
 @server_options
-def list_command(service: str | None, after: str, limit: int, output: str, server: ServerOptions) -> None:
+def list_command(service: str | None, paging: Paging, output: str, server: ServerOptions) -> None:
     """List objects by service and key, or the objects of one SERVICE."""
+    from cli.pages import show_list
     from cli.render.tables import OBJECTS
-    from cli.run import read
     from cli.selection import refuse_unknown
 
-    if after and service is None:
-        raise click.UsageError("--after needs SERVICE; pass the service of the key")
+    async def find(client: Client, size: int, after: str | None) -> Page[ObjectName]:
+        return await client.objects(service, limit=size, after=after)
 
-    async def find(client: Client) -> list[ObjectName]:
-        found = await client.objects(service, after=after, limit=limit)
-        if service is not None and not found:
+    async def refuse(client: Client) -> None:
+        if service is not None:
             await refuse_unknown(client, NamedTarget(service))
-        return found
 
-    found = read(server, find)
-    OBJECTS.show(found, output)
-    if len(found) == limit:
-        err(f"showing the first {limit}; there may be more: raise --limit, or continue with SERVICE and --after")
+    show_list(server, OBJECTS, output, paging, find, if_empty=refuse)
 
 
 @command.command()
@@ -111,32 +107,31 @@ async def _refuse_unknown_field(client: Client, service: str, key: str, field: s
 @click.argument("field")
 @click.option("--start", default="", help="For a log, start at this index. For a map, start after this key (JSON).")
 @_AT
-@limit_option
+@page_options(after=None)
 @output_option
 @server_options
-def items(name: str, field: str, start: str, at: int | None, limit: int, output: str, server: ServerOptions) -> None:
+def items(
+    name: str, field: str, start: str, at: int | None, paging: Paging, output: str, server: ServerOptions
+) -> None:
     """List the items of FIELD, a log or a map."""
     from actors.errors import ConflictError, ErrorCode
+    from cli.pages import show_list
     from cli.render.tables import ITEMS
-    from cli.run import read
 
     service, key = parse_object(name)
 
-    async def find(client: Client) -> list[ItemInfo]:
-        found = await client.object(service, key).items(field, at=at, start=start, limit=limit)
-        if not found:
-            await _refuse_unknown_field(client, service, key, field)
-            if field in (await client.object(service, key).info(at=at)).fields:
-                raise ConflictError(
-                    f"{field} is a plain field and has no items; 'playhead actors state get' shows it",
-                    code=ErrorCode.NOT_POSSIBLE,
-                )
-        return found
+    async def find(client: Client, size: int, after: str | None) -> Page[ItemInfo]:
+        return await client.object(service, key).items(field, at=at, start=after or start, limit=size)
 
-    found = read(server, find)
-    ITEMS.show(found, output)
-    if len(found) == limit:
-        err(f"showing {limit} items; there may be more: continue with --start, or raise --limit")
+    async def refuse(client: Client) -> None:
+        await _refuse_unknown_field(client, service, key, field)
+        if field in (await client.object(service, key).info(at=at)).fields:
+            raise ConflictError(
+                f"{field} is a plain field and has no items; 'playhead actors state get' shows it",
+                code=ErrorCode.NOT_POSSIBLE,
+            )
+
+    show_list(server, ITEMS, output, paging, find, if_empty=refuse, flag="--start")
 
 
 @command.command()
@@ -145,7 +140,7 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
 @click.option("--after", default=0, help="Show changes after this event number.")
 @click.option("--before", type=int, help="Show changes before this event number.")
 @click.option("--newest-first", is_flag=True, help="Show the newest change first.")
-@limit_option
+@page_options(after=None)
 @output_option
 @server_options
 def history(
@@ -154,32 +149,43 @@ def history(
     after: int,
     before: int | None,
     newest_first: bool,
-    limit: int,
+    paging: Paging,
     output: str,
     server: ServerOptions,
 ) -> None:
     """Show past values of FIELD, oldest first, and who wrote them."""
+    from actors.model.pages import Page
+    from cli.pages import show_list
     from cli.render.tables import CHANGES
-    from cli.run import read
 
     service, key = parse_object(name)
+    history_from = 1
 
-    async def find(client: Client) -> tuple[list[FieldChange], int]:
-        found = await client.object(service, key).history(
-            field, after=after, before=before, newest_first=newest_first, limit=limit
-        )
-        if not found:
-            await _refuse_unknown_field(client, service, key, field)
-        return found, (await client.object(service, key).info()).history_from
+    async def find(client: Client, size: int, cursor: str | None) -> Page[FieldChange]:
+        nonlocal history_from
 
-    found, history_from = read(server, find)
-    CHANGES.show(found, output)
-    is_cut = len(found) >= limit
+        async def read(first: int, last: int | None, limit: int) -> list[FieldChange]:
+            kept = client.object(service, key)
+            return await kept.history(field, after=first, before=last, newest_first=newest_first, limit=limit)
+
+        def from_number(number: int) -> tuple[int, int | None]:
+            return (after, number) if newest_first else (number, before)
+
+        bounds = (after, before) if cursor is None else from_number(int(cursor))
+        found = Page(await read(*bounds, size))
+        if len(found) >= size and await read(*from_number(found[-1].number), 1):
+            found.next = str(found[-1].number)
+        history_from = (await client.object(service, key).info()).history_from
+        return found
+
+    async def refuse(client: Client) -> None:
+        await _refuse_unknown_field(client, service, key, field)
+
+    is_cut = show_list(
+        server, CHANGES, output, paging, find, if_empty=refuse, flag="--before" if newest_first else "--after"
+    )
     if after + 1 < history_from and not (is_cut and newest_first):
         err(f"the history before event {history_from} was deleted at the end of its retention")
-    if is_cut:
-        way = "before" if newest_first else "after"
-        err(f"{len(found)} changes; there may be more: continue with --{way} {found[-1].number}")
 
 
 @command.command()

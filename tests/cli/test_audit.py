@@ -53,7 +53,7 @@ def test_it_says_who_paused_this_when_and_why(data: Path) -> None:
     assert "10.0.0.1:1" in line
     assert "pause (drain)" in line
     assert line.endswith("database maintenance")
-    (entry,) = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)["entries"]
+    (entry,) = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)
     assert (entry["by"], entry["reason"], entry["after"]) == ("token:ada", "database maintenance", "paused")
 
 
@@ -75,15 +75,17 @@ def test_a_target_of_which_nothing_was_asked_is_an_empty_list(data: Path, target
 
 
 def test_a_target_that_is_gone_is_known_by_what_was_asked_of_it(data: Path) -> None:
-    first = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)["entries"][0]
+    first = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)[0]
     result = run("--target", first["target"], "--verb", "purge", "--data", str(data))
     assert result.exit_code == Exit.DONE
 
 
 def test_pages_follow_each_other(data: Path) -> None:
-    first = json.loads(run("--limit", "1", "-o", "json", "--data", str(data)).stdout)
-    second = json.loads(run("--after", first["next"], "-o", "json", "--data", str(data)).stdout)
-    assert [entry["verb"] for entry in first["entries"] + second["entries"]][:2] == ["resume", "pause"]
+    every = json.loads(run("--all", "-o", "json", "--data", str(data)).stdout)
+    first = run("--limit", "1", "-o", "json", "--data", str(data))
+    second = run("--after", first.stderr.split()[-1], "-o", "json", "--data", str(data))
+    assert json.loads(first.stdout) + json.loads(second.stdout) == every
+    assert (first.stderr.startswith("1 shown; more exist: --all"), second.stderr) == (True, "")
 
 
 def test_a_row_that_was_taken_out_is_found(data: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop
     assert (said.code, "already" in said.err) == (3, True)
     for name in ("../two", "..", "/tmp/two", ".hidden"):
         assert shop.run(f"playhead backup -- {name}").code == 2
-    audit = json.loads(shop.done("playhead audit --verb backup -o json"))["entries"]
+    audit = json.loads(shop.done("playhead audit --verb backup -o json"))
     assert [(row["target"], row["changed"], row["reason"]) for row in audit] == [
         ("backup:one", False, ""),
         ("backup:one", True, "before the upgrade"),

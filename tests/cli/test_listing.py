@@ -37,9 +37,8 @@ def begin(shop: Shell) -> None:
 
 
 def rows(shell: Shell, command: str) -> list[Any]:
-    found = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
-    rows: list[Any] = found["entries"] if command == "audit" else found
-    return rows
+    found: list[Any] = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
+    return found
 
 
 def check_forms(shell: Shell, command: str) -> None:
@@ -169,10 +168,13 @@ def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Shell) -> 
             shop.stop()
 
 
-def test_a_list_that_is_cut_says_so(stopped: Shell) -> None:
-    said = stopped.run("playhead invocations list --limit 1")
-    assert len(said.out.splitlines()) == 2
-    assert "there may be more" in said.err
+def test_a_list_that_is_cut_says_so_and_how_to_go_on(stopped: Shell) -> None:
+    every = rows(stopped, "invocations list --all")
+    cut = stopped.run("playhead invocations list --limit 1 -o jsonl")
+    assert cut.err.startswith("1 shown; more exist: --all, or --after ")
+    rest = rows(stopped, f"invocations list --all --after {cut.err.split()[-1]}")
+    assert [msgspec.json.decode(cut.out), *rest] == every
+    assert stopped.run("playhead invocations list --all --limit 1").code == 2
 
 
 def test_describe_and_events_read_a_directory_at_rest(stopped: Shell) -> None:

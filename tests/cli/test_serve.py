@@ -274,7 +274,7 @@ def test_the_audit_says_who_made_and_revoked_tokens_and_who_tried_in_vain(tmp_pa
     )
     assert run("tokens", "revoke", "ops", data=data).exit_code == 0
     assert run("tokens", "revoke", "ops", data=data).exit_code != 0
-    rows = json.loads(run("audit", "-o", "json", data=data).stdout)["entries"]
+    rows = json.loads(run("audit", "-o", "json", data=data).stdout)
     entries = [row for row in rows if row["verb"] != "register-deployment"]
     told = [(row["verb"], row["target"], row["detail"], row["reason"], row["changed"]) for row in reversed(entries)]
     assert told == [

@@ -56,7 +56,7 @@ def dying(data: Path, deed: str, where: str) -> None:
 
 def noted(shell: Shell) -> list[tuple[str, str, str, bool]]:
     """What the audit says of tokens, oldest first."""
-    entries = json.loads(shell.done("playhead audit -o json"))["entries"]
+    entries = json.loads(shell.done("playhead audit -o json"))
     found = [(e["verb"], e["target"], e["reason"], e["changed"]) for e in entries if e["target"].startswith("token:")]
     return found[::-1]
 

@@ -142,7 +142,7 @@ async def test_a_preview_counts_and_shows_the_oldest_and_changes_nothing() -> No
         preview = await runtime.client.jobs.where("service = 'Agent'").preview(sample=2)
         assert (preview.count, [info.id for info in preview.sample]) == (5, ids[:2])
         assert [(await runtime.client.invocation(of).info()).last_event for of in ids] == before
-        assert await runtime.client.jobs.list() == ()
+        assert await runtime.client.jobs.list() == []
 
 
 async def test_every_item_has_an_outcome_and_refusals_are_counted_by_their_type() -> None:
@@ -221,7 +221,7 @@ async def test_more_than_a_job_takes_is_refused_and_nothing_is_started(monkeypat
         await waiting(runtime, 6)
         with raises(LimitExceededError, limit="job_items", maximum=5, found=6):
             await runtime.client.jobs.where("service = 'Agent'").pause()
-        assert await runtime.client.jobs.list() == ()
+        assert await runtime.client.jobs.list() == []
         assert (await (await runtime.client.jobs.where("service = 'Agent'", limit=5).pause()).result()).total == 5
 
 
@@ -491,7 +491,7 @@ async def test_what_is_no_condition_is_refused_and_starts_nothing(predicate: str
         for ask in (selection.preview, selection.pause):
             with raises(InvalidArgumentError, path="query"):
                 await ask()
-        assert await runtime.client.jobs.list() == ()
+        assert await runtime.client.jobs.list() == []
 
 
 async def test_what_a_verb_would_not_take_is_refused_before_anything_is_started() -> None:
@@ -509,7 +509,7 @@ async def test_what_a_verb_would_not_take_is_refused_before_anything_is_started(
         for bounds in ({"rate": 0.0}, {"rate": float("nan")}, {"limit": 0}, {"limit": 10**9}):
             with pytest.raises(InvalidArgumentError):
                 await jobs.where("true", **bounds).pause()  # type: ignore[arg-type]  # one of the two each
-        assert await jobs.list() == ()
+        assert await jobs.list() == []
 
 
 async def test_jobs_are_listed_and_found_again_and_the_audit_knows_who_started_them() -> None:
@@ -604,4 +604,4 @@ async def test_more_ids_than_are_taken_none_and_two_ways_to_choose_are_refused()
             jobs.of(["inv_none"])
         with raises(InvalidArgumentError, path="$"):
             await jobs.chosen(Choice(where="true", refused_by="job_1")).kill()
-        assert await jobs.list() == ()
+        assert await jobs.list() == []

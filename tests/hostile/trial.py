@@ -112,5 +112,5 @@ class Trial:
 
 async def all_invocations(runtime: actors.Runtime) -> Any:
     """All that there is, ended or not."""
-    for info in await runtime.client.invocations(limit=10_000):
+    async for info in runtime.client.all_invocations():
         yield info

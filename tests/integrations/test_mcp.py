@@ -125,9 +125,9 @@ async def test_a_long_history_is_read_in_pages_that_leave_no_event_out() -> None
                 page = await told(assistant, "events", invocation_id=handle.id, after=after, limit=50)
                 numbers += [event["number"] for event in page["events"]]
                 pages += 1
-                if "next_after" not in page:
+                if page["next"] is None:
                     break
-                after = page["next_after"]
+                after = page["next"]
         assert numbers == [entry.number async for entry in handle.events()]
     assert pages > 1
 

@@ -14,7 +14,7 @@ from journal.errors import InDoubt, LogDiverged, Unavailable
 from journal.replicated.log import Superseded
 from journal.replicated.membership import DEAD_SECONDS, Member
 from journal.replicated.nats import log as nats_log
-from journal.replicated.nats.jetstream import JetStream, Page
+from journal.replicated.nats.jetstream import JetStream, StreamPage
 from journal.replicated.nats.log import NatsLog, open_nats_log
 from journal.replicated.nats.membership import NatsMembership
 from journal.replicated.open import identify, open_replica
@@ -124,9 +124,9 @@ async def test_what_a_server_does_not_have_yet_is_asked_of_the_leader(
 ) -> None:
     """A server that follows the leader of a stream may lag."""
 
-    async def lags(*_: object, **__: object) -> Page:
+    async def lags(*_: object, **__: object) -> StreamPage:
         await trio.lowlevel.checkpoint()
-        return Page([], is_last=True)
+        return StreamPage([], is_last=True)
 
     async with opened(nats_address) as log:
         await log.append(0, 0, b"one")

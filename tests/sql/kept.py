@@ -61,6 +61,8 @@ def stored(rows: Iterable[InvocationRow], partitions: int = 1) -> dict[bytes, by
         found[invocation_keys.created(partition, one.created_at, one.invocation_id)] = b""
         if one.status is not Status.COMPLETED:
             found[invocation_keys.open_by_status(partition, one.status, one.invocation_id)] = b""
+        for name, value in (one.tags or {}).items():
+            found[invocation_keys.tag(partition, name, value, one.created_at, one.invocation_id)] = b""
         if one.awaited:
             found[invocation_keys.awaiting(partition, one.awaited[0].since, one.invocation_id)] = b""
     known = MemoryView(found, sorted(found))

@@ -81,7 +81,27 @@ async def _job(client: Client) -> Any:
     return job, await handle.info(), [item async for item in handle.items()]
 
 
+async def _pages(read: Callable[[str | None], Awaitable[actors.types.Page[Any]]]) -> Any:
+    """The pages of a list, each with its cursor."""
+    pages = [(page := await read(None), page.next)]
+    while page.next is not None:
+        pages.append((page := await read(page.next), page.next))
+    return pages
+
+
+def _item_pages(client: Client, field: str) -> Any:
+    basket = client.object("Basket", "ada")
+    return _pages(lambda start: basket.items(field, start=start or "", limit=2))
+
+
 QUESTIONS: dict[str, Question] = {
+    "pages of invocations": lambda client: _pages(lambda after: client.invocations(limit=4, after=after)),
+    "pages of a condition": lambda client: _pages(lambda after: client.invocations(where="true", limit=4, after=after)),
+    "pages of objects": lambda client: _pages(lambda after: client.objects(limit=2, after=after)),
+    "pages of jobs": lambda client: _pages(lambda after: client.jobs.list(limit=1, after=after)),
+    "pages of a log": lambda client: _item_pages(client, "lines"),
+    "pages of a map": lambda client: _item_pages(client, "prices"),
+    "an unknown cursor": lambda client: client.invocations(after="none"),
     "every invocation": lambda client: client.invocations(),
     "those that are paused": lambda client: client.invocations(status=[Status.PAUSED]),
     "those of a condition": lambda client: client.invocations(where="service = 'Basket' and value > 3"),
@@ -106,6 +126,7 @@ QUESTIONS: dict[str, Question] = {
     "an event that never was": lambda client: client.object("Basket", "ada").info(at=1_000),
 }
 REFUSED = {
+    "an unknown cursor": ErrorCode.INVALID_ARGUMENT,
     "an unknown invocation": ErrorCode.NOT_FOUND,
     "an unknown job": ErrorCode.NOT_FOUND,
     "an unknown deployment": ErrorCode.NOT_FOUND,

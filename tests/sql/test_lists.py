@@ -6,9 +6,10 @@ from random import Random
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 
-from actors.model.listing import Listing
+from actors.model.listing import Listing, page_of_rows, place_in, place_of
 from actors.query.invocations import list_invocations
 from journal.events import Status
 from tests.sql.kept import in_memory, row
@@ -25,8 +26,19 @@ def found(rows: list[Any], listing: Listing, partitions: int) -> tuple[list[Any]
     return [each.invocation_id for each in listed], watched.invocations
 
 
+def paged(rows: list[Any], listing: Listing, partitions: int) -> list[Any]:
+    """The ids of a list that is read page by page."""
+    snapshot, ids = in_memory(rows, partitions), list[Any]()
+    while True:
+        page = page_of_rows(list_invocations(snapshot, listing.with_one_more()), listing.limit)
+        ids += [each.invocation_id for each in page]
+        if page.next is None:
+            return ids
+        listing = attrs.evolve(listing, after=place_in(page.next))
+
+
 def expected(rows: list[Any], listing: Listing) -> list[Any]:
-    newest = sorted(filter(listing.wants, rows), key=lambda each: each.created_at, reverse=True)
+    newest = sorted(filter(listing.wants, rows), key=place_of, reverse=True)
     return [each.invocation_id for each in newest[: listing.limit]]
 
 
@@ -48,6 +60,38 @@ def test_a_list_gives_the_newest_that_match(listing: Listing, partitions: int) -
     random = Random(3)
     rows = [some_row(random, number) for number in range(500)]
     assert found(rows, listing, partitions)[0] == expected(rows, listing)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize(
+    "listing",
+    [
+        Listing(limit=7, system=True),
+        Listing(limit=7, status=frozenset({Status.PAUSED, Status.RUNNING})),
+        Listing(limit=7, service="Chat", key="a"),
+        Listing(limit=7, tags={"user": "ada"}),
+    ],
+)
+def test_the_pages_of_a_list_are_the_whole_list(listing: Listing, partitions: int) -> None:
+    random = Random(5)
+    rows = [some_row(random, number) for number in range(300)]
+    # Several were accepted in the same microsecond, some at exactly the same time: only the id tells these apart.
+    rows = [
+        msgspec.structs.replace(
+            each, created_at=1e9 + number // 9 + number % 3 * 1.2e-7, tags={"user": "ada"} if number % 2 else None
+        )
+        for number, each in enumerate(rows)
+    ]
+    assert paged(rows, listing, partitions) == expected(rows, attrs.evolve(listing, limit=300))
+
+
+def test_a_later_page_reads_no_more_than_the_first() -> None:
+    rows = [row(number) for number in range(COUNT)]
+    ids, _ = found(rows, Listing(limit=COUNT // 2), 1)
+    middle = next(place_of(each) for each in rows if each.invocation_id == ids[-1])
+    following, read = found(rows, Listing(limit=20, after=middle), 1)
+    assert following == expected(rows, Listing(limit=COUNT))[COUNT // 2 :][:20]
+    assert read <= 21
 
 
 @pytest.mark.parametrize(

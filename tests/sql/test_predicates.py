@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from actors.errors import InvalidArgumentError, LimitExceededError
-from actors.model.listing import Listing
+from actors.model.listing import Listing, place_of
 from actors.query.sql.budget import Budget
 from actors.query.sql.predicates import newest, where
 from actors.query.sql.statement import query
@@ -214,6 +214,7 @@ def test_an_order_by_time_is_the_order_of_time(
     status=st.none() | st.frozensets(st.sampled_from(Status), min_size=1),
     service=st.none() | st.sampled_from(["Agent", "Chat"]),
     key=st.none() | st.sampled_from(["k1", "k2"]),
+    last=st.none() | st.integers(0, 20),
 )
 @settings(max_examples=200, deadline=None)
 def test_a_listing_with_a_predicate_is_both(
@@ -222,8 +223,10 @@ def test_a_listing_with_a_predicate_is_both(
     status: frozenset[Status] | None,
     service: str | None,
     key: str | None,
+    last: int | None,
 ) -> None:
-    listing = Listing(status=status, service=service, key=key, limit=3)
+    after = place_of(rows[last % len(rows)]) if rows and last is not None else None
+    listing = Listing(status=status, service=service, key=key, limit=3, after=after)
     chosen = [one for one in rows if listing.wants(one) and condition.holds(one) is True]
     chosen.sort(key=lambda one: (one.created_at, one.invocation_id), reverse=True)
     assert newest(in_memory(rows), listing, condition.sql) == chosen[:3]

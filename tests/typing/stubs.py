@@ -132,6 +132,10 @@ def _attributes(made: ast.FunctionDef | None) -> Iterator[str]:
                 yield f"{name}: {given[node.value.id]}"
 
 
+_READS = ("control/reads.py", "ReadClient")
+"""The base of the client, whose members the stub has among its own."""
+
+
 def stub_of(cls: ast.ClassDef) -> str:
     bases = "(Generic[R_co])" if any("Generic" in ast.unparse(base) for base in cls.bases) else ""
     return f"class {cls.name}{bases}:\n" + "".join(f"    {line}\n" for line in members(cls))
@@ -172,9 +176,9 @@ def handles_stub() -> str:
 
 
 def sync_stub() -> str:
-    paths = {*CLIENTS.values()}
+    paths = {*CLIENTS.values(), _READS[0]}
     text = "\n".join(
-        stub_of(class_in(path, name)) + (_OWN if name == "Client" else "") for name, path in CLIENTS.items()
+        stub_of(class_in(path, name)) + (_reads() + _OWN if name == "Client" else "") for name, path in CLIENTS.items()
     )
     opened = next(
         node
@@ -193,6 +197,11 @@ def sync_stub() -> str:
         "from actors.model.handles import InvocationHandle\n", ""
     )
     return written(f"{found}{extra}\n{known}\n{text}")
+
+
+def _reads() -> str:
+    """The members of the client's base, for the body of the client."""
+    return "".join(f"    {line}\n" for line in members(class_in(*_READS)))
 
 
 def written(text: str) -> str:

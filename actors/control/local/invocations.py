@@ -14,7 +14,8 @@ from actors.control.local.services import LocalServices
 from actors.errors import NotOwnerError, RefusedError, UnavailableError
 from actors.model.history import JournalEntry
 from actors.model.info import info_of
-from actors.model.listing import Listing
+from actors.model.listing import Listing, page_of_rows, place_of
+from actors.model.pages import Page
 from actors.model.service_info import ServiceInfo
 from actors.model.services import service_info
 from actors.query.audit import AuditQuery, list_audit
@@ -45,14 +46,15 @@ _LOOKS_TOGETHER = 100
 class LocalInvocations(LocalServices):
     """Reads invocations, services, the audit log and the change feed."""
 
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
-        listings = self._by_all_names(listing)
+    async def find(self, listing: Listing) -> Page[InvocationInfo]:
+        listings = self._by_all_names(listing.with_one_more())
         rows = [row for each in listings for row in await self._rows(each)]
         if len(listings) > 1:
-            rows = sorted(rows, key=lambda row: (row.created_at, row.invocation_id), reverse=True)[: listing.limit]
-        found: list[InvocationInfo] = []
-        for first in range(0, len(rows), _LOOKS_TOGETHER):
-            found += await self._infos(rows[first : first + _LOOKS_TOGETHER])
+            rows.sort(key=place_of, reverse=True)
+        shown = page_of_rows(rows, listing.limit)
+        found: Page[InvocationInfo] = Page(next=shown.next)
+        for first in range(0, len(shown), _LOOKS_TOGETHER):
+            found += await self._infos(shown[first : first + _LOOKS_TOGETHER])
         return found
 
     async def info(self, of: InvocationId) -> InvocationInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from actors.control.local.registry import LocalRegistry
@@ -18,7 +17,16 @@ from actors.errors import (
 from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
 from actors.model.verb_options import CancelOptions, RestartOptions
 from actors.model.verb_options_json import parse_options
-from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_job, stored_items, unknown_job
+from actors.query.jobs import (
+    RUN,
+    info_of_job,
+    items_of,
+    newest_jobs,
+    page_of_jobs,
+    run_of_job,
+    stored_items,
+    unknown_job,
+)
 from actors.query.snapshot import open_snapshot
 from actors.rows.audit import ControlAction
 from actors.system.job import job_target
@@ -30,6 +38,7 @@ from journal.ids import InvocationId, derived_unique
 
 if TYPE_CHECKING:
     from actors.model.info import InvocationInfo
+    from actors.model.pages import Page
     from journal.log.protocol import Journal
 
 _MARK_WIDTH = 20
@@ -104,16 +113,10 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         now = self.environment.clock.now()
         await self.engine.submit_send(command, self.who, at=now, is_fresh=False, act=act).wait()
 
-    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        """Return the newest jobs."""
-        found: list[JobInfo] = []
+    async def list_jobs(self, limit: int, after: str | None) -> Page[JobInfo]:
+        """Return the newest jobs, or those older than the job ``after``."""
         async with self.snapshot() as snapshot:
-            for job in newest_jobs(snapshot):
-                if len(found) == limit:
-                    break
-                with suppress(NotFoundError):  # its run has been purged
-                    found.append(await self.job_info(job))
-        return tuple(found)
+            return await page_of_jobs(newest_jobs(snapshot, after), limit, self.job_info)
 
     async def job_info(self, job: str) -> JobInfo:
         """Return the progress of a job."""

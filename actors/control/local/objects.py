@@ -11,9 +11,10 @@ from actors.engine.requests import DeleteObject, ObjectRequest
 from actors.engine.waiter import Reply
 from actors.errors import ConflictError, ErrorCode, InvalidArgumentError, NotFoundError, ResourceKind
 from actors.model.keys import checked_key
+from actors.model.object_info import page_of_objects
 from actors.model.requests import NO_OPTIONS
 from actors.query.field_history import field_history
-from actors.query.objects import checked_limit, object_info, object_items, object_names
+from actors.query.objects import object_info, object_items, object_names
 from actors.rows.audit import ControlAction
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
@@ -29,16 +30,21 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, EditResult
     from actors.model.object_info import FieldChange, ItemInfo, ObjectDeletion, ObjectInfo, ObjectName
+    from actors.model.pages import Page
 
 
 class LocalObjects(LocalCalls):
     """Reads objects from rows as of one moment, and edits them on behalf of a client."""
 
-    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        limit, names = checked_limit(limit), self._names_of(service)
+    async def object_names(
+        self, service: str | None, after: ObjectName | None, limit: int, begin: str
+    ) -> Page[ObjectName]:
         async with self.snapshot() as snapshot:
-            found = [each for name in names for each in object_names(snapshot, name, after, limit, begin=begin)]
-        return sorted(found, key=lambda name: (name.service if service is None else "", name.key))[:limit]
+            names = self._names_of(service)
+            found = [each for name in names for each in object_names(snapshot, name, after, limit + 1, begin=begin)]
+        if len(names) > 1:
+            found.sort(key=lambda name: (name.key, name.service))
+        return page_of_objects(found, limit)
 
     def _names_of(self, service: str | None) -> Sequence[str | None]:
         """Return the names under which objects of a class may be stored."""
@@ -54,9 +60,8 @@ class LocalObjects(LocalCalls):
 
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
+    ) -> Page[ItemInfo]:
         definition, service = self._class_of(service, key)
-        limit = checked_limit(limit)
         async with self.snapshot() as snapshot:
             return await object_items(snapshot, service, key, field, definition, at=at, start=start, limit=limit)
 
@@ -64,7 +69,6 @@ class LocalObjects(LocalCalls):
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
         definition, service = self._class_of(service, key)
-        limit = checked_limit(limit)
         async with self.snapshot() as snapshot:
             return await field_history(
                 snapshot,

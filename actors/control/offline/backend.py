@@ -28,7 +28,10 @@ from actors.model.gate_info import gate_info
 from actors.model.history import entry_of
 from actors.model.info import belongs_to, info_of
 from actors.model.job_info import JobItems
+from actors.model.listing import page_of_rows
+from actors.model.object_info import page_of_objects
 from actors.model.output import chunk_of
+from actors.model.pages import Page
 from actors.model.service_info import HandlerInfo, ServiceInfo
 from actors.model.verb_options import KEEP
 from actors.query.audit import list_audit
@@ -40,8 +43,8 @@ from actors.query.fsck.doctor import examine
 from actors.query.fsck.report import FsckReport
 from actors.query.fsck.set_aside import find_set_aside
 from actors.query.invocations import invocation_info
-from actors.query.jobs import info_of_job, items_of, newest_jobs, run_of_job, unknown_job
-from actors.query.objects import checked_limit, object_info, object_items, object_names
+from actors.query.jobs import info_of_job, items_of, newest_jobs, page_of_jobs, run_of_job, unknown_job
+from actors.query.objects import object_info, object_items, object_names
 from actors.query.recorded import read_recorded
 from actors.query.recordings import recording_of
 from actors.query.sql.queries import Queries, QueryTarget
@@ -101,13 +104,15 @@ class OfflineBackend(OfflineRefusals):
 
     # Invocations.
 
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
-        if listing.where is not None:
-            rows = await self._queries.newest(self._asked, listing, listing.where)
+    async def find(self, listing: Listing) -> Page[InvocationInfo]:
+        wanted = listing.with_one_more()
+        if wanted.where is not None:
+            rows = await self._queries.newest(self._asked, wanted, wanted.where)
         else:
-            rows = await self._queries.listed(self._asked, listing)
+            rows = await self._queries.listed(self._asked, wanted)
+        shown = page_of_rows(rows, listing.limit)
         gates = self.snapshot.gates()
-        return [self._info_or_row(row, gates) for row in rows]
+        return Page((self._info_or_row(row, gates) for row in shown), next=shown.next)
 
     async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
         """Count the matches, and return the number with the ids of the newest."""
@@ -196,19 +201,19 @@ class OfflineBackend(OfflineRefusals):
 
     # Objects.
 
-    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+    async def object_names(
+        self, service: str | None, after: ObjectName | None, limit: int, begin: str
+    ) -> Page[ObjectName]:
         await trio.lowlevel.checkpoint()
-        return object_names(self.snapshot, service, after, checked_limit(limit), begin=begin)
+        return page_of_objects(object_names(self.snapshot, service, after, limit + 1, begin=begin), limit)
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         return await object_info(self.snapshot, service, key, None, at)
 
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
-        return await object_items(
-            self.snapshot, service, key, field, None, at=at, start=start, limit=checked_limit(limit)
-        )
+    ) -> Page[ItemInfo]:
+        return await object_items(self.snapshot, service, key, field, None, at=at, start=start, limit=limit)
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
@@ -222,7 +227,7 @@ class OfflineBackend(OfflineRefusals):
             after=after,
             before=before,
             newest_first=newest_first,
-            limit=checked_limit(limit),
+            limit=limit,
         )
 
     # Other reads.
@@ -283,16 +288,8 @@ class OfflineBackend(OfflineRefusals):
         self.snapshot.deployments().find(deployment)
         return self.snapshot.code(deployment)
 
-    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        found: list[JobInfo] = []
-        for job in newest_jobs(self.snapshot):
-            if len(found) == limit:
-                break
-            try:
-                found.append(await self.job_info(job))
-            except NotFoundError:
-                continue  # its run has been purged
-        return tuple(found)
+    async def list_jobs(self, limit: int, after: str | None) -> Page[JobInfo]:
+        return await page_of_jobs(newest_jobs(self.snapshot, after), limit, self.job_info)
 
     async def job_info(self, job: str) -> JobInfo:
         """Return the progress of a job as of the last stop. The job continues when the directory is served."""

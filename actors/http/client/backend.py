@@ -42,6 +42,8 @@ from actors.model.caller_trace import current_trace
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
+from actors.model.listing import cursor_after
+from actors.model.pages import Page
 from actors.model.service_info import ServiceInfo
 from actors.model.tags import pairs_of_tags
 from actors.model.verb_options import SignalOptions, VerbOptions
@@ -202,7 +204,7 @@ class HttpBackend(RemoteControl):
         params = {"system": "true"} if system else {}
         return tuple(decoded(await self._connection.send("GET", "/services", params=params), ServiceList).services)
 
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
+    async def find(self, listing: Listing) -> Page[InvocationInfo]:
         params: list[tuple[str, str | int | float | bool | None]] = [("limit", listing.limit)]
         params += [("status", status.value) for status in listing.status or ()]
         params += [("system", "true")] if listing.system else []
@@ -214,10 +216,12 @@ class HttpBackend(RemoteControl):
                 ("key", listing.key),
                 ("handler", listing.handler),
                 ("where", listing.where),
+                ("after", None if listing.after is None else cursor_after(listing.after)),
             )
             if text is not None
         ]
-        return decoded(await self._connection.send("GET", "/invocations", params=params), InvocationList).invocations
+        found = decoded(await self._connection.send("GET", "/invocations", params=params), InvocationList)
+        return Page(found.invocations, next=found.next)
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         body = as_json({"sql": sql, "parameters": parameters})

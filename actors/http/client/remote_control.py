@@ -29,10 +29,11 @@ from actors.model.checks import CheckReport, CheckSummary
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import EditResult
 from actors.model.gate_info import GateAnswer
-from actors.model.job_info import JobInfo, JobItems, JobPreview
+from actors.model.job_info import JobInfo, JobItems, JobPreview, job_cursor
 from actors.model.limit_info import LimitAnswer, LimitInfo, LimitOptions
 from actors.model.node_info import NodeAnswer, NodeInfo
-from actors.model.object_info import ObjectDeletion, ObjectInfo
+from actors.model.object_info import ObjectDeletion, ObjectInfo, object_cursor
+from actors.model.pages import Page
 from journal.events import ControlResult
 
 if TYPE_CHECKING:
@@ -93,18 +94,23 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
 
     # Objects.
 
-    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
-        asked: dict[str, Any] = {"service": service, "after": after, "begin": begin, "limit": limit}
-        return (await self._connection.get("/objects", ObjectList, **asked)).objects
+    async def object_names(
+        self, service: str | None, after: ObjectName | None, limit: int, begin: str
+    ) -> Page[ObjectName]:
+        cursor = None if after is None else object_cursor(after)
+        asked: dict[str, Any] = {"service": service, "after": cursor, "begin": begin, "limit": limit}
+        found = await self._connection.get("/objects", ObjectList, **asked)
+        return Page(found.objects, next=found.next)
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         return await self._connection.get(path_of("objects", service, key), ObjectInfo, at=at)
 
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
+    ) -> Page[ItemInfo]:
         path = path_of("objects", service, key, "fields", field, "items")
-        return (await self._connection.get(path, ItemList, at=at, start=start, limit=limit)).items
+        found = await self._connection.get(path, ItemList, at=at, start=start, limit=limit)
+        return Page(found.items, next=found.next)
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
@@ -184,8 +190,10 @@ class RemoteControl(RemoteSchedules, RemoteNotifications):
         content, headers = as_json(attrs.asdict(spec, recurse=False)), key_header(idempotency_key)
         return decoded(await self._connection.send("POST", "/jobs", content=content, headers=headers), JobInfo).id
 
-    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
-        return tuple((await self._connection.get("/jobs", JobList, limit=limit)).jobs)
+    async def list_jobs(self, limit: int, after: str | None) -> Page[JobInfo]:
+        cursor = None if after is None else job_cursor(after)
+        found = await self._connection.get("/jobs", JobList, limit=limit, after=cursor)
+        return Page(found.jobs, next=found.next)
 
     async def job_info(self, job: str) -> JobInfo:
         return await self._connection.get(path_of("jobs", job), JobInfo)

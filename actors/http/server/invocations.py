@@ -70,9 +70,10 @@ async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> Invoc
         where=query.where,
         tags=tags_of_pairs(query.tag, "tag"),
         limit=query.limit,
+        after=query.after,
         system=query.system,
     )
-    return InvocationList(invocations=found)
+    return InvocationList(invocations=found, next=found.next)
 
 
 async def get_invocation(exchange: Exchange) -> InvocationInfo:

@@ -35,7 +35,8 @@ async def start_job(exchange: Exchange, body: JobSpec) -> JobInfo:
 
 async def list_jobs(exchange: Exchange, query: JobsQuery) -> JobList:
     """List the stored jobs, newest first."""
-    return JobList(jobs=list(await exchange.client.jobs.list(limit=query.limit)))
+    found = await exchange.client.jobs.list(limit=query.limit, after=query.after)
+    return JobList(jobs=found, next=found.next)
 
 
 async def get_job(exchange: Exchange, query: JobQuery) -> JobInfo:

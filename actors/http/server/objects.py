@@ -14,7 +14,7 @@ from actors.model.object_info import ObjectDeletion, ObjectInfo
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
     """List keyed objects that have been used, by service and key."""
     found = await exchange.client.objects(query.service, after=query.after, begin=query.begin, limit=query.limit)
-    return ObjectList(objects=found)
+    return ObjectList(objects=found, next=found.next)
 
 
 async def get_object(exchange: Exchange, query: ObjectQuery) -> ObjectInfo:
@@ -26,7 +26,7 @@ async def list_items(exchange: Exchange, query: ItemsQuery) -> ItemList:
     """List items of a log or a map, now or as of an event of the object's log."""
     kept = _named(exchange)
     items = await kept.items(exchange.path["field"], at=query.at, start=query.start, limit=query.limit)
-    return ItemList(items=items)
+    return ItemList(items=items, next=items.next)
 
 
 async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:

@@ -12,6 +12,7 @@ from actors.errors import InvalidArgumentError
 from actors.http.requests import IdText, InvocationsQuery
 from actors.integrations.mcp.answers import first_of
 from actors.model.explain import reasons
+from actors.model.listing import cursor_after
 from actors.model.tags import tags_of_pairs
 from actors.model.verb_options import OPTIONS_OF
 from actors.model.verb_options_json import parse_options
@@ -62,10 +63,15 @@ async def _list(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         where=query.where,
         tags=tags_of_pairs(query.tag, "tag"),
         limit=query.limit,
+        after=query.after,
         system=query.system,
     )
     rows = first_of(map(_summary, found))
-    return {"invocations": rows, "may_be_more": len(found) == query.limit or len(rows) < len(found)}
+    following = found.next
+    if len(rows) < len(found):  # cut by the size of the answer
+        last = found[len(rows) - 1]
+        following = cursor_after((last.created_at, last.id))
+    return {"invocations": rows, "next": following}
 
 
 def _summary(info: InvocationInfo) -> dict[str, Any]:
@@ -106,11 +112,7 @@ async def _events(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         if len(found) > query.limit:
             break
     shown = first_of(found[: query.limit])
-    return (
-        {"events": shown}
-        if len(shown) == len(found)
-        else {"events": shown, "next_after": found[len(shown) - 1]["number"]}
-    )
+    return {"events": shown, "next": None if len(shown) == len(found) else found[len(shown) - 1]["number"]}
 
 
 def _parsed(arguments: dict[str, Any], kind: Any) -> Any:
@@ -160,7 +162,8 @@ def _schema(kind: type) -> dict[str, Any]:
 TOOLS: tuple[ControlTool, ...] = (
     ControlTool(
         name="list",
-        description="List invocations, newest first. 'where' is an SQL condition such as \"last_error_type like '%Timeout%'\".",
+        description="List invocations, newest first. 'where' is an SQL condition such as \"last_error_type like '%Timeout%'\". If 'next' "
+        "is not null, there are more: it is the value of 'after' for the next page.",
         schema=_schema(InvocationsQuery),
         run=_list,
     ),
@@ -178,8 +181,8 @@ TOOLS: tuple[ControlTool, ...] = (
     ),
     ControlTool(
         name="events",
-        description="Show the history of an invocation: its steps, calls, signals, failures and verbs, with their values. If there "
-        "are more events, 'next_after' is the value of 'after' for the next page.",
+        description="Show the history of an invocation: its steps, calls, signals, failures and verbs, with their values. If 'next' is "
+        "not null, there are more: it is the value of 'after' for the next page.",
         schema=_schema(PageQuery),
         run=_events,
     ),

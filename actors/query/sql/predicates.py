@@ -153,6 +153,9 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
     if listing.service is None and not listing.system:
         conditions.append(f"substr(service, 1, {len(SYSTEM_NAMESPACE)}) <> ?")
         parameters.append(SYSTEM_NAMESPACE)
+    if listing.after is not None:
+        conditions.append("created_at <= ? AND (created_at < ? OR id < ?)")
+        parameters += (listing.after[0], *listing.after)
     if listing.status is not None:
         sign = "+" if Status.COMPLETED in listing.status else ""
         conditions.append(f"{sign}status IN ({', '.join('?' * len(listing.status))})")

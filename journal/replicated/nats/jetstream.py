@@ -63,7 +63,7 @@ class StoredMessage:
 
 
 @attrs.frozen
-class Page:
+class StreamPage:
     """Some messages of a stream, in order, and whether there was none behind them."""
 
     messages: Sequence[StoredMessage]
@@ -125,7 +125,7 @@ class JetStream:
 
     # Reading.
 
-    async def page(self, stream: str, *, after: int, subject: str | None = None) -> Page:
+    async def page(self, stream: str, *, after: int, subject: str | None = None) -> StreamPage:
         """Return messages behind a number from any server that has the stream, which may lag a little. Raises ``Unavailable``."""
         wanted: dict[str, Any] = {"seq": after + 1, "batch": _PAGE_MESSAGES, "max_bytes": _PAGE_BYTES}
         if subject is not None:
@@ -133,10 +133,10 @@ class JetStream:
         try:
             *found, end = await self.client.collect(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(wanted))
             if end.status == 404:
-                return Page([], is_last=True)
+                return StreamPage([], is_last=True)
             if end.status != 204:
                 raise Unavailable(f"NATS answers {end.headers[:80]!r} to a read of {stream}")
-            return Page([_stored(each) for each in found], is_last=end.number("Nats-Num-Pending") == 0)
+            return StreamPage([_stored(each) for each in found], is_last=end.number("Nats-Num-Pending") == 0)
         except InDoubt as error:
             raise Unavailable(str(error)) from error
         except ProtocolBroken as error:

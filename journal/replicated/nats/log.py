@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from journal.replicated.nats.address import NatsAddress
-    from journal.replicated.nats.jetstream import Page, StoredMessage
+    from journal.replicated.nats.jetstream import StoredMessage, StreamPage
     from journal.replicated.nats.protocol import NatsMessage
 
 POLL_SECONDS = 2.0
@@ -200,7 +200,7 @@ class NatsLog:
             self._ends[partition] = after + len(found)
         return found
 
-    async def _page(self, partition: int, after: int) -> Page:
+    async def _page(self, partition: int, after: int) -> StreamPage:
         try:
             return await self.js.page(self.names.log(partition), after=after)
         except NoResponders:

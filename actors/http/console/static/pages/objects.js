@@ -62,12 +62,13 @@ export function Objects({ params }) {
   const services = useKeyed();
   const { data: read, error, reload } = useLive(
     `objects ${service} ${after} ${begin}`,
-    async (abort) => /** @type {Name[]} */ ((await get("objects", { service, begin, after: service ? after : "", limit: PAGE }, abort)).objects),
+    async (abort) => /** @type {{ objects: Name[], next: string | null }} */ (await get("objects", { service, begin, after, limit: PAGE }, abort)),
     { when: (changes) => Object.keys(changes.objects).length > 0, every: 1_000 },
   );
   const last = useRef(read); // kept until the next list arrives, so that the table does not flicker during typing
   if (read) last.current = read;
-  const data = read ?? (error ? undefined : last.current);
+  const page = read ?? (error ? undefined : last.current);
+  const data = page?.objects;
   const looks = useLooks();
   const known = services.data ?? [];
   const isExact = data?.some((one) => one.key === begin && (!service || one.service === service));
@@ -108,10 +109,10 @@ export function Objects({ params }) {
   return html`<div class="page full">
     <div class="page-head">
       <h1>Objects</h1>
-      <span class="faint num" role="status">${data === undefined ? "" : data.length === PAGE ? `the first ${PAGE.toLocaleString()}` : data.length.toLocaleString()}</span>
+      <span class="faint num" role="status">${data === undefined ? "" : page?.next ? `the first ${PAGE.toLocaleString()}` : data.length.toLocaleString()}</span>
       ${after ? html`<button type="button" class="chip" onClick=${() => setParams({ after: null })}>first page</button>` : null}
-      ${data?.length === PAGE && service
-        ? html`<button type="button" class="chip" onClick=${() => setParams({ after: data[PAGE - 1].key })}>the next ${PAGE.toLocaleString()}</button>`
+      ${page?.next
+        ? html`<button type="button" class="chip" onClick=${() => setParams({ after: page.next })}>the next ${PAGE.toLocaleString()}</button>`
         : null}
     </div>
     <div class="filters">
