@@ -17,7 +17,6 @@ import os
 import queue
 import shutil
 import threading
-import time
 import weakref
 from concurrent.futures import Future
 from contextlib import suppress
@@ -37,6 +36,7 @@ from journal.kv.rocks_handles import number_of as _number_of
 from journal.kv.rocks_options import writing_options
 from journal.kv.rocks_reader import Reads, RocksView
 from journal.kv.rocks_watch import CHECK_SECONDS, StoreWatch
+from journal.kv.room import DiskRoom
 from journal.kv.store import Batch, Durability, Trouble, TroubleKind
 from journal.kv.waiting import WaitingBatch, WaitingView, wake
 from journal.safe_logger import SafeLogger
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 log = SafeLogger(__name__)
 
-_ROOM_CHECK_SECONDS = 0.5
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
 RESERVE_BYTES = 64 << 20
 """Free bytes on the disk below which new work is refused; work in progress may use them."""
@@ -69,15 +68,13 @@ class RocksStore(Reads):
             raise ValueError("a store on disk cannot have the durability 'memory'; use MemoryStore")
         self.durability: Durability = durability
         self._directory = directory
-        self._reserve_bytes = reserve_bytes
+        self._room = DiskRoom(directory, reserve_bytes)
         self._watch = StoreWatch(directory)
         self._pid = os.getpid()
         self._db: Rdict | None = self._open(look_before_opening(directory))
         self._failure: JournalError | None = None
         self._hearers: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
         self._queued = 0
-        self._room_checked_at = -_ROOM_CHECK_SECONDS
-        self._free_bytes = reserve_bytes + 1
         self._is_closed = False
         self._jobs: queue.SimpleQueue[WaitingBatch | WaitingView | None] = queue.SimpleQueue()
         self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
@@ -169,11 +166,9 @@ class RocksStore(Reads):
     def has_room(self) -> bool:
         """Whether the free space is above the reserve, so that new work is accepted. A closed store measures nothing: its descriptor
         may be that of another file."""
-        now = time.monotonic()
-        if now - self._room_checked_at >= _ROOM_CHECK_SECONDS and not self._is_closed:
-            self._room_checked_at = now
-            self._free_bytes = shutil.disk_usage(self._directory.rocks).free
-        return self._free_bytes > self._reserve_bytes or self._is_closed
+        if not self._is_closed:
+            self._room.measure()
+        return self._room.is_left() or self._is_closed
 
     def troubles(self) -> Sequence[Trouble]:
         found: list[Trouble] = []
@@ -193,8 +188,8 @@ class RocksStore(Reads):
                 )
             case _ if not self.has_room():
                 text = (
-                    f"{self._free_bytes} bytes are free on the disk, and new work needs more than "
-                    f"{self._reserve_bytes}: make room. Open invocations continue, and stored data can be read"
+                    f"{self._room.free_bytes} bytes are free on the disk, and new work needs more than "
+                    f"{self._room.reserve_bytes}: make room. Open invocations continue, and stored data can be read"
                 )
                 found.append(Trouble(TroubleKind.DISK_NEARLY_FULL, text))
         if not self._watch.compacts:
@@ -225,7 +220,7 @@ class RocksStore(Reads):
         except JournalError as error:
             raise DiskFull(f"{self._directory.path}: cannot be reopened yet: {error}") from error
         self._failure = None
-        log.info("%s: there is room again; the store accepts writes", self._directory.path)
+        log.warning("%s: there is room again; the store accepts writes", self._directory.path)
 
     def close(self) -> None:
         if os.getpid() != self._pid:
@@ -368,6 +363,9 @@ class RocksStore(Reads):
             self._watch.look(db, db.latest_sequence_number() if self.durability is Durability.FSYNC else None)
         except Exception as error:  # the next commit raises the error
             self._fail(error)
+            return
+        with suppress(OSError):  # the next look finds out that the directory is gone
+            self._room.measure()
 
     def _fail(self, error: Exception) -> InDoubt:
         where, text = self._directory.path, self._directory.in_words(error)

@@ -24,6 +24,9 @@ log = SafeLogger(__name__)
 CHECK_SECONDS = 0.5
 """How often the directory is compared with the held one; a replaced one is noticed within a second."""
 
+STALL_SECONDS = 5
+"""How long writes wait for RocksDB until that is logged."""
+
 _MARK_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 _LOOKS_FOR_DESCRIPTOR = 500
@@ -73,9 +76,19 @@ class StoreWatch:
     def wait_until_writes_flow(self, db: Rdict) -> None:
         """Wait while RocksDB stalls writes because compaction is too slow. RocksDB itself would wait with the GIL held."""
         # A write that fills the last allowed memtable would wait inside; it finds the writes stopped after this check.
+        began, is_told = time.monotonic(), False
         while _number_of(db, "is-write-stopped") or _number_of(db, "num-immutable-mem-table") >= MEMTABLES - 1:
             self._look_at_background_work(db)
+            if not is_told and time.monotonic() - began >= STALL_SECONDS:
+                is_told = True
+                log.warning(
+                    "%s: writes have waited for %d s, because the disk is too slow to write and merge the tables of the store",
+                    self._directory.path,
+                    STALL_SECONDS,
+                )
             time.sleep(_POLL_SECONDS)
+        if is_told:
+            log.warning("%s: writes continue, after %.1f s", self._directory.path, time.monotonic() - began)
 
     def look(self, db: Rdict, reached: int | None) -> None:
         """Check the store, at most every ``CHECK_SECONDS``. ``reached`` is the last change on disk, if known. Raises

@@ -141,6 +141,7 @@ class ReplicatedJournal(KvJournal):
         self._nursery = nursery
         self._placement = placement
         self._following: dict[int, trio.CancelScope] = {}
+        self._unfollowed: set[int] = set()
         self._applying = [trio.Lock() for _ in store.replicas]
 
     def snapshot_maker(self, snapshots: SnapshotStore, *, name: str) -> SnapshotMaker:
@@ -230,6 +231,7 @@ class ReplicatedJournal(KvJournal):
         scope = self._following.pop(replica.partition, None)
         if scope is not None:
             scope.cancel()
+        self._follows(replica.partition)
         async with self._applying[replica.partition]:  # an entry that is being applied has been applied
             pass
 
@@ -238,12 +240,25 @@ class ReplicatedJournal(KvJournal):
             while True:
                 try:
                     await self._catch_up(replica)
+                    self._follows(replica.partition)
                     await self._log.wait(replica.partition, replica.read_to)
                 except StoreFailed:
                     raise
                 except (InDoubt, Unavailable) as error:
-                    log.debug("partition %d cannot be followed now: %s", replica.partition, error)
+                    self._cannot_follow(replica.partition, error)
                     await trio.sleep(_TRY_AGAIN_SECONDS)
+
+    def _cannot_follow(self, partition: int, error: JournalError) -> None:
+        """Note that the log of a partition cannot be read. The first is logged: an outage concerns all at about the same time."""
+        if not self._unfollowed:
+            log.warning("the log cannot be read now, so what other nodes commit is not seen here: %s", error)
+        self._unfollowed.add(partition)
+
+    def _follows(self, partition: int) -> None:
+        if self._unfollowed:
+            self._unfollowed.discard(partition)
+            if not self._unfollowed:
+                log.warning("the log can be read again, on all partitions")
 
     async def _catch_up(self, replica: Replica) -> None:
         async with self._applying[replica.partition]:

@@ -207,7 +207,10 @@ class Node:
             self._held.clear()
             self._alive_since.pop(self.name, None)
             self.announce()
-        was_fresh, self._told_until, self._is_reported = self.is_fresh, began + DEAD_SECONDS, False
+        if self._is_reported:
+            self._is_reported = False
+            log.warning("node %s reaches the membership of the cluster again", self.name)
+        was_fresh, self._told_until = self.is_fresh, began + DEAD_SECONDS
         if not was_fresh:
             self._tell()
 

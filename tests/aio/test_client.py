@@ -17,7 +17,7 @@ import actors.aio
 from actors.engine.waiter import Reply
 from actors.errors import ErrorCode, MisuseError, UnavailableError
 from journal.errors import StoreFailed
-from journal.kv import rocks
+from journal.kv import rocks, room
 from journal.kv.memory import MemoryStore
 from journal.log.kv_journal import KvJournal
 from tests.aio.programs import LONGEST_SECONDS, LOOPS, WHO, Waiter, Wallet, in_asyncio
@@ -459,7 +459,7 @@ async def test_an_answer_for_a_task_of_another_loop_does_not_raise_where_it_is_g
 
 
 async def test_a_client_is_refused_once_its_runtime_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
     async with actors.open_runtime(Wallet, path=tmp_path / "data") as runtime:
         client = runtime.client
     for wait in (client.actor(Wallet, "a").add(1), client.gates.list(), client.invocations(), client.changes()):
@@ -470,7 +470,7 @@ async def test_a_client_is_refused_once_its_runtime_has_ended(tmp_path: Path, mo
 async def test_a_refusal_by_a_full_disk_names_the_directory_and_the_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(rocks.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_345))
     async with actors.open_runtime(Wallet, path=tmp_path / "data") as runtime:
         with raises(UnavailableError) as caught:

@@ -12,7 +12,7 @@ import trio.testing
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from journal.errors import DirectoryLost, StoreFailed
-from journal.kv import rocks
+from journal.kv import room
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Trouble, TroubleKind
 from journal.log.kv_journal import KvJournal
@@ -105,7 +105,7 @@ async def test_a_server_that_stops_says_so(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_told_until_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
     with disk_of(200, tmp_path / "disk") as resize:
         kept = {"durability": "fsync", "path": tmp_path / "disk" / "data", "code": None}
         async with serving(tmp_path, Counter, **kept) as served:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 import trio
 
@@ -19,13 +20,15 @@ class Fault(enum.Enum):
 
 
 class FaultyLog(MemoryLog):
-    """``faults`` are those of the next appends, in order; while ``stalled``, appends wait; while ``is_closed``, nothing is posted."""
+    """``faults`` are those of the next appends, in order; while ``stalled``, appends wait; while ``is_closed``, nothing is posted;
+    while ``is_unreadable``, nothing is read."""
 
     def __init__(self, *, largest: int = 1 << 20) -> None:
         super().__init__(largest=largest)
         self.faults: list[Fault | None] = []
         self.stalled: trio.Event | None = None
         self.is_closed = False
+        self.is_unreadable = False
         self.error: Exception | None = None
 
     async def append(self, partition: int, after: int, data: bytes) -> None:
@@ -41,6 +44,12 @@ class FaultyLog(MemoryLog):
             await super().append(partition, after, data)
         if fault is not None:
             raise InDoubt("the connection to the log was lost")
+
+    async def read(self, partition: int, after: int) -> Sequence[bytes]:
+        if self.is_unreadable:
+            await trio.lowlevel.checkpoint()
+            raise Unavailable("the log cannot be read")
+        return await super().read(partition, after)
 
     async def post(self, partition: int, message_id: str, data: bytes) -> None:
         if self.is_closed:

@@ -267,6 +267,20 @@ async def test_clocks_that_differ_are_reported(caplog: pytest.LogCaptureFixture)
     assert len(said) == 2, "once by each"
 
 
+async def test_a_node_logs_once_that_it_is_cut_off_and_once_that_it_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire()
+    async with member(wire, "a"):
+        wire.cut.add("a")
+        await trio.sleep(10)
+        wire.cut.discard("a")
+        await trio.sleep(10)
+    said = [record.getMessage() for record in caplog.records if "membership" in record.getMessage()]
+    assert said == [
+        "node a cannot reach the membership of the cluster: cut off",
+        "node a reaches the membership of the cluster again",
+    ]
+
+
 # Journals.
 
 

@@ -369,6 +369,25 @@ async def test_a_message_is_sent_on_by_the_next_owner_of_its_sender() -> None:
             assert await nothing_is_due(receiver)  # it was posted again, and recognised
 
 
+async def test_an_outage_of_the_log_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    log = FaultyLog()
+    async with (
+        node(log, partitions=2),
+        node(log, partitions=2) as writing,
+        writing.claim(STREAM % 2, "writer") as writer,
+    ):
+        await trio.sleep(1)
+        log.is_unreadable = True
+        await writer.commit([append(0, 1)])
+        await trio.sleep(10)
+        log.is_unreadable = False
+        await trio.sleep(10)
+    assert [record.getMessage() for record in caplog.records if "the log can" in record.getMessage()] == [
+        "the log cannot be read now, so what other nodes commit is not seen here: the log cannot be read",
+        "the log can be read again, on all partitions",
+    ]
+
+
 async def test_messages_that_wait_to_be_posted_outlive_their_owner() -> None:
     log = FaultyLog()
     async with node(log, partitions=2) as first, node(log, partitions=2) as second:

@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import struct
@@ -22,7 +23,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -49,7 +51,7 @@ from journal.errors import (
 )
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId
-from journal.kv import rocks, rocks_options, rocks_watch
+from journal.kv import rocks, rocks_options, rocks_watch, room
 from journal.kv.store import Batch
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
@@ -629,7 +631,7 @@ def begins_with(found: Sequence[bytes], acknowledged: Sequence[bytes]) -> bool:
 async def test_a_full_disk_stops_writes_until_there_is_room_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
     with disk_of(16, tmp_path / "disk") as resize:
         async with open_journal(tmp_path / "disk" / "data") as journal:
             async with journal.claim(0, "me") as partition:
@@ -656,9 +658,9 @@ async def test_a_full_disk_stops_writes_until_there_is_room_and_loses_nothing(
 
 
 async def test_there_is_no_room_for_new_work_before_the_disk_is_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(rocks, "_ROOM_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
     with disk_of(16, tmp_path / "disk") as resize:
         async with opened(tmp_path / "disk" / "data", reserve_bytes=8 * MEBIBYTE) as (journal, partition):
             assert journal.has_room()
@@ -668,8 +670,40 @@ async def test_there_is_no_room_for_new_work_before_the_disk_is_full(
                 number += 1
             assert 4 <= number <= 9
             await partition.commit([append(B, 0, b"work under way goes on")])
+            assert not journal.has_room()
             resize(64)
             assert journal.has_room()
+    refused, accepted = [record.getMessage() for record in caplog.records if "new work" in record.getMessage()]
+    assert re.match(rf"{tmp_path}/disk/data: \d+ bytes are free .* more than {8 * MEBIBYTE}: it is refused", refused)
+    assert re.match(rf"{tmp_path}/disk/data: \d+ bytes are free .* new work is accepted", accepted)
+
+
+async def test_a_disk_that_fills_up_while_no_client_asks_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(rocks, "CHECK_SECONDS", 0.001)
+    free = threading.Event()
+    monkeypatch.setattr(room.log, "warning", lambda *_: free.set())
+    async with opened(tmp_path / "data", reserve_bytes=1 << 62):
+        with trio.fail_after(60):
+            await trio.to_thread.run_sync(free.wait, abandon_on_cancel=True)
+
+
+def test_writes_that_wait_for_the_tables_of_the_store_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped = iter([1, 1, 1, 0, 0])
+    now = iter(range(0, 100, 3))
+    directory: Any = SimpleNamespace(path=Path("data"), read_mark=lambda: None)
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _: None)
+    monkeypatch.setattr(rocks_watch, "time", clock)
+    monkeypatch.setattr(rocks_watch, "_number_of", lambda _, name: next(stopped) if name == "is-write-stopped" else 0)
+    monkeypatch.setattr(rocks_watch.StoreWatch, "_look_at_background_work", lambda *_: None)
+    rocks_watch.StoreWatch(directory).wait_until_writes_flow(cast("Any", None))
+    waited, continued = [record.getMessage() for record in caplog.records]
+    assert "writes have waited for 5 s" in waited
+    assert "writes continue, after" in continued
 
 
 async def test_the_owners_of_several_partitions_recover_together(tmp_path: Path) -> None:
