@@ -83,7 +83,10 @@ def _remedy(problem: ValueProblem) -> str:
                 "Keep the parameter, with a default if new calls leave it out, then resume; or restart with other input"
             )
         case _:
-            return "Make the type of the parameter accept the stored value, then resume; or restart with other input"
+            return (
+                "Make the type of the parameter accept the stored value, with __upgrade_stored__ for an attribute of a class, then "
+                "resume; or restart with other input"
+            )
 
 
 def view_of_history(

@@ -77,10 +77,20 @@ class NonDeterminismError(ActorError):
 class NoLongerFitsError(ActorError):
     """A stored value no longer fits the type that the code now gives it. The invocation is paused; nothing is lost.
 
-    ::
+    A class method ``__upgrade_stored__`` reads what an earlier form of an attrs or data class has stored: it is called with a copy of the
+    stored attributes if they do not fit, and returns those that do. ::
 
+        @attrs.define
         class Item:
-            price: int = 0  # a field that is added needs a default
+            name: str
+            price: int = 0  # an attribute that is added needs a default
+
+            @classmethod
+            def __upgrade_stored__(cls, stored: dict[str, Any]) -> dict[str, Any]:
+                stored.pop("colour", None)  # was removed
+                if "title" in stored:
+                    stored["name"] = stored.pop("title")  # was renamed
+                return stored
     """
 
     code = ErrorCode.NO_LONGER_FITS

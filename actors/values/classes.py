@@ -4,10 +4,14 @@ Instances are written as objects under the names of their attributes (named tupl
 the class. The call runs user code, so an instance of a class with converters, validators, a ``__post_init__`` or
 attributes that are not arguments is read back and compared before it is stored (see
 :class:`~actors.values.shape.Shape`).
+
+A class may read values that an earlier form of it has stored: its class method ``__upgrade_stored__(cls, stored)`` is called with a copy of
+the stored attributes if they do not fit, and returns those that do. A value that fits never reaches it, so it costs nothing.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,6 +23,10 @@ from actors.values.shape import ARRAY, OBJECT, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+UPGRADE = "__upgrade_stored__"
+"""The class method that changes attributes of an earlier form of the class into those of today."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +56,7 @@ class ClassShape(Shape):
         self.attributes: tuple[Attribute, ...] = ()
         self._unwritten = unwritten
         self._slots = _slots_of(cls)
+        self._can_upgrade = hasattr(cls, UPGRADE)
 
     def fill(self, attributes: Sequence[Attribute]) -> None:
         """Set the attributes, which are known only after this shape exists, because it may contain itself."""
@@ -77,11 +86,30 @@ class ClassShape(Shape):
     def read(self, plain: Any) -> Any:
         if type(plain) is not dict:
             raise Misfit(f"expected a JSON object for {self.name}, found {show(plain)}")
+        if not self._can_upgrade:
+            return self._made(plain)
+        try:
+            return self._made(plain)
+        except Misfit:
+            upgraded = self._upgraded(copy.deepcopy(plain))
+        return self._made(upgraded)
+
+    def _made(self, plain: dict[str, Any]) -> Any:
         arguments = self._arguments(plain)
         try:
             return self.cls(**arguments)
         except Exception as error:
             raise Misfit(reason_of(error)) from error
+
+    def _upgraded(self, stored: dict[str, Any]) -> dict[str, Any]:
+        """Return what the class makes of the attributes that an earlier form of it has stored. Raises :class:`Misfit`."""
+        try:
+            upgraded: Any = getattr(self.cls, UPGRADE)(stored)
+        except Exception as error:
+            raise Misfit(f"{self.name}.{UPGRADE} raised {type(error).__qualname__}: {reason_of(error)}") from error
+        if type(upgraded) is not dict:
+            raise Misfit(f"{self.name}.{UPGRADE} returned {show(upgraded)}, expected the dictionary of attributes")
+        return upgraded
 
     def _arguments(self, plain: dict[str, Any]) -> dict[str, Any]:
         """Return the values in the object by the names of the arguments. Raises :class:`Misfit`."""

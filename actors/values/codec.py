@@ -163,7 +163,8 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
         path = f"{name}{error.path[1:]}"
         raise NoLongerFitsError(
             f"{path} was stored by other code and no longer fits its type: {error.problem}. "
-            "Give the type a default or a hook that reads the old form, then resume",
+            "Give an added attribute a default; for one that was removed, renamed or retyped, define __upgrade_stored__ on its class. "
+            "Then resume",
             path=path,
         ) from error
 

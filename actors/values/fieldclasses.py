@@ -15,7 +15,7 @@ import attrs
 
 from actors.errors import DefinitionError, DefinitionReason
 from actors.values.annotations import hints_in, hints_of
-from actors.values.classes import Attribute, ClassShape, NamedTupleShape, TypedDictShape
+from actors.values.classes import UPGRADE, Attribute, ClassShape, NamedTupleShape, TypedDictShape
 from actors.values.generics import with_types
 from actors.values.shape import Shape
 
@@ -45,6 +45,7 @@ def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[A
         return TypedDictShape(kind), functools.partial(_of_typed_dictionary, kind, cls)
     if is_named_tuple(cls):
         return NamedTupleShape(kind, cls), functools.partial(_of_named_tuple, kind, cls)
+    _check_upgrade(cls)
     declared = _declared(cls)
     left_out = {field.name for field in declared if not field.init}
     cached = {name for base in cls.__mro__ for name, member in vars(base).items() if _is_cached(member)}
@@ -162,6 +163,17 @@ def _check_arguments(cls: type, written: set[str]) -> None:
             f"{cls.__qualname__} is abstract, so no value of it can exist",
             reason=DefinitionReason.TYPE,
             name=cls.__qualname__,
+        )
+
+
+def _check_upgrade(cls: type) -> None:
+    """Raise :class:`DefinitionError` if the function that reads stored attributes of an earlier form cannot be called on the class."""
+    found = inspect.getattr_static(cls, UPGRADE, None)
+    if found is not None and not isinstance(found, (classmethod, staticmethod)):
+        raise DefinitionError(
+            f"{cls.__qualname__}.{UPGRADE} is called with stored attributes before there is an instance; make it a @classmethod",
+            reason=DefinitionReason.FUNCTION,
+            name=f"{cls.__qualname__}.{UPGRADE}",
         )
 
 
