@@ -34,11 +34,15 @@ write_exact = msgspec.json.Encoder().encode
 READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kind).decode for kind in EXACT}
 
 _read = msgspec.json.Decoder().decode
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string of JSON, with its quotes. One without an end reaches to the end of the data, so no byte is looked at twice."""
+
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
-_LONG = re.compile(rb"[-0-9][0-9]{%d}" % MAX_DIGITS)
+LONG = re.compile(rb"[-0-9](?<![0-9].)[0-9]{%d}" % MAX_DIGITS, re.DOTALL)
+"""An integer with too many digits. It is looked for only where digits begin, so a row of digits is looked at once."""
+
 _LONG_AND_NEGATIVE = re.compile(rb"-[0-9]{%d}" % MAX_DIGITS)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -87,8 +91,8 @@ def _write_readable(plain: Any) -> bytes:
 
 def _has_long_integer(data: bytes) -> bool:
     is_limited = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
-    long = _LONG_AND_NEGATIVE if is_limited else _LONG
-    return long.search(data) is not None and long.search(_STRINGS.sub(b"", data)) is not None
+    long = _LONG_AND_NEGATIVE if is_limited else LONG
+    return long.search(data) is not None and long.search(STRING.sub(b"", data)) is not None
 
 
 def check_depth(data: bytes) -> None:
@@ -119,7 +123,7 @@ def _may_be_deep(data: bytes) -> bool:
 
 def _depth(data: bytes) -> int:
     deepest = depth = 0
-    for bracket in _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS):
+    for bracket in STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
         if bracket in b"[{":
             depth += 1
             deepest = max(deepest, depth)

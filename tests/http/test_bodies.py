@@ -8,6 +8,7 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler
+from actors.values.document import STRING
 from actors.values.limits import Limits
 from tests.http.served import Served, serving
 from tests.raising import raises
@@ -151,6 +152,22 @@ async def test_a_body_has_a_limit_of_values(name: str, tmp_path: Path) -> None:
         assert answered.status_code == status
         if status == 413:
             assert "payload_values" in answered.json()["detail"]
+
+
+@pytest.mark.parametrize("end", [b"", b'"', b"\\"])
+def test_each_byte_of_a_string_is_looked_at_once(end: bytes) -> None:
+    """A string without an end would otherwise be tried from each of its quotes."""
+    escaped = b'"' + b'\\"' * 5_000
+    found = [match.span() for match in STRING.finditer(escaped + end)]
+    assert found == [(0, len(escaped) + (end == b'"'))]
+
+
+@pytest.mark.parametrize("path", ["/Counter/a/add", "/links/x"])
+async def test_a_string_without_an_end_is_no_json(path: str, tmp_path: Path) -> None:
+    body = b"[" * 65 + b'"' + b'\\"' * 2_000
+    async with serving(tmp_path, Counter, runtime_limits=Limits(payload_values=1_000)) as served:
+        length = f"content-length: {len(body)}"
+        assert await status_of(served, "content-type: application/json", length, body=body, path=path) == 400
 
 
 async def test_an_idempotency_key_is_the_same_text_in_every_client(tmp_path: Path) -> None:

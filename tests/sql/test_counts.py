@@ -82,6 +82,7 @@ QUESTIONS = (
     "select count(*) from sys_invocation where service = 'nothing'",
     "select upper(service) as name, count(*) * 2 from sys_invocation group by name order by name;",
     "select count(*) /* all */ from sys_invocation -- of them",
+    "select count(*) from sys_invocation /* of " + "/* of " * 1_000,  # SQLite needs no end either
 )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NewType
 import pytest
 
 from actors.values import ValueProblem, codec_for
+from actors.values.document import LONG, MAX_DIGITS
 from tests.values.promise import cannot_be_defined, comes_back, is_not_read, is_refused, same
 
 if TYPE_CHECKING:
@@ -209,6 +210,13 @@ def test_the_refusal_of_a_long_int_does_not_advise_a_setting_that_changes_nothin
 @pytest.mark.usefixtures("unlimited_digits")
 def test_a_text_may_have_any_number_of_digits() -> None:
     comes_back(list[str], ["9" * 10_000, "1"])
+
+
+def test_digits_in_a_row_are_counted_from_the_first_only() -> None:
+    """A text of rows of digits would otherwise be counted anew from each digit."""
+    digits = b"1" * (MAX_DIGITS + 5)
+    assert [at for at in range(len(digits)) if LONG.match(digits, at)] == [0]
+    assert [at for at in range(len(digits)) if LONG.match(b"-" + digits, at)] == [0, 1]
 
 
 def test_a_subclass_with_attributes_of_its_own_is_refused_by_their_name() -> None:

@@ -16,6 +16,7 @@ import trio
 
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.http.problems import SlowBodyError
+from actors.values.document import STRING
 
 if TYPE_CHECKING:
     from actors.http.messages import HttpRequest
@@ -25,8 +26,6 @@ _LARGE_BYTES = 64 << 10
 
 _EXTREME = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 _EXTREME_VALUES = 100
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 BODY_SECONDS = 30.0
@@ -78,7 +77,7 @@ def _check(data: bytes, max_values: int) -> None:
     if (
         len(data) * _EXTREME_VALUES > max_values
         and _weight(data) > max_values
-        and _weight(_STRING.sub(b"", data)) > max_values
+        and _weight(STRING.sub(b"", data)) > max_values
     ):
         raise LimitExceededError(
             f"the body has more than {max_values:,} values (limit payload_values)",

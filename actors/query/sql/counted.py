@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(
-    r"(?P<gap>\s+|--[^\n]*|/\*.*?\*/)|'(?:[^']|'')*'|[A-Za-z_]\w*|\d[\w.]*|\?\d*|[:@$]\w+|[<>=!|]{1,2}|[-+*/%(),.;&~]",
+    r"(?P<gap>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))|'(?:[^']|'')*'|[A-Za-z_]\w*|\d[\w.]*|\?\d*|[:@$]\w+|[<>=!|]{1,2}|[-+*/%(),.;&~]",
     re.DOTALL | re.ASCII,
 )
 _TABLE = "sys_invocation"
