@@ -8,6 +8,7 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler
+from actors.http.server.bodies import check_names
 from actors.values.document import STRING
 from actors.values.limits import Limits
 from tests.http.served import Served, serving
@@ -130,6 +131,26 @@ async def test_a_name_that_comes_twice_in_an_object_is_refused(text: str, tmp_pa
         assert (
             await served.http.patch(f"/invocations/{of}/cancel", content='{"reason":"a","reason":"b"}', headers=JSON)
         ).status_code == 400
+
+
+class CountedName(str):
+    """A name that counts how often it is compared with another."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.compared += 1
+        return str(self) == str(other)
+
+    __hash__ = str.__hash__
+
+
+def test_the_name_that_comes_twice_is_found_without_comparing_each_with_each() -> None:
+    names = [*map(str, range(2_000)), "twice", "twice"]
+    with pytest.raises(Exception, match="twice"):
+        check_names([(CountedName(name), 0) for name in names])
+    assert 0 < CountedName.compared < 100
 
 
 MANY = 2_000

@@ -103,15 +103,19 @@ class _RepeatedName(Exception):
     pass
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> None:
+def check_names(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object of JSON with a name twice. Raises :class:`_RepeatedName`."""
     if len(pairs) > 1 and len({name for name, _ in pairs}) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedName(next(name for name in names if names.count(name) > 1))
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _RepeatedName(name)
+            seen.add(name)
 
 
 def _refuse_repeated_names(data: bytes) -> None:
     try:
-        json.loads(data, object_pairs_hook=_pairs, parse_int=len, parse_float=len)
+        json.loads(data, object_pairs_hook=check_names, parse_int=len, parse_float=len)
     except _RepeatedName as repeated:
         raise InvalidArgumentError(
             f"the body has the name {str(repeated)[:80]!r} twice in one object; send each name once"
