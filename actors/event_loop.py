@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from typing import TYPE_CHECKING, Any
 
 import sniffio
 import trio
+from trio._core._run_context import RunContext  # trio has no public way to see its use outside of a task
 
 from actors.errors import ErrorCode, MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 TRIO = "trio"
 
@@ -81,3 +88,34 @@ def require_asyncio(name: str, in_trio: str) -> None:
         raise MisuseError(
             f"{name} needs an asyncio task, and no event loop runs here; use asyncio.run()", code=ErrorCode.WRONG_LOOP
         )
+
+
+def guard_trio(refused_use: Callable[[], MisuseError | None]) -> None:
+    """Have ``refused_use`` called wherever a function of trio looks for its run or its task and finds none, because the engine hides them
+    from a handler. The error that it returns is raised there. Functions that only look whether trio runs get their answer."""
+    for name in ("runner", "task"):
+        setattr(RunContext, name, _Hidden(name, refused_use))
+
+
+class _Hidden:
+    """An attribute of trio's context of a thread, found where no trio runs: the context's own value comes first."""
+
+    def __init__(self, name: str, refused_use: Callable[[], MisuseError | None]) -> None:
+        self._name = name
+        self._refused_use = refused_use
+
+    def __get__(self, context: object, kind: type) -> Any:
+        error = None if _only_asks(sys._getframe(1)) else self._refused_use()
+        if error is not None:
+            raise error
+        raise AttributeError(f"{kind.__name__!r} object has no attribute {self._name!r}", name=self._name, obj=context)
+
+
+_QUESTIONS_TO_TRIO = frozenset({"in_trio_run", "in_trio_task", "firstiter", "finalizer", "ki_protection_enabled"})
+"""The functions of trio that only look whether it runs."""
+
+
+def _only_asks(frame: FrameType) -> bool:
+    asker = frame.f_back
+    runs_trio = asker is not None and asker.f_code.co_name == "setup_runner"
+    return frame.f_code.co_name in _QUESTIONS_TO_TRIO and not runs_trio

@@ -54,6 +54,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
             "failed",
             "field_misuse",
             "inside_step",
+            "never_awaited",
             "internal",
             "killed",
             "no_longer_fits",

@@ -46,6 +46,8 @@ class ErrorCode(enum.StrEnum):
     """A durable verb was used inside a step."""
     NON_DURABLE_AWAIT = "non_durable_await"
     """A handler awaited something that is not durable."""
+    NEVER_AWAITED = "never_awaited"
+    """A handler dropped a coroutine, such as that of a step, without awaiting it."""
     FIELD_MISUSE = "field_misuse"
     """A field was changed where or how it cannot be."""
     INVALID_DEFINITION = "invalid_definition"

@@ -257,7 +257,7 @@ async def test_a_client_far_away_refuses_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", CALLS, ids=str)
 def test_a_declaration_refuses_what_is_wrong_by_its_name(entry: Entry) -> None:
     # A scope without a deadline has an infinite one, as in trio.
-    has_none = {math.inf} if entry.parameter == "deadline" else set()
+    has_none = {math.inf} if entry.parameter in ("deadline", "relative") else set()
     for wrong in (value for value in WRONG[entry.kind] if value not in has_none):
         with pytest.raises((actors.InvalidArgumentError, actors.errors.DefinitionError)) as caught:
             FUNCTIONS[entry.function](**{entry.parameter: wrong})

@@ -45,7 +45,7 @@ ARROWS = {
     "actors.replay": "actors.core actors.errors actors.values journal",
     "actors.model": "actors.core actors.errors actors.replay actors.values journal",
     "actors.system": "actors.core actors.errors actors.model actors.replay actors.values journal journal.kv",
-    "actors.aio.handler": "actors.errors actors.model actors.replay actors.values journal",
+    "actors.aio.handler": "actors.event_loop actors.errors actors.model actors.replay actors.values journal",
     "actors.code": (
         "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
     ),

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actors.event_loop import require_asyncio
 from actors.loop_thread import LoopThread, LoopWork
+from actors.model.verbs.refused_use import require_no_handler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -69,6 +70,7 @@ class Bridge:
 
     def begin(self, function: Callable[[], Awaitable[R]]) -> _AsyncioWork[R]:
         """Start the function in trio's loop. Raises :class:`actors.UnavailableError` if the loop has ended."""
+        require_no_handler()
         require_asyncio("a client of actors.aio", "a client of actors.open_runtime() or actors.connect()")
         work = _AsyncioWork(function)
         self._thread.begin(work)

@@ -9,7 +9,10 @@ import attrs
 from actors.engine.notices import Notices
 from actors.engine.threads import Threads
 from actors.engine.undeclared_fields import UndeclaredFields
+from actors.event_loop import guard_trio
 from actors.model.definitions import NothingStored
+from actors.model.verbs.refused_use import refused_use
+from actors.model.verbs.unawaited import watch_unawaited
 
 if TYPE_CHECKING:
     from actors.engine.asyncio_steps import AsyncioSteps
@@ -52,6 +55,10 @@ class EngineContext:
     undeclared: UndeclaredFields = attrs.field(init=False, factory=UndeclaredFields)
     """Logs stored fields without a declaration."""
     _asyncio_steps: AsyncioSteps | None = attrs.field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        guard_trio(refused_use)
+        watch_unawaited()
 
     @property
     def asyncio_steps(self) -> AsyncioSteps:

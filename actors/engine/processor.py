@@ -27,10 +27,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from sniffio import thread_local as library_of_thread
+from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to see whether a task runs that costs no call
 
 from actors.core import commands as c
 from actors.engine.budget_watcher import BudgetWatcher
+from actors.engine.callers import require_client
 from actors.engine.commits import Commits
 from actors.engine.containment import Containment
 from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
@@ -48,7 +49,7 @@ from actors.engine.requests import ObjectRequest
 from actors.engine.retention import Retention
 from actors.engine.waiter import OwnReply, Reply
 from actors.errors import UnavailableError, UnknownOutcomeError
-from actors.event_loop import TRIO, own_run, require_own_run, this_thread
+from actors.event_loop import own_run, this_thread
 from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
@@ -88,8 +89,7 @@ _RUNS_IN_A_ROW = 16
 ready endlessly must not delay the request that would stop them."""
 
 _ENOUGH_TO_COMMIT = 128
-"""The number of these that justifies a commit while none is on its way. A smaller commit costs more than an earlier start of the
-disk gains."""
+"""How many justify a commit while none is on its way. A smaller one costs more than an earlier start of the disk gains."""
 
 
 class PartitionProcessor:
@@ -198,10 +198,10 @@ class PartitionProcessor:
     def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
         """Queue a request from a client, which ``reply`` answers: with :class:`UnknownOutcomeError` if the processor ends first.
 
-        Raises :class:`UnavailableError`, and :class:`MisuseError` in another event loop, or another thread, than the processor's.
+        Raises :class:`UnavailableError`, and :class:`MisuseError` in a handler and in another event loop, or another thread, than the processor's.
         """
-        if this_thread.run is not self._own_run or library_of_thread.name != TRIO:
-            require_own_run(self._own_run)
+        if this_thread.run is not self._own_run or "task" not in GLOBAL_RUN_CONTEXT.__dict__:
+            require_client(self._own_run)
         inbox = self._inbox
         if self.is_closed:
             raise UnavailableError("the store is being reopened; try again")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.engine.callers import require_client
 from actors.engine.processor import PartitionProcessor
 from actors.errors import UnavailableError
-from actors.event_loop import own_run, require_own_run
+from actors.event_loop import own_run
 from actors.values.error_groups import leaves_of
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.safe_logger import SafeLogger
@@ -58,7 +59,7 @@ class Processors(dict[int, PartitionProcessor]):
             raise UnavailableError(
                 "the runtime of this client has ended; open the directory again, with actors.open_runtime or actors.open_directory"
             )
-        require_own_run(self._own_run)
+        require_client(self._own_run)
 
 
 def give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:

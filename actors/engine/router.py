@@ -21,10 +21,11 @@ import trio
 
 from actors.core import commands as c
 from actors.core.state import REQUEST
+from actors.engine.callers import require_client
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest
 from actors.engine.waiter import Reply
 from actors.errors import ActorError, NotOwnerError, TooSlowError, UnavailableError, UnknownOutcomeError
-from actors.event_loop import own_run, require_own_run
+from actors.event_loop import own_run
 from actors.model.node_info import NodeInfo, NodeState
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Stamp
@@ -94,7 +95,7 @@ class RequestRouter:
     def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
         """Send the request to the owner of its partition. Raises :class:`NotOwnerError` if this node is stopping, and
         :class:`MisuseError` in another event loop than the router's."""
-        require_own_run(self._own_run)
+        require_client(self._own_run)
         if self._nursery is None:
             raise self._not_owner(request.to % self._partitions)
         self._start(self._nursery, request, reply, None)

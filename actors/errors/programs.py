@@ -31,7 +31,8 @@ class MisuseError(TerminalError, RuntimeError):
     """A program, a handler or a step uses the package in a way that cannot work; trying again would not help.
 
     ``code``: ``outside_handler`` (a durable verb where no handler runs), ``inside_step`` (a durable verb in a step),
-    ``non_durable_await`` (a handler awaits something that is not durable: put it into a step), ``wrong_loop`` (a function for trio
+    ``non_durable_await`` (a handler awaits something that is not durable: put it into a step), ``never_awaited`` (a handler drops the
+    coroutine of a step or another function without awaiting it), ``wrong_loop`` (a function for trio
     in an asyncio task, or the reverse; the message names the other one), or that of a subclass.
 
     ::

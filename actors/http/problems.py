@@ -128,6 +128,7 @@ STATUS_OF_CODE: dict[ErrorCode, int] = {
             ErrorCode.FAILED,
             ErrorCode.FIELD_MISUSE,
             ErrorCode.INSIDE_STEP,
+            ErrorCode.NEVER_AWAITED,
             ErrorCode.INTERNAL,
             ErrorCode.INVALID_DEFINITION,
             ErrorCode.NO_LONGER_FITS,

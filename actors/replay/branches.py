@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Coroutine, Generator, Sequence, Sized
 
+    from actors.errors import MisuseError
     from journal.events import Event
     from journal.pieces import Piece
 
@@ -53,33 +54,24 @@ class Driver(Protocol):
     resuming: Branch | None
     """The branch whose code is running; None if the engine runs no code of the handler."""
 
-    @property
-    def invocation_id(self) -> InvocationId: ...
+    invocation_id: InvocationId
 
-    @property
-    def context(self) -> Any:
-        """The context of the durable verbs. The replay itself does not use it."""
-        ...
+    context: Any
+    """The context of the durable verbs. The replay itself does not use it."""
 
     @property
     def state(self) -> object:
         """The view of the fields that the handler reads and writes."""
         ...
 
-    @property
-    def closed(self) -> bool:
-        """Whether the attempt is over, so that nothing that its code requests counts."""
-        ...
+    closed: bool
+    """Whether the attempt is over, so that nothing that its code requests counts."""
 
-    @property
-    def now(self) -> float:
-        """The recorded time of the last completion."""
-        ...
+    now: float
+    """The recorded time of the last completion."""
 
-    @property
-    def live_now(self) -> float:
-        """The time of this turn by the wall clock, also in a replay."""
-        ...
+    live_now: float
+    """The time of this turn by the wall clock, also in a replay."""
 
     @property
     def coming(self) -> Sized:
@@ -91,10 +83,8 @@ class Driver(Protocol):
         """Whether a log message of the handler repeats a message of an earlier attempt."""
         ...
 
-    @property
-    def is_terminal(self) -> Callable[[BaseException], bool]:
-        """A function that reports whether an error makes a retry pointless."""
-        ...
+    is_terminal: Callable[[BaseException], bool]
+    """A function that reports whether an error makes a retry pointless."""
 
     def add(self, branch: Branch) -> None: ...
     def enlist(self, branch: Branch) -> None: ...
@@ -103,6 +93,7 @@ class Driver(Protocol):
     def due_at(self, branch: Branch) -> BaseException | None: ...
     def end_wait(self, branch: Branch, error: BaseException) -> None: ...
     def drop_wait(self, operation: Operation) -> None: ...
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None: ...
     def stall(self, error: BaseException) -> None: ...
     @property
     def waits_for_nothing(self) -> bool: ...
@@ -155,6 +146,10 @@ class ChildGroup(Protocol):
 
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
         """Handle the end of a child; an error cancels its siblings."""
+        ...
+
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None:
+        """Make the error that of the handler, or of the update, to which the nursery belongs; see :meth:`Branch.refuse`."""
         ...
 
 
@@ -379,6 +374,11 @@ class Branch:
     def raised_alone(self, errors: Sequence[BaseException]) -> BaseException | None:
         """Return the error that a nursery of the branch raises without a group, instead of all errors, or None."""
         return None
+
+    @property
+    def line(self) -> str:
+        """The line of the user's code that waits for the code of a library that runs, if that is known."""
+        return ""
 
     def must_run(self, what: str) -> None:
         """Raise :class:`MisuseError` unless the driver is resuming this branch."""

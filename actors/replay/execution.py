@@ -39,6 +39,7 @@ from actors.replay.generators import Generators, run_with_hook
 from actors.replay.interruptions import NOBODY
 from actors.replay.misuse import foreign_await
 from actors.replay.passing_by import PassingBy
+from actors.replay.refusals import refuse
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StepId
@@ -310,7 +311,8 @@ class Execution(PassingBy):
                 if foreign > _FOREIGN_AWAITS:
                     self._end_branch(branch, None, error)
                     return
-                error = foreign_await(branch.name, coroutine)
+                refusal = error = foreign_await(branch.name, coroutine)
+                refuse(branch, refusal, is_raised=True)
 
     def begin(self, branch: Branch, operation: Operation) -> bool:
         """Begin the operation. Returns whether the branch continues at once, with the operation's event."""
@@ -357,7 +359,9 @@ class Execution(PassingBy):
         self.resuming = None
         if self.generators.have_begun:
             context.run(self.generators.close_all)
-        if error is not None:
+        if self.refusal is not None:
+            self.error = self.refusal
+        elif error is not None:
             self.error = error
         else:
             self.result = value

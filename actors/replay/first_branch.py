@@ -117,6 +117,11 @@ class FirstBranch(Branch, Generic[A]):
         self.execution = driver  # type: ignore[misc]
         return driver
 
+    @property
+    def has_attempt(self) -> bool:
+        """Whether it has a driver."""
+        return self._attempt is not None
+
     def attempt(self) -> A:
         """The attempt, whose driver has this branch as its root."""
         attempt = self._attempt

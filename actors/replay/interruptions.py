@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.core.requests import Completion
+    from actors.errors import MisuseError
     from actors.replay.plan import ReplayPlan
     from actors.replay.requests import StateView
     from journal.events import Event
@@ -45,7 +46,10 @@ class Interruptions(Requests):
     resuming: Branch | None = None
     interrupted: Sequence[StepId] = ()
     has_been_given_cancel = False
-    _pending_cancel: CancelledError | None = None
+    refusal: MisuseError | None = None
+    """The error that ends the handler whatever its code does, because the code has used what no replay repeats."""
+    _pending_cancel: BaseException | None = None
+    _refuses_awaits = False
     _has_ended = False
     _ready: deque[Ready] = NOBODY
 
@@ -159,18 +163,25 @@ class Interruptions(Requests):
         """Whether the invocation's cancel has been raised in the handler; valid once the handler has ended."""
         return self.has_been_given_cancel and self._pending_cancel is None
 
-    def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
+    def take_pending_cancel(self, branch: Branch) -> BaseException | None:
         """Return the cancel of the invocation, or of the update, if it is pending and can be raised at this await of the branch, else
-        None. A returned cancel is no longer pending."""
+        None. A returned cancel is no longer pending. A refusal, which is raised in every branch, comes before a cancel."""
         if isinstance(branch.nursery, Update):
             return self._take_cancel_of_update(branch, branch.nursery)
-        if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
+        error = self._pending_cancel
+        if error is None:
             return None
-        error, self._pending_cancel = self._pending_cancel, None
+        if error is self.refusal:
+            if not self._refuses_awaits:
+                self._pending_cancel = None
+            return error
+        if branch.nursery is not None or branch.is_shielded:
+            return None
+        self._pending_cancel = None
         return error
 
-    def _take_cancel_of_update(self, branch: Branch, update: Update) -> CancelledError | None:
-        if update.cancel is None or branch.is_shielded:
+    def _take_cancel_of_update(self, branch: Branch, update: Update) -> BaseException | None:
+        if update.cancel is None or (branch.is_shielded and update.cancel is not update.refusal):
             return None
         error, update.cancel = update.cancel, None
         return error
@@ -196,10 +207,23 @@ class Interruptions(Requests):
             return None
         return self.take_pending_cancel(branch)
 
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None:
+        """Make the error that of the handler. Unless it ``is_raised`` where it was made, raise it at the next await of any branch. Code
+        that has caught an earlier refusal gets it at every await."""
+        if self.closed:
+            return
+        if self.refusal is None:
+            self.refusal = error
+        else:
+            self._refuses_awaits = True
+        if self._refuses_awaits or not is_raised:
+            self._pending_cancel = self.refusal
+
     def _cancel_root(self, reason: str, expired: bool) -> None:
         self.has_been_given_cancel = True
-        self._pending_cancel = CancelledError(reason, expired=expired)
-        self._interrupt_root()
+        if self._pending_cancel is None or self._pending_cancel is not self.refusal:
+            self._pending_cancel = CancelledError(reason, expired=expired)
+            self._interrupt_root()
 
     def _interrupt_root(self) -> None:
         root = None if self._has_ended else next(iter(self._branches), None)

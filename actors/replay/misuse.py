@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
+PUT_INTO_A_STEP = "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'"
+
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
@@ -27,12 +29,18 @@ def not_driven(name: str, of: InvocationId, what: str) -> MisuseError:
     )
 
 
+def not_durable(where: str, name: str, what: str, remedy: str) -> MisuseError:
+    """Return the error for ``what``, which the branch with the name uses at the line ``where``, and which no replay repeats. ``remedy``
+    says what to use."""
+    return MisuseError(f"{where or '?'}: {name} uses {what}. {remedy}", code=ErrorCode.NON_DURABLE_AWAIT)
+
+
 def foreign_await(name: str, coroutine: Any) -> MisuseError:
     """Return the error for an await of the coroutine that is not durable. ``name`` is the branch's."""
     where, what = _await_chain(coroutine)
     return MisuseError(
         f"{where}: {name} awaits {what}, which is not durable: it would be lost in a crash and would run again in a "
-        "replay. Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
+        f"replay. {PUT_INTO_A_STEP}",
         code=ErrorCode.NON_DURABLE_AWAIT,
     )
 
@@ -59,17 +67,18 @@ def foreign_use(error: BaseException, name: str) -> MisuseError | None:
     if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
         return None
     frames = frames_of(error)
-    if not frames or not _is_foreign(frames[-1][0]):
+    if not frames or not is_of_event_loop(frames[-1][0]):
         return None
-    where, line = next(((f, n) for f, n in reversed(frames) if not _is_foreign(f)), frames[0])
-    what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
+    where, line = next(((f, n) for f, n in reversed(frames) if not is_of_event_loop(f)), frames[0])
+    what = next(f.f_code.co_qualname for f, _ in frames if is_of_event_loop(f))
     return MisuseError(
         f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
-        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'",
+        f"{PUT_INTO_A_STEP}",
         code=ErrorCode.NON_DURABLE_AWAIT,
     )
 
 
-def _is_foreign(frame: FrameType) -> bool:
+def is_of_event_loop(frame: FrameType) -> bool:
+    """Report whether the frame runs code of a library that has or uses an event loop."""
     name = dict.get(frame.f_globals, "__name__")
     return type(name) is str and name.partition(".")[0] in _FOREIGN_LIBRARIES

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actors.errors import Cancelled, CancelledError
 from actors.replay.branches import Branch, JoinChildren
+from actors.replay.refusals import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from actors.errors import MisuseError
     from actors.replay.cancel_status import CancelStatus
     from journal.ids import StepId
 
@@ -61,6 +63,10 @@ class NurseryState:
             and self.parent.waits_at.nursery is self
         ):
             self.parent.execution.make_ready(self.parent)
+
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None:
+        """Refuse what a child has used."""
+        refuse(self.parent, error, is_raised=is_raised)
 
     def add_error(self, error: BaseException) -> None:
         """Add an error that the nursery raises when it is left, and cancel everything in the nursery."""

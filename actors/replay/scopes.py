@@ -23,7 +23,7 @@ class CancelScope:
     """A block whose awaits can all be cancelled together: a durable ``trio.CancelScope``.
 
     ``deadline`` is a wall time, in seconds since 1970 or as a datetime with a zone; a durable timer cancels the scope
-    at that time, also after a crash. ``relative`` is a deadline counted from the start of the block. With ``shield``,
+    at that time, also after a crash. ``relative`` is a deadline counted from the start of the block. ``math.inf`` means none. With ``shield``,
     cancellations from outside, including the invocation's own, wait until the block is left.
 
     ::
@@ -42,7 +42,7 @@ class CancelScope:
     ) -> None:
         self._status = CancelStatus(
             deadline=math.inf if deadline is None else _checked_deadline(deadline),
-            relative=None if relative is None else checked_seconds(relative, "relative", at_most=math.inf),
+            relative=None if relative is None else checked_span(relative, "relative"),
             shield=checked_truth(shield, "shield"),
         )
 
@@ -125,6 +125,13 @@ class CancelScope:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
     ) -> bool:
         return self._status.leave(error)
+
+
+def checked_span(value: Seconds, name: str) -> float | None:
+    """Return the duration in seconds; None for infinity, which is no limit, as in trio. Raises :class:`InvalidArgumentError`."""
+    if is_a(value, float) and value == math.inf:
+        return None
+    return checked_seconds(value, name, at_most=math.inf)
 
 
 def _checked_deadline(value: Instant) -> float:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import FrameType
 
-    from actors.errors import CancelledError
     from actors.replay.requests import StateView
     from journal.events import UpdateAccepted
     from journal.ids import InvocationId
@@ -45,14 +44,15 @@ class UpdateDriver(Driver, Protocol):
 
 class Update:
     """An update under way: what its branch belongs to, as a child belongs to its nursery. ``result`` is its encoded result, and
-    ``cancel`` its cancel if that was not raised in it yet."""
+    ``cancel`` its cancel if that was not raised in it yet. ``refusal`` is the error that is its answer whatever its code does."""
 
-    __slots__ = ("_execution", "branch", "cancel", "id", "result")
+    __slots__ = ("_execution", "branch", "cancel", "id", "refusal", "result")
 
     def __init__(self, execution: UpdateDriver, accepted: UpdateAccepted, body: Coroutine[Any, Any, bytes]) -> None:
         self.id: InvocationId = accepted.update
         self.result = b""
-        self.cancel: CancelledError | None = None
+        self.cancel: BaseException | None = None
+        self.refusal: MisuseError | None = None
         self._execution = execution
         self.branch = Branch(
             execution,
@@ -71,7 +71,13 @@ class Update:
 
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
         """Answer the update."""
-        self._execution.end_update(self, error)
+        self._execution.end_update(self, self.refusal or error)
+
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None:
+        """Make the error the answer. Unless it ``is_raised`` where it was made, raise it at the next await of the update."""
+        self.refusal = self.refusal or error
+        if not is_raised:
+            self.cancel = self.refusal
 
 
 _REFUSALS = 3

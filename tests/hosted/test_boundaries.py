@@ -220,7 +220,7 @@ def test_a_refusal_that_the_code_swallows_ends_the_host_with_the_users_line(
 
 
 def test_the_refusal_of_trio_names_the_function() -> None:
-    assert ": sleep() of trio is not durable" in str(machine(sleeps_with_trio).error)
+    assert ": it uses trio.sleep(), which" in str(machine(sleeps_with_trio).error)
     assert ": a future of another event loop is not durable" in str(machine(awaits_a_future_of_another_loop).error)
     foreign = str(machine(awaits_an_object_that_is_none_of_asyncio).error)
     assert ": an await of builtins.str is not durable" in foreign

@@ -267,7 +267,8 @@ def test_each_value_is_kept_or_refused_by_a_known_error_at_each_verb() -> None:
 def test_what_is_no_time_is_refused_at_every_verb() -> None:
     verbs = [verb for verb, things in VERBS.items() if things is NUMBERS]
     tried = [(verb, number) for verb in verbs for number in NEVER_A_TIME]
-    tried.remove(("deadline", "infinity"))  # no deadline, as in trio
+    for verb in ("deadline", "move_on_after", "fail_after"):
+        tried.remove((verb, "infinity"))  # no deadline, as in trio
     ends = ends_of([[[verb, number, "raise"]] for verb, number in tried], [])
     kinds = [end.failure for end in ends if end.info.target.service == "Walker"]
     assert kinds == ["actors.errors.InvalidArgumentError"] * len(tried)

@@ -5,8 +5,7 @@ stay as they are.
   process. On a hosted loop it gets the tasks, made in the order in which the coroutines were given.
 - A cancel scope of anyio walks over a set of the scopes inside of it. On a hosted loop that is an ordered set.
 - The worker threads of anyio are threads of its own. On a hosted loop they become ``run_in_executor``, which refuses them.
-- trio looks for the run and the task that call it, and the engine hides its own. On a hosted loop that is refused, so that the loop knows
-  of it. Code may still ask whether it runs in trio.
+- trio looks for the run and the task that call it, and the engine hides its own. In a handler that is refused.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import asyncio
 import sys
 from asyncio import events
 from collections.abc import Callable, Iterable, Iterator, MutableSet
-from types import FrameType, FunctionType
+from types import FunctionType
 from typing import Any
 
-from trio._core._run_context import RunContext  # trio has no public way to see its use outside of a run
-
 from actors.aio.handler.loop import HostedLoop
+from actors.event_loop import guard_trio
+from actors.model.verbs.refused_use import refused_use
 
 _DONE = "_adapted_to_hosted_loops"
 
@@ -52,8 +51,7 @@ def adapt() -> None:
     if not hasattr(asyncio.tasks, _DONE):
         setattr(asyncio.tasks, _DONE, _in_order)
         _adapt_as_completed(asyncio.as_completed)
-        for name in ("runner", "task"):
-            setattr(RunContext, name, _NotInTrio(name))
+        guard_trio(refused_use)
     if "anyio" in sys.modules:
         import anyio._backends._asyncio as backend  # anyio itself loads it at its first use
 
@@ -61,29 +59,6 @@ def adapt() -> None:
             setattr(backend, _DONE, True)
             _adapt_threads(backend.AsyncIOBackend)
             _adapt_scopes(backend.CancelScope)
-
-
-class _NotInTrio:
-    """An attribute of trio's context of a thread, found where no trio runs: the context's own value comes first."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, context: object, kind: type) -> Any:
-        loop = events._get_running_loop()
-        if isinstance(loop, HostedLoop) and not _only_asks(sys._getframe(1)):
-            raise loop.refuse_trio()
-        raise AttributeError(f"{kind.__name__!r} object has no attribute {self._name!r}", name=self._name, obj=context)
-
-
-_QUESTIONS_TO_TRIO = frozenset({"in_trio_run", "in_trio_task", "firstiter", "finalizer", "ki_protection_enabled"})
-"""The functions of trio that only look whether it runs."""
-
-
-def _only_asks(frame: FrameType) -> bool:
-    asker = frame.f_back
-    runs_trio = asker is not None and asker.f_code.co_name == "setup_runner"
-    return frame.f_code.co_name in _QUESTIONS_TO_TRIO and not runs_trio
 
 
 def _in_order(awaitables: Iterable[Any]) -> Iterable[Any]:

@@ -70,6 +70,15 @@ class LoopOfBranches(LoopWithoutIO):
         """Run ready callbacks until there are none. Then wait for the next due callback."""
         raise NotImplementedError
 
+    @property
+    def line_of_task(self) -> str:
+        """The line at which a task waits that runs the user's code: the current one, the one that has made it, and so on."""
+        raise NotImplementedError
+
+    def refuse(self, error: MisuseError, *, is_raised: bool) -> None:
+        """End the host with the error of a task."""
+        self.fail(error)
+
     def fail(self, error: MisuseError) -> MisuseError:
         """End the host with the error, whatever its code does, and return the error."""
         raise NotImplementedError
@@ -144,6 +153,10 @@ class HostedBranch(Branch):
     @property
     def acting(self) -> Branch:
         return current_branch.get() or self
+
+    @property
+    def line(self) -> str:
+        return self.loop.line_of_task
 
     def send(self, value: Any) -> Pumped:
         """Resume the branch with the end of its operation."""
@@ -280,7 +293,7 @@ class TimerBranch(HostedBranch):
     __slots__ = ("_armed", "_wanted_at")
 
     def __init__(self, loop: LoopOfBranches) -> None:
-        super().__init__(loop, "event loop")
+        super().__init__(loop, loop.branch.name)
         self.path = loop.next_path()
         self.following_step = StepId(f"{self.path}1")
         self._armed: SleepOperation | None = None

@@ -31,17 +31,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from sniffio import thread_local as running_library
 
 from actors.aio.handler.branches import LoopOfBranches, TaskBranch, TimerBranch
-from actors.aio.handler.refusals import (
-    function_of_trio,
-    line_within,
-    name_of_awaited,
-    place_of,
-    places_in,
-    refusal,
-    stalled,
-)
+from actors.aio.handler.refusals import name_of_awaited, place_of, places_in, refusal, stalled
 from actors.aio.handler.tasks import HostedFuture, HostedTask, WatchedCoroutine
 from actors.errors import AttemptEnded
+from actors.model.user_lines import line_within
 from actors.replay.branches import Hosting, current_branch
 from journal.safe_logger import SafeLogger
 
@@ -226,23 +219,18 @@ class HostedLoop(LoopOfBranches):
         self.failure = error
         self.execution.make_ready(self.branch)
 
-    def refuse(self, what: str) -> MisuseError:
+    def refuse_io(self, what: str) -> MisuseError:
         """Return the error for something that is not durable. It ends the host whatever the code does with it: frameworks hand the
         error of a tool to the model, and go on."""
-        return self.fail(refusal(what, line_within(_RUN_READY) or self._line_of_task))
+        return self.fail(refusal(what, line_within() or self.line_of_task))
 
     def refuse_await(self, coroutine: Any, awaited: object) -> MisuseError:
-        """As :meth:`refuse`, for something that a task awaits."""
+        """As :meth:`refuse_io`, for something that a task awaits."""
         own, _ = places_in(coroutine)
-        return self.fail(refusal(name_of_awaited(awaited), own or self._line_of_task))
-
-    def refuse_trio(self) -> MisuseError:
-        """As :meth:`refuse`, for a function of trio."""
-        return self.refuse(function_of_trio())
+        return self.fail(refusal(name_of_awaited(awaited), own or self.line_of_task))
 
     @property
-    def _line_of_task(self) -> str:
-        """The line at which a task waits that runs the user's code: the current one, the one that has made it, and so on."""
+    def line_of_task(self) -> str:
         task: Any = asyncio.current_task(self)
         while task is not None:
             own, _ = places_in(task.get_coro())
@@ -340,7 +328,7 @@ class HostedLoop(LoopOfBranches):
 
     def run_in_executor(self, executor: Any, func: Callable[[*Ts], R], *args: *Ts) -> asyncio.Future[R]:
         if not self._threads_inline:
-            raise self.refuse(f"a thread for {_name_of(func)}()")
+            raise self.refuse_io(f"a thread for {_name_of(func)}()")
         future: asyncio.Future[R] = self.create_future()
         try:
             future.set_result(func(*args))
@@ -373,9 +361,6 @@ class HostedLoop(LoopOfBranches):
             self.default_exception_handler(context)
         else:
             self._exception_handler(self, context)
-
-
-_RUN_READY = HostedLoop._run_ready.__code__
 
 
 def _name_of(function: Any) -> str:

@@ -53,7 +53,7 @@ _REFUSED = (
 class LoopWithoutIO(asyncio.AbstractEventLoop):
     """A loop that refuses everything that would not be durable. Subclasses define the rest."""
 
-    def refuse(self, what: str) -> MisuseError:
+    def refuse_io(self, what: str) -> MisuseError:
         """Return the error for something that is not durable."""
         raise NotImplementedError
 
@@ -77,10 +77,10 @@ def _refusing(name: str) -> Callable[..., Any]:
     def refused(self: LoopWithoutIO, *_: Any, **__: Any) -> Any:
         for coroutine in filter(inspect.iscoroutine, _):
             coroutine.close()
-        raise self.refuse(f"loop.{name}()")
+        raise self.refuse_io(f"loop.{name}()")
 
     async def refused_later(self: LoopWithoutIO, *_: Any, **__: Any) -> Any:
-        raise self.refuse(f"loop.{name}()")
+        raise self.refuse_io(f"loop.{name}()")
 
     return refused_later if inspect.iscoroutinefunction(getattr(asyncio.AbstractEventLoop, name)) else refused
 

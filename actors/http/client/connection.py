@@ -31,6 +31,7 @@ from actors.http.client.causes import connection_failure, speaks_tls
 from actors.http.client.liveness import CONNECT_SECONDS, Liveness
 from actors.http.models import Problem
 from actors.http.token_path import URL_VARIABLE
+from actors.model.verbs.refused_use import require_no_handler
 from actors.values.arguments import PATH_STEPS
 from actors.values.outcomes import error_of
 from journal.events import Failure
@@ -121,6 +122,7 @@ class Connection:
 
         Raises ``UnavailableError``, ``UnknownOutcomeError`` and ``TooSlowError``.
         """
+        require_no_handler()
         require_own_run(self._own_run)
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
         longest = self._liveness.answer_timeout + takes
@@ -181,6 +183,7 @@ class Connection:
         If nothing answers the first time, the error is raised at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names
         the invocation if it is known (``of``, or from the server's response).
         """
+        require_no_handler()
         require_own_run(self._own_run)
         began = trio.current_time()
         away_since: float | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import types
 
 from actors.errors import TooSlowError
 from actors.model.verbs.branches import branch_for
-from actors.replay.scopes import CancelScope, NurseryManager
-from actors.values.arguments import Instant, Seconds, checked_seconds
+from actors.replay.scopes import CancelScope, NurseryManager, checked_span
+from actors.values.arguments import Instant, Seconds
 
 
 def open_nursery() -> NurseryManager:
@@ -39,7 +38,7 @@ def open_nursery() -> NurseryManager:
 def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
     """Open a block that is cancelled after this many seconds, durably; ``cancelled_caught`` says whether it was.
 
-    Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
+    ``math.inf`` means never. Raises :class:`InvalidArgumentError` for a duration that is negative or not a number.
 
     ::
 
@@ -48,7 +47,7 @@ def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
         if scope.cancelled_caught:
             ...
     """
-    span = checked_seconds(seconds, "seconds", at_most=math.inf)
+    span = checked_span(seconds, "seconds")
     branch_for("move_on_after")
     return CancelScope(relative=span, shield=shield)
 
@@ -75,8 +74,9 @@ def fail_after(seconds: Seconds, *, shield: bool = False) -> FailingBlock:
         with actors.fail_after(5):
             await actors.actor(Price, "gold").quote()
     """
-    span = checked_seconds(seconds, "seconds", at_most=math.inf)
-    return FailingBlock(move_on_after(span, shield=shield), span)
+    span = checked_span(seconds, "seconds")
+    branch_for("fail_after")
+    return FailingBlock(CancelScope(relative=span, shield=shield), span)
 
 
 def fail_at(deadline: Instant, *, shield: bool = False) -> FailingBlock:
