@@ -221,6 +221,16 @@ FAULTS = (
         "tests/core/test_replay.py::test_what_is_not_durable_is_refused_and_the_line_is_named",
     ),
     Fault(
+        "client-in-a-handler-did-its-work",
+        "A client that a handler used did its work, again in each replay, and the error named a line of the engine.",
+        "tests/engine/test_refused_uses.py::test_a_client_in_a_handler_does_nothing_and_names_the_line_and_the_verbs",
+    ),
+    Fault(
+        "swallowed-refusal-was-forgotten",
+        "A handler that caught the refusal of an await of trio went on, and succeeded.",
+        "tests/engine/test_refused_uses.py::test_a_refused_await_fails_the_handler_that_swallows_it",
+    ),
+    Fault(
         "step-was-named-for-the-engines-line",
         "A step was named for a line of the engine instead of the line that calls it.",
         "tests/core/test_replay.py::test_a_step_is_named_for_where_it_was_started",
