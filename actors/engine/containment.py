@@ -93,7 +93,5 @@ class Containment:
         )
         loaded.is_set_aside = True
         self._executor.forget(loaded)
-        for waiters in loaded.waiters.values():
-            for waiter in waiters:
-                waiter.fail(loaded.damage)
-        loaded.waiters.clear()
+        for waiter in [waiter for waiters in loaded.waiters.values() for waiter in waiters]:
+            waiter.fail(loaded.damage)

@@ -321,7 +321,7 @@ class Dispatcher:
         return outcome is not None
 
     def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
-        loaded.waiters.setdefault(of, []).append(waiter)
+        loaded.waiters.add(of, waiter)
         if waiter.leaves_at_pause:
             tell_if_paused(loaded, of, waiter, self._machine.when_durable)
 

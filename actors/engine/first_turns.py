@@ -237,7 +237,7 @@ class FirstTurns:
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, Accepted(of, is_new)))
         if request.outcome is not None:
-            loaded.waiters.setdefault(of, []).append(request.outcome)
+            loaded.waiters.add(of, request.outcome)
 
     def _decide(
         self,

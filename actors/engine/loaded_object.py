@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.engine.waiter import Waiters
 from journal.events import Recorded
 from journal.ids import object_prefix
 
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Attempt
     from actors.engine.output_tail import OutputTail
     from actors.engine.steps import StepTask
-    from actors.engine.waiter import Reply
     from actors.errors import UnavailableError
     from actors.model.definitions import Definition
     from actors.rows.index import IndexedState
     from journal.errors import Damaged
-    from journal.events import Event, Outcome, Stamp
+    from journal.events import Event, Stamp
     from journal.fused import Fused
     from journal.ids import InvocationId, StepId, StreamId
     from journal.rows import InvocationRow
@@ -124,7 +124,7 @@ class LoadedObject:
     due_steps: dict[tuple[InvocationId, StepId], None] = attrs.field(factory=dict)
     held_back: dict[InvocationId, int] = attrs.field(factory=dict)
     rested: dict[InvocationId, int] = attrs.field(factory=dict)
-    waiters: dict[InvocationId, list[Reply[Outcome]]] = attrs.field(factory=dict)
+    waiters: Waiters = attrs.field(factory=Waiters)
     outputs: dict[InvocationId, OutputTail] | None = attrs.field(factory=dict)
     listings: dict[InvocationId, IndexedState] = attrs.field(factory=dict)
     owing_on_disk: bool | None = False

@@ -214,6 +214,7 @@ class Machine:
 
     def _announce(self, loaded: LoadedObject, effect: f.NotifyWaiters, _: Recorded) -> None:
         for waiter in loaded.waiters.pop(effect.invocation_id, ()):
+            waiter.waiters = None
             self.when_durable(partial(waiter.set, effect.outcome))
 
     def _announce_pause(self, loaded: LoadedObject, effect: f.NotifyPaused, _: Recorded) -> None:
@@ -239,8 +240,7 @@ class Machine:
         self.budgets.carry_out(self.batch.rows, self.partition.number, effect, recorded.stamp.at)
 
     def _hand_over(self, loaded: LoadedObject, effect: f.TransferWaiters, _: Recorded) -> None:
-        moved = loaded.waiters.pop(effect.invocation_id, [])
-        loaded.waiters.setdefault(effect.successor, []).extend(moved)
+        loaded.waiters.hand_over(effect.invocation_id, effect.successor)
 
     def _queue(
         self, loaded: LoadedObject, effect: f.StopSentInvocations | f.CopyHistory | f.EraseHistory, _: Recorded

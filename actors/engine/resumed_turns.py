@@ -186,6 +186,7 @@ class ResumedTurns(Generic[W]):
             if ended.caller is not None:
                 machine.complete_call(loaded, ended.caller, outcome, by=of)
             for waiter in loaded.waiters.pop(of, ()):
+                waiter.waiters = None
                 machine.when_durable(partial(waiter.set, outcome))
         except BaseException as error:
             if passes(error):

@@ -26,13 +26,16 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
     """The answer for one waiting task. It is set once; an answer for a task that no longer waits is dropped.
 
     ``of`` is the invocation that the answer is about, if it is about one. With ``leaves_at_pause``, a pause of the invocation is
-    an answer as well. ``among`` is a set of replies, which this one leaves once it is answered or its caller no longer waits.
+    an answer as well. ``among`` is a set of replies, and ``waiters`` are those that wait for outcomes, this one for that of ``awaited``.
+    It leaves both once it is answered or its caller no longer waits; from then on ``is_over`` is true.
     """
 
     of: InvocationId | None = None
     leaves_at_pause: bool = False
     among: set[Reply[Any]] | None = None
-    _is_answered: bool = False
+    waiters: Waiters | None = None
+    awaited: InvocationId = InvocationId("")
+    is_over: bool = False
     _kept: Maybe[T] | None = None
     _task: trio.lowlevel.Task | None = None
 
@@ -46,11 +49,13 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
 
     def answer(self, answer: Maybe[T]) -> None:
         """Answer with a value or an error."""
-        if self._is_answered:
+        if self.is_over:
             return
-        self._is_answered = True
+        self.is_over = True
         if self.among is not None:
             self.among.discard(self)
+        if self.waiters is not None:
+            self.waiters.discard(self)
         task = self._task
         if task is None:
             self._kept = answer
@@ -62,8 +67,9 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
                 log.exception("cannot wake a task that waits for an answer")
 
     def wait(self) -> Awaitable[T]:
-        """Wait for the answer. The caller must await the returned awaitable at once. Cancelling the wait has no other effect."""
-        if not self._is_answered:
+        """Wait for the answer. The caller must await the returned awaitable at once. If the wait is cancelled, the answer is dropped; the
+        request is carried out nevertheless."""
+        if not self.is_over:
             self._task = trio.lowlevel.current_task()
             return trio.lowlevel.wait_task_rescheduled(self._abort)  # noqa: ASYNC105 - the caller awaits it
         kept, self._kept = self._kept, None  # otherwise the traceback of an error would keep it alive
@@ -72,14 +78,45 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
         return _given(kept)
 
     def forget(self) -> None:
-        """Forget the answer: its caller no longer waits."""
+        """Drop the answer: its caller no longer waits."""
+        self.is_over = True
         if self.among is not None:
             self.among.discard(self)
+        if self.waiters is not None:
+            self.waiters.discard(self)
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
         self.forget()
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Waiters(dict[InvocationId, dict[Reply[Any], None]]):
+    """The replies that wait for outcomes of the invocations of one object, by invocation, in the order of their arrival.
+
+    An object with waiters stays in memory, so each leaves once it is answered or its caller has left, and no invocation has an empty
+    entry. Whoever takes an entry out sets the ``waiters`` of its replies to None.
+    """
+
+    __slots__ = ()
+
+    def add(self, of: InvocationId, reply: Reply[Any]) -> None:
+        """Keep a reply until the invocation ends, unless its caller has left already."""
+        if not reply.is_over:
+            reply.waiters, reply.awaited = self, of
+            self.setdefault(of, {})[reply] = None
+
+    def discard(self, reply: Reply[Any]) -> None:
+        """Remove a reply."""
+        reply.waiters = None
+        waiting = self.get(reply.awaited)
+        if waiting is not None and waiting.pop(reply, True) is None and not waiting:
+            del self[reply.awaited]
+
+    def hand_over(self, of: InvocationId, successor: InvocationId) -> None:
+        """Let the replies that wait for an invocation wait for its successor instead."""
+        for reply in self.pop(of, ()):
+            self.add(successor, reply)
 
 
 class OwnReply(Reply[None]):
@@ -141,7 +178,7 @@ class NumberedReply(Reply[T]):
         answers, self.answers = self.answers, None  # it refers to this reply
         if answers is None:
             return
-        self._is_answered = True
+        self.is_over = True
         if self.among is not None:
             self.among.discard(self)
         answers.give(self.number, answer)

@@ -185,4 +185,9 @@ FAULTS = (
         "What a handler had written was counted over at each of its turns: 10,000 items took 50 million additions.",
         "tests/engine/test_residents.py::test_what_a_handler_has_written_is_counted_once",
     ),
+    Fault(
+        "departed-clients-kept-objects",
+        "A client that stopped waiting for an outcome was kept until the end of the invocation, and its object with it.",
+        "tests/engine/test_departed_clients.py::test_an_object_leaves_memory_once_its_clients_have_left",
+    ),
 )
