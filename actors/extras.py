@@ -19,6 +19,7 @@ EXTRAS = {
     "openai": ("openai",),
     "anthropic": ("anthropic",),
     "postgres": ("psycopg",),
+    "objects": ("obstore",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "pydantic-ai": ("pydantic_ai",),
     "openai-agents": ("agents",),
@@ -41,7 +42,9 @@ def require(extra: str) -> None:
 def require_for_cluster(address: str) -> None:
     """Raise :class:`actors.errors.MissingExtraError` if a package is not installed that a cluster at this address needs. NATS needs
     none."""
-    if not address.startswith(("nats://", "tls://")):
+    if address.startswith(("s3://", "file://")):
+        require("objects")
+    elif not address.startswith(("nats://", "tls://")):
         require("postgres")
 
 

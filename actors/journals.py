@@ -62,7 +62,7 @@ class JournalPlace:
             return self._open_shared(self.cluster, clock)
         if self.durability is Durability.REPLICATED:
             raise InvalidArgumentError(
-                "durability is 'replicated', which needs cluster= (the address of a database, or of NATS)"
+                "durability is 'replicated', which needs cluster= (the address of a database, of NATS or of an object store)"
             )
         if self.journal is not None:
             return _as_it_is(self.journal)

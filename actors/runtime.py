@@ -148,11 +148,13 @@ async def open_runtime(
     selectively. ``code`` is the source of the classes, as ``file.py`` or ``package.module``; by default the modules in which they
     are defined. It is stored with the data: unfinished invocations continue on the code on which they began, also after a start
     on other code. With ``code=None``, or without a ``path``, the given classes run everything that has no code of its own.
-    ``cluster`` is the address of a PostgreSQL database, such as ``postgresql://app@db.internal/app``, or of NATS servers, such as
-    ``nats://a.internal,b.internal,c.internal``, in which the journal is kept, and ``path`` is then a directory for this node's copy. Processes with the same address are the nodes of a cluster: they share the
-    objects, each can be asked for any, and when one ends or dies, the others run what it had, with everything that was
-    acknowledged. :class:`actors.types.ClusterOptions` says where the nodes reach each other. It needs the extra ``server``, and
-    ``postgres`` for PostgreSQL; see docs/cluster.md and docs/nats.md. ``partitions`` is the number of parts of a new journal, by default 1, and 16 in a cluster.
+    ``cluster`` is the address of a PostgreSQL database, such as ``postgresql://app@db.internal/app``, of NATS servers, such as
+    ``nats://a.internal,b.internal,c.internal``, or of a bucket, such as ``s3://my-bucket/app``, in which the journal is kept, and ``path``
+    is then a directory for this node's copy. Processes with the same address are the nodes of a cluster: they share the objects, each
+    can be asked for any, and when one ends or dies, the others run what it had, with everything that was acknowledged.
+    :class:`actors.types.ClusterOptions` says where the nodes reach each other. It needs the extra ``server``, ``postgres`` for
+    PostgreSQL, and ``objects`` for a bucket; see docs/cluster.md, docs/nats.md and docs/object-store.md. ``partitions`` is the number of
+    parts of a new journal, by default 1, and 16 in a cluster.
 
     ``journal`` and ``environment`` replace the disk, and time, randomness and threads. Under ``trio.testing.MockClock`` wall time
     follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the clock does not jump while a thread works

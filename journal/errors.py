@@ -312,7 +312,8 @@ class ClusterExists(JournalError):
 
     def __init__(self) -> None:
         super().__init__(
-            "there is a cluster in this database already: name an empty database, or drop its schema 'playhead' if it is not needed"
+            "there is a cluster at this address already: name another place, or remove what is there if it is not needed (in PostgreSQL, "
+            "the schema 'playhead')"
         )
 
 

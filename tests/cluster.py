@@ -23,7 +23,7 @@ from journal.errors import Unavailable
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.replicated.journal import open_replicated
-from journal.replicated.membership import MemoryMembership
+from journal.replicated.membership import HeartbeatPace, MemoryMembership
 from journal.replicated.memory_log import MemoryLog
 from journal.replicated.node import Node
 from tests.virtual import VirtualClock
@@ -171,6 +171,7 @@ class _Wire:
     cluster: Cluster
     name: str
     transport: NodeTransport
+    pace = HeartbeatPace()
 
     async def beat(self, member: Member) -> None:
         await self._reach(is_lost=self.cluster.peers[self.name].is_mute or self.cluster.peers[self.name].hangs)

@@ -99,6 +99,10 @@ PROFILES = {
         ("pytest", "tests/journal", "tests/cli/test_nats_cluster.py", "-k", "nats"),
         {"NATS_SERVERS": "3", "NATS_ROUNDS": "20"},
     ),
+    "objects": Profile(
+        ("pytest", "tests/journal", "tests/cli/test_object_cluster.py", "-k", "object"),
+        {"OBJECT_STORE": "s3", "OBJECT_ROUNDS": "20"},
+    ),
     "storms": Profile(
         ("pytest", "-s", "tests/simulation/test_storms.py", "-k", "no_storm"),
         {"PLAYHEAD_SEEDS": "{first}-{last}", "PLAYHEAD_SECONDS": "3600"},

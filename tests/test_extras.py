@@ -32,6 +32,7 @@ NEEDED_BY = {
     "openai": "actors.integrations.openai",
     "anthropic": "actors.integrations.anthropic",
     "postgres": "journal.replicated.postgres",
+    "objects": "journal.replicated.objects",
     "otel": "actors.telemetry",
     "pydantic-ai": "actors.integrations.pydantic_ai",
     "openai-agents": "actors.integrations.openai_agents",

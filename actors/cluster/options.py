@@ -17,7 +17,7 @@ _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 class ClusterOptions:
     """How a runtime takes part in a cluster.
 
-    ``database`` is the address of the PostgreSQL database with the journal, or of the NATS servers. ``listen`` is ``host:port`` where this node takes the requests
+    ``database`` is the address of the PostgreSQL database with the journal, of the NATS servers, or of the object store. ``listen`` is ``host:port`` where this node takes the requests
     of other nodes; port 0 takes any free one. ``advertise`` is ``host:port`` where the others reach it, if that is another address, as in
     a container; its port may be 0 for the one that is listened on. ``insecure_network`` permits an address beyond loopback: requests
     between nodes are signed with a secret of the cluster, and they are not encrypted. ``snapshot_bytes`` is the size of the log after the

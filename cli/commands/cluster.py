@@ -31,7 +31,7 @@ def command() -> None:
     metavar="URL",
     envvar="PLAYHEAD_CLUSTER",
     required=True,
-    help="The address of the cluster: postgresql://… or nats://….",
+    help="The address of the cluster: postgresql://…, nats://… or s3://….",
 )
 @report_option
 def status(cluster: str, output: str) -> None:
@@ -60,7 +60,7 @@ def status(cluster: str, output: str) -> None:
     metavar="URL",
     envvar="PLAYHEAD_CLUSTER",
     required=True,
-    help="The address of the cluster: postgresql://… or nats://….",
+    help="The address of the cluster: postgresql://…, nats://… or s3://….",
 )
 def snapshot(cluster: str) -> None:
     """Create a snapshot now, and delete the log that two snapshots contain. No server need run, and those that run are not disturbed:

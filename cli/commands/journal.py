@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from journal.log.fold import JournalComparison
     from journal.rows import StoreIdentity
 
-_ADDRESSES = ("postgresql://", "postgres://", "nats://", "tls://")
+_ADDRESSES = ("postgresql://", "postgres://", "nats://", "tls://", "s3://", "file://")
 _MOST_PLACES = 2
 
 
@@ -32,7 +32,7 @@ _MOST_PLACES = 2
 def command() -> None:
     """Move a journal into a cluster and back, and compare copies.
 
-    A PLACE is a data directory, or the address of a cluster: postgresql://… or nats://….
+    A PLACE is a data directory, or the address of a cluster: postgresql://…, nats://… or s3://….
     """
 
 
@@ -56,7 +56,7 @@ def copy(source: str, target: str) -> None:
 
     if _is_address(source) == _is_address(target):
         raise click.UsageError(
-            "one of FROM and TO must be a data directory, and the other the address of a cluster: postgresql://… or nats://…"
+            "one of FROM and TO must be a data directory, and the other the address of a cluster: postgresql://…, nats://… or s3://…"
         )
     require_for_cluster(target if _is_address(target) else source)
     examination = _Examination()

@@ -63,7 +63,7 @@ drain_option = click.option(
     metavar="URL",
     envvar="PLAYHEAD_CLUSTER",
     default=None,
-    help="Keep the journal in this PostgreSQL database, or in NATS, and a copy in --data [default: $PLAYHEAD_CLUSTER].",
+    help="Keep the journal in PostgreSQL, NATS or an object store, and a copy in --data [default: $PLAYHEAD_CLUSTER].",
 )
 @click.option(
     "--cluster-listen",

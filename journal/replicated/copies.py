@@ -26,7 +26,6 @@ from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal, open_store
 from journal.replicated.entries import DIGEST_BYTES, Position, encode_entries
 from journal.replicated.log import LogUnusable
-from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS
 from journal.replicated.open import decode_identity, open_replica
 from journal.replicated.replica import encode_position
 from journal.replicated.snapshots.make import SnapshotMaker
@@ -64,7 +63,7 @@ async def copy_into_cluster(data: Path, place: ClusterPlace, *, check: Check, no
             "its unfinished work is held until its first start: start it once without a cluster, and decide what becomes of the work",
         )
     async with place.open(create=True) as storage:
-        if await storage.kept_identity() is not None:
+        if await storage.log.kept_identity() is not None:
             raise ClusterExists
         with TemporaryDirectory(prefix="playhead-") as folder:
             backup, copy = Path(folder) / "backup", Path(folder) / "copy"
@@ -94,10 +93,10 @@ def _first_entry(largest: int) -> tuple[Position, bytes]:
 
 async def _expect_no_nodes(storage: ClusterStorage) -> None:
     """Return when no node runs. Raise :class:`ClusterInUse` if one still does when a node that has just ended would be held dead."""
-    alive = await _living(storage)
-    with trio.move_on_after(2 * DEAD_SECONDS):
+    alive, pace = await _living(storage), storage.membership.pace
+    with trio.move_on_after(2 * pace.dead_seconds):
         while alive:
-            await trio.sleep(BEAT_SECONDS)
+            await trio.sleep(pace.beat_seconds)
             alive = await _living(storage)
     if alive:
         raise ClusterInUse(sorted(each.member.name for each in alive))
@@ -165,7 +164,7 @@ async def take_snapshot(place: ClusterPlace, *, now: float) -> SnapshotManifest:
 @asynccontextmanager
 async def _existing(place: ClusterPlace) -> AsyncIterator[tuple[ClusterStorage, StoreIdentity]]:
     async with place.open() as storage:
-        kept = await storage.kept_identity()
+        kept = await storage.log.kept_identity()
         if kept is None:
             raise LogUnusable(
                 "there is no cluster at this address: the first server that is started with it creates one, or 'playhead journal "
@@ -182,7 +181,7 @@ async def _posted(storage: ClusterStorage, partition: int) -> list[bytes]:
     """Return all messages in the post box of a partition. No node runs, so none is added."""
     found: list[bytes] = []
     after = 0
-    while page := await storage.posted_after(partition, after):
+    while page := await storage.log.posted_after(partition, after):
         found += [message.data for message in page]
         after = page[-1].token
     return found

@@ -1,6 +1,6 @@
 """The living nodes of a cluster, and the partitions that each of them owns. ::
 
-    node ── heartbeat, 4 times a second ──► membership ──► every node: the members, with the seconds since their last heartbeats
+    node ── heartbeat, again and again ──► membership ──► every node: the members, with the seconds since their last heartbeats
 
 Heartbeats are stored outside the log, because they need not be durable and would only lengthen it. Heartbeats decide which node claims
 a partition and where a request is sent. They never decide whether a commit is valid: only the log does, so a wrong belief costs only a
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BEAT_SECONDS = 0.25
-"""The time between two heartbeats of a node."""
+"""The time between two heartbeats of a node, where they are cheap and fast."""
 
 DEAD_SECONDS = 1.2
-"""The other nodes consider a node with a heartbeat of this age dead, and it must not answer from memory."""
+"""The other nodes consider a node with a heartbeat of this age dead there, and it must not answer from memory."""
+
+
+@attrs.frozen(kw_only=True)
+class HeartbeatPace:
+    """The time between two heartbeats of a node, and the age of a heartbeat from which its node is considered dead."""
+
+    beat_seconds: float = BEAT_SECONDS
+    dead_seconds: float = DEAD_SECONDS
 
 
 @attrs.frozen(kw_only=True)
@@ -58,15 +66,18 @@ class Heard:
 
     member: Member
     age_seconds: float
+    dead_seconds: float = DEAD_SECONDS
 
     @property
     def is_alive(self) -> bool:
         """Whether its last heartbeat is recent enough."""
-        return self.age_seconds < DEAD_SECONDS
+        return self.age_seconds < self.dead_seconds
 
 
 class Membership(Protocol):
     """The heartbeats of all nodes of a cluster. Each method raises :class:`journal.errors.Unavailable` if it cannot be reached."""
+
+    pace: HeartbeatPace
 
     async def beat(self, member: Member) -> None:
         """Record that the node lives, and its partitions. The first heartbeat makes it a member; a later one replaces the earlier."""
@@ -88,6 +99,8 @@ class Membership(Protocol):
 
 class MemoryMembership:
     """A :class:`Membership` in memory, for nodes in one process. Its clock is trio's."""
+
+    pace = HeartbeatPace()
 
     def __init__(self) -> None:
         self._heard: dict[str, tuple[Member, float]] = {}

@@ -21,7 +21,7 @@ import trio
 
 from journal.clock import Clock, SystemClock
 from journal.errors import InDoubt, StoreFailed, Unavailable
-from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS, Member
+from journal.replicated.membership import Member
 from journal.replicated.placement import NO_RULES, PlacementRules, placement
 from journal.safe_logger import SafeLogger
 
@@ -38,7 +38,8 @@ STEADY_SECONDS = 2.0
 overloaded, then takes fewer of them with it."""
 
 _SKEW_SECONDS = 0.5
-"""A difference of two nodes' wall clocks from which timers are noticeably early or late."""
+"""A difference of two nodes' wall clocks from which timers are noticeably early or late. A heartbeat may be heard late by the time between
+two of them."""
 
 
 class Node:
@@ -67,6 +68,7 @@ class Node:
         self.applied: Callable[[], Mapping[int, int]] = dict
         """Returns the last entry of each partition that this node has applied."""
         self._membership = membership
+        self._pace = membership.pace
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._is_leaving = False
         self._held: dict[int, int] = {}
@@ -93,7 +95,9 @@ class Node:
         """Whether this node applies every change of the registry that was acknowledged longer ago than the dead time: it is fresh, and
         for that long it has not been behind a node that it has heard."""
         version, since = self._awaited
-        return self.is_fresh and (self.registry_version() >= version or trio.current_time() < since + DEAD_SECONDS)
+        return self.is_fresh and (
+            self.registry_version() >= version or trio.current_time() < since + self._pace.dead_seconds
+        )
 
     def may_answer(self, partition: int) -> bool:
         """Return whether the node may answer for a partition from memory: it has claimed it, and no other node can have done so
@@ -169,7 +173,7 @@ class Node:
                 task_status.started()
         finally:
             self._told_until = -inf
-            with trio.move_on_after(BEAT_SECONDS, shield=True), suppress(Unavailable, InDoubt):
+            with trio.move_on_after(self._pace.beat_seconds, shield=True), suppress(Unavailable, InDoubt):
                 await self._membership.leave(self.name)
 
     async def leave(self) -> None:
@@ -197,12 +201,12 @@ class Node:
                 self._is_cut_off(error)
             else:
                 self._was_heard(before, began)
-            with trio.move_on_after(BEAT_SECONDS):
+            with trio.move_on_after(self._pace.beat_seconds):
                 await self._is_news.wait()
 
     def _was_heard(self, before: float, began: float) -> None:
         """Count a heartbeat that began at ``began``; the last one that was recorded began at ``before``."""
-        if self._held and trio.current_time() - before >= DEAD_SECONDS:
+        if self._held and trio.current_time() - before >= self._pace.dead_seconds:
             log.warning("node %s was silent for too long: it gives up its partitions, and claims them again", self.name)
             self._held.clear()
             self._alive_since.pop(self.name, None)
@@ -210,7 +214,7 @@ class Node:
         if self._is_reported:
             self._is_reported = False
             log.warning("node %s reaches the membership of the cluster again", self.name)
-        was_fresh, self._told_until = self.is_fresh, began + DEAD_SECONDS
+        was_fresh, self._told_until = self.is_fresh, began + self._pace.dead_seconds
         if not was_fresh:
             self._tell()
 
@@ -234,21 +238,22 @@ class Node:
                 if not has_started:
                     has_started = True
                     task_status.started()
-            with trio.move_on_after(BEAT_SECONDS):
+            with trio.move_on_after(self._pace.beat_seconds):
                 await self._membership.changed()
 
     def _hear(self, heard: Sequence[Heard], began: float) -> None:
         was_fresh = self.is_fresh
         living = {each.member.name: each.member for each in heard if each.is_alive and each.member.name != self.name}
         for each in heard:
-            if each.member.name != self.name:
+            known = self._others.get(each.member.name)
+            if known is not None and known.now != each.member.now:  # this heartbeat was sent a moment ago
                 self._watch_clock(each)
         for name in self._others.keys() - living.keys():
-            log.warning("node %s has left, or has been silent for %s s", name, DEAD_SECONDS)
+            log.warning("node %s has left, or has been silent for %s s", name, self._pace.dead_seconds)
         has_changed = _sayings(living) != _sayings(self._others)
         self._others = living
         self._alive_since = {name: self._alive_since.get(name, began) for name in (self.name, *living)}
-        self._heard_until = began + DEAD_SECONDS
+        self._heard_until = began + self._pace.dead_seconds
         if self.registry_version() >= self._awaited[0]:
             self._awaited = max((other.registry_version for other in living.values()), default=0), began
         placed = self._placement
@@ -259,7 +264,7 @@ class Node:
     def _watch_clock(self, heard: Heard) -> None:
         member = heard.member
         skew = member.now + heard.age_seconds - self._clock.now()
-        if heard.is_alive and abs(skew) > _SKEW_SECONDS and member.name not in self._skewed:
+        if heard.is_alive and abs(skew) > _SKEW_SECONDS + self._pace.beat_seconds and member.name not in self._skewed:
             self._skewed.add(member.name)
             log.warning(
                 "the clock of node %s differs by %.1f s from that of node %s: set both, or timers are early or late",

@@ -1,35 +1,25 @@
-"""Where a cluster keeps its journal: PostgreSQL or NATS, by the address."""
+"""Where a cluster keeps its journal: PostgreSQL, NATS or an object store, by the address."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+
+from journal.replicated.log import ReplicatedLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
     from journal.replicated.entries import Position
-    from journal.replicated.log import PostedMessage, ReplicatedLog
+    from journal.replicated.log import PostedMessage
     from journal.replicated.membership import Membership
     from journal.replicated.node import Node
     from journal.replicated.snapshots.store import SnapshotStore
     from journal.rows import StoreIdentity
 
 
-class ClusterStorage(Protocol):
-    """The log of a cluster, with what is stored beside it. Each method raises as those of the log do."""
-
-    @property
-    def log(self) -> ReplicatedLog: ...
-
-    @property
-    def snapshots(self) -> SnapshotStore: ...
-
-    @property
-    def membership(self) -> Membership: ...
-
-    between_looks_seconds: float
-    """A dead member is known as one in the second of two looks that are so far apart."""
+class ClusterLog(ReplicatedLog, Protocol):
+    """A log with what commands read of it. Each method raises as those of the log do."""
 
     async def kept_identity(self) -> bytes | None:
         """Return the identity that the log has; None if there is no cluster."""
@@ -46,6 +36,22 @@ class ClusterStorage(Protocol):
     async def size(self) -> int:
         """Return the bytes that the cluster has."""
         ...
+
+
+class ClusterStorage(Protocol):
+    """The log of a cluster, with what is stored beside it."""
+
+    @property
+    def log(self) -> ClusterLog: ...
+
+    @property
+    def snapshots(self) -> SnapshotStore: ...
+
+    @property
+    def membership(self) -> Membership: ...
+
+    between_looks_seconds: float
+    """A dead member is known as one in the second of two looks that are so far apart."""
 
     def founding(
         self, identity: StoreIdentity, entries: Sequence[tuple[Position, bytes]]
@@ -78,6 +84,10 @@ def place_at(address: str) -> ClusterPlace:
         from journal.replicated.nats.storage import NatsPlace
 
         return NatsPlace(address)
+    if address.startswith(("s3://", "file://")):
+        from journal.replicated.objects.storage import ObjectPlace
+
+        return ObjectPlace(address)
     from journal.replicated.postgres.storage import PostgresPlace
 
     return PostgresPlace(address)

@@ -40,7 +40,7 @@ async def read_status(place: ClusterPlace) -> ClusterStatus:
     cluster.
     """
     async with place.open() as storage:
-        kept = await storage.kept_identity()
+        kept = await storage.log.kept_identity()
         if kept is None:
             raise LogUnusable(
                 "there is no cluster at this address: the first server that is started with it creates one"
@@ -52,8 +52,8 @@ async def read_status(place: ClusterPlace) -> ClusterStatus:
         return ClusterStatus(
             identity=identity,
             members=await storage.membership.members(),
-            entries=[await storage.last_entry(partition) for partition in partitions],
+            entries=[await storage.log.last_entry(partition) for partition in partitions],
             snapshot=newest_of(await storage.snapshots.published()),
             log_bytes=sum([await storage.log.bytes_after(partition, 0) for partition in partitions]),
-            bytes_on_disk=await storage.size(),
+            bytes_on_disk=await storage.log.size(),
         )

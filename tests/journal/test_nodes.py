@@ -12,7 +12,7 @@ import trio
 from journal.errors import Fenced, Unavailable
 from journal.kv.memory import MemoryStore
 from journal.replicated.journal import open_replicated
-from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS, MemoryMembership
+from journal.replicated.membership import BEAT_SECONDS, DEAD_SECONDS, HeartbeatPace, MemoryMembership
 from journal.replicated.memory_log import MemoryLog
 from journal.replicated.node import STEADY_SECONDS, Node
 from tests.journal.test_contract import append
@@ -44,6 +44,7 @@ class Link:
 
     wire: Wire
     name: str
+    pace = HeartbeatPace()
 
     async def beat(self, member: Member) -> None:
         await self._reach()

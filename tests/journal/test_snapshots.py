@@ -25,6 +25,9 @@ from journal.replicated.memory_log import MemoryLog
 from journal.replicated.nats.log import open_nats_log
 from journal.replicated.nats.snapshots import NatsSnapshots
 from journal.replicated.node import Node
+from journal.replicated.objects.bucket import Bucket
+from journal.replicated.objects.log import ObjectLog
+from journal.replicated.objects.snapshots import ObjectSnapshots
 from journal.replicated.open import identify, open_replica
 from journal.replicated.postgres.log import open_postgres_log
 from journal.replicated.postgres.snapshots import PostgresSnapshots
@@ -89,7 +92,7 @@ async def is_trimmed(log: ReplicatedLog) -> bool:
 # The store of snapshots.
 
 
-@pytest.fixture(params=["memory", "postgres", "nats"])
+@pytest.fixture(params=["memory", "postgres", "nats", "objects"])
 def snapshot_store(request: pytest.FixtureRequest, schema: str) -> Callable[[], Any]:
     @asynccontextmanager
     async def in_memory() -> AsyncIterator[SnapshotStore]:
@@ -106,7 +109,17 @@ def snapshot_store(request: pytest.FixtureRequest, schema: str) -> Callable[[], 
             await identify(log, partitions=1)
             yield NatsSnapshots(log)
 
-    return {"memory": in_memory, "postgres": in_postgres, "nats": in_nats}[request.param]
+    @asynccontextmanager
+    async def in_objects() -> AsyncIterator[SnapshotStore]:
+        yield ObjectSnapshots(await known(ObjectLog(request.getfixturevalue("bucket")())))
+
+    return {"memory": in_memory, "postgres": in_postgres, "nats": in_nats, "objects": in_objects}[request.param]
+
+
+async def known(log: ObjectLog) -> ObjectLog:
+    """A log that has an identity."""
+    await identify(log, partitions=2)
+    return log
 
 
 async def test_a_snapshot_is_visible_once_all_its_chunks_are_there(snapshot_store: Callable[[], Any]) -> None:
@@ -595,6 +608,81 @@ async def test_on_nats_a_chunk_that_another_node_removes_is_stored_again(nats_ad
         assert await mine.publish(b"mine", [kept, wanted])
         await others.remove([])
         assert await others.missing([kept, wanted]) == set()
+
+
+async def test_on_objects_a_log_is_trimmed_and_new_nodes_have_everything(
+    bucket: Callable[[], Bucket], tmp_path: Path
+) -> None:
+    partition = append(0).stream % 2
+    log = await known(ObjectLog(bucket()))
+    snapshots = ObjectSnapshots(log)
+    await grown(tmp_path / "one", log, snapshots)
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        await write(journal, 4)
+        await keep(journal, log, snapshots)
+    assert len(await log.read(partition, 0)) == 1  # the first entry of a writer stays
+    with raises(LogTrimmed, partition=partition, number=1):
+        await log.read(partition, 1)
+    last = await log.last_entry(partition)
+    assert 0 < await log.bytes_after(partition, last - 1) < await log.bytes_after(partition, 0) < await log.size()
+    with raises(Superseded, after=0):
+        await (await known(ObjectLog(bucket()))).append(partition, 0, b"a first entry")  # of a node that knows nothing
+    async with node(tmp_path / "two", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4]
+        await write(journal, 5)
+        await keep(journal, log, snapshots)
+    assert len(await snapshots.published()) == 2
+    async with node(tmp_path / "one", log, snapshots) as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_on_objects_a_chunk_that_another_node_removes_is_stored_again(
+    bucket: Callable[[], Bucket], is_removed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, wanted = digest_of_chunk(b"kept"), digest_of_chunk(b"wanted")
+    mine, others = [ObjectSnapshots(await known(ObjectLog(bucket()))) for _ in range(2)]
+    await mine.put(kept, b"kept")
+    await mine.put(wanted, b"wanted")
+    assert await others.publish(b"of another", [kept])
+    with monkeypatch.context() as patch, suppress(Died):
+        if not is_removed:  # the other node dies when it has said which chunks it removes
+            patch.setattr(Bucket, "remove", _dies)
+        await others.remove([])
+    assert await mine.missing([kept, wanted]) == {wanted}
+    assert not await mine.publish(b"mine", [kept, wanted])
+    await mine.put(wanted, b"wanted")
+    assert await mine.publish(b"mine", [kept, wanted])
+    await others.remove([])
+    assert await others.missing([kept, wanted]) == set()
+    assert [each.manifest for each in await others.published()] == [b"mine", b"of another"]
+
+
+async def test_on_objects_a_snapshot_that_is_published_late_does_not_take_a_name_that_is_free_again(
+    bucket: Callable[[], Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = digest_of_chunk(b"chunk")
+    late, others = [ObjectSnapshots(await known(ObjectLog(bucket()))) for _ in range(2)]
+    await others.put(chunk, b"chunk")
+    settle = Bucket.settle
+
+    async def settle_late(self: Bucket, name: str, data: bytes) -> bool:
+        patch.undo()
+        for manifest_ in (b"1", b"2", b"3"):
+            assert await others.publish(manifest_, [chunk])
+        await others.remove([1])
+        await others.remove([])
+        return await settle(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "settle", settle_late)
+        assert not await late.publish(b"late", [chunk])
+    assert [each.manifest for each in await others.published()] == [b"3", b"2"]
+
+
+async def _dies(*_: object) -> None:
+    await trio.lowlevel.checkpoint()
+    raise Died
 
 
 async def test_on_nats_a_chunk_larger_than_a_message_is_kept_in_parts(

@@ -120,7 +120,11 @@ class NatsLog:
         """Return the identity that the log has; None if it has none, or there is no log."""
         journal = self.address.name
         kept = await self.js.last(journal, identity_subject(journal))
-        return None if kept is None else kept.data
+        if kept is None:
+            return None
+        if self._names is None:
+            await self._know(kept.data)
+        return kept.data
 
     async def found(self, identity: bytes) -> bytes:
         """Create the streams of a journal, and then store its identity. Returns the log's identity, which is another one if another

@@ -17,7 +17,7 @@ import trio
 
 from journal.errors import InDoubt, Unavailable
 from journal.replicated.member_codec import decode_member, encode_member
-from journal.replicated.membership import DEAD_SECONDS, Heard, Member
+from journal.replicated.membership import DEAD_SECONDS, Heard, HeartbeatPace, Member
 from journal.replicated.nats.jetstream import JetStreamRefused
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _GONE = b""
 
 class NatsMembership:
     """A :class:`journal.replicated.membership.Membership` beside a log in NATS."""
+
+    pace = HeartbeatPace()
 
     def __init__(self, log: NatsLog) -> None:
         self._log = log

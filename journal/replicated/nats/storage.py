@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
     from journal.replicated.entries import Position
-    from journal.replicated.log import PostedMessage
     from journal.replicated.nats.log import NatsLog
     from journal.replicated.node import Node
     from journal.replicated.snapshots.store import SnapshotStore
@@ -48,21 +47,6 @@ class NatsStorage:
         self.log = log
         self.snapshots = NatsSnapshots(log)
         self.membership = NatsMembership(log)
-
-    async def kept_identity(self) -> bytes | None:
-        kept = await self.log.kept_identity()
-        if kept is not None:
-            await self.log.identify(kept)
-        return kept
-
-    async def last_entry(self, partition: int) -> int:
-        return await self.log.last_entry(partition)
-
-    async def posted_after(self, partition: int, token: int) -> Sequence[PostedMessage]:
-        return await self.log.posted_after(partition, token)
-
-    async def size(self) -> int:
-        return await self.log.size()
 
     @asynccontextmanager
     async def founding(

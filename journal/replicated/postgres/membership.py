@@ -18,7 +18,7 @@ import trio
 
 from journal.errors import InDoubt, Unavailable
 from journal.replicated.member_codec import decode_member, encode_member
-from journal.replicated.membership import Heard
+from journal.replicated.membership import Heard, HeartbeatPace
 from journal.replicated.postgres.connection import PostgresConnection, Refused, number_in
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ _STATEMENTS = {
 
 class PostgresMembership:
     """A :class:`journal.replicated.membership.Membership` beside a log in PostgreSQL."""
+
+    pace = HeartbeatPace()
 
     def __init__(self, log: PostgresLog) -> None:
         self._log = log

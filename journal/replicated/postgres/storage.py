@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
     from journal.replicated.entries import Position
-    from journal.replicated.log import PostedMessage
     from journal.replicated.node import Node
     from journal.replicated.snapshots.store import SnapshotStore
     from journal.rows import StoreIdentity
@@ -62,18 +61,6 @@ class PostgresStorage:
         self.log = log
         self.snapshots = PostgresSnapshots(log)
         self.membership = PostgresMembership(log)
-
-    async def kept_identity(self) -> bytes | None:
-        return await self.log.kept_identity()
-
-    async def last_entry(self, partition: int) -> int:
-        return await self.log.last_entry(partition)
-
-    async def posted_after(self, partition: int, token: int) -> Sequence[PostedMessage]:
-        return await self.log.posted_after(partition, token)
-
-    async def size(self) -> int:
-        return await self.log.size()
 
     @asynccontextmanager
     async def founding(

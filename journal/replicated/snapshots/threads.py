@@ -1,4 +1,4 @@
-"""Work on files beside the event loop, so that commits go on."""
+"""Work on files, or with a library that blocks, beside the event loop, so that commits go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def in_thread(function: Callable[[], T]) -> T:
-    """Return what the function returns in a thread; trio's clock does not jump meanwhile."""
+async def in_thread(
+    function: Callable[[], T], *, limiter: trio.CapacityLimiter | None = None, abandon_on_cancel: bool = False
+) -> T:
+    """Return what the function returns in a thread; trio's clock does not jump meanwhile. The arguments are those of
+    :func:`trio.to_thread.run_sync`."""
     with still() if is_mocked() else nullcontext():
-        return await trio.to_thread.run_sync(function)
+        return await trio.to_thread.run_sync(function, limiter=limiter, abandon_on_cancel=abandon_on_cancel)

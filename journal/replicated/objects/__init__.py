@@ -1,0 +1,1 @@
+"""A replicated log in an object store, such as Amazon S3, or in a folder."""
