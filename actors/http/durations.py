@@ -16,6 +16,9 @@ DURATION = (
 )
 """The pattern of a duration: ``10s``, ``500ms``, ``2h``, ``PT10S`` and similar; decades at most."""
 
+DURATION_ABOVE_ZERO = rf"^(?=.*[1-9]){DURATION.removeprefix('^')}"
+"""The pattern of a duration that is not zero."""
+
 _WHOLE = re.compile(DURATION)
 _OF_ANY_LENGTH = re.compile(re.sub(r"\{1,[4-9]\}", "+", DURATION.replace(r"(\.[0-9]{1,6})", r"(\.[0-9]+)")))
 """The same with numbers of any length, to distinguish a duration that is too long from an invalid one."""

@@ -6,22 +6,22 @@ An unknown field is refused, so that a misspelt option of a verb is not ignored.
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import attrs
 import msgspec
 
 from actors.core.jobs import MAX_NAMED, Choice
-from actors.http.durations import DURATION, parse_duration
+from actors.http.durations import DURATION, DURATION_ABOVE_ZERO, parse_duration
 from actors.model.control_options import Position
 from actors.model.keys import MAX_REQUEST_KEY
 from actors.model.notification_options import NotificationOptions
 from actors.model.pages import MAX_CURSOR, MAX_PAGE
 from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
-from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_NAME, tags_of_pairs
+from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_PAIR, tags_of_pairs
 from actors.model.verb_options import DeploymentWord, ErrorText, ReasonText, StepName
-from actors.values.amounts import MAX_QUANTITIES, amounts_of_pairs
+from actors.values.amounts import AMOUNT_PAIR, MAX_QUANTITIES, amounts_of_pairs
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
 from journal.ids import ID_PATTERN
@@ -33,6 +33,8 @@ MAX_WAIT = 60.0
 WITH_IDS = (64 << 10) + MAX_NAMED * 48
 """The size of a body with the largest allowed number of invocation ids, in bytes."""
 
+_DURATIONS = "`10s`, `500ms`, `2h` or `PT10S`; a plain number is milliseconds"
+
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
@@ -41,13 +43,22 @@ TagPair = Annotated[
     msgspec.Meta(
         max_length=MAX_TAG_NAME + 1 + MAX_TAG_VALUE,
         description="A tag: `name=value`. A value may have any printable characters, also beyond ASCII.",
-        extra_json_schema={"pattern": f"^{TAG_NAME}=[ -~]{{1,{MAX_TAG_VALUE}}}$"},
+        extra_json_schema={"pattern": TAG_PAIR},
     ),
 ]
+Duration = Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})]
+DurationAboveZero = Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION_ABOVE_ZERO})]
 TagPairs = Annotated[list[TagPair], msgspec.Meta(max_length=MAX_TAGS)]
 BudgetPairs = Annotated[
     list[
-        Annotated[str, msgspec.Meta(max_length=128, extra_json_schema={"pattern": "^[A-Za-z_][A-Za-z0-9_]*=[0-9.]+$"})]
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=128,
+                description="An amount that the invocation and those that it calls may spend, as `tokens=100000`.",
+                extra_json_schema={"pattern": AMOUNT_PAIR},
+            ),
+        ]
     ],
     msgspec.Meta(max_length=MAX_QUANTITIES),
 ]
@@ -201,35 +212,95 @@ class ScheduleQuery:
 
 
 @attrs.frozen(kw_only=True)
-class SendQuery:
-    """``delay``: when to deliver: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a plain number is milliseconds. ``wait``: a call keeps
-    waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of this
-    parameter; empty: the body is an object of parameters by name. ``tag``: a tag of the invocation as ``name=value``; can be given
-    several times. ``max_duration``: how long the invocation may take until it is cancelled, written as ``delay``. ``budget``: the
-    amount of a quantity that it and the invocations that it calls may spend, as ``tokens=100000``; can be given several times.
-    ``debounce``: a key; this message replaces an earlier one with the same key whose delay has not ended. ``max_delay``: the longest
-    time between the first message and the delivery of the last, written as ``delay``."""
+class WorkQuery:
+    """The options that calls and messages share. :meth:`options` makes the options of the request from them and from the header
+    ``Idempotency-Key``."""
 
-    delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
-    wait: bool = False
-    parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
+    parameter: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=MAX_NAME,
+                description="The body is the value of this parameter; empty: the body is an object of parameters by name.",
+            ),
+        ]
+        | None
+    ) = None
     tag: TagPairs = attrs.field(factory=list)
-    max_duration: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
+    max_duration: (
+        Annotated[
+            DurationAboveZero,
+            msgspec.Meta(description=f"How long the invocation may take until it is cancelled: {_DURATIONS}."),
+        ]
+        | None
+    ) = None
     budget: BudgetPairs = attrs.field(factory=list)
-    debounce: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REQUEST_KEY)] | None = None
-    max_delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
 
     def options(self, idempotency_key: str | None) -> CallOptions:
-        """Return the options of the call or the message, with the key of the request."""
-        return CallOptions(
-            idempotency_key=idempotency_key,
-            delay=_seconds(self.delay, "delay"),
-            tags=tags_of_pairs(self.tag, "tag") if self.tag else None,
-            max_duration=_seconds(self.max_duration, "max_duration"),
-            budget=amounts_of_pairs(self.budget, "budget") if self.budget else None,
-            debounce=self.debounce,
-            max_delay=_seconds(self.max_delay, "max_delay"),
-        )
+        """Return the options of the request, with its key."""
+        return CallOptions(idempotency_key=idempotency_key, **self._given())
+
+    def _given(self) -> dict[str, Any]:
+        return {
+            "tags": tags_of_pairs(self.tag, "tag") if self.tag else None,
+            "max_duration": _seconds(self.max_duration, "max_duration"),
+            "budget": amounts_of_pairs(self.budget, "budget") if self.budget else None,
+        }
+
+
+_LATER = "a call starts at once; POST to …/send for a message that starts later"
+
+
+@attrs.frozen(kw_only=True)
+class CallQuery(WorkQuery):
+    """The options of a call."""
+
+    MISPLACED: ClassVar[dict[str, str]] = dict.fromkeys(("delay", "debounce", "max_delay"), _LATER)
+
+    wait: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Keep waiting while the invocation is paused; by default a pause is answered with 503."
+        ),
+    ] = False
+
+
+@attrs.frozen(kw_only=True)
+class SendQuery(WorkQuery):
+    """The options of a message."""
+
+    MISPLACED: ClassVar[dict[str, str]] = {"wait": "a message is answered once it is durable; leave out wait"}
+
+    delay: (
+        Annotated[Duration, msgspec.Meta(description=f"When to deliver the message, from now: {_DURATIONS}.")] | None
+    ) = None
+    debounce: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=1,
+                max_length=MAX_REQUEST_KEY,
+                description="A key: the message replaces an earlier one with the same key whose delay has not ended.",
+            ),
+        ]
+        | None
+    ) = None
+    max_delay: (
+        Annotated[
+            Duration,
+            msgspec.Meta(
+                description="The longest time between the first message with the `debounce` key and the delivery of the last."
+            ),
+        ]
+        | None
+    ) = None
+
+    def _given(self) -> dict[str, Any]:
+        return super()._given() | {
+            "delay": _seconds(self.delay, "delay"),
+            "debounce": self.debounce,
+            "max_delay": _seconds(self.max_delay, "max_delay"),
+        }
 
 
 def _seconds(text: str | None, name: str) -> float | None:

@@ -25,6 +25,10 @@ JsonBody = NewType("JsonBody", bytes)
 """The annotation of a ``body`` with any JSON; an empty body stays empty."""
 
 
+RawQuery = NewType("RawQuery", list[tuple[str, str]])
+"""The annotation of a ``query`` whose model depends on the path: its names and values, which the endpoint reads."""
+
+
 class TokenScope(enum.Enum):
     """The permissions of a token. ``invoke``, ``read``, ``control`` and ``admin`` each include the previous ones; ``observe`` only reads.
 

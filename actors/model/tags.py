@@ -25,6 +25,10 @@ MAX_TAG_VALUE = 256
 TAG_NAME = rf"[A-Za-z_][A-Za-z0-9_.\-]{{0,{MAX_TAG_NAME - 1}}}"
 """The names of tags, as a regular expression."""
 
+TAG_PAIR = rf"^{TAG_NAME}=[^\x00-\x1f\x7f-\x9f]{{1,{MAX_TAG_VALUE}}}$"
+"""The texts ``name=value`` of tags, as a regular expression for JSON schemas. It matches every valid tag. Such an expression cannot name
+all characters that are not printable, so the value is checked as well."""
+
 _NAME = re.compile(TAG_NAME)
 
 

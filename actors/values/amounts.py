@@ -27,6 +27,11 @@ MAX_QUANTITY_NAME = 64
 
 _WHOLE_DIGITS = 18
 _DECIMALS = 9
+AMOUNT_PAIR = (
+    rf"^[A-Za-z_][A-Za-z0-9_]{{0,{MAX_QUANTITY_NAME - 1}}}=[0-9]{{1,{_WHOLE_DIGITS}}}(\.[0-9]{{1,{_DECIMALS}}})?$"
+)
+"""The texts ``name=amount`` that :func:`amounts_of_pairs` reads, as a regular expression for JSON schemas."""
+
 _EXACT = Context(prec=100, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 _EXPECTED = (
     f"an int, a Decimal or its text, such as '0.04', not below 0, of at most {_WHOLE_DIGITS} digits before the point and "

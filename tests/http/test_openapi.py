@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -17,6 +18,7 @@ from actors.http.address import read_address
 from actors.http.server.app import ROUTES
 from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
+from actors.model.requests import CallOptions
 from actors.model.services import service_info
 from tests.children import python_path
 from tests.http import fuzzed_app
@@ -63,6 +65,42 @@ def test_handlers_say_what_they_take() -> None:
     several, _ = paths["/Basket/{key}/rename"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert (several["required"], sorted(several["properties"])) == (["old"], ["new", "old"])
     assert "requestBody" not in paths["/Plain/nothing"]["post"]
+
+
+EXAMPLES = {
+    "parameter": "",
+    "tag": "user=ada",
+    "max_duration": "1h",
+    "budget": "tokens=5",
+    "wait": "true",
+    "delay": "1h",
+    "debounce": "a",
+    "max_delay": "2h",
+}
+
+
+def options_of(path: str) -> set[str]:
+    """The names of the options in the query that the document has for a handler."""
+    parameters = document()["paths"][path]["post"]["parameters"]
+    assert all(each["description"] for each in parameters if each["in"] == "query")
+    return {each["name"] for each in parameters if each["in"] == "query"}
+
+
+async def test_a_handler_takes_the_options_that_its_operations_have_and_no_others(tmp_path: Path) -> None:
+    described = {
+        "/Plain/nothing": options_of("/Plain/nothing"),
+        "/Plain/nothing/send": options_of("/Plain/nothing/send"),
+    }
+    by_call_options = {field.name for field in attrs.fields(CallOptions)} - {"idempotency_key", "timeout", "tags"}
+    assert set.union(*described.values()) == by_call_options | {"tag", "parameter", "wait"}
+    async with serving(tmp_path, *CLASSES) as served:
+        for path, names in described.items():
+            for name in EXAMPLES:
+                beside = {"delay": "1h", "debounce": "a"} if name in ("debounce", "max_delay") and name in names else {}
+                answered = await served.http.post(path, params=beside | {name: EXAMPLES[name]})
+                assert answered.is_success == (name in names), answered.text
+                if not answered.is_success:
+                    assert answered.json()["path"] == f"$.{name}"
 
 
 async def test_it_is_served(tmp_path: Path) -> None:

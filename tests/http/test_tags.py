@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from actors import InvalidArgumentError, Service, handler
-from actors.model.tags import MAX_TAG_VALUE, MAX_TAGS
+from actors import InvalidArgumentError, LimitExceededError, Service, handler
+from actors.model.tags import MAX_TAG_VALUE, MAX_TAGS, TAG_PAIR, tags_of_pairs
 from tests.http.served import serving
 from tests.raising import raises
 
@@ -59,6 +60,17 @@ async def test_a_tag_that_cannot_be_read_is_refused(tmp_path: Path, query: str) 
         for method, path in (("POST", "/Agent/run"), ("POST", "/Agent/run/send"), ("GET", "/invocations")):
             response = await served.http.request(method, f"{path}?{query}")
             assert response.status_code in (400, 413), response.text
+
+
+def test_the_schema_of_a_tag_matches_every_valid_one() -> None:
+    pair = re.compile(TAG_PAIR)
+    printable = [chr(number) for number in range(0x110000) if chr(number).isprintable()]
+    assert all(pair.search(f"user={char}") for char in printable)
+    assert pair.search("user=" + "\N{SNOWMAN}" * MAX_TAG_VALUE)
+    for wrong in ("user", "user=", "=ada", "1=ada", "user=a\nb", "user=" + "a" * (MAX_TAG_VALUE + 1), "ü=ada"):
+        assert not pair.search(wrong)
+        with pytest.raises((InvalidArgumentError, LimitExceededError)):
+            tags_of_pairs([wrong], "tag")
 
 
 async def test_of_two_tags_with_a_name_the_later_one_counts(tmp_path: Path) -> None:

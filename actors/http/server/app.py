@@ -17,7 +17,7 @@ from actors.http.messages import CLIENT_GONE, FORM, JSON, ClientGone, HttpRespon
 from actors.http.models import NODE_HEADER
 from actors.http.problems import respond_unreadable, respond_with
 from actors.http.requests import NoQuery
-from actors.http.routes import JsonBody, Route, Router, TokenScope
+from actors.http.routes import JsonBody, RawQuery, Route, Router, TokenScope
 from actors.http.server import (
     assistants,
     backups,
@@ -132,9 +132,11 @@ class Api:
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         route, exchange = await self._admit(request)
         arguments: dict[str, Any] = {}
-        asked = None if route.is_raw else read_query(query_of(request), route.query or NoQuery)
-        if route.query is not None:
-            arguments["query"] = asked
+        if not route.is_raw:
+            asked = query_of(request)
+            found = asked if route.query is RawQuery else read_query(asked, route.query or NoQuery)
+            if route.query is not None:
+                arguments["query"] = found
         if route.method != "GET" and not route.is_raw:
             body = await self._body(exchange, route)
             if route.body is not None:

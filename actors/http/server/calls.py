@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.errors import (
-    InvalidArgumentError,
     InvocationPausedError,
     NotFoundError,
     ResourceKind,
@@ -18,9 +17,9 @@ from actors.errors import (
 from actors.http.messages import JSON, HttpResponse
 from actors.http.models import INVOCATION_HEADER, RESTATE_ID_HEADER, FoundModel, SentModel
 from actors.http.problems import NotCompletedYetError, respond_with
-from actors.http.requests import AttachQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
-from actors.http.routes import JsonBody, Route, TokenScope
-from actors.http.server.request_context import Exchange
+from actors.http.requests import AttachQuery, CallQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
+from actors.http.routes import JsonBody, RawQuery, Route, TokenScope
+from actors.http.server.request_context import Exchange, read_query
 from actors.model.definitions import kind_in_words
 from actors.values.outcomes import value_of
 from journal.events import Kind, Status, Target
@@ -32,15 +31,15 @@ if TYPE_CHECKING:
     from journal.events import Outcome
 
 
-async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
+async def call_or_send(exchange: Exchange, query: RawQuery, body: JsonBody) -> HttpResponse:
     """Call a handler, or send to it."""
     target, is_send = target_of(exchange, tuple(exchange.path.values()))
     if is_send:
-        return await _send(exchange, target, query, body)
-    return await _call(exchange, target, query, body)
+        return await _send(exchange, target, read_query(query, SendQuery), body)
+    return await _call(exchange, target, read_query(query, CallQuery), body)
 
 
-async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> HttpResponse:
+async def call(exchange: Exchange, query: CallQuery, body: JsonBody) -> HttpResponse:
     """Call a handler and wait for its result."""
     target, _ = target_of(exchange, tuple(exchange.path.values()), may_send=False)
     return await _call(exchange, target, query, body)
@@ -87,9 +86,7 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
     return FoundModel(invocation_id=await _looked_up(exchange, body))
 
 
-async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> HttpResponse:
-    if query.delay is not None:
-        raise InvalidArgumentError(f"{target}: a call cannot have a delay; use …/send", path="delay")
+async def _call(exchange: Exchange, target: Target, query: CallQuery, body: bytes) -> HttpResponse:
     options = query.options(exchange.idempotency_key)
     command = await exchange.client.as_command(target, body, options, parameter=query.parameter, trace=exchange.trace)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
@@ -228,7 +225,7 @@ ROUTES = (
     Route("POST", "/restate/call" + _KEYED, TokenScope.INVOKE, call, is_documented=False),
     Route("POST", "/restate/send" + _HANDLER, TokenScope.INVOKE, send, is_documented=False, status=202),
     Route("POST", "/restate/send" + _KEYED, TokenScope.INVOKE, send, is_documented=False, status=202),
-    Route("POST", _HANDLER, TokenScope.INVOKE, call_or_send, is_documented=False),
+    Route("POST", _HANDLER, TokenScope.INVOKE, call, is_documented=False),
     Route("POST", _KEYED, TokenScope.INVOKE, call_or_send, is_documented=False),
     Route("POST", _KEYED + "/send", TokenScope.INVOKE, send, status=202, is_documented=False),
 )

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.http.messages import FORM, HTML, JSON, HttpResponse
 from actors.http.models import PROBLEM_TYPE, Problem, SentModel
-from actors.http.requests import SendQuery
+from actors.http.requests import CallQuery, SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.event_streams import EVENT_STREAM
 from actors.http.server.request_context import Exchange
@@ -85,7 +85,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
 
 
 def _models(routes: Iterable[Route]) -> list[Any]:
-    found: dict[Any, None] = {Problem: None, SentModel: None, SendQuery: None}
+    found: dict[Any, None] = {Problem: None, SentModel: None, CallQuery: None, SendQuery: None}
     for route in routes:
         found.update(dict.fromkeys(kind for kind in (route.query, route.body, _answered(route)) if _is_model(kind)))
     return list(found)
@@ -193,7 +193,15 @@ def _idempotency_key(description: str) -> Schema:
 
 def _query_parameters(model: Schema, components: dict[str, Schema]) -> list[Schema]:
     properties = components[_name_in(model)]["properties"]
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+    return [
+        {"name": name, "in": "query", "schema": schema} | _description_in(schema) for name, schema in properties.items()
+    ]
+
+
+def _description_in(schema: Schema) -> Schema:
+    """Return the description of a parameter, which msgspec writes into its schema, or into a part of it."""
+    parts = [schema, *schema.get("anyOf", ()), schema.get("items", {})]
+    return next(({"description": part["description"]} for part in parts if "description" in part), {})
 
 
 # Handlers.
@@ -207,12 +215,8 @@ def _handler_operations(
     key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
     idempotency = _idempotency_key("Repeating the request with the same key returns the same invocation.")
     name = f"{service.name}.{handler.name}"
-    # The schema of the body is the one without the parameter.
-    options = {each["name"]: each for each in _query_parameters(known[SendQuery], components)}
-    common: Schema = {
-        "tags": [service.name],
-        "parameters": [*(key if is_keyed else []), idempotency, options["tag"]],
-    }
+    common: Schema = {"tags": [service.name]}
+    parameters = [*(key if is_keyed else []), idempotency]
     body = _argument(name, handler, components)
     if body is not None:
         common["requestBody"] = body
@@ -225,6 +229,7 @@ def _handler_operations(
             | {
                 "operationId": name,
                 "summary": handler.doc or f"Call {name}.",
+                "parameters": [*parameters, *_query_parameters(known[CallQuery], components)],
                 "responses": {"200": succeeded, "default": _failure(known)},
             },
             TokenScope.INVOKE,
@@ -238,7 +243,7 @@ def _handler_operations(
             | {
                 "operationId": f"{name}.send",
                 "summary": f"Send a one-way message to {name}.",
-                "parameters": [*common["parameters"], options["delay"], options["wait"]],
+                "parameters": [*parameters, *_query_parameters(known[SendQuery], components)],
                 "responses": {"202": sent, "default": _failure(known)},
             },
             TokenScope.INVOKE,

@@ -179,8 +179,10 @@ def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
     known = _names(kind)
     unknown = [] if known is None or not isinstance(value, dict) else [name for name in value if name not in known]
     if unknown:
+        misplaced: dict[str, str] = getattr(kind, "MISPLACED", {})
+        known_names = f"which is unknown; the known names are {', '.join(known or ()) or 'none'}"
         raise InvalidArgumentError(
-            f"{what} has {str(unknown[0])[:80]!r}, which is unknown; the known names are {', '.join(known or ()) or 'none'}",
+            f"{what} has {str(unknown[0])[:80]!r}, {misplaced.get(str(unknown[0]), known_names)}",
             path=f"$.{str(unknown[0])[:80]}",
         )
     try:
