@@ -170,7 +170,7 @@ class AuditRow:
     target: Annotated[str, described("the target of the verb: an invocation, an object, a gate …")]
     detail: Annotated[str, described("the options of the verb")] = ""
     reason: Annotated[str, described("the reason that the requester gave")] = ""
-    request: Annotated[str | None, described("the idempotency key")] = None
+    request: Annotated[str | None, described("the idempotency key, or the id in the answer to a denied request")] = None
     changed: Annotated[bool, described("whether anything changed")] = False
     before: Annotated[str, described("the target's status before")] = ""
     after: Annotated[str, described("the target's status after")] = ""

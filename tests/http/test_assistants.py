@@ -47,14 +47,18 @@ async def test_an_assistant_over_http_may_do_what_its_token_may(tmp_path: Path) 
         async with assistant(served, served.tokens.create("reader", TokenScope.READ)) as reader:
             assert {tool.name for tool in (await reader.list_tools()).tools} == READ
             assert (await told(reader, "describe", invocation_id=handle.id))["invocation"]["id"] == handle.id
-            assert (await told(reader, "cancel", invocation_id=handle.id))["code"] == "forbidden"
+            refusal = await told(reader, "cancel", invocation_id=handle.id)
+            assert refusal["code"] == "forbidden"
+            assert (await told(reader, "cancel", invocation_id="none"))["code"] == "forbidden"
         async with assistant(served, served.tokens.create("operator", TokenScope.CONTROL)) as operator:
             assert {tool.name for tool in (await operator.list_tools()).tools} > READ
             assert (await told(operator, "cancel", invocation_id=handle.id, reason="a typo"))["changed"]
         audit = (await served.runtime.client.audit()).entries
-        [denied] = [entry for entry in audit if entry.by == "token:reader"]
+        [unknown, denied] = [entry for entry in audit if entry.by == "token:reader"]
         [done] = [entry for entry in audit if entry.by == "token:operator"]
-    assert (denied.target, denied.refusal.partition(":")[0]) == ("/mcp", "forbidden")
+    assert (denied.verb, denied.target, denied.refusal.partition(":")[0]) == ("cancel", handle.id, "forbidden")
+    assert denied.request in refusal["message"]
+    assert (unknown.verb, unknown.target) == ("cancel", "/mcp")
     assert (done.verb, done.target, done.reason) == ("cancel", handle.id, "a typo")
 
 

@@ -8,7 +8,7 @@ requests without an entry.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+import secrets
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -124,14 +124,25 @@ class Guard:
         idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.name
         return client.acting_as(by, address_of(request), idempotency_namespace=idempotency_namespace)
 
-    async def note(self, client: LocalClient, request: HttpRequest, refusal: RefusedError) -> None:
-        """Audit a denied request, within the rate limit."""
+    async def note(
+        self, client: LocalClient, request: HttpRequest, refusal: RefusedError, act: ControlAction | None = None
+    ) -> RefusedError:
+        """Audit a denied request, within the rate limit, as this action; by default its method and path. Returns the error for the
+        client: to one with a token, it names the entry.
+        """
         dropped = self._denials.take()
         if dropped is None:
-            return
-        act = ControlAction(verb=request.method, target=shown_path(request)[:_SHOWN])
-        with suppress(ActorError):  # the request is denied whether or not it is audited
-            await client.note(act, refusal=f"{refusal.code}: {refusal}", dropped=dropped)
+            return refusal
+        if act is None:
+            act = ControlAction(verb=request.method, target=shown_path(request)[:_SHOWN])
+        mark = f"denied_{secrets.token_hex(8)}"
+        try:
+            await client.note(attrs.evolve(act, request=mark), refusal=f"{refusal.code}: {refusal}", dropped=dropped)
+        except ActorError:  # the request is denied whether or not it is audited
+            return refusal
+        if not isinstance(refusal, AccessDeniedError) or refusal.code is not ErrorCode.FORBIDDEN:
+            return refusal
+        return AccessDeniedError(f"{refusal} (the entry of the audit log with the request {mark})", code=refusal.code)
 
     def _checked_host(self, request: HttpRequest) -> str:
         given = request.headers.get("host")

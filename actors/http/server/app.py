@@ -162,8 +162,7 @@ class Api:
                     self._guard.check_scope(grant, route)
         except RefusedError as refusal:
             stranger = self._client.acting_as("anonymous", address_of(request))
-            await self._guard.note(asking or stranger, request, refusal)
-            raise
+            raise await self._guard.note(asking or stranger, request, refusal) from None
         if route is None:
             if missing is None:
                 raise BrokenInvariant("the route of the request is unknown after it was found")

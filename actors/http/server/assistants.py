@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
+from typing import Any
 
 import trio
 
-from actors.errors import AccessDeniedError, ErrorCode
+from actors.errors import AccessDeniedError, ErrorCode, RefusedError
 from actors.extras import require
 from actors.http.messages import HttpResponse
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange
+from actors.rows.audit import ControlAction
 from journal.errors import BrokenInvariant
+from journal.ids import ID_PATTERN
 
 
 async def mcp(exchange: Exchange, body: JsonBody) -> HttpResponse:
@@ -25,13 +29,14 @@ async def mcp(exchange: Exchange, body: JsonBody) -> HttpResponse:
         raise BrokenInvariant("a message to /mcp has no grant")
     may_control = grant.scope.covers(TokenScope.CONTROL)
 
-    async def denied(tool: str) -> AccessDeniedError:
+    async def denied(tool: str, arguments: dict[str, Any]) -> RefusedError:
         refusal = AccessDeniedError(
             f"the tool {tool!r} needs the scope control, but the token {grant.name!r} has {grant.scope.value}",
             code=ErrorCode.FORBIDDEN,
         )
-        await exchange.note_denied(refusal)
-        return refusal
+        named = str(arguments.get("invocation_id"))
+        target = named if re.fullmatch(ID_PATTERN, named) else "/mcp"
+        return await exchange.note_denied(refusal, ControlAction(verb=tool, target=target, detail="a tool of /mcp"))
 
     answer = await exchange.wait(
         answer_message(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import attrs
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from actors.http.routes import Route
     from actors.http.server.shared_tokens import Tokens
     from actors.model.handles import InvocationHandle
+    from actors.rows.audit import ControlAction
     from journal.events import TraceContext
 
 T = TypeVar("T")
@@ -42,10 +43,16 @@ BRIEF_SECONDS = 1.0
 """A request that waited no longer than this is answered without another look at its token."""
 
 
+class DenialNotes(Protocol):
+    """Audits that a request, or a part of it, is denied, at a limited rate, and returns the error for the client."""
+
+    def __call__(self, refusal: RefusedError, act: ControlAction | None = None) -> Awaitable[RefusedError]: ...
+
+
 @attrs.define(eq=False)
 class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
-    ``routes`` all routes. ``note_denied`` audits that the request, or a part of it, is denied, at a limited rate. ``grant`` are the
+    ``routes`` all routes. ``note_denied`` audits a denial. ``grant`` are the
     permissions of the token, if the route needs one, and ``is_admitted`` says whether it still has them; ``is_open``: no route needs a token. ``tokens`` are the tokens of the data
     directory, if there is one. ``traffic`` counts the server's responses.
     """
@@ -55,7 +62,7 @@ class Exchange:
     path: dict[str, str]
     closing: Closing
     is_admitted: Callable[[], bool]
-    note_denied: Callable[[RefusedError], Awaitable[None]]
+    note_denied: DenialNotes
     routes: tuple[Route, ...] = ()
     grant: Grant | None = None
     is_open: bool = False

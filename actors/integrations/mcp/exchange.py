@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from actors.control.client import Client
-    from actors.errors import AccessDeniedError
+    from actors.errors import RefusedError
 
 
 @attrs.frozen
@@ -32,7 +32,7 @@ async def answer_message(
     body: bytes,
     *,
     allow: Literal["read", "control"],
-    denied: Callable[[str], Awaitable[AccessDeniedError]],
+    denied: Callable[[str, dict[str, Any]], Awaitable[RefusedError]],
 ) -> McpAnswer:
     """Answer a message of the protocol with one of JSON. Each message stands for itself: there is no session, so the token of each
     request decides what it may do."""

@@ -12,7 +12,7 @@ from mcp.server.stdio import stdio_server
 from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 
 from actors.control.client import Client
-from actors.errors import AccessDeniedError, ActorError, ErrorCode, NotFoundError, ResourceKind
+from actors.errors import AccessDeniedError, ActorError, ErrorCode, NotFoundError, RefusedError, ResourceKind
 from actors.errors.base import code_of
 from actors.integrations.mcp.answers import bounded
 from actors.integrations.mcp.tools import TOOLS
@@ -50,7 +50,7 @@ def remote_control(
             print(await assistant.call_tool("list", {"status": ["paused"]}))
     """
 
-    async def denied(tool: str) -> AccessDeniedError:
+    async def denied(tool: str, _: dict[str, Any]) -> RefusedError:
         return AccessDeniedError(
             f"the tool {tool!r} is not offered: this server only reads. Its operator can start it with 'allow control'",
             code=ErrorCode.FORBIDDEN,
@@ -66,9 +66,10 @@ def control_server(
     open_client: Callable[[], AbstractAsyncContextManager[Client]],
     *,
     allow: Literal["read", "control"],
-    denied: Callable[[str], Awaitable[AccessDeniedError]],
+    denied: Callable[[str, dict[str, Any]], Awaitable[RefusedError]],
 ) -> Server[Any]:
-    """Return the server of :func:`remote_control`. ``denied`` returns the error for a tool that is not allowed."""
+    """Return the server of :func:`remote_control`. ``denied`` returns the error for a tool that is not allowed, from its name and its
+    arguments."""
     offered = {tool.name: tool for tool in TOOLS if allow == "control" or not tool.changes}
     withheld = {tool.name for tool in TOOLS} - {*offered}
 
@@ -91,14 +92,15 @@ def control_server(
 
     async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         try:
+            arguments = dict(params.arguments or {})
             if params.name in withheld:
-                raise await denied(params.name)
+                raise await denied(params.name, arguments)
             if params.name not in offered:
                 raise NotFoundError(
                     f"there is no tool {params.name[:80]!r}; there are {', '.join(offered)}", kind=ResourceKind.PATH
                 )
             async with open_client() as opened:
-                answer = await offered[params.name].run(opened, dict(params.arguments or {}))
+                answer = await offered[params.name].run(opened, arguments)
         except (ActorError, JournalError) as error:
             failure = {"code": code_of(error).value, "type": type_of(error), "message": str(error)}
             return _result(failure, is_error=True)
