@@ -6,22 +6,18 @@ An unknown field is refused, so that a misspelt option of a verb is not ignored.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
 import attrs
 import msgspec
 
 from actors.core.jobs import MAX_NAMED, Choice
-from actors.http.durations import DURATION, DURATION_ABOVE_ZERO, parse_duration
 from actors.model.control_options import Position
-from actors.model.keys import MAX_REQUEST_KEY
 from actors.model.notification_options import NotificationOptions
 from actors.model.pages import MAX_CURSOR, MAX_PAGE
-from actors.model.requests import CallOptions
 from actors.model.schedule_options import ScheduleOptions
-from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_PAIR, tags_of_pairs
+from actors.model.tags import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, TAG_PAIR
 from actors.model.verb_options import DeploymentWord, ErrorText, ReasonText, StepName
-from actors.values.amounts import AMOUNT_PAIR, MAX_QUANTITIES, amounts_of_pairs
 from actors.values.arguments import MAX_COUNT, MAX_NAME
 from journal.events import Status
 from journal.ids import ID_PATTERN
@@ -32,8 +28,6 @@ MAX_WAIT = 60.0
 
 WITH_IDS = (64 << 10) + MAX_NAMED * 48
 """The size of a body with the largest allowed number of invocation ids, in bytes."""
-
-_DURATIONS = "`10s`, `500ms`, `2h` or `PT10S`; a plain number is milliseconds"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -46,22 +40,7 @@ TagPair = Annotated[
         extra_json_schema={"pattern": TAG_PAIR},
     ),
 ]
-Duration = Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})]
-DurationAboveZero = Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION_ABOVE_ZERO})]
 TagPairs = Annotated[list[TagPair], msgspec.Meta(max_length=MAX_TAGS)]
-BudgetPairs = Annotated[
-    list[
-        Annotated[
-            str,
-            msgspec.Meta(
-                max_length=128,
-                description="An amount that the invocation and those that it calls may spend, as `tokens=100000`.",
-                extra_json_schema={"pattern": AMOUNT_PAIR},
-            ),
-        ]
-    ],
-    msgspec.Meta(max_length=MAX_QUANTITIES),
-]
 Cursor = Annotated[
     str, msgspec.Meta(max_length=MAX_CURSOR, description="The `next` of the page before; by default the first page.")
 ]
@@ -211,109 +190,6 @@ class ScheduleQuery:
     count: PageSize = 5
 
 
-@attrs.frozen(kw_only=True)
-class WorkQuery:
-    """The options that calls and messages share. :meth:`options` makes the options of the request from them and from the header
-    ``Idempotency-Key``."""
-
-    parameter: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                max_length=MAX_NAME,
-                description="The body is the value of this parameter; empty: the body is an object of parameters by name.",
-            ),
-        ]
-        | None
-    ) = None
-    tag: TagPairs = attrs.field(factory=list)
-    max_duration: (
-        Annotated[
-            DurationAboveZero,
-            msgspec.Meta(description=f"How long the invocation may take until it is cancelled: {_DURATIONS}."),
-        ]
-        | None
-    ) = None
-    budget: BudgetPairs = attrs.field(factory=list)
-
-    def options(self, idempotency_key: str | None) -> CallOptions:
-        """Return the options of the request, with its key."""
-        return CallOptions(idempotency_key=idempotency_key, **self._given())
-
-    def _given(self) -> dict[str, Any]:
-        return {
-            "tags": tags_of_pairs(self.tag, "tag") if self.tag else None,
-            "max_duration": _seconds(self.max_duration, "max_duration"),
-            "budget": amounts_of_pairs(self.budget, "budget") if self.budget else None,
-        }
-
-
-_LATER = "a call starts at once; POST to …/send for a message that starts later"
-
-
-@attrs.frozen(kw_only=True)
-class CallQuery(WorkQuery):
-    """The options of a call."""
-
-    MISPLACED: ClassVar[dict[str, str]] = dict.fromkeys(("delay", "debounce", "max_delay"), _LATER)
-
-    wait: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Keep waiting while the invocation is paused; by default a pause is answered with 503."
-        ),
-    ] = False
-
-
-@attrs.frozen(kw_only=True)
-class SendQuery(WorkQuery):
-    """The options of a message."""
-
-    MISPLACED: ClassVar[dict[str, str]] = {"wait": "a message is answered once it is durable; leave out wait"}
-
-    delay: (
-        Annotated[Duration, msgspec.Meta(description=f"When to deliver the message, from now: {_DURATIONS}.")] | None
-    ) = None
-    debounce: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                min_length=1,
-                max_length=MAX_REQUEST_KEY,
-                description="A key: the message replaces an earlier one with the same key whose delay has not ended.",
-            ),
-        ]
-        | None
-    ) = None
-    max_delay: (
-        Annotated[
-            Duration,
-            msgspec.Meta(
-                description="The longest time between the first message with the `debounce` key and the delivery of the last."
-            ),
-        ]
-        | None
-    ) = None
-
-    def _given(self) -> dict[str, Any]:
-        return super()._given() | {
-            "delay": _seconds(self.delay, "delay"),
-            "debounce": self.debounce,
-            "max_delay": _seconds(self.max_delay, "max_delay"),
-        }
-
-
-def _seconds(text: str | None, name: str) -> float | None:
-    return None if text is None else parse_duration(text, bare="ms", name=name)
-
-
-@attrs.frozen(kw_only=True)
-class AttachQuery:
-    """``wait``: keep waiting while the invocation is paused; by default a pause is answered with 503."""
-
-    wait: bool = False
-
-
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
     """The step to restart from. A number names the last journal entry to keep, as clients of Restate count them.
     ``require_compatible``: only if the code replays the kept history. ``again``: even if it was restarted before."""
@@ -387,39 +263,3 @@ class CreateNotificationBody(NotificationOptions):
     """A notification to create."""
 
     name: Name
-
-
-class IdempotentTarget(
-    msgspec.Struct,
-    kw_only=True,
-    rename="camel",
-    tag="idempotentInvocation",
-    tag_field="target",
-    forbid_unknown_fields=True,
-):
-    """An invocation by its target and its idempotency key."""
-
-    service: Name
-    handler: Name
-    idempotency_key: Name
-    key: Key | None = None
-
-
-class WorkflowTarget(
-    msgspec.Struct, kw_only=True, rename="camel", tag="workflow", tag_field="target", forbid_unknown_fields=True
-):
-    """The run of a workflow."""
-
-    workflow_name: Name
-    workflow_key: Key
-
-
-class IdTarget(
-    msgspec.Struct, kw_only=True, rename="camel", tag="invocation", tag_field="target", forbid_unknown_fields=True
-):
-    """An invocation by its id."""
-
-    invocation_id: IdText
-
-
-Lookup = IdempotentTarget | WorkflowTarget | IdTarget

@@ -14,10 +14,18 @@ from actors.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
+from actors.http.call_requests import (
+    AttachQuery,
+    CallQuery,
+    IdempotentTarget,
+    IdTarget,
+    Lookup,
+    SendQuery,
+    WorkflowTarget,
+)
 from actors.http.messages import JSON, HttpResponse
 from actors.http.models import INVOCATION_HEADER, RESTATE_ID_HEADER, FoundModel, SentModel
 from actors.http.problems import NotCompletedYetError, respond_with
-from actors.http.requests import AttachQuery, CallQuery, IdempotentTarget, IdTarget, Lookup, SendQuery, WorkflowTarget
 from actors.http.routes import JsonBody, RawQuery, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_query
 from actors.model.definitions import kind_in_words

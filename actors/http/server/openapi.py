@@ -9,9 +9,9 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
+from actors.http.call_requests import CallQuery, SendQuery
 from actors.http.messages import FORM, HTML, JSON, HttpResponse
 from actors.http.models import PROBLEM_TYPE, Problem, SentModel
-from actors.http.requests import CallQuery, SendQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.event_streams import EVENT_STREAM
 from actors.http.server.request_context import Exchange
