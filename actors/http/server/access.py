@@ -127,8 +127,8 @@ class Guard:
     async def note(
         self, client: LocalClient, request: HttpRequest, refusal: RefusedError, act: ControlAction | None = None
     ) -> RefusedError:
-        """Audit a denied request, within the rate limit, as this action; by default its method and path. Returns the error for the
-        client: to one with a token, it names the entry.
+        """Audit a denied request, within the rate limit, as this action; by default its method and path. Returns the error for a
+        client with a token, which names the entry.
         """
         dropped = self._denials.take()
         if dropped is None:

@@ -162,7 +162,10 @@ class Api:
                     self._guard.check_scope(grant, route)
         except RefusedError as refusal:
             stranger = self._client.acting_as("anonymous", address_of(request))
-            raise await self._guard.note(asking or stranger, request, refusal) from None
+            noted = await self._guard.note(asking or stranger, request, refusal)
+            if asking is None:
+                raise
+            raise noted from None
         if route is None:
             if missing is None:
                 raise BrokenInvariant("the route of the request is unknown after it was found")
