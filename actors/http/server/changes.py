@@ -39,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 @attrs.frozen(kw_only=True)
 class Whoami:
     """The principal of the request: the name of the token and its scope. ``is_open`` is true if the server requires no
-    token. ``now`` is the server's wall clock in seconds.
+    token.
 
     ``now`` is the server's wall clock in seconds.
     """
