@@ -36,6 +36,7 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from actors.model.info import InvocationInfo
     from journal.events import Outcome
 
 
@@ -135,25 +136,34 @@ async def _output(exchange: Exchange, of: InvocationId) -> HttpResponse:
     return respond_with_outcome(of, await exchange.wait(ended))
 
 
-async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
-    """A token with the scope *invoke* sees only the invocations that it started: the id of a workflow, for example, can be
-    computed from its key.
+def _sees_all(exchange: Exchange) -> bool:
+    """Report whether the requester sees invocations that it has not started. A token with the scope *invoke* does not: the id of a workflow,
+    for example, can be computed from its key."""
+    return exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(TokenScope.READ)
 
-    A hidden invocation is answered like one that does not exist.
+
+async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
+    if not _sees_all(exchange):
+        await _visible(exchange, of, exchange.client.invocation(of).info())
+
+
+async def _visible(exchange: Exchange, asked: InvocationId, look: Awaitable[InvocationInfo]) -> InvocationId:
+    """Return the id of the invocation that ``look`` finds. One that the requester may not see is answered like one that does not exist:
+    ``asked`` is the id in the answer, which the requester knows.
     """
-    if exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(TokenScope.READ):
-        return
     try:
-        info = await exchange.client.invocation(of).info()
-        is_own = info.created_by == exchange.client.who.by
+        info = await look
+        if _sees_all(exchange) or info.created_by == exchange.client.who.by:
+            return info.id
     except NotFoundError:
-        is_own = False
-    if not is_own:
-        raise NotFoundError(
-            f"there is no invocation {of} that the token {exchange.grant.name!r} may see: it needs the scope "
-            f"{TokenScope.READ.value} for invocations that it has not started",
-            kind=ResourceKind.INVOCATION,
-        )
+        if _sees_all(exchange):
+            raise
+    name = "" if exchange.grant is None else exchange.grant.name
+    raise NotFoundError(
+        f"there is no invocation {asked} that the token {name!r} may see: it needs the scope {TokenScope.READ.value} for invocations that it "
+        "has not started",
+        kind=ResourceKind.INVOCATION,
+    )
 
 
 async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
@@ -165,20 +175,23 @@ async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
         case IdempotentTarget():
             target = Target(wanted.service, wanted.key, wanted.handler)
             of = exchange.client.id_of_request(target, wanted.idempotency_key)
-    await exchange.client.invocation(of).info()
-    await _check_reader(exchange, of)
-    return of
+    return await _visible(exchange, of, exchange.client.invocation(of).info())
 
 
 async def _run_of(exchange: Exchange, workflow: str, key: str) -> InvocationId:
-    """Return the run of a workflow with this key: the first one, or its latest restart."""
-    run = await exchange.client.invocation(exchange.client.id_of_request(Target(workflow, key, "run"), None)).info()
+    first = exchange.client.id_of_request(Target(workflow, key, "run"), None)
+    return await _visible(exchange, first, _latest_run(exchange, first))
+
+
+async def _latest_run(exchange: Exchange, first: InvocationId) -> InvocationInfo:
+    """Return the latest restart of the run of a workflow, or the run itself. Raises :class:`NotFoundError`."""
+    run = await exchange.client.invocation(first).info()
     while run.successors:
         try:
             run = await exchange.client.invocation(run.successors[-1]).info()
         except NotFoundError:
             break  # it has been purged
-    return run.id
+    return run
 
 
 def target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool = True) -> tuple[Target, bool]:
