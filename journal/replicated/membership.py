@@ -34,6 +34,9 @@ class HeartbeatPace:
     beat_seconds: float = BEAT_SECONDS
     dead_seconds: float = DEAD_SECONDS
 
+FORGOTTEN_SECONDS = 60.0
+"""A node with a last heartbeat of this age may no longer be listed as a member, although it has not left."""
+
 
 @attrs.frozen(kw_only=True)
 class Member:
@@ -84,7 +87,8 @@ class Membership(Protocol):
         ...
 
     async def members(self) -> Sequence[Heard]:
-        """Return every member that has not left, in any order. A member whose last heartbeat is older than a minute may be missing."""
+        """Return every member that has not left, in any order. A member whose last heartbeat is older than
+        :data:`FORGOTTEN_SECONDS` may be missing."""
         ...
 
     async def leave(self, name: str) -> None:

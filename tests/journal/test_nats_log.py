@@ -12,7 +12,7 @@ import trio.testing
 
 from journal.errors import InDoubt, LogDiverged, Unavailable
 from journal.replicated.log import Superseded
-from journal.replicated.membership import DEAD_SECONDS, Member
+from journal.replicated.membership import DEAD_SECONDS, FORGOTTEN_SECONDS, Member
 from journal.replicated.nats import log as nats_log
 from journal.replicated.nats.jetstream import JetStream, StreamPage
 from journal.replicated.nats.log import NatsLog, open_nats_log
@@ -289,6 +289,12 @@ async def test_what_a_member_says_is_heard_by_the_others_until_it_is_silent_or_l
         assert await living(two) == [said.name]
         await trio.sleep(0.1)
         assert await living(two) == []
+        await one.beat(said)
+        assert await living(two) == [said.name]
+        await trio.sleep(FORGOTTEN_SECONDS - 0.1)
+        assert [heard.is_alive for heard in await two.members()] == [False]
+        await trio.sleep(0.1)
+        assert await two.members() == []
         await one.beat(said)
         assert await living(two) == [said.name]
         await one.leave(said.name)

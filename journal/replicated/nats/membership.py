@@ -17,7 +17,7 @@ import trio
 
 from journal.errors import InDoubt, Unavailable
 from journal.replicated.member_codec import decode_member, encode_member
-from journal.replicated.membership import DEAD_SECONDS, Heard, HeartbeatPace, Member
+from journal.replicated.membership import DEAD_SECONDS, FORGOTTEN_SECONDS, Heard, HeartbeatPace, Member
 from journal.replicated.nats.jetstream import JetStreamRefused
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class NatsMembership:
             else:
                 self._heard[key] = decode_member(message.data), trio.current_time()
         now = trio.current_time()
+        self._heard = {key: heard for key, heard in self._heard.items() if now - heard[1] < FORGOTTEN_SECONDS}
         return [Heard(member, now - at) for member, at in self._heard.values()]
 
     async def leave(self, name: str) -> None:
