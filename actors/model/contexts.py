@@ -10,6 +10,7 @@ import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.model.definitions import NothingStored
+from actors.model.keys import own_key
 from actors.model.request_ids import debounced_id
 from actors.replay.branches import Branch
 from actors.values.retries import RetryPolicy
@@ -76,7 +77,7 @@ class HandlerContext:
     def id_of(self, request: Request, target: e.Target) -> InvocationId:
         """Return the id of the invocation that the request makes, or made under its idempotency key."""
         if request.options.debounce is not None:
-            return debounced_id(target, request.options.debounce, self.unique(), self.secret)
+            return debounced_id(target, own_key(request.options.debounce), self.unique(), self.secret)
         if request.request_key is None:
             return self.new_id(target.service, target.key)
         secret = "" if request.is_once else self.secret

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
 from actors.values.arguments import PATH_STEPS, is_a
 from actors.values.texts import is_utf8, shown
+from journal.errors import BrokenInvariant
 from journal.events import Kind
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_KEY = 256
 """The longest idempotency key or debounce key, in characters."""
+
+_OWN = "own:"
+_NAMESPACES = ("token:", "webhook:")
+"""How the keys of requesters outside the program begin. No token's name has a colon."""
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
@@ -54,6 +59,24 @@ def key_text(key: object, service: str) -> str:
     if not is_utf8(text):
         raise InvalidArgumentError(f"{service}: the key {shown(text)} cannot be written as UTF-8", path="key")
     return text
+
+
+def key_in_namespace(namespace: str, key: str) -> str:
+    """Return the idempotency or debounce key of a requester as it is stored: requesters with different namespaces share none.
+
+    With the namespace ``token:ci`` it is ``token:ci:KEY``. The program itself has the empty namespace: its keys are stored as they are, and as
+    ``own:KEY`` if they look like those of another.
+    """
+    if not namespace:
+        return f"{_OWN}{key}" if key.startswith((_OWN, *_NAMESPACES)) else key
+    if not f"{namespace}:".startswith(_NAMESPACES):
+        raise BrokenInvariant(f"the namespace {namespace!r} is of no known kind")
+    return f"{namespace}:{key}"
+
+
+def own_key(key: str) -> str:
+    """Return the idempotency or debounce key of the program itself as it is stored."""
+    return key_in_namespace("", key)
 
 
 def checked_request_key(key: str | None, name: str = "idempotency_key") -> str | None:

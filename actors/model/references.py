@@ -12,6 +12,7 @@ from actors.errors import (
     InvalidArgumentError,
     MisuseError,
 )
+from actors.model.keys import own_key
 from actors.model.requests import NO_OPTIONS, CallOptions, Request, no_debounce
 from actors.values.amounts import Amount
 from actors.values.arguments import Seconds
@@ -45,7 +46,8 @@ class BoundHandler(Generic[P, R_co]):
         self._options = options
         self._target = Target(definition.name, key, handler.name)
         is_once = self._is_once = definition.is_once(handler)
-        self._request_key = f"workflow {key}" if is_once else options.idempotency_key
+        given = options.idempotency_key
+        self._request_key = f"workflow {key}" if is_once else None if given is None else own_key(given)
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:

@@ -97,7 +97,7 @@ def no_debounce(target: Target) -> InvalidArgumentError:
 
 
 class Request(msgspec.Struct, eq=False):
-    """A call of a handler, as the caller makes it. ``request_key`` is the idempotency key."""
+    """A call of a handler, as the program makes it. ``request_key`` is the idempotency key as it is stored."""
 
     target: Target
     definition: Definition

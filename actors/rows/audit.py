@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Principal:
     """The identity of a client and its address: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
 
-    ``idempotency_namespace`` keeps the idempotency keys of two tokens apart. It is empty for the process's own user.
+    ``idempotency_namespace`` keeps the idempotency keys of two requesters apart (:func:`actors.model.keys.key_in_namespace`). It is empty for
+    the process's own user and for tokens with the scope *admin*.
     """
 
     by: str

@@ -63,8 +63,8 @@ async def test_the_id_of_a_request_cannot_be_worked_out_without_the_store(tmp_pa
         of = (await shop.post("/Bank/flow/send", "order-1", key="k")).json()["invocationId"]
         target = Target("Bank", None, "flow")
         secret = served.runtime.engine.journal.secret
-        assert of == requested_id(target, "shop:k", secret)
-        assert of != requested_id(target, "shop:k")
+        assert of == requested_id(target, "token:shop:k", secret)
+        assert of != requested_id(target, "token:shop:k")
         assert (await shop.post("/Bank/flow/send", "order-1", key="k")).json()["invocationId"] == of
 
 
@@ -100,6 +100,50 @@ async def test_a_token_that_may_only_call_reads_what_it_has_started(tmp_path: Pa
             for verb in ("attach", "output"):
                 assert (await shop.post(f"/restate/{verb}", body)).status_code == 200, body
                 assert (await guest.post(f"/restate/{verb}", body)).status_code == 404, body
+
+
+async def test_a_hidden_workflow_is_answered_like_one_that_does_not_exist(tmp_path: Path) -> None:
+    async with serving(tmp_path, Claim) as served:
+        guest = Asker(served, "guest", TokenScope.INVOKE)
+        run = await served.runtime.client.workflow(Claim, "7").run.send()
+        await run.result()
+        await run.restart()
+        texts: list[list[str]] = []
+        for key in ("7", "8"):
+            body = {"target": "workflow", "workflowName": "Claim", "workflowKey": key}
+            found = [await guest.post(f"/restate/{verb}", body) for verb in ("lookup", "attach", "output")]
+            found += [await guest.get(f"/restate/workflow/Claim/{key}/{verb}") for verb in ("attach", "output")]
+            found += [await guest.get(f"/restate/output/{workflow_id(Claim, key)}")]
+            assert [answer.status_code for answer in found] == [404] * len(found)
+            texts.append([answer.text.replace(workflow_id(Claim, key), "ID") for answer in found])
+        assert texts[0] == texts[1]
+
+
+async def test_requesters_of_different_kinds_share_no_idempotency_key(tmp_path: Path) -> None:
+    async with serving(tmp_path, Bank) as served:
+        own = served.runtime.client.service(Bank).flow
+        shop, hook, admin = (
+            Asker(served, name, scope)
+            for name, scope in (
+                ("shop", TokenScope.INVOKE),
+                ("webhook", TokenScope.INVOKE),
+                ("boss", TokenScope.ADMIN),
+            )
+        )
+        ids: dict[str, str] = {}
+        for asker, name, keys in (
+            (shop, "shop", ["k"]),
+            (hook, "hook", ["k"]),
+            (admin, "admin", ["k", "shop:k", "token:shop:k", "own:token:shop:k", "webhook:k", "token:webhook:k"]),
+        ):
+            for key in keys:
+                sent = await asker.post("/Bank/flow/send", "order-1", key=key)
+                ids[f"{name} {key}"] = sent.json()["invocationId"]
+        target = Target("Bank", None, "flow")
+        acting = served.runtime.client.acting_as("webhook:x", "", idempotency_namespace="webhook")
+        ids["webhook k"] = acting.id_of_request(target, "k")
+        assert len({*ids.values()}) == len(ids)
+        assert (await own.options(idempotency_key="token:shop:k").send("order-1")).id == ids["admin token:shop:k"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class LocalClient(Client):
         """Return a client that acts on behalf of another: ``by`` is its name and ``source`` its address, for events and
         the audit log.
 
-        Idempotency keys in different realms are different keys, so that a client cannot reach the outcome of another's request.
+        Idempotency keys in different namespaces are different keys, so that a client cannot reach the outcome of another's request.
         """
         return LocalClient(self._backend.acting_as(Principal(by, source, idempotency_namespace)))
 

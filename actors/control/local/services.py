@@ -8,6 +8,7 @@ import trio
 
 from actors.control.local.overview import shared_overview
 from actors.errors import UnavailableError
+from actors.model.keys import key_in_namespace
 from actors.query.snapshot import open_snapshot
 from actors.query.sql.queries import Queries
 
@@ -65,9 +66,7 @@ class LocalServices:
 
     def in_namespace(self, idempotency_key: str | None) -> str | None:
         """Return the idempotency key within the client's namespace."""
-        if idempotency_key is None or not self.who.idempotency_namespace:
-            return idempotency_key
-        return f"{self.who.idempotency_namespace}:{idempotency_key}"
+        return None if idempotency_key is None else key_in_namespace(self.who.idempotency_namespace, idempotency_key)
 
     def check_room(self) -> None:
         """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""

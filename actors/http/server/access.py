@@ -121,7 +121,7 @@ class Guard:
         by = grant.by
         if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user) and by != f"user:{user}":
             by = f"{by} ({user})"
-        idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.name
+        idempotency_namespace = "" if grant.scope is TokenScope.ADMIN else grant.by
         return client.acting_as(by, address_of(request), idempotency_namespace=idempotency_namespace)
 
     async def note(

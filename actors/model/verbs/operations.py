@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.model.contexts import context_of
+from actors.model.keys import own_key
 from actors.replay.branches import Operation
 from journal import events as e
 
@@ -82,7 +83,7 @@ class SendOperation(_Asked):
             trace=self.trace,
             max_duration=asked.options.max_duration,
             budget=asked.options.budget,
-            debounce=asked.options.debounce,
+            debounce=None if asked.options.debounce is None else own_key(asked.options.debounce),
             max_delay=asked.options.max_delay,
             source=self.source,
         )
