@@ -26,6 +26,9 @@ BEAT_SECONDS = 0.25
 DEAD_SECONDS = 1.2
 """The other nodes consider a node with a heartbeat of this age dead there, and it must not answer from memory."""
 
+FORGOTTEN_SECONDS = 60.0
+"""A node with a last heartbeat of this age may no longer be listed as a member, although it has not left."""
+
 
 @attrs.frozen(kw_only=True)
 class HeartbeatPace:
@@ -33,9 +36,6 @@ class HeartbeatPace:
 
     beat_seconds: float = BEAT_SECONDS
     dead_seconds: float = DEAD_SECONDS
-
-FORGOTTEN_SECONDS = 60.0
-"""A node with a last heartbeat of this age may no longer be listed as a member, although it has not left."""
 
 
 @attrs.frozen(kw_only=True)

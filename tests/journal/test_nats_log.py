@@ -293,7 +293,7 @@ async def test_what_a_member_says_is_heard_by_the_others_until_it_is_silent_or_l
         assert await living(two) == [said.name]
         await trio.sleep(FORGOTTEN_SECONDS - 0.1)
         assert [heard.is_alive for heard in await two.members()] == [False]
-        await trio.sleep(0.1)
+        await trio.sleep(0.2)
         assert await two.members() == []
         await one.beat(said)
         assert await living(two) == [said.name]

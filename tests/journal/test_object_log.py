@@ -23,12 +23,12 @@ from journal.errors import (
     WrongStore,
 )
 from journal.replicated.log import LogUnusable, Superseded
-from journal.replicated.membership import HeartbeatPace, Member
+from journal.replicated.membership import FORGOTTEN_SECONDS, HeartbeatPace, Member
 from journal.replicated.objects import log as object_log
 from journal.replicated.objects.address import parse_address
 from journal.replicated.objects.bucket import Bucket
 from journal.replicated.objects.log import ObjectLog
-from journal.replicated.objects.membership import FORGOTTEN_SECONDS, ObjectMembership
+from journal.replicated.objects.membership import ObjectMembership
 from journal.replicated.open import identify, open_replica
 from journal.replicated.place import place_at
 from journal.replicated.snapshots.trim import LogTrimmer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from journal.replicated.member_codec import decode_member, encode_member
-from journal.replicated.membership import Heard
+from journal.replicated.membership import FORGOTTEN_SECONDS, Heard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from journal.replicated.membership import HeartbeatPace, Member
     from journal.replicated.objects.bucket import Bucket
     from journal.replicated.objects.log import ObjectLog
-
-FORGOTTEN_SECONDS = 60.0
-"""The silence after which the object of a node that has ended without leaving is removed."""
 
 
 class ObjectMembership:
@@ -67,6 +64,7 @@ class ObjectMembership:
                 self._log.hint(partition, number)
 
     async def _forget(self, now: float) -> None:
+        """Remove the objects of nodes that have ended without leaving."""
         silent = [name for name, (_, _, at) in self._heard.items() if now - at > FORGOTTEN_SECONDS]
         if silent:
             await self._bucket.remove(silent)
