@@ -9,11 +9,16 @@
 
     def test_it_reminds_after_a_week() -> None:
         actors.testing.run(reminds_after_a_week)
+
+A test that waits for an invocation that cannot continue, because it is paused or waits for a signal that no task of the test can
+send any more, ends at once with :class:`StuckError`, which says why.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +31,7 @@ from actors.control.local.checks import check_recordings
 from actors.environment import Environment, Offload, environment_of_run, offload_inline
 from actors.model.app import App
 from actors.model.checks import refusal_of
+from actors.stalls import StallWatcher, StuckError, is_on_jumping_clock
 from actors.system import SYSTEM_CLASSES
 from actors.values.arguments import Seconds, checked_seconds
 from actors.values.limits import DEFAULT_LIMITS, Limits
@@ -49,8 +55,8 @@ LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
 def run(test: Callable[[], Awaitable[T]], *, within: Seconds = LONGEST_SECONDS) -> T:
     """Run an async function on virtual time: whenever all of it waits, the clock jumps to the next deadline.
 
-    A sleep of days takes no time, and no test needs a sleep to be in time. Raises ``trio.TooSlowError`` after ``within`` virtual
-    seconds. A plain ``trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))`` does the same without a limit.
+    A sleep of days takes no time, and no test needs a sleep to be in time. Raises :class:`StuckError`, a ``trio.TooSlowError``, if it
+    waits for an invocation that cannot continue, and ``trio.TooSlowError`` after ``within`` virtual seconds. A plain ``trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))`` does the same without a limit.
 
     ::
 
@@ -59,10 +65,31 @@ def run(test: Callable[[], Awaitable[T]], *, within: Seconds = LONGEST_SECONDS) 
     longest = checked_seconds(within, "within")
 
     async def bounded() -> T:
-        with trio.fail_after(longest):
+        bound = _Bound(trio.current_time() + longest)
+        _bound.set(bound)
+        with trio.move_on_after(longest):
             return await test()
+        left = "; ".join(bound.open_invocations)
+        left = f". Not completed: {left}" if left else ""
+        raise trio.TooSlowError(
+            f"the test did not end within {longest:,.0f} virtual seconds (`within`), so it waits for something that does not happen, such as an "
+            f"event of follow() or a trio.Event{left}"
+        )
 
     return trio.run(bounded, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@attrs.define
+class _Bound:
+    """The deadline of a test, and the invocations that have not completed by then, in words."""
+
+    latest: float
+    open_invocations: list[str] = attrs.field(factory=list)
+
+
+_bound: ContextVar[_Bound] = ContextVar("_bound", default=_Bound(math.inf))  # noqa: B039 - nothing is open at a deadline that never comes
+_JUST_BEFORE_SECONDS = 0.001
+"""When the open invocations are read: at the deadline the runtime is cancelled as well."""
 
 
 class MemoryDirectory:
@@ -112,10 +139,32 @@ async def open_runtime(
         has_watchdog=False,
     )
     journal = (kept if kept is not None else MemoryDirectory()).journal(environment.clock)
+    before = set(trio.lowlevel.current_task().child_nurseries)
     async with runtimes.open_runtime(
         *classes, journal=journal, environment=environment, limits=limits, fail_fast=fail_fast, drain=0, code=None
     ) as runtime:
-        yield runtime
+        if not is_on_jumping_clock():
+            yield runtime
+            return
+        own = [each for each in trio.lowlevel.current_task().child_nurseries if each not in before]
+        bound = _bound.get()
+        watcher = StallWatcher(runtime, own, bound.latest)
+        scope = trio.CancelScope()
+
+        async def watch() -> None:
+            with scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(watcher.run)
+                    await trio.sleep_until(bound.latest - _JUST_BEFORE_SECONDS)
+                    bound.open_invocations += await watcher.open_invocations()
+
+        trio.lowlevel.spawn_system_task(watch)  # a nursery here would wrap the errors of the test
+        trio.lowlevel.add_instrument(watcher)
+        try:
+            yield runtime
+        finally:
+            trio.lowlevel.remove_instrument(watcher)
+            scope.cancel()
 
 
 def replay_history(file: str | os.PathLike[str], *classes: type) -> tuple[CheckReport, ...]:
@@ -141,4 +190,4 @@ def replay_history(file: str | os.PathLike[str], *classes: type) -> tuple[CheckR
     return tuple(reports)
 
 
-__all__ = ["Clock", "Environment", "MemoryDirectory", "Offload", "open_runtime", "replay_history", "run"]
+__all__ = ["Clock", "Environment", "MemoryDirectory", "Offload", "StuckError", "open_runtime", "replay_history", "run"]

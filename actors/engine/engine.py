@@ -26,7 +26,7 @@ from journal.ids import OBJECT_PREFIX_LENGTH, InvocationId, StreamId, stream_of_
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from actors.code.registry import CodeRegistry
     from actors.core import commands as c
@@ -133,6 +133,10 @@ class Engine:
     def objects_in_memory(self) -> int:
         """The number of objects in memory."""
         return sum(processor.objects_in_memory for processor in self._processors.values())
+
+    def outcome_waits(self) -> Iterator[tuple[InvocationId, Reply[Outcome]]]:
+        """The replies to those who wait for the outcomes of invocations."""
+        return self._processors.outcome_waits()
 
     @property
     def set_aside(self) -> list[str]:

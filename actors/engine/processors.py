@@ -13,10 +13,13 @@ from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, 
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Protocol
 
     from actors.engine.requests import ObjectRequest
     from actors.engine.waiter import Reply
+    from journal.events import Outcome
+    from journal.ids import InvocationId
 
     class Receiver(Protocol):
         """Takes requests for a partition."""
@@ -51,6 +54,14 @@ class Processors(dict[int, PartitionProcessor]):
         raise UnavailableError(
             "the store accepts no writes for now (its disk is full, or it is being reopened); try again later"
         )
+
+    def outcome_waits(self) -> Iterator[tuple[InvocationId, Reply[Outcome]]]:
+        """The replies to those who wait for the outcomes of invocations."""
+        for processor in self.values():
+            for loaded in processor.cache:
+                for of, replies in loaded.waiters.items():
+                    for reply in replies:
+                        yield of, reply
 
     def check_open(self) -> None:
         """Raise :class:`actors.errors.UnavailableError` once the engine has ended, and :class:`actors.errors.MisuseError` in another

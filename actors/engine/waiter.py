@@ -39,6 +39,11 @@ class Reply(msgspec.Struct, Generic[T], eq=False):
     _kept: Maybe[T] | None = None
     _task: trio.lowlevel.Task | None = None
 
+    @property
+    def task(self) -> trio.lowlevel.Task | None:
+        """The task that waits for the answer, if any does."""
+        return self._task
+
     def set(self, value: T) -> None:
         """Answer with a value."""
         self.answer(Value(value))
