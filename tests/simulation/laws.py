@@ -367,8 +367,7 @@ async def _audit(storm: Storm, runtime: Runtime) -> None:
     """Every verb that was answered is in the audit, and the chain is whole."""
     check = await runtime.client.verify_audit()
     storm.law("the audit is a whole chain", check.is_whole, f"{check.broken}")
-    page = await runtime.client.audit(limit=10_000)
-    known = {(entry.target, entry.verb) for entry in page.entries if not entry.refusal}
+    known = {(entry.target, entry.verb) async for entry in runtime.client.audit_entries() if not entry.refusal}
     by_hand = [(said.of, said.verb.partition(" ")[0]) for said in storm.said if not said.by_job]
     for of, verb in [*by_hand, *storm.audited]:
         storm.law("a verb that was answered is in the audit", (of, verb) in known, f"{verb} {of}")
