@@ -16,6 +16,7 @@ LONGEST = {
     "tests/journal/test_power.py": 30,
     "tests/scale/test_suspended.py": 30,
     "tests/test_readme.py": 30,
+    "tests/cli/test_object_cluster.py": 40,
     "tests/cli/test_nats_cluster.py": 30,
     "tests/benchmarks/test_questions.py": 30,
     "tests/crash/test_power_cuts.py": 20,

@@ -98,6 +98,7 @@ async def test_of_two_writers_of_one_entry_one_is_refused(bucket: Again) -> None
     kept = await first.read(0, 0)
     with raises(Superseded, partition=0, after=11):
         await first.append(0, 11, b"behind a missing one")
+    assert 12 not in await claims_of(first)  # it was not tried
     assert sorted([*kept, *refused]) == sorted([b"first", b"second"] * 10)
     assert len(kept) == 10
 
@@ -116,27 +117,46 @@ async def test_a_writer_that_wakes_after_its_entry_was_trimmed_is_refused(bucket
     assert await other.read(0, 7) == [b"of another"] * 2
 
 
+@pytest.mark.parametrize("read_to", [1, 5])
 async def test_a_claim_that_wakes_after_its_entry_was_trimmed_is_refused(
-    bucket: Again, monkeypatch: pytest.MonkeyPatch
+    bucket: Again, read_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The names on both sides would be free again."""
+    """The names on both sides are free again, or on one side if the entry before it is kept."""
     sleeper, other = await opened(bucket()), await opened(bucket())
-    for after in range(5):
+    for after in range(read_to):
         await other.append(0, after, b"of another")
     put = Bucket.put
 
     async def put_late(self: Bucket, name: str, data: bytes) -> None:
         patch.undo()
-        for after in range(5, 9):
+        for after in range(read_to, 9):
             await other.append(0, after, b"of another")
-        await put(self, name, data)  # says that entry 6 stays: too late
+        await put(self, name, data)  # says that the entry stays: too late
         await self.remove([f"{other.root}/log/00000/{number:016}" for number in range(2, 8)])
 
     with monkeypatch.context() as patch:
         patch.setattr(Bucket, "put", put_late)
-        with raises(Superseded, after=5):
-            await sleeper.append(0, 5, b"late")
+        with raises(Superseded, after=read_to):
+            await sleeper.append(0, read_to, b"late")
     assert await numbers_behind(other, 1) == [8, 9]
+
+
+async def test_an_entry_after_a_failed_one_is_kept_as_the_first_of_a_writer(
+    bucket: Again, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failed request may arrive later than everything else."""
+    log = await opened(bucket())
+    await log.append(0, 0, b"one")
+    with monkeypatch.context() as patch, pytest.raises(InDoubt):
+        Faults(patch).next = [(False, NOTHING)] * 100
+        await log.append(0, 1, b"two")
+    await log.append(0, 1, b"two again")
+    assert await claims_of(log) == [1, 2]
+
+
+async def claims_of(log: ObjectLog) -> list[int]:
+    """The entries that are never trimmed."""
+    return [int(each.name[-16:]) for each in await log.bucket.listed(f"{log.root}/claims/00000")]
 
 
 async def numbers_behind(log: ObjectLog, after: int) -> list[int]:

@@ -153,15 +153,13 @@ class ObjectLog:
             return False
         try:
             found = await self._numbers(partition, after - 1)
-            if found[: len(expected) + 1] != [
-                *expected,
-                after + 1,
-            ]:  # the entry before it was trimmed, and so was its name
-                await self.bucket.remove([name])
+            is_last = found == [*expected, after + 1]
+            if not is_last and found[: len(expected) + 2] != [*expected, after + 1, after + 2]:
+                await self.bucket.remove([name])  # it is where others were trimmed
                 return False
         except Unavailable as error:
             raise InDoubt(f"it is unknown whether entry {after + 1} counts: {error}") from error
-        if found[-1] != after + 1:
+        if not is_last:
             raise InDoubt(
                 f"entry {after + 1} of partition {partition} was written, and another node has written after it"
             )
