@@ -902,6 +902,14 @@ class AttachRequested:
 
 
 @attrs.define(kw_only=True)
+class AttachDropped:
+    """An invocation that waited for the outcome of this one, because of :class:`AttachRequested`, no longer waits."""
+
+    invocation_id: InvocationId
+    by: Caller
+
+
+@attrs.define(kw_only=True)
 class InvocationCompleted:
     """The invocation ended with an outcome. Every invocation has exactly one such event."""
 
@@ -1020,6 +1028,7 @@ Event: TypeAlias = (
     | InvocationPaused
     | InvocationResumed
     | AttachRequested
+    | AttachDropped
     | InvocationCompleted
     | InvocationsPurged
     | InvocationMoved

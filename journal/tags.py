@@ -71,6 +71,7 @@ TAGS: dict[type, int] = {
     e.UpdateAccepted: 0x68,
     e.UpdateCompleted: 0x69,
     e.UpdateCancelRequested: 0x6A,
+    e.AttachDropped: 0x6B,
 }
 
 FUSED_TAGS: dict[type, int] = {

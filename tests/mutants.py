@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant("shows-half-of-an-atomic-change", "writer_beside", "return holder if holder is not None and not state.invocations[holder].atomic else None", "return holder"),
     Mutant("fires-timers-early", "timer_message", "timer\"), at)", "timer\"), at - 0.1)"),
     Mutant("leaves-timers-behind", "Machine._retract_timer", "self.batch.retracted.append(", "(lambda message: None)("),
-    Mutant("does-not-remember-who-attached", "_on_attach_requested", "invocation.attached.append(event.by)", "pass"),
+    Mutant("does-not-remember-who-attached", "on_attach_requested", "invocation.attached.append(event.by)", "pass"),
     Mutant("answers-nobody-who-joined", "_answer", "waiting = [*invocation.attached] if", "waiting: list[Caller] = [] if"),
     # Updates of a running workflow.
     Mutant("lets-in-what-a-validator-refuses", "Admission._validate", "if validator is None:", "if True:", "tests/simulation/test_updates.py"),

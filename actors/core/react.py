@@ -12,7 +12,7 @@ from actors.core import effects as f
 from actors.core.budget_effects import end_budget, on_raised, on_spent, on_used_up, tell_of_used_up
 from actors.core.evolve.fields import keeps_changes
 from actors.core.owed import has_yet_to_keep, kill_when_impatient
-from actors.core.retractions import clear_waits, retract, retract_expiry, retract_kill, retract_retry
+from actors.core.retractions import clear_waits, detach, retract, retract_expiry, retract_kill, retract_retry
 from actors.core.state import Changes, WaitKind, existing
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -134,7 +134,11 @@ def _on_deadline(_: ObjectState | None, event: e.DeadlineScheduled) -> list[Effe
 
 def _on_wait_dropped(state: ObjectState | None, event: e.WaitDropped) -> list[Effect]:
     wait = _of(state, event).waits.get(event.step)
-    return [] if wait is None else retract(event.invocation_id, event.step, wait)
+    return (
+        []
+        if wait is None
+        else [*retract(event.invocation_id, event.step, wait), *detach(event.invocation_id, event.step, wait)]
+    )
 
 
 def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:

@@ -9,7 +9,7 @@ from actors.core import effects as f
 from actors.core.owed import TIMED, kill_when_impatient
 from actors.core.state import WaitKind
 from journal.errors import CorruptRecord
-from journal.events import OutcomeKind
+from journal.events import Caller, OutcomeKind
 from journal.ids import InvocationId, StepId, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ def retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effec
     if wait.at is None or wait.kind not in TIMED:
         return []
     return [f.RetractTimer(wait.at, c.FireTimer(invocation_id=invocation_id, step=step))]
+
+
+def detach(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effect]:
+    """Have the invocation that a wait has attached to forget it."""
+    if wait.kind is not WaitKind.ATTACH or wait.callee is None:
+        return []
+    command = c.Detach(invocation_id=wait.callee, by=Caller(invocation_id, step))
+    return [f.Deliver(stream_of_invocation(wait.callee), command)]
 
 
 def retract_retry(invocation: InvocationState) -> list[Effect]:
@@ -50,6 +58,7 @@ def clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect]
     owed = [*retract_retry(invocation), *retract_kill(invocation)]
     for step, wait in invocation.waits.items():
         owed += retract(invocation.invocation_id, step, wait)
+        owed += detach(invocation.invocation_id, step, wait)
         if wait.kind is WaitKind.CALL and not (invocation.spares and wait.is_fixed):
             if wait.callee is None:
                 raise CorruptRecord(f"{invocation.invocation_id} waits for a call without a callee")

@@ -100,6 +100,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationResumed: _HAS_A_STEP | {Status.PAUSED},
     e.InvocationMoved: OPEN - {Status.RUNNING},
     e.AttachRequested: OPEN,
+    e.AttachDropped: OPEN,
     e.InvocationCompleted: OPEN,
     e.InvocationRestarted: OPEN,
     e.FieldsRewound: frozenset({Status.RUNNING}),

@@ -183,6 +183,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationResumed: lambda event: f"resumed{_because(event.reason)}",
     e.InvocationMoved: lambda event: f"moved to {event.deployment or 'what is served'}",
     e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
+    e.AttachDropped: lambda event: f"{event.by.invocation_id} no longer waits for its end",
     e.InvocationCompleted: lambda event: _outcome(event.outcome),
     e.InvocationRestarted: _restarted,
     e.CallsDetached: lambda _: "its calls with an idempotency key continue, for the invocation that repeats it",

@@ -493,6 +493,7 @@ BY_ITSELF: dict[str, Command] = {
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
     "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
+    "a caller's leaving": c.Detach(invocation_id=IT, by=CALLER),
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.FinishDrain(invocation_id=IT),
     "its budgets have room": c.ResumeInBudget(invocation_id=IT),
@@ -546,6 +547,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
     "a call's outcome": {},
     "a verb's answer": {},
     "a callee's successor": {},
+    "a caller's leaving": {},
     "its withdrawal": {
         S.SCHEDULED: ([WITHDRAWN], None),
         S.QUEUED: ([WITHDRAWN], None),
@@ -888,3 +890,14 @@ def test_callers_are_noted_once_each() -> None:
     by_another = c.Attach(invocation_id=IT, by=Caller(CALLER.invocation_id, StepId("8")))
     story = given(*events_of(S.SUSPENDED)).when(VERBS["attach"]).when(by_another).when(VERBS["attach"]).then_nothing()
     assert story.invocation(IT).attached == [CALLER, by_another.by]
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_caller_that_no_longer_waits_is_forgotten(stays: bool) -> None:
+    attach = attrs.evolve(VERBS["attach"], stays=stays)  # type: ignore[misc, type-var]
+    detach = c.Detach(invocation_id=IT, by=CALLER)
+    story = given(*events_of(S.SUSPENDED)).when(attach).when(detach)
+    story.then(e.AttachDropped(invocation_id=IT, by=CALLER))
+    assert [*story.invocation(IT).attached, *story.invocation(IT).watchers] == []
+    story.when(detach).then_nothing()
+    given(*events_of(S.COMPLETED)).when(detach).then_nothing()

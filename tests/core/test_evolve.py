@@ -128,6 +128,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.InvocationResumed: {**_OF_A_STEP, Status.PAUSED: Status.RUNNING},
     e.InvocationMoved: {status: same for status, same in _STAYS.items() if status is not Status.RUNNING},
     e.AttachRequested: {**_STAYS},
+    e.AttachDropped: {**_STAYS},
     e.InvocationCompleted: dict.fromkeys(_STAYS),
     e.InvocationRestarted: {**_STAYS},
     e.FieldsRewound: {Status.RUNNING: Status.RUNNING},

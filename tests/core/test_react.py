@@ -282,6 +282,12 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ),
     ([*RUNNING, STEP_SCHEDULED, PAUSE_REQUESTED], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     (RUNNING, e.AttachRequested(invocation_id=IT, by=CALLER), []),
+    (RUNNING, e.AttachDropped(invocation_id=IT, by=CALLER), []),
+    (
+        [*RUNNING, e.AttachScheduled(invocation_id=IT, step=STEP, callee=CALLEE)],
+        e.WaitDropped(invocation_id=IT, step=STEP),
+        [f.Deliver(stream_of_invocation(CALLEE), c.Detach(invocation_id=CALLEE, by=Caller(IT, STEP)))],
+    ),
     ([accepted(restarts=e.Lineage(AHEAD))], started(), [START]),
     ([accepted(restarts=e.Lineage(AHEAD, STEP))], started(), [f.CopyHistory(IT), START]),
     ([accepted(restarts=e.Lineage(AHEAD, rewinds=True))], started(), [f.CopyHistory(IT), START]),
@@ -398,6 +404,8 @@ def left_behind(kind: WaitKind, ended: OutcomeKind) -> list[Effect]:
             return [f.RetractTimer(DUE, FIRE)]
         case WaitKind.CALL:
             return [f.Deliver(TO_CALLEE, KILLED_CHILD if ended is OutcomeKind.KILLED else CANCELLED_CHILD)]
+        case WaitKind.ATTACH:
+            return [f.Deliver(TO_CALLEE, c.Detach(invocation_id=CALLEE, by=Caller(IT, STEP)))]
         case _:
             return []
 

@@ -690,6 +690,13 @@ def _what_it_waits_for_comes(walker: Walker, which: int, how: int) -> None:
             return
 
 
+def _attach(walker: Walker, which: int, how: int) -> None:
+    of, by = walker.anybody(which), attrs.evolve(CALLER, step=StepId(str(how % 3)))
+    walker.ask(c.Attach(invocation_id=of, by=by))
+    if how % 4:
+        walker.ask(c.Detach(invocation_id=of, by=by))
+
+
 MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "invoke": _invoke,
     "cancel": _verb(_cancel),
@@ -701,7 +708,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
         lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1", question=f"q{how % 5}")
     ),
     "reschedule": _verb(lambda of, how: c.RescheduleInvocation(invocation_id=of, reason="why", delay=float(how % 3))),
-    "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
+    "attach": _attach,
     "purge": _purge,
     "restart": _restart,
     "a gate turns": _turn_gate,

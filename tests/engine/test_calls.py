@@ -307,3 +307,31 @@ async def test_virtual_time_passes_as_the_clock_says(lab: Lab, crashes: int) -> 
         async with lab.running() as runtime:
             await runtime.client.invocation(handle.id).result()
     assert 7200 <= trio.current_time() - started < 7202
+
+
+class Patient(Service):
+    @handler
+    async def wait_for(self, of: str, times: int, seconds: float) -> int:
+        """Wait for another invocation again and again, each time for a while."""
+        gave_up = 0
+        for _ in range(times):
+            with actors.move_on_after(seconds) as scope:
+                await actors.invocation(of).result()
+            gave_up += scope.cancelled_caught
+        return gave_up
+
+
+async def test_a_wait_for_another_invocation_that_is_given_up_leaves_nothing_with_it() -> None:
+    lab = Lab(Counter, Patient)
+    async with lab.running() as runtime:
+        awaited = await runtime.client.actor(Counter, "slow").add_slowly.send(1, 10_000.0)
+        patient = runtime.client.service(Patient)
+        assert await patient.wait_for(awaited.id, 3, 1.0) == 3
+        killed = await patient.wait_for.send(awaited.id, 1, 1000.0)
+        await quiet()
+        await killed.kill()
+        await quiet()
+        names = [event.name async for event in awaited.events() if event.name.startswith("Attach")]
+        assert names == ["AttachRequested", "AttachDropped"] * 4
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(awaited.id).result() == 2

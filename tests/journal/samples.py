@@ -233,6 +233,7 @@ EVENTS: list[e.Event] = [
     ),
     e.InvocationResumed(invocation_id=INVOCATION, reason="fixed"),
     e.AttachRequested(invocation_id=INVOCATION, by=CALLER, stays=True),
+    e.AttachDropped(invocation_id=INVOCATION, by=CALLER),
     e.InvocationCompleted(
         invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck", expired=True)
     ),

@@ -23,6 +23,7 @@ from actors.core.commands.work import (
     Attach,
     CompleteCall,
     CompleteVerb,
+    Detach,
     ExpireInvocation,
     FireTimer,
     Invoke,
@@ -59,6 +60,7 @@ _TAGS: dict[type, int] = {
     ExpireInvocation: 0x41,
     ResumeInBudget: 0x42,
     NoteUsedUp: 0x43,
+    Detach: 0x44,
 }
 
 

@@ -16,6 +16,7 @@ Command: TypeAlias = (
     | work.CompleteCall
     | work.CompleteVerb
     | work.Attach
+    | work.Detach
     | verbs.CancelInvocation
     | verbs.KillInvocation
     | verbs.PauseInvocation

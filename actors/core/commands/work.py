@@ -115,6 +115,14 @@ class Attach:
 
 
 @attrs.frozen(kw_only=True)
+class Detach:
+    """Forget that ``by`` waits for the outcome of this invocation."""
+
+    invocation_id: InvocationId
+    by: Caller
+
+
+@attrs.frozen(kw_only=True)
 class TransferCall:
     """Another invocation will answer the call."""
 

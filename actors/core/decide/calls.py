@@ -55,6 +55,12 @@ def attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _
     return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by, stays=command.stays)]
 
 
+def detach(_: ObjectState, invocation: InvocationState, command: c.Detach, __: float, ___: Limits) -> list[Event]:
+    if command.by not in (*invocation.attached, *invocation.watchers):
+        return []
+    return [e.AttachDropped(invocation_id=invocation.invocation_id, by=command.by)]
+
+
 def hand_over_call(
     _: ObjectState, invocation: InvocationState, command: c.TransferCall, __: float, ___: Limits
 ) -> list[Event]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.decide.calls import attach
+from actors.core.decide.calls import attach, detach
 from actors.core.owed import has_yet_to_keep, keeps_something
 from actors.core.state import InvocationState, ObjectState
 from actors.errors import (
@@ -131,6 +131,8 @@ def decide_on_update(
             return [*_stop(state, invocation, command.reason), ended]
         case c.Attach():
             return attach(state, invocation, command, now, limits)
+        case c.Detach():
+            return detach(state, invocation, command, now, limits)
     verb = _REFUSED.get(command.__class__)
     if verb is not None:
         run = invocation.run or "its run"

@@ -23,6 +23,8 @@ from actors.core.evolve.fields import (
 )
 from actors.core.evolve.waits import (
     on_attach,
+    on_attach_dropped,
+    on_attach_requested,
     on_call,
     on_deadline,
     on_handed_over,
@@ -293,13 +295,6 @@ def _start_over(invocation: InvocationState) -> None:
             wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
 
 
-def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:
-    if event.stays:
-        invocation.watchers.append(event.by)
-    else:
-        invocation.attached.append(event.by)
-
-
 def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.InvocationRestarted, __: Stamp) -> None:
     invocation.successors = [*invocation.successors, event.successor]
     invocation.spares = True
@@ -390,7 +385,8 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,
     e.InvocationMoved: _on_moved,
-    e.AttachRequested: _on_attach_requested,
+    e.AttachRequested: on_attach_requested,
+    e.AttachDropped: on_attach_dropped,
     e.InvocationCompleted: _on_completed,
     e.InvocationRestarted: _on_restarted,
     e.FieldsRewound: on_rewound,

@@ -49,6 +49,19 @@ def on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachSchedu
     )
 
 
+def on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:
+    if event.stays:
+        invocation.watchers.append(event.by)
+    else:
+        invocation.attached.append(event.by)
+
+
+def on_attach_dropped(_: ObjectState, invocation: InvocationState, event: e.AttachDropped, __: Stamp) -> None:
+    for waiting in (invocation.attached, invocation.watchers):
+        if event.by in waiting:
+            waiting.remove(event.by)
+
+
 def on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
     question = event.question
     if event.ready:
