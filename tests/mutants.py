@@ -253,7 +253,7 @@ MUTANTS = (
     Mutant("answers-nodes-without-a-signature", "NodeApi._read", "if not is_equal(", "if False and not is_equal(", "tests/engine/test_forwarding.py"),
     Mutant("believes-any-answer-of-a-node", "NodeTransport.ask", "if not is_equal(given", "if False and not is_equal(given", "tests/engine/test_forwarding.py"),
     Mutant("takes-a-forwarded-call-as-new", "decode_request", "source=asked.source,", "source=asked.source, is_fresh=True,", "tests/engine/test_forwarding.py"),
-    Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),
+    Mutant("opens-to-a-revoked-token", "_contents_of", " if not token.is_revoked", "", "tests/cli/test_tokens.py"),
     Mutant("accepts-tokens-while-it-is-behind", "Node.is_current", "self.registry_version() >= version", "True", "tests/engine/test_shared_tokens.py"),
     Mutant("accepts-tokens-while-it-is-cut-off", "Node.is_current", "self.is_fresh and", "", "tests/engine/test_shared_tokens.py"),
     Mutant("gives-a-draining-node-its-share", "Node._place", "if member.name not in rules.draining", "", "tests/engine/test_drain.py"),

@@ -117,6 +117,10 @@ def _read_own(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and not is_no_plain_file(error):
+            raise UnavailableError(
+                f"the file 'token' of the data directory cannot be read now ({reason_of(error)}); try again later"
+            ) from error
         raise UnavailableError(
             f"the file 'token' of the data directory cannot be used as the server's token ({reason_of(error)}): it must be a "
             "plain file. Remove it; the next start creates a new one",
@@ -129,6 +133,12 @@ def _read_own(path: Path) -> str:
             code=ErrorCode.DAMAGED,
         )
     return secret
+
+
+def is_no_plain_file(error: OSError) -> bool:
+    """Report whether the error says what is in the file's place: a link, a directory, a pipe, or a file that is far too large. All others
+    say that it could not be read, and may pass."""
+    return error.errno in {errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.EFBIG}
 
 
 def reason_of(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+import trio
+import trio.testing
 
 from actors.errors import UnavailableError
 from actors.http.own_token import Grant, make_token
@@ -210,6 +214,52 @@ def test_damaged_tokens_open_nothing_and_say_how_to_mend_it(tmp_path: Path, how:
     (tmp_path / "TOKENS").rename(tmp_path / "TOKENS.damaged")
     assert book.grant_of(secret) is None
     assert book.grant_of(book.create("ops", TokenScope.READ)) == Grant("ops", TokenScope.READ)
+
+
+def test_tokens_that_could_not_be_read_for_a_moment_are_accepted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, secret = make_token(tmp_path), TokenBook(tmp_path).create("ops", TokenScope.READ)
+    book = TokenBook(tmp_path)
+    assert book.grant_of(own) is not None
+    (tmp_path / "TOKENS").touch()
+
+    def no_descriptor(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.http.tokens.read_file", no_descriptor)
+        patch.setattr("actors.http.own_token.read_file", no_descriptor)
+        for _ in range(2):
+            for ask in (partial(book.grant_of, secret), book.named, partial(book.revoke, "ops")):
+                with raises(UnavailableError, code="unavailable"):
+                    ask()
+        assert not book.is_damaged
+        assert book.grant_of(own) == Grant("main", TokenScope.ADMIN)
+        with raises(UnavailableError, code="unavailable"):
+            make_token(tmp_path)
+    assert book.grant_of(secret) == Grant("ops", TokenScope.READ)
+
+
+async def test_a_change_of_tokens_waits_for_another_process_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.http.tokens.LOCK_SECONDS", 600)
+    book, auditor = TokenBook(tmp_path), Full()
+    with (tmp_path / "TOKENS.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(create, book, "ops", TokenScope.READ, "", auditor)
+            await trio.testing.wait_all_tasks_blocked()
+            assert book.named() == []
+            fcntl.flock(other, fcntl.LOCK_UN)
+        assert [token.name for token in book.named()] == ["ops"]
+        fcntl.flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr("actors.http.tokens.LOCK_SECONDS", 0)
+        with raises(UnavailableError, code="unavailable") as refusal:
+            await revoke(book, "ops", "", auditor)
+        assert "TOKENS.lock" in str(refusal.value)
+        assert [token.name for token in book.named()] == ["ops"]
 
 
 UNUSABLE = {

@@ -50,7 +50,7 @@ def _around(exchange: Exchange) -> Iterator[HealthReason]:
 
 def _is_damaged(tokens: TokenBook) -> bool:
     try:
-        return bool(tokens.damage)
+        return tokens.is_damaged
     except DirectoryLost:  # the store reports the reason in a moment
         return False
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import attrs
 import msgspec
+import trio
 
 from actors.errors import ConflictError, ErrorCode, RefusedError, UnavailableError, UnknownOutcomeError
 from actors.http.requests import ReasonBody
@@ -155,7 +156,7 @@ async def _noted(change: Callable[..., T], book: TokenBook, act: ControlAction, 
     )
     async with book.changing:
         try:
-            made = change(owed=owed)
+            made = await trio.to_thread.run_sync(partial(change, owed=owed))
         except RefusedError as refusal:
             shown = attrs.evolve(act, target=act.target[:_SHOWN])
             await auditor.note(shown, refusal=f"{refusal.code}: {refusal}")
@@ -172,7 +173,7 @@ async def _settle(book: TokenBook, auditor: Auditor, fresh: OwedNote | None) -> 
                 verb=owed.verb, target=owed.target, detail=owed.detail + late, reason=owed.reason, request=owed.request
             )
             await auditor.acting_as(owed.by, owed.source).note(act)
-        book.settle(owed)
+        await trio.to_thread.run_sync(book.settle, owed)
 
 
 async def _is_told(owed: OwedNote, auditor: Auditor) -> bool:
