@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from journal.in_flight import InFlight
+    from journal.replicated.journal import ReplicatedJournal
     from journal.replicated.membership import Member
     from journal.replicated.node import Node
 
@@ -72,7 +73,7 @@ async def offload_inline(function: Callable[[], Any]) -> Any:
 
 @attrs.frozen(eq=False)
 class Peers:
-    """The other nodes of a cluster. ``node`` is this one. ``ask`` carries a request to another node and returns its answer. ``serve``
+    """The other nodes of a cluster. ``node`` is this one, and ``journal`` is its journal. ``ask`` carries a request to another node and returns its answer. ``serve``
     gives the requests of other nodes to a function, whose answer waits, until it is cancelled.
 
     ``ask`` raises :class:`actors.errors.NotOwnerError` if the node was not reached or does not own the partition, so that nothing was
@@ -80,6 +81,7 @@ class Peers:
     """
 
     node: Node
+    journal: ReplicatedJournal
     ask: Callable[[Member, Any], Awaitable[Any]]
     serve: Callable[[Callable[[Any], Any]], Awaitable[None]]
 

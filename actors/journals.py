@@ -116,7 +116,7 @@ class JournalPlace:
                 transport = NodeTransport(
                     node.name, journal.secret, listeners, payload_bytes=self.payload_bytes, clock=clock
                 )
-                yield OpenedJournal(journal, Peers(node, transport.ask, transport.serve))
+                yield OpenedJournal(journal, Peers(node, journal, transport.ask, transport.serve))
         finally:
             for listener in listeners:
                 listener.socket.close()

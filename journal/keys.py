@@ -116,8 +116,8 @@ def is_outgoing(key: bytes) -> bool:
     return key.startswith(_OUTGOING)
 
 
-def number_of_outgoing(key: bytes) -> int:
-    """Return the number in a key of :func:`outgoing`."""
+def number_of_message(key: bytes) -> int:
+    """Return the number in a key of :func:`outgoing` or of :func:`message`."""
     return int.from_bytes(key[-8:], "big")
 
 

@@ -16,9 +16,11 @@ import outcome
 import trio
 
 from actors.cluster.transport import NodeTransport
+from actors.engine.requests import TakeMessages
 from actors.environment import Environment, Peers, offload_inline
 from actors.errors import NotOwnerError, UnknownOutcomeError
 from actors.runtime import Runtime, open_runtime
+from journal import keys
 from journal.errors import Unavailable
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
@@ -106,13 +108,6 @@ class Cluster:
         wire = _Wire(self, name, transport)
         node = Node(wire, name, partitions=self.partitions, address=address, clock=self.clock)
         peer = self.peers[name] = Peer(name, node, clock)
-        environment = Environment(
-            clock=self.clock,
-            random=self._random,
-            offload=offload_inline,
-            offload_detached=offload_inline,
-            peers=Peers(node, wire.ask, wire.serve),
-        )
         async with (
             trio.open_nursery() as nursery,
             open_replicated(
@@ -124,6 +119,13 @@ class Cluster:
                 placement=node,
             ) as journal,
         ):
+            environment = Environment(
+                clock=self.clock,
+                random=self._random,
+                offload=offload_inline,
+                offload_detached=offload_inline,
+                peers=Peers(node, journal, wire.ask, wire.serve),
+            )
             await nursery.start(node.run)
             async with open_runtime(*self.classes, journal=journal, environment=environment, drain=1.0) as runtime:
                 peer.runtime = runtime
@@ -144,6 +146,15 @@ class Cluster:
     def key_on(self, service: type, peer: Peer) -> str:
         """A key whose object is on that node."""
         return next(key for key in map(str, range(1000)) if self.partition_of(service, key) in peer.owned())
+
+    def entries(self) -> int:
+        """The number of entries in the logs of all partitions."""
+        return sum(len(entries) for entries in self.log.entries.values())
+
+    def outgoing(self, peer: Peer) -> list[bytes]:
+        """The keys of messages that have not been sent, as this node has them."""
+        prefixes = map(keys.outgoing_prefix, range(self.partitions))
+        return [key for prefix in prefixes for key, _ in peer.engine.journal.scan(prefix, keys.after_prefix(prefix))]
 
     def partition_of(self, service: type, key: str) -> int:
         return stream_of(service.__name__, key) % self.partitions
@@ -189,7 +200,8 @@ class _Wire:
         await self.cluster.membership.changed()
 
     async def ask(self, to: Member, request: ObjectRequest) -> Any:
-        self.cluster.hops.append((self.name, to.name))
+        if not isinstance(request.command, TakeMessages):
+            self.cluster.hops.append((self.name, to.name))
         peer = self.cluster.peers.get(to.name)
         if peer is None or peer.is_cut_off or self._is_cut_off():
             await trio.lowlevel.checkpoint()

@@ -20,7 +20,15 @@ from outcome import Error, Value
 
 from actors import errors
 from actors.core import commands as c
-from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, DeleteObject, Describe, ObjectRequest
+from actors.engine.requests import (
+    Accepted,
+    AuditOnly,
+    AwaitOutcome,
+    DeleteObject,
+    Describe,
+    ObjectRequest,
+    TakeMessages,
+)
 from actors.engine.waiter import Reply
 from actors.errors import ActorError, TerminalError
 from actors.errors.names import instance_dict_of
@@ -33,6 +41,7 @@ from journal import errors as journal_errors
 from journal.errors import BrokenInvariant, CorruptRecord, JournalError, StoreFailed, Unavailable
 from journal.events import ControlResult, Failure, Outcome, Stamp
 from journal.ids import InvocationId, StreamId
+from journal.log.inbox import decode_message, encode_message
 
 if TYPE_CHECKING:
     from outcome import Maybe
@@ -48,6 +57,7 @@ class _Kind(enum.IntEnum):
     DESCRIBE = 2
     AUDIT = 3
     DELETE_OBJECT = 4
+    MESSAGES = 5
 
 
 class _ForwardedRequest(msgspec.Struct, omit_defaults=True):
@@ -89,6 +99,7 @@ _decode_asked = msgspec.msgpack.Decoder(_ForwardedRequest).decode
 _decode_answered = msgspec.msgpack.Decoder(_ForwardedAnswer).decode
 _decode_note = msgspec.msgpack.Decoder(_Note).decode
 _decode_deletion = msgspec.msgpack.Decoder(DeleteObject).decode
+_decode_messages = msgspec.msgpack.Decoder(list[bytes]).decode
 _MALFORMED = (ValueError, KeyError, RecursionError, CorruptRecord)
 
 
@@ -125,6 +136,8 @@ def _body_of(request: ObjectRequest) -> tuple[_Kind, bytes]:
             return _Kind.AUDIT, _encode(_Note(command.act, command.refusal, command.dropped))
         case DeleteObject():
             return _Kind.DELETE_OBJECT, _encode(command)
+        case TakeMessages():
+            return _Kind.MESSAGES, _encode([encode_message(message) for message in command.messages])
         case _:
             if not c.can_be_sent(command):
                 raise BrokenInvariant(f"{type(command).__name__} is not a request of a client")
@@ -150,7 +163,9 @@ def decode_request(data: bytes) -> ObjectRequest:
     )
 
 
-def _command_of(asked: _ForwardedRequest) -> Command | AwaitOutcome | Describe | AuditOnly | DeleteObject:
+def _command_of(
+    asked: _ForwardedRequest,
+) -> Command | AwaitOutcome | Describe | AuditOnly | DeleteObject | TakeMessages:
     match asked.kind:
         case _Kind.COMMAND:
             return c.decode_command(asked.body)[0]
@@ -165,6 +180,8 @@ def _command_of(asked: _ForwardedRequest) -> Command | AwaitOutcome | Describe |
             return AuditOnly(act=note.act, reply=Reply(), refusal=note.refusal, dropped=note.dropped)
         case _Kind.DELETE_OBJECT:
             return _decode_deletion(asked.body)
+        case _Kind.MESSAGES:
+            return TakeMessages([decode_message(data) for data in _decode_messages(asked.body)])
 
 
 # Answers.
@@ -216,7 +233,7 @@ def _answer_to(request: ObjectRequest) -> Any:
             return Outcome
         case Describe():
             return InvocationInfo
-        case AuditOnly():
+        case AuditOnly() | TakeMessages():
             return None
         case DeleteObject():
             return ObjectDeletion

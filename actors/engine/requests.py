@@ -10,12 +10,15 @@ import msgspec
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.core.commands import Command
     from actors.engine.waiter import Reply
     from actors.model.info import InvocationInfo
     from actors.rows.audit import ControlAction
     from journal.events import Outcome, Stamp
     from journal.ids import StreamId
+    from journal.log.protocol import Message
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -52,6 +55,13 @@ class DeleteObject:
     key: str
 
 
+@attrs.frozen(eq=False)
+class TakeMessages:
+    """Another node has messages for objects of one partition; the answer, None, comes once they are durable."""
+
+    messages: Sequence[Message]
+
+
 class Accepted(msgspec.Struct, frozen=True, eq=False):
     """The answer to a request for an invocation; ``is_new`` says that it did not exist before."""
 
@@ -69,7 +79,7 @@ class ObjectRequest(msgspec.Struct, eq=False):
     """
 
     to: StreamId
-    command: Command | AwaitOutcome | Describe | AuditOnly | DeleteObject
+    command: Command | AwaitOutcome | Describe | AuditOnly | DeleteObject | TakeMessages
     stamp: Stamp
     reply: Reply[Any] | None = None
     outcome: Reply[Outcome] | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from journal.kv.store import Batch
     from journal.log.committed_view import CommittedView
     from journal.log.inbox import Inbox
-    from journal.log.protocol import Message
+    from journal.log.protocol import Append, Message
     from journal.rows import StreamHead
 
 
@@ -65,6 +65,9 @@ class MessageExchange:
             batch.rows[position] = None
             dropped.append((position, partition))
         return dropped
+
+    def complete(self, batch: Batch, appends: Sequence[Append], partition: int) -> None:
+        """Add to the batch of a claim what else has to be committed with these appends: here, nothing."""
 
     def forget_outbox(self, partition: int) -> None:
         """Read the outbox again from the store before its next use."""

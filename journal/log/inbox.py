@@ -9,6 +9,9 @@ The table on disk is the truth; memory has a window of it. Half a million remove
 for the first read, so the table is read in pages from the last key seen, and never again from its beginning. Messages with a date
 are in memory only up to a horizon, so that a million sleeping handlers cost as much memory as the next ten thousand.
 
+A message whose sender keeps it until it is durable here may be handed over: it is given out from memory, and the append that consumes
+it records its id. If none does so for a while, it is put into the table like the others, at the same position.
+
 Invariant: every message is given out once for each claim, and none is lost. The table is read as of the commits that have
 returned, and each commit reports in the same moment which messages it added and removed; so a message that the table has shown is
 not reported again.
@@ -24,6 +27,7 @@ import heapq
 from collections import deque
 from typing import TYPE_CHECKING
 
+import attrs
 import msgspec
 import trio
 
@@ -33,7 +37,7 @@ from journal.log.protocol import Due, Message
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from journal.clock import Clock
     from journal.kv.store import Readable
@@ -61,6 +65,22 @@ def decode_message(data: bytes) -> Message:
         raise CorruptRecord(f"a message cannot be decoded: {error}") from error
 
 
+@attrs.define(eq=False)
+class HandedOver:
+    """A message that is given out before it is durable. ``ended`` is set once it is durable or the claim has ended: ``is_kept`` says
+    which."""
+
+    position: bytes
+    message: Message
+    is_kept: bool = False
+    ended: trio.Event = attrs.field(factory=trio.Event)
+
+    def end(self, *, is_kept: bool) -> None:
+        """Tell who waits."""
+        self.is_kept = is_kept
+        self.ended.set()
+
+
 class Inbox:
     """The due messages of a partition. Commits call ``put`` and ``drop``; ``next_due`` gives them out in order."""
 
@@ -68,6 +88,9 @@ class Inbox:
         self._store = store
         self._clock = clock
         self._partition = partition
+        self.handed_over: dict[str, HandedOver] = {}
+        """The messages that are not durable yet, by id."""
+        self._handed_over_at: dict[bytes, HandedOver] = {}
         self._arrived: deque[Due] = deque()
         self._next_arrival_key = keys.messages(partition)
         self._all_arrived_read = False
@@ -95,8 +118,40 @@ class Inbox:
                 self._let_go_of_later_ones()
         self._wake()
 
+    def has_room(self) -> bool:
+        """Report whether a message can be handed over: all others are in memory, and they are not too many."""
+        return self._all_arrived_read and len(self._arrived) < WINDOW
+
+    def hand_over(self, position: bytes, message: Message) -> HandedOver:
+        """Add a message without a date that is not in the table; there must be room."""
+        handed_over = HandedOver(position, message)
+        self.handed_over[message.id] = self._handed_over_at[position] = handed_over
+        self.put(position, message)
+        return handed_over
+
+    def handed_over_at(self, positions: Iterable[bytes]) -> list[HandedOver]:
+        """Return those of these messages that were handed over and are not durable yet."""
+        found = self._handed_over_at
+        return [found[position] for position in positions if position in found] if found else []
+
+    def keep(self, handed_over: HandedOver) -> None:
+        """Tell the sender that a message is durable."""
+        if self.handed_over.pop(handed_over.message.id, None) is not None:
+            del self._handed_over_at[handed_over.position]
+            handed_over.end(is_kept=True)
+
+    def close(self) -> None:
+        """Tell the senders that the claim has ended: what they handed over may not be durable."""
+        for handed_over in self.handed_over.values():
+            handed_over.end(is_kept=False)
+        self.handed_over.clear()
+        self._handed_over_at.clear()
+
     def drop(self, position: bytes) -> None:
         """Forget a message that a commit has removed from the table. Its entry in the heap is skipped later."""
+        handed_over = self._handed_over_at.get(position)
+        if handed_over is not None:
+            self.keep(handed_over)
         self._dated.pop(position, None)
         self._dated_handed_out.discard(position)
 

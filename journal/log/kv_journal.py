@@ -187,6 +187,7 @@ class KvJournal:
             return False
         del self._claimed[claimed.number]
         del self.exchange.claims[claimed.number]
+        claimed.inbox.close()
         return True
 
     # For the iterators.

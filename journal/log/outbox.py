@@ -58,17 +58,35 @@ class Outbox:
             return position
         if now >= self._nothing_to_forget_before:
             self._forget_old_ids(batch, now)
-        key = keys.seen(self._partition, message.id)
-        seen = self._look_up(batch, key)
-        if seen is not None and self._counts(batch, seen, now):
+        if self.has_arrived(batch, message, now):
             return None
-        position = keys.message(self._partition, self.state.next_arrival)
-        batch.rows[position] = encode_message(message)
-        batch.rows[key] = _SEEN.pack(keys.microseconds(now), self.state.next_arrival)
-        batch.rows[keys.seen_by_time(self._partition, now, message.id)] = b""
-        self.state.next_arrival += 1
-        self.write_state(batch)
+        position = self.next_position()
+        self.write(batch, position, message, now)
         return position
+
+    def has_arrived(self, batch: Batch, message: Message, now: float) -> bool:
+        """Report whether a message without a date has arrived before this batch is committed, or with it."""
+        seen = self._look_up(batch, keys.seen(self._partition, message.id))
+        return seen is not None and self._counts(batch, seen, now)
+
+    def next_position(self) -> bytes:
+        """Return the position of the next message without a date."""
+        position = keys.message(self._partition, self.state.next_arrival)
+        self.state.next_arrival += 1
+        return position
+
+    def write(self, batch: Batch, position: bytes, message: Message, now: float) -> None:
+        """Add a message to the batch, at a position that :meth:`next_position` has given."""
+        batch.rows[position] = encode_message(message)
+        self.remember(batch, position, message, now)
+        self.write_state(batch)
+
+    def remember(self, batch: Batch, position: bytes, message: Message, now: float) -> None:
+        """Add to the batch that the message has arrived."""
+        batch.rows[keys.seen(self._partition, message.id)] = _SEEN.pack(
+            keys.microseconds(now), keys.number_of_message(position)
+        )
+        batch.rows[keys.seen_by_time(self._partition, now, message.id)] = b""
 
     def _counts(self, batch: Batch, seen: bytes, now: float) -> bool:
         """Report whether an arrived message still blocks another with its id. It does while it waits, and in any case

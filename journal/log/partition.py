@@ -46,6 +46,8 @@ class KvPartition:
         self.inbox = Inbox(exchange.settled, exchange.clock, number)
         self._exchange = exchange
         self._settled = exchange.settled
+        if (earlier := exchange.claims.get(number)) is not None:
+            earlier.inbox.close()
         self._claim = exchange.claims[number] = PartitionClaim(epoch, self.inbox)
         # Each with its row, so that a commit need not read the row that it replaces.
         self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
@@ -67,6 +69,7 @@ class KvPartition:
             raise BrokenInvariant("the commit has two appends for one object")
         posted = self._exchange.post(batch, messages, self.number) if messages else []
         dropped = self._exchange.retract(batch, retracted, self.number) if retracted else []
+        self._exchange.complete(batch, appends, self.number)
 
         def on_settled() -> None:
             self._remember_heads(heads)

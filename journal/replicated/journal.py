@@ -23,17 +23,19 @@ from journal.log.kv_journal import KvJournal
 from journal.log.streams import NO_STREAM
 from journal.replicated.background import background
 from journal.replicated.exchange import ReplicatedExchange
+from journal.replicated.outgoing import Outgoing
 from journal.replicated.snapshots.make import SnapshotMaker
 from journal.replicated.store import ReplicatedStore
 from journal.rows import StreamHead, decode_row
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from journal.clock import Clock
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Store
+    from journal.log.inbox import HandedOver
     from journal.log.partition import KvPartition
     from journal.log.protocol import Message
     from journal.replicated.log import PostedMessage, ReplicatedLog
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 
 log = SafeLogger(__name__)
 
-_POSTED_TOGETHER = 256
+_DECIDED_WITHIN_SECONDS = 1.0
+_REMOVING_SECONDS = 1.0
+_CARRIED_BYTES = 1 << 20
 _TRY_AGAIN_SECONDS = 0.2
 
 
@@ -140,6 +144,8 @@ class ReplicatedJournal(KvJournal):
         self._replicas = store.replicas
         self._nursery = nursery
         self._placement = placement
+        self.carry: Callable[[int, Sequence[Message]], Awaitable[bool]] | None = None
+        """Gives messages to the node that owns their partition. Returns whether they are durable there."""
         self._following: dict[int, trio.CancelScope] = {}
         self._unfollowed: set[int] = set()
         self._applying = [trio.Lock() for _ in store.replicas]
@@ -175,13 +181,16 @@ class ReplicatedJournal(KvJournal):
         async with background() as nursery:
             claimed = await self._claim(replica, nursery)
             self._placement.claimed(partition, claimed.epoch)
+            outgoing = Outgoing(partition, self.exchange, self._settled, self.send_all)
             try:
-                nursery.start_soon(self._post_outgoing, claimed)
+                nursery.start_soon(outgoing.run)
                 nursery.start_soon(self._take_in, claimed)
                 nursery.start_soon(self._leave_when_lost, claimed)
                 yield claimed
             finally:
                 nursery.cancel_scope.cancel()
+                with trio.move_on_after(_REMOVING_SECONDS, shield=True), suppress(JournalError):
+                    await outgoing.remove()
                 if self.end_claim(claimed):
                     with trio.CancelScope(shield=True):
                         await replica.let_go()
@@ -277,38 +286,42 @@ class ReplicatedJournal(KvJournal):
 
     async def send(self, message: Message) -> None:
         """Send a message to the object's partition, on any node; returns when it is durable."""
-        partition = message.to % self.partitions
+        await self.send_all([message])
+
+    async def send_all(self, messages: Sequence[Message]) -> None:
+        """Send messages to objects of one partition, on any node, in order; returns when they are durable."""
+        partition = messages[0].to % self.partitions
         if self._replicas[partition].is_owned:
-            with suppress(Fenced, InDoubt, Unavailable):  # it is posted then; a second arrival is recognised
-                await super().send(message)
+            with suppress(Fenced, InDoubt, Unavailable):  # they are posted then; a second arrival is recognised
+                await self._send_here(partition, messages)
                 return
-        await self._log.post(partition, message.id, encode_message(message))
-
-    async def _post_outgoing(self, claimed: KvPartition) -> None:
-        """Post the messages to other partitions, and remove their rows."""
-        prefix = keys.outgoing_prefix(claimed.number)
-        while True:
-            more = self.exchange.outgoing_arrives(claimed.number)
-            while page := self.scan(prefix, keys.after_prefix(prefix), limit=_POSTED_TOGETHER):
-                async with trio.open_nursery() as nursery:
-                    for messages in _by_receiver([decode_message(value) for _, value in page]):
-                        nursery.start_soon(self._send_in_order, messages)
-                # If this fails, the claim ends, as with each of its commits.
-                await self._settled.commit(Batch(rows=dict.fromkeys(key for key, _ in page)), on_settled=lambda: None)
-                await trio.lowlevel.checkpoint()
-            await more.wait()
-
-    async def _send_in_order(self, messages: Sequence[Message]) -> None:
+        elif self.carry is not None and all([await self.carry(partition, some) for some in _by_size(messages)]):
+            return
         for message in messages:
-            while True:
-                try:
-                    await self.send(message)
-                    break
-                except StoreFailed:
-                    raise
-                except JournalError as error:
-                    log.debug("a message to partition %d waits: %s", message.to % self.partitions, error)
-                    await trio.sleep(_TRY_AGAIN_SECONDS)
+            await self._log.post(partition, message.id, encode_message(message))
+
+    async def take(self, messages: Sequence[Message]) -> None:
+        """Take messages of another node to objects of one partition that this node owns; returns when they are durable. Raises
+        ``Unavailable`` if it does not own it, and what a commit raises."""
+        partition = messages[0].to % self.partitions
+        if not self._replicas[partition].is_owned or any(each.to % self.partitions != partition for each in messages):
+            raise Unavailable(f"partition {partition} is not owned here")
+        await self._send_here(partition, messages)
+
+    async def _send_here(self, partition: int, messages: Sequence[Message]) -> None:
+        """Send messages to a partition of this node. The commits that decide them make them durable, unless these are late."""
+        handed_over = self.exchange.hand_over(messages)
+        if handed_over is not None:
+            with trio.move_on_after(_DECIDED_WITHIN_SECONDS):
+                for each in handed_over:
+                    await each.ended.wait()
+            if all(each.is_kept for each in handed_over):
+                return
+        batch = Batch()
+        arrived = self.exchange.post(batch, messages, partition)
+        # A commit in any case: if these have arrived before, the commit that they came with may be on its way.
+        self.exchange.outbox(partition).write_state(batch)
+        await self._settled.commit(batch, partial(self._arrive, arrived, handed_over or ()))
 
     async def _take_in(self, claimed: KvPartition) -> None:
         """Commit the messages of the partition's post box to its inbox."""
@@ -331,18 +344,27 @@ class ReplicatedJournal(KvJournal):
         messages = [decode_message(each.data) for each in found]
         arrived = self.exchange.post(batch, messages, claimed.number)
         # If this fails, the claim ends, as with each of its commits.
-        await self._settled.commit(batch, partial(self._deliver, arrived))
+        await self._settled.commit(batch, partial(self._arrive, arrived))
         with suppress(InDoubt, Unavailable):  # they are read again then, and recognised
             await self._log.remove_posted(claimed.number, [each.token for each in found])
 
-    def _deliver(self, arrived: Sequence[tuple[bytes, Message]]) -> None:
+    def _arrive(self, arrived: Sequence[tuple[bytes, Message]], handed_over: Sequence[HandedOver] = ()) -> None:
         for position, message in arrived:
             self.exchange.deliver(position, message)
+        for each in handed_over:
+            claim = self.exchange.claims.get(each.message.to % self.partitions)
+            if claim is not None:
+                claim.inbox.keep(each)
 
 
-def _by_receiver(messages: Sequence[Message]) -> list[list[Message]]:
-    """Group messages by object, each group in its order."""
-    found: dict[int, list[Message]] = {}
+def _by_size(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Yield the messages in order, some at a time: few enough for one request."""
+    some: list[Message] = []
+    size = 0
     for message in messages:
-        found.setdefault(message.to, []).append(message)
-    return [*found.values()]
+        if some and size + len(message.data) > _CARRIED_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(message)
+        size += len(message.data)
+    yield some

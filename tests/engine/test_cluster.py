@@ -128,6 +128,19 @@ async def test_a_handler_calls_an_object_of_another_node(lab: Cluster) -> None:
             assert await caller.client.actor(Caller, lab.key_on(Caller, caller)).call(lab.key_on(Tally, called)) == 2
 
 
+async def test_a_call_there_and_back_costs_three_commits(lab: Cluster) -> None:
+    async with lab.running(2) as (near, far):
+        caller, callee = lab.key_on(Caller, near), lab.key_on(Tally, far)
+        await near.client.actor(Caller, caller).call(callee)
+        await trio.sleep(5)
+        before = lab.entries()
+        for number in range(2, 12):
+            assert await near.client.actor(Caller, caller).call(callee) == 2 * number
+        assert lab.entries() - before <= 10 * 3 + 1
+        await trio.sleep(5)
+        assert not lab.outgoing(near), "and no row is left"
+
+
 async def test_gates_are_closed_and_opened_on_any_node(lab: Cluster) -> None:
     async with lab.running(2) as peers:
         owner, other = registry_and_other(peers)
@@ -428,7 +441,7 @@ class Unplaced:
 async def test_a_node_says_what_it_waits_for_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "actors.engine.router")
     node: Any = Unplaced()
-    router = RequestRouter(Peers(node, trio.sleep, trio.sleep), {}, 1, VirtualClock().now)  # type: ignore[arg-type]
+    router = RequestRouter(Peers(node, None, trio.sleep, trio.sleep), {}, 1, VirtualClock().now)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(router.all_owned)
         await trio.sleep(1.9)

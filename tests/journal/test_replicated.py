@@ -16,14 +16,14 @@ from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from journal.log.open import open_journal
-from journal.log.protocol import Message
+from journal.log.protocol import Append, Message
 from journal.replicated import entries
 from journal.replicated.background import background
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
 from journal.replicated.journal import open_replicated
 from journal.replicated.open import identify, open_replica
 from tests.journal.faulty_log import Fault, FaultyLog
-from tests.journal.test_contract import OTHER, STREAM, all_of, append, nothing_is_due, take, values
+from tests.journal.test_contract import OTHER, STREAM, all_of, append, nothing_is_due, signal, take, values
 from tests.raising import raises
 from tests.virtual import VirtualClock
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from journal.events import Recorded
     from journal.kv.store import Store
+    from journal.log.partition import KvPartition
+    from journal.log.protocol import Due
     from journal.replicated.journal import ReplicatedJournal
 
 pytestmark = pytest.mark.virtual_time
@@ -362,8 +364,9 @@ async def test_a_message_is_sent_on_by_the_next_owner_of_its_sender() -> None:
         with pytest.raises(Unavailable):
             async with node(log, partitions=2) as first, first.claim(STREAM % 2, "first") as sender:
                 await sender.commit([], [message("early")])
+                await trio.testing.wait_all_tasks_blocked()
                 log.faults = [Fault.REFUSED]
-                await trio.sleep(1)  # the row of the message is not removed: the claim ends
+                await trio.sleep(2)  # the row of the message is not removed: the claim ends
         assert [each.message.id for each in await take(receiver, 1)] == ["early"]
         async with node(log, partitions=2) as second, second.claim(STREAM % 2, "second"):
             assert await nothing_is_due(receiver)  # it was posted again, and recognised
@@ -403,6 +406,124 @@ async def test_messages_that_wait_to_be_posted_outlive_their_owner() -> None:
         async with first.claim(STREAM % 2, "sender"), second.claim(OTHER % 2, "receiver") as receiver:
             assert [each.message.id for each in await take(receiver, 3)] == ["m0", "m1", "m2"]
             assert await nothing_is_due(receiver)
+
+
+# Messages handed over to an owner in the same process.
+
+
+@asynccontextmanager
+async def sender_and_receiver(log: FaultyLog) -> AsyncIterator[tuple[KvPartition, ReplicatedJournal]]:
+    """The claim of a sender, and the journal of a node that may claim the receiver's partition."""
+    async with node(log, partitions=2) as journal, journal.claim(STREAM % 2, "sender") as sender:
+        yield sender, journal
+
+
+def consuming(expected: int, due: Due) -> Append:
+    return Append.of(OTHER, expected, [signal(1)], consumed=[due.position])
+
+
+async def entries_of(log: FaultyLog) -> int:
+    return sum([len(await log.read(partition, 0)) for partition in range(2)])
+
+
+async def test_a_message_is_durable_with_the_commit_that_consumes_it() -> None:
+    log = FaultyLog()
+    async with sender_and_receiver(log) as (sender, journal), journal.claim(OTHER % 2, "receiver") as receiver:
+        assert await nothing_is_due(receiver)
+        before = await entries_of(log)
+        for number in range(3):
+            await sender.commit([], [message(f"m{number}")])
+            [due] = await take(receiver, 1)
+            assert due.message.id == f"m{number}"
+            await receiver.commit([consuming(number, due)])
+            await trio.testing.wait_all_tasks_blocked()
+        assert await entries_of(log) == before + 6, "one commit of each side for each message, and none between"
+        await trio.sleep(2)
+        assert await entries_of(log) == before + 7, "the row of the last message"
+        assert not journal.scan(keys.outgoing_prefix(STREAM % 2), keys.after_prefix(keys.outgoing_prefix(STREAM % 2)))
+        await journal.send(message("m0"))
+        assert await nothing_is_due(receiver), "it is recognised"
+
+
+async def test_a_sender_keeps_a_message_until_it_is_durable() -> None:
+    log, prefix = FaultyLog(), keys.outgoing_prefix(STREAM % 2)
+    async with sender_and_receiver(log) as (sender, journal), journal.claim(OTHER % 2, "receiver") as receiver:
+        assert await nothing_is_due(receiver)
+        await sender.commit([], [message("kept")])
+        [due] = await take(receiver, 1)
+        await sender.commit([append(0, 1)])
+        assert journal.scan(prefix, keys.after_prefix(prefix))
+        await receiver.commit([consuming(0, due)])
+        await trio.testing.wait_all_tasks_blocked()
+        await sender.commit([append(1, 2)])
+        assert not journal.scan(prefix, keys.after_prefix(prefix))
+
+
+async def test_messages_to_one_object_are_handed_over_in_order() -> None:
+    log = FaultyLog()
+    async with sender_and_receiver(log) as (sender, journal), journal.claim(OTHER % 2, "receiver") as receiver:
+        assert await nothing_is_due(receiver)
+        for number in range(10):
+            await sender.commit([], [message(f"m{number}")])
+        assert [due.message.id for due in await take(receiver, 1)] == ["m0"]
+        await trio.sleep(2)  # nobody consumes it, so it is in the table, and the next ones come
+        assert [due.message.id for due in await take(receiver, 9)] == [f"m{number}" for number in range(1, 10)]
+
+
+async def test_a_message_that_nobody_consumes_is_put_into_the_table_and_given_out_once() -> None:
+    log = FaultyLog()
+    async with sender_and_receiver(log) as (sender, journal):
+        async with journal.claim(OTHER % 2, "receiver") as receiver:
+            assert await nothing_is_due(receiver)
+            await sender.commit([], [message("late")])
+            [due] = await take(receiver, 1)
+            assert await nothing_is_due(receiver, 3.0)
+            assert journal.get(due.position) is not None
+            await receiver.commit([consuming(0, due)])
+            assert journal.get(due.position) is None
+        async with journal.claim(OTHER % 2, "next receiver") as receiver:
+            assert await nothing_is_due(receiver)
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_a_message_whose_receiver_cannot_commit_comes_again_unless_it_was_kept(fault: Fault) -> None:
+    log = FaultyLog()
+    expected = Unavailable if fault is Fault.REFUSED else InDoubt
+    async with sender_and_receiver(log) as (sender, journal):
+        with pytest.raises(expected):
+            async with journal.claim(OTHER % 2, "receiver") as receiver:
+                assert await nothing_is_due(receiver)
+                await sender.commit([], [message("once")])
+                [due] = await take(receiver, 1)
+                log.faults = [fault]
+                await receiver.commit([consuming(0, due)])
+        async with journal.claim(OTHER % 2, "next receiver") as receiver:
+            if fault is Fault.KEPT:
+                assert await nothing_is_due(receiver, 3.0)
+            else:
+                assert [due.message.id for due in await take(receiver, 1)] == ["once"]
+                assert await nothing_is_due(receiver, 3.0)
+
+
+async def test_sending_again_what_is_on_its_way_waits_until_it_is_durable() -> None:
+    log, sent = FaultyLog(), 0
+
+    async def send(journal: ReplicatedJournal) -> None:
+        nonlocal sent
+        await journal.send(message("once"))
+        sent += 1
+
+    async with node(log, partitions=2) as journal, journal.claim(OTHER % 2, "receiver") as receiver:
+        log.stalled = trio.Event()
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(send, journal)
+                await trio.testing.wait_all_tasks_blocked()
+            sent_before = sent
+            log.stalled.set()
+        assert (sent_before, sent) == (0, 2)
+        assert [due.message.id for due in await take(receiver, 1)] == ["once"]
+        assert await nothing_is_due(receiver)
 
 
 async def _first(journal: ReplicatedJournal, count: int) -> AsyncIterator[Recorded]:
