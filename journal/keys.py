@@ -19,6 +19,7 @@ STORE = b"\x00store"
 
 PARTITION = struct.Struct(">cH")
 _OF_STREAM = struct.Struct(">cHQ")
+_FROM_PARTITION = struct.Struct(">cHHQ")
 _IN_STREAM = struct.Struct(">cHQQ")
 DATED = struct.Struct(">cHQ")
 INDEX = struct.Struct(">Q")
@@ -50,6 +51,7 @@ _OUTPUT_HEAD = b"q"
 _COUNTED_START = b"y"
 _APPLIED = b"z"
 _OUTGOING = b"x"
+_TAKEN = b"X"
 _SPENT = b"j"
 
 
@@ -116,8 +118,8 @@ def is_outgoing(key: bytes) -> bool:
     return key.startswith(_OUTGOING)
 
 
-def number_of_message(key: bytes) -> int:
-    """Return the number in a key of :func:`outgoing` or of :func:`message`."""
+def number_of_outgoing(key: bytes) -> int:
+    """Return the number in a key of :func:`outgoing`."""
     return int.from_bytes(key[-8:], "big")
 
 
@@ -362,6 +364,17 @@ def date_of_seen(key: bytes) -> float:
 def message_id_of_seen(key: bytes) -> str:
     """Return the message id in a key of :func:`seen_by_time`."""
     return key[11:].decode()
+
+
+def taken(partition: int, sender: int, number: int) -> bytes:
+    """Return the key that records the arrival of a message of another partition, ordered by its number there. Number 0 is not that of a
+    message: its value is the number up to which all have arrived."""
+    return _FROM_PARTITION.pack(_TAKEN, partition, sender, number)
+
+
+def number_of_taken(key: bytes) -> int:
+    """Return the number in a key of :func:`taken`."""
+    return int.from_bytes(key[-8:], "big")
 
 
 def audit(partition: int, number: int) -> bytes:

@@ -70,10 +70,11 @@ class StreamHead(msgspec.Struct, gc=False):
 
 @attrs.define(kw_only=True)
 class PartitionState:
-    """The number of the owner, which fences earlier ones, and the number of the next message."""
+    """The number of the owner, which fences earlier ones, and the numbers of the next message and of the next one to another partition."""
 
     epoch: int = 0
     next_arrival: int = 1
+    next_outgoing: int = 1
 
 
 @attrs.frozen

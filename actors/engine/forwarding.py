@@ -41,7 +41,7 @@ from journal import errors as journal_errors
 from journal.errors import BrokenInvariant, CorruptRecord, JournalError, StoreFailed, Unavailable
 from journal.events import ControlResult, Failure, Outcome, Stamp
 from journal.ids import InvocationId, StreamId
-from journal.log.inbox import decode_message, encode_message
+from journal.log.inbox import decode_sent_message, encode_message
 
 if TYPE_CHECKING:
     from outcome import Maybe
@@ -181,7 +181,7 @@ def _command_of(
         case _Kind.DELETE_OBJECT:
             return _decode_deletion(asked.body)
         case _Kind.MESSAGES:
-            return TakeMessages([decode_message(data) for data in _decode_messages(asked.body)])
+            return TakeMessages([decode_sent_message(data) for data in _decode_messages(asked.body)])
 
 
 # Answers.

@@ -1,7 +1,7 @@
 """The contents of a journal, as one digest for each partition, so that a copy can be compared with its original.
 
-Left out is what belongs to a place and not to its contents: how far a node has applied a log, messages that a node is to post, the ids of
-messages that have arrived in the last minutes, and the epochs of owners.
+Left out is what belongs to a place and not to its contents: how far a node has applied a log, messages that a node is to post, which
+messages have arrived, and the epochs of owners.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _OF_PLACE = {
     for key in (
         keys.applied(0),
         keys.outgoing_prefix(0),
+        keys.taken(0, 0, 0),
         keys.seen(0, ""),
         keys.seen_by_time_prefix(0),
         keys.partition_state(0),

@@ -33,7 +33,7 @@ import trio
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.log.protocol import Due, Message
+from journal.log.protocol import Due, Message, SentMessage
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ WINDOW = 10_000
 _HANDED_OUT_TOGETHER = 256
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
+_decode_sent = msgspec.msgpack.Decoder(SentMessage).decode
 
 
 def encode_message(message: Message) -> bytes:
@@ -63,6 +64,22 @@ def decode_message(data: bytes) -> Message:
         return _decode(data)
     except (ValueError, RecursionError) as error:
         raise CorruptRecord(f"a message cannot be decoded: {error}") from error
+
+
+def decode_sent_message(data: bytes) -> SentMessage:
+    """Decode a message of another partition. Raises :class:`CorruptRecord`."""
+    try:
+        return _decode_sent(data)
+    except (ValueError, RecursionError) as error:
+        raise CorruptRecord(f"a message of another partition cannot be decoded: {error}") from error
+
+
+def decode_posted(data: bytes) -> Message:
+    """Decode a message that was posted, of a partition or of another sender. Raises :class:`CorruptRecord`."""
+    try:
+        return decode_sent_message(data)
+    except CorruptRecord:
+        return decode_message(data)
 
 
 @attrs.define(eq=False)

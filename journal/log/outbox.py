@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.log.inbox import encode_message
-from journal.log.protocol import DEDUPLICATION_SECONDS, Message
+from journal.log.protocol import DEDUPLICATION_SECONDS, Message, SentMessage
 from journal.rows import PartitionState, decode_row, encode_row
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from journal.log.committed_view import CommittedView
 
 _FORGOTTEN_TOGETHER = 8
+_TAKEN_TOGETHER = 64
+_TAKEN_AT_MOST = 1_024
 _SEEN = struct.Struct(">QQ")
 """For a message without a due time: its first arrival in microseconds, and its arrival number."""
 
@@ -51,8 +53,13 @@ class Outbox:
         batch.rows[keys.partition_state(self._partition)] = encode_row(self.state)
 
     def put(self, batch: Batch, message: Message, now: float) -> bytes | None:
-        """Add a message to the batch. Returns its position, or None if it has arrived before."""
+        """Add a message to the batch. Returns its position, or None if it has arrived before. One with a due time that is sent again takes
+        its own place again."""
         if message.at is not None:
+            if isinstance(message, SentMessage):
+                if self._is_taken(batch, message):
+                    return None
+                self._remember_number(batch, message)
             position = keys.dated_message(self._partition, message.at, message.id)
             batch.rows[position] = encode_message(message)
             return position
@@ -66,6 +73,8 @@ class Outbox:
 
     def has_arrived(self, batch: Batch, message: Message, now: float) -> bool:
         """Report whether a message without a date has arrived before this batch is committed, or with it."""
+        if isinstance(message, SentMessage) and self._is_taken(batch, message):
+            return True
         seen = self._look_up(batch, keys.seen(self._partition, message.id))
         return seen is not None and self._counts(batch, seen, now)
 
@@ -84,9 +93,36 @@ class Outbox:
     def remember(self, batch: Batch, position: bytes, message: Message, now: float) -> None:
         """Add to the batch that the message has arrived."""
         batch.rows[keys.seen(self._partition, message.id)] = _SEEN.pack(
-            keys.microseconds(now), keys.number_of_message(position)
+            keys.microseconds(now), keys.arrival_of_message(position)
         )
         batch.rows[keys.seen_by_time(self._partition, now, message.id)] = b""
+        if isinstance(message, SentMessage):
+            self._remember_number(batch, message)
+
+    def _remember_number(self, batch: Batch, message: SentMessage) -> None:
+        batch.rows[keys.taken(self._partition, message.sender, message.number)] = b""
+        if message.lowest >= self._taken_to(batch, message.sender) + _TAKEN_TOGETHER:
+            self._forget_taken(batch, message.sender, message.lowest)
+
+    def _is_taken(self, batch: Batch, message: SentMessage) -> bool:
+        key = keys.taken(self._partition, message.sender, message.number)
+        return message.number < self._taken_to(batch, message.sender) or self._look_up(batch, key) is not None
+
+    def _taken_to(self, batch: Batch, sender: int) -> int:
+        """Return the number up to which, without it, all messages of another partition have arrived that are for this one."""
+        value = self._look_up(batch, keys.taken(self._partition, sender, 0))
+        return 0 if value is None else int.from_bytes(value, "big")
+
+    def _forget_taken(self, batch: Batch, sender: int, lowest: int) -> None:
+        """Record that all messages below this number have arrived, instead of each of them."""
+        start, stop = (
+            keys.taken(self._partition, sender, number) for number in (max(1, self._taken_to(batch, sender)), lowest)
+        )
+        forgotten = self._settled.scan(start, stop, limit=_TAKEN_AT_MOST)
+        if len(forgotten) == _TAKEN_AT_MOST:  # the others are forgotten later
+            lowest = keys.number_of_taken(forgotten[-1][0]) + 1
+        batch.rows.update(dict.fromkeys(key for key, _ in forgotten))
+        batch.rows[keys.taken(self._partition, sender, 0)] = lowest.to_bytes(8, "big")
 
     def _counts(self, batch: Batch, seen: bytes, now: float) -> bool:
         """Report whether an arrived message still blocks another with its id. It does while it waits, and in any case

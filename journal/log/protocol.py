@@ -5,7 +5,7 @@ partition to run its handlers; the claim fences every earlier owner. The owner a
 their *messages*: requests of other objects, or timers.
 
 A message is durable and has an id. Sending it again while it waits is harmless; a message without a date is also recognised if it
-is sent again within :data:`DEDUPLICATION_SECONDS` of its first arrival. It stays until an append consumes it, and is given to the
+is sent again within :data:`DEDUPLICATION_SECONDS` of its first arrival, and one of another partition for as long as it may be sent again. It stays until an append consumes it, and is given to the
 next owner if none did.
 """
 
@@ -48,6 +48,16 @@ class Message:
     to: StreamId
     data: bytes
     at: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SentMessage(Message):
+    """A message of another partition, ``sender``, in which ``number`` is this one's for ever. Those with lower numbers than ``lowest`` are
+    durable at their receivers, and are never sent again."""
+
+    sender: int
+    number: int
+    lowest: int = 0
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ from journal.errors import ClusterExists, ClusterInUse, StoreError, StoreExists
 from journal.kv.backup import restore_backup
 from journal.kv.data_directory import DataDirectory
 from journal.kv.store import Batch, Durability, scan_all
-from journal.log.inbox import decode_message
+from journal.log.inbox import decode_posted
 from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal, open_store
 from journal.replicated.entries import DIGEST_BYTES, Position, encode_entries
@@ -128,12 +128,12 @@ async def copy_out_of_cluster(place: ClusterPlace, data: Path, *, check: Check, 
 async def _deliver(store: Store, journal: KvJournal, posted: Sequence[bytes]) -> None:
     """Put the messages that are on their way into the inboxes, and forget what belongs to a node."""
     for data in posted:
-        await journal.send(decode_message(data))
+        await journal.send(decode_posted(data))
     for partition in range(journal.partitions):
         prefix = keys.outgoing_prefix(partition)
         outgoing = list(scan_all(journal, prefix, keys.after_prefix(prefix)))
-        for _, data in outgoing:  # one may have been posted already: its id is known then
-            await journal.send(decode_message(data))
+        for _, data in outgoing:  # one may have been sent already: its number is known then
+            await journal.send(decode_posted(data))
         forgotten: dict[bytes, bytes | None] = dict.fromkeys([keys.applied(partition), *(key for key, _ in outgoing)])
         await store.commit(Batch(rows=forgotten))
 

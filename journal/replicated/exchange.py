@@ -8,7 +8,11 @@ receiver's owner, which decides it as if it were in its inbox; the row is remove
     receiver                      [ decided + row of the answer ]
 
 If the receiver has no owner that can be reached, the message is posted to the log's post box, from where the next owner commits it to
-its inbox. A message may arrive more than once; the receiver recognises its id, as it does with one journal in one store.
+its inbox.
+
+Invariant: a message is taken once, however often and however much later it is sent again. Its number among those of the sender's
+partition is never given to another one, and the receiver records it with the commit that takes it. It forgets the number once the
+sender has said that lower ones are not sent again, and then refuses every lower one.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from journal import keys
 from journal.kv.store import Batch
 from journal.log.exchange import MessageExchange
 from journal.log.inbox import encode_message
+from journal.log.protocol import SentMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +41,6 @@ class ReplicatedExchange(MessageExchange):
 
     def __init__(self, settled: CommittedView, clock: Clock, partitions: int) -> None:
         super().__init__(settled, clock, partitions)
-        self._last_outgoing: dict[int, int] = {}
         self._has_outgoing: dict[int, trio.Event] = {}
         self._sent: dict[int, list[bytes]] = {}
 
@@ -47,9 +51,7 @@ class ReplicatedExchange(MessageExchange):
         own: list[Message] = []
         for message in messages:
             if message.to % self.partitions != sender:
-                position = keys.outgoing(sender, self._next_outgoing(sender))
-                batch.rows[position] = encode_message(message)
-                posted.append((position, message))
+                posted.append(self._write_outgoing(batch, message, sender))
             elif (handed_over := self._handed_over(sender, message)) is None:
                 own.append(message)
             elif not self.outbox(sender).has_arrived(batch, message, self.clock.now()):
@@ -108,7 +110,6 @@ class ReplicatedExchange(MessageExchange):
     def forget_partition(self, partition: int) -> None:
         """Read the counters of a partition again from the store, because another node may have changed them."""
         self.forget_outbox(partition)
-        self._last_outgoing.pop(partition, None)
         self._sent.pop(partition, None)
 
     def outgoing_arrives(self, partition: int) -> trio.Event:
@@ -120,11 +121,11 @@ class ReplicatedExchange(MessageExchange):
         claim = self.claims.get(partition)
         return claim.inbox.handed_over.get(message.id) if claim is not None else None
 
-    def _next_outgoing(self, partition: int) -> int:
-        last = self._last_outgoing.get(partition)
-        if last is None:
-            prefix = keys.outgoing_prefix(partition)
-            found = self.settled.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True)
-            last = keys.number_of_message(found[0][0]) if found else 0
-        self._last_outgoing[partition] = last + 1
-        return last + 1
+    def _write_outgoing(self, batch: Batch, message: Message, sender: int) -> tuple[bytes, Message]:
+        outbox = self.outbox(sender)
+        number, outbox.state.next_outgoing = outbox.state.next_outgoing, outbox.state.next_outgoing + 1
+        outbox.write_state(batch)
+        sent = SentMessage(message.id, message.to, message.data, message.at, sender=sender, number=number)
+        position = keys.outgoing(sender, number)
+        batch.rows[position] = encode_message(sent)
+        return position, sent

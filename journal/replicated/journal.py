@@ -18,7 +18,7 @@ from journal import keys
 from journal.errors import Fenced, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.ids import StreamId
 from journal.kv.store import Batch
-from journal.log.inbox import decode_message, encode_message
+from journal.log.inbox import decode_posted, encode_message
 from journal.log.kv_journal import KvJournal
 from journal.log.streams import NO_STREAM
 from journal.replicated.background import background
@@ -341,7 +341,7 @@ class ReplicatedJournal(KvJournal):
 
     async def _commit_posted(self, claimed: KvPartition, found: Sequence[PostedMessage]) -> None:
         batch = Batch()
-        messages = [decode_message(each.data) for each in found]
+        messages = [decode_posted(each.data) for each in found]
         arrived = self.exchange.post(batch, messages, claimed.number)
         # If this fails, the claim ends, as with each of its commits.
         await self._settled.commit(batch, partial(self._arrive, arrived))

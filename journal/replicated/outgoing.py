@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NoReturn
 
+import attrs
 import trio
 
 from journal import keys
 from journal.errors import JournalError, StoreFailed
-from journal.log.inbox import decode_message
+from journal.log.inbox import decode_sent_message
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from journal.log.committed_view import CommittedView
-    from journal.log.protocol import Message
+    from journal.log.protocol import Message, SentMessage
     from journal.replicated.exchange import ReplicatedExchange
 
 log = SafeLogger(__name__)
@@ -46,7 +47,8 @@ class Outgoing:
         self._exchange = exchange
         self._settled = settled
         self._send = send
-        self._waiting: dict[int, deque[tuple[bytes, Message]]] = {}
+        self._waiting: dict[int, deque[tuple[bytes, SentMessage]]] = {}
+        self._lowest = 0
         self._under_way = 0
         self._has_room = trio.Event()
         self._has_sent = trio.Event()
@@ -60,7 +62,7 @@ class Outgoing:
                 more = self._exchange.outgoing_arrives(self._partition)
                 while page := self._settled.scan(start, keys.after_prefix(prefix), limit=_READ_TOGETHER):
                     for key, value in page:
-                        self._take(key, decode_message(value), nursery)
+                        self._take(key, decode_sent_message(value), nursery)
                     start = page[-1][0] + b"\x00"
                     await self._wait_for_room()
                 await more.wait()
@@ -70,7 +72,7 @@ class Outgoing:
         if batch := self._exchange.sent(self._partition):
             await self._settled.commit(batch, on_settled=lambda: None)
 
-    def _take(self, key: bytes, message: Message, nursery: trio.Nursery) -> None:
+    def _take(self, key: bytes, message: SentMessage, nursery: trio.Nursery) -> None:
         self._under_way += 1
         waiting = self._waiting.get(message.to)
         if waiting is not None:
@@ -90,12 +92,22 @@ class Outgoing:
         while waiting:
             rows = list(waiting)
             waiting.clear()
-            await self._send_until_durable([message for _, message in rows])
+            lowest = self._lowest_kept()
+            await self._send_until_durable([attrs.evolve(message, lowest=lowest) for _, message in rows])
             self._exchange.note_sent(self._partition, (key for key, _ in rows))
             self._has_sent.set()
             self._under_way -= len(rows)
             self._has_room.set()
         del self._waiting[to]
+
+    def _lowest_kept(self) -> int:
+        """Return the lowest number with a row: those below are not sent again, whatever happens."""
+        prefix = keys.outgoing_prefix(self._partition)
+        [(key, _)] = self._settled.scan(
+            keys.outgoing(self._partition, self._lowest), keys.after_prefix(prefix), limit=1
+        )
+        self._lowest = keys.number_of_outgoing(key)
+        return self._lowest
 
     async def _send_until_durable(self, messages: Sequence[Message]) -> None:
         while True:

@@ -16,7 +16,7 @@ from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
 from journal.log.open import open_journal
-from journal.log.protocol import Append, Message
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Message, SentMessage
 from journal.replicated import entries
 from journal.replicated.background import background
 from journal.replicated.entries import OVERHEAD, START, decode_batches, decode_entry, encode_entries
@@ -443,6 +443,42 @@ async def test_a_message_is_durable_with_the_commit_that_consumes_it() -> None:
         assert not journal.scan(keys.outgoing_prefix(STREAM % 2), keys.after_prefix(keys.outgoing_prefix(STREAM % 2)))
         await journal.send(message("m0"))
         assert await nothing_is_due(receiver), "it is recognised"
+
+
+@pytest.mark.parametrize("at", [None, 1.0])
+async def test_a_message_that_is_sent_again_much_later_is_taken_once(at: float | None) -> None:
+    log = FaultyLog()
+    async with node(log, partitions=2) as journal, journal.claim(OTHER % 2, "receiver") as receiver:
+        assert await nothing_is_due(receiver)
+        with pytest.raises(Unavailable):
+            async with journal.claim(STREAM % 2, "sender") as sender:
+                await sender.commit([], [message("once", at=at)])
+                [due] = await take(receiver, 1)
+                await receiver.commit([consuming(0, due)])
+                await trio.testing.wait_all_tasks_blocked()
+                log.faults = [Fault.REFUSED]
+                await sender.commit([append(0, 1)])  # the row of the message is not removed either
+        await trio.sleep(2 * DEDUPLICATION_SECONDS)
+        await journal.send(message("something else"))  # ids that are older are forgotten now
+        assert [due.message.id for due in await take(receiver, 1)] == ["something else"]
+        async with journal.claim(STREAM % 2, "next sender"):
+            assert await nothing_is_due(receiver)
+
+
+async def test_numbers_that_are_not_sent_again_are_not_kept() -> None:
+    log, messages = FaultyLog(), 300
+    first, stop = (keys.taken(OTHER % 2, STREAM % 2, number) for number in (1, messages + 1))
+    async with sender_and_receiver(log) as (sender, journal), journal.claim(OTHER % 2, "receiver") as receiver:
+        assert await nothing_is_due(receiver)
+        for number in range(messages):
+            await sender.commit([], [message(f"m{number}")])
+            [due] = await take(receiver, 1)
+            await receiver.commit([consuming(number, due)])
+            await trio.testing.wait_all_tasks_blocked()
+        assert 0 < len(journal.scan(first, stop)) <= 66
+        late = SentMessage("late", OTHER, b"late", sender=STREAM % 2, number=1)
+        await journal.take([late])
+        assert await nothing_is_due(receiver), "a number that was forgotten has arrived"
 
 
 async def test_a_sender_keeps_a_message_until_it_is_durable() -> None:
