@@ -118,8 +118,8 @@ def is_outgoing(key: bytes) -> bool:
     return key.startswith(_OUTGOING)
 
 
-def number_of_outgoing(key: bytes) -> int:
-    """Return the number in a key of :func:`outgoing`."""
+def number_in_sender(key: bytes) -> int:
+    """Return the number in a key of :func:`outgoing` or of :func:`taken`."""
     return int.from_bytes(key[-8:], "big")
 
 
@@ -370,11 +370,6 @@ def taken(partition: int, sender: int, number: int) -> bytes:
     """Return the key that records the arrival of a message of another partition, ordered by its number there. Number 0 is not that of a
     message: its value is the number up to which all have arrived."""
     return _FROM_PARTITION.pack(_TAKEN, partition, sender, number)
-
-
-def number_of_taken(key: bytes) -> int:
-    """Return the number in a key of :func:`taken`."""
-    return int.from_bytes(key[-8:], "big")
 
 
 def audit(partition: int, number: int) -> bytes:

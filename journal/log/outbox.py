@@ -120,7 +120,7 @@ class Outbox:
         )
         forgotten = self._settled.scan(start, stop, limit=_TAKEN_AT_MOST)
         if len(forgotten) == _TAKEN_AT_MOST:  # the others are forgotten later
-            lowest = keys.number_of_taken(forgotten[-1][0]) + 1
+            lowest = keys.number_in_sender(forgotten[-1][0]) + 1
         batch.rows.update(dict.fromkeys(key for key, _ in forgotten))
         batch.rows[keys.taken(self._partition, sender, 0)] = lowest.to_bytes(8, "big")
 

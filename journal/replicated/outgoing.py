@@ -106,7 +106,7 @@ class Outgoing:
         [(key, _)] = self._settled.scan(
             keys.outgoing(self._partition, self._lowest), keys.after_prefix(prefix), limit=1
         )
-        self._lowest = keys.number_of_outgoing(key)
+        self._lowest = keys.number_in_sender(key)
         return self._lowest
 
     async def _send_until_durable(self, messages: Sequence[Message]) -> None:
