@@ -103,9 +103,8 @@ def applied(partition: int) -> bytes:
     return PARTITION.pack(_APPLIED, partition)
 
 
-def outgoing(partition: int, number: int) -> bytes:
-    """Return the key of a message to another partition that is to be posted, ordered by number."""
-    return DATED.pack(_OUTGOING, partition, number)
+outgoing: Callable[[int, int], bytes] = partial(DATED.pack, _OUTGOING)
+"""Returns the key of a message to another partition that is to be sent, from the partition and the number, ordered by it."""
 
 
 def outgoing_prefix(partition: int) -> bytes:
@@ -295,9 +294,8 @@ def items_of_object(partition: int, stream: StreamId) -> bytes:
     return _OF_STREAM.pack(_ITEM, partition, stream)
 
 
-def message(partition: int, arrival: int) -> bytes:
-    """Return the key of a message without a due time, ordered by arrival."""
-    return DATED.pack(_MESSAGE, partition, arrival)
+message: Callable[[int, int], bytes] = partial(DATED.pack, _MESSAGE)
+"""Returns the key of a message without a due time, from the partition and the arrival number, ordered by it."""
 
 
 def messages(partition: int) -> bytes:
@@ -366,16 +364,13 @@ def message_id_of_seen(key: bytes) -> str:
     return key[11:].decode()
 
 
-def taken(partition: int, sender: int, number: int) -> bytes:
-    """Return the key that records the arrival of a message of another partition, ordered by its number there. Number 0 is not that of a
-    message: its value is the number up to which all have arrived."""
-    return _FROM_PARTITION.pack(_TAKEN, partition, sender, number)
+taken: Callable[[int, int, int], bytes] = partial(_FROM_PARTITION.pack, _TAKEN)
+"""Returns the key that records the arrival of a message of another partition, from the partition, the sender's and the number there. Number 0
+is not that of a message: its value is the number up to which all have arrived."""
 
 
-def audit(partition: int, number: int) -> bytes:
-    """Return the key of a row of the audit log, ordered by number and not by time: setting back a clock must not change
-    the order of the chain."""
-    return DATED.pack(_AUDIT, partition, number)
+audit: Callable[[int, int], bytes] = partial(DATED.pack, _AUDIT)
+"""Returns the key of a row of the audit log, ordered by number and not by time: setting back a clock must not change the order of the chain."""
 
 
 def audit_prefix(partition: int) -> bytes:

@@ -83,7 +83,7 @@ def decode_posted(data: bytes) -> Message:
 
 
 @attrs.define(eq=False)
-class HandedOver:
+class HandedOverMessage:
     """A message that is given out before it is durable. ``ended`` is set once it is durable or the claim has ended: ``is_kept`` says
     which."""
 
@@ -105,9 +105,9 @@ class Inbox:
         self._store = store
         self._clock = clock
         self._partition = partition
-        self.handed_over: dict[str, HandedOver] = {}
+        self.handed_over: dict[str, HandedOverMessage] = {}
         """The messages that are not durable yet, by id."""
-        self._handed_over_at: dict[bytes, HandedOver] = {}
+        self._handed_over_at: dict[bytes, HandedOverMessage] = {}
         self._arrived: deque[Due] = deque()
         self._next_arrival_key = keys.messages(partition)
         self._all_arrived_read = False
@@ -139,19 +139,19 @@ class Inbox:
         """Report whether a message can be handed over: all others are in memory, and they are not too many."""
         return self._all_arrived_read and len(self._arrived) < WINDOW
 
-    def hand_over(self, position: bytes, message: Message) -> HandedOver:
+    def hand_over(self, position: bytes, message: Message) -> HandedOverMessage:
         """Add a message without a date that is not in the table; there must be room."""
-        handed_over = HandedOver(position, message)
+        handed_over = HandedOverMessage(position, message)
         self.handed_over[message.id] = self._handed_over_at[position] = handed_over
         self.put(position, message)
         return handed_over
 
-    def handed_over_at(self, positions: Iterable[bytes]) -> list[HandedOver]:
+    def handed_over_at(self, positions: Iterable[bytes]) -> list[HandedOverMessage]:
         """Return those of these messages that were handed over and are not durable yet."""
         found = self._handed_over_at
         return [found[position] for position in positions if position in found] if found else []
 
-    def keep(self, handed_over: HandedOver) -> None:
+    def keep(self, handed_over: HandedOverMessage) -> None:
         """Tell the sender that a message is durable."""
         if self.handed_over.pop(handed_over.message.id, None) is not None:
             del self._handed_over_at[handed_over.position]

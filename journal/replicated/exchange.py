@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from journal.clock import Clock
     from journal.log.committed_view import CommittedView
-    from journal.log.inbox import HandedOver
+    from journal.log.inbox import HandedOverMessage
     from journal.log.protocol import Append, Message
 
 
@@ -59,7 +59,7 @@ class ReplicatedExchange(MessageExchange):
                 self.outbox(sender).write(batch, handed_over.position, message, self.clock.now())
         return super().post(batch, own, sender) + posted
 
-    def hand_over(self, messages: Sequence[Message]) -> list[HandedOver] | None:
+    def hand_over(self, messages: Sequence[Message]) -> list[HandedOverMessage] | None:
         """Give messages to the owner of their partition before they are durable. Returns None if they have to be in its table first:
         it has no owner here, too many wait, one has a date, or one may have arrived before."""
         partition = messages[0].to % self.partitions
@@ -117,7 +117,7 @@ class ReplicatedExchange(MessageExchange):
         self._has_outgoing[partition] = trio.Event()
         return self._has_outgoing[partition]
 
-    def _handed_over(self, partition: int, message: Message) -> HandedOver | None:
+    def _handed_over(self, partition: int, message: Message) -> HandedOverMessage | None:
         claim = self.claims.get(partition)
         return claim.inbox.handed_over.get(message.id) if claim is not None else None
 

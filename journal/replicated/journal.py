@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from journal.clock import Clock
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Store
-    from journal.log.inbox import HandedOver
+    from journal.log.inbox import HandedOverMessage
     from journal.log.partition import KvPartition
     from journal.log.protocol import Message
     from journal.replicated.log import PostedMessage, ReplicatedLog
@@ -348,7 +348,7 @@ class ReplicatedJournal(KvJournal):
         with suppress(InDoubt, Unavailable):  # they are read again then, and recognised
             await self._log.remove_posted(claimed.number, [each.token for each in found])
 
-    def _arrive(self, arrived: Sequence[tuple[bytes, Message]], handed_over: Sequence[HandedOver] = ()) -> None:
+    def _arrive(self, arrived: Sequence[tuple[bytes, Message]], handed_over: Sequence[HandedOverMessage] = ()) -> None:
         for position, message in arrived:
             self.exchange.deliver(position, message)
         for each in handed_over:
