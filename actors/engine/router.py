@@ -22,6 +22,7 @@ import trio
 from actors.core import commands as c
 from actors.core.state import REQUEST
 from actors.engine.callers import require_client
+from actors.engine.message_carrier import MessageCarrier
 from actors.engine.requests import AuditOnly, AwaitOutcome, Describe, ObjectRequest, TakeMessages
 from actors.engine.waiter import Reply
 from actors.errors import ActorError, NotOwnerError, TooSlowError, UnavailableError, UnknownOutcomeError
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from actors.engine.processors import Receiver
     from actors.engine.registry import RegistryView
     from actors.environment import Peers
-    from journal.log.protocol import Message
     from journal.replicated.membership import Member
 
 log = SafeLogger(__name__)
@@ -72,7 +72,7 @@ class RequestRouter:
         """Create a router. ``processors`` are those of this node; ``now`` is the wall clock."""
         self._node = peers.node
         self._peers = peers
-        self._journal = peers.journal
+        self._messages = MessageCarrier(peers, self._ask_node, now)
         self._processors = processors
         self._partitions = partitions
         self._now = now
@@ -89,11 +89,12 @@ class RequestRouter:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                self._journal.carry = self._carry_messages
+                self._messages.begin()
                 task_status.started()
                 await self._stop_asking_dead_nodes()
         finally:
-            self._nursery = self._journal.carry = None
+            self._messages.end()
+            self._nursery = None
 
     def submit(self, request: ObjectRequest, reply: Reply[Any]) -> None:
         """Send the request to the owner of its partition. Raises :class:`NotOwnerError` if this node is stopping, and
@@ -240,34 +241,11 @@ class RequestRouter:
             raise self._not_owner(partition)
         if isinstance(asked.command, TakeMessages):
             answer = Reply[Any]()
-            self._nursery.start_soon(self._take_messages, asked.command.messages, answer)
+            self._nursery.start_soon(self._messages.take, asked.command.messages, answer)
             return answer
         request, reply = with_reply(asked)
         processor.submit(request, reply)
         return reply
-
-    async def _take_messages(self, messages: Sequence[Message], answer: Reply[Any]) -> None:
-        try:
-            await self._journal.take(messages)
-            answer.set(None)
-        except JournalError as error:
-            answer.fail(error)
-        except trio.Cancelled:
-            answer.fail(UnknownOutcomeError("this node is stopping"))
-            raise
-
-    async def _carry_messages(self, partition: int, messages: Sequence[Message]) -> bool:
-        """Give messages between objects to the owner of their partition. Returns whether they are durable there."""
-        owner = self._node.owner_of(partition)
-        if owner is None or owner.name == self._node.name:
-            return False
-        request = ObjectRequest(messages[0].to, TakeMessages(messages), Stamp(self._now(), cause="", by=""))
-        try:
-            await self._ask_node(owner, request)
-        except (ActorError, JournalError) as error:
-            log.debug("node %s does not take messages of partition %d: %s", owner.name, partition, error)
-            return False
-        return True
 
     def _start(
         self, nursery: trio.Nursery, request: ObjectRequest, reply: Reply[Any], unknown: UnknownOutcomeError | None
