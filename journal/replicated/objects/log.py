@@ -59,6 +59,7 @@ class ObjectLog:
         self._boxes: PostBoxes | None = None
         self._written: dict[int, int] = {}
         """The entry that this log has written last, by partition, unless a write has failed since."""
+        self._trimmed: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._found: dict[int, tuple[int, bytes]] = {}
         self._hinted: dict[int, int] = {}
@@ -225,10 +226,14 @@ class ObjectLog:
                 event.set()
 
     async def trim(self, partition: int, before: int) -> None:
+        if before <= self._trimmed.get(partition, 0):
+            await trio.lowlevel.checkpoint()
+            return  # a listing costs as much as a commit
         listed = [_number(each) for each in await self.bucket.listed(self._log(partition))]
         kept = {_number(each) for each in await self.bucket.listed(self._claims(partition))}
         removed = [number for number in listed[:-1] if number < before and number not in kept]
         await self.bucket.remove([self._entry(partition, number) for number in removed])
+        self._trimmed[partition] = min(before, listed[-1]) if listed else 0
 
     async def bytes_after(self, partition: int, after: int) -> int:
         return sum([each.size for each in await self._page(partition, after, most=None)])
