@@ -99,7 +99,7 @@ ARROWS = {
     ),
     "actors.integrations.langgraph": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
     "actors.integrations.openai_agents": "actors.aio.handler actors.errors actors.extras actors.model actors.replay actors.values",
-    "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values",
+    "actors.integrations.pydantic_ai": "actors.aio.handler actors.extras actors.model actors.replay actors.values journal",
     "actors.integrations.transactions": "actors.errors actors.model actors.values",
     "actors.integrations.openai": "actors.extras actors.integrations.chat actors.model actors.values",
     "actors.integrations.anthropic": "actors.extras actors.integrations.chat actors.model actors.values",

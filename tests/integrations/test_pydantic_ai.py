@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 import actors
-from actors import RetryPolicy, Service, handler
+from actors import RetryPolicy, Service, Status, handler
 from actors.integrations.pydantic_ai import PlayheadDurability
 from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
@@ -145,7 +146,27 @@ async def look() -> str:
     return "around"
 
 
+def of_price(model: FunctionModel, name: str, **options: Any) -> Agent[None, str]:
+    return Agent(model, name=name, capabilities=[PlayheadDurability(loop="trio", **options)], tools=[weather, add])
+
+
+def broken_price(response: ModelResponse) -> None:
+    raise ValueError(f"no price for {response.model_name}")
+
+
+PRICED = {
+    "listed": of_price(FunctionModel(think, model_name="gpt-4o"), "listed"),
+    "own": of_price(FunctionModel(think), "own", price=lambda _: "0.30"),
+    "unknown": of_price(FunctionModel(think), "unknown"),
+    "broken": of_price(FunctionModel(think), "broken", price=broken_price),
+}
+
+
 class Agents(Service):
+    @handler
+    async def run_priced(self, which: str) -> str:
+        return (await actors.aio.host(PRICED[which].run, "how is it?")).output
+
     @handler
     async def ask_the_library(self) -> str:
         return (await actors.aio.host(librarian.run, "a book, please")).output
@@ -301,3 +322,31 @@ def test_a_process_killed_at_each_recorded_step_repeats_no_recorded_model_call(t
     assert story.asked_again == []
     assert (len(story.recorded), len(set(story.asked))) == (6, 3)
     assert story.kills >= 5
+
+
+@pytest.mark.virtual_time
+async def test_each_model_request_spends_its_price_in_dollars(caplog: pytest.LogCaptureFixture) -> None:
+    async with Lab(Agents).running() as runtime:
+        agents, spent = runtime.client.service(Agents), {}
+        for which in PRICED:
+            handle = await agents.run_priced.send(which)
+            assert await handle.result() == "3 cold"
+            WORLD.clear()
+            spent[which] = (await handle.info()).spent.get("usd")
+    assert spent["own"] == "0.9"
+    assert spent["listed"] is not None
+    assert Decimal(spent["listed"]) > 0, "pydantic-ai has a list of prices"
+    assert [spent["unknown"], spent["broken"]] == [None, None]
+    assert "no price for" in caplog.text, "the request has been paid for, and is not repeated"
+
+
+@pytest.mark.virtual_time
+async def test_a_budget_in_dollars_pauses_an_agent_and_more_lets_it_continue() -> None:
+    async with Lab(Agents).running() as runtime:
+        handle = await runtime.client.service(Agents).run_priced.options(budget={"usd": "0.50"}).send("own")
+        await trio.sleep(60)
+        info = await handle.info()
+        assert (info.status, info.spent["usd"]) == (Status.PAUSED, "0.6")
+        await handle.resume(budget={"usd": 1})
+        assert await handle.result() == "3 cold"
+        assert WORLD.count("model") == 3

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+from pydantic import TypeAdapter
 from pydantic_ai import exceptions
 from pydantic_ai.durable_exec import (
     JSON_CODEC,
@@ -24,17 +26,20 @@ from pydantic_ai.durable_exec import (
     ToolsetCallToolId,
     ToolsetGetToolsId,
 )
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.tools import AgentDepsT
 from pydantic_core import to_jsonable_python
 
 from actors.aio.handler.branches import TaskBranch
 from actors.model.verbs.attributes import describe_step
 from actors.model.verbs.context import uuid4
-from actors.model.verbs.spending import spend_tokens
+from actors.model.verbs.spending import spend, spend_tokens
 from actors.model.verbs.steps import run
 from actors.model.verbs.time import current_time
 from actors.replay.branches import current_branch
+from actors.values.failures import text_of
 from actors.values.retries import RetryPolicy
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -43,7 +48,15 @@ if TYPE_CHECKING:
     from pydantic_ai.durable_exec import DurableOperationBackend, DurableOperationId
     from pydantic_ai.models import Model
 
+    from actors.values.amounts import Amount
     from actors.values.arguments import Seconds
+
+log = SafeLogger(__name__)
+
+_RESPONSE = TypeAdapter(ModelResponse)
+
+_SMALLEST_PRICE = Decimal("0.000000001")
+"""The precision of amounts. Prices are rounded up."""
 
 
 @attrs.frozen
@@ -70,6 +83,10 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
 
     A model response that is streamed is recorded when it is complete, and then given to the agent. ``event_stream_handler`` runs in the step
     while the response arrives: ``actors.emit`` there shows the tokens to readers of ``handle.output()`` at once.
+
+    Each model request spends its ``tokens``, ``input_tokens`` and ``output_tokens``, and ``usd``, its price in US dollars by the prices of
+    pydantic-ai, so a budget of any of them pauses the agent. A model that pydantic-ai has no price for spends no ``usd``. ``price`` is
+    called with the response in place of these prices, and returns the price of the request, or None.
     """
 
     engine_spec = DurabilityEngineSpec(
@@ -91,8 +108,10 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
         tool_retry: RetryPolicy | None = None,
         tool_timeout: Seconds | None = None,
         loop: Literal["asyncio", "trio"] = "asyncio",
+        price: Callable[[ModelResponse], Amount | None] | None = None,
     ) -> None:
         super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
+        self._price = _known_price if price is None else price
         self._model_steps = StepConfig(loop, model_retry, model_timeout)
         self._tool_steps = StepConfig(loop, tool_retry, tool_timeout)
         self._other_steps = StepConfig(loop)
@@ -117,6 +136,7 @@ class PlayheadDurability(BaseDurabilityCapability[AgentDepsT]):
             RoleBasedOperationConfig(
                 model=self._model_steps, event=self._other_steps, capability=self._other_steps, tool=self._tool_steps
             ),
+            self._price,
         )
 
 
@@ -137,9 +157,15 @@ class _Names(JournalOperationNamer):
 
 
 class _Steps(CallableOperationBackend[StepConfig]):
-    def __init__(self, agent: str, config: RoleBasedOperationConfig[StepConfig]) -> None:
+    def __init__(
+        self,
+        agent: str,
+        config: RoleBasedOperationConfig[StepConfig],
+        price: Callable[[ModelResponse], Amount | None],
+    ) -> None:
         super().__init__(namer=_Names(agent), config=config)
         self._agent = agent
+        self._price = price
 
     async def execute(
         self,
@@ -159,7 +185,7 @@ class _Steps(CallableOperationBackend[StepConfig]):
             except exceptions.AgentRunError as error:
                 return {"error": _stored(error)}
             if isinstance(operation_id, ModelRequestId) and isinstance(value, dict):
-                _describe_response(value)
+                _describe_response(value, self._price)
             return {"value": value}
 
         recorded = await run(outcome, name=name, retry=config.retry, timeout=config.timeout, loop=config.loop)
@@ -182,8 +208,8 @@ def _describe_operation(operation: DurableOperationId, name: str, agent: str) ->
         describe_step({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name.removeprefix("tool ")})
 
 
-def _describe_response(value: dict[str, Any]) -> None:
-    """Note the model and the tokens of a recorded response, which a stream has beside its events."""
+def _describe_response(value: dict[str, Any], price: Callable[[ModelResponse], Amount | None]) -> None:
+    """Note the model, the tokens and the price of a recorded response, which a stream has beside its events."""
     response = value if "usage" in value else value.get("response", {})
     usage = response.get("usage", {})
     describe_step(
@@ -196,6 +222,31 @@ def _describe_response(value: dict[str, Any]) -> None:
         }
     )
     spend_tokens(usage.get("input_tokens"), usage.get("output_tokens"))
+    _spend_price(response, price)
+
+
+def _spend_price(response: Any, price: Callable[[ModelResponse], Amount | None]) -> None:
+    """Count the price of a response. The request has been paid for, so an error here must not repeat it."""
+    try:
+        cost = price(_RESPONSE.validate_python(response))
+        if cost is not None:
+            described = Decimal(cost)
+            spend(usd=described.quantize(_SMALLEST_PRICE, rounding=ROUND_UP))
+            describe_step({"gen_ai.usage.cost": float(described)})
+    except Exception as error:
+        log.warning("the price of a response of %s is not counted: %s", response.get("model_name"), text_of(error))
+
+
+def _known_price(response: ModelResponse) -> Decimal | None:
+    """Return the price that the provider reports, or else that of pydantic-ai's price list, in US dollars; None if it has none."""
+    if response.usage.cost is not None:
+        return response.usage.cost
+    if not response.model_name or response.usage.unmeasured_requests:
+        return None
+    try:
+        return response.cost().total_price
+    except (LookupError, ValueError):
+        return None
 
 
 def _stored(error: exceptions.AgentRunError) -> dict[str, Any]:
