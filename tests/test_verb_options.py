@@ -44,7 +44,7 @@ OF = InvocationId("inv_1" + "0" * 33)
 EXAMPLES: tuple[VerbOptions, ...] = (
     CancelOptions(reason="no", children="all", kill_after=1.5),
     PauseOptions(mode="now"),
-    ResumeOptions(deployment="latest", require_compatible=True, budget={"usd": "0.5", "tokens": 3}),
+    ResumeOptions(deployment="latest", check=False, budget={"usd": "0.5", "tokens": 3}),
     RestartOptions(from_step="end", input={"a": 2**70}, stop="kill", hand_over=False, again=True, dry_run=True),
     RestartOptions(input=(1, 2)),
     SignalOptions(name="approved", value={"left": 3}, error="no"),
@@ -151,7 +151,7 @@ OF_EVERY_COMMAND = {
     "context",
     "tags",
 }
-SAID_OTHERWISE = {"hand_over", "input", "budget"}
+SAID_OTHERWISE = {"hand_over", "check", "input", "budget"}
 """Help that says more than the schema: of a flag that turns off, and of what is for ids alone, or may be repeated."""
 
 commands = pytest.mark.parametrize(

@@ -170,12 +170,10 @@ class JobSelection:
         """Pause them."""
         return await self.ask(PauseOptions(reason=reason, mode=mode))
 
-    async def resume(self, *, reason: str = "", deployment: str = KEEP, require_compatible: bool = False) -> JobHandle:
-        """Continue them where they stopped, on other code if ``deployment`` is given. With ``require_compatible`` each is checked
-        before it is moved, and refused if its history does not replay on that code."""
-        return await self.ask(
-            ResumeOptions(reason=reason, deployment=deployment, require_compatible=require_compatible)
-        )
+    async def resume(self, *, reason: str = "", deployment: str = KEEP, check: bool = True) -> JobHandle:
+        """Continue them where they stopped, on other code if ``deployment`` is given. Each is checked
+        before it is moved, and refused if its history does not replay on that code, unless ``check`` is false."""
+        return await self.ask(ResumeOptions(reason=reason, deployment=deployment, check=check))
 
     async def restart(
         self,
@@ -187,9 +185,9 @@ class JobSelection:
         hand_over: bool = True,
         again: bool = False,
         deployment: str = KEEP,
-        require_compatible: bool = False,
+        check: bool = True,
     ) -> JobHandle:
-        """Run them again as new invocations, from the beginning or from a step; ``require_compatible`` is as for :meth:`resume`.
+        """Run them again as new invocations, from the beginning or from a step; ``check`` is as for :meth:`resume`.
         Those that were restarted before are refused, unless ``again``."""
         return await self.ask(
             RestartOptions(
@@ -199,7 +197,7 @@ class JobSelection:
                 hand_over=hand_over,
                 again=again,
                 deployment=deployment,
-                require_compatible=require_compatible,
+                check=check,
                 reason=reason,
             )
         )

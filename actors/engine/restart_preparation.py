@@ -51,6 +51,8 @@ async def prepare_restart(
         if command.deployment is None
         else resolve(machine, state, accepted.handler, command.deployment)
     )
+    if deployment == pinned and deployment:  # without deployments, the code at hand may be another
+        command = attrs.evolve(command, require_compatible=False)
     app = await _code(machine, state, command, deployment)
     target = Target(state.service, state.key, accepted.handler)
     parameter = None

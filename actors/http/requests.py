@@ -192,19 +192,11 @@ class ScheduleQuery:
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
     """The step to restart from. A number names the last journal entry to keep, as clients of Restate count them.
-    ``require_compatible``: only if the code replays the kept history. ``again``: even if it was restarted before."""
+    ``again``: even if it was restarted before."""
 
     from_step: StepName | None = None
     again: bool = False
     deployment: DeploymentWord | None = None
-    require_compatible: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class ResumeQuery:
-    """``require_compatible``: only if the code replays the recorded history."""
-
-    require_compatible: bool = False
 
 
 @attrs.frozen(kw_only=True)

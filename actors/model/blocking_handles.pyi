@@ -41,7 +41,7 @@ class InvocationHandle(Generic[R_co]):
         deployment: str = "keep",
         budget: Mapping[str, Amount] | None = None,
         dry_run: Literal[False] = False,
-        require_compatible: bool = False,
+        check: bool = True,
         idempotency_key: str | None = None,
     ) -> ControlResult: ...
     @overload
@@ -51,7 +51,7 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         deployment: str = "keep",
         dry_run: Literal[True],
-        require_compatible: bool = False,
+        check: bool = True,
         idempotency_key: str | None = None,
     ) -> CheckReport: ...
     def check(
@@ -68,7 +68,7 @@ class InvocationHandle(Generic[R_co]):
         again: bool = False,
         deployment: str = "keep",
         dry_run: bool = False,
-        require_compatible: bool = False,
+        check: bool = True,
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> RestartResult: ...

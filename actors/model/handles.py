@@ -186,7 +186,7 @@ class InvocationHandle(Generic[R_co]):
         deployment: str = "keep",
         budget: Mapping[str, Amount] | None = None,
         dry_run: Literal[False] = False,
-        require_compatible: bool = False,
+        check: bool = True,
         idempotency_key: str | None = None,
     ) -> ControlResult: ...
     @overload
@@ -196,7 +196,7 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         deployment: str = "keep",
         dry_run: Literal[True],
-        require_compatible: bool = False,
+        check: bool = True,
         idempotency_key: str | None = None,
     ) -> CheckReport: ...
     async def resume(
@@ -206,15 +206,16 @@ class InvocationHandle(Generic[R_co]):
         deployment: str = "keep",
         budget: Mapping[str, Amount] | None = None,
         dry_run: bool = False,
-        require_compatible: bool = False,
+        check: bool = True,
         idempotency_key: str | None = None,
     ) -> ControlResult | CheckReport:
         """Continue where it stopped; if it is backing off, retry now; if it is about to pause, do not pause it.
 
         ``deployment`` is the code that it continues on: ``keep`` for its own, ``latest``, or the id of one. Its history is
         replayed there, so finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
-        :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
-        makes another request than the recorded one, or passes a step, a call or a message another argument.
+        :meth:`check`. A move to other code is checked first, and refused if it would be paused at once: if the code
+        makes another request than the recorded one, or passes a step, a call or a message another argument. ``check=False`` moves it
+        without that.
         ``budget`` is added to its own, by the name of a quantity that its own has, and whatever is paused for it continues.
         Raises ``ConflictError``, ``NotFoundError``, ``InvalidArgumentError`` and ``IncompatibleError``.
         """
@@ -224,9 +225,7 @@ class InvocationHandle(Generic[R_co]):
             return await self.check(deployment=deployment)
         from actors.model.verb_options import ResumeOptions
 
-        options = ResumeOptions(
-            reason=reason, deployment=deployment, require_compatible=require_compatible, budget=budget
-        )
+        options = ResumeOptions(reason=reason, deployment=deployment, check=check, budget=budget)
         return await self._backend.execute(self.id, options, checked_request_key(idempotency_key))
 
     async def check(
@@ -255,7 +254,7 @@ class InvocationHandle(Generic[R_co]):
         again: bool = False,
         deployment: str = "keep",
         dry_run: bool = False,
-        require_compatible: bool = False,
+        check: bool = True,
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> RestartResult:
@@ -271,8 +270,9 @@ class InvocationHandle(Generic[R_co]):
         its compensations; the successor starts after them) or ``"kill"``. Callers that wait for the original then wait for the
         successor, unless ``hand_over`` is false. After the kept part, the successor reads the current fields of its object; with
         ``rewind_state`` they are reset to their values at the step. ``deployment`` is the code that it runs on:
-        ``keep`` for the original's (the latest if that has been pruned), ``latest``, or the id of one. With
-        ``require_compatible``, the restart is refused if that code does not replay the kept part; arguments are compared.
+        ``keep`` for the original's (the latest if that has been pruned), ``latest``, or the id of one. On
+        other code the restart is refused if that code does not replay the kept part; arguments are compared. ``check=False`` restarts it
+        without that.
 
         The kept part must fit a new ``input``: the handler is replayed through it first, also in a dry run, and a step that would
         get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
@@ -296,7 +296,7 @@ class InvocationHandle(Generic[R_co]):
             hand_over=hand_over,
             again=again,
             deployment=deployment,
-            require_compatible=require_compatible,
+            check=check,
             dry_run=dry_run,
             reason=reason,
         )

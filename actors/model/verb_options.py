@@ -69,8 +69,11 @@ DeploymentWord = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=MAX_NAME, description="The deployment to run on: keep, latest, or an id."),
 ]
-Compatible = Annotated[
-    bool, msgspec.Meta(description="Refuse invocations whose history does not replay on the deployment.")
+CodeCheck = Annotated[
+    bool,
+    msgspec.Meta(
+        description="Before a move to other code, replay the history there, and refuse the move if the code differs from it."
+    ),
 ]
 
 
@@ -124,8 +127,8 @@ def _json_loses(value: str) -> str:
     return checked_text(value, "json_loses")
 
 
-def _require_compatible(value: bool) -> bool:
-    return checked_truth(value, "require_compatible")
+def _check(value: bool) -> bool:
+    return checked_truth(value, "check")
 
 
 def _rewind_state(value: bool) -> bool:
@@ -206,15 +209,15 @@ class PauseOptions:
 
 @attrs.frozen(kw_only=True)
 class ResumeOptions:
-    """The options of a resume, including the code to run on. With ``require_compatible``, the history is replayed on
-    that code first. ``budget`` is added to the invocation's own.
+    """The options of a resume, including the code to run on. Unless ``check`` is false, the history is replayed on
+    other code before it is moved there. ``budget`` is added to the invocation's own.
     """
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
 
     reason: ReasonText = attrs.field(default="", converter=checked_reason)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
-    require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
+    check: CodeCheck = attrs.field(default=True, converter=_check)
     budget: (
         Annotated[
             Mapping[str, int | str],
@@ -222,6 +225,11 @@ class ResumeOptions:
         ]
         | None
     ) = attrs.field(default=None, converter=_budget)
+
+    @property
+    def moves_checked(self) -> bool:
+        """Whether it moves to other code, and only if the history replays there."""
+        return self.check and self.deployment != KEEP
 
     def command(self, of: InvocationId) -> c.ResumeInvocation:
         """Return the resume command for this invocation, without the check for compatibility."""
@@ -265,7 +273,7 @@ class RestartOptions:
         ),
     ] = attrs.field(default=False, converter=_again)
     deployment: DeploymentWord = attrs.field(default=KEEP, converter=_deployment)
-    require_compatible: Compatible = attrs.field(default=False, converter=_require_compatible)
+    check: CodeCheck = attrs.field(default=True, converter=_check)
     dry_run: Annotated[
         bool, msgspec.Meta(description="Report what would be kept and what would run again; change nothing.")
     ] = attrs.field(default=False, converter=_dry_run)
@@ -287,7 +295,7 @@ class RestartOptions:
             again=self.again,
             deployment=_wanted(self.deployment),
             dry_run=self.dry_run,
-            require_compatible=self.require_compatible,
+            require_compatible=self.check and self.deployment != KEEP,
         )
 
     def _written(self) -> Written | None:

@@ -87,10 +87,13 @@ def _execute(
     execute(selected, server, options, parse_options(JobVerb(verb), asked))
 
 
-_REQUIRE_COMPATIBLE = click.option(
-    "--require-compatible",
-    is_flag=True,
-    help="Refuse invocations whose history does not replay on the deployment.",
+_NO_CHECK = click.option(
+    "--no-check",
+    "check",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Move them to other code without replaying their histories there first.",
 )
 
 
@@ -170,7 +173,7 @@ def _more(_: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> d
 @_verb(HELD_BACK)
 @reason_option
 @_DEPLOYMENT
-@_REQUIRE_COMPATIBLE
+@_NO_CHECK
 @click.option(
     "--budget",
     multiple=True,
@@ -266,7 +269,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     help="Restart it even if it was restarted before: the effects that follow happen once more.",
 )
 @_DEPLOYMENT
-@_REQUIRE_COMPATIBLE
+@_NO_CHECK
 def restart(
     selected: InvocationSelector, options: ExecOptions, server: ServerOptions, input: str | None, **asked: Any
 ) -> None:

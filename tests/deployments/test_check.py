@@ -334,8 +334,8 @@ async def test_a_step_with_other_arguments_diverges_and_shows_both(shop: Shop) -
         await runtime.client.register_deployment(path)
         await handle.pause()
         with pytest.raises(actors.errors.IncompatibleError):
-            await handle.resume(deployment="latest", require_compatible=True)
-        await handle.resume(deployment="latest")
+            await handle.resume(deployment="latest")
+        await handle.resume(deployment="latest", check=False)
         await stands(handle, Status.PAUSED)
         info = await handle.info()
         assert "with [300]" in info.pause_reason
@@ -350,9 +350,9 @@ async def test_a_restart_on_other_code_gives_its_step_the_argument_of_that_code(
         shop.write(2, FIXED.replace("await store(count)", "await store(count * 100)"))
         await runtime.client.register_deployment(shop.folder / "src" / "app.py")
         with pytest.raises(actors.errors.IncompatibleError) as refusal:
-            await handle.restart("end", deployment="latest", require_compatible=True, dry_run=True)
+            await handle.restart("end", deployment="latest", dry_run=True)
         assert refusal.value.details["step"] == "2"
-        answer = await handle.restart("store", deployment="latest", require_compatible=True, stop="kill")
+        answer = await handle.restart("store", deployment="latest", stop="kill")
         await waits(runtime.client.invocation(answer.successor.invocation_id))
         assert [ref.name for ref in answer.successor.again] == ["store"]
     assert WORLD.entries == ["fetch a", "store 3", "store 300"]
@@ -394,9 +394,9 @@ async def test_an_argument_means_the_same_on_code_with_one_parameter_more(shop: 
         await runtime.client.register_deployment(path)
         assert not (await handle.check()).is_compatible
         with pytest.raises(actors.errors.IncompatibleError):
-            await handle.restart(deployment="latest", require_compatible=True)
+            await handle.restart(deployment="latest")
         shop.write(3, PUTS.replace("p: Any", "p: Any, q: int = 0"))
         await runtime.client.register_deployment(path)
         assert (await handle.check()).is_compatible
-        answer = await handle.restart(deployment="latest", require_compatible=True)
+        answer = await handle.restart(deployment="latest")
         assert await runtime.client.invocation(answer.successor.invocation_id).result() == {"p": 3}

@@ -285,8 +285,10 @@ async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anythin
     shop.write(2, APP.replace("async def run(self)", "async def other(self)"))
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with raises(actors.NotFoundError, kind="handler"):
+        with pytest.raises(actors.errors.IncompatibleError, match="has no handler 'run'"):
             await handle.resume(deployment="latest")
+        with raises(actors.NotFoundError, kind="handler"):
+            await handle.resume(deployment="latest", check=False)
 
 
 async def test_a_new_deployment_is_registered_in_a_process_that_runs(shop: Shop) -> None:
@@ -353,8 +355,8 @@ async def test_a_restart_of_what_ran_on_code_that_is_gone_takes_the_latest(shop:
         three = shop.write(3, LOOP)
         await runtime.client.register_deployment(snapshot_of(shop.folder / "src" / "app.py"))
         assert (await failed.restart(dry_run=True)).successor.deployment == three
-        for require_compatible in (False, True):
-            answer = await failed.restart(require_compatible=require_compatible, again=True)
+        for check in (False, True):
+            answer = await failed.restart(check=check, again=True)
             again = runtime.client.invocation(answer.successor.invocation_id)
             assert await again.result() == 3
             assert (await again.info()).deployment == three

@@ -132,7 +132,7 @@ async def test_a_restart_repeats_the_value_and_reads_its_input_once() -> None:
         assert await of_other.result() == {"p": 4}
     async with lab.running(OfTwo) as runtime:
         for of, value in [(first.id, LOOKS_NAMED), (of_other.id, {"p": 4})]:
-            again = await runtime.client.invocation(of).restart(require_compatible=True, again=True)
+            again = await runtime.client.invocation(of).restart(again=True)
             assert await runtime.client.invocation(again.successor.invocation_id).result() == [value, 0]
 
 
@@ -160,7 +160,7 @@ async def test_what_has_no_place_pauses_with_the_remedy_that_fits(after: Any, va
         assert not (await handle.check()).is_compatible
         await handle.kill()
         with pytest.raises(actors.errors.IncompatibleError):
-            await handle.restart(require_compatible=True)
+            await handle.restart()
     async with lab.running(OfOne) as runtime:
-        again = await runtime.client.invocation(of).restart(require_compatible=True, again=True)
+        again = await runtime.client.invocation(of).restart(again=True)
         assert await runtime.client.invocation(again.successor.invocation_id).result() == value

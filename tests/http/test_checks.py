@@ -162,7 +162,7 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
     async with checked(tmp_path) as (served, handle), served.client() as remote:
         await handle.pause(mode="now")
         before, events = await handle.info(), [event async for event in handle.events()]
-        options: dict[str, Any] = {"deployment": "latest", "require_compatible": True, "reason": "try"}
+        options: dict[str, Any] = {"deployment": "latest", "reason": "try"}
         if verb == "restart":
             options |= {"from_step": "signal 'go'", "stop": "kill"}
             options["from_step"] = (await steps(handle))[-1]
@@ -172,12 +172,12 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
             assert raised.value.details["position"] == 0
             assert raised.value.details["recorded_source"] == "app.py:13"
         given = ["--from", options["from_step"], "--stop", "kill"] if verb == "restart" else []
-        result = await asked(served, verb, handle.id, "--deployment", "latest", "--require-compatible", *given)
+        result = await asked(served, verb, handle.id, "--deployment", "latest", *given)
         assert (result.exit_code, "attempted a sleep" in result.stderr) == (3, True), result.output
         assert (await handle.info(), [event async for event in handle.events()]) == (before, events)
         audit = await remote.audit(target=handle.id, verb=verb)
         assert [entry.refusal.partition(":")[0] for entry in audit.entries] == ["incompatible"] * 3
-        assert (await remote.invocation(handle.id).resume(require_compatible=True)).changed
+        assert (await remote.invocation(handle.id).resume()).changed
 
 
 @pytest.mark.parametrize("verb", ["resume", "restart"])
@@ -191,7 +191,7 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
         fits = await remote.send_by_name(before.target, b'"b"')  # it has not begun, so any code will do
         await remote.invocation(fits.invocation_id).pause()
         given = ["--stop", "kill", "--from", (await steps(diverges))[-1]] if verb == "restart" else []
-        words = ["--where", "status = 'paused'", "--deployment", "latest", "--require-compatible", "--yes", *given]
+        words = ["--where", "status = 'paused'", "--deployment", "latest", "--yes", *given]
         result = await asked(served, verb, *words, "-o", "id")
         job = remote.jobs.job(result.stdout.strip())
         items = {item.id: item async for item in job.items()}
@@ -209,18 +209,18 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
 async def test_what_was_moved_by_a_request_is_not_checked_anew_when_the_request_comes_again(tmp_path: Path) -> None:
     async with checked(tmp_path) as (_, handle):
         await handle.pause(mode="now")
-        first = await handle.resume(deployment="keep", require_compatible=True, idempotency_key="once")
-        again = await handle.resume(deployment="latest", require_compatible=True, idempotency_key="once")
+        first = await handle.resume(deployment="keep", idempotency_key="once")
+        again = await handle.resume(deployment="latest", idempotency_key="once")
         assert first.changed
         assert (again.changed, again.before) == (first.changed, first.before)
         with pytest.raises(actors.errors.IncompatibleError):
-            await handle.resume(deployment="latest", require_compatible=True, idempotency_key="another")
+            await handle.resume(deployment="latest", idempotency_key="another")
 
 
 async def test_a_restart_needs_code_that_gets_through_what_it_keeps_and_no_further(tmp_path: Path) -> None:
     async with checked(tmp_path) as (_, handle):
         await handle.pause(mode="now")
-        answer = await handle.restart("fetch", deployment="latest", stop="kill", require_compatible=True)
+        answer = await handle.restart("fetch", deployment="latest", stop="kill")
         assert answer.changed
         assert answer.successor.kept == ()
 

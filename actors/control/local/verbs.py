@@ -15,7 +15,7 @@ from actors.errors import ActorError, IncompatibleError, RefusedError
 from actors.model.checks import CheckReport, refuse_incompatible
 from actors.model.keys import checked_request_key
 from actors.model.verb_commands import check_value, with_successor
-from actors.model.verb_options import KEEP, ResumeOptions, VerbOptions
+from actors.model.verb_options import KEEP, RestartOptions, ResumeOptions, VerbOptions
 from actors.rows.audit import ControlAction
 from actors.values.snapshot import Snapshot
 from journal.errors import JournalError
@@ -62,9 +62,11 @@ class LocalVerbs(LocalInvocations):
         command: c.Command = options.command(of)
         check_value(command, self.limits)
         match command:
-            case c.ResumeInvocation() if isinstance(options, ResumeOptions) and options.require_compatible:
+            case c.ResumeInvocation() if isinstance(options, ResumeOptions) and options.moves_checked:
                 command = await self._checked_resume(command, request)
-            case c.RestartInvocation():
+            case c.RestartInvocation() if isinstance(options, RestartOptions):
+                # Also where the original's code is kept: if it is gone, the restart is on other code.
+                command = attrs.evolve(command, require_compatible=options.check)
                 if not command.dry_run:
                     self.check_room()
                 if c.is_rehearsed(command):
@@ -76,8 +78,9 @@ class LocalVerbs(LocalInvocations):
         :class:`actors.errors.IncompatibleError`.
         """
         of = command.invocation_id
-        if request is not None and request in (await self.info(of)).requests:
-            return command  # a repeated request: it may have continued since
+        info = await self.info(of)
+        if info.outcome is not None or (request is not None and request in info.requests):
+            return command  # it is refused, or it is a repeated request, and may have continued since
         report = await self.check(of, command.deployment or KEEP, None)
         try:
             refuse_incompatible(report)

@@ -8,7 +8,7 @@ import attrs
 
 from actors.errors import NotFoundError, ResourceKind
 from actors.http.models import JSON_LOSES_HEADER, AnswerModel, answer_model
-from actors.http.requests import RestartQuery, ResumeQuery, SignalQuery
+from actors.http.requests import RestartQuery, SignalQuery
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange, read_json
 from actors.model.verb_options import (
@@ -41,10 +41,9 @@ async def pause(exchange: Exchange, body: PauseOptions) -> AnswerModel:
     return await _execute(exchange, body)
 
 
-async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeOptions) -> AnswerModel:
+async def resume(exchange: Exchange, body: ResumeOptions) -> AnswerModel:
     """Resume an invocation where it stopped, or retry now if it is backing off."""
-    is_required = body.require_compatible or query.require_compatible
-    return await _execute(exchange, attrs.evolve(body, require_compatible=is_required))
+    return await _execute(exchange, body)
 
 
 async def reschedule(exchange: Exchange, body: RescheduleOptions) -> AnswerModel:
@@ -59,7 +58,6 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartOptions)
         from_step=body.from_step if query.from_step is None else _point(query.from_step),
         again=body.again or query.again,
         deployment=body.deployment if query.deployment is None else query.deployment,
-        require_compatible=body.require_compatible or query.require_compatible,
     )
     return await _execute(exchange, options)
 

@@ -83,9 +83,10 @@ class HandlerBackend:
 
         # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = branch_for("invocation")
-        if isinstance(options, ResumeOptions) and options.require_compatible:
+        if isinstance(options, ResumeOptions) and options.moves_checked:
             raise MisuseError(
-                "resume(require_compatible=True) reads code and history; use it from a client",
+                f"resume(deployment={options.deployment!r}) first checks the history on that code, which a handler cannot; pass "
+                "check=False, or resume it from a client",
                 code=ErrorCode.OUTSIDE_HANDLER,
             )
         command: c.Command = options.command(of)

@@ -593,7 +593,7 @@ function ResumeDialog({ info, onClose, onDone }) {
     setBusy(true);
     try {
       const budget = budgetOrNone(more);
-      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason, ...(budget === null ? {} : { budget }) }, { key });
+      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason, ...(fits ? {} : { check: false }), ...(budget === null ? {} : { budget }) }, { key });
       toast(answer.changed ? `Resumed: it was ${answer.before}` : `Nothing to change: it is ${answer.after}`);
       onDone();
     } catch (refusal) {

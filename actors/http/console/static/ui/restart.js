@@ -32,6 +32,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const [isRewinding, setRewinding] = useState(false);
   const [isHanding, setHanding] = useState(true);
   const [isAgain, setAgain] = useState(false);
+  const [sureOf, setSureOf] = useState(/** @type {string | null} */ (null)); // the deployment on which its reader has agreed to other code
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
@@ -43,6 +44,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
     rewind_state: isRewinding,
     hand_over: isHanding,
     ...(isAgain ? { again: true } : {}),
+    ...(sureOf === deployment ? { check: false } : {}),
     ...(stop ? { stop } : {}),
     ...(hasNewInput ? { input } : {}),
   };
@@ -117,6 +119,12 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
         </div>
         <div class="plan" aria-live="polite" aria-label="Plan" role="region">
           <h3>Preview</h3>
+          ${sureOf === deployment || /** @type {any} */ (plan.error)?.code === "incompatible"
+            ? html`<label class="check">
+                <input type="checkbox" checked=${sureOf === deployment} onChange=${() => setSureOf(sureOf === deployment ? null : deployment)} />
+                Restart anyway; it will be paused where the code differs
+              </label>`
+            : null}
           ${plan.error ? html`<${ErrorBox} error=${plan.error} />` : successor ? html`<${Plan} successor=${successor} />` : html`<${Loading} />`}
           ${isElsewhere
             ? html`<h3>Check of its history on that code</h3>
