@@ -350,7 +350,7 @@ class CommandLine:
         return {cohort["verdict"]: cohort["count"] for cohort in summary["cohorts"]}
 
     async def audit(self, verb: str) -> list[tuple[str, str]]:
-        entries = (await self._ask("audit", "--verb", verb))["entries"]
+        entries = await self._ask("audit", "--verb", verb)
         return [(entry["target"], entry["reason"]) for entry in entries]
 
 
