@@ -115,7 +115,7 @@ def test_a_person_steers_a_program_that_embeds_a_runtime_through_its_death(perso
     person.done("playhead invocations signal $kept approved true")
     assert "succeeded with true" in person.done("playhead invocations follow $kept")
     assert statuses(person) == {kept: "completed", dropped: "completed"}
-    entries = json.loads(person.done("playhead audit -o json"))["entries"]
+    entries = json.loads(person.done("playhead audit -o json"))
     told = [(one["verb"], one["by"]) for one in entries if one["verb"] != "register-deployment"]
     by = f"user:{getpass.getuser()}"
     assert told == [("signal", by), ("resume", by), ("cancel", by), ("pause", by)]
