@@ -71,9 +71,7 @@ DeploymentWord = Annotated[
 ]
 CodeCheck = Annotated[
     bool,
-    msgspec.Meta(
-        description="Before a move to other code, replay the history there, and refuse the move if the code differs from it."
-    ),
+    msgspec.Meta(description="Replay the history on other code before a move there; refuse it if the code differs."),
 ]
 
 
@@ -234,9 +232,8 @@ class ResumeOptions:
     def command(self, of: InvocationId) -> c.ResumeInvocation:
         """Return the resume command for this invocation, without the check for compatibility."""
         more = None if self.budget is None else {name: str(amount) for name, amount in self.budget.items()}
-        return c.ResumeInvocation(
-            invocation_id=of, reason=self.reason, deployment=_wanted(self.deployment), budget=more
-        )
+        deployment = _wanted(self.deployment)
+        return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=deployment, budget=more)
 
 
 @attrs.frozen(kw_only=True)
