@@ -207,9 +207,7 @@ class PauseOptions:
 
 @attrs.frozen(kw_only=True)
 class ResumeOptions:
-    """The options of a resume, including the code to run on. Unless ``check`` is false, the history is replayed on
-    other code before it is moved there. ``budget`` is added to the invocation's own.
-    """
+    """The options of a resume, including the code to run on, which is checked first. ``budget`` is added to the invocation's own."""
 
     verb: ClassVar[JobVerb] = JobVerb.RESUME
 
@@ -232,8 +230,8 @@ class ResumeOptions:
     def command(self, of: InvocationId) -> c.ResumeInvocation:
         """Return the resume command for this invocation, without the check for compatibility."""
         more = None if self.budget is None else {name: str(amount) for name, amount in self.budget.items()}
-        deployment = _wanted(self.deployment)
-        return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=deployment, budget=more)
+        where = _wanted(self.deployment)
+        return c.ResumeInvocation(invocation_id=of, reason=self.reason, deployment=where, budget=more)
 
 
 @attrs.frozen(kw_only=True)
