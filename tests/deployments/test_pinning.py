@@ -285,7 +285,7 @@ async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anythin
     shop.write(2, APP.replace("async def run(self)", "async def other(self)"))
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
-        with pytest.raises(actors.errors.IncompatibleError, match="has no handler 'run'"):
+        with pytest.raises(actors.errors.IncompatibleError):
             await handle.resume(deployment="latest")
         with raises(actors.NotFoundError, kind="handler"):
             await handle.resume(deployment="latest", check=False)
