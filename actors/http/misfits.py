@@ -13,10 +13,14 @@ from actors.values.arguments import MAX_COUNT
 from actors.values.texts import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _PATH = re.compile(r" - at `(?P<is_key>key in )?(?P<path>\$[^`]*)`\Z")
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_ANY = "..."
+"""The step of a path that msgspec writes for the value of a map, without its key."""
+
+_KINDS: dict[str, type] = {"object": dict, "array": list, "string": str}
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _MOST_WORDS = 30
 """The most values of an enumeration that a message lists."""
@@ -36,17 +40,33 @@ def misfit(value: Any, kind: Any, error: msgspec.ValidationError, what: str) -> 
     if missing is not None:
         return InvalidArgumentError(f"{what} has no {missing[1]!r}, expected {expected}", path=path)
     at = "" if name == what else f" of {what}"
-    return InvalidArgumentError(f"{name}{at} is {shown(_value_at(value, steps))}, expected {expected}", path=path)
+    culprit, steps = _value_at(value, kind, steps)
+    if culprit is None and _ANY in steps:
+        return InvalidArgumentError(f"{name}{at} has a value that does not fit, expected {expected}", path=path)
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".") or name
+    return InvalidArgumentError(f"{name}{at} is {shown(culprit)}, expected {expected}", path=path)
 
 
 def _steps_of(path: str) -> list[str | int]:
-    return [name or int(index) for name, index in _STEP.findall(path)]
+    return [name or (index if index == _ANY else int(index)) for name, index in _STEP.findall(path)]
 
 
-def _value_at(value: Any, steps: Iterable[str | int]) -> Any:
-    for step in steps:
+def _value_at(value: Any, kind: Any, steps: Sequence[str | int]) -> tuple[Any, list[str | int]]:
+    """Return the value at the end of a path, and the path with the keys of maps: each is the first whose value has another type than
+    the map's. The value is None, and the key unknown, if all have its type.
+    """
+    taken: list[str | int] = []
+    for number, step in enumerate(steps):
+        if step == _ANY:
+            schema = _resolved(_schema_at(kind, steps[: number + 1]) or {}, _definitions(kind))
+            wanted = _KINDS.get(schema.get("type", ""), object)
+            found = next((key for key, item in value.items() if not isinstance(item, wanted)), None)
+            if found is None:
+                return None, [*taken, *steps[number:]]
+            step = found
+        taken.append(step)
         value = value[step]
-    return value
+    return value, taken
 
 
 # Schemas.
@@ -63,18 +83,26 @@ def _definitions(kind: Any) -> dict[str, Any]:
 
 
 def _schema_at(kind: Any, steps: Iterable[str | int]) -> dict[str, Any] | None:
-    """Return the schema of a part, or None if the path leads through a union or a map, whose part cannot be told."""
+    """Return the schema of a part, or None if it cannot be told, as in a union of objects."""
     schema, definitions = _schema_of(kind)
     for step in steps:
         schema = _resolved(schema, definitions)
         tag = schema.get("discriminator", {})
         if tag.get("propertyName") == step:
             return {"enum": [*tag["mapping"]]}
-        part: Any = schema.get("items") if isinstance(step, int) else schema.get("properties", {}).get(step)
-        if not isinstance(part, dict):
+        several = [_resolved(one, definitions) for one in schema.get("anyOf", [schema])]
+        parts = [part for one in several if isinstance(part := _part(one, step), dict)]
+        if len(parts) != 1:
             return None
-        schema = part
+        (schema,) = parts
     return schema
+
+
+def _part(schema: dict[str, Any], step: str | int) -> Any:
+    """Return the schema of an item, of a value of a map, or of a field. None if the schema has no such part."""
+    if isinstance(step, int):
+        return schema.get("items")
+    return schema.get("additionalProperties") if step == _ANY else schema.get("properties", {}).get(step)
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +127,7 @@ def _expected(schema: dict[str, Any] | None, definitions: dict[str, Any]) -> str
             return f"one of {', '.join(words)}" if len(values) <= _MOST_WORDS else None
         case {"anyOf": [*several]}:
             each = [_expected(one, definitions) for one in several if one.get("type") != "null"]
-            return " or ".join(words for words in each if words) if all(each) else None
+            return " or ".join(dict.fromkeys(words for words in each if words)) if all(each) else None
         case {"type": "boolean"}:
             return "true or false"
         case {"type": "integer" | "number" as kind}:
