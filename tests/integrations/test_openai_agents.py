@@ -20,7 +20,7 @@ from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, TextCo
 
 import actors
 from actors import Actor, Map, RetryPolicy, Service, handler
-from actors.errors import DefinitionError
+from actors.errors import DefinitionError, MisuseError
 from actors.integrations.openai_agents import MapSession, durable
 from actors.integrations.openai_agents.mcp_servers import KeptSession
 from actors.integrations.openai_agents.models import _append
@@ -224,6 +224,10 @@ class Conversation(Actor):
 
 
 class Agents(Service):
+    @handler
+    async def run_without_durability(self) -> object:
+        return await actors.aio.host(partial(Runner.run, first, run_config=QUIET), "how is it?")
+
     @handler
     async def run(self, name: str) -> str:
         async def main() -> str:
@@ -465,3 +469,13 @@ def test_a_process_killed_at_each_recorded_step_repeats_no_recorded_model_call(t
     assert story.asked_again == []
     assert (len(story.recorded), len(set(story.asked))) == (6, 4)
     assert story.kills >= 5
+
+
+@pytest.mark.virtual_time
+async def test_an_agent_that_nothing_makes_durable_is_refused_before_it_begins() -> None:
+    async with Lab(Agents).running() as runtime:
+        with raises(MisuseError, code="non_durable_await") as caught:
+            await runtime.client.service(Agents).run_without_durability()
+    assert str(caught.value).startswith(__file__)
+    assert "durable(agent)" in str(caught.value)
+    assert WORLD.entries == []

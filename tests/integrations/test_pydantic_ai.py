@@ -20,9 +20,11 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 import actors
 from actors import RetryPolicy, Service, Status, handler
+from actors.errors import MisuseError
 from actors.integrations.pydantic_ai import PlayheadDurability
 from tests.integrations.deaths import killed_at_each_recorded_step
 from tests.lab import WORLD, Lab
+from tests.raising import raises
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -162,7 +164,14 @@ PRICED = {
 }
 
 
+bare = Agent(FunctionModel(think), name="bare")
+
+
 class Agents(Service):
+    @handler
+    async def run_without_durability(self) -> str:
+        return (await actors.aio.host(bare.run, "how is it?")).output
+
     @handler
     async def run_priced(self, which: str) -> str:
         return (await actors.aio.host(PRICED[which].run, "how is it?")).output
@@ -344,9 +353,21 @@ async def test_each_model_request_spends_its_price_in_dollars(caplog: pytest.Log
 async def test_a_budget_in_dollars_pauses_an_agent_and_more_lets_it_continue() -> None:
     async with Lab(Agents).running() as runtime:
         handle = await runtime.client.service(Agents).run_priced.options(budget={"usd": "0.50"}).send("own")
-        await trio.sleep(60)
+        async for event in handle.follow():
+            if event.name == "InvocationPaused":
+                break
         info = await handle.info()
         assert (info.status, info.spent["usd"]) == (Status.PAUSED, "0.6")
         await handle.resume(budget={"usd": 1})
         assert await handle.result() == "3 cold"
         assert WORLD.count("model") == 3
+
+
+@pytest.mark.virtual_time
+async def test_an_agent_that_nothing_makes_durable_is_refused_before_it_begins() -> None:
+    async with Lab(Agents).running() as runtime:
+        with raises(MisuseError, code="non_durable_await") as caught:
+            await runtime.client.service(Agents).run_without_durability()
+    assert str(caught.value).startswith(__file__)
+    assert "PlayheadDurability()" in str(caught.value)
+    assert WORLD.entries == []

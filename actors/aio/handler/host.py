@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar, TypeVarTuple
 
 from actors.aio.handler.adaptations import adapt
+from actors.aio.handler.agents import require_durable_agent
 from actors.aio.handler.branches import TaskBranch
 from actors.aio.handler.loop import HostedLoop
 from actors.errors import ErrorCode, InvalidArgumentError, MisuseError
@@ -31,7 +32,8 @@ async def host(
     Sockets, subprocesses, signals and threads belong into steps. Asking for them raises :class:`MisuseError` with the code
     ``non_durable_await``, which also ends this call. With ``threads="inline"`` a function that the code gives to a thread is called
     at once in the handler instead: it runs again in each replay, so it must be short and have no effects. Tasks that wait only for
-    a lock or an event of another invocation pause the invocation.
+    a lock or an event of another invocation pause the invocation. A run of an agent of pydantic-ai or openai-agents that is not durable
+    (``host(agent.run, …)``, ``host(Runner.run, agent, …)``) raises :class:`MisuseError` with the same code.
 
     ::
 
@@ -48,6 +50,7 @@ async def host(
             "actors.aio.host() in an asyncio task: an event loop runs here already. Await the function itself",
             code=ErrorCode.OUTSIDE_HANDLER,
         )
+    require_durable_agent(function, args)
     error = branch.execution.due_at(branch)
     if error is not None:
         raise error
