@@ -4,7 +4,7 @@
     DIR/*.log        what each process has printed
 
 Each process is a child in a session of its own, so that a Ctrl-C at the terminal reaches this process alone, which ends the nodes
-first and then PostgreSQL.
+first and then PostgreSQL. If this process is killed, the watcher (:mod:`cli.cluster_watcher`) does that.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from actors.errors import UnavailableError
 from actors.http.address import read_address
 from actors.http.token_path import token_path
 from cli.render.output import err, out
+from cli.watcher_pipe import WatcherPipe, open_watcher
 from journal.errors import Unavailable
 from journal.replicated.background import background
 from journal.replicated.postgres.connection import check_answers, complete_address
@@ -46,6 +47,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OF_ONE_NODE = ("PLAYHEAD_ADVERTISE", "PLAYHEAD_CLUSTER_LISTEN")
 """Variables with addresses, of which each node needs its own."""
 
+_DATABASE, _NODE = 1, 2
+"""The order of the processes for the watcher, which ends the last first."""
+
 _LOOK_SECONDS = 0.05
 _START_SECONDS = 60.0
 _END_SECONDS = 30.0
@@ -61,11 +65,13 @@ async def run_cluster(app: str, data: Path | None, nodes: int) -> None:
     """
     programs = find_postgres()
     with trio.open_signal_receiver(*_SIGNALS) as signals, _folder(data) as folder:
-        async with background() as nursery:
+        async with open_watcher() as watcher, background() as nursery:
+            if data is None:
+                await watcher.remove(folder)
             nursery.start_soon(_end_at_signal, signals, nursery.cancel_scope)
             async with (
-                _postgres(programs, folder, nursery) as database,
-                _nodes(app, folder, database, nodes) as started,
+                _postgres(programs, folder, watcher, nursery) as database,
+                _nodes(app, folder, database, watcher, nodes) as started,
             ):
                 _announce(database, folder, started)
                 await _until_the_last_ends(started)
@@ -136,6 +142,8 @@ class _Child:
     name: str
     process: trio.Process
     log: Path
+    how: signal.Signals
+    watcher: WatcherPipe
 
     @classmethod
     async def start(
@@ -143,11 +151,14 @@ class _Child:
         name: str,
         command: Sequence[str | Path],
         folder: Path,
+        watcher: WatcherPipe,
         *,
+        how: signal.Signals,
+        order: int,
         user: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> _Child:
-        """Start a process; ``environment`` is all of its environment, by default that of this one."""
+        """Start a process that ends at the signal ``how``. ``environment`` is all of its environment, by default that of this one."""
         log = folder / f"{name}.log"
         with log.open("ab") as printed:
             process = await trio.lowlevel.open_process(
@@ -162,7 +173,8 @@ class _Child:
                 extra_groups=None if user is None else [],
                 cwd="/" if user is not None else None,
             )
-        return cls(name, process, log)
+        await watcher.started(order, process.pid, how)
+        return cls(name, process, log, how, watcher)
 
     def ended(self) -> UnavailableError:
         """Return the error to raise when the process has ended by itself."""
@@ -185,39 +197,43 @@ class _Child:
         await self.process.wait()
         raise self.ended()
 
-    async def end(self, how: signal.Signals) -> None:
+    async def end(self) -> None:
         """Ask the process to end, and end it at once if it does not in time."""
         with trio.CancelScope(shield=True):
             if self.process.poll() is None:
-                self.process.send_signal(how)
+                self.process.send_signal(self.how)
             with trio.move_on_after(_END_SECONDS):
                 await self.process.wait()
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 await self.process.wait()
+            await self.watcher.ended(self.process.pid)
 
 
 @asynccontextmanager
-async def _postgres(programs: Path, folder: Path, nursery: trio.Nursery) -> AsyncIterator[str]:
+async def _postgres(programs: Path, folder: Path, watcher: WatcherPipe, nursery: trio.Nursery) -> AsyncIterator[str]:
     """Run a server on a Unix socket, and give the block the address of its database. If the server ends by itself, a task of the
     nursery raises that."""
     user = _user_of_postgres()
     tables = folder / "postgres"
     sockets = Path(tempfile.mkdtemp(prefix="playhead-pg-"))  # the path of a socket must be short
     try:
+        await watcher.remove(sockets)
         if user is not None:
             shutil.chown(sockets, user)
         if _prepare(tables, user):
             await _make_tables(programs, tables, user)
         settings = ["-p", str(_PORT), "-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}"]
-        server = await _Child.start("postgres", [programs / "postgres", "-D", tables, *settings], folder, user=user)
+        command: list[str | Path] = [programs / "postgres", "-D", tables, *settings]
+        fast = signal.SIGINT  # PostgreSQL's fast shutdown
+        server = await _Child.start("postgres", command, folder, watcher, how=fast, order=_DATABASE, user=user)
         try:
             address = f"host={sockets} port={_PORT} user=playhead dbname=postgres"
             await _until_it_answers(server, address)
             nursery.start_soon(server.raise_at_its_end)
             yield address
         finally:
-            await server.end(signal.SIGINT)  # PostgreSQL's fast shutdown
+            await server.end()
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
 
@@ -276,7 +292,9 @@ async def _until_it_answers(server: _Child, address: str) -> None:
 
 
 @asynccontextmanager
-async def _nodes(app: str, folder: Path, database: str, count: int) -> AsyncIterator[list[_Child]]:
+async def _nodes(
+    app: str, folder: Path, database: str, watcher: WatcherPipe, count: int
+) -> AsyncIterator[list[_Child]]:
     """Run the nodes, once each has its address."""
     started: list[_Child] = []
     try:
@@ -284,7 +302,10 @@ async def _nodes(app: str, folder: Path, database: str, count: int) -> AsyncIter
             command = [sys.executable, "-m", "playhead", "serve", app, "--data", str(folder / name), "--port", "0"]
             environment = {name: value for name, value in os.environ.items() if name not in _OF_ONE_NODE}
             environment["PLAYHEAD_CLUSTER"] = database
-            started.append(await _Child.start(name, command, folder, environment=environment))
+            node = await _Child.start(
+                name, command, folder, watcher, how=signal.SIGTERM, order=_NODE, environment=environment
+            )
+            started.append(node)
         for node in started:
             await _until_it_serves(folder, node)
         yield started
@@ -292,7 +313,7 @@ async def _nodes(app: str, folder: Path, database: str, count: int) -> AsyncIter
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
                 for node in started:
-                    nursery.start_soon(node.end, signal.SIGTERM)
+                    nursery.start_soon(node.end)
 
 
 async def _until_it_serves(folder: Path, node: _Child) -> None:

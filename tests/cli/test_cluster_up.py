@@ -125,6 +125,54 @@ async def test_a_process_that_does_not_start_is_named_with_its_words(
     assert str(raised.value) == "postgres has ended with exit code 3; it printed: no room"
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import trio
+
+from cli import local_cluster
+
+async def nothing(*_):
+    await trio.lowlevel.checkpoint()
+
+programs = Path(sys.argv[1])
+local_cluster.find_postgres = lambda: programs
+local_cluster.sys = SimpleNamespace(executable=str(programs / "postgres"))
+local_cluster._until_it_answers = local_cluster._until_it_serves = nothing
+local_cluster._announce = lambda _, folder, __: print(folder, flush=True)
+trio.run(local_cluster.run_cluster, "app.py", None, 2)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_cluster_whose_command_is_killed_leaves_no_process(broken: Path) -> None:
+    pids = broken / "pids"
+    pids.touch()
+    pids.chmod(0o666)
+    (broken / "postgres").write_text(f"#!/bin/sh\necho $$ >> {pids}\nexec sleep 1000\n")
+    running = subprocess.Popen([sys.executable, "-c", KILLED, str(broken)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    folder = Path(running.stdout.readline().strip())
+    until = time.monotonic() + _SECONDS_AT_MOST
+    while len(started := pids.read_text().split()) < 3:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert folder.exists()
+    running.kill()
+    running.communicate()
+    while any(is_running(int(pid)) for pid in started) or folder.exists():
+        assert time.monotonic() < until, started
+        time.sleep(0.02)
+
+
 def test_without_postgresql_the_command_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with raises(UnavailableError, code=ErrorCode.UNAVAILABLE):
