@@ -8,7 +8,7 @@ import os
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -48,7 +48,7 @@ from journal.kv.store import Durability
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -135,6 +135,7 @@ async def open_runtime(
     fail_fast: bool = False,
     drain: Seconds = DRAIN_SECONDS,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
+    on_load: Callable[[str, Any], object] | None = None,
     serve: str | ServeOptions | None = None,
     public_url: str | None = None,
     socket: bool = True,
@@ -148,6 +149,9 @@ async def open_runtime(
     selectively. ``code`` is the source of the classes, as ``file.py`` or ``package.module``; by default the modules in which they
     are defined. It is stored with the data: unfinished invocations continue on the code on which they began, also after a start
     on other code. With ``code=None``, or without a ``path``, the given classes run everything that has no code of its own.
+    ``on_load`` is a plain function that gets each module of earlier code, under its name, right after the module was executed: the module
+    is a copy, and what the program has set in the served one, such as ``POOL = None`` at import, is set there by ``on_load`` alone; see
+    docs/deployments.md. It is called in a thread; an error in it is that of a failed import.
     ``cluster`` is the address of a PostgreSQL database, such as ``postgresql://app@db.internal/app``, of NATS servers, such as
     ``nats://a.internal,b.internal,c.internal``, or of a bucket, such as ``s3://my-bucket/app``, in which the journal is kept, and ``path``
     is then a directory for this node's copy. Processes with the same address are the nodes of a cluster: they share the objects, each
@@ -220,7 +224,7 @@ async def open_runtime(
     )
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, place.is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
-    with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
+    with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached, on_load=on_load) as applications:
         start = _Start(
             applications=applications,
             snapshot=snapshot,
@@ -311,6 +315,7 @@ class _Start:
             links=LinkSigner(journal.secret, self.endpoints.base_of_links),
             fail_fast=self.fail_fast,
             observer=observer,
+            note_on=self.applications.note_on,
         )
 
 

@@ -1,6 +1,6 @@
 # Written by `python -m tests.typing.stubs` from the async classes; do not edit.
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -375,6 +375,7 @@ def open_runtime(
     fail_fast: bool = False,
     drain: Seconds = ...,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = ...,
+    on_load: Callable[[str, Any], object] | None = None,
     serve: str | ServeOptions | None = None,
     public_url: str | None = None,
     socket: bool = True,

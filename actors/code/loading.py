@@ -15,6 +15,9 @@ deployments is not affected, and unloading one only deletes its package.
 Prior art: ``importlib``'s finders and specs, and the class loaders of OSGi. Alternatives refused: a process for each deployment,
 since an object's exclusive handlers on different code must take turns in one loop; and swapping ``sys.modules`` around each call,
 which breaks as soon as a handler waits.
+
+A module is a copy: its globals are as its import leaves them. ``on_load`` of the runtime gets each one right after it was executed,
+before another module imports from it, and may set what the program's start sets in the served module.
 """
 
 from __future__ import annotations
@@ -26,20 +29,28 @@ import sys
 import threading
 import traceback
 from collections import Counter
+from collections.abc import Coroutine
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from actors.errors import BrokenDeploymentError, DefinitionError, DefinitionReason
+from actors.code.loop_starts import EventLoopStarted, no_loop_starts
+from actors.errors import ActorError, BrokenDeploymentError, DefinitionError, DefinitionReason
 from actors.model.classes import definition_of, definitions_in, forget_definition
 from actors.values.loaded_code import LoadedCode, note_loaded, note_unloaded
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.values.snapshot import Snapshot
+
+log = SafeLogger(__name__)
+
+OnLoad: TypeAlias = "Callable[[str, Any], object]"
+"""Gets the name of a module of the application, as the application imports it, and the copy of the module."""
 
 _lock = threading.Lock()
 _turns: dict[str, threading.RLock] = {}
@@ -50,17 +61,18 @@ _users: Counter[str] = Counter()
 class Loaded:
     """A deployment in ``sys.modules``: its classes, and the finder that its imports use."""
 
-    def __init__(self, snapshot: Snapshot, folder: Path, shown_as: Path) -> None:
+    def __init__(self, snapshot: Snapshot, folder: Path, shown_as: Path, on_load: OnLoad | None = None) -> None:
         """Prepare the deployment without executing it. ``folder`` is the directory of its files, ``shown_as`` the path
         for tracebacks and ``__file__``."""
         self.deployment = snapshot.deployment
+        self.files = snapshot.files
         self.own_names = snapshot.own_names
         self.entries = tuple(entry.partition(":")[0] for entry in snapshot.entries)
         self.classes: tuple[type, ...] = ()
         self._prefix = f"{snapshot.deployment}."
         self._folder = shown_as
         self._reached = folder
-        self._paths = frozenset(snapshot.files)
+        self._on_load = on_load
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def install(self) -> None:
@@ -84,6 +96,58 @@ class Loaded:
         is_own = name.partition(".")[0] in self.own_names
         return importlib.import_module(self._prefix + name if is_own else name)
 
+    def modules(self) -> dict[str, ModuleType]:
+        """Return the modules that have been executed, by the names by which the application imports them."""
+        return {
+            name.removeprefix(self._prefix): module
+            for name, module in list(sys.modules.items())
+            if name.startswith(self._prefix) and isinstance(module.__loader__, _Loader)
+        }
+
+    def use_hook(self, on_load: OnLoad) -> None:
+        """Give all modules to the hook of one more runtime, and those that are executed later. Raises
+        :class:`BrokenDeploymentError`."""
+        self._on_load = on_load
+        for module in self.modules().values():
+            self._give(module)
+
+    def execute(self, module: ModuleType, loader: _Loader) -> None:
+        """Execute a module of this deployment, and give it to the hook. Raises what the module raises, and
+        :class:`BrokenDeploymentError` if it starts an event loop or the hook fails."""
+        module.__dict__["__builtins__"] = self._builtins
+        try:
+            with no_loop_starts(loader.path):
+                loader.execute(module)
+        except EventLoopStarted as start:
+            guard = 'put it under: if __name__ == "__main__":'
+            name = module.__name__.removeprefix(self._prefix)
+            if name not in self.entries or not start.is_at_the_end_of(loader.source):
+                raise BrokenDeploymentError(
+                    f"the code of {self.deployment} cannot be loaded beside the served code: {start}; {guard}. Resume what runs on it on the "
+                    "latest deployment",
+                    deployment=self.deployment,
+                    traceback="".join(traceback.format_exception(start)),
+                ) from start
+            log.warning("%s of %s was loaded without its last statement: %s; %s", name, self.deployment, start, guard)
+        self._give(module)
+
+    def _give(self, module: ModuleType) -> None:
+        if self._on_load is None:
+            return
+        name = module.__name__.removeprefix(self._prefix)
+        try:
+            returned = self._on_load(name, module)
+            if isinstance(returned, Coroutine):
+                returned.close()
+                raise TypeError("it is an async function; it must be a plain one")  # noqa: TRY301 - told as its other errors are
+        except Exception as error:
+            what = traceback.format_exception_only(error)[-1].strip()
+            raise BrokenDeploymentError(
+                f"on_load of the runtime failed for module {name!r} of {self.deployment}: {what}",
+                deployment=self.deployment,
+                traceback="".join(traceback.format_exception(error)),
+            ) from error
+
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         """Return the spec of a module of this deployment, or None for any other name
         (``importlib.abc.MetaPathFinder``)."""
@@ -91,11 +155,11 @@ class Loaded:
             return None
         at = fullname.removeprefix(self._prefix).replace(".", "/")
         for candidate, places in ((f"{at}/__init__.py", [str(self._folder / at)]), (f"{at}.py", None)):
-            if candidate in self._paths:
+            if candidate in self.files:
                 file = str(self._folder / candidate)
-                loader = _Loader(fullname, file, str(self._reached / candidate), self._builtins)
+                loader = _Loader(self, fullname, file, str(self._reached / candidate))
                 return spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=places)
-        if any(known.startswith(f"{at}/") for known in self._paths):
+        if any(known.startswith(f"{at}/") for known in self.files):
             spec = ModuleSpec(fullname, None, is_package=True)
             spec.submodule_search_locations = [str(self._folder / at)]
             return spec
@@ -140,32 +204,43 @@ class _Importlib(ModuleType):
 class _Loader(SourceFileLoader):
     """Compiles from the source at every load and writes no cache, since a cached file could be stale."""
 
-    def __init__(self, fullname: str, path: str, reached: str, own_builtins: dict[str, Any]) -> None:
+    def __init__(self, loaded: Loaded, fullname: str, path: str, reached: str) -> None:
         super().__init__(fullname, path)
+        self._loaded = loaded
         self._reached = reached
-        self._builtins = own_builtins
+
+    @property
+    def source(self) -> bytes:
+        """The source of the module."""
+        return self.get_data(self._reached)
 
     def get_code(self, fullname: str) -> Any:
-        return self.source_to_code(self.get_data(self._reached), self.path)
+        return self.source_to_code(self.source, self.path)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["__builtins__"] = self._builtins
+        self._loaded.execute(module, self)
+
+    def execute(self, module: ModuleType) -> None:
+        """Execute the module, as :meth:`Loaded.execute` needs it."""
         super().exec_module(module)
 
 
-def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loaded:
+def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None, *, on_load: OnLoad | None = None) -> Loaded:
     """Load the deployment, executing it if it is not loaded yet. Its sources are written below ``cache``; ``shown_as``
-    is the path of that folder for users, if it differs. Each call needs an :func:`unload`.
+    is the path of that folder for users, if it differs. ``on_load`` gets each module. Each call needs an :func:`unload`.
 
-    Raises :class:`BrokenDeploymentError` with the traceback if the code fails; then none of it stays loaded.
+    Raises :class:`BrokenDeploymentError` with the traceback if the code or ``on_load`` fails; then none of it stays loaded.
     """
     with _turn_of(snapshot.deployment):
         with _lock:
             known = _loaded.get(snapshot.deployment)
-            if known is not None:
+        if known is not None:
+            if on_load is not None:
+                known.use_hook(on_load)
+            with _lock:
                 _users[snapshot.deployment] += 1
-                return known
-        loaded = _execute(snapshot, cache, shown_as or cache)
+            return known
+        loaded = _execute(snapshot, cache, shown_as or cache, on_load)
         with _lock:
             _loaded[snapshot.deployment] = loaded
             _users[snapshot.deployment] = 1
@@ -180,9 +255,9 @@ def _turn_of(deployment: str) -> threading.RLock:
         return _turns.setdefault(deployment, threading.RLock())
 
 
-def _execute(snapshot: Snapshot, cache: Path, shown_as: Path) -> Loaded:
+def _execute(snapshot: Snapshot, cache: Path, shown_as: Path, on_load: OnLoad | None) -> Loaded:
     try:
-        loaded = Loaded(snapshot, _lay_out(snapshot, cache), shown_as / snapshot.deployment)
+        loaded = Loaded(snapshot, _lay_out(snapshot, cache), shown_as / snapshot.deployment, on_load)
     except OSError as error:
         raise BrokenDeploymentError(
             f"the code of {snapshot.deployment} cannot be written below {shown_as}: {error}",
@@ -195,6 +270,8 @@ def _execute(snapshot: Snapshot, cache: Path, shown_as: Path) -> Loaded:
         loaded.remove()
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # Control-C is for the program; in another thread, the code itself has raised it
+        if isinstance(error, BrokenDeploymentError) and error.deployment == snapshot.deployment:
+            raise
         raise _broken(snapshot, error) from error
     return loaded
 
@@ -255,8 +332,15 @@ def _lay_out(snapshot: Snapshot, cache: Path) -> Path:
 def _broken(snapshot: Snapshot, error: BaseException) -> BrokenDeploymentError:
     text = "".join(traceback.format_exception(error))
     what = traceback.format_exception_only(error)[-1].strip()
+    hint = "" if isinstance(error, (ImportError, SyntaxError, ActorError)) else _IS_A_COPY
     return BrokenDeploymentError(
-        f"the code of {snapshot.deployment} ({', '.join(snapshot.entries)}) cannot be imported: {what}",
+        f"the code of {snapshot.deployment} ({', '.join(snapshot.entries)}) cannot be imported: {what}{hint}",
         deployment=snapshot.deployment,
         traceback=text,
     )
+
+
+_IS_A_COPY = (
+    ". It was imported as a copy, beside the code that is served: if what failed can be done once in a process, such as registering a "
+    "metric, look first whether it is done, or move it to a module that is not part of the deployment; see docs/deployments.md"
+)

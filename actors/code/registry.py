@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.code.loading import load, unload
+from actors.code.loading import OnLoad, load, unload
+from actors.code.served_globals import ServedGlobals
 from actors.core.deployments import Deployment, Deployments
 from actors.core.limits import Names
 from actors.errors import BrokenDeploymentError, NotFoundError, ResourceKind
@@ -55,11 +56,15 @@ class CodeRegistry:
 
     ``served`` are the runtime's classes and ``served_as`` their deployment; if that is empty, new work belongs to no deployment.
     ``latest`` is what new invocations run on: as the registry says, once it is loaded. Code is written to the data directory, or
-    to a temporary folder.
+    to a temporary folder. ``on_load`` gets each module that is loaded.
     """
 
-    def __init__(self, served: App, *, served_as: Snapshot | None, offload: Offload) -> None:
+    def __init__(
+        self, served: App, *, served_as: Snapshot | None, offload: Offload, on_load: OnLoad | None = None
+    ) -> None:
         self.served = served
+        self.on_load = on_load
+        self._globals = ServedGlobals(served_as, served)
         self.served_as = self.latest = "" if served_as is None else served_as.deployment
         self.registered = Deployments()
         self._apps: dict[str, App] = {"": served, self.served_as: served}
@@ -181,13 +186,23 @@ class CodeRegistry:
                     raise
             await trio.sleep_until(failure.again_at)
 
+    def look_at_globals(self, deployment: str) -> None:
+        """Log what the program has set in served modules since the deployment was loaded, and not in its copies of them."""
+        self._globals.look_again(deployment, trio.current_time())
+
+    def note_on(self, error: BaseException) -> str:
+        """Return what a record of the error should say about the code that raised it, if that was loaded: the globals that it read and
+        that are not set as in the served code. Empty if there are none."""
+        return self._globals.note_on(error)
+
     def failure_of(self, deployment: str) -> LoadFailure | None:
         """Return the failure of the deployment's last load, or None."""
         return self._failures.get(deployment)
 
     async def _load(self, snapshot: Snapshot) -> App:
-        loaded = await self._offload(lambda: load(snapshot, *self._folders()))
+        loaded = await self._offload(lambda: load(snapshot, *self._folders(), on_load=self.on_load))
         self._loaded.add(snapshot.deployment)
+        await self._offload(lambda: self._globals.watch(loaded))
         app = self._apps[snapshot.deployment] = App(loaded.classes, system=SYSTEM_CLASSES)
         return app
 
@@ -244,6 +259,7 @@ class CodeRegistry:
         for deployment in gone & self._apps.keys():
             del self._apps[deployment]
             self._loaded.discard(deployment)
+            self._globals.forget(deployment)
             unload(deployment)
 
     def _folders(self) -> tuple[Path, Path]:

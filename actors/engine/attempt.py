@@ -339,7 +339,7 @@ class Attempt:
             return self._finish_raised(cancelled_by(error))
         policy = self.handler.retry
         if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._context.fail_fast):
-            return self._finish_raised(failed(error))
+            return self._finish_raised(self._context.failed(error))
         events = self.execution.take_progress()
         output = self.execution.take_output()
         recorded: list[Command] = []
@@ -365,7 +365,7 @@ class Attempt:
     def _fail(self, error: BaseException) -> Command:
         return c.FailAttempt(
             invocation_id=self.invocation_id,
-            failure=failure_of(error),
+            failure=self._context.failure_of(error),
             handed_over=self.execution.handed_over,
             has_been_given_cancel=self.execution.has_been_given_cancel,
             policy=attrs.evolve(self.handler.retry),  # checked again, because the engine computes with it

@@ -13,8 +13,11 @@ from actors.event_loop import guard_trio
 from actors.model.definitions import NothingStored
 from actors.model.verbs.refused_use import refused_use
 from actors.model.verbs.unawaited import watch_unawaited
+from actors.values.failures import failed, failure_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.engine.asyncio_steps import AsyncioSteps
     from actors.engine.observer import Observer
     from actors.engine.watchdog import Watchdog
@@ -22,7 +25,12 @@ if TYPE_CHECKING:
     from actors.model.definitions import NameLookup
     from actors.model.link_signer import LinkSigner
     from actors.values.limits import Limits
+    from journal.events import Failure, Outcome
     from journal.in_flight import InFlight
+
+
+def _no_note(error: BaseException) -> str:
+    return ""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -43,6 +51,8 @@ class EngineContext:
     """Whether a mistake in the code fails an invocation at once, unless its policy says otherwise."""
     observer: Observer | None = None
     """Is told what is durable and which steps begin."""
+    note_on: Callable[[BaseException], str] = _no_note
+    """Returns what the record of an error says about the code that raised it, besides its text."""
     notices: Notices = attrs.field(
         init=False, default=attrs.Factory(lambda self: Notices(self.environment), takes_self=True)
     )
@@ -59,6 +69,20 @@ class EngineContext:
     def __attrs_post_init__(self) -> None:
         guard_trio(refused_use)
         watch_unawaited()
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """Return the record of an error of a handler or a step, with a note on the code that raised it. Never raises."""
+        failure, note = failure_of(error), self.note_on(error)
+        return attrs.evolve(failure, message=f"{failure.message} ({note})") if note else failure
+
+    def failed(self, error: BaseException) -> Outcome:
+        """Return the outcome *failed* with this error, as :func:`actors.values.failures.failed` does, with that note."""
+        outcome, note = failed(error), self.note_on(error)
+        if not note or outcome.failure is None:
+            return outcome
+        return attrs.evolve(
+            outcome, failure=attrs.evolve(outcome.failure, message=f"{outcome.failure.message} ({note})")
+        )
 
     @property
     def asyncio_steps(self) -> AsyncioSteps:

@@ -269,6 +269,7 @@ class Executor:
         if app is None:
             self.code_waits.add(loaded, invocation)
             return
+        self._machine.applications.look_at_globals(invocation.deployment)
         if self._pauses.if_struck_out(loaded, of):
             return
         unfinished = unfinished_steps(invocation) if invocation.waits else set()

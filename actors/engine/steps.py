@@ -25,7 +25,7 @@ from actors.model.mistakes import fails_fast
 from actors.model.verbs.step_requests import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
-from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
+from actors.values.failures import failed, first_of, is_terminal, text_of
 from actors.values.limits import too_large, within_limit
 from actors.values.retry_after import retry_after
 from journal.errors import BrokenInvariant
@@ -339,11 +339,11 @@ class StepTask(BodyCall):
         policy = self._body.retry
         is_final = self._body.options.at_most_once or is_terminal(error, policy.terminal)
         if is_final or fails_fast(error, policy, by_default=self._context.fail_fast):
-            return self._ended(failed(error))
+            return self._ended(self._context.failed(error))
         return c.FailStep(
             invocation_id=self.invocation_id,
             step=self.step,
-            failure=failure_of(error),
+            failure=self._context.failure_of(error),
             policy=attrs.evolve(policy),  # checked again, because the engine computes with it
             jitter=self._context.environment.random.random(),
             retry_after=retry_after(error, self._context.environment.clock.now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from actors.control.local.bulk_checks import LocalBulkChecks
@@ -46,12 +47,13 @@ class LocalBackend(
         return decode_kept(codec, data, f"the result of {of}")
 
     def _codec_of(self, info: InvocationInfo) -> Codec[Any]:
-        app = self.engine.applications.find(info.deployment, info.target.service) or self.engine.app
-        try:
-            _, handler = app.handler_of(info.target)
-        except NotFoundError:
-            return codec_for(Any)
-        return handler.signature.returns
+        """Return the codec of the served code, whose classes the program has, or else that of the code on which the invocation ran."""
+        applications = self.engine.applications
+        ran_on = applications.find(info.deployment, info.target.service)
+        for app in (applications.served, ran_on or self.engine.app):
+            with suppress(NotFoundError):
+                return app.handler_of(info.target)[1].signature.returns
+        return codec_for(Any)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         now = self.environment.clock.now()
