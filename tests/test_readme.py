@@ -80,6 +80,9 @@ def _type(shell: Terminal, line: str) -> int:
         # The port is any that is free, where the README has the usual one.
         url = msgspec.json.decode((shell.folder / "playhead-data" / "ADDRESS").read_bytes())["url"]
         line = f"PLAYHEAD_URL={url} {line}"
+    if " -m pytest " in line:
+        # Of the plugins that are installed for these tests, none is needed, and they take longer to import than the tests take.
+        line = f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {line}"
     command, _, answer = line.partition("# -> ")
     printed = shell.done(command)
     if not answer:
