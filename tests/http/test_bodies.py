@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import trio
 
 import actors
 from actors import Actor, Service, handler
-from actors.http.server.bodies import check_names
+from actors.http.messages import HttpHeaders, HttpRequest
+from actors.http.problems import SlowBodyError
+from actors.http.server.bodies import (
+    BODY_SECONDS,
+    SLOWEST_BYTES,
+    WHOLE_BODY_SECONDS,
+    BodyBudget,
+    check_names,
+    read_whole,
+)
 from actors.values.document import STRING
 from actors.values.limits import Limits
 from tests.http.served import Served, serving
@@ -16,6 +26,8 @@ from tests.raising import raises
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from actors.http.messages import Carrier
 
 JSON = {"content-type": "application/json"}
 
@@ -151,6 +163,63 @@ def test_the_name_that_comes_twice_is_found_without_comparing_each_with_each() -
     with pytest.raises(Exception, match="twice"):
         check_names([(CountedName(name), 0) for name in names])
     assert 0 < CountedName.compared < 100
+
+
+class Pieces:
+    """A body of pieces with pauses between them."""
+
+    def __init__(self, *pieces: bytes, pause: float) -> None:
+        self._pieces, self._pause, self._has_come = [*pieces], pause, False
+        self.taken = 0
+
+    def arrived(self) -> bytes | None:
+        if not self._pieces:
+            return b""
+        if not self._has_come:
+            return None
+        self._has_come = False
+        self.taken += 1
+        return self._pieces.pop(0)
+
+    async def wait_for_more(self) -> None:
+        await trio.sleep(self._pause)
+        self._has_come = True
+
+
+def request_of(pieces: Pieces) -> HttpRequest:
+    return HttpRequest("POST", b"/", b"", HttpHeaders([]), cast("Carrier", pieces), None, "localhost")
+
+
+@pytest.mark.virtual_time
+async def test_a_body_that_drips_is_given_up_and_a_slow_long_one_is_not() -> None:
+    dripping = Pieces(*[b"x"] * 100, pause=BODY_SECONDS - 1)
+    with pytest.raises(SlowBodyError):
+        await read_whole(request_of(dripping), 1_000)
+    assert dripping.taken == WHOLE_BODY_SECONDS // (BODY_SECONDS - 1)
+    slow = Pieces(*[b"x" * SLOWEST_BYTES * 10] * 20, pause=10)
+    assert len(await read_whole(request_of(slow), 10 << 20)) == SLOWEST_BYTES * 200
+
+
+@pytest.mark.virtual_time
+async def test_the_longest_body_of_a_stranger_makes_room_for_the_others() -> None:
+    budget, ended = BodyBudget(limit=100), list[str]()
+
+    async def read(name: str, *pieces: bytes) -> None:
+        try:
+            with budget.share() as share:
+                await read_whole(request_of(Pieces(*pieces, pause=1)), 1_000, share)
+        except actors.UnavailableError:
+            name = f"{name} is given up"
+        ended.append(name)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, "long", b"x" * 60, b"x", b"x", b"x")
+        await trio.sleep(1.5)
+        nursery.start_soon(read, "short", b"x" * 20, b"x" * 30)
+    assert sorted(ended) == ["long is given up", "short"]
+    await read("too long alone", b"x" * 101)
+    assert ended[-1] == "too long alone is given up"
+    assert budget.taken == 0
 
 
 MANY = 2_000

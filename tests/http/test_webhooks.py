@@ -14,7 +14,7 @@ import actors
 from actors import Actor, InvalidArgumentError, Service, Webhook, WebhookRequest, handler
 from actors.errors import AccessDeniedError
 from actors.http.server.access import NOTED_AT_ONCE
-from actors.http.server.webhook_signatures import verify
+from actors.http.server.webhook_signatures import signature_in, verify
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -181,10 +181,10 @@ def test_a_signature_is_accepted_near_its_time_alone(scheme: Scheme, tolerance: 
     webhook = Webhook(scheme, secret="X", tolerance=tolerance)
     headers = {name.lower(): value for name, value in headers_of(scheme, b"x", at=1_000_000).items()}
     for at in (1_000_000 - tolerance, 1_000_000 + tolerance):
-        verify(webhook, SECRET, headers, b"x", at)
+        verify(webhook, SECRET, signature_in(webhook, headers, at), b"x")
     for at in (1_000_000 - tolerance - 1, 1_000_000 + tolerance + 1):
         with pytest.raises(AccessDeniedError):
-            verify(webhook, SECRET, headers, b"x", at)
+            signature_in(webhook, headers, at)
 
 
 async def test_what_takes_no_webhook_is_not_found_and_denied_ones_are_audited_with_bounds(
@@ -215,6 +215,18 @@ async def test_what_takes_no_webhook_is_not_found_and_denied_ones_are_audited_wi
             )
             unset = await served.bare("POST", PATHS["github"], content=body, headers=headers_of("github", body, key=""))
             assert unset.status_code == 503
+
+
+async def test_a_webhook_without_a_signature_is_refused_before_its_body_arrives(tmp_path: Path) -> None:
+    async with serving(tmp_path, Repository, Inbox) as served:
+        for scheme, path in PATHS.items():
+            old = headers_of(scheme, b"", at=1_000_000)
+            short = {name: value[:20] for name, value in headers_of(scheme, b"").items()}
+            for headers in ({}, short, *([old] if scheme != "github" else [])):
+                lines = [f"POST {path} HTTP/1.1", "host: localhost", "content-length: 90", "expect: 100-continue"]
+                lines += [f"{name}: {value}" for name, value in headers.items()]
+                answer = await served.raw("\r\n".join([*lines, "connection: close", "", ""]).encode())
+                assert answer.startswith(b"HTTP/1.1 401 "), (scheme, headers, answer[:200])
 
 
 async def test_the_document_lists_them(tmp_path: Path) -> None:

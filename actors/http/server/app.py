@@ -44,7 +44,7 @@ from actors.http.server import (
     webhooks,
 )
 from actors.http.server.access import address_of, check_encoding, check_media_type, media_type_of, shown_path
-from actors.http.server.bodies import check_json
+from actors.http.server.bodies import BodyBudget, check_json
 from actors.http.server.request_context import Exchange, query_of, read_body, read_form, read_query
 from actors.http.server.traffic import Traffic
 from actors.model.targets import path_parts
@@ -106,6 +106,7 @@ class Api:
         self._closing = closing
         self._router = Router(ROUTES)
         self._traffic = Traffic()
+        self._strangers = BodyBudget()
         self._own_headers = [(NODE_HEADER.encode(), client.node.encode())] if client.node else []
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -183,6 +184,7 @@ class Api:
             self._guard.is_open,
             self._guard.tokens,
             self._traffic,
+            self._strangers,
         )
 
     def _find(self, request: HttpRequest) -> tuple[Route | None, dict[str, str], RefusedError | None]:

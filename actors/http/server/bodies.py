@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError
+from actors.errors import ErrorCode, InvalidArgumentError, LimitExceededError, UnavailableError
 from actors.http.problems import SlowBodyError
 from actors.values.document import STRING
 
 if TYPE_CHECKING:
-    from actors.http.messages import HttpRequest
+    from collections.abc import Iterator
+
+    from actors.http.messages import Carrier, HttpRequest
 
 _LARGE_BYTES = 64 << 10
 """Larger bodies are checked outside the event loop."""
@@ -31,10 +34,73 @@ _EXTREME_VALUES = 100
 BODY_SECONDS = 30.0
 """How long the next piece of a body may take."""
 
+WHOLE_BODY_SECONDS = 60.0
+"""How long a body may take, and a second more for each :data:`SLOWEST_BYTES` that have arrived."""
 
-async def read_whole(request: HttpRequest, limit: int) -> bytes:
+SLOWEST_BYTES = 16 << 10
+
+UNVERIFIED_BYTES = 64 << 20
+"""The most memory of a server for bodies of strangers that are arriving, in bytes. A webhook of the largest size fits."""
+
+
+class BodyBudget:
+    """The memory for bodies of strangers that are arriving: requests without a token, whose signature is known once they are whole.
+
+    If there is no room for another piece, the longest body is given up. So strangers with long bodies cannot keep out short ones.
+    """
+
+    def __init__(self, limit: int = UNVERIFIED_BYTES) -> None:
+        self._limit = limit
+        self._arriving: dict[BodyShare, int] = {}
+
+    @contextmanager
+    def share(self) -> Iterator[BodyShare]:
+        """Give room to one body for the block. Raises :class:`actors.UnavailableError` at its end if the body was given up."""
+        share = BodyShare(self)
+        self._arriving[share] = 0
+        try:
+            with share.scope:
+                yield share
+        finally:
+            self._arriving.pop(share, None)
+        if share.scope.cancelled_caught:
+            raise UnavailableError(
+                f"more than {self._limit} bytes of bodies without a token are arriving, and this one is the longest; try again later"
+            )
+
+    @property
+    def taken(self) -> int:
+        """The number of bytes that have arrived."""
+        return sum(self._arriving.values())
+
+    def take(self, share: BodyShare, count: int) -> None:
+        """Count a piece that has arrived, and give up the longest bodies if there is no room for it."""
+        self._arriving[share] += count
+        while self.taken > self._limit:
+            longest = max(self._arriving, key=self._arriving.__getitem__)
+            del self._arriving[longest]
+            longest.scope.cancel()
+            if longest is share:
+                return
+
+
+class BodyShare:
+    """The room of one body in a :class:`BodyBudget`."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self.scope = trio.CancelScope()
+
+    async def take(self, count: int) -> None:
+        """Count a piece that has arrived. Raises ``trio.Cancelled`` if the body is given up."""
+        if not self.scope.cancel_called:
+            self._budget.take(self, count)
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def read_whole(request: HttpRequest, limit: int, share: BodyShare | None = None) -> bytes:
     """Read the body of a request up to a limit. Raises :class:`actors.LimitExceededError`, :class:`SlowBodyError`, and as a
-    :class:`actors.http.messages.Carrier` does."""
+    :class:`actors.http.messages.Carrier` does. ``share`` is the room for the body of a stranger."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise LimitExceededError(
@@ -45,14 +111,13 @@ async def read_whole(request: HttpRequest, limit: int) -> bytes:
             code=ErrorCode.TOO_LARGE,
         )
     data = bytearray()
-    carrier = request.carrier
+    carrier, began = request.carrier, trio.current_time()
     while (piece := carrier.arrived()) != b"":
         if piece is None:
-            with trio.move_on_after(BODY_SECONDS) as patience:
-                await carrier.wait_for_more()
-            if patience.cancelled_caught:
-                raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
+            await _wait_for_more(carrier, began + WHOLE_BODY_SECONDS + len(data) / SLOWEST_BYTES, len(data))
             continue
+        if share is not None:
+            await share.take(len(piece))
         data += piece
         if len(data) > limit:
             raise LimitExceededError(
@@ -62,6 +127,18 @@ async def read_whole(request: HttpRequest, limit: int) -> bytes:
                 code=ErrorCode.TOO_LARGE,
             )
     return bytes(data)
+
+
+async def _wait_for_more(carrier: Carrier, until: float, arrived: int) -> None:
+    with trio.CancelScope(deadline=min(until, trio.current_time() + BODY_SECONDS)) as patience:
+        await carrier.wait_for_more()
+    if patience.cancelled_caught:
+        if trio.current_time() >= until:
+            raise SlowBodyError(
+                f"only {arrived} bytes of the body have arrived so far; it may take {WHOLE_BODY_SECONDS:g} seconds, and one more for each "
+                f"{SLOWEST_BYTES} bytes"
+            )
+        raise SlowBodyError(f"no part of the body arrived for {BODY_SECONDS:g} seconds")
 
 
 async def check_json(data: bytes, max_values: int) -> None:

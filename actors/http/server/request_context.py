@@ -15,7 +15,7 @@ from actors.core.traces import read_traceparent
 from actors.errors import AccessDeniedError, ErrorCode, InvalidArgumentError, UnavailableError
 from actors.http.messages import ClientGone
 from actors.http.misfits import misfit
-from actors.http.server.bodies import read_whole
+from actors.http.server.bodies import BodyBudget, read_whole
 from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
@@ -54,7 +54,8 @@ class Exchange:
     """A request in progress. ``client`` acts for the requester; ``path`` are the variable segments of its path,
     ``routes`` all routes. ``note_denied`` audits a denial. ``grant`` are the
     permissions of the token, if the route needs one, and ``is_admitted`` says whether it still has them; ``is_open``: no route needs a token. ``tokens`` are the tokens of the data
-    directory, if there is one. ``traffic`` counts the server's responses.
+    directory, if there is one. ``traffic`` counts the server's responses, and ``strangers`` the
+    bodies of requests without a token.
     """
 
     client: LocalClient
@@ -68,6 +69,7 @@ class Exchange:
     is_open: bool = False
     tokens: Tokens | None = None
     traffic: Traffic = attrs.field(factory=Traffic)
+    strangers: BodyBudget = attrs.field(factory=BodyBudget)
 
     def invocation(self) -> InvocationHandle[Any]:
         """Return a handle to the invocation in the path. Raises :class:`actors.errors.MalformedIdError`."""
@@ -92,8 +94,12 @@ class Exchange:
         return read_traceparent(self.request.headers.find("traceparent"))
 
     async def body(self, limit: int) -> bytes:
-        """Read the body up to its limit. Raises :class:`actors.LimitExceededError`."""
-        return await read_whole(self.request, limit)
+        """Read the body up to its limit. Raises :class:`actors.LimitExceededError`. The bodies of all requests without a token share
+        their memory, and the longest is given up with :class:`actors.UnavailableError`."""
+        if self.grant is not None:
+            return await read_whole(self.request, limit)
+        with self.strangers.share() as share:
+            return await read_whole(self.request, limit, share)
 
     async def wait(self, work: Awaitable[T]) -> T:
         """Wait for the work and return its result. Stops waiting if the client disconnects or the server stops. Raises

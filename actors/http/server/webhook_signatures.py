@@ -52,13 +52,19 @@ _MAX_SIGNATURES = 10
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how the secrets of Standard Webhooks begin
 
 
-def verify(webhook: Webhook, secret: str, headers: Mapping[str, str], body: bytes, now: float) -> None:
-    """Check the signature of a request, whose header names are in lower case. Raises :class:`actors.errors.AccessDeniedError`."""
+def signature_in(webhook: Webhook, headers: Mapping[str, str], now: float) -> WebhookSignature:
+    """Return the signature in the headers of a request, whose names are in lower case. It has the form and the time of one, and must be
+    verified with the body. Raises :class:`actors.errors.AccessDeniedError`."""
     signed = _SCHEMES[webhook.scheme](headers)
-    if signed is None:
+    if signed is None or not signed.signatures:
         raise _unverified(f"it has no signature of the scheme {webhook.scheme.value}")
     if signed.at is not None and abs(now - signed.at) > webhook.tolerance:
         raise _unverified(f"its signature is more than {webhook.tolerance:g} seconds from the server's time")
+    return signed
+
+
+def verify(webhook: Webhook, secret: str, signed: WebhookSignature, body: bytes) -> None:
+    """Check the signature of a body. Raises :class:`actors.errors.AccessDeniedError`."""
     key = _key(secret) if webhook.scheme is WebhookScheme.STANDARD else os.fsencode(secret)
     expected = hmac.digest(key, signed.prefix + body, hashlib.sha256)
     matches = [hmac.compare_digest(expected, given) for given in signed.signatures]  # compare all, in constant time
@@ -116,49 +122,53 @@ def _event_in(body: bytes) -> _Event:
         return _Event()
 
 
-@attrs.frozen
-class _Signed:
-    """The signature headers: the signatures, the signed bytes before the body, and the time."""
+def _of_full_length(given: list[bytes]) -> list[bytes]:
+    return [each for each in given if len(each) == hashlib.sha256().digest_size]
 
-    signatures: list[bytes]
+
+@attrs.frozen
+class WebhookSignature:
+    """The signature headers: the signatures, as many bytes as one of SHA-256 has, the signed bytes before the body, and the time."""
+
+    signatures: list[bytes] = attrs.field(converter=_of_full_length)
     prefix: bytes = b""
     at: float | None = None
 
 
-def _github(headers: Mapping[str, str]) -> _Signed | None:
+def _github(headers: Mapping[str, str]) -> WebhookSignature | None:
     kind, _, text = headers.get("x-hub-signature-256", "").partition("=")
-    return _Signed(_from_hex([text])) if kind == "sha256" else None
+    return WebhookSignature(_from_hex([text])) if kind == "sha256" else None
 
 
-def _stripe(headers: Mapping[str, str]) -> _Signed | None:
+def _stripe(headers: Mapping[str, str]) -> WebhookSignature | None:
     pairs = [part.strip().partition("=") for part in headers.get("stripe-signature", "").split(",")]
     times = [value for name, _, value in pairs if name == "t"]
     if len(times) != 1 or _TIME.fullmatch(times[0]) is None:
         return None
     given = _from_hex([value for name, _, value in pairs if name == "v1"])
-    return _Signed(given, f"{times[0]}.".encode(), float(times[0]))
+    return WebhookSignature(given, f"{times[0]}.".encode(), float(times[0]))
 
 
-def _slack(headers: Mapping[str, str]) -> _Signed | None:
+def _slack(headers: Mapping[str, str]) -> WebhookSignature | None:
     time, (version, _, text) = (
         headers.get("x-slack-request-timestamp", ""),
         headers.get("x-slack-signature", "").partition("="),
     )
     if version != "v0" or _TIME.fullmatch(time) is None:
         return None
-    return _Signed(_from_hex([text]), f"v0:{time}:".encode(), float(time))
+    return WebhookSignature(_from_hex([text]), f"v0:{time}:".encode(), float(time))
 
 
-def _standard(headers: Mapping[str, str]) -> _Signed | None:
+def _standard(headers: Mapping[str, str]) -> WebhookSignature | None:
     message, time = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not message or not message.isascii() or _TIME.fullmatch(time) is None:
         return None
     pairs = [part.partition(",") for part in headers.get("webhook-signature", "").split()[:_MAX_SIGNATURES]]
     given = [_from_base64(text) for version, _, text in pairs if version == "v1"]
-    return _Signed(given, f"{message}.{time}.".encode(), float(time))
+    return WebhookSignature(given, f"{message}.{time}.".encode(), float(time))
 
 
-_SCHEMES: dict[WebhookScheme, Callable[[Mapping[str, str]], _Signed | None]] = {
+_SCHEMES: dict[WebhookScheme, Callable[[Mapping[str, str]], WebhookSignature | None]] = {
     WebhookScheme.GITHUB: _github,
     WebhookScheme.STRIPE: _stripe,
     WebhookScheme.SLACK: _slack,

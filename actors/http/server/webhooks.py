@@ -10,13 +10,13 @@ import os
 
 import msgspec
 
-from actors.errors import RefusedError, UnavailableError
+from actors.errors import AccessDeniedError, UnavailableError
 from actors.http.messages import JSON, HttpResponse
 from actors.http.models import SentModel
 from actors.http.routes import Route
 from actors.http.server.calls import target_of
 from actors.http.server.request_context import Exchange, query_of
-from actors.http.server.webhook_signatures import challenge_in, delivery_key, stored_headers, verify
+from actors.http.server.webhook_signatures import challenge_in, delivery_key, signature_in, stored_headers, verify
 from actors.model.webhooks import Webhook, WebhookRequest
 
 
@@ -24,12 +24,15 @@ async def take_webhook(exchange: Exchange) -> SentModel | HttpResponse:
     """Accept the webhook of a verified sender, durably."""
     target, _ = target_of(exchange, tuple(exchange.path.values()), may_send=False)
     webhook = exchange.client.webhook_of(target)
-    body = await exchange.body(webhook.body_bytes)
     raw = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in exchange.request.headers.raw]
     headers = dict(raw)  # of a repeated header, the signature and the id of the delivery use the same value
     try:
-        verify(webhook, _secret_of(webhook), headers, body, exchange.client.now)
-    except RefusedError as refusal:
+        # Before the body, so that a stranger without any signature makes the server read nothing.
+        signed = signature_in(webhook, headers, exchange.client.now)
+        secret = _secret_of(webhook)
+        body = await exchange.body(webhook.body_bytes)
+        verify(webhook, secret, signed, body)
+    except (AccessDeniedError, UnavailableError) as refusal:
         await exchange.note_denied(refusal)
         raise
     challenge = challenge_in(webhook, body)
