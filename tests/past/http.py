@@ -210,4 +210,34 @@ FAULTS = (
         "A runtime could not be closed while a request was in flight in an ASGI server whose asyncio loop had stopped.",
         "tests/http/test_mounted.py::test_a_runtime_ends_although_the_loop_of_its_server_has_stopped",
     ),
+    Fault(
+        "unclosed-string-held-the-loop",
+        "A string of escaped quotes without an end took quadratic time in the event loop, before any token was needed.",
+        "tests/http/test_bodies.py::test_each_byte_of_a_string_is_looked_at_once",
+    ),
+    Fault(
+        "repeated-name-took-quadratic-time",
+        "A name twice in a large object was found by counting each name among all.",
+        "tests/http/test_bodies.py::test_the_name_that_comes_twice_is_found_without_comparing_each_with_each",
+    ),
+    Fault(
+        "unsigned-webhook-was-read",
+        "The body of a webhook was read before its signature headers were looked at.",
+        "tests/http/test_webhooks.py::test_a_webhook_without_a_signature_is_refused_before_its_body_arrives",
+    ),
+    Fault(
+        "dripping-body-was-kept",
+        "A body of one byte in 29 seconds was read to its end.",
+        "tests/http/test_bodies.py::test_a_body_that_drips_is_given_up_and_a_slow_long_one_is_not",
+    ),
+    Fault(
+        "hidden-workflow-was-told",
+        "A token with the scope invoke learned by lookup whether a workflow exists.",
+        "tests/http/test_principals.py::test_a_hidden_workflow_is_answered_like_one_that_does_not_exist",
+    ),
+    Fault(
+        "webhook-token-shared-keys",
+        "A token called webhook shared the idempotency keys of verified webhooks.",
+        "tests/http/test_principals.py::test_requesters_of_different_kinds_share_no_idempotency_key",
+    ),
 )

@@ -261,4 +261,19 @@ FAULTS = (
         "tests/core/test_groups.py::test_errors_of_one_failure_are_one_error_and_others_stay_together",
         "tests/crash/test_disks.py::test_a_failing_disk_ends_the_server_and_nothing_else",
     ),
+    Fault(
+        "lack-of-descriptors-was-damage",
+        "A lack of file descriptors disabled all named tokens until their file changed.",
+        "tests/cli/test_tokens.py::test_tokens_that_could_not_be_read_for_a_moment_are_accepted_again",
+    ),
+    Fault(
+        "token-lock-held-up-the-server",
+        "A process that held the lock of the tokens held up the whole server.",
+        "tests/cli/test_tokens.py::test_a_change_of_tokens_waits_for_another_process_and_holds_up_nobody",
+    ),
+    Fault(
+        "clock-set-back-repeated-requests",
+        "A recorded request between nodes was accepted again after the clock was set back.",
+        "tests/engine/test_forwarding.py::test_a_recorded_request_is_refused_after_the_clock_was_set_back",
+    ),
 )
