@@ -215,6 +215,22 @@ def test_all_waits_of_a_test_end_if_none_can_continue() -> None:
     actors.testing.run(it)
 
 
+def test_a_wait_is_not_stuck_while_another_task_waits_for_what_continues() -> None:
+    async def it() -> bool:
+        async with actors.testing.open_runtime(Order, Reminder) as runtime:
+            handle = await runtime.client.actor(Order, "7").approve.send()
+
+            async def approve_after_the_reminder() -> None:
+                await runtime.client.workflow(Reminder, "bob").run(1)
+                await handle.signal("approved", True)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(approve_after_the_reminder)
+                return await handle.result()
+
+    assert actors.testing.run(it) is True
+
+
 def test_a_wait_that_a_task_or_time_ends_is_not_stuck() -> None:
     async def it() -> None:
         async with actors.testing.open_runtime(Order, Clerk) as runtime:
