@@ -249,7 +249,7 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Shell) -> None:
     newest = shop.run("playhead actors history Shop/a owner --newest-first --limit 1 -o jsonl")
     assert msgspec.json.decode(newest.out)["value"] == "nobody"
     number = msgspec.json.decode(newest.out)["number"]
-    assert f"continue with --before {number}" in newest.err
+    assert f"1 shown; more exist: --all, or --before {number}" in newest.err
     older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
     assert msgspec.json.decode(older)["value"] == "ada"
     assert shop.done("playhead actors delete Shop/a --reason closed") == "Shop/a  deleted, with 5 ended invocations"
