@@ -190,4 +190,9 @@ FAULTS = (
         "A client that stopped waiting for an outcome was kept until the end of the invocation, and its object with it.",
         "tests/engine/test_departed_clients.py::test_an_object_leaves_memory_once_its_clients_have_left",
     ),
+    Fault(
+        "long-queue-blocked-the-loop",
+        "Each of a thousand calls that waited for one key decoded all of them when its turn came, and the event loop stood for seconds.",
+        "tests/engine/test_busy_keys.py::test_a_call_that_has_waited_for_its_turn_reads_its_own_events_only",
+    ),
 )
