@@ -261,6 +261,7 @@ def go_on(invocation: InvocationState, request: Requested, fields: dict[str, byt
     if isinstance(request, RequestedStep):
         invocation.value_bytes += len(request.argument)
         invocation.waits[request.step] = Wait(_STEP, at, request.name)
+        invocation._running_steps = 1
         invocation.status = _RUNNING
     else:
         if isinstance(request, RequestedCall):

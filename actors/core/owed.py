@@ -103,13 +103,12 @@ def needs_attempt(invocation: InvocationState, rested: int = 0) -> bool:
     """
     if not may_run(invocation):
         return False
-    if invocation.unseen > rested or not invocation.waits:
+    if invocation.unseen > rested or not invocation.waits or invocation._running_steps:
         return True
     # A signal that was received before the handler waited for it: the handler gets it after the turn that requested it.
     received = invocation.signals
-    return any(
-        wait.kind is WaitKind.STEP
-        or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))
+    return bool(received) and any(
+        wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received)
         for wait in invocation.waits.values()
     )
 

@@ -134,6 +134,7 @@ def with_step_turn(state: ObjectState, turn: StepTurn, first: int) -> None:
     invocation.value_bytes += len(turn.value)
     _add_span(invocation, first, last)
     del invocation.waits[turn.step]
+    invocation._running_steps = 0
     at = invocation.modified_at = turn.at if turn.turned_at is None else turn.turned_at
     go_on(invocation, turn.request, turn.fields, at)
 

@@ -32,6 +32,8 @@ def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
     wrong = _contradiction_in(state, number)
     if wrong is not None:
         raise Damaged(stream, number, f"the snapshot contradicts itself: {wrong}")
+    for invocation in state.invocations.values():
+        invocation.count_steps()
     return state
 
 

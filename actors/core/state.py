@@ -150,6 +150,8 @@ class InvocationState:
     has a budget, and callers above it. ``over_budget`` are invocations below it that are paused because its budget is used up.
     ``watchers`` are invocations that wait for its own end, and for that of no restart.
     ``paused_for`` is the invocation whose budget it is paused for; None if it is paused for the budget of a limit, or is not paused.
+    ``_running_steps`` and ``_failed_steps`` count the waits of the kinds STEP and STEP_RETRY, so that the status needs no look at
+    thousands of waits. Snapshots do not have them.
     """
 
     invocation_id: InvocationId
@@ -209,11 +211,18 @@ class InvocationState:
     over_budget: list[InvocationId] = attrs.field(factory=list)
     paused_for: InvocationId | None = None
     watchers: list[Caller] = attrs.field(factory=list)
+    _running_steps: int = 0
+    _failed_steps: int = 0
 
     @property
     def is_started(self) -> bool:
         """Whether the handler has begun."""
         return self.started_at is not None
+
+    def count_steps(self) -> None:
+        """Count the steps among the waits, after these were set together."""
+        kinds = [wait.kind for wait in self.waits.values()]
+        self._running_steps, self._failed_steps = kinds.count(WaitKind.STEP), kinds.count(WaitKind.STEP_RETRY)
 
 
 @attrs.define(kw_only=True)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.state import WaitKind
 from journal import events as e
 from journal.events import Status
 
@@ -113,15 +112,9 @@ LEGAL: dict[type, frozenset[Status]] = {
 def status_now(invocation: InvocationState) -> Status:
     """Return ``BACKING_OFF`` while the handler or one of its steps waits for a retry, ``SUSPENDED`` if the handler waits and not for a
     step of its own, else ``RUNNING``."""
-    if invocation.retry_at is not None:
+    if invocation.retry_at is not None or invocation._failed_steps:
         return Status.BACKING_OFF
-    status = Status.SUSPENDED if invocation.waits else Status.RUNNING
-    for wait in invocation.waits.values():
-        if wait.kind is WaitKind.STEP_RETRY:
-            return Status.BACKING_OFF
-        if wait.kind is WaitKind.STEP:
-            status = Status.RUNNING
-    return status
+    return Status.SUSPENDED if invocation.waits and not invocation._running_steps else Status.RUNNING
 
 
 def status_when_resumed(invocation: InvocationState) -> Status:

@@ -37,7 +37,7 @@ from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Coroutine, Generator, Sequence, Sized
+    from collections.abc import Collection, Coroutine, Generator, Sequence, Sized
 
     from actors.errors import MisuseError
     from journal.events import Event
@@ -119,17 +119,13 @@ class Driver(Protocol):
 class Scope(Protocol):
     """The part of a cancel scope that its branches and their driver see."""
 
-    @property
-    def cancel_called(self) -> bool: ...
-
-    @property
-    def deadline(self) -> float: ...
-
-    @property
-    def parent(self) -> Scope | None: ...
-
-    @property
-    def shield(self) -> bool: ...
+    branch: Branch | None
+    inner: dict[Scope, None]
+    started: Collection[Branch]
+    parent: Scope | None
+    cancel_called: bool
+    deadline: float
+    shield: bool
 
     @property
     def is_effectively_cancelled(self) -> bool:

@@ -11,6 +11,8 @@ from journal.errors import BrokenInvariant
 from journal.ids import ROOT_STEP, StepId
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from actors.replay.branches import Branch, Driver, Scope
 
 
@@ -20,7 +22,8 @@ class CancelStatus:
     trio divides its scopes in the same way (``CancelStatus`` and ``CancelScope``), so that users hold none of the tree.
     ``deadline`` and ``relative`` are the user's; once the block is entered only ``deadline`` counts, as it is recorded.
     ``place`` is the position at which the block was entered: it shows a restart which operations are stopped by a timer
-    that was set later, possibly by another branch.
+    that was set later, possibly by another branch. ``inner`` are the scopes that were entered in it and not left, and ``started`` the
+    children of its nursery that have not ended, if it is a nursery's.
     """
 
     __slots__ = (
@@ -29,10 +32,12 @@ class CancelStatus:
         "cancelled_caught",
         "deadline",
         "has_been_left",
+        "inner",
         "parent",
         "place",
         "relative",
         "shield",
+        "started",
         "timer",
     )
 
@@ -45,6 +50,8 @@ class CancelStatus:
         self.has_been_left = False
         self.branch: Branch | None = None
         self.parent: Scope | None = None
+        self.inner: dict[Scope, None] = {}
+        self.started: Collection[Branch] = ()
         self.place = ROOT_STEP
         self.timer: StepId | None = None
 
@@ -107,6 +114,8 @@ class CancelStatus:
         self.parent = branch.scope
         self.place = branch.following_step if place is None else place
         branch.scope = self
+        if self.parent is not None:
+            self.parent.inner[self] = None
         if not branch.execution.closed:
             self.arm(branch)
 
@@ -145,6 +154,8 @@ class CancelStatus:
                     "yields inside of one must be closed before the block around it is left: use contextlib.aclosing()"
                 )
         branch.scope = self.parent
+        if self.parent is not None:
+            self.parent.inner.pop(self, None)
         if not execution.closed:
             self.disarm(branch)
         self.has_been_left = True

@@ -114,7 +114,7 @@ class Execution(PassingBy):
             self.now, self.live_now = plan.started.at, handler.live_now
         else:
             root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
-        self._branches[root] = None
+        self._branches[root] = 0
 
     def begin_generator(self, generator: Any) -> None:
         """Keep an async generator that the handler has begun."""

@@ -19,7 +19,7 @@ from journal import events as e
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from actors.core.requests import Completion
     from actors.errors import MisuseError
@@ -56,7 +56,9 @@ class Interruptions(Requests):
     def __init__(self, invocation_id: InvocationId, plan: ReplayPlan, *, state: StateView, name: str) -> None:
         super().__init__(invocation_id, plan, state=state, name=name)
         self.parked: dict[StepId, Operation] = {}
-        self._branches: dict[Branch, None] = {}
+        self._branches: dict[Branch, int] = {}
+        """The branches that have not ended, each with its number."""
+        self._begun = 0
 
     @cached_property
     def _signals(self) -> Signals:
@@ -78,7 +80,8 @@ class Interruptions(Requests):
 
     def add(self, branch: Branch) -> None:
         """Add a child. It takes its first steps when the running branch waits."""
-        self._branches[branch] = None
+        self._begun += 1
+        self._branches[branch] = self._begun
         if in_update in branch.context:
             branch.coroutine = cast("Any", UpdateCode(self.state, branch.coroutine))  # the part that a driver uses
         if self._ready is NOBODY:
@@ -87,7 +90,8 @@ class Interruptions(Requests):
 
     def enlist(self, branch: Branch) -> None:
         """Add a branch of a hosted event loop. It is resumed only with the completions of its operations."""
-        self._branches[branch] = None
+        self._begun += 1
+        self._branches[branch] = self._begun
 
     def discard(self, branch: Branch) -> None:
         """Drop a branch of a hosted event loop, which has ended."""
@@ -188,9 +192,9 @@ class Interruptions(Requests):
 
     def interrupt_below(self, scope: Scope) -> None:
         """Interrupt every waiting branch in the scope that the cancellation reaches, oldest first."""
-        for branch in self._branches:
-            if _is_below(branch, scope) and branch.scope is not None and branch.scope.is_effectively_cancelled:
-                self._interrupt(branch, Cancelled())
+        reached = {branch for branch in _reached_below(scope) if branch in self._branches}
+        for branch in sorted(reached, key=self._branches.__getitem__):
+            self._interrupt(branch, Cancelled())
 
     def interrupt_behind_shield(self, scope: Scope) -> None:
         """Deliver the cancellations that a lowered shield had delayed, including the cancels of the invocation and of its updates."""
@@ -275,13 +279,14 @@ class Interruptions(Requests):
         self._match(e.WaitDropped(invocation_id=self.invocation_id, step=parked.step))
 
 
-def _is_below(branch: Branch, scope: Scope) -> bool:
-    at = branch.scope
-    while at is not None:
-        if at is scope:
-            return True
-        at = at.parent
-    return False
+def _reached_below(scope: Scope) -> Iterator[Branch]:
+    """Yield the branches in the scope, and in the scopes in it, that are effectively cancelled. Some may have ended."""
+    below = [(scope, scope.is_effectively_cancelled)]
+    while below:
+        at, is_cancelled = below.pop()
+        if is_cancelled:
+            yield from (branch for branch in (at.branch, *at.started) if branch is not None and branch.scope is at)
+        below += [(inner, inner.cancel_called or (is_cancelled and not inner.shield)) for inner in at.inner]
 
 
 def gave_way(completion: Completion) -> bool:

@@ -28,6 +28,7 @@ class NurseryState:
         self.path = path
         self._started = 0
         self._children: dict[Branch, None] = {}
+        scope.started = self._children
         self._errors: list[BaseException] = []
         self._closed = False
 

@@ -12,7 +12,9 @@ import pytest
 import actors
 from actors import step
 from actors.errors import MisuseError
-from tests.core.machine import Machine, step_done
+from actors.replay.branches import Branch
+from actors.replay.interruptions import Interruptions
+from tests.core.machine import Machine, step_done, timer
 from tests.raising import raises
 
 if TYPE_CHECKING:
@@ -235,6 +237,78 @@ def test_the_context_of_one_branch_is_no_way_into_another() -> None:
     machine = Machine(it).give(step_done("2"), step_done("1.1.1"))
     assert machine.result == "refused"
     assert machine.output == []
+
+
+def test_a_deadline_of_one_branch_concerns_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted: list[Any] = []
+    interrupt = Interruptions._interrupt
+
+    def noted(execution: Interruptions, branch: Branch, error: BaseException) -> bool:
+        interrupted.append(branch.path)
+        return interrupt(execution, branch, error)
+
+    monkeypatch.setattr(Interruptions, "_interrupt", noted)
+    looked_at: list[str] = []
+    monkeypatch.setattr(Branch, "scope", Noted(Branch.scope, looked_at))
+
+    async def child() -> None:
+        with actors.move_on_after(5):
+            await actors.sleep(100)
+
+    async def it() -> None:
+        async with actors.open_nursery() as nursery:
+            for _ in range(50):
+                nursery.start_soon(child)
+
+    machine = Machine(it)
+    looked_at.clear()
+    machine.give(timer("1.20.1"))
+    assert interrupted == ["1.20."]
+    assert {*looked_at} == {"1.20."}
+    machine.execution.close()
+
+
+class Noted:
+    """The slot of a branch, which notes whose is read."""
+
+    def __init__(self, slot: Any, noted: list[str]) -> None:
+        self._slot = slot
+        self._noted = noted
+
+    def __get__(self, branch: Branch, kind: type) -> Any:
+        self._noted.append(branch.path)
+        return self._slot.__get__(branch, kind)
+
+    def __set__(self, branch: Branch, scope: Any) -> None:
+        self._slot.__set__(branch, scope)
+
+
+def test_a_cancelled_scope_reaches_the_branches_in_it_in_the_order_in_which_they_began() -> None:
+    ended: list[str] = []
+
+    async def child(name: str, scope: actors.CancelScope) -> None:
+        try:
+            with scope:
+                await actors.sleep(100)
+        except BaseException:
+            ended.append(name)
+            raise
+        else:
+            ended.append(f"{name} was left")
+
+    async def it() -> None:
+        async with actors.open_nursery() as outer, actors.open_nursery() as inner:
+            inner.start_soon(child, "a", actors.CancelScope())
+            outer.start_soon(child, "b", actors.CancelScope())
+            inner.start_soon(child, "shielded", actors.CancelScope(shield=True))
+            outer.start_soon(child, "c", actors.CancelScope())
+            inner.start_soon(child, "d", actors.CancelScope())
+            await work("begun")
+            outer.cancel_scope.cancel()
+
+    machine = Machine(it).give(step_done("3"))
+    assert ended == ["a", "b", "c", "d"]
+    machine.execution.close()
 
 
 # Context variables.

@@ -178,6 +178,7 @@ def stands(status: Status, event: type) -> ObjectState:
         invocation.waits[AT] = Wait(WAITS_FOR[event], 1.0)
     if status is Status.SUSPENDED:
         invocation.waits[SAMPLES[e.SignalReceived].step] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
+    invocation.count_steps()
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
     if event in (e.CancelDeadlineMoved, e.CancelDeliveredEarlier):
         invocation.cancel = Cancel("why", "tests", 3.0)
@@ -688,3 +689,24 @@ def _held_back(events: list[Event]) -> int:
     state = fold(None, [CREATED, *events])
     assert state is not None
     return state.invocations[IT].held_back
+
+
+class Unlooked(dict[StepId, Wait]):
+    """Waits that are found by their step alone."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all waits are looked at")
+
+    keys = values = items = __iter__
+
+
+def test_the_end_of_one_of_many_steps_needs_no_look_at_the_others() -> None:
+    steps = [StepId(f"1.{number}.1") for number in range(1, 51)]
+    begun = [e.StepScheduled(invocation_id=IT, step=step, name="work") for step in steps]
+    story = given(accepted(), started(), *begun)
+    invocation = story.invocation(IT)
+    invocation.waits = Unlooked(invocation.waits)
+    completed = e.StepCompleted(invocation_id=IT, step=steps[7], outcome=SUCCEEDED)
+    evolve(story.state, existing(story.state).version + 1, stamp_of(1), completed)
+    assert len(invocation.waits) == 49
+    assert invocation.status is Status.RUNNING

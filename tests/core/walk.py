@@ -277,6 +277,10 @@ class Walker:
         is_kept_waiting = any(state.invocations[of].status is Status.QUEUED for of in waits_for_nobody)
         assert needs_recovery(state) is (bool(pending(state)) or is_kept_waiting)
         assert decode_snapshot(STREAM, state.version, encode_snapshot(state)) == state
+        for invocation in state.invocations.values():
+            kinds = [wait.kind for wait in invocation.waits.values()]
+            assert invocation._running_steps == kinds.count(WaitKind.STEP)
+            assert invocation._failed_steps == kinds.count(WaitKind.STEP_RETRY)
 
     def _check_timers(self, state: ObjectState) -> None:
         wanted = {(at, repr(command)) for i in state.invocations.values() for at, command in _dates_of(i)}

@@ -14,6 +14,7 @@ from journal.events import PauseCause, PauseMode, Status
 if TYPE_CHECKING:
     from actors.values.limits import Limits
     from journal.events import Event
+    from journal.ids import StepId
 
 
 def paused_when_exhausted(
@@ -78,15 +79,16 @@ def pause_invocation(
 
 def has_running_steps(invocation: InvocationState) -> bool:
     """Report whether a step has been requested and has not ended."""
-    return invocation.status in STARTED and any(w.kind is WaitKind.STEP for w in invocation.waits.values())
+    return invocation.status in STARTED and invocation._running_steps > 0
 
 
-def pause_if_settled(invocation: InvocationState, ended: object) -> list[Event]:
-    """Pause the invocation now if no step of it runs."""
+def pause_if_settled(invocation: InvocationState, ended: StepId) -> list[Event]:
+    """Pause the invocation now if no step of it runs, apart from the one that ends."""
     if invocation.pending_pause is None:
         return []
-    running = any(w.kind is WaitKind.STEP for step, w in invocation.waits.items() if step != ended)
-    return [] if running else [_paused_on_request(invocation, invocation.pending_pause)]
+    wait = invocation.waits.get(ended)
+    others = invocation._running_steps - (wait is not None and wait.kind is WaitKind.STEP)
+    return [] if others else [_paused_on_request(invocation, invocation.pending_pause)]
 
 
 def _paused_on_request(invocation: InvocationState, reason: str) -> e.InvocationPaused:

@@ -293,6 +293,7 @@ def _start_over(invocation: InvocationState) -> None:
     for wait in invocation.waits.values():
         if wait.kind in (WaitKind.STEP, WaitKind.STEP_RETRY):  # a step that was to be retried may not have begun
             wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
+    invocation.count_steps()
 
 
 def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.InvocationRestarted, __: Stamp) -> None:

@@ -16,14 +16,29 @@ if TYPE_CHECKING:
 
 
 def _wait_for_others(invocation: InvocationState, step: StepId, wait: Wait) -> None:
+    if step in invocation.waits:
+        _end(invocation, step)
     invocation.waits[step] = wait
     if invocation.status is Status.RUNNING:  # a further request to others changes no other status
         invocation.status = transitions.status_now(invocation)
 
 
+def _end(invocation: InvocationState, step: StepId) -> Wait:
+    """Remove a wait and return it. Raises ``KeyError`` if there is none."""
+    wait = invocation.waits.pop(step)
+    if wait.kind is WaitKind.STEP:
+        invocation._running_steps -= 1
+    elif wait.kind is WaitKind.STEP_RETRY:
+        invocation._failed_steps -= 1
+    return wait
+
+
 def on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
     invocation.value_bytes += len(event.argument)
+    if event.step in invocation.waits:
+        _end(invocation, event.step)
     invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
+    invocation._running_steps += 1
     if invocation.status is Status.SUSPENDED:
         invocation.status = Status.RUNNING
 
@@ -96,15 +111,14 @@ def on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled,
 
 def settle(state: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
     """End a wait whose operation is complete."""
-    del invocation.waits[event.step]
+    _end(invocation, event.step)
     _complete(state, invocation)
 
 
 def on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
     # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
-    wait = invocation.waits.pop(event.step, None)
-    if wait is not None:
-        _close(invocation, wait.question)
+    if event.step in invocation.waits:
+        _close(invocation, _end(invocation, event.step).question)
         invocation.status = transitions.status_now(invocation)
 
 
@@ -113,7 +127,7 @@ def on_outcome(
 ) -> None:
     if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
         raise IllegalEvent("an outcome of kind 'failed' has no failure")
-    del invocation.waits[event.step]
+    _end(invocation, event.step)
     invocation.value_bytes += len(event.outcome.value)
     _complete(state, invocation)
 
@@ -136,7 +150,10 @@ def on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAtt
     wait.attempts = event.attempt
     wait.at = event.retry_at
     wait.max_attempts = event.max_attempts
-    wait.kind = WaitKind.STEP_RETRY
+    if wait.kind is WaitKind.STEP:
+        wait.kind = WaitKind.STEP_RETRY
+        invocation._running_steps -= 1
+        invocation._failed_steps += 1
     invocation.last_failure = event.failure
     _update_status(invocation)
 
@@ -149,7 +166,10 @@ def on_heartbeat(_: ObjectState, invocation: InvocationState, event: e.StepHeart
 def on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
     wait = invocation.waits[event.step]
     wait.at = None
-    wait.kind = WaitKind.STEP
+    if wait.kind is WaitKind.STEP_RETRY:
+        wait.kind = WaitKind.STEP
+        invocation._running_steps += 1
+        invocation._failed_steps -= 1
     _update_status(invocation)
 
 
@@ -160,9 +180,8 @@ def on_signal(state: ObjectState, invocation: InvocationState, event: e.SignalRe
     invocation.value_bytes += len(event.value)
     invocation.signals_received = max(invocation.signals_received, event.signal)
     invocation.questions.pop(event.question, None)
-    wait = None if event.step is None else invocation.waits.pop(event.step, None)
-    if wait is not None:
-        _close(invocation, wait.question)
+    if event.step is not None and event.step in invocation.waits:
+        _close(invocation, _end(invocation, event.step).question)
         _complete(state, invocation)
         return
     if invocation.status is Status.PAUSED or invocation.pending_pause is not None:
@@ -176,9 +195,8 @@ def on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalRe
     if event.step is None:
         invocation.signals[kept_as] = sorted([*invocation.signals.get(kept_as, ()), event.signal])
         return
-    wait = invocation.waits.pop(event.step, None)
-    if wait is not None:
-        _close(invocation, wait.question)
+    if event.step in invocation.waits:
+        _close(invocation, _end(invocation, event.step).question)
         invocation.status = transitions.status_now(invocation)
 
 
