@@ -38,7 +38,7 @@ from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from journal.events import Event, Recorded, Successor
 
@@ -80,7 +80,13 @@ class RestartPlan:
             kept=tuple(ref_of(event) for event in operations if event.step not in again),
             again=(*(ref_of(event) for event in operations if event.step in again), *anew),
             dropped=tuple(ref for ref in self.dropped if ref not in anew),
+            signals=tuple(self._signals_to_come()),
         )
+
+    def _signals_to_come(self) -> Iterator[str]:
+        for _, event in self.late:
+            if isinstance(event, e.SignalReceived) and event.step is None and not event.question:
+                yield event.name
 
     @property
     def operations(self) -> list[Any]:

@@ -20,6 +20,7 @@ def plan_lines(plan: Successor) -> Iterator[str]:
     yield f"  again      {_steps(plan.again)}"
     if plan.dropped:
         yield f"  if reached {_steps(plan.dropped)}"
+    yield from (f"  signal     {safe(name)}, which is kept and taken by the next wait for it" for name in plan.signals)
     yield from (f"  stopped    {_call(call)}" for call in plan.stopped)
     yield from (f"  continues  {_call(call)}, and the restarted invocation finds it by its key" for call in plan.spared)
     yield from (f"  repeated   {_call(call)}, which was stopped before" for call in plan.repeated)

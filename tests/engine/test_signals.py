@@ -29,6 +29,13 @@ async def effect(seconds: float) -> None:
     await trio.sleep(seconds)
 
 
+class Draft(Service):
+    @handler
+    async def publish(self) -> str:
+        await book("a draft")
+        return f"published {await actors.signal('approved', bool)}"
+
+
 class Approval(Service):
     @handler(retry=RetryPolicy(initial_delay=1_000.0, max_delay=1_000.0, max_attempts=5))
     async def ask(self) -> str:
@@ -124,6 +131,20 @@ async def test_a_restart_before_an_approval_asks_again_whatever_held_the_handler
         await again.signal("approve", "bob")
         await trio.sleep(10)
         assert WORLD.entries[-1] == "booked bob"
+
+
+async def test_the_plan_of_a_restart_names_the_signals_that_answer_later_waits() -> None:
+    async with Lab(Draft).running() as runtime:
+        handle = await runtime.client.service(Draft).publish.send()
+        await handle.signal("approved", True)
+        assert await handle.result() == "published True"
+        plan = await handle.restart("book", dry_run=True)
+        assert plan.successor.signals == ("approved",)
+        restarted = await handle.restart("book")
+        assert restarted.successor.signals == ("approved",)
+        assert await runtime.client.invocation(restarted.successor.invocation_id).result() == "published True"
+        at_the_wait = await handle.restart("approved", again=True, dry_run=True)
+        assert at_the_wait.successor.signals == ()
 
 
 @pytest.mark.parametrize("how", HOLDS)

@@ -159,6 +159,12 @@ function Plan({ successor }) {
   return html`<${Steps} title="kept, not run again" mood="good" sign="=" steps=${successor.kept} />
     <${Steps} title="begins again" mood="warn" sign="↻" steps=${successor.again} />
     <${Steps} title="run again if the new invocation reaches them" mood="calm" sign="−" steps=${successor.dropped} />
+    <${Steps}
+      title="signals that are kept: the next wait for one takes it, and nobody is asked again"
+      mood="warn"
+      sign="="
+      steps=${successor.signals.map((name) => ({ step: "signal", name }))}
+    />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
     <${Steps} title="called with an idempotency key, and continues: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
     <${Steps} title="calls with an idempotency key that were stopped: a repeated call runs again" mood="warn" sign="↻" steps=${successor.repeated} />
