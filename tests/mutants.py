@@ -161,7 +161,7 @@ MUTANTS = (
     # The replay of turns.
     Mutant("replays-a-turn-without-its-changes", "replay_plan", "if turn.fields is not None:", "if False:", "tests/engine/test_step_turns.py"),
     Mutant("passes-a-step-by-with-the-value-of-another", "PassingBy._pass_by", "or ended.step != operation.step or self._ready", "", "tests/core/test_passing_by.py"),
-    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "needs_attempt", "or (wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received))", "", "tests/core/test_owed.py"),
+    Mutant("forgets-at-a-start-a-signal-that-came-before-its-wait", "needs_attempt", "wait.kind is WaitKind.SIGNAL and (wait.name in received or wait.question in received)", "False", "tests/core/test_owed.py"),
     # Edges: clients, the disk, other partitions.
     Mutant("answers-before-it-is-durable", "Machine.when_durable", "self.batch.released.append(action)", "action()"),
     Mutant("forgets-that-a-request-came", "Definition.request_id", "requested_id(target, request_key, secret,", "requested_id(target, request_key + str(__import__('random').random()), secret,"),
@@ -250,7 +250,7 @@ MUTANTS = (
     Mutant("accepts-a-store-without-a-fence", "ObjectLog.check", "if made != [True, False]:", "if False:", "tests/journal/test_object_log.py"),
     Mutant("counts-a-chunk-that-is-being-removed", "ObjectSnapshots._kept", "if name not in records.condemned", "", "tests/journal/test_snapshots.py"),
     Mutant("takes-a-letter-twice", "Outbox.has_arrived", "seen is not None and", "False and", "tests/journal/test_replicated.py"),
-    Mutant("forgets-what-was-handed-over", "ReplicatedExchange.complete", "outbox.remember(", "(lambda *_: None)(", "tests/journal/test_replicated.py"),
+    Mutant("forgets-what-was-handed-over", "ReplicatedExchange._complete", "outbox.remember(", "(lambda *_: None)(", "tests/journal/test_replicated.py"),
     Mutant("leaves-what-nobody-consumes-in-memory", "ReplicatedJournal._send_here", "if all(each.is_kept for each in handed_over):", "if True:", "tests/journal/test_replicated.py"),
     Mutant("gives-out-what-was-handed-over-again", "ReplicatedExchange.post", "elif (handed_over := self._handed_over(sender, message)) is None:", "elif (handed_over := None) is None:", "tests/journal/test_replicated.py"),
     Mutant("says-that-a-commit-on-its-way-is-durable", "ReplicatedJournal._send_here", "self.exchange.outbox(partition).write_state(batch)", "pass", "tests/journal/test_replicated.py"),
@@ -283,7 +283,7 @@ MUTANTS = (
     # Signed links.
     Mutant("believes-every-link", "LinkSigner.read", "if hmac.compare_digest(expected, found[\"signature\"]):", "if True:", "tests/engine/test_questions.py"),
     Mutant("takes-a-second-answer", "on_signal", "invocation.questions.pop(event.question, None)", "pass", "tests/engine/test_questions.py"),
-    Mutant("lets-a-link-outlive-its-wait", "on_wait_dropped", "_close(invocation, wait.question)", "pass", "tests/engine/test_questions.py"),
+    Mutant("lets-a-link-outlive-its-wait", "on_wait_dropped", "_close(invocation, _end(invocation, event.step).question)", "_end(invocation, event.step)", "tests/engine/test_questions.py"),
     Mutant("takes-an-answer-for-another-question", "_can_take", "not signal.question or wait.question == signal.question", "True", "tests/engine/test_questions.py"),
     Mutant("never-expires-a-link", "OpenQuestion.has_expired", "now >= self.expires_at", "False", "tests/engine/test_questions.py"),
     Mutant("signs-links-with-the-key-of-webhooks", "LinkSigner._signature", "_LABEL", "b\"webhook pager life 1\"", "tests/http/test_links.py"),

@@ -14,7 +14,7 @@ from journal.log.inbox import decode_message
 from journal.log.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from journal.clock import Clock
     from journal.ids import StreamId
@@ -45,6 +45,8 @@ class MessageExchange:
         self._outboxes: dict[int, Outbox] = {}
         self.followers: dict[StreamId, trio.Event] = {}
         """The events that are set at the next append to a stream."""
+        self.complete: Callable[[Batch, Sequence[Append], int], None] | None = None
+        """Adds to the batch of a claim what else has to be committed with these appends."""
 
     def post(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, Message]]:
         """Write messages into a batch of partition ``sender``. Returns those that are new and have reached their
@@ -65,9 +67,6 @@ class MessageExchange:
             batch.rows[position] = None
             dropped.append((position, partition))
         return dropped
-
-    def complete(self, batch: Batch, appends: Sequence[Append], partition: int) -> None:
-        """Add to the batch of a claim what else has to be committed with these appends: here, nothing."""
 
     def forget_outbox(self, partition: int) -> None:
         """Read the outbox again from the store before its next use."""

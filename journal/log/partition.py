@@ -71,7 +71,8 @@ class KvPartition:
             raise BrokenInvariant("the commit has two appends for one object")
         posted = self._exchange.post(batch, messages, self.number) if messages else []
         dropped = self._exchange.retract(batch, retracted, self.number) if retracted else []
-        self._exchange.complete(batch, appends, self.number)
+        if (complete := self._exchange.complete) is not None:
+            complete(batch, appends, self.number)
 
         def on_settled() -> None:
             self._remember_heads(heads)

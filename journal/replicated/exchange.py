@@ -43,6 +43,7 @@ class ReplicatedExchange(MessageExchange):
         super().__init__(settled, clock, partitions)
         self._has_outgoing: dict[int, trio.Event] = {}
         self._sent: dict[int, list[bytes]] = {}
+        self.complete = self._complete
 
     def post(self, batch: Batch, messages: Sequence[Message], sender: int) -> list[tuple[bytes, Message]]:
         """Write messages into a batch of partition ``sender``: those to itself into its inbox, the others into the rows that
@@ -74,7 +75,7 @@ class ReplicatedExchange(MessageExchange):
             for message in messages
         ]
 
-    def complete(self, batch: Batch, appends: Sequence[Append], partition: int) -> None:
+    def _complete(self, batch: Batch, appends: Sequence[Append], partition: int) -> None:
         """Record the messages that were handed over and are consumed, and remove some that have been sent."""
         claim = self.claims.get(partition)
         if claim is not None and claim.inbox.handed_over:

@@ -67,6 +67,6 @@ async def test_latest_goes_back_and_prune_takes_what_is_drained_only(tmp_path: P
 async def test_resume_takes_the_deployment_to_go_on_on(tmp_path: Path) -> None:
     async with two_deployments(tmp_path) as (served, of, _, new):
         await run(served, "invocations", "pause", of)
-        result = await run(served, "invocations", "resume", of, "--deployment", "latest")
+        result = await run(served, "invocations", "resume", of, "--deployment", "latest", "--no-check")
         assert "paused -> suspended" in result.output, result.output
         assert (await served.runtime.client.invocation(of).info()).deployment == new

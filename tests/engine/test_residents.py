@@ -16,6 +16,7 @@ import actors
 from actors import Actor, Limits, Service, handler, open_runtime
 from actors.engine.loaded_object import LoadedObject
 from actors.engine.object_cache import ObjectCache
+from actors.model.definitions import Definition
 from tests.core.situations import accepted, started
 from tests.core.story import STREAM, given
 from tests.lab import Lab
@@ -154,7 +155,7 @@ MOST_OF_ONE_AT_REST = 1_800
 
 def owned(value: Any, seen: set[int]) -> list[Any]:
     """The value and all that it alone refers to: containers, and objects of the engine."""
-    if id(value) in seen or isinstance(value, (type, str, int, float, type(None))):
+    if id(value) in seen or isinstance(value, (type, Definition, str, int, float, type(None))):
         return []
     seen.add(id(value))
     return [value, *(each for part in gc.get_referents(value) for each in owned(part, seen))]

@@ -373,7 +373,7 @@ FAULTS = (
     Fault(
         "added-parameter-broke-callers",
         "Adding a parameter with a default broke those who call with one value.",
-        "tests/values/test_from_outside.py::test_the_only_parameter_is_the_value_itself_and_others_can_be_added_without_breaking_who_calls",
+        "tests/values/test_from_outside.py::test_the_only_parameter_is_the_value_itself_and_others_can_be_added",
     ),
     Fault(
         "scope-deadline-was-lost",

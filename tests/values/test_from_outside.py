@@ -90,7 +90,7 @@ async def of_two(amount: int, reason: str) -> None: ...
         (of_several, b"5", {"amount": 5}),
     ],
 )
-def test_the_only_parameter_is_the_value_itself_and_others_can_be_added_without_breaking_who_calls(
+def test_the_only_parameter_is_the_value_itself_and_others_can_be_added(
     function: Any, data: bytes, taken: dict[str, Any]
 ) -> None:
     assert Signature(function, skip_first=False, name="f").read(data)[0] == taken

@@ -160,7 +160,7 @@ function Plan({ successor }) {
     <${Steps} title="begins again" mood="warn" sign="↻" steps=${successor.again} />
     <${Steps} title="run again if the new invocation reaches them" mood="calm" sign="−" steps=${successor.dropped} />
     <${Steps}
-      title="signals that are kept: the next wait for one takes it, and nobody is asked again"
+      title="signals that are kept: the next wait for one takes it, without a new question"
       mood="warn"
       sign="="
       steps=${successor.signals.map((name) => ({ step: "signal", name }))}
