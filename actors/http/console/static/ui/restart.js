@@ -163,7 +163,7 @@ function Plan({ successor }) {
       title="signals that are kept: the next wait for one takes it, without a new question"
       mood="warn"
       sign="="
-      steps=${successor.signals.map((name) => ({ step: "signal", name }))}
+      steps=${successor.signals.map((/** @type {string} */ name) => ({ step: "signal", name }))}
     />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
     <${Steps} title="called with an idempotency key, and continues: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
