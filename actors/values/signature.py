@@ -32,9 +32,9 @@ class Signature:
     """The JSON form of a function's parameters and result: a bare value for one parameter, an object for several,
     nothing for none.
 
-    So the argument of one parameter is always its value, whatever its type. Of several parameters, an object always has them by name;
-    a value that is not an object is that of the only required parameter, or of the first if none is required (:meth:`read`), so that
-    adding a parameter with a default does not break callers.
+    Callers may use other forms (:meth:`read`), so that adding a parameter with a default does not break them: an object
+    that names the only parameter, or a bare value that is not an object for the only required parameter of several, or
+    for the first if none is required.
 
     The same JSON means different things to a function with one parameter and to one with two, so stored or forwarded
     JSON carries the name of the parameter whose value it is, or an empty name if it is an object of parameters. Other
@@ -249,17 +249,12 @@ class Signature:
             raise ValueProblem(f"{self.name} needs {name} ({name_of(self.parameters[name].kind)}), found nothing", "$")
         try:
             return {name: self.parameters[name].decode(data)}, name
-        except ValueProblem as error:
-            # Alternative refused: to read an object that names the parameter as for several parameters. Whether it is one would
-            # depend on the type: to a dict or a class with a field of that name, the same object is the value.
+        except ValueProblem:
+            # An object for the only parameter is read as for several parameters: adding one must not break callers.
             plain = parse(data)
             if not isinstance(plain, dict) or plain.keys() != {name}:
                 raise
-            raise ValueProblem(
-                f"{error.problem}. {self.name} has one parameter, so the argument is the value of {name} itself, not an object that "
-                "names it; over HTTP, '?parameter=' declares such an object",
-                error.path,
-            ) from error
+            return self._decode_object(data), ""
 
     def _read_several(self, data: bytes) -> tuple[dict[str, Any], str]:
         plain = parse(data) if data else {}

@@ -113,7 +113,7 @@ def test_what_is_tried_signalled_and_restarted_keeps_its_digits(stage: Stage, op
     page.get_by_role("button", name="Call and wait").click()
     page.get_by_role("region", name="Its result").get_by_text(str(LONG + 6)).wait_for()
 
-    sent = stage.do(stage.client.send_by_name, Target("Mirror", None, "show"), b'[%d]' % LONG)
+    sent = stage.do(stage.client.send_by_name, Target("Mirror", None, "show"), b"[%d]" % LONG)
     stage.do(come_to, stage, "awaited_signal = 'one more'", 1)
     page.evaluate(f"() => {{ location.hash = '#/invocations/{sent.invocation_id}' }}")
     page.get_by_role("button", name="Send one more…").click()

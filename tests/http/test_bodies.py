@@ -323,30 +323,6 @@ async def test_a_caller_may_say_which_parameter_the_body_is_the_value_of(tmp_pat
             assert response.json() == answer
 
 
-class Basket(Service):
-    @handler
-    async def put(self, item: dict[str, Any]) -> Any:
-        return item
-
-    @handler
-    async def count(self, amount: int) -> int:
-        return amount
-
-
-async def test_the_body_for_one_parameter_is_its_value_whatever_its_type(tmp_path: Path) -> None:
-    async with serving(tmp_path, Basket) as served:
-        for path, body, answer in [
-            ("/Basket/put", {"item": {"name": "tea"}}, {"item": {"name": "tea"}}),
-            ("/Basket/put?parameter=", {"item": {"name": "tea"}}, {"name": "tea"}),
-            ("/Basket/count", 5, 5),
-            ("/Basket/count?parameter=", {"amount": 5}, 5),
-        ]:
-            assert (await served.http.post(path, json=body)).json() == answer
-        refused = await served.http.post("/Basket/count", json={"amount": 5})
-        assert refused.status_code == 400
-        assert "?parameter=" in refused.json()["detail"]
-
-
 async def test_a_body_that_does_not_fit_the_form_it_is_said_to_have_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path, OfTwo) as served:
         for query, body in [

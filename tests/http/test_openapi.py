@@ -59,8 +59,9 @@ def test_handlers_say_what_they_take() -> None:
     paths, schemas = document()["paths"], document()["components"]["schemas"]
     body = paths["/Basket/{key}/put"]["post"]["requestBody"]
     assert body["required"]
-    item = body["content"]["application/json"]["schema"]
+    item, named = body["content"]["application/json"]["schema"]["anyOf"]
     assert schemas[item["$ref"].rpartition("/")[2]]["required"] == ["name"]
+    assert named["required"] == list(named["properties"])
     several, _ = paths["/Basket/{key}/rename"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert (several["required"], sorted(several["properties"])) == (["old"], ["new", "old"])
     assert "requestBody" not in paths["/Plain/nothing"]["post"]

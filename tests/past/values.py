@@ -373,7 +373,7 @@ FAULTS = (
     Fault(
         "added-parameter-broke-callers",
         "Adding a parameter with a default broke those who call with one value.",
-        "tests/values/test_from_outside.py::test_the_only_parameter_is_the_value_itself_and_others_can_be_added",
+        "tests/values/test_from_outside.py::test_a_parameter_with_a_default_can_be_added_or_removed_without_breaking_who_calls",
     ),
     Fault(
         "scope-deadline-was-lost",

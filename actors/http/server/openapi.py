@@ -292,15 +292,17 @@ def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) ->
     }
     if not schemas:
         return None
-    first = schemas[next(iter(handler.required or schemas))]
     named: Schema = {
         "type": "object",
         "properties": schemas,
-        "required": list(handler.required),
+        "required": list(handler.required or schemas) if len(schemas) == 1 else list(handler.required),
         "additionalProperties": False,
     }
-    schema = first if len(schemas) == 1 else named
-    if len(schemas) > 1 and len(handler.required) <= 1:
+    first = schemas[next(iter(handler.required or schemas))]
+    schema = named
+    if len(schemas) == 1:
+        schema = {"anyOf": [first, named]}
+    elif len(handler.required) <= 1:
         schema = {"anyOf": [named, {"allOf": [{"not": {"type": "object"}}, first]}]}
     return {"content": {JSON: {"schema": schema}}, "required": bool(handler.required)}
 
