@@ -232,7 +232,7 @@ class Successor:
     Of the calls that the original waits for, ``stopped`` are ended with it. ``spared`` have an idempotency key: they continue,
     because the same call of the successor finds them again. ``repeated`` have an idempotency key and were cancelled or killed
     before: the same call repeats them as a new invocation. ``deployment`` is the code that the successor runs on. ``signals`` are the names
-    of signals that arrived later and are kept, in order: the next wait for such a name takes one at once, without asking anyone again.
+    of signals that are kept and that no kept wait has taken, in order: the next wait for such a name takes one at once, without a new question.
     """
 
     invocation_id: InvocationId

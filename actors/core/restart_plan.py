@@ -38,7 +38,7 @@ from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from journal.events import Event, Recorded, Successor
 
@@ -58,7 +58,8 @@ class RestartPlan:
     ``again`` are the kept requests without an outcome, whose operations must be requested again. ``pinned`` is the mark of an earlier
     restart if the cut is before that mark, which has the earlier state of the object. ``dropped`` are the operations after the cut.
     ``before_last`` says that the handler's work after the last completion is repeated. ``asked_anew`` is the step that is not kept at
-    all, not even its argument: the handler requests it as the code now does. ``output`` is the kept part of the output.
+    all, not even its argument: the handler requests it as the code now does. ``output`` is the kept part of the output. ``signals`` are the
+    names of the signals that are kept and that no wait has taken.
     """
 
     events: list[tuple[Stamp, Event]]
@@ -69,6 +70,7 @@ class RestartPlan:
     before_last: bool = False
     asked_anew: StepRef | None = None
     output: KeptOutput = NO_OUTPUT
+    signals: tuple[str, ...] = ()
 
     def successor(self, of: InvocationId) -> Successor:
         """Return the public record of the plan."""
@@ -80,13 +82,8 @@ class RestartPlan:
             kept=tuple(ref_of(event) for event in operations if event.step not in again),
             again=(*(ref_of(event) for event in operations if event.step in again), *anew),
             dropped=tuple(ref for ref in self.dropped if ref not in anew),
-            signals=tuple(self._signals_to_come()),
+            signals=self.signals,
         )
-
-    def _signals_to_come(self) -> Iterator[str]:
-        for _, event in self.late:
-            if isinstance(event, e.SignalReceived) and event.step is None and not event.question:
-                yield event.name
 
     @property
     def operations(self) -> list[Any]:
@@ -145,7 +142,8 @@ def plan_restart(
     # The handler's own pieces are recorded with their turn. The turns before the cut are replayed, and later turns run again.
     cut_off = history[cut.at].number if cut.at < len(history) else history[-1].number + 1
     output = KeptOutput(cut_off, _steps_with_outcome(chosen), tuple(recorded.number for recorded in chosen))
-    return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew, output)
+    signals = _untaken([*chosen, *(e.Recorded(0, *each) for each in late)])
+    return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew, output, signals)
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:
@@ -223,6 +221,13 @@ def _come_late(
         step=taker if taker in asking else None,
         question=signal.question if signal.question in asked else "",
     )
+
+
+def _untaken(kept: Sequence[Recorded]) -> tuple[str, ...]:
+    """Return the names of the signals that no wait has taken, in order."""
+    takers = _takers(kept)
+    signals = [recorded.event for recorded in kept if isinstance(recorded.event, e.SignalReceived)]
+    return tuple(signal.name for signal in signals if takers[signal.signal] is None and not signal.question)
 
 
 def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:

@@ -133,9 +133,12 @@ async def test_a_restart_before_an_approval_asks_again_whatever_held_the_handler
         assert WORLD.entries[-1] == "booked bob"
 
 
-async def test_the_plan_of_a_restart_names_the_signals_that_answer_later_waits() -> None:
+@pytest.mark.parametrize("arrives_at_the_wait", [True, False])
+async def test_the_plan_of_a_restart_names_the_signals_that_answer_later_waits(arrives_at_the_wait: bool) -> None:
     async with Lab(Draft).running() as runtime:
         handle = await runtime.client.service(Draft).publish.send()
+        if arrives_at_the_wait:
+            await trio.sleep(10)
         await handle.signal("approved", True)
         assert await handle.result() == "published True"
         plan = await handle.restart("book", dry_run=True)
