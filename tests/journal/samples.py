@@ -178,6 +178,7 @@ EVENTS: list[e.Event] = [
                 spared=(e.CallRef(STEP, "Bank/bob/deposit", INVOCATION),),
                 repeated=(e.CallRef(STEP, "Bank/carol/deposit", OTHER),),
                 deployment="dep_0123456789abcdef",
+                signals=("approved",),
             ),
         ),
         refusal=FAILURE,
