@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from journal.events import Event, Recorded, Stamp
     from journal.fused import Fused
 
-HEAD = struct.Struct(">BI")
-"""The head of a frame: its tag, and the number of bytes after the head."""
-
-_pack_head = HEAD.pack
+_HEAD = struct.Struct(">BI")
+_pack_head = _HEAD.pack
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
 _FUSED_DECODERS: dict[int, Callable[[bytes], Any]] = {
@@ -106,9 +104,6 @@ _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], boo
     for kind, tag in TAGS.items()
 }
 _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
-
-LAST_NUMBER = 2**64 - 1
-"""No event has a higher number."""
 
 
 class Record(msgspec.Struct, eq=False):
@@ -236,8 +231,8 @@ class Record(msgspec.Struct, eq=False):
 
 def _stamp_bytes(frame: bytes) -> int:
     """Return the length of the stamp in front of an event."""
-    tag, length = HEAD.unpack_from(frame)
-    return HEAD.size + length if tag == STAMP_TAG else 0
+    tag, length = _HEAD.unpack_from(frame)
+    return _HEAD.size + length if tag == STAMP_TAG else 0
 
 
 def _frame(event: Event) -> bytes:
@@ -267,32 +262,19 @@ def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     """Decode the events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
     events: list[Recorded] = []
-    decode_into(events, record, first_number, LAST_NUMBER, keeps_turns=False)
+    decode_into(events, record, first_number, keeps_turns=False)
     return events
 
 
-def decode_into(
-    recorded: list[Any],
-    record: bytes,
-    first_number: int,
-    last_number: int,
-    *,
-    keeps_turns: bool,
-    position: int = 0,
-    stamp_position: int = -1,
-) -> int:
-    """Decode one append to the end of a list, as :func:`decode_record` does, or the part from a frame (its ``position`` and its stamp's,
-    -1 if it has its own) up to the frame with event ``last_number``. With ``keeps_turns``, the turns after waits are left as
+def decode_into(recorded: list[Any], record: bytes, first_number: int, *, keeps_turns: bool) -> int:
+    """Decode one append to the end of a list, as :func:`decode_record` does. With ``keeps_turns``, the turns after waits are left as
     they are (:data:`journal.fused.Lived`). Returns the number after the last event."""
     stamp: Stamp | None = None
-    number, end = first_number, len(record)
-    unpack_head, head_bytes, decoders, made = HEAD.unpack_from, HEAD.size, _DECODERS, e.Recorded
+    position, number, end = 0, first_number, len(record)
+    unpack_head, head_bytes, decoders, made = _HEAD.unpack_from, _HEAD.size, _DECODERS, e.Recorded
     fused_decoders = _FUSED_DECODERS
     try:
-        if stamp_position >= 0:
-            start = stamp_position + head_bytes
-            stamp = _decode_stamp(record[start : start + unpack_head(record, stamp_position)[1]])
-        while position < end and number <= last_number:
+        while position < end:
             tag, length = unpack_head(record, position)
             start = position + head_bytes
             position = start + length
@@ -327,16 +309,6 @@ def decode_into(
     return number
 
 
-def is_of_one_event(tag: int) -> bool:
-    """Report whether a frame with this tag, which is not a stamp's, stands for one event."""
-    return tag in _DECODERS
-
-
-def count_of_fused(tag: int, body: bytes, number: int) -> int:
-    """Return the number of events in a frame that stands for several. Raises :class:`CorruptRecord`, which names event ``number``."""
-    return _fused_of(tag, body, number).count
-
-
 def _goes_on(fused: Fused) -> bool:
     """Report whether the frame is a turn after a sleep, a call or a signal that is not the last turn."""
     return isinstance(fused, ResumedTurn) and not isinstance(fused.then, ReturnedOutcome)
@@ -359,18 +331,17 @@ def _unknown(tag: int, number: int) -> CorruptRecord:
     )
 
 
-def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> tuple[bytes, int]:
-    """Replace the events with these numbers by :class:`journal.events.Erased`. Returns the record, and the number after its last event.
-    Raises :class:`CorruptRecord`."""
+def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
+    """Replace the events with these numbers by :class:`journal.events.Erased`. Raises :class:`CorruptRecord`."""
     gone = frozenset(numbers)
     frames: list[bytes] = []
     position, number = 0, first_number
     while position < len(record):
         start = position
-        if len(record) - start < HEAD.size:
+        if len(record) - start < _HEAD.size:
             raise CorruptRecord(f"the record ends inside event {number}")
-        tag, length = HEAD.unpack_from(record, start)
-        position = start + HEAD.size + length
+        tag, length = _HEAD.unpack_from(record, start)
+        position = start + _HEAD.size + length
         if position > len(record):
             raise CorruptRecord(f"the record ends inside event {number}")
         if tag == STAMP_TAG:
@@ -380,7 +351,7 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> tuple[byt
             frames.append(_ERASED_FRAME if number in gone else record[start:position])
             number += 1
             continue
-        entry = _fused_of(tag, record[start + HEAD.size : position], number)
+        entry = _fused_of(tag, record[start + _HEAD.size : position], number)
         if gone.isdisjoint(range(number, number + entry.count)):
             frames.append(record[start:position])
         else:
@@ -390,4 +361,4 @@ def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> tuple[byt
                     single.erase(index)
             frames.append(single.encoded())
         number += entry.count
-    return b"".join(frames), number
+    return b"".join(frames)

@@ -142,7 +142,7 @@ MUTANTS = (
     Mutant("miscounts-the-events-of-a-short-call", "with_whole", "state.version = last", "state.version += 3"),
     Mutant("says-that-the-engine-sent-a-result", "FirstTurns._record", "by=asked.invocation_id", "by=None", "tests/engine/test_first_turns.py"),
     Mutant("runs-calls-without-end", "FirstTurns.take", "self._machine.calls_left -= 1", "pass", "tests/engine/test_whole_invocations.py"),
-    Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < round_limits.RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
+    Mutant("lets-handlers-keep-requests-out", "PartitionProcessor._round", "in_a_row < _RUNS_IN_A_ROW or not self._inbox", "True", "tests/engine/test_whole_invocations.py"),
     # The short way of a step.
     Mutant("hands-a-step-over-before-a-signal", "ResumedTurns._is_first", "self._ready", "False", "tests/engine/test_step_turns.py"),
     Mutant("begins-a-step-before-it-is-durable", "StepRunner.run_when_durable", "self._machine.batch.released.append(partial(self.run_step, loaded, of, step))", "self.run_step(loaded, of, step)", "tests/engine/test_step_turns.py"),

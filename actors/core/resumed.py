@@ -95,16 +95,16 @@ def ends_at_once(state: ObjectState, invocation: InvocationState) -> bool:
     """Report whether the only consequence of a result would be the answer to the caller.
 
     The answer is False if another invocation waits for the object, if items of collections were changed, if the invocation has a
-    ``max_duration`` or a restart, and if calls have attached to it.
+    ``max_duration``, and if calls have attached to it.
     """
-    changes = invocation.changes
+    changes, of = invocation.changes, invocation.invocation_id
     return (
         not state.queue
         and invocation.expires_at is None
         and invocation.retry_at is None
         and not invocation.updates_received
         and not (changes.logs or changes.maps or invocation.attached or invocation.watchers)
-        and not invocation.successors
+        and (len(state.invocations) == 1 or all(other.waits_for != of for other in state.invocations.values()))
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -56,22 +55,12 @@ class RecentEvents:
         self.parts.extend(more)
 
     def between(self, first: int, last: int) -> Sequence[Recorded]:
-        """The events ``first`` to ``last``. No other is looked at."""
-        parts = self.parts
-        found: list[Recorded] = []
-        if not parts or _last_number(parts[-1]) < first:
-            return found
-        for place in range(bisect_left(parts, first, key=_last_number), len(parts)):
-            part = parts[place]
-            if isinstance(part, Recorded):
-                if part.number > last:
-                    break
-                found.append(part)
-            elif part[0] > last:
-                break
-            else:
-                found += [recorded for recorded in _events_of(part) if first <= recorded.number <= last]
-        return found
+        """The events ``first`` to ``last``."""
+        parts = self._expanded()
+        if not parts:
+            return ()
+        start = parts[0].number
+        return parts[max(0, first - start) : max(0, last + 1 - start)]
 
     def drop_until(self, number: int) -> None:
         """Drop the events up to this number."""
@@ -101,18 +90,10 @@ class RecentEvents:
             if isinstance(part, Recorded):
                 single.append(part)
             else:
-                single += _events_of(part)
+                first, _, fused = part
+                single.extend(Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first)))
         self.parts = single  # type: ignore[assignment]  # lists are invariant
         return single
-
-
-def _last_number(part: Recorded | tuple[int, int, Fused]) -> int:
-    return part.number if isinstance(part, Recorded) else part[1]
-
-
-def _events_of(part: tuple[int, int, Fused]) -> list[Recorded]:
-    first, _, fused = part
-    return [Recorded(first + n, *entry) for n, entry in enumerate(fused.expand(first))]
 
 
 @attrs.define(eq=False)

@@ -30,7 +30,6 @@ import trio
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to see whether a task runs that costs no call
 
 from actors.core import commands as c
-from actors.engine import round_limits
 from actors.engine.budget_watcher import BudgetWatcher
 from actors.engine.callers import require_client
 from actors.engine.commits import Commits
@@ -81,6 +80,16 @@ _NEEDED_TO_OPEN = frozenset({service_name(Registry), service_name(Code)})
 
 _TAKEN_UP_TOGETHER = 64
 """How many objects continue after a start before calls and verbs get their turn."""
+
+_ROUND = 256
+"""How many requests and handlers one round takes, how many calls, and how many ends of waits, before other tasks get their turn."""
+
+_RUNS_IN_A_ROW = 16
+"""How many ready handlers run before a request gets its turn. Handlers go first, because they hold keys. But handlers that make each other
+ready endlessly must not delay the request that would stop them."""
+
+_ENOUGH_TO_COMMIT = 128
+"""How many justify a commit while none is on its way. A smaller one costs more than an earlier start of the disk gains."""
 
 
 class PartitionProcessor:
@@ -300,25 +309,20 @@ class PartitionProcessor:
 
     async def _round(self, nursery: trio.Nursery) -> None:
         machine = self._machine
-        machine.now, machine.calls_left, machine.waits_left = self._clock.now(), round_limits.TAKEN, round_limits.TAKEN
+        machine.now, machine.calls_left, machine.waits_left = self._clock.now(), _ROUND, _ROUND
         while self._turns:
             gates, turned = self._turns.popleft()
             self._gate_watcher.turn(gates)
             turned.set(None)
-        in_a_row, ends_at = 0, machine.now + round_limits.SECONDS
-        for done in range(round_limits.TAKEN):
-            if done >= round_limits.ENOUGH_TO_COMMIT and not self._commits.is_busy:
+        in_a_row = 0
+        for done in range(_ROUND):
+            if done >= _ENOUGH_TO_COMMIT and not self._commits.is_busy:
                 break  # the disk is idle: it can write this while the rest is decided
-            if (
-                done % round_limits.TAKEN_BETWEEN_CHECKS == round_limits.TAKEN_BETWEEN_CHECKS - 1
-                and self._clock.now() >= ends_at
-            ):
-                break
             if self._faults.waiting:
                 await self._containment.settle()
             if self._machine.deliveries.queue:
                 await self._take_deliveries()
-            if self._executor.runs and (in_a_row < round_limits.RUNS_IN_A_ROW or not self._inbox):
+            if self._executor.runs and (in_a_row < _RUNS_IN_A_ROW or not self._inbox):
                 in_a_row += 1
                 await self._executor.run_next(nursery)
             elif self._inbox:

@@ -22,7 +22,6 @@ from journal.log.streams import (
     redact_events,
     trim,
 )
-from journal.record_places import RecordPlaces
 from journal.rows import StreamHead, encode_row
 from journal.stored_stream import StoredStream
 
@@ -52,7 +51,6 @@ class KvPartition:
         self._claim = exchange.claims[number] = PartitionClaim(epoch, self.inbox)
         # Each with its row, so that a commit need not read the row that it replaces.
         self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
-        self._places = RecordPlaces()
 
     async def commit(
         self,
@@ -132,16 +130,12 @@ class KvPartition:
         return [
             recorded
             for first, last in spans
-            for recorded in read_events(self._settled, self.number, stream, first, last, self._places)
+            for recorded in read_events(self._settled, self.number, stream, first, last)
         ]
 
     async def lived(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Lived]:
         """Return the same as :meth:`history`, as a replay reads it: turns after waits are left as they are, and whole."""
-        return [
-            lived
-            for first, last in spans
-            for lived in read_lived(self._settled, self.number, stream, first, last, self._places)
-        ]
+        return [lived for first, last in spans for lived in read_lived(self._settled, self.number, stream, first, last)]
 
     def look_again(self) -> None:
         """Read again after a commit in doubt: the stored data may differ from the reported data."""

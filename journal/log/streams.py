@@ -6,17 +6,15 @@ the name of the stream.
 
 from __future__ import annotations
 
-import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from journal import keys
-from journal.codec import decode_into, erase
+from journal.codec import decode_into, decode_record, erase
 from journal.errors import CorruptRecord, Damaged
 from journal.fused import last_number
 from journal.ids import StreamId
 from journal.kv.store import scan_all
-from journal.record_places import RecordPlaces
 from journal.rows import StreamHead, decode_row
 from journal.stored_stream import StoredStream
 
@@ -79,12 +77,9 @@ def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) ->
     return (keys.number_of_snapshot(found[0]), found[1]) if found else None
 
 
-def read_events(
-    store: Readable, partition: int, stream: StreamId, first: int, last: int, places: RecordPlaces | None = None
-) -> list[Recorded]:
-    """Return the events ``first`` to ``last``, every one of them, and decode no others. ``places`` are those in the record that the caller
-    has read last. Raises ``Damaged`` for a gap or a wrong record."""
-    found: list[Recorded] = _read_records(store, partition, stream, first, last, places, keeps_turns=False)
+def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
+    """Return the events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
+    found: list[Recorded] = _read_records(store, partition, stream, first, last, keeps_turns=False)
     if not found:
         return found
     # The found records have no gap, so the first shows where the others begin.
@@ -92,12 +87,10 @@ def read_events(
     return found if not skipped and found[-1].number == last else found[skipped : last + 1 - found[0].number]
 
 
-def read_lived(
-    store: Readable, partition: int, stream: StreamId, first: int, last: int, places: RecordPlaces | None = None
-) -> list[Lived]:
+def read_lived(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Lived]:
     """Return the events ``first`` to ``last`` as a replay reads them. A turn is returned as a whole also if only a part of it is
-    among them. The rest is as in :func:`read_events`."""
-    found: list[Lived] = _read_records(store, partition, stream, first, last, places, keeps_turns=True)
+    among them. Raises as :func:`read_events`."""
+    found: list[Lived] = _read_records(store, partition, stream, first, last, keeps_turns=True)
     start, stop = 0, len(found)
     while start < stop and last_number(found[start]) < first:
         start += 1
@@ -107,34 +100,23 @@ def read_lived(
 
 
 def _read_records(
-    store: Readable,
-    partition: int,
-    stream: StreamId,
-    first: int,
-    last: int,
-    places: RecordPlaces | None,
-    *,
-    keeps_turns: bool,
+    store: Readable, partition: int, stream: StreamId, first: int, last: int, *, keeps_turns: bool
 ) -> list[Any]:
-    """Return everything in the frames of these events."""
+    """Return everything in the records of these events."""
     if first > last:
         return []
-    number, position, stamp = first, 0, -1
+    number = first
     found: list[Any] = []
     try:
         start, value = record_with(store, partition, stream, first)
         number = keys.first_number_of(start)
-        if number < first:
-            number, position, stamp = (places or RecordPlaces()).find(value, number, first)
-        number = decode_into(
-            found, value, number, last, keeps_turns=keeps_turns, position=position, stamp_position=stamp
-        )
+        number = decode_into(found, value, number, keeps_turns=keeps_turns)
         stop = keys.record(partition, stream, last + 1)
         for key, value in scan_all(store, start + b"\x00", stop) if number <= last else ():
             if keys.first_number_of(key) != number:
                 raise Damaged(stream, number, f"events are missing up to {keys.first_number_of(key) - 1}")
-            number = decode_into(found, value, number, last, keeps_turns=keeps_turns)
-    except (CorruptRecord, struct.error) as error:
+            number = decode_into(found, value, number, keeps_turns=keeps_turns)
+    except CorruptRecord as error:
         raise Damaged(stream, number, str(error)) from error
     if number <= last:
         raise Damaged(
@@ -174,11 +156,11 @@ def redact_events(store: Readable, batch: Batch, partition: int, stream: StreamI
         key, value = record_with(store, partition, stream, remaining[0])
         first = keys.first_number_of(key)
         with damage_context(stream, remaining[0], "the record"):
-            erased, end = erase(value, first, remaining)
-        here = [number for number in remaining if number < end]
+            end = first + len(decode_record(value, first))
+            here = [number for number in remaining if number < end]
+            batch.rows[key] = erase(value, first, here)
         if not here:
             raise Damaged(stream, remaining[0], f"the event is missing; the record before it ends at event {end - 1}")
-        batch.rows[key] = erased
         remaining = remaining[len(here) :]
 
 

@@ -191,11 +191,6 @@ FAULTS = (
         "tests/engine/test_departed_clients.py::test_an_object_leaves_memory_once_its_clients_have_left",
     ),
     Fault(
-        "long-queue-blocked-the-loop",
-        "Each of a thousand calls that waited for one key decoded all of them when its turn came, and the event loop stood for seconds.",
-        "tests/engine/test_busy_keys.py::test_a_call_that_has_waited_for_its_turn_reads_its_own_events_only",
-    ),
-    Fault(
         "branches-were-walked-at-each-event",
         "Each end of a step of a handler looked at all its other steps, and each deadline at all its branches: 8,000 took ten seconds.",
         "tests/core/test_evolve.py::test_the_end_of_one_of_many_steps_needs_no_look_at_the_others",

@@ -32,14 +32,11 @@ def complete(state: ObjectState, invocation: InvocationState, outcome: Outcome) 
 
 
 def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
-    """Start the restarts that waited only for this invocation to complete. They are among its successors."""
+    """Start the restarts that waited only for this invocation to complete."""
     return [
         e.InvocationStarted(invocation_id=waiting.invocation_id)
-        for waiting in map(state.invocations.get, ended.successors)
-        if waiting is not None
-        and waiting.waits_for == ended.invocation_id
-        and waiting.mode is Mode.SHARED
-        and waiting.status is Status.QUEUED
+        for waiting in state.invocations.values()
+        if waiting.waits_for == ended.invocation_id and waiting.mode is Mode.SHARED and waiting.status is Status.QUEUED
     ]
 
 
